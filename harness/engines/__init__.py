@@ -1,0 +1,23 @@
+"""Layer 2: what simulates personas."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from harness.llm.calls import ModelClient
+from harness.model import TrialPlan, TrialResult
+
+
+class Engine(Protocol):
+    """Runs one trial to its end. Registered by name: ``embedded`` (ours, asynchronous) or ``tinytroupe``."""
+
+    name: str
+
+    async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
+        """Play the trial. Every model call goes through ``client`` or its HTTP face.
+
+        Raises `ModelCallError` when a call that the trial cannot go on without got no acceptable reply.
+        """
+
+    async def aclose(self) -> None:
+        """End worker processes and give back what is held."""

@@ -1,0 +1,59 @@
+"""Errors a person at the terminal can act on, and every exit code, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a session's exit status means. 0 to 5 are pytest's own."""
+
+    OK = 0
+    FAILED = 1
+    INTERRUPTED = 2
+    INTERNAL = 3
+    USAGE = 4
+    NO_CASES = 5
+
+
+class HarnessError(Exception):
+    """An error whose text names the thing, its value, what was expected and the way out.
+
+    It is shown without a traceback: the message is all that the user needs.
+    """
+
+
+class ConfigurationError(HarnessError):
+    """Something the user declared cannot be run. Carries every fault found, not just the first.
+
+    >>> ConfigurationError.of(["a", "b"]).problems
+    ('a', 'b')
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+    @classmethod
+    def of(cls, problems: Iterable[str]) -> ConfigurationError:
+        return cls(*problems)
+
+
+class ModelCallError(HarnessError):
+    """A model call that ended without an acceptable reply, after every attempt allowed.
+
+    ``fatal`` is true when every later call can only fail in the same way (no key, unknown model), so
+    that the run should stop rather than fail trial by trial.
+    """
+
+    def __init__(self, message: str, *, fatal: bool = False) -> None:
+        self.fatal = fatal
+        super().__init__(message)
+
+
+def raise_if_any(problems: Iterable[str]) -> None:
+    """Raise one `ConfigurationError` with all ``problems``, if there are any."""
+    found = tuple(problems)
+    if found:
+        raise ConfigurationError(*found)

@@ -1,0 +1,87 @@
+"""What travels between an engine and a model, and the one interface by which an engine asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Message = Mapping[str, Any]
+"""A chat message as OpenAI's API has it: ``role``, ``content`` and what else the role needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One chat completion. ``response_format`` is OpenAI's own object, or ``None`` for free text.
+
+    ``model`` is the name that the provider is asked for; temperatures and limits are the caller's. ``extra`` passes
+    through whatever else the protocol allows (tools, top_p, …), so that an engine not ours loses nothing.
+    """
+
+    messages: Sequence[Message]
+    model: str = ""
+    response_format: Mapping[str, Any] | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where in a trial a call was made. ``kind`` is what calls are counted by (``act``, ``check``, ``score``, …)."""
+
+    kind: str
+    person: str = ""
+    step: int = -1
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer. ``model`` is the one that answered; tokens are as the provider billed them.
+
+    ``data`` is the parsed JSON when the request asked for JSON (validated against its schema), else ``None``.
+    """
+
+    text: str
+    data: Any = None
+    model: str = ""
+    finish_reason: str = "stop"
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    fingerprint: str | None = None
+
+
+class Provider(Protocol):
+    """A way to a model. Registered by name in `harness.llm.providers`."""
+
+    name: str
+    model: str
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+        """Answer once. ``trial`` and ``occurrence`` identify the sample; only the rehearsal model reads them."""
+
+    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        """One vector per text."""
+
+    async def aclose(self) -> None:
+        """Give back connections."""
+
+
+class ModelClient(Protocol):
+    """What an engine holds during one trial: the gateway, bound to that trial."""
+
+    token: str
+    """The trial's own credential at the HTTP face."""
+    base_url: str
+    """The HTTP face's address, ending in ``/v1``."""
+
+    async def ask(self, request: Request, site: Site) -> Reply:
+        """Send ``request`` and return an acceptable reply: complete, not empty, valid for its response format.
+
+        Raises `ModelCallError` when none came after the attempts allowed.
+        """
+
+    def reject(self, reply: Reply, reason: str) -> None:
+        """Say that a reply, though well formed, was of no use, so that the next attempt is a new call."""

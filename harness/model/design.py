@@ -1,0 +1,274 @@
+"""What an experimenter declares: experiments, groups, scripts and metrics. Frozen data, checked when made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from harness.errors import raise_if_any
+
+MIN_SCORE, MAX_SCORE = 0, 9
+"""The scale of every proposition, as in TinyTroupe."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """One simulated person: a unique name and the free-form specification that a prompt is made of.
+
+    ``specification`` is the ``persona`` object of TinyTroupe's file format. ``source`` says where it came from.
+    """
+
+    name: str
+    specification: Mapping[str, Any]
+    source: str = "declared"
+
+
+class HasActions(Protocol):
+    """What a functional precondition may look at: the same attribute in our personas and in TinyTroupe's."""
+
+    actions_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActionsAtLeast:
+    """The functional precondition of the paper: the person has acted at least ``count`` times (DONE counts)."""
+
+    count: int
+
+    def __call__(self, person: HasActions) -> bool:
+        return person.actions_count >= self.count
+
+    def __str__(self) -> str:
+        return f"actions_count >= {self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Action correction: score each turn, and have it generated again while it is below the threshold.
+
+    ``quality_threshold`` is a score, 0 to 9; ``max_attempts`` counts regenerations, not the first try. A
+    group without correction has ``correction=None``.
+    """
+
+    quality_threshold: int = 5
+    max_attempts: int = 2
+    regeneration: bool = True
+
+    def problems(self, owner: str) -> Iterable[str]:
+        if not MIN_SCORE <= self.quality_threshold <= MAX_SCORE:
+            yield f"{owner}: quality_threshold={self.quality_threshold}; expected {MIN_SCORE} to {MAX_SCORE}."
+        if not 1 <= self.max_attempts <= 20:
+            yield f"{owner}: max_attempts={self.max_attempts}; expected 1 to 20."
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """A nudge: when the preconditions hold for a person, ``effect`` is put into that person's thoughts.
+
+    The functional precondition is asked first, because it is free; then the textual one, by model.
+    """
+
+    name: str
+    effect: str
+    textual: str | None = None
+    functional: Callable[[Any], bool] | None = None
+
+    def problems(self, owner: str) -> Iterable[str]:
+        if not self.effect.strip():
+            yield f"{owner}: intervention {self.name!r} has an empty effect; expected the thought to put."
+
+
+@dataclass(frozen=True, slots=True)
+class Proposition:
+    """A claim that a model scores 0 to 9 against a person's transcript, or the whole panel's.
+
+    ``name`` is the metric's name in results. ``tinytroupe`` names the proposition of the same meaning in the
+    real package (``tinytroupe.validation.<name>``), which that engine uses instead of ``claim``.
+    ``include_persona`` shows the judge the person's specification too.
+    """
+
+    name: str
+    claim: str
+    about: Literal["person", "panel"] = "person"
+    include_persona: bool = True
+    tinytroupe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A metric computed from a trial's transcript by a function, without any model.
+
+    ``function`` takes the transcript (a sequence of `harness.model.Event`) and returns a number, or ``None``
+    when the transcript has no answer.
+    """
+
+    name: str
+    function: Callable[[Sequence[Any]], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What is extracted, as JSON, from the rapporteur's consolidation: a list under ``root`` of objects with ``fields``.
+
+    The length of the list becomes the metric ``metric``.
+    """
+
+    root: str
+    fields: tuple[str, ...]
+    metric: str
+    objective: str
+    situation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The words said to the personas. ``{placeholders}`` are filled from a proposal's fields.
+
+    ``proposals`` are what the conversations are about, one trial per panel and proposal. ``task_description`` is what
+    the judge of a panel is told that the task was. ``source`` and ``origin`` say where the words came from:
+    ``source`` is ``embedded``, ``notebook`` or ``declared``; ``origin`` holds provenance such as path and SHA-256.
+    """
+
+    task: str
+    introduction: str | None = None
+    proposals: tuple[Mapping[str, str], ...] = (MappingProxyType({}),)
+    consolidation: str | None = None
+    extraction: Extraction | None = None
+    task_description: str = "{task}"
+    source: str = "declared"
+    origin: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def problems(self, owner: str) -> Iterable[str]:
+        if not self.proposals:
+            yield f"{owner}: the script has no proposals; expected at least one."
+        if self.extraction is not None and self.consolidation is None:
+            yield f"{owner}: the script extracts {self.extraction.root!r} but nobody consolidates; set consolidation=."
+        for number, proposal in enumerate(self.proposals):
+            for part in ("introduction", "task", "consolidation", "task_description"):
+                known = {*proposal, "task"} if part == "task_description" else set(proposal)
+                for name in sorted(set(_PLACEHOLDER.findall(getattr(self, part) or "")) - known):
+                    yield (
+                        f"{owner}: script.{part} uses {{{name}}}, which proposal {number} lacks; "
+                        f"it has {', '.join(sorted(proposal)) or 'no fields'}."
+                    )
+
+
+def render(text: str, fields: Mapping[str, str]) -> str:
+    """Fill the ``{placeholders}`` of ``text`` that ``fields`` names; every other brace stays as it is."""
+    return _PLACEHOLDER.sub(lambda found: fields.get(found[1], found[0]), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """The size of an experiment: repetitions, steps of the main part, and how many people and proposals.
+
+    ``people`` and ``proposals`` are numbers of items from the front; ``None`` means all.
+    """
+
+    reps: int = 1
+    steps: int = 5
+    people: int | None = None
+    proposals: int | None = None
+
+    def problems(self, owner: str) -> Iterable[str]:
+        for name in ("reps", "steps", "people", "proposals"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                yield f"{owner}: {name}={value}; expected 1 or more."
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One arm of an experiment, with the correction and the interventions of that arm."""
+
+    name: str
+    correction: Correction | None = None
+    interventions: tuple[Intervention, ...] = ()
+
+    def problems(self, owner: str) -> Iterable[str]:
+        mine = f"Group {self.name!r} of {owner}"
+        if not _NAME.fullmatch(self.name):
+            yield f"{mine}: expected a name of letters, digits, '_', '.' or '-', at most 64."
+        if self.correction is not None:
+            yield from self.correction.problems(mine)
+        for intervention in self.interventions:
+            yield from intervention.problems(mine)
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A named design: who takes part, which arms, what is said, what is measured, and how large.
+
+    ``population`` is the name of a packaged population, a folder of persona files, or the personas
+    themselves. ``panel_size`` people meet per trial (consecutive people; ``None``: everyone meets);
+    ``shuffle_seed`` shuffles them first. ``fragments`` are merged into everyone's persona.
+    The first group is the one that the others are compared with.
+
+    Raises `ConfigurationError` with every fault at once.
+    """
+
+    name: str
+    groups: tuple[Group, ...]
+    script: Script
+    metrics: tuple[Proposition | Measure, ...]
+    population: str | Path | tuple[Persona, ...]
+    modes: Mapping[str, Mode] = field(default_factory=lambda: MappingProxyType({"full": Mode()}))
+    default_mode: str = ""
+    fragments: tuple[str | Path, ...] = ()
+    panel_size: int | None = None
+    shuffle_seed: int | None = None
+    protocol: str = "discussion"
+
+    def __post_init__(self) -> None:
+        for name in ("groups", "metrics", "fragments"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not isinstance(self.population, str | Path):
+            object.__setattr__(self, "population", tuple(self.population))
+        if not self.default_mode:
+            object.__setattr__(self, "default_mode", "paper" if "paper" in self.modes else next(iter(self.modes), ""))
+        raise_if_any(self.problems())
+
+    def problems(self) -> Iterable[str]:
+        """Every fault of the declaration, one sentence each."""
+        if not _NAME.fullmatch(self.name):
+            yield f"Experiment {self.name!r}: expected a name of letters, digits, '_', '.' or '-', at most 64."
+        yield from _duplicates(self.name, "group", [group.name for group in self.groups])
+        yield from _duplicates(self.name, "metric", [metric.name for metric in self.metrics])
+        if not self.groups:
+            yield f"Experiment {self.name}: no groups; expected at least one."
+        if not self.metrics and self.script.extraction is None:
+            yield f"Experiment {self.name}: no metrics; expected at least one."
+        if self.panel_size is not None and self.panel_size < 1:
+            yield f"Experiment {self.name}: panel_size={self.panel_size}; expected 1 or more."
+        if self.default_mode not in self.modes:
+            known = ", ".join(self.modes) or "none"
+            yield f"Experiment {self.name}: default_mode={self.default_mode!r} is not among its modes: {known}."
+        for group in self.groups:
+            yield from group.problems(self.name)
+        yield from self.script.problems(f"Experiment {self.name}")
+        for name, mode in self.modes.items():
+            yield from mode.problems(f"Mode {name!r} of {self.name}")
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Metric names in the order of the published artifacts: persons', then the count, then the panel's."""
+        personal = [m.name for m in self.metrics if isinstance(m, Proposition) and m.about == "person"]
+        counted = [self.script.extraction.metric] if self.script.extraction else []
+        panel = [m.name for m in self.metrics if m.name not in personal]
+        return (*personal, *counted, *panel)
+
+    def group(self, name: str) -> Group:
+        """The group called ``name``. Raises `KeyError` when there is none."""
+        return {group.name: group for group in self.groups}[name]
+
+
+def _duplicates(owner: str, kind: str, names: Sequence[str]) -> Iterable[str]:
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"Experiment {owner}: {kind} {name!r} is declared {names.count(name)} times; expected once."

@@ -1,0 +1,136 @@
+"""What happens when an experiment runs: cells, trials, and how each trial ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from harness.model.design import Correction, Intervention, Measure, Persona, Proposition, Script
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """(experiment, group, rep): what one pytest case stands for. ``rep`` counts from 1."""
+
+    experiment: str
+    group: str
+    rep: int
+
+    def __str__(self) -> str:
+        return f"{self.experiment}-{self.group}-{self.rep}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Trial:
+    """The smallest thing that runs alone: one panel's conversation about one proposal at one rep.
+
+    ``panel`` and ``proposal`` count from 0.
+    """
+
+    cell: Cell
+    panel: int
+    proposal: int
+
+    @property
+    def id(self) -> str:
+        """Unique within a run, stable across sessions: ``exp_3/Control/rep1/panel0/proposal2``."""
+        cell = self.cell
+        return f"{cell.experiment}/{cell.group}/rep{cell.rep}/panel{self.panel}/proposal{self.proposal}"
+
+    @property
+    def block(self) -> tuple[int, int, int]:
+        """What the arms are paired by: rep, panel, proposal."""
+        return (self.cell.rep, self.panel, self.proposal)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPlan:
+    """Everything that an engine needs to run one trial, frozen and picklable."""
+
+    trial: Trial
+    personas: tuple[Persona, ...]
+    script: Script
+    proposal: Mapping[str, str]
+    steps: int
+    correction: Correction | None
+    interventions: tuple[Intervention, ...]
+    metrics: tuple[Proposition | Measure, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one metric, or the reason why there is none.
+
+    ``person`` is set where the metric is about persons. ``value`` is ``None`` exactly when ``reason`` says why.
+    """
+
+    metric: str
+    value: float | None
+    person: str | None = None
+    reason: str | None = None
+    justification: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a transcript. ``kind`` is ``stimulus`` (heard, thought into) or ``action``.
+
+    ``step`` 0 is the introduction. ``type`` is TALK, THINK, DONE, … for an action, CONVERSATION or THOUGHT for
+    a stimulus. ``source`` is who caused a stimulus, ``target`` whom an action is addressed to.
+    """
+
+    step: int
+    person: str
+    kind: str
+    type: str
+    content: str
+    source: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionEvent:
+    """One turn that the quality check sent back: each attempt's text and score, and the attempt that was kept."""
+
+    step: int
+    person: str
+    attempts: tuple[tuple[str, float], ...]
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a trial's model calls cost. ``calls`` counts by kind, failed attempts included."""
+
+    calls: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float | None = None
+
+    @property
+    def total_calls(self) -> int:
+        return sum(self.calls.values())
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """A trial that ran to its end. Samples that could not be obtained are in it, with their reasons."""
+
+    trial: Trial
+    samples: tuple[Sample, ...]
+    transcript: tuple[Event, ...] = ()
+    extraction: Any = None
+    corrections: tuple[CorrectionEvent, ...] = ()
+    interventions: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFailure:
+    """A trial that could not be finished, and why. ``kind`` is the error's class, for counting."""
+
+    trial: Trial
+    reason: str
+    kind: str
