@@ -1,0 +1,128 @@
+"""From a design to trials: who sits in which panel, about what, in which arm, and in which order."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.errors import ConfigurationError
+from harness.model import Cell, Correction, Experiment, Intervention, Mode, Persona, Trial, TrialPlan
+from harness.populations import Population
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """One cell, frozen after its fixtures ran: what it is made of and the trials to run.
+
+    ``reps`` is how many repetitions this session plans for the experiment. ``engine`` is an engine's name.
+    """
+
+    cell: Cell
+    experiment: Experiment
+    mode_name: str
+    mode: Mode
+    reps: int
+    population: Population
+    correction: Correction | None
+    interventions: tuple[Intervention, ...]
+    engine: str
+    panels: tuple[tuple[Persona, ...], ...]
+    trials: tuple[TrialPlan, ...]
+
+
+def choose_mode(experiment: Experiment, name: str | None) -> tuple[str, Mode]:
+    """The mode called ``name``, or the experiment's default. Raises `ConfigurationError`."""
+    chosen = name or experiment.default_mode
+    if chosen not in experiment.modes:
+        known = ", ".join(experiment.modes)
+        raise ConfigurationError(f"Experiment {experiment.name} has no mode {chosen!r}; expected one of {known}.")
+    return chosen, experiment.modes[chosen]
+
+
+def panels_of(experiment: Experiment, mode: Mode, people: Sequence[Persona]) -> tuple[tuple[Persona, ...], ...]:
+    """People who meet: shuffled if the design says so, then cut to the mode's number, then consecutive groups.
+
+    The order of the three is the notebooks'. Python's `random.Random(seed).shuffle` gives the notebooks' order.
+    """
+    order = list(people)
+    if experiment.shuffle_seed is not None:
+        random.Random(experiment.shuffle_seed).shuffle(order)
+    order = order[: mode.people]
+    size = experiment.panel_size or len(order)
+    return tuple(tuple(order[start : start + size]) for start in range(0, len(order), size))
+
+
+def plan_cell(
+    experiment: Experiment,
+    cell: Cell,
+    *,
+    mode_name: str,
+    mode: Mode,
+    reps: int,
+    population: Population,
+    correction: Correction | None,
+    interventions: Sequence[Intervention],
+    engine: str,
+    seed: int,
+) -> CellPlan:
+    """Every trial of a cell: panels × proposals, in the notebooks' order.
+
+    Raises `ConfigurationError` for a correction out of range or a population too small to form a panel.
+    """
+    owner = f"Group {cell.group!r} of {experiment.name}"
+    problems = [*(correction.problems(owner) if correction else ())]
+    for intervention in interventions:
+        problems += intervention.problems(owner)
+    if not population.personas:
+        problems.append(f"{owner}: the population {population.source} is empty; expected at least one person.")
+    if problems:
+        raise ConfigurationError(*problems)
+    panels = panels_of(experiment, mode, population.personas)
+    proposals = experiment.script.proposals[: mode.proposals]
+    trials = tuple(
+        TrialPlan(
+            trial=Trial(cell, panel, number),
+            personas=people,
+            script=experiment.script,
+            proposal=proposal,
+            steps=mode.steps,
+            correction=correction,
+            interventions=tuple(interventions),
+            metrics=experiment.metrics,
+            seed=seed,
+        )
+        for panel, people in enumerate(panels)
+        for number, proposal in enumerate(proposals)
+    )
+    return CellPlan(
+        cell, experiment, mode_name, mode, reps, population, correction, tuple(interventions), engine, panels, trials
+    )
+
+
+def arm_order(seed: int, experiment: str, block: Sequence[int], groups: Sequence[str]) -> tuple[str, ...]:
+    """The arms of one block in seeded random order: permuted blocks, so that drift in time hits all arms alike."""
+    key = f"{seed}/{experiment}/{'/'.join(map(str, block))}"
+    shuffled = list(groups)
+    random.Random(hashlib.sha256(key.encode()).digest()).shuffle(shuffled)
+    return tuple(shuffled)
+
+
+def interleave(plans: Iterable[CellPlan], seed: int) -> list[TrialPlan]:
+    """The trials of many cells in the order in which they start.
+
+    Experiments one after another, reps in turn; within a rep the blocks (panel × proposal) in seeded random order,
+    and within a block the arms in seeded random order.
+    """
+    plans = list(plans)
+    experiments = list(dict.fromkeys(plan.experiment.name for plan in plans))
+    groups = {plan.experiment.name: [group.name for group in plan.experiment.groups] for plan in plans}
+
+    def position(trial: Trial) -> tuple[object, ...]:
+        cell = trial.cell
+        block = hashlib.sha256(f"{seed}/{cell.experiment}/{trial.block}".encode()).hexdigest()
+        arm = arm_order(seed, cell.experiment, trial.block, groups[cell.experiment]).index(cell.group)
+        return (experiments.index(cell.experiment), cell.rep, block, arm)
+
+    return sorted((trial for plan in plans for trial in plan.trials), key=lambda plan: position(plan.trial))

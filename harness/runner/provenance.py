@@ -1,0 +1,177 @@
+"""What a run was made of: the settings that identify it, and the facts that travel beside its results."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script
+from harness.runner.plan import CellPlan
+
+DISTRIBUTION = "persona-harness"
+
+
+@functools.cache
+def harness_version() -> str:
+    """The installed version of this package."""
+    return version(DISTRIBUTION)
+
+
+@functools.cache
+def git_state(folder: Path) -> tuple[str | None, bool | None]:
+    """(commit, whether the tree was dirty) of the repository that holds ``folder``; (None, None) outside one."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    changed = git("status", "--porcelain") if commit else None
+    return commit, bool(changed) if changed is not None else None
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical JSON of ``value``."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def describe_correction(correction: Correction | None) -> dict[str, Any]:
+    """Correction as it stands in records; ``{"enabled": False}`` for none."""
+    if correction is None:
+        return {"enabled": False}
+    return {
+        "enabled": True,
+        "quality_threshold": correction.quality_threshold,
+        "max_attempts": correction.max_attempts,
+        "regeneration": correction.regeneration,
+    }
+
+
+def describe_intervention(intervention: Intervention) -> dict[str, Any]:
+    """An intervention as it stands in records, its texts included."""
+    functional = intervention.functional
+    return {
+        "name": intervention.name,
+        "functional": None if functional is None else _describe_function(functional),
+        "textual": intervention.textual,
+        "effect": intervention.effect,
+    }
+
+
+def _describe_function(function: Any) -> str:
+    """A function by its module and name; an object with a text of its own (`ActionsAtLeast`) by that."""
+    name = getattr(function, "__qualname__", None)
+    return f"{function.__module__}.{name}" if name else str(function)
+
+
+def describe_script(script: Script) -> dict[str, Any]:
+    """All words of a script, for hashing and for the record."""
+    extraction = script.extraction
+    return {
+        "introduction": script.introduction,
+        "task": script.task,
+        "proposals": [dict(proposal) for proposal in script.proposals],
+        "consolidation": script.consolidation,
+        "task_description": script.task_description,
+        "extraction": extraction
+        and {
+            "root": extraction.root,
+            "fields": list(extraction.fields),
+            "metric": extraction.metric,
+            "objective": extraction.objective,
+            "situation": extraction.situation,
+        },
+    }
+
+
+def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
+    """A metric by what it asks or computes."""
+    if isinstance(metric, Measure):
+        return {"name": metric.name, "function": _describe_function(metric.function)}
+    return {
+        "name": metric.name,
+        "claim": metric.claim,
+        "about": metric.about,
+        "include_persona": metric.include_persona,
+        "tinytroupe": metric.tinytroupe,
+    }
+
+
+def base_settings(plan: CellPlan, *, declared_population: str | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What identifies a run (its fingerprint is taken over this): not ``-k``, count, concurrency or limits.
+
+    ``facts`` are the session's: provider, model, base URL, temperature, seed. ``declared_population`` is the hash of
+    the population that the experiment names, whatever a fixture put in its place (that is a group's setting).
+    """
+    experiment, mode = plan.experiment, plan.mode
+    return {
+        "experiment": experiment.name,
+        "protocol": experiment.protocol,
+        "mode": plan.mode_name,
+        "steps": mode.steps,
+        "people": mode.people,
+        "proposals": mode.proposals,
+        "panel_size": experiment.panel_size,
+        "shuffle_seed": experiment.shuffle_seed,
+        "groups": [group.name for group in experiment.groups],
+        "metrics": [describe_metric(metric) for metric in experiment.metrics],
+        "script": digest(describe_script(experiment.script)),
+        "population": declared_population,
+        "engine": plan.engine,
+        **facts,
+    }
+
+
+def group_settings(plan: CellPlan, *, declared_population: str | None) -> dict[str, Any]:
+    """What identifies an arm within its run."""
+    own = plan.population.sha256
+    return {
+        "correction": describe_correction(plan.correction),
+        "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
+        "population": None if own == declared_population else own,
+    }
+
+
+def cell_metadata(plan: CellPlan, *, mode_selection: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a file's first line that depends on the cell. ``facts`` are the session's own."""
+    script = plan.experiment.script
+    return {
+        "experiment": plan.cell.experiment,
+        "group": plan.cell.group,
+        "rep": plan.cell.rep,
+        "mode": plan.mode_name,
+        **facts,
+        "harness_version": harness_version(),
+        "python_version": platform.python_version(),
+        "engine": plan.engine,
+        "correction": describe_correction(plan.correction),
+        "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
+        "script": {
+            "source": script.source,
+            "sha256": digest(describe_script(script)),
+            "origin": dict(script.origin),
+            "words": describe_script(script),
+        },
+        "population": {
+            "source": plan.population.source,
+            "sha256": plan.population.sha256,
+            "people": len(plan.population.personas),
+        },
+        "selection": dict(mode_selection),
+    }
+
+
+def metric_kinds(experiment: Experiment) -> dict[str, bool]:
+    """Metric name → whether it has one value per person, in the artifact's order."""
+    personal = {m.name for m in experiment.metrics if isinstance(m, Proposition) and m.about == "person"}
+    return {name: name in personal for name in experiment.metric_names}

@@ -1,0 +1,92 @@
+"""The settings of one session, wherever they were said: pytest's options, the command line, or a script."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import ConfigurationError
+
+CHECKOUT_VARIABLE = "TINYTROUPE_REPO_DIR"
+NOTEBOOKS_IN_CHECKOUT = Path("publications", "paper_artifacts_june-2025")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session was asked for.
+
+    ``mode`` ``None`` means each experiment's own default. ``concurrency`` is the number of model calls in flight,
+    ``None`` for no limit. ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of processes
+    of an engine that needs them. ``checkout`` is a TinyTroupe checkout, ``notebooks`` the folder that words are
+    read from.
+    """
+
+    mode: str | None = None
+    engine: str = "embedded"
+    model: str = "rehearsal"
+    base_url: str | None = None
+    temperature: float | None = None
+    seed: int = 0
+    concurrency: int | None = 16
+    workers: int | None = None
+    results_dir: Path = field(default_factory=lambda: Path("results"))
+    out: Path | None = None
+    checkout: Path | None = None
+    notebooks: Path | None = None
+    resume: str | None = None
+    fresh: bool = False
+
+    @property
+    def trial_window(self) -> int | None:
+        """How many trials may run at once. One call in flight per trial at least, so never more than the calls."""
+        return self.concurrency
+
+
+def parse_concurrency(text: str) -> int | None:
+    """``unlimited`` or a whole number from 1. Raises `ConfigurationError`."""
+    if text == "unlimited":
+        return None
+    if text.isascii() and text.isdigit() and int(text) >= 1:
+        return int(text)
+    raise ConfigurationError(f"--concurrency {text!r}: expected a whole number from 1, or 'unlimited'.")
+
+
+def find_checkout(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The TinyTroupe checkout that the environment names, if any. Raises `ConfigurationError` if it is no folder."""
+    value = environ.get(CHECKOUT_VARIABLE, "").strip()
+    if not value:
+        return None
+    path = Path(value).expanduser()
+    if not path.is_dir():
+        raise ConfigurationError(
+            f"{CHECKOUT_VARIABLE}={value}: no such folder; expected a checkout of microsoft/TinyTroupe. "
+            "Unset the variable to use the packaged script and populations."
+        )
+    return path.resolve()
+
+
+def find_notebooks(option: str | None, checkout: Path | None) -> Path | None:
+    """The folder that words come from: the option's, else the checkout's June-2025 folder, else none.
+
+    Raises `ConfigurationError` when what was named is not there.
+    """
+    if option is not None:
+        path = Path(option).expanduser()
+        if not path.is_dir():
+            raise ConfigurationError(
+                f"--notebooks {option}: no such folder; expected one with the experiments' .ipynb files."
+            )
+        return path.resolve()
+    if checkout is None:
+        return None
+    path = checkout / NOTEBOOKS_IN_CHECKOUT
+    if not path.is_dir():
+        raise ConfigurationError(
+            f"{CHECKOUT_VARIABLE}={checkout}: it has no {NOTEBOOKS_IN_CHECKOUT}; expected a checkout with the "
+            "paper's notebooks. Name another folder with --notebooks, or unset the variable."
+        )
+    return path
+
+
