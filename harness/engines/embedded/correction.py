@@ -1,0 +1,85 @@
+"""Action correction: score a turn, and have it generated again while it is not good enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.engines.embedded import prompts, schemas
+from harness.engines.embedded.asking import ask, together
+from harness.engines.embedded.persona import Person
+from harness.engines.embedded.scoring import read_score
+from harness.engines.embedded.turn import Turn, as_json, as_text, read_turn
+from harness.llm.calls import Message, ModelClient, Site
+from harness.model import MAX_SCORE, Correction, CorrectionEvent
+
+CHECKED = (
+    "The actions are what this very person would think, say and do at this moment: they follow from the "
+    "description in content, attitude and tone, and hardly anyone else would have acted just so.",
+)
+"""The claims that each turn is checked on. A turn is as good as its worst one."""
+CONTEXT_CHARS = 8_000
+"""How much of what led up to a turn its checker sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    turn: Turn
+    score: int
+    feedback: str
+
+
+async def act(
+    person: Person, step: int, correction: Correction | None, client: ModelClient
+) -> tuple[Turn, CorrectionEvent | None]:
+    """One person's turn, corrected if ``correction`` says so, and what was sent back, if anything was.
+
+    Of all attempts the best is kept, the earliest of equals. Raises `ModelCallError`.
+    """
+    asked = person.prompt()
+    turn = await _generate(person, asked, Site("act", person.name, step), client)
+    if correction is None:
+        return turn, None
+    attempts = [await _check(person, turn, step, 0, client)]
+    while _sent_back(attempts, correction):
+        last, number = attempts[-1], len(attempts)
+        again = (*asked, *_feedback(last))
+        turn = await _generate(person, again, Site("regenerate", person.name, step, number), client)
+        attempts.append(await _check(person, turn, step, number, client))
+    kept = max(range(len(attempts)), key=lambda number: attempts[number].score)
+    return attempts[kept].turn, _event(person, step, attempts, kept)
+
+
+def _sent_back(attempts: list[Attempt], correction: Correction) -> bool:
+    return (
+        correction.regeneration
+        and attempts[-1].score < correction.quality_threshold
+        and len(attempts) <= correction.max_attempts
+    )
+
+
+def _feedback(attempt: Attempt) -> tuple[Message, Message]:
+    again = prompts.try_again(attempt.score, attempt.feedback)
+    return prompts.assistant(as_json(attempt.turn)), prompts.user(again)
+
+
+def _event(person: Person, step: int, attempts: list[Attempt], kept: int) -> CorrectionEvent | None:
+    if len(attempts) == 1:
+        return None
+    told = tuple((as_text(attempt.turn), float(attempt.score)) for attempt in attempts)
+    return CorrectionEvent(step, person.name, told, kept)
+
+
+async def _generate(person: Person, asked: tuple[Message, ...], site: Site, client: ModelClient) -> Turn:
+    return await ask(client, asked, schemas.TURN, site, lambda data: read_turn(data, person.others))
+
+
+async def _check(person: Person, turn: Turn, step: int, attempt: int, client: ModelClient) -> Attempt:
+    """A turn with its score. A turn in which nothing was done leaves nothing to check: it passes."""
+    actions = as_text(turn)
+    if not actions:
+        return Attempt(turn, MAX_SCORE, "")
+    site, before = Site("quality_check", person.name, step, attempt), person.memory.recent(CONTEXT_CHARS)
+    asked = [prompts.check_turn(person.name, person.description, before, actions, claim) for claim in CHECKED]
+    scores = await together(ask(client, messages, schemas.SCORE, site, read_score) for messages in asked)
+    score, feedback = min(scores, key=lambda scored: scored[0])
+    return Attempt(turn, score, feedback)

@@ -1,0 +1,76 @@
+"""Interventions: when the preconditions hold for a person, a thought is put into that person's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.engines.embedded import prompts, schemas
+from harness.engines.embedded.asking import ask
+from harness.engines.embedded.persona import Person
+from harness.engines.embedded.scoring import read_verdict
+from harness.errors import HarnessError
+from harness.llm.calls import ModelClient, Site
+from harness.model import Event, Intervention
+
+CONTEXT_CHARS = 20_000
+"""How much of a person's newest past a textual precondition is judged by."""
+
+
+async def intervene(
+    person: Person, interventions: Sequence[Intervention], step: int, client: ModelClient
+) -> list[tuple[Event | None, Mapping[str, Any]]]:
+    """Try all interventions on one person, in order; each sees what the ones before it did.
+
+    Returns, for each whose functional precondition held, the thought that was put (if any) and a record.
+    """
+    done = []
+    for intervention in interventions:
+        if _is_due(person, intervention):
+            holds, why = await _holds(person, intervention, step, client)
+            done.append(
+                (
+                    _put(person, intervention, step) if holds else None,
+                    _record(person, intervention, step, holds, why),
+                )
+            )
+    return done
+
+
+def _is_due(person: Person, intervention: Intervention) -> bool:
+    try:
+        return intervention.functional is None or bool(intervention.functional(person))
+    except Exception as fault:
+        raise HarnessError(
+            f"Intervention {intervention.name!r}: its functional precondition raised {type(fault).__name__}: "
+            f"{fault}; expected a function of a person that returns true or false."
+        ) from fault
+
+
+async def _holds(
+    person: Person, intervention: Intervention, step: int, client: ModelClient
+) -> tuple[bool, str]:
+    if intervention.textual is None:
+        return True, ""
+    asked = prompts.check_condition(person.name, intervention.textual, person.memory.recent(CONTEXT_CHARS))
+    return await ask(
+        client, asked, schemas.CHECK, Site("intervention_check", person.name, step), read_verdict
+    )
+
+
+def _put(person: Person, intervention: Intervention, step: int) -> Event:
+    event = Event(step, person.name, "stimulus", "THOUGHT", intervention.effect, source=intervention.name)
+    person.perceive(event)
+    return event
+
+
+def _record(
+    person: Person, intervention: Intervention, step: int, fired: bool, why: str
+) -> Mapping[str, Any]:
+    return {
+        "step": step,
+        "person": person.name,
+        "name": intervention.name,
+        "fired": fired,
+        "justification": why,
+    }

@@ -1,0 +1,83 @@
+"""Metrics: propositions that a model scores, and measures that a function computes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from harness.engines.embedded import prompts, schemas
+from harness.engines.embedded.asking import NoUsableReply, ask, together
+from harness.engines.embedded.persona import Person
+from harness.engines.embedded.scoring import read_score
+from harness.engines.embedded.transcript import line, newest
+from harness.engines.embedded.world import World
+from harness.llm.calls import Message, ModelClient, Site
+from harness.model import Event, Measure, Proposition, Sample
+
+RECORD_CHARS = 200_000
+"""How much of a record a judge reads: the newest part, about 50,000 tokens."""
+_PANEL = "the group"
+
+
+async def score_panel(
+    world: World, claims: Sequence[Proposition], task: str, step: int, client: ModelClient
+) -> list[Sample]:
+    """One sample per claim about the whole panel."""
+    record = newest([text for event in world.transcript if (text := line(event))], RECORD_CHARS)
+    evidence = prompts.evidence(task, record)
+    described = "\n\n".join(f"## {person.name}\n\n{person.description}" for person in world.people)
+    return await together(
+        _score(
+            claim,
+            prompts.judge(_PANEL, evidence, described * claim.include_persona, claim.claim),
+            Site("score_panel", "", step),
+            client,
+        )
+        for claim in claims
+    )
+
+
+async def score_people(
+    people: Sequence[Person], claims: Sequence[Proposition], task: str, step: int, client: ModelClient
+) -> list[Sample]:
+    """For each claim, one sample per person in the panel's order."""
+    evidence = {person.name: prompts.evidence(task, person.memory.recent(RECORD_CHARS)) for person in people}
+    return await together(
+        _score(
+            claim,
+            prompts.judge(
+                person.name, evidence[person.name], person.description * claim.include_persona, claim.claim
+            ),
+            Site("score_person", person.name, step),
+            client,
+        )
+        for claim in claims
+        for person in people
+    )
+
+
+async def _score(claim: Proposition, asked: Sequence[Message], site: Site, client: ModelClient) -> Sample:
+    person = site.person or None
+    try:
+        value, why = await ask(client, asked, schemas.SCORE, site, read_score, asks=1)
+    except NoUsableReply as fault:
+        return Sample(claim.name, None, person, reason=str(fault))
+    return Sample(claim.name, value, person, justification=why)
+
+
+def measure(measures: Iterable[Measure], transcript: Sequence[Event]) -> list[Sample]:
+    """What the functions say about the transcript; one that fails gives a missing sample with its reason."""
+    return [_measured(one, transcript) for one in measures]
+
+
+def _measured(one: Measure, transcript: Sequence[Event]) -> Sample:
+    try:
+        value = one.function(transcript)
+        if value is None:
+            return Sample(one.name, None, reason="The measure has no answer for this transcript.")
+        number = float(value)
+    except Exception as fault:  # a user's function: whatever it raises is this sample's reason
+        return Sample(one.name, None, reason=f"The measure raised {type(fault).__name__}: {str(fault)[:500]}")
+    if not math.isfinite(number):
+        return Sample(one.name, None, reason=f"The measure returned {number}; expected a finite number.")
+    return Sample(one.name, number)
