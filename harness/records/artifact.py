@@ -1,0 +1,292 @@
+"""The artifact of an experiment, in TinyTroupe's own structure, and what must be known beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.model import Trial
+from harness.records.design import Design
+from harness.records.reader import Outcome
+
+Results = dict[str, dict[str, list[float]]]
+"""Group → metric → samples."""
+
+
+class Statistics(Protocol):
+    """What the artifact's numbers are computed by: the package `harness.stats`, handed in by the caller."""
+
+    def compare(
+        self, control: Sequence[float], treatment: Sequence[float]
+    ) -> tuple[dict[str, Any], dict[str, str]]: ...
+
+    def summarise(
+        self,
+        groups: Mapping[str, Mapping[str, Sequence[float]]],
+        metrics: Sequence[str],
+        expected: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> Mapping[str, Mapping[str, Any]]: ...
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The samples of an experiment in the artifact's order, and all that should be there and is not."""
+
+    results: Results = field(default_factory=dict)
+    expected: dict[str, dict[str, int]] = field(default_factory=dict)
+    unfinished: dict[str, dict[str, int]] = field(default_factory=dict)
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    unexpected: list[dict[str, Any]] = field(default_factory=list)
+    outstanding: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> list[str]:
+        return [group for group, trials in self.outstanding.items() if not trials]
+
+
+def gather(experiment: str, outcomes: Mapping[str, Outcome], design: Design) -> Gathered:
+    """Put accepted samples in order: panel, proposal, rep, person. What was not obtained is noted."""
+    found = Gathered()
+    planned: set[str] = set()
+    for group in design.groups:
+        trials = list(design.trials(experiment, group))
+        planned.update(trial.id for trial in trials)
+        _gather_group(found, group, trials, outcomes, design)
+    found.unexpected += [
+        {"trial": trial, "why": "the design has no such trial"} for trial in sorted({*outcomes} - planned)
+    ]
+    return found
+
+
+def build(
+    experiment: str, outcomes: Mapping[str, Outcome], design: Design, *, stats: Statistics
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The artifact, and the part of the meta file that follows from the trials.
+
+    The artifact has TinyTroupe's keys and no others; a group without a finished trial is ``{}``, as there.
+    A group is finished when every planned trial of every planned rep is. ``stats`` is the package `harness.stats`.
+    """
+    found = gather(experiment, outcomes, design)
+    tests, undefined = _tests(found.results, design, stats)
+    groups: dict[str, dict[str, Any]] = {
+        group: {"results": found.results[group]} if group in found.results else {} for group in design.groups
+    }
+    if tests:
+        groups[design.groups[0]]["statistical_test_results_vs_others"] = tests
+    everything = bool(design.groups) and found.finished == list(design.groups)
+    artifact = {
+        "experiments": groups,
+        "active_experiment": None,
+        "finished_all_experiments": everything,
+        "finished_experiments": found.finished,
+    }
+    return artifact, {
+        "partial": not everything,
+        "warnings": list(_warnings(found, design)),
+        "summary": stats.summarise(
+            {group: found.results.get(group, {}) for group in design.groups}, design.metrics, found.expected
+        ),
+        "samples": _counts(found, design),
+        "missing_samples": found.missing,
+        "unexpected": found.unexpected,
+        "undefined_statistics": undefined,
+        "trials": _trials(found, outcomes, design),
+        "failures": _failures(outcomes),
+        "usage": usage(outcomes.values()),
+    }
+
+
+def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    """What all tries took together: calls by kind, tokens, and cost, ``None`` where any try's is not known."""
+    calls: dict[str, int] = {}
+    tokens_in = tokens_out = 0
+    cost: float | None = 0.0
+    for used in (record.get("usage") or {} for outcome in outcomes for record in _all(outcome)):
+        for kind, count in (used.get("calls") or {}).items():
+            calls[kind] = calls.get(kind, 0) + count
+        tokens_in += used.get("tokens_in") or 0
+        tokens_out += used.get("tokens_out") or 0
+        cost = None if cost is None or used.get("cost") is None else cost + used["cost"]
+    return {
+        "calls": dict(sorted(calls.items())),
+        "tokens_in": tokens_in,
+        "tokens_out": tokens_out,
+        "cost": cost,
+        "cost_reason": "the cost of some calls is not known" if cost is None else None,
+    }
+
+
+def number(value: Any) -> float | None:
+    """``value`` when it is a finite number (whole ones as `int`), else ``None``. Text and truth are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if isinstance(value, int):
+        return value if abs(value) < 10**300 else None
+    if value != value or value in (float("inf"), float("-inf")):
+        return None
+    return int(value) if value.is_integer() else value
+
+
+def _gather_group(
+    found: Gathered, group: str, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], design: Design
+) -> None:
+    found.outstanding[group] = []
+    found.expected[group] = dict.fromkeys(design.metrics, 0)
+    found.unfinished[group] = dict.fromkeys(design.metrics, 0)
+    results: dict[str, list[float]] = {metric: [] for metric in design.metrics}
+    for trial in trials:
+        outcome = outcomes.get(trial.id)
+        accepted = outcome.accepted if outcome else None
+        for metric in design.metrics:
+            found.expected[group][metric] += len(design.expected(trial.panel, metric))
+        if accepted is not None:
+            _gather_trial(found, results, trial, accepted, design)
+            found.results[group] = results
+            continue
+        for metric in design.metrics:
+            found.unfinished[group][metric] += len(design.expected(trial.panel, metric))
+        found.outstanding[group].append({"trial": trial.id, "reason": _why_not(outcome)})
+
+
+def _gather_trial(
+    found: Gathered,
+    results: dict[str, list[float]],
+    trial: Trial,
+    record: Mapping[str, Any],
+    design: Design,
+) -> None:
+    samples = _by_owner(found, trial, record)
+    for metric in design.metrics:
+        for person in design.expected(trial.panel, metric):
+            sample = samples.pop((metric, person), None)
+            value = number(sample.get("value")) if sample else None
+            if value is not None:
+                results[metric].append(value)
+                continue
+            found.missing.append(
+                {
+                    "metric": metric,
+                    "group": trial.cell.group,
+                    "trial": trial.id,
+                    "person": person,
+                    "reason": _why_missing(sample),
+                }
+            )
+    for metric, person in samples:
+        found.unexpected.append(
+            {"trial": trial.id, "metric": metric, "person": person, "why": "not in the design"}
+        )
+
+
+def _by_owner(
+    found: Gathered, trial: Trial, record: Mapping[str, Any]
+) -> dict[tuple[Any, Any], Mapping[str, Any]]:
+    samples: dict[tuple[Any, Any], Mapping[str, Any]] = {}
+    for sample in record.get("samples") or ():
+        owner = (str(sample.get("metric")), sample.get("person"))
+        if samples.setdefault(owner, sample) is not sample:
+            found.unexpected.append(
+                {"trial": trial.id, "metric": owner[0], "person": owner[1], "why": "given twice; first kept"}
+            )
+    return samples
+
+
+def _why_missing(sample: Mapping[str, Any] | None) -> str:
+    if sample is None:
+        return "the record has no such sample"
+    if sample.get("value") is not None:
+        return f"not a number: {sample['value']!r:.60}"
+    return str(sample.get("reason") or "no reason recorded")
+
+
+def _why_not(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "not run"
+    last = outcome.failures[-1]
+    return f"failed {len(outcome.failures)} times; the last: {last.get('reason') or 'no reason recorded'}"
+
+
+def _tests(
+    results: Results, design: Design, stats: Statistics
+) -> tuple[dict[str, dict[str, Any]], list[dict[str, str]]]:
+    if not design.groups or design.groups[0] not in results:
+        return {}, []
+    control, *others = (group for group in design.groups if group in results)
+    tests: dict[str, dict[str, Any]] = {}
+    undefined: list[dict[str, str]] = []
+    for other in others:
+        for metric in design.metrics:
+            if results[control][metric] and results[other][metric]:
+                block, reasons = stats.compare(results[control][metric], results[other][metric])
+                tests.setdefault(other, {})[metric] = block
+                undefined += [
+                    {"group": other, "metric": metric, "key": key, "reason": reason}
+                    for key, reason in reasons.items()
+                ]
+    return tests, undefined
+
+
+def _counts(found: Gathered, design: Design) -> dict[str, dict[str, dict[str, int]]]:
+    return {
+        group: {
+            metric: {
+                "expected": (expected := found.expected[group][metric]),
+                "obtained": (obtained := len(found.results.get(group, {}).get(metric, ()))),
+                "unfinished": (unfinished := found.unfinished[group][metric]),
+                "missing": expected - unfinished - obtained,
+            }
+            for metric in design.metrics
+        }
+        for group in design.groups
+    }
+
+
+def _trials(found: Gathered, outcomes: Mapping[str, Outcome], design: Design) -> dict[str, Any]:
+    planned = len(design.panels) * design.proposals * design.reps
+    return {
+        "planned": planned * len(design.groups),
+        "finished": sum(planned - len(trials) for trials in found.outstanding.values()),
+        "attempts": sum(outcome.attempts for outcome in outcomes.values()),
+        "retried": {o.trial: o.attempts for o in outcomes.values() if o.attempts > 1},
+        "duplicates": {o.trial: len(o.duplicates) for o in outcomes.values() if o.duplicates},
+        "outstanding": found.outstanding,
+    }
+
+
+def _failures(outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
+    return [
+        {
+            "trial": outcome.trial,
+            "attempt": record.get("attempt"),
+            "kind": record.get("kind"),
+            "reason": record.get("reason"),
+            "recovered": outcome.accepted is not None,
+        }
+        for outcome in outcomes.values()
+        for record in outcome.failures
+    ]
+
+
+def _warnings(found: Gathered, design: Design) -> Iterator[str]:
+    for group, trials in found.outstanding.items():
+        if trials:
+            planned = len(design.panels) * design.proposals * design.reps
+            yield f"{group}: {len(trials)} of {planned} planned trials are not finished."
+    for metric in design.metrics:
+        sizes = {group: len(results[metric]) for group, results in found.results.items()}
+        short = {
+            g: n for g, n in sizes.items() if n < found.expected[g][metric] - found.unfinished[g][metric]
+        }
+        if short:
+            counts = ", ".join(f"{n} of {found.expected[g][metric]} in {g}" for g, n in sizes.items())
+            yield f"{metric}: samples are missing ({counts})."
+    if found.unexpected:
+        yield f"{len(found.unexpected)} samples or trials that the design does not have were left out."
+
+
+def _all(outcome: Outcome) -> Iterator[Mapping[str, Any]]:
+    yield from outcome.failures
+    if outcome.accepted is not None:
+        yield outcome.accepted
+    yield from outcome.duplicates

@@ -1,0 +1,103 @@
+"""The lines of a record file: how a trial's outcome is written down."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.model import Sample, TrialFailure, TrialPlan, TrialResult, Usage
+
+FINISHED, FAILED = "finished", "failed"
+
+
+def trial_line(
+    outcome: TrialResult | TrialFailure,
+    plan: TrialPlan,
+    *,
+    run_id: str,
+    usage: Usage,
+    attempt: int,
+    started: datetime,
+    ended: datetime,
+    duration: float,
+) -> dict[str, Any]:
+    """The record of one try of a trial: ``trial_result`` when it finished, else ``trial_failure``.
+
+    ``attempt`` counts from 1; ``started`` and ``ended`` are aware datetimes; ``duration`` is in seconds.
+    """
+    result = isinstance(outcome, TrialResult)
+    return {
+        "type": "trial_result" if result else "trial_failure",
+        "run_id": run_id,
+        **_coordinates(plan),
+        "status": FINISHED if result else FAILED,
+        **(_result(outcome) if isinstance(outcome, TrialResult) else _failure(outcome)),
+        "usage": _usage(usage),
+        "attempt": attempt,
+        "started": _utc(started),
+        "ended": _utc(ended),
+        "duration": duration,
+    }
+
+
+def _coordinates(plan: TrialPlan) -> dict[str, Any]:
+    trial = plan.trial
+    return {
+        "trial": trial.id,
+        "experiment": trial.cell.experiment,
+        "group": trial.cell.group,
+        "rep": trial.cell.rep,
+        "panel": trial.panel,
+        "proposal": trial.proposal,
+        "people": [persona.name for persona in plan.personas],
+        "proposal_fields": dict(plan.proposal),
+    }
+
+
+def _result(result: TrialResult) -> dict[str, Any]:
+    return {
+        "samples": [_sample(sample) for sample in result.samples],
+        "transcript": [_event(event) for event in result.transcript],
+        "extraction": result.extraction,
+        "corrections": [
+            {"step": c.step, "person": c.person, "attempts": [list(a) for a in c.attempts], "kept": c.kept}
+            for c in result.corrections
+        ],
+        "interventions": [dict(intervention) for intervention in result.interventions],
+    }
+
+
+def _failure(failure: TrialFailure) -> dict[str, Any]:
+    return {"reason": failure.reason, "kind": failure.kind}
+
+
+def _sample(sample: Sample) -> dict[str, Any]:
+    value, reason = sample.value, sample.reason
+    if value is not None and not math.isfinite(value):
+        value, reason = None, reason or f"the value was {value}, which is not a number that JSON has"
+    return {
+        "metric": sample.metric,
+        "person": sample.person,
+        "value": value,
+        "reason": reason,
+        "justification": sample.justification,
+    }
+
+
+def _event(event: Any) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in event.__slots__}
+
+
+def _usage(usage: Usage) -> Mapping[str, Any]:
+    return {
+        "calls": dict(usage.calls),
+        "tokens_in": usage.tokens_in,
+        "tokens_out": usage.tokens_out,
+        "cost": usage.cost,
+    }
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,38 @@
+"""A lock on a run, held by one live process. The system frees it when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.records.writer import explained, make_directory
+
+
+class RunLock:
+    """Holds ``path`` locked from its making until `release`; the file holds the process id of the holder.
+
+    Raises `HarnessError` naming that id when another session has it. Needs POSIX (`fcntl`).
+    """
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        import fcntl
+
+        make_directory(path.parent)
+        with explained(path, "open the lock"):
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._file)
+            raise HarnessError(
+                f"Run {run_id} is being worked on by another live session (process {holder}); "
+                "wait for it to end, or start a run of your own with --fresh."
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, str(os.getpid()).encode("ascii"), 0)
+
+    def release(self) -> None:
+        """Free the run. The file stays: to remove it could free another session's lock."""
+        os.close(self._file)

@@ -1,0 +1,231 @@
+"""Files of records in, one artifact and its meta file per run out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.records.artifact import Statistics, build
+from harness.records.design import Design
+from harness.records.plain import differences, encoded, plain
+from harness.records.reader import RecordFile, Section, outcomes, read
+from harness.records.writer import explained, make_directory, safe_name
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One section of one file, with the names that it is sorted by."""
+
+    file: RecordFile
+    section: Section
+    experiment: str
+    run_id: str
+
+
+def merge(
+    paths: Iterable[Path], out: Path | None = None, *, stats: Statistics, force: bool = False
+) -> list[Path]:
+    """Write the artifact of each run in ``paths``, with its ``.meta.json`` beside it; return the artifacts.
+
+    ``out`` is a directory, or a ``.json`` file when there is one artifact only; without it the artifacts go
+    beside the first file. Equal input gives equal bytes. ``stats`` is the package `harness.stats`.
+
+    Files of one experiment with different settings are refused with a `ConfigurationError` that names each
+    difference; with ``force`` all runs of an experiment become one artifact, whose meta file lists them.
+    """
+    files = _read_all(paths)
+    by_experiment: dict[str, list[Part]] = {}
+    for part in _parts(files):
+        by_experiment.setdefault(part.experiment, []).append(part)
+    if not by_experiment:
+        raise HarnessError(
+            f"No records in {', '.join(str(file.path) for file in files)}; expected JSONL files of a run."
+        )
+    conflicts = {experiment: _conflicts(parts) for experiment, parts in by_experiment.items()}
+    if any(conflicts.values()) and not force:
+        raise ConfigurationError(*(line for e, found in conflicts.items() for line in _refusal(e, found)))
+    units = [
+        unit
+        for experiment, parts in sorted(by_experiment.items())
+        for unit in _units(experiment, parts, conflicts[experiment], stats=stats, force=force)
+    ]
+    targets = _targets([name for name, _, _ in units], out, files[0].path.parent)
+    for target, (_, artifact, meta) in zip(targets, units, strict=True):
+        write_atomic(target, artifact)
+        write_atomic(target.with_suffix(".meta.json"), meta)
+    return targets
+
+
+def artifact_name(experiment: str, run_id: str) -> str:
+    """The file name of a run's artifact."""
+    return f"{safe_name(experiment)}_{safe_name(run_id)}.json"
+
+
+def write_atomic(path: Path, data: Any) -> None:
+    """Write ``data`` as JSON so that ``path`` holds the old or the new whole, whatever happens meanwhile."""
+    text = encoded(json.dumps(plain(data)[0], indent=4, ensure_ascii=False, allow_nan=False)) + b"\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    make_directory(path.parent)
+    with explained(path, "write"):
+        try:
+            _write_durably(temporary, text)
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_directory(path.parent)
+
+
+def _read_all(paths: Iterable[Path]) -> list[RecordFile]:
+    unique = {path.resolve(): path for path in paths}
+    if not unique:
+        raise HarnessError("No files to merge; expected JSONL files, such as results/*.jsonl.")
+    return sorted((read(path) for path in unique.values()), key=lambda file: (file.path.name, file.sha256))
+
+
+def _parts(files: Iterable[RecordFile]) -> Iterable[Part]:
+    for file in files:
+        for section in file.sections:
+            experiment, run_id = section.named("experiment"), section.named("run_id")
+            if experiment is None or run_id is None:
+                raise HarnessError(
+                    f"{file.path} names no {'experiment' if experiment is None else 'run_id'}; "
+                    "expected files that this harness wrote. Leave that file out."
+                )
+            yield Part(file, section, experiment, run_id)
+
+
+def _conflicts(parts: Sequence[Part]) -> dict[str, list[tuple[str, Any]]]:
+    """Settings that differ between the parts: dotted key → each distinct value with its file's name."""
+    seen: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for part in parts:
+        if not part.section.metadata:
+            continue
+        for scope, settings in _settings(part.section.metadata).items():
+            name, first = seen.setdefault(scope, (part.file.path.name, settings))
+            for key, values in differences(first, settings).items():
+                entry = found.setdefault(f"{scope}{key}", [(name, values[0])])
+                if all(values[1] != value for _, value in entry):
+                    entry.append((part.file.path.name, values[1]))
+    return found
+
+
+def _settings(metadata: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What must agree, by scope: the run's settings and design overall, a group's within the group."""
+    design = {key: value for key, value in (metadata.get("design") or {}).items() if key not in _MAY_GROW}
+    common = {**(metadata.get("settings") or {}), "design": design}
+    if "settings" not in metadata:
+        common["fingerprint"] = metadata.get("fingerprint")
+    return {"": common, f"group {metadata.get('group')}: ": metadata.get("group_settings") or {}}
+
+
+_MAY_GROW = ("groups", "reps")
+
+
+def _refusal(experiment: str, conflicts: Mapping[str, Sequence[tuple[str, Any]]]) -> Iterable[str]:
+    if not conflicts:
+        return
+    yield f"The files of {experiment} have different settings and were not merged:"
+    for key, values in conflicts.items():
+        yield f"  {key}: " + ", ".join(f"{value!r:.80} in {name}" for name, value in values)
+    yield "Give the files of one run only, or --force to mix them; the artifact's meta file will say so."
+
+
+def _units(
+    experiment: str, parts: Sequence[Part], conflicts: Mapping[str, Any], *, stats: Statistics, force: bool
+) -> Iterable[tuple[str, dict[str, Any], dict[str, Any]]]:
+    runs: dict[str, list[Part]] = {}
+    for part in parts:
+        runs.setdefault("" if force else part.run_id, []).append(part)
+    for members in runs.values():
+        ids = sorted({part.run_id for part in members})
+        artifact, meta = _merged(experiment, members, stats)
+        mixed = {"mixed": {"runs": ids, "settings": conflicts} if conflicts or len(ids) > 1 else None}
+        yield artifact_name(experiment, "+".join(ids)), artifact, {"run_id": "+".join(ids), **mixed, **meta}
+
+
+def _merged(
+    experiment: str, parts: Sequence[Part], stats: Statistics
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    metadata = [part.section.metadata for part in parts if part.section.metadata]
+    designs = [Design.from_metadata(entry["design"]) for entry in metadata if entry.get("design")]
+    if not designs:
+        raise HarnessError(
+            f"No metadata line of {experiment} has a design, so what is missing cannot be told; "
+            f"looked in {', '.join(sorted({part.file.path.name for part in parts}))}. "
+            "Add another file of the same run."
+        )
+    design = designs[0].joined(designs[1:])
+    trials = outcomes(record for part in parts for record in part.section.records)
+    artifact, meta = build(experiment, trials, design, stats=stats)
+    return artifact, {**_provenance(experiment, parts, metadata, design), **meta}
+
+
+def _provenance(
+    experiment: str, parts: Sequence[Part], metadata: Sequence[Mapping[str, Any]], design: Design
+) -> dict[str, Any]:
+    files = {part.file.path: part.file for part in parts}.values()
+    rehearsal = any(_is_rehearsal(entry) for entry in metadata)
+    return {
+        "experiment": experiment,
+        "rehearsal": rehearsal,
+        "evidence": not rehearsal,
+        "harness_version": _version(),
+        "design": design.to_metadata(),
+        "groups": {g: next((m for m in metadata if m.get("group") == g), None) for g in design.groups},
+        "files": [
+            {"name": file.path.name, "sha256": file.sha256, "problems": [_where(p) for p in file.problems]}
+            for file in files
+        ],
+    }
+
+
+def _is_rehearsal(metadata: Mapping[str, Any]) -> bool:
+    return "rehearsal" in (metadata.get("provider"), (metadata.get("settings") or {}).get("provider"))
+
+
+def _where(problem: Any) -> str:
+    return f"line {problem.line}: {'torn last line: ' if problem.torn else ''}{problem.text}"
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("persona-harness")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _targets(names: Sequence[str], out: Path | None, beside: Path) -> list[Path]:
+    if out is None or out.is_dir() or out.suffix != ".json":
+        return [(out or beside) / name for name in names]
+    if len(names) > 1:
+        raise ConfigurationError(
+            f"--out {out} is one file, but there are {len(names)} artifacts to write ({', '.join(names)}); "
+            "expected a directory, or the files of one run."
+        )
+    return [out]
+
+
+def _write_durably(path: Path, text: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

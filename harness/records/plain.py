@@ -1,0 +1,112 @@
+"""Any value as plain JSON data: what JSON cannot hold becomes ``None``, with a note of where and why."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+MAX_DEPTH = 60
+"""Deeper nesting is cut: Python's own JSON writer gives up at about a thousand levels."""
+
+
+def plain(value: Any) -> tuple[Any, dict[str, str]]:
+    """``value`` as JSON data, and notes: the path of each thing lost, with the reason.
+
+    >>> plain({"score": float("nan"), "names": ("a", "b")})
+    ({'score': None, 'names': ['a', 'b']}, {'score': 'nan is not a number that JSON has'})
+    """
+    notes: dict[str, str] = {}
+    return _plain(value, "", 0, notes), notes
+
+
+def to_line(record: Mapping[str, Any]) -> bytes:
+    """``record`` as one line of UTF-8 JSON, newline included; keys in their own order.
+
+    A record that JSON cannot hold as it is (NaN, an object) is written without those parts; its key
+    ``not_written`` then maps each part's path to the reason.
+    """
+    try:
+        text = _dumps(dict(record))
+    except (ValueError, TypeError, RecursionError):
+        data, notes = plain(record)
+        text = _dumps({**data, "not_written": notes} if notes else data)
+    return encoded(text) + b"\n"
+
+
+def encoded(text: str) -> bytes:
+    """JSON text as UTF-8. Half a surrogate pair, which UTF-8 lacks, becomes its JSON escape."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def canonical(value: Any) -> bytes:
+    """The same bytes for equal data, whatever the order of keys. `ValueError` for what is no JSON."""
+    data, notes = plain(value)
+    if notes:
+        raise ValueError("; ".join(f"{path}: {reason}" for path, reason in notes.items()))
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Nested mappings as one level with dotted keys. Lists stay values."""
+    if not isinstance(value, Mapping) or not value:
+        return {path: value}
+    found: dict[str, Any] = {}
+    for key, part in value.items():
+        found.update(flat(part, f"{path}.{key}" if path else str(key)))
+    return found
+
+
+def differences(then: Any, now: Any) -> dict[str, tuple[Any, Any]]:
+    """Dotted keys whose values differ, with both values; ``None`` stands for a key that is not there."""
+    old, new = flat(plain(then)[0]), flat(plain(now)[0])
+    return {key: (old.get(key), new.get(key)) for key in sorted({*old, *new}) if old.get(key) != new.get(key)}
+
+
+def _dumps(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any, path: str, depth: int, notes: dict[str, str]) -> Any:
+    if value is None or (isinstance(value, str | bool | int) and not isinstance(value, Enum)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _lost(path, f"{value} is not a number that JSON has", notes)
+    if depth > MAX_DEPTH:
+        return _lost(path, f"nested more than {MAX_DEPTH} levels deep", notes)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _mapping(((f.name, getattr(value, f.name)) for f in fields(value)), path, depth, notes)
+    if isinstance(value, Mapping):
+        return _mapping(value.items(), path, depth, notes)
+    if isinstance(value, list | tuple):
+        return [_plain(part, f"{path}[{i}]", depth + 1, notes) for i, part in enumerate(value)]
+    if isinstance(value, set | frozenset):
+        return [_plain(part, f"{path}[]", depth + 1, notes) for part in sorted(value, key=repr)]
+    return _scalar(value, path, depth, notes)
+
+
+def _scalar(value: Any, path: str, depth: int, notes: dict[str, str]) -> Any:
+    if isinstance(value, Enum):
+        return _plain(value.value, path, depth + 1, notes)
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return _lost(path, f"a {type(value).__name__} is not JSON data", notes)
+
+
+def _mapping(
+    items: Iterable[tuple[Any, Any]], path: str, depth: int, notes: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        str(key): _plain(part, f"{path}.{key}" if path else str(key), depth + 1, notes) for key, part in items
+    }
+
+
+def _lost(path: str, reason: str, notes: dict[str, str]) -> None:
+    notes[path or "(whole)"] = reason

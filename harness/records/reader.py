@@ -1,0 +1,164 @@
+"""Reading record files: what can be read is kept, and what cannot is named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.records.lines import FAILED, FINISHED
+
+_BULKY = ("transcript", "extraction", "corrections", "interventions")
+_TRIAL_KEYS = {"trial": str, "group": str, "rep": int, "panel": int, "proposal": int, "status": str}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A line that could not be read. ``torn``: it is the last one, cut short by a crash or a full disk."""
+
+    path: Path
+    line: int
+    torn: bool
+    text: str
+
+    def __str__(self) -> str:
+        if self.torn:
+            return f"{self.path}, line {self.line}: the last line is torn ({self.text}); it is skipped."
+        return f"{self.path}, line {self.line}: {self.text}; the line is skipped, the rest is read."
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A metadata line and the trial records after it. ``metadata`` is empty where its line is lost."""
+
+    metadata: Mapping[str, Any]
+    records: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def named(self, key: str) -> str | None:
+        """The section's ``experiment``, ``run_id`` or ``group``, from its metadata, else from its records."""
+        for source in (self.metadata, *self.records[:1]):
+            if source.get(key) is not None:
+                return str(source[key])
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """What one file holds. ``sha256`` is of its bytes as read."""
+
+    path: Path
+    sha256: str
+    sections: tuple[Section, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one trial went over all its tries: the accepted record is the first that finished."""
+
+    trial: str
+    accepted: Mapping[str, Any] | None = None
+    attempts: int = 0
+    failures: list[Mapping[str, Any]] = field(default_factory=list)
+    duplicates: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def stream(path: Path, problems: list[Problem] | None = None) -> Iterator[dict[str, Any]]:
+    """Every line of ``path`` that is a JSON object, in order, one at a time.
+
+    What cannot be read is appended to ``problems``. Raises `HarnessError` when the file cannot be opened.
+    """
+    for _, record in _stream(path, [] if problems is None else problems, hashlib.sha256()):
+        yield record
+
+
+def read(path: Path, *, bulky: bool = False) -> RecordFile:
+    """Read a file; transcripts and texts only when ``bulky``. `HarnessError` when it cannot be opened."""
+    problems: list[Problem] = []
+    digest = hashlib.sha256()
+    sections: list[Section] = []
+    for number, record in _stream(path, problems, digest):
+        if record.get("type") == "run_metadata":
+            sections.append(Section(record))
+        elif problem := _malformed(record):
+            problems.append(Problem(path, number, False, problem))
+        else:
+            if not sections:
+                sections.append(Section({}))
+            sections[-1].records.append(record if bulky else _slim(record))
+    return RecordFile(path, digest.hexdigest(), tuple(sections), tuple(problems))
+
+
+def files_of_run(results_dir: Path, experiment: str, run_id: str) -> tuple[Path, ...]:
+    """The files in ``results_dir`` that belong to a run, by name; told by their first readable line."""
+    found = []
+    for path in sorted(results_dir.glob("*.jsonl")):
+        first = next(stream(path), {})
+        if first.get("run_id") == run_id and first.get("experiment") == experiment:
+            found.append(path)
+    return tuple(found)
+
+
+def outcomes(records: Iterable[Mapping[str, Any]]) -> dict[str, Outcome]:
+    """Per trial id, what came of it: the earliest end wins, and among equals the first of ``records``."""
+    found: dict[str, Outcome] = {}
+    for record in sorted(records, key=_age):
+        outcome = found.setdefault(record["trial"], Outcome(record["trial"]))
+        outcome.attempts += 1
+        if record["status"] != FINISHED:
+            outcome.failures.append(record)
+        elif outcome.accepted is None:
+            outcome.accepted = record
+        else:
+            outcome.duplicates.append(record)
+    return found
+
+
+def finished_trials(paths: Iterable[Path]) -> frozenset[str]:
+    """Ids of the trials that need not run again, from the files of a run."""
+    records = (record for path in paths for section in read(path).sections for record in section.records)
+    return frozenset(trial for trial, outcome in outcomes(records).items() if outcome.accepted)
+
+
+def _stream(path: Path, problems: list[Problem], digest: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, raw in enumerate(_raw_lines(path), start=1):
+        digest.update(raw)
+        try:
+            record = json.loads(raw.decode("utf-8"))
+            if not isinstance(record, dict):
+                raise ValueError(f"expected a JSON object, found {type(record).__name__}")
+        except (ValueError, RecursionError) as error:
+            if raw.strip():
+                problems.append(Problem(path, number, not raw.endswith(b"\n"), str(error)))
+        else:
+            yield number, record
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise HarnessError(f"Could not read {path}: {error.strerror}; expected a file of records.") from error
+
+
+def _malformed(record: Mapping[str, Any]) -> str | None:
+    for key, kind in _TRIAL_KEYS.items():
+        if not isinstance(record.get(key), kind):
+            return f"a record of type {record.get('type')!r} lacks a usable {key!r}: {record.get(key)!r:.60}"
+    if record["status"] not in (FINISHED, FAILED):
+        return f"status {record['status']!r:.60}; expected {FINISHED!r} or {FAILED!r}"
+    return None
+
+
+def _slim(record: dict[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in record.items() if key not in _BULKY}
+
+
+def _age(record: Mapping[str, Any]) -> tuple[str, int]:
+    attempt = record.get("attempt")
+    return str(record.get("ended") or "~"), attempt if isinstance(attempt, int) else 0

@@ -1,0 +1,212 @@
+"""Writing records: one JSONL file per cell, nothing overwritten, each line with the OS at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from harness.errors import HarnessError
+from harness.model import Cell
+from harness.records.plain import to_line
+
+_WAYS_OUT = {
+    errno.ENOSPC: "the disk is full: free some space, or choose another place with --results-dir",
+    errno.EDQUOT: "your disk quota is used up: free some space, or choose another place with --results-dir",
+    errno.EFBIG: "the file reached the size limit: raise it (ulimit -f), or choose another --results-dir",
+    errno.EROFS: "the file system is read-only: choose another place with --results-dir",
+    errno.EACCES: "no permission to write there: change it, or choose another place with --results-dir",
+    errno.EPERM: "no permission to write there: change it, or choose another place with --results-dir",
+    errno.EEXIST: "a file is in the way of the directory: move it, or choose another --results-dir",
+    errno.ENOTDIR: "a file is in the way of the directory: move it, or choose another --results-dir",
+}
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+@contextmanager
+def explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn an `OSError` on ``path`` into a `HarnessError` that says the way out."""
+    try:
+        yield
+    except OSError as error:
+        way_out = _WAYS_OUT.get(error.errno or 0, "check the place, or choose another with --results-dir")
+        raise HarnessError(f"Could not {doing} {path}: {error.strerror or error}; {way_out}.") from error
+
+
+def safe_name(text: str) -> str:
+    """``text`` with every character that has no business in a file name replaced by ``-``."""
+    return _UNSAFE.sub("-", text).lstrip(".") or "unnamed"
+
+
+def make_directory(path: Path) -> Path:
+    """``path``, created with its parents when it is not there. Raises `HarnessError`."""
+    with explained(path, "create the directory"):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+class JSONLWriter:
+    """Appends records to a JSONL file of its own.
+
+    The file is ``path``; else ``name`` in ``directory`` (default: the current one); a name that is taken
+    gets ``-2``, ``-3``, … before its suffix. Without a name, one is made of the time. ``metadata`` becomes the
+    first line when the file is created. Safe to use from several threads. Raises `HarnessError` when the place
+    cannot be written to; what was written before stays readable.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        directory: Path | None = None,
+        name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        generated = name or f"records_{datetime.now(UTC):%Y%m%dT%H%M%S}.jsonl"
+        wanted = path if path is not None else (directory or Path()) / generated
+        make_directory(wanted.parent)
+        self._lock = threading.Lock()
+        self.path, self._file = _create(wanted)
+        self._size = 0
+        if metadata is not None:
+            self._start(metadata)
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one line. When this returns, the line survives the death of this process."""
+        line = to_line(record)
+        with self._lock:
+            if self._file < 0:
+                raise HarnessError(f"{self.path} is closed; a record came after the end of the session.")
+            with explained(self.path, "write a record to"):
+                self._append(line)
+
+    def close(self) -> None:
+        """Make everything durable and close. A second call does nothing."""
+        with self._lock:
+            file, self._file = self._file, -1
+            if file >= 0:
+                with explained(self.path, "finish writing"):
+                    _close(file)
+
+    def _start(self, metadata: Mapping[str, Any]) -> None:
+        try:
+            self.write(metadata)
+        except HarnessError:
+            os.close(self._file)
+            self._file = -1
+            self.path.unlink(missing_ok=True)
+            raise
+
+    def _append(self, line: bytes) -> None:
+        rest = memoryview(line)
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError:
+            with suppress(OSError):  # without it the reader finds a torn line, and says so
+                os.ftruncate(self._file, self._size)
+            raise
+        self._size += len(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class WriterPool:
+    """The writers of one session, one per cell, each opened when it is first asked for.
+
+    ``metadata`` gives what else the first line of a cell's file says; it may replace ``run_id``, since one
+    session may work on several runs. ``timestamp`` is the session's, for file names.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        git_commit: str | None,
+        *,
+        results_dir: Path,
+        timestamp: str,
+        metadata: Callable[[Cell], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self._run_id, self._git_commit = run_id, git_commit
+        self._results_dir, self._timestamp = results_dir, timestamp
+        self._metadata = metadata
+        self._writers: dict[Cell, JSONLWriter] = {}
+        self._lock = threading.Lock()
+
+    def get(self, experiment: str, group: str, rep: int) -> JSONLWriter:
+        """The writer of that cell."""
+        cell = Cell(experiment, group, rep)
+        with self._lock:
+            if cell not in self._writers:
+                self._writers[cell] = self._open(cell)
+            return self._writers[cell]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files opened so far, in the order of opening."""
+        with self._lock:
+            return tuple(writer.path for writer in self._writers.values())
+
+    def close_all(self) -> None:
+        """Close every writer, even when one fails; then raise the first failure."""
+        failures: list[HarnessError] = []
+        with self._lock:
+            for writer in self._writers.values():
+                try:
+                    writer.close()
+                except HarnessError as error:
+                    failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _open(self, cell: Cell) -> JSONLWriter:
+        more = self._metadata(cell) if self._metadata else {}
+        first = {
+            "type": "run_metadata",
+            "run_id": self._run_id,
+            "git_commit": self._git_commit,
+            "experiment": cell.experiment,
+            "group": cell.group,
+            "rep": cell.rep,
+        }
+        name = f"{safe_name(cell.experiment)}_{safe_name(cell.group)}_run{cell.rep}_{self._timestamp}.jsonl"
+        return JSONLWriter(directory=self._results_dir, name=name, metadata={**first, **more})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close_all()
+
+
+def _create(wanted: Path) -> tuple[Path, int]:
+    number, path = 1, wanted
+    with explained(wanted, "create"):
+        while True:
+            try:
+                return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+            except FileExistsError:
+                number += 1
+                path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+
+
+def _close(file: int) -> None:
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
