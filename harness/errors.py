@@ -44,11 +44,13 @@ class ModelCallError(HarnessError):
     """A model call that ended without an acceptable reply, after every attempt allowed.
 
     ``fatal`` is true when every later call can only fail in the same way (no key, unknown model), so
-    that the run should stop rather than fail trial by trial.
+    that the run should stop rather than fail trial by trial. ``retry_after`` is set where the same call may well
+    succeed later (rate limit, server trouble, no connection): the seconds to wait at least.
     """
 
-    def __init__(self, message: str, *, fatal: bool = False) -> None:
+    def __init__(self, message: str, *, fatal: bool = False, retry_after: float | None = None) -> None:
         self.fatal = fatal
+        self.retry_after = retry_after
         super().__init__(message)
 
 

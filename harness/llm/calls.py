@@ -16,6 +16,7 @@ class Request:
 
     ``model`` is the name that the provider is asked for; temperatures and limits are the caller's. ``extra`` passes
     through whatever else the protocol allows (tools, top_p, …), so that an engine not ours loses nothing.
+    ``digest`` is the SHA-256 of all the rest; the gateway fills it in, so that it is computed once.
     """
 
     messages: Sequence[Message]
@@ -24,6 +25,7 @@ class Request:
     temperature: float | None = None
     max_tokens: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Reply:
     """A model's answer. ``model`` is the one that answered; tokens are as the provider billed them.
 
     ``data`` is the parsed JSON when the request asked for JSON (validated against its schema), else ``None``.
+    ``call`` names the call within its trial (kind, request digest, occurrence); the gateway fills it in.
     """
 
     text: str
@@ -51,6 +54,7 @@ class Reply:
     tokens_out: int = 0
     tool_calls: Sequence[Mapping[str, Any]] = ()
     fingerprint: str | None = None
+    call: str = ""
 
 
 class Provider(Protocol):

@@ -1,0 +1,60 @@
+"""Which kind of call a foreign request is, read from short structural marks. In-process calls say their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.llm.calls import Message, Request
+
+ANSWER_IS_BOOLEAN = "'True' or 'False'"
+"""How TinyTroupe asks for a boolean in a field that may hold anything."""
+
+_FREE_TEXT = (
+    ("extract", "Extraction objective"),
+    ("combine", "combines them into"),
+    ("minibio", "Short biography"),
+)
+
+
+def classify(request: Request) -> str:
+    """``act``, ``regenerate``, ``quality_check``, ``combine``, ``intervention_check``, ``extract``, ``score_person``,
+    ``score_panel``, ``consolidate``, ``minibio`` or ``other``."""
+    form = request.response_format or {}
+    if form.get("type") == "json_schema":
+        return _structured(str(form.get("json_schema", {}).get("name", "")), request)
+    texts = list(texts_of(request.messages))
+    if form.get("type") == "json_object":
+        return "consolidate" if any('"consolidation"' in text for text in texts) else "other"
+    for kind, mark in _FREE_TEXT:
+        if any(mark in text for text in texts[:2]):
+            return kind
+    return "other"
+
+
+def _structured(name: str, request: Request) -> str:
+    if name.startswith("CognitiveAction"):
+        late = texts_of(request.messages[-4:])
+        return "regenerate" if any("TENTATIVE ACTION" in text for text in late) else "act"
+    if name.startswith("LLMScalarWithJustification"):
+        return _judgement(request)
+    return "other"
+
+
+def _judgement(request: Request) -> str:
+    texts = [text for text in texts_of(request.messages) if text]
+    if any(ANSWER_IS_BOOLEAN in text for text in texts[-2:]):
+        return "intervention_check"
+    claim, _, context = "\n".join(texts[1:]).partition("# Context")
+    if "THE NEXT A" in claim:
+        return "quality_check"
+    return "score_panel" if "## Environment '" in context else "score_person"
+
+
+def texts_of(messages: Sequence[Message]) -> Iterator[str]:
+    """The text of each message; of content made of parts, its text parts."""
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            yield content
+        elif isinstance(content, list):
+            yield "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))

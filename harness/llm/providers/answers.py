@@ -1,0 +1,158 @@
+"""What the rehearsal model says, by kind of request: turns, scores, checks, extractions and plain text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Any
+
+from harness.llm.calls import Request
+from harness.llm.kinds import ANSWER_IS_BOOLEAN, classify, texts_of
+from harness.llm.providers import phrases
+
+SCORE_WEIGHTS = (1, 2, 4, 7, 11, 12, 15, 19, 18, 11)
+"""How often, in a hundred, a judge gives 0 to 9: 6.0 in the mean, a quarter below 5."""
+
+_NAME = re.compile(
+    r"""name\\*["']\s*:\s*\\*["']([^"'\\\n]{1,80})|(?:You are|[Nn]ame is|Name:)\s+([A-Z][\w.'’-]+(?: [A-Z][\w.'’-]+){0,3})"""
+)
+_FIELDS = re.compile(r"be the following:\s*([\w ,]{1,500})")
+_ROOT = re.compile(r"field `(\w{1,80})`: [^\n]{0,80}root")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
+_TOPICS = {"introduc": "introduction", "brainstorm": "idea", "debat": "debate", "consolidat": "summary"}
+
+
+def turn(request: Request, rng: Random) -> dict[str, Any]:
+    """One to three actions that end in DONE, with the state of mind where the schema has one."""
+    texts = list(texts_of(request.messages))
+    name, topic = persona_name(texts), _topic(texts)
+    said = _speech(topic, name, rng)
+    actions = [_action("TALK", said), _action("DONE", "")]
+    if rng.random() < 0.6:
+        actions.insert(0, _action("THINK", f"{name or 'I'}, to myself: {phrases.sentence(rng)}"))
+    elif rng.random() < 0.1:
+        actions = actions[-1:]
+    state = {
+        "goals": f"Be heard on this: {phrases.sentence(rng)}",
+        "context": [phrases.sentence(rng)],
+        "attention": phrases.sentence(rng),
+        "emotions": rng.choice(["calm", "curious", "impatient", "hopeful", "wary"]),
+    }
+    return {
+        "actions": actions,
+        "action": actions[0],
+        "cognitive_state": state,
+        "reasoning": phrases.sentence(rng),
+    }
+
+
+def _action(kind: str, content: str) -> dict[str, str]:
+    return {"type": kind, "content": content, "target": ""}
+
+
+def _topic(texts: Sequence[str]) -> str:
+    """What was asked for last; the history stands in the prompt in order."""
+    text = "\n".join(texts).lower()
+    latest, topic = max((text.rfind(mark), topic) for mark, topic in _TOPICS.items())
+    return topic if latest >= 0 else "talk"
+
+
+def _speech(topic: str, name: str, rng: Random) -> str:
+    start, more = phrases.opener(name, rng), phrases.sentence(rng)
+    if topic == "introduction":
+        return f"I am {name or 'new here'}. {start} {more}"
+    if topic == "idea":
+        return f"{start} here is one. Idea name: '{phrases.idea_name(rng.randrange(phrases.IDEAS))}'. {more}"
+    if topic == "debate":
+        favour = rng.random() < 0.5
+        side = "a good idea" if favour else "a bad idea"
+        return f"{start} this is {side}, because {phrases.argument(rng, favour=favour)}. {more}"
+    if topic == "summary":
+        numbers = rng.sample(range(phrases.IDEAS), 3)
+        return f"{start} we have " + "; ".join(
+            f"'{phrases.idea_name(each)}', {phrases.sentence(rng)}" for each in numbers
+        )
+    return f"{start} {more}"
+
+
+def persona_name(texts: Sequence[str]) -> str:
+    """The first name given in the prompt, as JSON or as a sentence; empty when there is none."""
+    found = next((found for found in map(_NAME.search, texts) if found), None)
+    return (found[1] or found[2]).strip() if found else ""
+
+
+def score(request: Request, rng: Random) -> dict[str, Any]:
+    """A whole number 0 to 9, or a boolean where that is what the request asks for, with reasons."""
+    value: int | bool = rng.choices(range(10), SCORE_WEIGHTS)[0]
+    if any(ANSWER_IS_BOOLEAN in text for text in list(texts_of(request.messages))[-2:]):
+        value = value > 5
+    return _judged(value, rng)
+
+
+def check(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001
+    """A boolean, true in two of five, with reasons."""
+    return _judged(rng.random() < 0.4, rng)
+
+
+def _judged(value: int | bool, rng: Random) -> dict[str, Any]:
+    return {
+        "reasoning": f"A rehearsal, not a judgement: {phrases.sentence(rng)}",
+        "justification": f"A rehearsal, not a judgement: {phrases.sentence(rng)}",
+        "value": value,
+        "confidence": round(rng.uniform(0.5, 0.95), 2),
+    }
+
+
+def extraction(root: str, fields: Sequence[str], rng: Random) -> dict[str, Any]:
+    """Two to nine distinct items under ``root``."""
+    numbers = rng.sample(range(phrases.IDEAS), rng.randint(2, 9))
+    return {root: [_item(fields, number, rng) for number in numbers]}
+
+
+def _item(fields: Sequence[str], number: int, rng: Random) -> dict[str, str]:
+    name = phrases.idea_name(number)
+    item = {field: phrases.sentence(rng) for field in fields}
+    return item | {field: f"{name}: {item[field]}" if at else name for at, field in enumerate(fields[:1])}
+
+
+def extraction_from_schema(schema: Mapping[str, Any], rng: Random) -> dict[str, Any]:
+    """`extraction` with the root and the fields that a schema names; empty when it names none."""
+    for root, part in schema.get("properties", {}).items():
+        fields = part.get("items", {}).get("properties", {}) if isinstance(part, dict) else {}
+        if fields:
+            return extraction(root, list(fields), rng)
+    return {}
+
+
+def extraction_from_prompt(request: Request, rng: Random) -> dict[str, Any]:
+    """`extraction` with the root and the fields that the prompt names."""
+    text = next(iter(texts_of(request.messages)), "")
+    fields, root = _FIELDS.search(text), _ROOT.search(text)
+    names = (
+        [name.strip() for name in fields[1].split(",") if name.strip()] if fields else ["name", "description"]
+    )
+    return extraction(root[1] if root else "results", names, rng)
+
+
+def consolidation(request: Request, rng: Random) -> dict[str, Any]:
+    """What TinyTroupe's memory asks for."""
+    found = next((found for found in map(_TIME.search, texts_of(request.messages)) if found), None)
+    memory = {"type": "consolidated", "simulation_timestamp": found[0] if found else ""}
+    return {
+        "consolidation": [{"content": f"I noted that {phrases.sentence(rng)}", **memory} for _ in range(3)]
+    }
+
+
+def json_object(request: Request, rng: Random) -> dict[str, Any]:
+    """An answer where any JSON object will do."""
+    if classify(request) == "consolidate":
+        return consolidation(request, rng)
+    return {"answer": phrases.sentence(rng)}
+
+
+def plain_text(request: Request, rng: Random) -> str | dict[str, Any]:
+    """An answer where no format is set: text, or the object that the prompt alone asks for."""
+    if classify(request) == "extract":
+        return extraction_from_prompt(request, rng)
+    return " ".join(phrases.sentence(rng).capitalize() for _ in range(3))
