@@ -1,4 +1,4 @@
-"""The settings of the four experiments as data: what the published notebooks set, and what parity is checked against."""
+"""The settings of the four experiments as data: what parity with the notebooks is checked against."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIVERGENCE = ("Divergence", "divergence")
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What one group is given. ``gap`` (events without a new idea) and ``actions_at_least`` are the intervention's.
+    """What one group is given. ``gap`` (in events) and ``actions_at_least`` belong to the intervention.
 
     Both are ``None`` in a group without intervention, as ``correction`` is in one without correction.
     """
@@ -31,7 +31,7 @@ class Arm:
 class Settings:
     """One row of the parity table. ``full_mode`` says which branch the published artifact came from.
 
-    Propositions are pairs of the metric's name and TinyTroupe's name for the claim, in the order of the artifact.
+    Propositions are pairs of a metric's name and TinyTroupe's name for its claim, in the artifact's order.
     """
 
     name: str
