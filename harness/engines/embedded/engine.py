@@ -22,6 +22,7 @@ class EmbeddedEngine:
     """
 
     name = "embedded"
+    needs_face = False
 
     def __init__(self, *, memory_limit: int = MEMORY_CHARS) -> None:
         self.memory_limit = memory_limit

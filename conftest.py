@@ -1,0 +1,42 @@
+"""Guards this repository's own tests; the plugin itself is registered by its entry point.
+
+The guards are a hook and not fixtures, so that the cases of experiments keep fixtures without teardowns.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+pytest_plugins = ("pytester",)
+
+LOOPBACK = ("127.", "::1", "localhost")
+FOREIGN = ("OPENAI_", "ANTHROPIC_", "LANGSMITH_", "LANGCHAIN_", "SENTRY_", "HARNESS_")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """No key or setting of the machine's reaches a test, and only loopback can be connected to."""
+    if item.get_closest_marker("experiment"):
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(FOREIGN):
+                patch.delenv(name)
+        if not item.get_closest_marker("tinytroupe"):
+            patch.delenv("TINYTROUPE_REPO_DIR", raising=False)
+        patch.setattr(socket.socket, "connect", _only_loopback(socket.socket.connect))
+        return (yield)
+
+
+def _only_loopback(connect):
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else ""
+        if self.family != socket.AF_UNIX and not str(host).startswith(LOOPBACK):
+            raise AssertionError(f"a test connected to {host!r}; only loopback is allowed")
+        connect(self, address)
+
+    return guarded

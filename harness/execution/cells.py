@@ -1,0 +1,102 @@
+"""A cell under way, and how it ended."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from harness.execution.attribution import CaseOutput
+from harness.model import Cell, Sample, Trial, TrialFailure
+from harness.runner.plan import CellPlan
+
+LISTED = 5
+"""Failures named in full in one message; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How one trial ended. ``failure`` is ``None`` when it finished; ``earlier`` when its record was there already."""
+
+    trial: Trial
+    samples: tuple[Sample, ...] = ()
+    failure: TrialFailure | None = None
+    seconds: float = 0.0
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """Every trial of a cell that ended, in the order of the plan, and what stopped the others.
+
+    ``stopped`` says why the session ended before the cell did; ``None`` when it did not.
+    """
+
+    cell: Cell
+    played: tuple[Played, ...]
+    expected: int
+    stopped: str | None = None
+
+    @property
+    def failures(self) -> tuple[TrialFailure, ...]:
+        return tuple(one.failure for one in self.played if one.failure is not None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of the cell has its record."""
+        return sum(one.failure is None for one in self.played) == self.expected
+
+    @property
+    def seconds(self) -> float:
+        """The cell's work: the sum of its trials' durations, without the waiting for a turn."""
+        return sum(one.seconds for one in self.played)
+
+    def values(self, metric: str) -> tuple[float, ...]:
+        """The values of ``metric`` that were obtained, in the order of the trials."""
+        return tuple(
+            sample.value
+            for one in self.played
+            for sample in one.samples
+            if sample.metric == metric and sample.value is not None
+        )
+
+    def problem(self) -> str | None:
+        """One readable text about what is not finished, or ``None``."""
+        if self.finished:
+            return None
+        done = self.expected - sum(one.failure is None for one in self.played)
+        lines = [f"{self.cell}: {done} of {self.expected} trials could not be finished."]
+        lines += [f"  {failure.trial.id}: {failure.reason}" for failure in self.failures[:LISTED]]
+        if len(self.failures) > LISTED:
+            lines.append(f"  … and {len(self.failures) - LISTED} more; each has a trial_failure line in its JSONL file.")
+        if self.stopped:
+            lines.append(f"  {self.stopped}")
+        lines.append("  Finished trials are kept: run the same command again, or use --reruns, to play only these.")
+        return "\n".join(lines)
+
+
+@dataclass
+class CellRun:
+    """The trials of one case that were started, and what its trials logged."""
+
+    plan: CellPlan
+    output: CaseOutput = field(default_factory=CaseOutput)
+    futures: dict[str, Future[Played]] = field(default_factory=dict)
+
+    def wait(self, tick: Callable[[], None], interval: float = 0.2) -> tuple[Played, ...]:
+        """Wait until every trial has ended, calling ``tick`` meanwhile. Cancelled trials are left out."""
+        waiting: Iterable[Future[Played]] = self.futures.values()
+        while True:
+            _, waiting = concurrent.futures.wait(waiting, timeout=interval)
+            if not waiting:
+                break
+            tick()
+        return tuple(future.result() for future in self.futures.values() if not future.cancelled())
+
+
+def outcome_of(run: CellRun, played: Iterable[Played], stopped: str | None) -> CellOutcome:
+    """Put the trials that ended into the plan's order."""
+    by_id: Mapping[str, Played] = {one.trial.id: one for one in played}
+    ordered = tuple(by_id[plan.trial.id] for plan in run.plan.trials if plan.trial.id in by_id)
+    return CellOutcome(run.plan.cell, ordered, expected=len(run.plan.trials), stopped=stopped)

@@ -1,0 +1,164 @@
+"""The runs that a session works on: which one each cell belongs to, and what of it is done already."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.execution.cells import Played
+from harness.model import Cell, Sample, Trial
+from harness.records import Design, Run, RunRegistry, files_of_run, merge, read
+from harness.records.reader import outcomes
+from harness.runner import provenance
+from harness.runner.plan import CellPlan
+from harness.runner.settings import Settings
+
+
+@dataclass
+class OpenRun:
+    """A run under way: its accepted trials, how often each was tried, and the arms' settings."""
+
+    run: Run
+    experiment: str
+    design: Design
+    settings: Mapping[str, Any]
+    groups: dict[str, Mapping[str, Any]]
+    accepted: dict[str, Played] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What a session left of a run: its files, or why there is no artifact."""
+
+    experiment: str
+    run_id: str
+    records: tuple[Path, ...]
+    artifact: Path | None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+
+
+class RunBook:
+    """Opens runs in the registry as cells need them, and concludes them at the end."""
+
+    def __init__(self, settings: Settings, registry: RunRegistry, facts: Mapping[str, Any]) -> None:
+        self._settings, self._registry, self._facts = settings, registry, facts
+        self._open: dict[str, OpenRun] = {}
+        self._of_cell: dict[Cell, OpenRun] = {}
+
+    def of(self, cell: Cell) -> OpenRun:
+        """The run that ``cell`` belongs to."""
+        return self._of_cell[cell]
+
+    def enter(self, plans: Iterable[CellPlan], declared: Mapping[str, str | None]) -> list[OpenRun]:
+        """Give every plan its run, opening or joining one where needed; the runs that are new to this session.
+
+        ``declared`` has the hash of each experiment's own population. Raises `HarnessError` when a run cannot be
+        resumed or is held by another session.
+        """
+        members: dict[str, list[tuple[CellPlan, dict[str, Any]]]] = {}
+        for plan in plans:
+            base = provenance.base_settings(
+                plan, declared_population=declared[plan.cell.experiment], facts=self._facts
+            )
+            members.setdefault(provenance.digest(base), []).append((plan, base))
+        opened = []
+        for key, cells in members.items():
+            groups = {
+                plan.cell.group: provenance.group_settings(
+                    plan, declared_population=declared[plan.cell.experiment]
+                )
+                for plan, _ in cells
+            }
+            known = self._open.get(key)
+            if known is None or any(known.groups.get(name) != setting for name, setting in groups.items()):
+                self._open[key] = self._enter(cells[0][0], cells[0][1], {**(known.groups if known else {}), **groups})
+                opened.append(self._open[key])
+            for plan, _ in cells:
+                self._of_cell[plan.cell] = self._open[key]
+        return opened
+
+    def _enter(self, plan: CellPlan, base: Mapping[str, Any], groups: dict[str, Any]) -> OpenRun:
+        run = self._registry.open(
+            plan.cell.experiment,
+            base,
+            groups,
+            plan.reps,
+            resume=self._settings.resume,
+            fresh=self._settings.fresh,
+        )
+        entered = OpenRun(run, plan.cell.experiment, _design(plan), base, groups)
+        if run.joined:
+            self._recall(entered)
+        return entered
+
+    def _recall(self, entered: OpenRun) -> None:
+        """Read from the run's files which trials need not run again."""
+        files = files_of_run(self._settings.results_dir, entered.experiment, entered.run.id)
+        records = [record for path in files for section in read(path).sections for record in section.records]
+        for outcome in outcomes(records).values():
+            entered.attempts[outcome.trial] = outcome.attempts
+            if outcome.accepted is not None:
+                entered.accepted[outcome.trial] = _played(outcome.accepted)
+
+    def metadata(self, plan: CellPlan, selection: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The first line of a cell's file."""
+        entered = self.of(plan.cell)
+        return {
+            "run_id": entered.run.id,
+            "fingerprint": entered.run.fingerprint,
+            **provenance.cell_metadata(plan, mode_selection=selection, facts={**facts, **self._facts}),
+            "design": entered.design.to_metadata(),
+            "settings": dict(entered.settings),
+            "group_settings": dict(entered.groups[plan.cell.group]),
+        }
+
+    def conclude(self) -> list[Conclusion]:
+        """Merge all files of each run into its artifact; mark finished runs. One fault does not stop the others."""
+        concluded = [self._conclude(entered) for entered in self._open.values()]
+        self._registry.close()
+        return concluded
+
+    def _conclude(self, entered: OpenRun) -> Conclusion:
+        import harness.stats as stats
+
+        files: Sequence[Path] = ()
+        try:
+            files = files_of_run(self._settings.results_dir, entered.experiment, entered.run.id)
+            if not files:
+                return Conclusion(entered.experiment, entered.run.id, (), None, problem="no trial ended")
+            artifact = merge(files, stats=stats)[0]
+            if self._settings.out is not None:
+                merge(files, self._settings.out, stats=stats)
+            meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
+            if not meta["partial"]:
+                self._registry.finish(entered.run.id)
+            return Conclusion(entered.experiment, entered.run.id, tuple(files), artifact, meta)
+        except HarnessError as error:
+            return Conclusion(entered.experiment, entered.run.id, tuple(files), None, problem=str(error))
+
+
+def _played(record: Mapping[str, Any]) -> Played:
+    cell = Cell(record["experiment"], record["group"], record["rep"])
+    samples = tuple(
+        Sample(one["metric"], one["value"], one.get("person"), one.get("reason"))
+        for one in record.get("samples") or ()
+    )
+    return Played(Trial(cell, record["panel"], record["proposal"]), samples, earlier=True)
+
+
+def _design(plan: CellPlan) -> Design:
+    kinds = provenance.metric_kinds(plan.experiment)
+    return Design(
+        groups=tuple(group.name for group in plan.experiment.groups),
+        metrics=tuple(kinds),
+        person_metrics=tuple(name for name, personal in kinds.items() if personal),
+        panels=tuple(tuple(person.name for person in panel) for panel in plan.panels),
+        proposals=len(plan.experiment.script.proposals[: plan.mode.proposals]),
+        reps=plan.reps,
+    )

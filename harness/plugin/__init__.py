@@ -1,0 +1,37 @@
+"""The pytest plugin, registered by its entry point: options, cases, fixtures, overlap and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.plugin.options import pytest_addoption
+from harness.plugin.selection import (
+    MARKER,
+    left_out,
+    pytest_collection_modifyitems,
+    pytest_generate_tests,
+    selected,
+)
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_generate_tests"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        f"{MARKER}(*experiments): cases over (experiment, group, rep) of the experiments named or given; "
+        "they run only under -m experiment.",
+    )
+    if selected(config):  # everyone else's test run stays as light as it was
+        from harness.plugin import fixtures, reporting, window
+
+        for module in (fixtures, window, reporting):
+            config.pluginmanager.register(module, f"harness-{module.__name__}")
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:
+    if left_out(config) and not items:
+        return "Experiments run only when asked for: add -m experiment."
+    return None

@@ -1,0 +1,135 @@
+"""The parts of an experiment as fixtures. Override one in a module or a conftest and just that part changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigurationError
+from harness.execution.cells import CellOutcome
+from harness.model import Cell, Correction, Experiment, Group, Intervention
+from harness.plugin.selection import Case, rep_of
+from harness.plugin.state import State, state_of
+from harness.populations import Population, load
+from harness.runner.plan import CellPlan, choose_mode, plan_cell
+
+
+@pytest.fixture
+def _harness_case(request: pytest.FixtureRequest) -> Case:
+    case: Case = request.param
+    return case
+
+
+@pytest.fixture
+def experiment(_harness_case: Case) -> Experiment:
+    """The experiment of this case."""
+    return _harness_case.experiment
+
+
+@pytest.fixture
+def group(experiment: Experiment, _harness_case: Case) -> Group:
+    """The arm of this case."""
+    return experiment.group(_harness_case.group)
+
+
+@pytest.fixture
+def rep(request: pytest.FixtureRequest, _harness_case: Case) -> int:
+    """The repetition, counted from 1."""
+    return rep_of(request.node, _harness_case)
+
+
+@pytest.fixture
+def population(request: pytest.FixtureRequest, experiment: Experiment) -> Population:
+    """Who takes part. An override may return a `Population`, personas, or the name or path of a population."""
+    return _session(request).population(experiment)
+
+
+@pytest.fixture
+def correction(group: Group) -> Correction | None:
+    """The arm's action correction; ``None`` for none."""
+    return group.correction
+
+
+@pytest.fixture
+def interventions(group: Group) -> tuple[Intervention, ...]:
+    """The arm's interventions."""
+    return group.interventions
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of the engine that plays the trials."""
+    return state_of(request.config).settings.engine
+
+
+@pytest.fixture
+def writer_pool(request: pytest.FixtureRequest) -> Any:
+    """The session's pool of JSONL writers: ``writer_pool.get(experiment, group, rep).write({...})``."""
+    return _session(request).pool
+
+
+class CellHandle:
+    """What a test holds of its cell: ``plan``, all its parts, and `run`."""
+
+    def __init__(self, plan: CellPlan, state: State, nodeid: str) -> None:
+        self.plan = plan
+        self.seconds: float | None = None
+        self._state, self._nodeid = state, nodeid
+
+    def run(self) -> CellOutcome:
+        """Play the cell's trials that have no record yet, wait for them, and fail the test if one could not be finished."""
+        __tracebackhide__ = True
+        from harness.plugin.window import play
+
+        outcome = play(self._state, self._nodeid, self.plan)
+        self.seconds = outcome.seconds
+        problem = outcome.problem()
+        if problem is not None:
+            pytest.fail(problem, pytrace=False)
+        return outcome
+
+
+@pytest.fixture
+def cell(
+    request: pytest.FixtureRequest,
+    experiment: Experiment,
+    group: Group,
+    rep: int,
+    population: Population,
+    correction: Correction | None,
+    interventions: Sequence[Intervention],
+    engine: str,
+    _harness_case: Case,
+) -> CellHandle:
+    """The cell of this case with everything that its fixtures gave. ``cell.run()`` plays it."""
+    state = state_of(request.config)
+    try:
+        mode_name, mode = choose_mode(experiment, state.settings.mode)
+        plan = plan_cell(
+            experiment,
+            Cell(experiment.name, group.name, rep),
+            mode_name=mode_name,
+            mode=mode,
+            reps=_harness_case.reps,
+            population=population if isinstance(population, Population) else load(population),
+            correction=correction,
+            interventions=interventions,
+            engine=engine,
+            seed=state.settings.seed,
+        )
+    except ConfigurationError as error:
+        pytest.fail(str(error), pytrace=False)
+    return CellHandle(plan, state, request.node.nodeid)
+
+
+def _session(request: pytest.FixtureRequest) -> Any:
+    session = state_of(request.config).session
+    if session is None:
+        pytest.fail(
+            f"{request.node.nodeid} uses the fixture {request.fixturename!r} outside an experiment session; "
+            "mark the test with @pytest.mark.experiment(...) and run pytest -m experiment.",
+            pytrace=False,
+        )
+    return session

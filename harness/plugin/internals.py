@@ -1,0 +1,67 @@
+"""Everything that is needed of pytest's private parts, in one place.
+
+Checked against pytest 8.4 to 9.2; `pyproject.toml` keeps pytest below the next untested major version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from _pytest.fixtures import FixtureDef
+
+from harness.execution.attribution import not_from_a_trial
+
+
+def generator_fixtures(item: pytest.Function) -> list[str]:
+    """Names of the fixtures that ``item`` uses and that have a teardown written after a ``yield``."""
+    definitions = item._fixtureinfo.name2fixturedefs
+    return [name for name, stack in definitions.items() if inspect.isgeneratorfunction(stack[-1].func)]
+
+
+@contextlib.contextmanager
+def set_up(item: pytest.Function, nextitem: pytest.Function | None) -> Iterator[list[str]]:
+    """Set ``item`` up as pytest does, yield the names of what left a finalizer, and tear it down again.
+
+    ``nextitem`` is the next item to be set up, so that wider fixtures are kept for it.
+    """
+    try:
+        item.ihook.pytest_runtest_setup(item=item)
+        yield _with_finalizers(item)
+    finally:
+        item.session._setupstate.teardown_exact(nextitem)
+        item._report_sections.clear()
+        item._initrequest()
+
+
+def _with_finalizers(item: pytest.Function) -> list[str]:
+    fixtures = [stack[-1] for stack in item._fixtureinfo.name2fixturedefs.values()]
+    names = [fixture.argname for fixture in fixtures if any(map(_is_own, fixture._finalizers))]
+    on_item = item.session._setupstate.stack[item][0]
+    return names + ["the case itself"] * any(_is_own(one) for one in on_item[1:])
+
+
+def _is_own(finalizer: Any) -> bool:
+    """Whether somebody's fixture added this finalizer, rather than pytest itself."""
+    if isinstance(finalizer, functools.partial):
+        return getattr(finalizer.func, "__func__", None) is not FixtureDef.finish
+    return not getattr(finalizer, "__qualname__", "").startswith("FixtureDef.")
+
+
+def keep_trial_logs_apart(config: pytest.Config) -> None:
+    """Keep pytest's per-case log handlers from catching what trials of other cases log meanwhile."""
+    plugin = config.pluginmanager.get_plugin("logging-plugin")
+    for name in ("caplog_handler", "report_handler"):
+        handler = getattr(plugin, name, None)
+        if handler is not None:
+            handler.addFilter(not_from_a_trial)
+
+
+def explicit_option(config: pytest.Config, name: str) -> bool:
+    """Whether ``name`` stands in the invocation's own arguments, so that a value equal to the default counts."""
+    arguments = [str(argument) for argument in config.invocation_params.args]
+    return any(argument == name or argument.startswith(f"{name}=") for argument in arguments)

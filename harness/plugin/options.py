@@ -1,0 +1,74 @@
+"""The options of a session, and the `Settings` that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigurationError
+from harness.runner.settings import Settings, find_checkout, find_notebooks, parse_concurrency
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("experiments", "experiments (harness)")
+    add = group.addoption
+    add("--mode", metavar="NAME", help="size of the experiments: full, fast or paper (default: the experiment's own)")
+    add("--engine", default="embedded", metavar="NAME", help="what plays personas: embedded (default) or tinytroupe")
+    add(
+        "--model",
+        default="rehearsal",
+        metavar="PROVIDER:MODEL",
+        help="rehearsal (default: offline, no evidence) or openai:MODEL for any OpenAI-compatible endpoint",
+    )
+    add("--model-base-url", metavar="URL", help="endpoint of the model (default: the provider's own)")
+    add("--temperature", type=float, metavar="T", help="sampling temperature (default: the provider's own)")
+    add("--seed", type=int, default=0, metavar="N", help="seed of order and rehearsal (default: 0)")
+    add("--concurrency", default="16", metavar="N", help="model calls in flight, or 'unlimited' (default: 16)")
+    add("--workers", type=int, metavar="N", help="processes of the tinytroupe engine (default: its own choice)")
+    add("--results-dir", metavar="DIR", help="where runs write (default: results/ in the root directory)")
+    add("--out", metavar="FILE", help="also write the artifact here; for a session with one experiment")
+    add("--notebooks", metavar="DIR", help="folder of notebooks that words come from (default: the checkout's June one)")
+    add("--resume", metavar="RUN", help="go on with this run, and with no other")
+    add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """The session's settings. Raises `ConfigurationError` with everything that is wrong with the options."""
+    option = config.getoption
+    problems: list[str] = []
+    concurrency: int | None = None
+    checkout, notebooks = None, None
+    try:
+        concurrency = parse_concurrency(option("concurrency"))
+    except ConfigurationError as error:
+        problems += error.problems
+    try:
+        checkout = find_checkout()
+        notebooks = find_notebooks(option("notebooks"), checkout)
+    except ConfigurationError as error:
+        problems += error.problems
+    temperature, workers = option("temperature"), option("workers")
+    if temperature is not None and not 0 <= temperature <= 2:
+        problems.append(f"--temperature {temperature}: expected 0 to 2.")
+    if workers is not None and workers < 1:
+        problems.append(f"--workers {workers}: expected 1 or more.")
+    if problems:
+        raise ConfigurationError(*problems)
+    here = config.invocation_params.dir
+    return Settings(
+        mode=option("mode"),
+        engine=option("engine"),
+        model=option("model"),
+        base_url=option("model_base_url"),
+        temperature=temperature,
+        seed=option("seed"),
+        concurrency=concurrency,
+        workers=workers,
+        results_dir=(here / option("results_dir")) if option("results_dir") else config.rootpath / "results",
+        out=(here / Path(option("out"))) if option("out") else None,
+        checkout=checkout,
+        notebooks=notebooks,
+        resume=option("resume"),
+        fresh=option("fresh"),
+    )

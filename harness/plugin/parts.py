@@ -1,0 +1,42 @@
+"""The concrete parts: which gateway and which engines there are. Each is imported when it is first used."""
+
+from __future__ import annotations
+
+from harness.engines import Engine
+from harness.errors import ConfigurationError
+from harness.execution.session import Parts
+from harness.llm.gateway import Gateway
+from harness.runner.settings import CHECKOUT_VARIABLE, Settings
+
+ENGINES = ("embedded", "tinytroupe")
+
+
+def parts() -> Parts:
+    """The parts that pytest, the command line and `harness.run` use."""
+    return Parts(gateway=make_gateway, engine=make_engine)
+
+
+def make_gateway(settings: Settings) -> Gateway:
+    """The gateway to the model that was asked for. Raises `ConfigurationError` for an unknown one or a missing key."""
+    from harness.llm.providers import make_provider
+
+    provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
+    return Gateway(provider, concurrency=settings.concurrency, temperature=settings.temperature)
+
+
+def make_engine(name: str, settings: Settings) -> Engine:
+    """The engine called ``name``. Raises `ConfigurationError` for an unknown one or a missing checkout."""
+    if name == "embedded":
+        from harness.engines.embedded import EmbeddedEngine
+
+        return EmbeddedEngine()
+    if name == "tinytroupe":
+        from harness.engines.tinytroupe import TinyTroupeEngine
+
+        if settings.checkout is None:
+            raise ConfigurationError(
+                f"--engine tinytroupe: {CHECKOUT_VARIABLE} is not set; expected the path of a checkout of "
+                "microsoft/TinyTroupe. Set it, or use --engine embedded."
+            )
+        return TinyTroupeEngine(settings.checkout, workers=settings.workers, temperature=settings.temperature)
+    raise ConfigurationError(f"--engine {name!r}: no such engine; expected one of {', '.join(ENGINES)}.")

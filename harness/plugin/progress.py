@@ -1,0 +1,102 @@
+"""What a person sees while waiting: a live line on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+import pytest
+
+from harness.execution.progress import Snapshot
+
+PATIENCE = 0.5
+"""Seconds of waiting before a terminal shows anything: short cases should not flicker."""
+PLAIN_EVERY = 15.0
+"""Seconds between plain lines."""
+
+_KEY = pytest.StashKey["Display"]()
+
+
+def line(now: Snapshot) -> str:
+    """One line of progress, at most 80 columns wide."""
+    left = "" if now.seconds_left is None else f", {duration(now.seconds_left)} left"
+    return (
+        f"cells {now.cells_done}/{now.cells}, trials {now.trials_done}/{now.trials}, "
+        f"calls {now.calls:,}, tokens {thousands(now.tokens)}{left}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def thousands(number: int) -> str:
+    """``950``, ``12k``, ``3.4M``."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1e3:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
+
+
+class Display:
+    """Shown while a case is awaited; a context manager that clears its live line when the wait is over."""
+
+    def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._writer = config.get_terminal_writer()
+        self._quiet = config.getoption("verbose") < 0 or self._reporter is None
+        self._clock = clock
+        self._since = self._last_plain = clock()
+        self._live: Any = None
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Display:
+        """The session's display."""
+        if _KEY not in config.stash:
+            config.stash[_KEY] = cls(config)
+        return config.stash[_KEY]
+
+    def __enter__(self) -> Self:
+        self._since = self._clock()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def show(self, now: Snapshot) -> None:
+        """Bring the display up to date."""
+        if self._quiet:
+            return
+        if self._writer.hasmarkup:
+            self._show_live(now)
+        elif self._clock() - self._last_plain >= PLAIN_EVERY:
+            self._last_plain = self._clock()
+            self._reporter.ensure_newline()
+            self._reporter.write_line(line(now))
+
+    def _show_live(self, now: Snapshot) -> None:
+        from rich.text import Text
+
+        if self._live is None:
+            if self._clock() - self._since < PATIENCE:
+                return
+            self._start_live()
+        self._live.update(Text(line(now), overflow="ellipsis", no_wrap=True), refresh=True)
+
+    def _start_live(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._reporter.ensure_newline()
+        console = Console(file=self._writer._file, force_terminal=True)
+        self._live = Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live.start()

@@ -1,0 +1,58 @@
+"""What a session leaves: reports per case, the artifacts, and the summary at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.errors import ExitCode, HarnessError
+from harness.execution.attribution import routed_streams
+from harness.plugin.state import KEY, State
+
+CONCLUSIONS = pytest.StashKey[list[Any]]()
+
+
+def _state(config: pytest.Config) -> State | None:
+    state = config.stash.get(KEY, None)
+    return state if state is not None and state.session is not None else None
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    if _state(item.config) is None:
+        return (yield)
+    with routed_streams():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report: Any = yield
+    handle = getattr(item, "funcargs", None) and item.funcargs.get("cell")  # type: ignore[attr-defined]
+    seconds = getattr(handle, "seconds", None)
+    if call.when == "call" and seconds is not None:
+        report.duration = seconds
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    state = _state(session.config)
+    if state is None or state.session is None:
+        return
+    try:
+        state.session.close(interrupted=exitstatus == ExitCode.INTERRUPTED)
+        session.config.stash[CONCLUSIONS] = state.session.conclude()
+    except HarnessError as error:
+        pytest.exit(str(error), returncode=int(ExitCode.FAILED))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    state = _state(config)
+    if state is None or state.session is None:
+        return
+    from harness.plugin.summary import write_summary
+
+    write_summary(terminalreporter, state, config.stash.get(CONCLUSIONS, []))

@@ -1,0 +1,137 @@
+"""Which cases there are: the marker, their parameters and ids, and the order in which they stand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from harness.errors import ConfigurationError
+from harness.model import Experiment
+from harness.plugin.internals import explicit_option
+from harness.plugin.state import state_of
+from harness.runner.plan import arm_order, choose_mode
+
+MARKER = "experiment"
+CASE = "_harness_case"
+REPEAT = "__pytest_repeat_step_number"
+_LEFT_OUT = pytest.StashKey[bool]()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one item stands for. ``rep`` is ``None`` where pytest-repeat numbers it; ``reps`` is how many are planned."""
+
+    experiment: Experiment
+    group: str
+    rep: int | None
+    reps: int
+
+
+def selected(config: pytest.Config) -> bool:
+    """Whether ``-m`` asks for experiments by name. Without that none runs: they may cost money."""
+    return re.search(rf"\b{MARKER}\b", config.getoption("markexpr", "") or "") is not None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    mark = metafunc.definition.get_closest_marker(MARKER)
+    if mark is None:
+        return
+    if CASE not in metafunc.fixturenames:
+        metafunc.fixturenames.append(CASE)
+    if not selected(metafunc.config):
+        metafunc.parametrize(CASE, [pytest.param(None, id="not-selected")], indirect=True)
+        return
+    try:
+        cases = list(_cases(metafunc, mark))
+    except ConfigurationError as error:
+        raise pytest.UsageError(str(error)) from None
+    metafunc.parametrize(CASE, cases, ids=map(_id, cases), indirect=True)
+
+
+def _id(case: Case) -> str:
+    name = f"{case.experiment.name}-{case.group}"
+    return name if case.rep is None else f"{name}-{case.rep}-{case.reps}"
+
+
+def _cases(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Case]:
+    config = metafunc.config
+    repeated = _repeats(metafunc)
+    for experiment in _experiments(config, mark):
+        _, mode = choose_mode(experiment, config.getoption("mode"))
+        explicit = explicit_option(config, "--count") or metafunc.definition.get_closest_marker("repeat")
+        reps = repeated if explicit or repeated > 1 else mode.reps
+        for group in experiment.groups:
+            if repeated > 1:
+                yield Case(experiment, group.name, None, reps)
+            else:
+                yield from (Case(experiment, group.name, rep, reps) for rep in range(1, reps + 1))
+
+
+def _repeats(metafunc: pytest.Metafunc) -> int:
+    """The count that pytest-repeat will use for this function; 1 without that plugin."""
+    marker = metafunc.definition.get_closest_marker("repeat")
+    if marker is not None and marker.args:
+        return int(marker.args[0])
+    return int(getattr(metafunc.config.option, "count", 1))
+
+
+def _experiments(config: pytest.Config, mark: pytest.Mark) -> Iterable[Experiment]:
+    state = state_of(config)
+    for wanted in mark.args or state.requested():
+        yield wanted if isinstance(wanted, Experiment) else state.experiment(wanted)
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case that ``item`` stands for, if it is one of an experiment."""
+    callspec = getattr(item, "callspec", None)
+    case = callspec.params.get(CASE) if callspec else None
+    return case if isinstance(case, Case) else None
+
+
+def rep_of(item: pytest.Item, case: Case) -> int:
+    """The repetition, from 1, whoever numbered it."""
+    if case.rep is not None:
+        return case.rep
+    return int(item.callspec.params[REPEAT]) + 1  # type: ignore[attr-defined]
+
+
+def left_out(config: pytest.Config) -> bool:
+    """Whether cases of experiments were collected and left out, because ``-m`` does not ask for them."""
+    return config.stash.get(_LEFT_OUT, False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not selected(config):
+        kept = [item for item in items if item.get_closest_marker(MARKER) is None]
+        if len(kept) < len(items):
+            config.stash[_LEFT_OUT] = True
+            config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+            items[:] = kept
+        return
+    _interleave(config, items)
+
+
+def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put cases rep by rep with the arms in seeded order, so that cells that run one by one are not run in blocks."""
+    places = [place for place, item in enumerate(items) if case_of(item) is not None]
+    seed = config.getoption("seed")
+
+    def position(item: pytest.Item) -> tuple[object, ...]:
+        case = case_of(item)
+        assert case is not None
+        rep = rep_of(item, case)
+        arms = arm_order(seed, case.experiment.name, (rep,), [group.name for group in case.experiment.groups])
+        return (case.experiment.name, rep, arms.index(case.group))
+
+    firsts: dict[tuple[object, object], int] = {}
+    for place in places:
+        firsts.setdefault((items[place].parent, position(items[place])[0]), place)
+    ordered = sorted(
+        (items[place] for place in places), key=lambda item: (firsts[item.parent, position(item)[0]], *position(item)[1:])
+    )
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item

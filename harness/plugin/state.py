@@ -1,0 +1,77 @@
+"""What the plugin keeps for one pytest session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.errors import ConfigurationError
+from harness.model import Cell, Experiment
+
+if TYPE_CHECKING:
+    from harness.execution.cells import CellOutcome, CellRun
+    from harness.execution.session import Session
+    from harness.runner.settings import Settings
+
+
+@dataclass
+class State:
+    """Made when pytest is configured, filled as it goes.
+
+    ``wanted`` are the experiments of a marker without arguments: those that the command line or `harness.run` asked
+    for; ``None`` means every registered one. ``prepared`` are cases that were started ahead of their turn, ``outcomes``
+    those that ended, ``one_by_one`` why a case was not started ahead.
+    """
+
+    config: pytest.Config
+    wanted: Sequence[Experiment | str] | None = None
+    session: Session | None = None
+    prepared: dict[str, CellRun] = field(default_factory=dict)
+    outcomes: dict[str, tuple[Cell, CellOutcome]] = field(default_factory=dict)
+    one_by_one: dict[str, str] = field(default_factory=dict)
+    _settings: Settings | None = None
+    _registered: Mapping[str, Experiment] | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The session's settings. Raises `ConfigurationError`."""
+        if self._settings is None:
+            from harness.plugin.options import settings_of
+
+            self._settings = settings_of(self.config)
+        return self._settings
+
+    def registered(self) -> Mapping[str, Experiment]:
+        """Every registered experiment, read on first use. Raises `ConfigurationError`."""
+        if self._registered is None:
+            from harness.studies import Sources, registered
+
+            self._registered = registered(Sources(notebooks=self.settings.notebooks))
+        return self._registered
+
+    def experiment(self, name: object) -> Experiment:
+        """The registered experiment called ``name``. Raises `ConfigurationError`."""
+        from harness.studies import find
+
+        if not isinstance(name, str):
+            raise ConfigurationError(
+                f"@pytest.mark.experiment({name!r}): expected an Experiment or the name of a registered one."
+            )
+        return find(name, self.registered())
+
+    def requested(self) -> Sequence[Experiment | str]:
+        """The experiments of a marker without arguments."""
+        return self.wanted if self.wanted is not None else tuple(self.registered())
+
+
+KEY = pytest.StashKey[State]()
+
+
+def state_of(config: pytest.Config) -> State:
+    """The plugin's state of this pytest session."""
+    if KEY not in config.stash:
+        config.stash[KEY] = State(config)
+    return config.stash[KEY]

@@ -1,0 +1,90 @@
+"""The summary at the end of a session: per experiment the means and their difference, then files and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.execution.runs import Conclusion
+from harness.plugin.progress import duration, thousands
+from harness.plugin.state import State
+
+REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+NAME_WIDTH = 24
+COLUMN = 15
+
+
+def write_summary(reporter: Any, state: State, conclusions: Sequence[Conclusion]) -> None:
+    """Write one section per run, and the counts of the session."""
+    here = Path.cwd()
+    for conclusion in conclusions:
+        reporter.write_sep("=", f"{conclusion.experiment}, run {conclusion.run_id}")
+        for text in run_lines(conclusion, here):
+            reporter.write_line(text, **({"yellow": True} if text == REHEARSAL else {}))
+    reporter.write_sep("=", "experiments")
+    for text in session_lines(state, reporter.stats):
+        reporter.write_line(text)
+
+
+def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
+    """What a run came to, in lines of at most 80 columns where names allow."""
+    meta = conclusion.meta
+    if conclusion.problem is not None:
+        yield f"No artifact: {conclusion.problem}"
+        return
+    if meta["rehearsal"]:
+        yield REHEARSAL
+    yield from table(meta["summary"])
+    trials, usage = meta["trials"], meta["usage"]
+    yield (
+        f"{trials['finished']} of {trials['planned']} trials finished; {sum(usage['calls'].values()):,} calls, "
+        f"{thousands(usage['tokens_in'])} tokens in, {thousands(usage['tokens_out'])} out."
+    )
+    if meta["partial"]:
+        yield "PARTIAL: the artifact claims no finished experiment for what is missing:"
+    yield from (f"  {warning}" for warning in meta["warnings"])
+    assert conclusion.artifact is not None
+    yield f"Artifact: {_shown(conclusion.artifact, here)}"
+    yield f"Beside it: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"
+
+
+def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Metric, then mean (n) per group, then the difference of each later group from the first."""
+    groups = list(next(iter(summary.values()))["groups"]) if summary else []
+    heads = [*groups, *(f"{other} − {groups[0]}" if len(groups) > 2 else "difference" for other in groups[1:])]
+    yield f"{'metric':<{NAME_WIDTH}}" + "".join(f"{head:>{COLUMN}}" for head in heads)
+    for metric, row in summary.items():
+        cells = [_mean(row["groups"][group]) for group in groups]
+        cells += [_signed(row["difference"].get(other)) for other in groups[1:]]
+        yield f"{metric:<{NAME_WIDTH}}" + "".join(f"{cell:>{COLUMN}}" for cell in cells)
+
+
+def _mean(described: Mapping[str, Any]) -> str:
+    mean = described["mean"]
+    return f"{'–' if mean is None else format(mean, '.2f')} ({described['n']})"
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2f}"
+
+
+def _shown(path: Path, here: Path) -> str:
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _records(paths: Sequence[Path]) -> str:
+    return f"{len(paths)} JSONL file{'s' * (len(paths) != 1)}"
+
+
+def session_lines(state: State, stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+    """Cases passed, failed, rerun and in all, and how the session ran."""
+    count = {name: len(stats.get(name, ())) for name in ("passed", "failed", "error", "rerun", "skipped")}
+    total = sum(count[name] for name in ("passed", "failed", "error", "skipped"))
+    yield (
+        f"Cases: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['rerun']} rerun, "
+        f"{total} in all; work {duration(sum(outcome.seconds for _, outcome in state.outcomes.values()))}."
+    )
+    if state.one_by_one:
+        why = next(iter(state.one_by_one.values()))
+        yield f"{len(state.one_by_one)} cases ran one by one, not overlapping: {why}."

@@ -1,0 +1,124 @@
+"""How the cases of one session overlap: each is set up ahead, frozen into a plan, and started before its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.errors import ExitCode, HarnessError
+from harness.execution.cells import CellOutcome
+from harness.execution.session import Session
+from harness.plugin.internals import generator_fixtures, keep_trial_logs_apart, set_up
+from harness.plugin.parts import parts
+from harness.plugin.progress import Display
+from harness.plugin.selection import case_of
+from harness.plugin.state import State, state_of
+from harness.runner.plan import CellPlan
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    config = session.config
+    cases = [item for item in session.items if case_of(item) is not None]
+    if config.option.collectonly or not cases or (session.testsfailed and not config.option.continue_on_collection_errors):
+        return (yield)
+    state = state_of(config)
+    try:
+        _refuse_what_cannot_be(config, cases)
+        _start(state, cases)
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from None
+    if _may_overlap(config):
+        _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
+    return (yield)
+
+
+def _refuse_what_cannot_be(config: pytest.Config, cases: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None):
+        raise HarnessError(
+            "-n: experiments run in one process here and overlap by themselves; leave -n out and use --concurrency N."
+        )
+    experiments = {case.experiment.name for item in cases if (case := case_of(item)) is not None}
+    if state_of(config).settings.out is not None and len(experiments) > 1:
+        raise HarnessError(
+            f"--out takes one experiment; this session has {', '.join(sorted(experiments))}. Select one with -k."
+        )
+
+
+def _start(state: State, cases: list[pytest.Item]) -> None:
+    option = state.config.option
+    selection = {"k": option.keyword or "", "m": option.markexpr or ""}
+    state.session = Session(state.settings, parts(), root=state.config.rootpath, selection=selection)
+    state.session.start()
+    state.session.expect(len(cases))
+    keep_trial_logs_apart(state.config)
+
+
+def _may_overlap(config: pytest.Config) -> bool:
+    option = config.option
+    return not (option.usepdb or option.setuponly or option.setupshow or getattr(option, "setupplan", False))
+
+
+def _prepare(state: State, items: list[pytest.Function]) -> None:
+    """Set up each case that nothing forbids, keep its plan, and start all their trials, arms interleaved."""
+    able = [item for item in items if _nothing_forbids(state, item)]
+    plans: dict[str, CellPlan] = {}
+    for item, following in zip(able, [*able[1:], None], strict=True):
+        plan = _freeze(state, item, following)
+        if plan is not None:
+            plans[item.nodeid] = plan
+    assert state.session is not None
+    state.prepared = dict(zip(plans, state.session.submit(list(plans.values())), strict=True))
+
+
+def _nothing_forbids(state: State, item: pytest.Function) -> bool:
+    if "cell" not in item.fixturenames:
+        return False
+    names = generator_fixtures(item)
+    if names:
+        state.one_by_one[item.nodeid] = f"fixture {names[0]!r} has a teardown"
+    return not names
+
+
+def _freeze(state: State, item: pytest.Function, following: pytest.Function | None) -> CellPlan | None:
+    """The plan that the case's fixtures gave; ``None`` where it has to wait for its turn, a faulty set-up included."""
+    try:
+        with set_up(item, following) as finalizers:
+            if finalizers:
+                state.one_by_one[item.nodeid] = f"fixture {finalizers[0]!r} has a teardown"
+                return None
+            plan: CellPlan = item.funcargs["cell"].plan
+            return plan
+    except (Exception, pytest.skip.Exception, pytest.fail.Exception):
+        return None
+
+
+def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:
+    """The outcome of a cell whose turn has come: of the trials started ahead, or started now."""
+    __tracebackhide__ = True
+    session = state.session
+    assert session is not None
+    cell_run = state.prepared.pop(nodeid, None)
+    if cell_run is None or not _same(cell_run.plan, plan):
+        try:
+            cell_run = session.submit([plan])[0]
+        except HarnessError as error:
+            pytest.fail(str(error), pytrace=False)
+    with Display.of(state.config) as display:
+        outcome = session.wait(cell_run, lambda: display.show(session.progress()))
+    cell_run.output.replay()
+    state.outcomes[nodeid] = (plan.cell, outcome)
+    if session.stopped:
+        pytest.exit(session.stopped, returncode=int(ExitCode.FAILED))
+    return outcome
+
+
+def _same(ahead: CellPlan, now: CellPlan) -> bool:
+    """Whether the fixtures gave the same this time, so that the trials started ahead are the case's own."""
+    return _identity(ahead) == _identity(now)
+
+
+def _identity(plan: CellPlan) -> tuple[Any, ...]:
+    return (plan.cell, plan.mode, plan.population.sha256, plan.correction, plan.interventions, plan.engine, plan.reps)
