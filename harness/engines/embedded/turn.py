@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from harness.engines.embedded.asking import Unusable
@@ -75,7 +75,8 @@ def events(turn: Turn, person: str, step: int) -> tuple[Event, ...]:
 
 def as_json(turn: Sequence[Action]) -> str:
     """The turn as its author would have replied it."""
-    return json.dumps({"actions": [asdict(action) for action in turn]}, ensure_ascii=False)
+    actions = [{"type": act.type, "content": act.content, "target": act.target} for act in turn]
+    return json.dumps({"actions": actions}, ensure_ascii=False)
 
 
 def as_text(turn: Sequence[Action]) -> str:
