@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from harness.llm.calls import Reply, Request
-from harness.llm.schemas import validator, wanted_schema
+from harness.llm.schemas import Schema, checker, wanted_schema
 
 MAX_CHARACTERS = 1_000_000
 """The longest reply that is looked at; text from a model is bounded before it is parsed."""
@@ -63,13 +62,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _check_schema(data: Any, schema: Mapping[str, Any] | bool | None) -> None:
+def _check_schema(data: Any, schema: Schema | None) -> None:
     if schema is None:
         return
     try:
-        fault = next(validator(schema).iter_errors(data), None)
+        fault = checker(schema).fault(data)
     except RecursionError:
         raise UnacceptableError("nested too deeply for its schema") from None
     if fault is not None:
-        place = ".".join(str(step) for step in fault.absolute_path) or "the whole"
-        raise UnacceptableError(f"against its schema: {place}: {fault.message[:200]}")
+        raise UnacceptableError(f"against its schema: {fault}")

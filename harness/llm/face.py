@@ -1,19 +1,16 @@
 """The gateway's HTTP face: an OpenAI-compatible endpoint for everything that is not in this process.
 
-What the gateway gives up is answered with status 400, because foreign clients give up at once on 400, and sleep
-(TinyTroupe's for up to 52 minutes) on 429 and 5xx: the gateway has done the waiting and asking again already.
+What the gateway gives up is answered with status 400, because foreign clients give up at once on 400, and
+sleep (TinyTroupe's for up to 52 minutes) on 429 and 5xx: the gateway has waited and asked again already.
 """
 
 from __future__ import annotations
 
-import array
 import asyncio
-import base64
 import contextlib
 import json
-import math
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -24,26 +21,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Request, Site
+from harness.llm.calls import Site
 from harness.llm.kinds import classify
 from harness.llm.trial import TrialClient
+from harness.llm.wire import chat_completion, chat_request, embedding_texts, embeddings, parse_body
 
 if TYPE_CHECKING:
     from harness.llm.gateway import Gateway
 
 MAX_BODY = 8 * 1024 * 1024
-"""Bytes of the largest request body that is read."""
+"""Bytes of the largest request body that is kept."""
 
-_OURS = {
-    "messages",
-    "model",
-    "response_format",
-    "temperature",
-    "max_tokens",
-    "max_completion_tokens",
-    "stream",
-    "n",
-}
+_ENDURED = 8 * MAX_BODY
+_KNOWN = "POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models"
+_TYPES = {401: "authentication_error", 404: "not_found_error"}
+_Work = Callable[[TrialClient, Any], Awaitable[Any]]
 
 
 class Face:
@@ -56,7 +48,7 @@ class Face:
 
     async def start(self, host: str) -> str:
         """Listen on a free port of ``host``; the base URL, ending in ``/v1``."""
-        listener = socket.create_server((host, 0), backlog=1024)
+        listener = _listener(host)
         config = uvicorn.Config(
             self.application(),
             lifespan="off",
@@ -69,7 +61,7 @@ class Face:
         )
         self._server = _Server(config)
         self._serving = asyncio.ensure_future(self._server.serve(sockets=[listener]))
-        while not self._server.started and not self._serving.done():
+        while not self._server.started and not self._serving.done():  # noqa: ASYNC110 (there is but a flag)
             await asyncio.sleep(0)
         return f"http://{host}:{listener.getsockname()[1]}/v1"
 
@@ -87,30 +79,19 @@ class Face:
                 Route("/v1/embeddings", self._answer(self._embeddings), methods=["POST"]),
                 Route("/v1/models", self._answer(self._models), methods=["GET"]),
             ],
-            exception_handlers={HTTPException: _on_http_exception, Exception: _on_any_exception},
+            exception_handlers={HTTPException: _on_http_exception},
         )
 
-    def _answer(
-        self, work: Callable[[TrialClient, Any], Awaitable[Any]]
-    ) -> Callable[..., Awaitable[Response]]:
-        """An endpoint: who asks, then what, then ``work``; every fault in OpenAI's shape."""
+    def _answer(self, work: _Work) -> Callable[[HTTPRequest], Awaitable[Response]]:
+        """An endpoint: who asks, what, then ``work``. A request that fails is noted in its trial's client."""
 
         async def endpoint(request: HTTPRequest) -> Response:
             client = self._client_of(request)
-            body = await _body(request)
             try:
-                return _json(await work(client, body))
-            except _RefusedError:
-                raise
+                return _json(await work(client, await _body(request)))
             except Exception as error:
-                # No status but 400 may leave here, whatever went wrong: see above.
-                failure = (
-                    error
-                    if isinstance(error, ModelCallError)
-                    else ModelCallError(f"{type(error).__name__}: {error}")
-                )
-                client.failure = client.failure or failure
-                return _error(400, str(failure), code="model_call_failed")
+                client.failure = client.failure or _as_failure(error)
+                return _answer_to(error)
 
         return endpoint
 
@@ -118,33 +99,31 @@ class Face:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         client = self._gateway.trial_of(token.strip()) if scheme.lower() == "bearer" else None
         if client is None:
-            raise _RefusedError(
-                401, "no valid trial token; expected 'Authorization: Bearer <the trial's token>'."
-            )
+            raise HTTPException(401, "no valid token; expected 'Authorization: Bearer <the trial's token>'.")
         return client
 
     async def _chat(self, client: TrialClient, body: Any) -> Any:
-        request = _chat_request(body)
-        return _chat_completion(await client.ask(request, Site(classify(request))))
+        request = chat_request(body)
+        return chat_completion(await client.ask(request, Site(classify(request))))
 
     async def _embeddings(self, client: TrialClient, body: Any) -> Any:
-        texts, model = _embedding_texts(body), str(body.get("model", ""))
+        texts, model = embedding_texts(body), str(body.get("model", ""))
         vectors = await client.embed(texts, model)
-        encode = _base64 if body.get("encoding_format") == "base64" else list
-        tokens = sum(math.ceil(len(text) / 4) for text in texts)
-        return {
-            "object": "list",
-            "model": model,
-            "data": [
-                {"object": "embedding", "index": index, "embedding": encode(vector)}
-                for index, vector in enumerate(vectors)
-            ],
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
+        return embeddings(texts, vectors, model, packed=body.get("encoding_format") == "base64")
 
     async def _models(self, client: TrialClient, body: Any) -> Any:  # noqa: ARG002
         model = {"id": self._gateway.provider.model, "object": "model", "created": 0, "owned_by": "harness"}
         return {"object": "list", "data": [model]}
+
+
+def _listener(host: str) -> socket.socket:
+    """Named as TCP, or asyncio leaves Nagle's delay on: 40 ms for each reply."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, 0))
+    listener.listen(1024)
+    return listener
 
 
 class _Server(uvicorn.Server):
@@ -154,115 +133,37 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _RefusedError(HTTPException):
-    """A request that is answered without any call to a model."""
-
-
 async def _body(request: HTTPRequest) -> Any:
-    if request.method == "GET":
-        return None
-    chunks = bytearray()
+    """The JSON object that was sent. What is too large is read on, not kept, so that the answer is heard."""
+    if request.method != "POST":
+        return {}
+    chunks, size = bytearray(), 0
     async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > MAX_BODY:
-            raise _RefusedError(
-                413, f"the body is larger than {MAX_BODY} bytes.", headers={"connection": "close"}
-            )
-    try:
-        body = json.loads(chunks)
-    except (ValueError, RecursionError):
-        raise _RefusedError(400, "the body is not JSON.") from None
-    if not isinstance(body, dict):
-        raise _RefusedError(400, "the body is not a JSON object.")
-    return body
+        size += len(chunk)
+        if size > _ENDURED:
+            break
+        if size <= MAX_BODY:
+            chunks += chunk
+    if size > MAX_BODY:
+        raise HTTPException(413, f"the body is larger than {MAX_BODY:,} bytes.")
+    return parse_body(bytes(chunks))
 
 
-def _chat_request(body: Mapping[str, Any]) -> Request:
-    _check_chat(body)
-    return Request(
-        messages=body["messages"],
-        model=body.get("model") or "",
-        response_format=_response_format(body.get("response_format")),
-        temperature=body.get("temperature"),
-        max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
-        extra={name: value for name, value in body.items() if name not in _OURS and value is not None},
-    )
+def _as_failure(error: Exception) -> ModelCallError:
+    if isinstance(error, ModelCallError):
+        return error
+    return ModelCallError(f"HTTP face: {type(error).__name__}: {str(error)[:500]}")
 
 
-def _check_chat(body: Mapping[str, Any]) -> None:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
-        raise _RefusedError(400, "messages: expected a list of at least one message object.")
-    if body.get("stream"):
-        raise _RefusedError(400, "stream=true is not supported; ask for the whole reply (stream=false).")
-    if body.get("n") not in (None, 1):
-        raise _RefusedError(
-            400, f"n={str(body['n'])[:20]} is not supported; expected 1: ask once per sample."
-        )
-
-
-def _response_format(form: Any) -> Mapping[str, Any] | None:
-    if form is None or (isinstance(form, dict) and form.get("type") in (None, "text")):
-        return None
-    if isinstance(form, dict) and form["type"] == "json_object":
-        return form
-    if isinstance(form, dict) and form["type"] == "json_schema" and _names_schema(form.get("json_schema")):
-        return form
-    raise _RefusedError(
-        400, "response_format: expected type text, json_object, or json_schema with a valid schema."
-    )
-
-
-def _names_schema(described: Any) -> bool:
-    from jsonschema import SchemaError
-
-    from harness.llm.schemas import validator
-
-    if not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
-        return False
-    try:
-        validator(described["schema"])
-    except (SchemaError, RecursionError, ValueError):
-        return False
-    return True
-
-
-def _chat_completion(reply: Reply) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text or None, "refusal": None}
-    if reply.tool_calls:
-        message["tool_calls"] = list(reply.tool_calls)
-    return {
-        "id": f"chatcmpl-{reply.call.split(':')[1][:24]}",
-        "object": "chat.completion",
-        "created": 0,  # the clock stays out of replies, so that equal runs are equal
-        "model": reply.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}],
-        "usage": {
-            "prompt_tokens": reply.tokens_in,
-            "completion_tokens": reply.tokens_out,
-            "total_tokens": reply.tokens_in + reply.tokens_out,
-        },
-        "system_fingerprint": reply.fingerprint,
-    }
-
-
-def _embedding_texts(body: Mapping[str, Any]) -> Sequence[str]:
-    texts = body.get("input")
-    texts = [texts] if isinstance(texts, str) else texts
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise _RefusedError(400, "input: expected a text or a list of texts.")
-    return texts
-
-
-def _base64(vector: Sequence[float]) -> str:
-    return base64.b64encode(array.array("f", vector).tobytes()).decode()
+def _answer_to(error: Exception) -> Response:
+    """400 for whatever went wrong, but for the statuses that the face itself chose."""
+    if isinstance(error, HTTPException):
+        return _error(error.status_code, error.detail)
+    return _error(400, str(_as_failure(error)), code="model_call_failed")
 
 
 def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(json.dumps(content, allow_nan=False), status, headers, media_type="application/json")
-
-
-_TYPES = {401: "authentication_error", 404: "not_found_error", 500: "server_error"}
 
 
 def _error(
@@ -273,12 +174,10 @@ def _error(
 
 
 async def _on_http_exception(request: HTTPRequest, error: Exception) -> Response:
+    """No token, no such path, no such method."""
     assert isinstance(error, HTTPException)
-    detail = error.detail
-    if not isinstance(error, _RefusedError):
-        detail = f"{request.method} {request.url.path[:200]}: {detail}; known: POST /v1/chat/completions, /v1/embeddings, GET /v1/models."
-    return _error(error.status_code, detail, headers=error.headers)
-
-
-async def _on_any_exception(request: HTTPRequest, error: Exception) -> Response:  # noqa: ARG001
-    return _error(400, f"{type(error).__name__} in the gateway's HTTP face.")
+    if error.status_code in (404, 405):
+        asked = f"{request.method} {request.url.path[:200]}"
+        message = f"{asked}: {error.detail}; known: {_KNOWN}."
+        return _error(error.status_code, message, headers=error.headers)
+    return _error(error.status_code, error.detail, headers=error.headers)

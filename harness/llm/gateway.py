@@ -25,9 +25,9 @@ T = TypeVar("T")
 class Gateway:
     """Sends the calls of many trials to one provider, at most ``concurrency`` at a time (``None``: no limit).
 
-    A reply that is empty, cut, or invalid for its format is asked for again as a new occurrence; a call that failed
-    on its way is sent again after a pause. Both together take at most ``max_attempts``. Lives on one event loop;
-    `halt` and the counters may be used from any thread.
+    A reply that is empty, cut, or invalid for its format is asked for again as a new occurrence; a call that
+    failed on its way is sent again after a pause. Both together take at most ``max_attempts``. Lives on one
+    event loop; `halt` and the counters may be used from any thread.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Gateway:
         self._trials.pop(_public(client.token), None)
 
     def trial_of(self, token: str) -> TrialClient | None:
-        """The open trial whose token this is. The public part finds it, the secret is compared in constant time."""
+        """The open trial with this token: found by its public part, then compared in constant time."""
         client = self._trials.get(_public(token))
         return client if client and compare_digest(client.token.encode(), token.encode()) else None
 
@@ -123,8 +123,8 @@ class Gateway:
         except UnacceptableError as reason:
             client.note_rejection(site, attempt, str(reason), reply.text)
             raise ModelCallError(
-                f"Call {site.kind!r} of {client.trial_id}: no acceptable reply in {attempt + 1} attempts; expected "
-                f"{expectation(request)}, the last reply was {reason}: {reply.text[:200]!r}.",
+                f"Call {site.kind!r} of {client.trial_id}: no acceptable reply in {attempt + 1} attempts; "
+                f"expected {expectation(request)}, the last reply was {reason}: {reply.text[:200]!r}.",
                 retry_after=0.0,
             ) from None
 
@@ -153,7 +153,7 @@ class Gateway:
             self._idle.set()
 
     async def _pause_or_raise(self, error: ModelCallError, attempt: int) -> None:
-        """Wait as long as the error says, more each time (1, 4, 16 s … at least); raise it when trying is over."""
+        """Wait as long as the error says, at least 1, 4, 16 s …; raise it when trying is over."""
         if error.retry_after is None or attempt + 1 >= self.max_attempts:
             raise error
         if error.retry_after > 0:
@@ -170,7 +170,7 @@ class Gateway:
     # Stopping
 
     def halt(self) -> None:
-        """Send nothing more: queued and later calls raise `ModelCallError`; calls in flight go on. Any thread."""
+        """Send nothing more: calls queued and later raise `ModelCallError`, those in flight go on."""
         if self._stopped:
             return
         self._stopped = True
@@ -185,7 +185,7 @@ class Gateway:
         if self._stopped:
             raise ModelCallError("the run was stopped: this call was not sent.")
 
-    async def drain(self, timeout: float) -> bool:
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109
         """Wait up to ``timeout`` seconds for the calls in flight; whether all came back."""
         try:
             await asyncio.wait_for(self._idle.wait(), timeout)

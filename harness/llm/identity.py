@@ -11,7 +11,7 @@ from harness.llm.calls import Request
 
 
 def canonical(value: Any) -> str:
-    """JSON with sorted keys and no spare spaces: equal values give equal text. NaN and infinity raise `ValueError`."""
+    """JSON with sorted keys and no spare spaces. Raises `ValueError` for NaN and infinity."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""Which kind of call a foreign request is, read from short structural marks. In-process calls say their kind."""
+"""Which kind of call a foreign request is, by short structural marks. In-process calls say it themselves."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ _FREE_TEXT = (
 
 
 def classify(request: Request) -> str:
-    """``act``, ``regenerate``, ``quality_check``, ``combine``, ``intervention_check``, ``extract``, ``score_person``,
-    ``score_panel``, ``consolidate``, ``minibio`` or ``other``."""
+    """The kind of a chat request.
+
+    One of ``act``, ``regenerate``, ``quality_check``, ``combine``, ``intervention_check``, ``extract``,
+    ``score_person``, ``score_panel``, ``consolidate``, ``minibio`` and ``other``.
+    """
     form = request.response_format or {}
     if form.get("type") == "json_schema":
         return _structured(str(form.get("json_schema", {}).get("name", "")), request)

@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.llm.identity import canonical
+from harness.llm.quick import Check, compile_quick
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from jsonschema.protocols import Validator
 
+Schema = Mapping[str, Any] | bool
 
-def validator(schema: Mapping[str, Any] | bool) -> Validator:
-    """The compiled validator of ``schema``, from a cache. Never fetches a remote ``$ref``.
 
-    Raises `jsonschema.SchemaError` when ``schema`` is not a valid JSON schema.
+class Checker:
+    """One compiled schema. Never fetches a remote ``$ref``.
+
+    Making one raises `jsonschema.SchemaError` when the schema itself is not valid.
     """
-    return _compiled(canonical(schema))
+
+    def __init__(self, schema: Schema) -> None:
+        from jsonschema.validators import Draft202012Validator, validator_for
+        from referencing import Registry
+
+        kind = validator_for(schema, default=Draft202012Validator)
+        kind.check_schema(schema)
+        self._validator: Validator = kind(schema, registry=Registry())
+        self._quick: Check = compile_quick(schema)
+
+    def is_valid(self, value: Any) -> bool:
+        return self._quick(value) or self.fault(value) is None
+
+    def fault(self, value: Any) -> str | None:
+        """What is wrong with ``value`` and where, or ``None`` when it is valid."""
+        if self._quick(value):
+            return None
+        error = next(self._validator.iter_errors(value), None)
+        if error is None:
+            return None
+        place = ".".join(str(step) for step in error.absolute_path) or "the whole"
+        return f"{place}: {error.message[:200]}"
+
+
+def checker(schema: Schema) -> Checker:
+    """The checker of ``schema``, from a cache. Raises as `Checker` does."""
+    return _cached(canonical(schema))
 
 
 @lru_cache(maxsize=256)
-def _compiled(schema_text: str) -> Validator:
-    from jsonschema.validators import Draft202012Validator, validator_for
-    from referencing import Registry
-
-    schema = json.loads(schema_text)
-    kind = validator_for(schema, default=Draft202012Validator)
-    kind.check_schema(schema)
-    return kind(schema, registry=Registry())
+def _cached(schema_text: str) -> Checker:
+    return Checker(json.loads(schema_text))
 
 
-def wanted_schema(response_format: Mapping[str, Any] | None) -> Mapping[str, Any] | bool | None:
+def wanted_schema(response_format: Mapping[str, Any] | None) -> Schema | None:
     """The schema that a ``response_format`` of type json_schema asks for, else ``None``."""
     if not response_format or response_format.get("type") != "json_schema":
         return None
-    schema: Mapping[str, Any] | bool = response_format.get("json_schema", {}).get("schema", {})
+    schema: Schema = response_format.get("json_schema", {}).get("schema", {})
     return schema

@@ -31,8 +31,9 @@ class Way(Protocol):
 class TrialClient:
     """The gateway bound to one trial; implements `ModelClient`. Made by `Gateway.open_trial`.
 
-    ``failure`` is the first call of the HTTP face that was given up, for the engine to raise when the foreign
-    code has swallowed it. ``rejections`` has every unacceptable reply: kind, person, step, attempt, reason, text.
+    ``failure`` is the first request at the HTTP face that failed, for the engine to raise where the foreign
+    code has swallowed it. ``rejections`` has every unacceptable reply: kind, person, step, attempt, reason
+    and the text's first 500 characters.
     """
 
     def __init__(self, way: Way, trial_id: str, number: int) -> None:
@@ -52,11 +53,11 @@ class TrialClient:
 
     @property
     def first_replies(self) -> list[dict[str, Any]]:
-        """The rejected replies that were the first of their call: what the sample would be without asking again."""
+        """The rejected replies that came first: what the sample would be without asking again."""
         return [rejection for rejection in self.rejections if rejection["attempt"] == 0]
 
     async def ask(self, request: Request, site: Site) -> Reply:
-        """An acceptable reply. Raises `ModelCallError` after the attempts allowed, or when the run was stopped."""
+        """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped."""
         return await self._way.ask(self, request, site)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
@@ -64,7 +65,7 @@ class TrialClient:
         return await self._way.embed(self, texts, model)
 
     def reject(self, reply: Reply, reason: str) -> None:
-        """Put on record that an accepted reply was of no use; the next equal request is a new sample anyway."""
+        """Put on record that a well-formed reply was of no use; an equal request is a new sample anyway."""
         self.note_rejection(Site(reply.call.partition(":")[0]), 0, reason, reply.text)
 
     def usage(self) -> Usage:

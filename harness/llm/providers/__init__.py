@@ -43,7 +43,7 @@ def make_provider(
 
 
 def register(name: str, factory: Factory) -> None:
-    """Make ``NAME[:ARGUMENT]`` a spec that `make_provider` understands. Raises `ConfigurationError` if it is taken."""
+    """Make ``NAME[:ARGUMENT]`` a spec. Raises `ConfigurationError` when the name is taken."""
     if name in _factories:
         raise ConfigurationError(f"Provider {name!r} is registered already; choose another name.")
     _factories[name] = factory
@@ -86,8 +86,8 @@ def _openai(argument: str, *, seed: int, base_url: str | None, environ: Mapping[
     key = environ.get("OPENAI_API_KEY", "").strip()
     if not key and not _is_loopback(url):
         raise ConfigurationError(
-            f"Model 'openai:{argument}': the environment variable OPENAI_API_KEY is not set; expected a key for "
-            f"{url}. Set it, or rehearse offline with the model 'rehearsal'."
+            f"Model 'openai:{argument}': the environment variable OPENAI_API_KEY is not set; expected a key "
+            f"for {url}. Set it, or rehearse offline with the model 'rehearsal'."
         )
     return OpenAICompatible(argument, base_url=url, api_key=key or "none")
 

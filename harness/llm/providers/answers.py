@@ -15,7 +15,8 @@ SCORE_WEIGHTS = (1, 2, 4, 7, 11, 12, 15, 19, 18, 11)
 """How often, in a hundred, a judge gives 0 to 9: 6.0 in the mean, a quarter below 5."""
 
 _NAME = re.compile(
-    r"""name\\*["']\s*:\s*\\*["']([^"'\\\n]{1,80})|(?:You are|[Nn]ame is|Name:)\s+([A-Z][\w.'’-]+(?: [A-Z][\w.'’-]+){0,3})"""
+    r"""name\\*["']\s*:\s*\\*["']([^"'\\\n]{1,80})"""
+    r"""|(?:You are|[Nn]ame is|Name:)\s+([A-ZÀ-Þ][\w.'’-]*(?: [A-ZÀ-Þ][\w.'’-]*){0,4})"""
 )
 _FIELDS = re.compile(r"be the following:\s*([\w ,]{1,500})")
 _ROOT = re.compile(r"field `(\w{1,80})`: [^\n]{0,80}root")
@@ -79,7 +80,7 @@ def _speech(topic: str, name: str, rng: Random) -> str:
 def persona_name(texts: Sequence[str]) -> str:
     """The first name given in the prompt, as JSON or as a sentence; empty when there is none."""
     found = next((found for found in map(_NAME.search, texts) if found), None)
-    return (found[1] or found[2]).strip() if found else ""
+    return (found[1] or found[2]).strip(" .") if found else ""
 
 
 def score(request: Request, rng: Random) -> dict[str, Any]:
@@ -155,4 +156,4 @@ def plain_text(request: Request, rng: Random) -> str | dict[str, Any]:
     """An answer where no format is set: text, or the object that the prompt alone asks for."""
     if classify(request) == "extract":
         return extraction_from_prompt(request, rng)
-    return " ".join(phrases.sentence(rng).capitalize() for _ in range(3))
+    return " ".join(phrases.capitalised(phrases.sentence(rng)) for _ in range(3))

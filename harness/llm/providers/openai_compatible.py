@@ -1,10 +1,10 @@
-"""Any endpoint that speaks OpenAI's chat completions, through the openai SDK. The only file that imports it."""
+"""Any endpoint that speaks OpenAI's chat completions. The only file that imports the openai SDK."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import openai
@@ -21,7 +21,7 @@ _LONGEST_WAIT = 120.0
 
 
 class OpenAICompatible:
-    """One client with pooled connections. The SDK does not retry: the gateway does, so that every call counts.
+    """One client with pooled connections. Not the SDK retries but the gateway, so that every call counts.
 
     ``timeout`` is in seconds, for one call.
     """
@@ -43,7 +43,8 @@ class OpenAICompatible:
             return _reply(await self._client.chat.completions.create(**self._parameters(request)))
         except openai.OpenAIError as error:
             failure = self._failure(error)
-        raise failure  # outside the handler: the SDK's error, whose request has the key, must not hang on to it
+        # Not raised in the handler: the SDK's error would hang on to it, and in that one's request is the key.
+        raise failure
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`."""
@@ -105,6 +106,6 @@ def _reply(completion: ChatCompletion) -> Reply:
         finish_reason=choice.finish_reason or "stop",
         tokens_in=usage.prompt_tokens if usage else 0,
         tokens_out=usage.completion_tokens if usage else 0,
-        tool_calls=[cast("dict[str, Any]", call.model_dump(exclude_none=True)) for call in calls],
+        tool_calls=[call.model_dump(exclude_none=True) for call in calls],
         fingerprint=completion.system_fingerprint,
     )

@@ -96,6 +96,11 @@ def sentence(rng: Random) -> str:
     )
 
 
+def capitalised(text: str) -> str:
+    """``text`` with its first letter large and the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def idea_name(number: int) -> str:
     """The name of idea ``number``, counted from 0; `IDEAS` of them."""
     return f"{_FIRST[number % len(_FIRST)]} {_SECOND[number // len(_FIRST) % len(_SECOND)]}"

@@ -16,7 +16,7 @@ from harness.llm.identity import digest
 from harness.llm.kinds import texts_of
 from harness.llm.providers import answers
 from harness.llm.providers.schema_sampler import sample
-from harness.llm.schemas import validator, wanted_schema
+from harness.llm.schemas import checker, wanted_schema
 
 DIMENSIONS = 1536
 """Numbers in an embedding."""
@@ -105,7 +105,7 @@ def _text(request: Request, rng: Random) -> str:
 def _structured(request: Request, rng: Random) -> Any:
     """The author's answer cut to the schema's properties if it is valid, else one drawn from the schema."""
     schema = wanted_schema(request.response_format)
-    is_valid = validator(True if schema is None else schema).is_valid
+    is_valid = checker(True if schema is None else schema).is_valid
     author = _AUTHORS.get((request.response_format or {}).get("json_schema", {}).get("name", ""))
     if author is not None:
         properties = _schema(request).get("properties", {})
@@ -132,7 +132,7 @@ def _tool_calls(request: Request, rng: Random) -> list[dict[str, Any]]:
         return []
     name = choice["function"]["name"] if isinstance(choice, Mapping) else rng.choice(list(tools))
     parameters = tools.get(name, {}).get("parameters", {})
-    arguments = sample(parameters, rng, validator(parameters).is_valid)
+    arguments = sample(parameters, rng, checker(parameters).is_valid)
     call = {"name": name, "arguments": json.dumps(arguments)}
     return [{"id": f"call_{rng.getrandbits(64):016x}", "type": "function", "function": call}]
 

@@ -1,4 +1,4 @@
-"""A value at random for any JSON schema: the rehearsal model's answer to whatever it has no better answer for."""
+"""A value at random for any JSON schema: what the rehearsal model answers where it knows no better."""
 
 from __future__ import annotations
 
@@ -224,6 +224,6 @@ def _both(name: str, one: Any, other: Any) -> Any:
 
 def _common_types(one: Any, other: Any) -> Any:
     ours, theirs = ({each} if isinstance(each, str) else set(each) for each in (one, other))
-    if "number" in ours and "integer" in theirs or "number" in theirs and "integer" in ours:
+    if ("number" in ours and "integer" in theirs) or ("number" in theirs and "integer" in ours):
         return "integer"
     return sorted(ours & theirs) or other
