@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ConfigurationError
 from harness.execution.cells import CellOutcome
 from harness.model import Cell, Correction, Experiment, Group, Intervention
 from harness.plugin.selection import Case, rep_of
@@ -105,22 +104,19 @@ def cell(
 ) -> CellHandle:
     """The cell of this case with everything that its fixtures gave. ``cell.run()`` plays it."""
     state = state_of(request.config)
-    try:
-        mode_name, mode = choose_mode(experiment, state.settings.mode)
-        plan = plan_cell(
-            experiment,
-            Cell(experiment.name, group.name, rep),
-            mode_name=mode_name,
-            mode=mode,
-            reps=_harness_case.reps,
-            population=population if isinstance(population, Population) else load(population),
-            correction=correction,
-            interventions=interventions,
-            engine=engine,
-            seed=state.settings.seed,
-        )
-    except ConfigurationError as error:
-        pytest.fail(str(error), pytrace=False)
+    mode_name, mode = choose_mode(experiment, state.settings.mode)
+    plan = plan_cell(
+        experiment,
+        Cell(experiment.name, group.name, rep),
+        mode_name=mode_name,
+        mode=mode,
+        reps=_harness_case.reps,
+        population=population if isinstance(population, Population) else load(population),
+        correction=correction,
+        interventions=interventions,
+        engine=engine,
+        seed=state.settings.seed,
+    )
     return CellHandle(plan, state, request.node.nodeid)
 
 

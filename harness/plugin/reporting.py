@@ -11,9 +11,6 @@ from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed_streams
 from harness.plugin.state import KEY, State
 
-CONCLUSIONS = pytest.StashKey[list[Any]]()
-
-
 def _state(config: pytest.Config) -> State | None:
     state = config.stash.get(KEY, None)
     return state if state is not None and state.session is not None else None
@@ -34,6 +31,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     seconds = getattr(handle, "seconds", None)
     if call.when == "call" and seconds is not None:
         report.duration = seconds
+    if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
+        report.longrepr = str(call.excinfo.value)  # the message is all that its reader needs
     return report
 
 
@@ -44,7 +43,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     try:
         state.session.close(interrupted=exitstatus == ExitCode.INTERRUPTED)
-        session.config.stash[CONCLUSIONS] = state.session.conclude()
+        state.conclusions += state.session.conclude()
     except HarnessError as error:
         pytest.exit(str(error), returncode=int(ExitCode.FAILED))
 
@@ -55,4 +54,4 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     from harness.plugin.summary import write_summary
 
-    write_summary(terminalreporter, state, config.stash.get(CONCLUSIONS, []))
+    write_summary(terminalreporter, state, state.conclusions)

@@ -13,6 +13,7 @@ from harness.model import Cell, Experiment
 
 if TYPE_CHECKING:
     from harness.execution.cells import CellOutcome, CellRun
+    from harness.execution.runs import Conclusion
     from harness.execution.session import Session
     from harness.runner.settings import Settings
 
@@ -23,7 +24,7 @@ class State:
 
     ``wanted`` are the experiments of a marker without arguments: those that the command line or `harness.run` asked
     for; ``None`` means every registered one. ``prepared`` are cases that were started ahead of their turn, ``outcomes``
-    those that ended, ``one_by_one`` why a case was not started ahead.
+    those that ended, ``one_by_one`` why a case was not started ahead, ``conclusions`` what was left of each run.
     """
 
     config: pytest.Config
@@ -32,6 +33,7 @@ class State:
     prepared: dict[str, CellRun] = field(default_factory=dict)
     outcomes: dict[str, tuple[Cell, CellOutcome]] = field(default_factory=dict)
     one_by_one: dict[str, str] = field(default_factory=dict)
+    conclusions: list[Conclusion] = field(default_factory=list)
     _settings: Settings | None = None
     _registered: Mapping[str, Experiment] | None = None
 
@@ -47,9 +49,9 @@ class State:
     def registered(self) -> Mapping[str, Experiment]:
         """Every registered experiment, read on first use. Raises `ConfigurationError`."""
         if self._registered is None:
-            from harness.studies import Sources, registered
+            from harness.studies import registered
 
-            self._registered = registered(Sources(notebooks=self.settings.notebooks))
+            self._registered = registered(self.settings.notebooks)
         return self._registered
 
     def experiment(self, name: object) -> Experiment:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ConfigurationError, ExitCode, HarnessError, raise_if_any
 from harness.execution.cells import CellOutcome
 from harness.execution.session import Session
 from harness.plugin.internals import generator_fixtures, keep_trial_logs_apart, set_up
@@ -28,10 +28,10 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     try:
         _refuse_what_cannot_be(config, cases)
         _start(state, cases)
+        if _may_overlap(config):
+            _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from None
-    if _may_overlap(config):
-        _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
     return (yield)
 
 
@@ -62,13 +62,21 @@ def _may_overlap(config: pytest.Config) -> bool:
 
 
 def _prepare(state: State, items: list[pytest.Function]) -> None:
-    """Set up each case that nothing forbids, keep its plan, and start all their trials, arms interleaved."""
+    """Set up each case that nothing forbids, keep its plan, and start all their trials, arms interleaved.
+
+    Raises `ConfigurationError` with everything that is wrong with any case's parts, before the first trial.
+    """
     able = [item for item in items if _nothing_forbids(state, item)]
     plans: dict[str, CellPlan] = {}
+    problems: dict[str, None] = {}
     for item, following in zip(able, [*able[1:], None], strict=True):
-        plan = _freeze(state, item, following)
-        if plan is not None:
-            plans[item.nodeid] = plan
+        try:
+            plan = _freeze(state, item, following)
+        except ConfigurationError as error:
+            problems.update(dict.fromkeys(error.problems))
+        else:
+            plans.update({item.nodeid: plan} if plan is not None else {})
+    raise_if_any(problems)
     assert state.session is not None
     state.prepared = dict(zip(plans, state.session.submit(list(plans.values())), strict=True))
 
@@ -91,8 +99,10 @@ def _freeze(state: State, item: pytest.Function, following: pytest.Function | No
                 return None
             plan: CellPlan = item.funcargs["cell"].plan
             return plan
+    except ConfigurationError:
+        raise
     except (Exception, pytest.skip.Exception, pytest.fail.Exception):
-        return None
+        return None  # it will say so itself when its turn comes
 
 
 def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:

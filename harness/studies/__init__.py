@@ -1,14 +1,14 @@
 """The experiments that can be named: those of this package and those that other packages register.
 
 A package registers with an entry point in the group ``harness.experiments``. It names an `Experiment`, an iterable
-of them, or a function that takes `Sources` and returns such an iterable.
+of them, or a function that takes the folder of notebooks that words may come from (``None`` for the packaged words)
+and returns such an iterable.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -19,21 +19,16 @@ from harness.model import Experiment
 GROUP = "harness.experiments"
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where a study may read its words and populations from. ``None``: the packaged ones."""
-
-    notebooks: Path | None = None
-
-
-def registered(sources: Sources | None = None, points: Iterable[EntryPoint] | None = None) -> Mapping[str, Experiment]:
+def registered(
+    notebooks: Path | None = None, points: Iterable[EntryPoint] | None = None
+) -> Mapping[str, Experiment]:
     """Every registered experiment by name, in the order of registration.
 
     Raises `ConfigurationError` for a name registered twice or a registration that gives no experiment.
     """
     found: dict[str, Experiment] = {}
     for point in sorted(entry_points(group=GROUP) if points is None else points, key=lambda point: point.name):
-        for experiment in _experiments(point, sources or Sources()):
+        for experiment in _experiments(point, notebooks):
             if experiment.name in found:
                 raise ConfigurationError(
                     f"Experiment {experiment.name!r} is registered twice, the second time by {point.value!r}; "
@@ -52,10 +47,10 @@ def find(name: str, known: Mapping[str, Experiment]) -> Experiment:
     raise ConfigurationError(f"Unknown experiment {name!r}; expected one of {', '.join(known)}.{hint}")
 
 
-def _experiments(point: EntryPoint, sources: Sources) -> Iterable[Experiment]:
+def _experiments(point: EntryPoint, notebooks: Path | None) -> Iterable[Experiment]:
     value: Any = point.load()
     if callable(value):
-        value = value(sources)
+        value = value(notebooks)
     experiments = (value,) if isinstance(value, Experiment) else tuple(value)
     for experiment in experiments:
         if not isinstance(experiment, Experiment):

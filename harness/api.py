@@ -1,0 +1,83 @@
+"""Experiments from a script or a notebook: the same code path as pytest's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ExitCode, HarnessError
+from harness.model import Experiment
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a run left. ``exit_code`` is 0 when every case passed; paths are ``None`` without an artifact."""
+
+    experiment: str
+    run_id: str
+    exit_code: int
+    artifact_path: Path | None
+    records: tuple[Path, ...]
+    meta: Mapping[str, Any]
+
+    @property
+    def artifact(self) -> Mapping[str, Any]:
+        """The artifact, as in the file. Raises `HarnessError` when there is none."""
+        if self.artifact_path is None:
+            raise HarnessError(f"Run {self.run_id} of {self.experiment} left no artifact; see its exit code and output.")
+        content: Mapping[str, Any] = json.loads(self.artifact_path.read_bytes())
+        return content
+
+    def values(self, group: str, metric: str) -> list[float]:
+        """The samples of a metric in a group, in the artifact's order; empty when there are none."""
+        results = self.artifact["experiments"].get(group, {}).get("results", {})
+        return list(results.get(metric, ()))
+
+
+def run(
+    experiment: Experiment | str,
+    *,
+    mode: str | None = None,
+    count: int | None = None,
+    engine: str = "embedded",
+    model: str = "rehearsal",
+    base_url: str | None = None,
+    temperature: float | None = None,
+    seed: int = 0,
+    concurrency: int | None = 16,
+    results_dir: Path | str = "results",
+    out: Path | str | None = None,
+    reruns: int = 0,
+    fresh: bool = False,
+    quiet: bool = False,
+) -> Results:
+    """Run one experiment, given or by its registered name, and return what it left.
+
+    ``count`` overrides the mode's repetitions; ``concurrency`` is the number of model calls in flight, ``None`` for no
+    limit. The rest is as in pytest's options of the same names.
+
+    Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
+    """
+    from harness.plugin.launch import Request, launch
+
+    options = [f"--engine={engine}", f"--model={model}", f"--seed={seed}", f"--results-dir={results_dir}"]
+    options.append(f"--concurrency={'unlimited' if concurrency is None else concurrency}")
+    named = {
+        "--mode": mode,
+        "--count": count,
+        "--model-base-url": base_url,
+        "--temperature": temperature,
+        "--out": out,
+        "--reruns": reruns or None,
+    }
+    options += [f"{name}={value}" for name, value in named.items() if value is not None]
+    options += ["--fresh"] * fresh + ["-qq", "--no-header", "--no-summary"] * quiet
+    request = Request([experiment])
+    code = launch(request, options)
+    if not request.conclusions:
+        raise HarnessError(f"Nothing was run (exit code {ExitCode(code).name}); the reason is in the output above.")
+    done = request.conclusions[0]
+    return Results(done.experiment, done.run_id, code, done.artifact, done.records, done.meta)

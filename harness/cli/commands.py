@@ -1,0 +1,117 @@
+"""``harness run``, ``harness list`` and ``harness merge``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.errors import ConfigurationError, ExitCode, HarnessError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Controlled experiments on LLM personas and agents.",
+)
+
+File = Annotated[Path | None, typer.Argument(help="A test file or folder of your own; else the registered experiments.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit code 4, never a traceback."""
+    try:
+        app()
+    except HarnessError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(int(ExitCode.USAGE))
+
+
+@app.command()
+def run(
+    path: File = None,
+    exp: Annotated[list[str] | None, typer.Option(help="Name of an experiment; may be repeated. Default: all.")] = None,
+    group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Same as --mode full.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")] = False,
+    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the artifact here.")] = None,
+    engine: Annotated[str, typer.Option(help="embedded or tinytroupe.")] = "embedded",
+    model: Annotated[str, typer.Option(help="rehearsal, or openai:MODEL.")] = "rehearsal",
+    model_base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
+    concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
+    workers: Annotated[int | None, typer.Option(help="Processes of the tinytroupe engine.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
+    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
+    reruns: Annotated[int | None, typer.Option(min=0, help="Tries of a case whose trials could not be finished.")] = None,
+    reruns_delay: Annotated[float | None, typer.Option(min=0, help="Seconds before each such try.")] = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this run, and with no other.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run.")] = False,
+) -> None:
+    """Run experiments and write their artifacts."""
+    from harness.plugin.launch import Request, launch
+
+    named: dict[str, Any] = {
+        "--mode": _mode(mode, full=full, fast=fast),
+        "--count": count,
+        "--out": out,
+        "--engine": engine,
+        "--model": model,
+        "--model-base-url": model_base_url,
+        "--temperature": temperature,
+        "--seed": seed,
+        "--concurrency": concurrency,
+        "--workers": workers,
+        "--results-dir": results_dir,
+        "--notebooks": notebooks,
+        "--reruns": reruns,
+        "--reruns-delay": reruns_delay,
+        "--resume": resume,
+    }
+    options = [f"{name}={value}" for name, value in named.items() if value is not None] + ["--fresh"] * fresh
+    keywords = [f"({' or '.join(exp)})"] if exp and path else []
+    if group:
+        keywords.append(group)
+    if keywords:
+        options += ["-k", " and ".join(keywords)]
+    raise typer.Exit(launch(Request(exp or None), options, path))
+
+
+def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:
+    wanted = [mode] * (mode is not None) + ["full"] * full + ["fast"] * fast
+    if len(wanted) > 1:
+        raise ConfigurationError(f"Modes {' and '.join(wanted)} were both asked for; expected one.")
+    return wanted[0] if wanted else None
+
+
+@app.command("list")
+def list_(
+    path: File = None,
+    mode: Annotated[str | None, typer.Option(help="Count for this mode instead of each experiment's default.")] = None,
+    engine: Annotated[str, typer.Option(help="Engine whose calls are counted.")] = "embedded",
+    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
+) -> None:
+    """Show the experiments, their groups, modes, trials and expected model calls."""
+    from harness.cli.listing import show
+
+    show(path, mode=mode, engine=engine, notebooks=notebooks)
+
+
+@app.command()
+def merge(
+    files: Annotated[list[Path], typer.Argument(help="JSONL files, such as results/*.jsonl.")],
+    out: Annotated[Path | None, typer.Option(help="A folder, or a .json file when there is one artifact.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Mix files of different settings; the meta file says so.")] = False,
+) -> None:
+    """Merge record files into artifacts, across sessions."""
+    import harness.stats as stats
+    from harness.records import merge as merge_files
+
+    for artifact in merge_files(files, out, stats=stats, force=force):
+        typer.echo(f"{artifact}\n{artifact.with_suffix('.meta.json')}")

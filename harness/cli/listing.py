@@ -1,0 +1,105 @@
+"""The table of ``harness list``: what there is to run, and how many model calls it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.model import Experiment, Group, Mode, Proposition
+from harness.plugin.parts import ENGINES
+from harness.populations import load
+from harness.runner.plan import choose_mode, panels_of
+from harness.runner.settings import find_checkout, find_notebooks
+from harness.studies import registered
+
+
+def show(path: Path | None, *, mode: str | None, engine: str, notebooks: Path | None) -> None:
+    """Print one block per experiment. Raises `HarnessError` for what cannot be read."""
+    if engine not in ENGINES:
+        raise ConfigurationError(f"--engine {engine!r}: no such engine; expected one of {', '.join(ENGINES)}.")
+    folder = find_notebooks(str(notebooks) if notebooks else None, find_checkout())
+    experiments = _collected(path) if path is not None else registered(folder)
+    for experiment in experiments.values():
+        print("\n".join(block(experiment, mode=mode, engine=engine, folder=folder)))
+
+
+def _collected(path: Path) -> Mapping[str, Experiment]:
+    """The experiments of a user's own test file or folder."""
+    import contextlib
+    import io
+
+    from harness.plugin.launch import Request, launch
+
+    request, output = Request(), io.StringIO()
+    with contextlib.redirect_stdout(output):
+        launch(request, ["--collect-only", "-q"], path)
+    if not request.collected:
+        raise HarnessError(f"{path}: no experiments found there. pytest said:\n{output.getvalue().strip()}")
+    return request.collected
+
+
+def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path | None) -> Iterator[str]:
+    """The lines about one experiment; at most 80 columns where names allow."""
+    chosen, size = choose_mode(experiment, mode)
+    source = folder if experiment.script.source == "notebook" else None
+    people = load(experiment.population, experiment.fragments, folder=source).personas
+    yield f"{experiment.name}  ({experiment.protocol}, words: {experiment.script.source}, {len(people)} people)"
+    for name, one in experiment.modes.items():
+        mark = "*" if name == chosen else " "
+        panels = panels_of(experiment, one, people)
+        trials = len(panels) * len(experiment.script.proposals[: one.proposals]) * one.reps
+        yield (
+            f"  {mark} mode {name:<6} {one.reps} reps, {one.steps} steps, {len(panels)} panels × "
+            f"{len(experiment.script.proposals[: one.proposals])} proposals: {trials} trials per group"
+        )
+    sizes = [len(panel) for panel in panels_of(experiment, size, people)]
+    for group in experiment.groups:
+        low, high = expected_calls(experiment, group, size, sizes, engine)
+        calls = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        yield f"    {group.name:<10} {_arm(group)}: {calls} model calls"
+    yield ""
+
+
+def _arm(group: Group) -> str:
+    parts = []
+    if group.correction is not None:
+        parts.append(f"correction below {group.correction.quality_threshold}, {group.correction.max_attempts} attempts")
+    parts += [f"intervention {one.name}" for one in group.interventions]
+    return "; ".join(parts) or "no correction, no intervention"
+
+
+def expected_calls(
+    experiment: Experiment, group: Group, mode: Mode, panels: list[int], engine: str
+) -> tuple[int, int]:
+    """Model calls of a group: least and most, where correction and interventions leave that open."""
+    low = high = 0
+    personal = sum(isinstance(metric, Proposition) and metric.about == "person" for metric in experiment.metrics)
+    panel_wide = sum(isinstance(metric, Proposition) and metric.about == "panel" for metric in experiment.metrics)
+    conversations = len(experiment.script.proposals[: mode.proposals]) * mode.reps
+    for people in panels:
+        least, most = _per_trial(experiment, group, mode, people, personal, panel_wide, engine)
+        low, high = low + least * conversations, high + most * conversations
+    return low, high
+
+
+def _per_trial(
+    experiment: Experiment, group: Group, mode: Mode, people: int, personal: int, panel_wide: int, engine: str
+) -> tuple[int, int]:
+    if engine == "embedded":
+        from harness.engines.embedded import expected_calls as formula
+    else:
+        from harness.engines.tinytroupe import expected_calls as formula
+    calls = formula(
+        people,
+        mode.steps,
+        correction=group.correction is not None,
+        interventions=len(group.interventions),
+        person_metrics=personal,
+        panel_metrics=panel_wide,
+        extraction=experiment.script.extraction is not None,
+    )
+    optional = calls.get("intervention_check", 0) if engine == "embedded" else 0
+    least = sum(calls.values()) - optional
+    retries = group.correction.max_attempts if group.correction and group.correction.regeneration else 0
+    return least, sum(calls.values()) + retries * (calls["act"] + calls.get("quality_check", 0) + calls.get("combine", 0))
