@@ -1,6 +1,4 @@
-"""What the judge is asked, in our own words; the ``tinytroupe`` engine uses that package's claims instead."""
-
-"package's claims instead."
+"""What the judge is asked, in our own words; the tinytroupe engine uses that package's own claims."""
 
 from __future__ import annotations
 

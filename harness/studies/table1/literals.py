@@ -1,0 +1,127 @@
+"""Folding of Python string expressions on their syntax tree alone: nothing is executed or evaluated."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_PLACEHOLDER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
+_STR = ord("s")
+
+
+class Unreadable(Exception):
+    """An expression that is missing or not what was expected. ``cell`` says where, when that is known."""
+
+    def __init__(self, message: str, cell: int | None = None) -> None:
+        self.cell = cell
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Where an f-string puts a variable."""
+
+    name: str
+
+
+Parts = tuple[str | Hole, ...]
+
+
+def fold(node: ast.expr) -> Parts:
+    """A string literal, sum or f-string as texts and holes. Raises `Unreadable` for anything else.
+
+    Adjacent literals are one literal to the parser already. A sum is walked along its left side in a loop, so
+    that a long one needs no deep stack.
+    """
+    pieces: list[Parts] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        pieces.append(_fold_one(node.right))
+        node = node.left
+    pieces.append(_fold_one(node))
+    return tuple(part for piece in reversed(pieces) for part in piece)
+
+
+def text(node: ast.expr) -> str:
+    """A string expression without variables. Raises `Unreadable`."""
+    parts = fold(node)
+    for part in parts:
+        if isinstance(part, Hole):
+            raise Unreadable(f"a text that depends on {part.name!r}; expected a constant one")
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def template(node: ast.expr, fields: Mapping[str, str]) -> str:
+    """A string expression with ``{placeholders}``: ``fields`` maps its variables to placeholder names.
+
+    Raises `Unreadable` for another variable, and for text that would itself be taken for a placeholder.
+    """
+    merged: list[str] = [""]
+    names: list[str] = []
+    for part in fold(node):
+        if isinstance(part, str):
+            merged[-1] += part
+        else:
+            names.append(_placeholder(part, fields))
+            merged.append("")
+    for piece in merged:
+        if found := _PLACEHOLDER.search(piece):
+            raise Unreadable(f"the literal text {found[0]!r}, which cannot be told from a placeholder")
+    return "".join(piece for pair in zip(merged, [*names, ""], strict=True) for piece in pair)
+
+
+def constant(node: ast.expr) -> int | bool | str | None:
+    """A number, truth value, string or ``None`` that stands there literally. Raises `Unreadable`."""
+    if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, int | str)):
+        return node.value
+    raise Unreadable(f"{shown(node)}; expected a constant")
+
+
+def integer(node: ast.expr) -> int:
+    """A whole number that stands there literally. Raises `Unreadable`."""
+    value = constant(node)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Unreadable(f"{value!r}; expected a whole number")
+    return value
+
+
+def flag(node: ast.expr) -> bool:
+    """``True`` or ``False`` that stands there literally. Raises `Unreadable`."""
+    value = constant(node)
+    if not isinstance(value, bool):
+        raise Unreadable(f"{value!r}; expected True or False")
+    return value
+
+
+def shown(node: ast.AST, limit: int = 60) -> str:
+    """The source of ``node`` for an error message, on one line and at most ``limit`` characters."""
+    source = " ".join(ast.unparse(node).split())
+    return f"`{source}`" if len(source) <= limit else f"`{source[: limit - 1]}…`"
+
+
+def _fold_one(node: ast.expr) -> Parts:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return (node.value,)
+    if isinstance(node, ast.JoinedStr):
+        return tuple(part for value in node.values for part in _fold_one(value))
+    if isinstance(node, ast.FormattedValue):
+        return _fold_value(node)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return fold(node)
+    raise Unreadable(f"{shown(node)}; expected a string literal, a sum of them or an f-string")
+
+
+def _fold_value(node: ast.FormattedValue) -> Parts:
+    if node.format_spec is not None or node.conversion not in (-1, _STR):
+        raise Unreadable(f"{shown(node)}; expected a variable without format or conversion")
+    if isinstance(node.value, ast.Name):
+        return (Hole(node.value.id),)
+    return fold(node.value)
+
+
+def _placeholder(hole: Hole, fields: Mapping[str, str]) -> str:
+    if hole.name not in fields:
+        known = ", ".join(sorted(fields)) or "none"
+        raise Unreadable(f"a text that depends on {hole.name!r}; expected fields of the proposal ({known})")
+    return f"{{{fields[hole.name]}}}"
