@@ -79,7 +79,8 @@ class Event:
     """One line of a transcript. ``kind`` is ``stimulus`` (heard, thought into) or ``action``.
 
     ``step`` 0 is the introduction. ``type`` is TALK, THINK, DONE, … for an action, CONVERSATION or THOUGHT for
-    a stimulus. ``source`` is who caused a stimulus, ``target`` whom an action is addressed to.
+    a stimulus. ``source`` is who caused a stimulus, ``target`` whom an action is addressed to. ``person`` is who
+    acted or perceived; empty for a stimulus that reached everyone.
     """
 
     step: int

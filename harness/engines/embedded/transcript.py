@@ -21,7 +21,7 @@ def clean(text: object, limit: int) -> str:
 
 def inside(text: str) -> str:
     """Indent all lines but the first, so that nothing said can pass for a line of the transcript."""
-    return text.replace("\n", "\n    ")
+    return text.strip().replace("\n", "\n    ")
 
 
 def line(event: Event) -> str:

@@ -17,7 +17,7 @@ from harness.engines.embedded.asking import Unusable
 from harness.engines.embedded.persona import Memory, Person
 from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.transcript import clean, newest
-from harness.engines.embedded.turn import DONE, MAX_ACTIONS, MAX_CONTENT, Action, read_turn
+from harness.engines.embedded.turn import DONE, MAX_ACTIONS, MAX_CONTENT, Action, find, read_turn
 from harness.errors import ModelCallError
 from harness.model import Event, Persona
 
@@ -182,3 +182,20 @@ def test_whole_numbers_are_scores(value: Any) -> None:
     score, why = read_score({"value": value, "justification": "y" * 10_000})
     assert (score, type(score)) == (value, int)
     assert len(why) < 2_100
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("Bo Strand", "Bo Strand"),
+        (" bo STRAND\n", "Bo Strand"),
+        ("bo", "Bo Strand"),
+        ("Cy", ""),
+        ("Cy Reed", "Cy Reed"),
+        ("Strand", ""),
+        ("", ""),
+        (["Bo Strand"], ""),
+    ],
+)
+def test_a_target_is_one_person_or_everyone(target: Any, found: str) -> None:
+    assert find(target, ("Bo Strand", "Cy Okoro", "Cy Reed")) == found
