@@ -1,11 +1,13 @@
 """Layer 1: records of trials, their files, the artifact made of them, and the registry of runs."""
 
 from harness.records.artifact import Statistics, build
+from harness.records.atomic import write_atomic
 from harness.records.design import Design
 from harness.records.lines import trial_line
-from harness.records.merge import artifact_name, merge, write_atomic
+from harness.records.merge import artifact_name, merge
 from harness.records.reader import files_of_run, finished_trials, outcomes, read, stream
-from harness.records.runs import Run, RunRegistry, fingerprint, session_timestamp
+from harness.records.runs import RunRegistry, fingerprint, session_timestamp
+from harness.records.store import Run
 from harness.records.writer import JSONLWriter, WriterPool
 
 __all__ = [

@@ -65,7 +65,7 @@ def build(
     """The artifact, and the part of the meta file that follows from the trials.
 
     The artifact has TinyTroupe's keys and no others; a group without a finished trial is ``{}``, as there.
-    A group is finished when every planned trial of every planned rep is. ``stats`` is the package `harness.stats`.
+    A group is finished when every planned trial of every planned rep is.
     """
     found = gather(experiment, outcomes, design)
     tests, undefined = _tests(found.results, design, stats)
@@ -98,7 +98,7 @@ def build(
 
 
 def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """What all tries took together: calls by kind, tokens, and cost, ``None`` where any try's is not known."""
+    """What all tries took together: calls by kind, tokens, cost (``None`` where any is not known)."""
     calls: dict[str, int] = {}
     tokens_in = tokens_out = 0
     cost: float | None = 0.0
@@ -275,11 +275,9 @@ def _warnings(found: Gathered, design: Design) -> Iterator[str]:
             yield f"{group}: {len(trials)} of {planned} planned trials are not finished."
     for metric in design.metrics:
         sizes = {group: len(results[metric]) for group, results in found.results.items()}
-        short = {
-            g: n for g, n in sizes.items() if n < found.expected[g][metric] - found.unfinished[g][metric]
-        }
-        if short:
-            counts = ", ".join(f"{n} of {found.expected[g][metric]} in {g}" for g, n in sizes.items())
+        due = {group: found.expected[group][metric] - found.unfinished[group][metric] for group in sizes}
+        if any(sizes[group] < due[group] for group in sizes):
+            counts = ", ".join(f"{n} of {due[group]} in {group}" for group, n in sizes.items())
             yield f"{metric}: samples are missing ({counts})."
     if found.unexpected:
         yield f"{len(found.unexpected)} samples or trials that the design does not have were left out."

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.artifact import Statistics, build
+from harness.records.atomic import write_atomic
 from harness.records.design import Design
-from harness.records.plain import differences, encoded, plain
+from harness.records.plain import differences
 from harness.records.reader import RecordFile, Section, outcomes, read
-from harness.records.writer import explained, make_directory, safe_name
+from harness.records.writer import safe_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +63,6 @@ def merge(
 def artifact_name(experiment: str, run_id: str) -> str:
     """The file name of a run's artifact."""
     return f"{safe_name(experiment)}_{safe_name(run_id)}.json"
-
-
-def write_atomic(path: Path, data: Any) -> None:
-    """Write ``data`` as JSON so that ``path`` holds the old or the new whole, whatever happens meanwhile."""
-    text = encoded(json.dumps(plain(data)[0], indent=4, ensure_ascii=False, allow_nan=False)) + b"\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    make_directory(path.parent)
-    with explained(path, "write"):
-        try:
-            _write_durably(temporary, text)
-            temporary.replace(path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_directory(path.parent)
 
 
 def _read_all(paths: Iterable[Path]) -> list[RecordFile]:
@@ -214,18 +196,3 @@ def _targets(names: Sequence[str], out: Path | None, beside: Path) -> list[Path]
             "expected a directory, or the files of one run."
         )
     return [out]
-
-
-def _write_durably(path: Path, text: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -55,10 +55,10 @@ def make_directory(path: Path) -> Path:
 class JSONLWriter:
     """Appends records to a JSONL file of its own.
 
-    The file is ``path``; else ``name`` in ``directory`` (default: the current one); a name that is taken
-    gets ``-2``, ``-3``, … before its suffix. Without a name, one is made of the time. ``metadata`` becomes the
-    first line when the file is created. Safe to use from several threads. Raises `HarnessError` when the place
-    cannot be written to; what was written before stays readable.
+    The file is ``path``; else ``name`` in ``directory`` (default: the current one); else a name made of the
+    time. A name that is taken gets ``-2``, ``-3``, … before its suffix. ``metadata`` becomes the first line
+    when the file is created. Safe to use from several threads. Raises `HarnessError` when the place cannot
+    be written to; what was written before stays readable.
     """
 
     def __init__(

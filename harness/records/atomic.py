@@ -1,0 +1,43 @@
+"""Writing a JSON file whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from harness.records.plain import encoded, plain
+from harness.records.writer import explained, make_directory
+
+
+def write_atomic(path: Path, data: Any) -> None:
+    """Write ``data`` as JSON so that ``path`` holds the old or the new whole, whatever happens meanwhile."""
+    text = encoded(json.dumps(plain(data)[0], indent=4, ensure_ascii=False, allow_nan=False)) + b"\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    make_directory(path.parent)
+    with explained(path, "write"):
+        try:
+            _write_durably(temporary, text)
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_directory(path.parent)
+
+
+def _write_durably(path: Path, text: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
