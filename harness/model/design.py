@@ -117,7 +117,8 @@ class Measure:
 class Extraction:
     """What is extracted, as JSON, from the rapporteur's consolidation: a list under ``root`` of objects with ``fields``.
 
-    The length of the list becomes the metric ``metric``.
+    The length of the list becomes the metric ``metric``. ``root_hint`` is what the tinytroupe engine
+    tells the model about ``root``.
     """
 
     root: str
@@ -125,6 +126,7 @@ class Extraction:
     metric: str
     objective: str
     situation: str
+    root_hint: str = "the one key of the JSON object, whose value is the list of all items"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,129 @@
+"""Worker processes for code that keeps global state: as many as wanted, replaceable, none left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class WorkerDiedError(Exception):
+    """The worker process ended in the middle of its work."""
+
+
+class Workers:
+    """At most ``size`` processes, each started when first needed and kept for later work.
+
+    Each stands behind an executor of its own: in a shared pool, the death of one fails the work of all.
+    ``initializer`` runs first in each process, with ``arguments``; ``preload`` is a module that the server
+    from which they are forked imports beforehand, with ``environment`` set.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        initializer: Callable[..., None],
+        arguments: tuple[Any, ...],
+        *,
+        preload: str,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._make: Callable[[], _Worker] = lambda: _Worker(initializer, arguments, preload, environment)
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """``function(*arguments)`` in a process. Raises `WorkerDiedError`, and what the function raises.
+
+        When the waiting task is cancelled, the process is ended.
+        """
+        async with self._free:
+            worker = self._idle.pop() if self._idle else self._make()
+            self._busy.add(worker)
+            try:
+                result = await worker.run(function, *arguments)
+            except (BrokenProcessPool, asyncio.CancelledError) as error:
+                worker.end()
+                if isinstance(error, BrokenProcessPool):
+                    raise WorkerDiedError(str(error)) from None
+                raise
+            except Exception:
+                self._idle.append(worker)
+                raise
+            else:
+                self._idle.append(worker)
+                return result
+            finally:
+                self._busy.discard(worker)
+
+    def end(self) -> None:
+        """End all processes now, whatever they are doing."""
+        for worker in (*self._idle, *self._busy):
+            worker.end()
+        self._idle.clear()
+
+
+class _Worker:
+    """One process. It lives while this end of its lifeline is open, hence no longer than we do."""
+
+    def __init__(
+        self,
+        initializer: Callable[..., None],
+        arguments: tuple[Any, ...],
+        preload: str,
+        environment: Mapping[str, str],
+    ) -> None:
+        context = multiprocessing.get_context("forkserver")
+        _start_server(preload, environment)
+        theirs, self._lifeline = context.Pipe(duplex=False)
+        self._executor: Executor = ProcessPoolExecutor(
+            1, mp_context=context, initializer=_live, initargs=(theirs, initializer, arguments)
+        )
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        # In a thread: starting the process waits until the server has imported what it preloads.
+        future = await asyncio.to_thread(self._executor.submit, function, *arguments)
+        return await asyncio.wrap_future(future)
+
+    def end(self) -> None:
+        self._lifeline.close()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_server(preload: str, environment: Mapping[str, str]) -> None:
+    """Start the server that forks the workers. A server that runs already, for others, stays as it is.
+
+    The environment is the only way to tell a preloaded module anything.
+    """
+    forkserver.set_forkserver_preload([preload])
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _live(lifeline: Connection, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """The first thing in a worker: ignore Ctrl-C, which is the session's; end when the lifeline breaks."""
+    import signal
+    import threading
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+    initializer(*arguments)
+
+
+def _watch(lifeline: Connection) -> None:
+    lifeline.poll(None)  # nothing is ever sent: this returns when the other end is closed
+    os._exit(0)
