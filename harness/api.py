@@ -27,7 +27,9 @@ class Results:
     def artifact(self) -> Mapping[str, Any]:
         """The artifact, as in the file. Raises `HarnessError` when there is none."""
         if self.artifact_path is None:
-            raise HarnessError(f"Run {self.run_id} of {self.experiment} left no artifact; see its exit code and output.")
+            raise HarnessError(
+                f"Run {self.run_id} of {self.experiment} left no artifact; see its exit code and output."
+            )
         content: Mapping[str, Any] = json.loads(self.artifact_path.read_bytes())
         return content
 
@@ -78,6 +80,8 @@ def run(
     request = Request([experiment])
     code = launch(request, options)
     if not request.conclusions:
-        raise HarnessError(f"Nothing was run (exit code {ExitCode(code).name}); the reason is in the output above.")
+        raise HarnessError(
+            f"Nothing was run (exit code {ExitCode(code).name}); the reason is in the output above."
+        )
     done = request.conclusions[0]
     return Results(done.experiment, done.run_id, code, done.artifact, done.records, done.meta)

@@ -18,7 +18,9 @@ app = typer.Typer(
     help="Controlled experiments on LLM personas and agents.",
 )
 
-File = Annotated[Path | None, typer.Argument(help="A test file or folder of your own; else the registered experiments.")]
+File = Annotated[
+    Path | None, typer.Argument(help="A test file or folder of your own; else the registered experiments.")
+]
 
 
 def main() -> None:
@@ -33,7 +35,9 @@ def main() -> None:
 @app.command()
 def run(
     path: File = None,
-    exp: Annotated[list[str] | None, typer.Option(help="Name of an experiment; may be repeated. Default: all.")] = None,
+    exp: Annotated[
+        list[str] | None, typer.Option(help="Name of an experiment; may be repeated. Default: all.")
+    ] = None,
     group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Same as --mode full.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")] = False,
@@ -49,7 +53,9 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Processes of the tinytroupe engine.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
     notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
-    reruns: Annotated[int | None, typer.Option(min=0, help="Tries of a case whose trials could not be finished.")] = None,
+    reruns: Annotated[
+        int | None, typer.Option(min=0, help="Tries of a case whose trials could not be finished.")
+    ] = None,
     reruns_delay: Annotated[float | None, typer.Option(min=0, help="Seconds before each such try.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run, and with no other.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run.")] = False,
@@ -84,7 +90,7 @@ def run(
 
 
 def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:
-    wanted = [mode] * (mode is not None) + ["full"] * full + ["fast"] * fast
+    wanted = [*([mode] if mode else []), *["full"] * full, *["fast"] * fast]
     if len(wanted) > 1:
         raise ConfigurationError(f"Modes {' and '.join(wanted)} were both asked for; expected one.")
     return wanted[0] if wanted else None
@@ -93,7 +99,9 @@ def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:
 @app.command("list")
 def list_(
     path: File = None,
-    mode: Annotated[str | None, typer.Option(help="Count for this mode instead of each experiment's default.")] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="Count for this mode instead of each experiment's default.")
+    ] = None,
     engine: Annotated[str, typer.Option(help="Engine whose calls are counted.")] = "embedded",
     notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
 ) -> None:
@@ -106,8 +114,12 @@ def list_(
 @app.command()
 def merge(
     files: Annotated[list[Path], typer.Argument(help="JSONL files, such as results/*.jsonl.")],
-    out: Annotated[Path | None, typer.Option(help="A folder, or a .json file when there is one artifact.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Mix files of different settings; the meta file says so.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder, or a .json file when there is one artifact.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Mix files of different settings; the meta file says so.")
+    ] = False,
 ) -> None:
     """Merge record files into artifacts, across sessions."""
     import harness.stats as stats

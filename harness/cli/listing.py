@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
@@ -17,7 +17,9 @@ from harness.studies import registered
 def show(path: Path | None, *, mode: str | None, engine: str, notebooks: Path | None) -> None:
     """Print one block per experiment. Raises `HarnessError` for what cannot be read."""
     if engine not in ENGINES:
-        raise ConfigurationError(f"--engine {engine!r}: no such engine; expected one of {', '.join(ENGINES)}.")
+        raise ConfigurationError(
+            f"--engine {engine!r}: no such engine; expected one of {', '.join(ENGINES)}."
+        )
     folder = find_notebooks(str(notebooks) if notebooks else None, find_checkout())
     experiments = _collected(path) if path is not None else registered(folder)
     for experiment in experiments.values():
@@ -64,7 +66,9 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
 def _arm(group: Group) -> str:
     parts = []
     if group.correction is not None:
-        parts.append(f"correction below {group.correction.quality_threshold}, {group.correction.max_attempts} attempts")
+        parts.append(
+            f"correction below {group.correction.quality_threshold}, {group.correction.max_attempts} attempts"
+        )
     parts += [f"intervention {one.name}" for one in group.interventions]
     return "; ".join(parts) or "no correction, no intervention"
 
@@ -74,8 +78,12 @@ def expected_calls(
 ) -> tuple[int, int]:
     """Model calls of a group: least and most, where correction and interventions leave that open."""
     low = high = 0
-    personal = sum(isinstance(metric, Proposition) and metric.about == "person" for metric in experiment.metrics)
-    panel_wide = sum(isinstance(metric, Proposition) and metric.about == "panel" for metric in experiment.metrics)
+    personal = sum(
+        isinstance(metric, Proposition) and metric.about == "person" for metric in experiment.metrics
+    )
+    panel_wide = sum(
+        isinstance(metric, Proposition) and metric.about == "panel" for metric in experiment.metrics
+    )
     conversations = len(experiment.script.proposals[: mode.proposals]) * mode.reps
     for people in panels:
         least, most = _per_trial(experiment, group, mode, people, personal, panel_wide, engine)
@@ -86,11 +94,7 @@ def expected_calls(
 def _per_trial(
     experiment: Experiment, group: Group, mode: Mode, people: int, personal: int, panel_wide: int, engine: str
 ) -> tuple[int, int]:
-    if engine == "embedded":
-        from harness.engines.embedded import expected_calls as formula
-    else:
-        from harness.engines.tinytroupe import expected_calls as formula
-    calls = formula(
+    calls = _formula(engine)(
         people,
         mode.steps,
         correction=group.correction is not None,
@@ -99,7 +103,19 @@ def _per_trial(
         panel_metrics=panel_wide,
         extraction=experiment.script.extraction is not None,
     )
-    optional = calls.get("intervention_check", 0) if engine == "embedded" else 0
-    least = sum(calls.values()) - optional
+    optional = (
+        calls.get("intervention_check", 0) if engine == "embedded" else 0
+    )  # asked only if the free one holds
     retries = group.correction.max_attempts if group.correction and group.correction.regeneration else 0
-    return least, sum(calls.values()) + retries * (calls["act"] + calls.get("quality_check", 0) + calls.get("combine", 0))
+    again = calls["act"] + calls.get("quality_check", 0) + calls.get("combine", 0)
+    return sum(calls.values()) - optional, sum(calls.values()) + retries * again
+
+
+def _formula(engine: str) -> Callable[..., dict[str, int]]:
+    if engine == "embedded":
+        from harness.engines.embedded import expected_calls
+
+        return expected_calls
+    from harness.engines import tinytroupe
+
+    return tinytroupe.expected_calls

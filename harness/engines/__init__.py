@@ -11,9 +11,13 @@ from harness.model import TrialPlan, TrialResult
 class Engine(Protocol):
     """Runs one trial to its end. Registered by name: ``embedded`` (ours, asynchronous) or ``tinytroupe``."""
 
-    name: str
-    needs_face: bool
-    """Whether trials reach the model through the gateway's HTTP face instead of ``client.ask``."""
+    @property
+    def name(self) -> str:
+        """The name that it is chosen by."""
+
+    @property
+    def needs_face(self) -> bool:
+        """Whether trials reach the model through the gateway's HTTP face instead of ``client.ask``."""
 
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
         """Play the trial. Every model call goes through ``client`` or its HTTP face.

@@ -69,10 +69,14 @@ class CellOutcome:
         lines = [f"{self.cell}: {done} of {self.expected} trials could not be finished."]
         lines += [f"  {failure.trial.id}: {failure.reason}" for failure in self.failures[:LISTED]]
         if len(self.failures) > LISTED:
-            lines.append(f"  … and {len(self.failures) - LISTED} more; each has a trial_failure line in its JSONL file.")
+            lines.append(
+                f"  … and {len(self.failures) - LISTED} more; each has a trial_failure line in its JSONL file."
+            )
         if self.stopped:
             lines.append(f"  {self.stopped}")
-        lines.append("  Finished trials are kept: run the same command again, or use --reruns, to play only these.")
+        lines.append(
+            "  Finished trials are kept: run the same command again, or use --reruns, to play only these."
+        )
         return "\n".join(lines)
 
 

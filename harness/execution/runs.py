@@ -77,7 +77,9 @@ class RunBook:
             }
             known = self._open.get(key)
             if known is None or any(known.groups.get(name) != setting for name, setting in groups.items()):
-                self._open[key] = self._enter(cells[0][0], cells[0][1], {**(known.groups if known else {}), **groups})
+                self._open[key] = self._enter(
+                    cells[0][0], cells[0][1], {**(known.groups if known else {}), **groups}
+                )
                 opened.append(self._open[key])
             for plan, _ in cells:
                 self._of_cell[plan.cell] = self._open[key]
@@ -106,7 +108,9 @@ class RunBook:
             if outcome.accepted is not None:
                 entered.accepted[outcome.trial] = _played(outcome.accepted)
 
-    def metadata(self, plan: CellPlan, selection: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    def metadata(
+        self, plan: CellPlan, selection: Mapping[str, str], facts: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """The first line of a cell's file."""
         entered = self.of(plan.cell)
         return {

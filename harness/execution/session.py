@@ -94,7 +94,9 @@ class Session:
             commit,
             results_dir=self.settings.results_dir,
             timestamp=session_timestamp(self._started_at),
-            metadata=lambda cell: self._book.metadata(self._plans[cell], self._selection, self._session_facts),
+            metadata=lambda cell: self._book.metadata(
+                self._plans[cell], self._selection, self._session_facts
+            ),
         )
         window = self.settings.trial_window
         self._window: contextlib.AbstractAsyncContextManager[Any] = (

@@ -76,10 +76,13 @@ class Provider(Protocol):
 class ModelClient(Protocol):
     """What an engine holds during one trial: the gateway, bound to that trial."""
 
-    token: str
-    """The trial's own credential at the HTTP face."""
-    base_url: str
-    """The HTTP face's address, ending in ``/v1``."""
+    @property
+    def token(self) -> str:
+        """The trial's own credential at the HTTP face."""
+
+    @property
+    def base_url(self) -> str:
+        """The HTTP face's address, ending in ``/v1``."""
 
     async def ask(self, request: Request, site: Site) -> Reply:
         """Send ``request`` and return an acceptable reply: complete, not empty, valid for its response format.

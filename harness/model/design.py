@@ -234,7 +234,9 @@ class Experiment:
         if not isinstance(self.population, str | Path):
             object.__setattr__(self, "population", tuple(self.population))
         if not self.default_mode:
-            object.__setattr__(self, "default_mode", "paper" if "paper" in self.modes else next(iter(self.modes), ""))
+            object.__setattr__(
+                self, "default_mode", "paper" if "paper" in self.modes else next(iter(self.modes), "")
+            )
         raise_if_any(self.problems())
 
     def problems(self) -> Iterable[str]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
 from harness.execution.cells import CellOutcome
+from harness.execution.session import Session
 from harness.model import Cell, Correction, Experiment, Group, Intervention
 from harness.plugin.selection import Case, rep_of
 from harness.plugin.state import State, state_of
 from harness.populations import Population, load
+from harness.records import WriterPool
 from harness.runner.plan import CellPlan, choose_mode, plan_cell
 
 
@@ -64,7 +65,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def writer_pool(request: pytest.FixtureRequest) -> Any:
+def writer_pool(request: pytest.FixtureRequest) -> WriterPool:
     """The session's pool of JSONL writers: ``writer_pool.get(experiment, group, rep).write({...})``."""
     return _session(request).pool
 
@@ -120,7 +121,7 @@ def cell(
     return CellHandle(plan, state, request.node.nodeid)
 
 
-def _session(request: pytest.FixtureRequest) -> Any:
+def _session(request: pytest.FixtureRequest) -> Session:
     session = state_of(request.config).session
     if session is None:
         pytest.fail(

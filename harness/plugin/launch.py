@@ -48,5 +48,7 @@ def launch(request: Request, options: Sequence[str], path: Path | None = None) -
     arguments = [str(path)] if path is not None else own
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         arguments += ["-p", "harness.plugin", "-p", "pytest_repeat", "-p", "pytest_rerunfailures"]
-    code = pytest.main([*arguments, "-p", "no:cacheprovider", "-m", "experiment", *options], plugins=[request])
+    code = pytest.main(
+        [*arguments, "-p", "no:cacheprovider", "-m", "experiment", *options], plugins=[request]
+    )
     return int(code) if code != pytest.ExitCode.NO_TESTS_COLLECTED else int(ExitCode.NO_CASES)

@@ -13,8 +13,17 @@ from harness.runner.settings import Settings, find_checkout, find_notebooks, par
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("experiments", "experiments (harness)")
     add = group.addoption
-    add("--mode", metavar="NAME", help="size of the experiments: full, fast or paper (default: the experiment's own)")
-    add("--engine", default="embedded", metavar="NAME", help="what plays personas: embedded (default) or tinytroupe")
+    add(
+        "--mode",
+        metavar="NAME",
+        help="size of the experiments: full, fast or paper (default: the experiment's own)",
+    )
+    add(
+        "--engine",
+        default="embedded",
+        metavar="NAME",
+        help="what plays personas: embedded (default) or tinytroupe",
+    )
     add(
         "--model",
         default="rehearsal",
@@ -24,11 +33,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--model-base-url", metavar="URL", help="endpoint of the model (default: the provider's own)")
     add("--temperature", type=float, metavar="T", help="sampling temperature (default: the provider's own)")
     add("--seed", type=int, default=0, metavar="N", help="seed of order and rehearsal (default: 0)")
-    add("--concurrency", default="16", metavar="N", help="model calls in flight, or 'unlimited' (default: 16)")
-    add("--workers", type=int, metavar="N", help="processes of the tinytroupe engine (default: its own choice)")
+    add(
+        "--concurrency", default="16", metavar="N", help="model calls in flight, or 'unlimited' (default: 16)"
+    )
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes of the tinytroupe engine (default: its own choice)",
+    )
     add("--results-dir", metavar="DIR", help="where runs write (default: results/ in the root directory)")
     add("--out", metavar="FILE", help="also write the artifact here; for a session with one experiment")
-    add("--notebooks", metavar="DIR", help="folder of notebooks that words come from (default: the checkout's June one)")
+    add(
+        "--notebooks",
+        metavar="DIR",
+        help="folder of notebooks that words come from (default: the checkout's June one)",
+    )
     add("--resume", metavar="RUN", help="go on with this run, and with no other")
     add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
 

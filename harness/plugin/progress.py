@@ -42,14 +42,14 @@ def thousands(number: int) -> str:
     """``950``, ``12k``, ``3.4M``."""
     if number < 1000:
         return str(number)
-    return f"{number / 1e3:.0f}k" if number < 1_000_000 else f"{number / 1e6:.1f}M"
+    return f"{number / 1e3:.0f}k" if number < 999_500 else f"{number / 1e6:.1f}M"
 
 
 class Display:
     """Shown while a case is awaited; a context manager that clears its live line when the wait is over."""
 
     def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
-        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
         self._writer = config.get_terminal_writer()
         self._quiet = config.getoption("verbose") < 0 or self._reporter is None
         self._clock = clock
@@ -98,5 +98,7 @@ class Display:
 
         self._reporter.ensure_newline()
         console = Console(file=self._writer._file, force_terminal=True)
-        self._live = Live(console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live = Live(
+            console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )
         self._live.start()

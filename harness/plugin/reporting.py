@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed_streams
 from harness.plugin.state import KEY, State
+
 
 def _state(config: pytest.Config) -> State | None:
     state = config.stash.get(KEY, None)
@@ -25,7 +26,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report: Any = yield
     handle = getattr(item, "funcargs", None) and item.funcargs.get("cell")  # type: ignore[attr-defined]
     seconds = getattr(handle, "seconds", None)

@@ -131,7 +131,8 @@ def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:
     for place in places:
         firsts.setdefault((items[place].parent, position(items[place])[0]), place)
     ordered = sorted(
-        (items[place] for place in places), key=lambda item: (firsts[item.parent, position(item)[0]], *position(item)[1:])
+        (items[place] for place in places),
+        key=lambda item: (firsts[item.parent, position(item)[0]], *position(item)[1:]),
     )
     for place, item in zip(places, ordered, strict=True):
         items[place] = item

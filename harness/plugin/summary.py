@@ -52,7 +52,10 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
 def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Metric, then mean (n) per group, then the difference of each later group from the first."""
     groups = list(next(iter(summary.values()))["groups"]) if summary else []
-    heads = [*groups, *(f"{other} − {groups[0]}" if len(groups) > 2 else "difference" for other in groups[1:])]
+    heads = [
+        *groups,
+        *(f"{other} − {groups[0]}" if len(groups) > 2 else "difference" for other in groups[1:]),
+    ]
     yield f"{'metric':<{NAME_WIDTH}}" + "".join(f"{head:>{COLUMN}}" for head in heads)
     for metric, row in summary.items():
         cells = [_mean(row["groups"][group]) for group in groups]

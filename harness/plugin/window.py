@@ -22,7 +22,11 @@ from harness.runner.plan import CellPlan
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     config = session.config
     cases = [item for item in session.items if case_of(item) is not None]
-    if config.option.collectonly or not cases or (session.testsfailed and not config.option.continue_on_collection_errors):
+    if (
+        config.option.collectonly
+        or not cases
+        or (session.testsfailed and not config.option.continue_on_collection_errors)
+    ):
         return (yield)
     state = state_of(config)
     try:
@@ -97,7 +101,8 @@ def _freeze(state: State, item: pytest.Function, following: pytest.Function | No
             if finalizers:
                 state.one_by_one[item.nodeid] = f"fixture {finalizers[0]!r} has a teardown"
                 return None
-            plan: CellPlan = item.funcargs["cell"].plan
+            handle: Any = item.funcargs["cell"]
+            plan: CellPlan = handle.plan
             return plan
     except ConfigurationError:
         raise
@@ -131,4 +136,12 @@ def _same(ahead: CellPlan, now: CellPlan) -> bool:
 
 
 def _identity(plan: CellPlan) -> tuple[Any, ...]:
-    return (plan.cell, plan.mode, plan.population.sha256, plan.correction, plan.interventions, plan.engine, plan.reps)
+    return (
+        plan.cell,
+        plan.mode,
+        plan.population.sha256,
+        plan.correction,
+        plan.interventions,
+        plan.engine,
+        plan.reps,
+    )

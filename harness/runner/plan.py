@@ -37,11 +37,15 @@ def choose_mode(experiment: Experiment, name: str | None) -> tuple[str, Mode]:
     chosen = name or experiment.default_mode
     if chosen not in experiment.modes:
         known = ", ".join(experiment.modes)
-        raise ConfigurationError(f"Experiment {experiment.name} has no mode {chosen!r}; expected one of {known}.")
+        raise ConfigurationError(
+            f"Experiment {experiment.name} has no mode {chosen!r}; expected one of {known}."
+        )
     return chosen, experiment.modes[chosen]
 
 
-def panels_of(experiment: Experiment, mode: Mode, people: Sequence[Persona]) -> tuple[tuple[Persona, ...], ...]:
+def panels_of(
+    experiment: Experiment, mode: Mode, people: Sequence[Persona]
+) -> tuple[tuple[Persona, ...], ...]:
     """People who meet: shuffled if the design says so, then cut to the mode's number, then consecutive groups.
 
     The order of the three is the notebooks'. Python's `random.Random(seed).shuffle` gives the notebooks' order.
@@ -76,7 +80,9 @@ def plan_cell(
     for intervention in interventions:
         problems += intervention.problems(owner)
     if not population.personas:
-        problems.append(f"{owner}: the population {population.source} is empty; expected at least one person.")
+        problems.append(
+            f"{owner}: the population {population.source} is empty; expected at least one person."
+        )
     if problems:
         raise ConfigurationError(*problems)
     panels = panels_of(experiment, mode, population.personas)
@@ -97,7 +103,17 @@ def plan_cell(
         for number, proposal in enumerate(proposals)
     )
     return CellPlan(
-        cell, experiment, mode_name, mode, reps, population, correction, tuple(interventions), engine, panels, trials
+        cell,
+        experiment,
+        mode_name,
+        mode,
+        reps,
+        population,
+        correction,
+        tuple(interventions),
+        engine,
+        panels,
+        trials,
     )
 
 

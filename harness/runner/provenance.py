@@ -107,7 +107,9 @@ def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
     }
 
 
-def base_settings(plan: CellPlan, *, declared_population: str | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+def base_settings(
+    plan: CellPlan, *, declared_population: str | None, facts: Mapping[str, Any]
+) -> dict[str, Any]:
     """What identifies a run (its fingerprint is taken over this): not ``-k``, count, concurrency or limits.
 
     ``facts`` are the session's: provider, model, base URL, temperature, seed. ``declared_population`` is the hash of
@@ -142,7 +144,9 @@ def group_settings(plan: CellPlan, *, declared_population: str | None) -> dict[s
     }
 
 
-def cell_metadata(plan: CellPlan, *, mode_selection: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
+def cell_metadata(
+    plan: CellPlan, *, mode_selection: Mapping[str, str], facts: Mapping[str, Any]
+) -> dict[str, Any]:
     """The part of a file's first line that depends on the cell. ``facts`` are the session's own."""
     script = plan.experiment.script
     return {

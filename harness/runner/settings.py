@@ -88,5 +88,3 @@ def find_notebooks(option: str | None, checkout: Path | None) -> Path | None:
             "paper's notebooks. Name another folder with --notebooks, or unset the variable."
         )
     return path
-
-

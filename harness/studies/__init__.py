@@ -27,7 +27,9 @@ def registered(
     Raises `ConfigurationError` for a name registered twice or a registration that gives no experiment.
     """
     found: dict[str, Experiment] = {}
-    for point in sorted(entry_points(group=GROUP) if points is None else points, key=lambda point: point.name):
+    for point in sorted(
+        entry_points(group=GROUP) if points is None else points, key=lambda point: point.name
+    ):
         for experiment in _experiments(point, notebooks):
             if experiment.name in found:
                 raise ConfigurationError(
