@@ -11,7 +11,7 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
-from harness.records.plain import differences
+from harness.records.plain import differences, shown
 from harness.records.reader import RecordFile, Section, outcomes, read
 from harness.records.writer import safe_name
 
@@ -117,7 +117,7 @@ def _refusal(experiment: str, conflicts: Mapping[str, Sequence[tuple[str, Any]]]
         return
     yield f"The files of {experiment} have different settings and were not merged:"
     for key, values in conflicts.items():
-        yield f"  {key}: " + ", ".join(f"{value!r:.80} in {name}" for name, value in values)
+        yield f"  {key}: " + ", ".join(f"{shown(value)} in {name}" for name, value in values)
     yield "Give the files of one run only, or --force to mix them; the artifact's meta file will say so."
 
 

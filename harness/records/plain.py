@@ -14,6 +14,8 @@ from typing import Any
 MAX_DEPTH = 60
 """Deeper nesting is cut: Python's own JSON writer gives up at about a thousand levels."""
 
+NOT_SET = "(not set)"
+
 
 def plain(value: Any) -> tuple[Any, dict[str, str]]:
     """``value`` as JSON data, and notes: the path of each thing lost, with the reason.
@@ -63,9 +65,19 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def differences(then: Any, now: Any) -> dict[str, tuple[Any, Any]]:
-    """Dotted keys whose values differ, with both values; ``None`` stands for a key that is not there."""
+    """Dotted keys whose values differ, with both values; `NOT_SET` stands for a key that is not there."""
     old, new = flat(plain(then)[0]), flat(plain(now)[0])
-    return {key: (old.get(key), new.get(key)) for key in sorted({*old, *new}) if old.get(key) != new.get(key)}
+    pairs = {key: (old.get(key, NOT_SET), new.get(key, NOT_SET)) for key in sorted({*old, *new})}
+    return {
+        key: pair
+        for key, pair in pairs.items()
+        if (key in old) != (key in new) or canonical(pair[0]) != canonical(pair[1])
+    }
+
+
+def shown(value: Any) -> str:
+    """A setting's value as an error shows it."""
+    return NOT_SET if value == NOT_SET else f"{value!r:.80}"
 
 
 def _dumps(data: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from harness.errors import ConfigurationError
 from harness.records.lock import RunLock
-from harness.records.plain import canonical, differences, plain
+from harness.records.plain import canonical, differences, plain, shown
 from harness.records.store import Run, RunStore
 from harness.records.writer import make_directory
 
@@ -141,8 +141,10 @@ def _resumable(run_id: str, wanted: Run, known: list[Run]) -> Run:
         raise ConfigurationError(_unknown(run_id, known, wanted.experiment))
     changed = dict(differences(found.settings, wanted.settings))
     changed.update(_group_differences(found, wanted))
+    if not changed and found.fingerprint != wanted.fingerprint:
+        changed["fingerprint"] = (found.fingerprint, wanted.fingerprint)
     if changed:
-        lines = (f"  {key}: {then!r:.80} then, {now!r:.80} now" for key, (then, now) in changed.items())
+        lines = (f"  {key}: {shown(then)} then, {shown(now)} now" for key, (then, now) in changed.items())
         raise ConfigurationError(
             f"--resume {run_id}: the run of {wanted.experiment} was begun with other settings:",
             *lines,

@@ -59,7 +59,7 @@ def test_the_key_tree_of_each_published_artifact(name: str, tmp_path: Path) -> N
         for metric, values in published["experiments"]["Treatment"]["results"].items()
     }
 
-    def value(trial: Trial, metric: str, person: str | None) -> float | None:
+    def value(trial: Trial, metric: str, _: str | None) -> float | None:
         if trial.cell.group == "Treatment" and absent[metric] > 0:
             absent[metric] -= 1
             return None
@@ -107,7 +107,12 @@ def test_a_group_that_has_not_run_is_empty_and_nothing_is_compared() -> None:
 def test_no_records_at_all() -> None:
     artifact, meta = made({})
     assert artifact["experiments"] == {"Control": {}, "Treatment": {}}
-    assert meta["summary"]["Fluency"]["groups"]["Control"] == {"n": 0, "mean": None, "std": None, "missing": 16}
+    assert meta["summary"]["Fluency"]["groups"]["Control"] == {
+        "n": 0,
+        "mean": None,
+        "std": None,
+        "missing": 16,
+    }
 
 
 def test_the_control_missing_leaves_the_treatment() -> None:
@@ -183,7 +188,11 @@ def test_what_the_design_does_not_have_is_left_out_and_told() -> None:
 
 def test_attempts_failures_and_what_all_of_it_cost() -> None:
     one, two = list(trials(SMALL))[:2]
-    records = [failed(one, "timeout", second=1), finished(one, SMALL, second=2), failed(two, "no key", second=3)]
+    records = [
+        failed(one, "timeout", second=1),
+        finished(one, SMALL, second=2),
+        failed(two, "no key", second=3),
+    ]
     meta = made(outcomes(records))[1]
     assert meta["trials"]["retried"] == {one.id: 2}
     assert [(f["reason"], f["recovered"]) for f in meta["failures"]] == [("timeout", True), ("no key", False)]
@@ -220,7 +229,9 @@ def test_a_design_survives_its_metadata() -> None:
     assert Design.from_metadata(json.loads(json.dumps(SMALL.to_metadata()))) == SMALL
 
 
-@pytest.mark.parametrize("damage", [{"reps": "2"}, {"groups": "Control"}, {"panels": [1]}, {"proposals": None}])
+@pytest.mark.parametrize(
+    "damage", [{"reps": "2"}, {"groups": "Control"}, {"panels": [1]}, {"proposals": None}]
+)
 def test_a_design_that_cannot_be_read(damage: dict[str, object]) -> None:
     with pytest.raises(HarnessError, match="a design that cannot be read"):
         Design.from_metadata(SMALL.to_metadata() | damage)

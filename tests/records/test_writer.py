@@ -60,9 +60,7 @@ def test_what_json_cannot_hold_is_none_with_a_reason(
 ) -> None:
     with JSONLWriter(tmp_path / "a.jsonl") as writer:
         writer.write({"deep": [{"x": value}], "kept": 1})
-    assert lines(writer.path) == [
-        {"deep": [{"x": written}], "kept": 1, "not_written": {"deep[0].x": reason}}
-    ]
+    assert lines(writer.path) == [{"deep": [{"x": written}], "kept": 1, "not_written": {"deep[0].x": reason}}]
 
 
 def test_hostile_text_stays_one_line_and_comes_back(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ SMALL = Design(
 Value = Callable[[Trial, str, str | None], Any]
 
 
-def some_value(trial: Trial, metric: str, person: str | None) -> int:
+def some_value(trial: Trial, _: str, person: str | None) -> int:
     """A score that tells where it came from: the panel, proposal, rep and person."""
     people = [name for panel in SMALL.panels for name in panel]
     who = people.index(person) if person in people else 0
@@ -40,7 +40,13 @@ def finished(
         for metric in design.metrics
         for person in design.expected(trial.panel, metric)
     ]
-    return {"type": "trial_result", "status": "finished", "samples": samples, **_common(trial, second), **more}
+    return {
+        "type": "trial_result",
+        "status": "finished",
+        "samples": samples,
+        **_common(trial, second),
+        **more,
+    }
 
 
 def failed(trial: Trial, reason: str = "no reply", *, second: int = 0, **more: Any) -> dict[str, Any]:

@@ -1,0 +1,238 @@
+"""Which run a session belongs to."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.records import Run, RunRegistry, fingerprint
+
+SETTINGS = {"model": "gpt-4o", "script": {"sha256": "aa", "source": "notebook"}, "seed": 1}
+CONTROL = {"Control": {"correction": None}}
+TREATMENT = {"Treatment": {"correction": {"quality_threshold": 5}}}
+Session = Callable[..., Run]
+
+
+def clock() -> datetime:
+    return datetime(2025, 11, 20, 17, 41, tzinfo=UTC)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[Session]:
+    """One session's work on one run: open it, perhaps finish it, and end."""
+    numbers = count(1)
+
+    def work(
+        settings: Any = SETTINGS,
+        groups: Any = CONTROL,
+        reps: int = 2,
+        *,
+        finish: bool = False,
+        **options: Any,
+    ) -> Run:
+        with RunRegistry(tmp_path, clock, lambda: f"{next(numbers):06x}") as registry:
+            run = registry.open("exp_3", settings, groups, reps, **options)
+            if finish:
+                registry.finish(run.id)
+            return run
+
+    return work
+
+
+def test_a_first_run(session: Session) -> None:
+    run = session()
+    assert run.id == "20251120T174100-000001"
+    assert (run.experiment, run.status, run.joined) == ("exp_3", "open", False)
+    assert run.created == "2025-11-20T17:41:00+00:00"
+    assert run.fingerprint == fingerprint(SETTINGS)
+
+
+def test_an_open_run_is_joined_with_its_groups_and_the_most_reps(session: Session) -> None:
+    first, second = session(reps=5), session(groups=TREATMENT, reps=2)
+    assert (second.id, second.joined) == (first.id, True)
+    assert dict(second.groups) == {**CONTROL, **TREATMENT}
+    assert second.reps == 5
+    assert session(reps=7).reps == 7
+
+
+def test_a_finished_run_is_followed_by_a_new_one(session: Session) -> None:
+    first = session(finish=True)
+    assert session().id != first.id
+
+
+def test_the_newest_open_run_is_joined(session: Session) -> None:
+    session()
+    newest = session(fresh=True)
+    assert session().id == newest.id
+
+
+@pytest.mark.parametrize(
+    ("settings", "groups"),
+    [
+        ({**SETTINGS, "model": "gpt-4.1"}, CONTROL),
+        ({**SETTINGS, "new": None}, CONTROL),
+        (SETTINGS, {"Control": {"correction": {"quality_threshold": 5}}}),
+    ],
+)
+def test_other_settings_are_another_run(session: Session, settings: Any, groups: Any) -> None:
+    first = session()
+    second = session(settings, groups)
+    assert (second.id != first.id, second.joined) == (True, False)
+
+
+def test_the_order_of_keys_is_no_difference(session: Session) -> None:
+    assert session(dict(reversed(SETTINGS.items()))).id == session().id
+
+
+def test_another_experiment_is_another_run(session: Session, tmp_path: Path) -> None:
+    first = session()
+    with RunRegistry(tmp_path, clock) as registry:
+        assert registry.open("exp_1", SETTINGS, CONTROL, 1).id != first.id
+        assert [run.experiment for run in registry.runs()] == ["exp_3", "exp_1"]
+        assert len(registry.runs("exp_1")) == 1
+
+
+def test_resume_joins_a_run_by_its_id_even_a_finished_one(session: Session) -> None:
+    first = session(finish=True)
+    session()
+    again = session(resume=first.id)
+    assert (again.id, again.status, again.joined) == (first.id, "open", True)
+
+
+def test_resume_refuses_other_settings_and_names_each(session: Session) -> None:
+    run = session()
+    changed = {**SETTINGS, "model": "gpt-4.1", "script": {"sha256": "bb", "source": "notebook"}}
+    with pytest.raises(ConfigurationError) as caught:
+        session(changed, {"Control": {"correction": {"quality_threshold": 5}}}, resume=run.id)
+    assert str(caught.value) == (
+        f"--resume {run.id}: the run of exp_3 was begun with other settings:\n"
+        "  model: 'gpt-4o' then, 'gpt-4.1' now\n"
+        "  script.sha256: 'aa' then, 'bb' now\n"
+        "  group Control: correction: None then, (not set) now\n"
+        "  group Control: correction.quality_threshold: (not set) then, 5 now\n"
+        "Set them as they were, or start a new run with --fresh."
+    )
+
+
+@pytest.mark.parametrize("change", [{"new": None}, {"seed": 1.0}, {"seed": True}, {"seed": "1"}])
+def test_resume_refuses_even_a_slight_difference(session: Session, change: dict[str, Any]) -> None:
+    run = session()
+    with pytest.raises(ConfigurationError, match="other settings"):
+        session({**SETTINGS, **change}, resume=run.id)
+
+
+def test_resume_of_a_run_that_is_not_there(session: Session) -> None:
+    run = session()
+    with pytest.raises(ConfigurationError, match=f"Run 'gone' of exp_3 is not in .* one of: {run.id}"):
+        session(resume="gone")
+
+
+def test_resume_and_fresh_contradict(session: Session) -> None:
+    with pytest.raises(ConfigurationError, match="contradict"):
+        session(resume="x", fresh=True)
+
+
+def test_finishing_a_run_that_is_not_there(tmp_path: Path) -> None:
+    with RunRegistry(tmp_path, clock) as registry, pytest.raises(ConfigurationError, match="one of: none"):
+        registry.finish("gone")
+
+
+def test_the_same_second_and_token_are_two_runs(tmp_path: Path) -> None:
+    with RunRegistry(tmp_path, clock, lambda: "aa") as registry:
+        ids = [registry.open(name, SETTINGS, CONTROL, 1).id for name in ("exp_1", "exp_2", "exp_3")]
+    assert ids == ["20251120T174100-aa", "20251120T174100-aa-2", "20251120T174100-aa-3"]
+
+
+def test_two_live_sessions_cannot_share_a_run(tmp_path: Path) -> None:
+    with RunRegistry(tmp_path, clock) as one, RunRegistry(tmp_path, clock) as two:
+        run = one.open("exp_3", SETTINGS, CONTROL, 1)
+        assert one.open("exp_3", SETTINGS, TREATMENT, 1).id == run.id
+        with pytest.raises(HarnessError, match=f"another live session .process {os.getpid()}.;.*--fresh"):
+            two.open("exp_3", SETTINGS, CONTROL, 1)
+        assert two.open("exp_3", SETTINGS, CONTROL, 1, fresh=True).id != run.id
+
+
+HOLDS = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from harness.records import RunRegistry
+registry = RunRegistry(Path(sys.argv[1]), lambda: datetime(2025, 11, 20, tzinfo=UTC))
+print(registry.open("exp_3", {}, {}, 1).id, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_dead_session_holds_nothing(tmp_path: Path) -> None:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", HOLDS, str(tmp_path)], text=True, **pipes) as process:
+        assert process.stdout is not None
+        run_id = process.stdout.readline().strip()
+        with RunRegistry(tmp_path, clock) as registry:
+            with pytest.raises(HarnessError, match=f"process {process.pid}"):
+                registry.open("exp_3", {}, {}, 1)
+            process.kill()
+            process.wait()
+            assert registry.open("exp_3", {}, {}, 1).id == run_id
+
+
+def test_settings_that_are_not_data_have_no_fingerprint() -> None:
+    with pytest.raises(ConfigurationError, match=r"Settings of the run: a\.b: a object is not JSON data"):
+        fingerprint({"a": {"b": object()}})
+
+
+@pytest.mark.parametrize(
+    "same", [({"a": 1, "b": (1, 2)}, {"b": [1, 2], "a": 1}), ({"s": {3, 1}}, {"s": {1, 3}})]
+)
+def test_equal_settings_have_equal_fingerprints(same: tuple[Any, Any]) -> None:
+    assert fingerprint(same[0]) == fingerprint(same[1])
+
+
+@pytest.mark.parametrize("damage", ["not a database", "torn"])
+def test_a_damaged_registry_is_set_aside_with_a_warning(
+    session: Session, tmp_path: Path, damage: str
+) -> None:
+    for number in range(40):
+        session({"n": number, "text": "x" * 500})
+    path = tmp_path / "runs.sqlite"
+    whole = path.read_bytes()
+    damaged = b"garbage" * 1000 if damage == "not a database" else whole[: len(whole) // 2]
+    path.write_bytes(damaged)
+    with pytest.warns(
+        RuntimeWarning, match=r"runs\.sqlite is damaged .* set aside as runs\.sqlite\.corrupt-1"
+    ):
+        session()
+    assert (tmp_path / "runs.sqlite.corrupt-1").read_bytes() == damaged
+    path.write_bytes(damaged)
+    with pytest.warns(RuntimeWarning, match="corrupt-2"):
+        session()
+
+
+def test_a_busy_registry_is_not_taken_for_damage(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session()
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "timeout": 0}))
+    holder = connect(tmp_path / "runs.sqlite", isolation_level=None)
+    holder.execute("begin exclusive")
+    with pytest.raises(HarnessError, match=r"cannot be used: database is locked.*--results-dir"):
+        session()
+    holder.close()
+    assert session().joined
+
+
+def test_a_directory_in_the_way_of_the_registry(tmp_path: Path) -> None:
+    (tmp_path / "runs.sqlite").mkdir()
+    with pytest.raises(HarnessError, match="unable to open database file"):
+        RunRegistry(tmp_path, clock)
