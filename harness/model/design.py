@@ -115,7 +115,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What is extracted, as JSON, from the rapporteur's consolidation: a list under ``root`` of objects with ``fields``.
+    """What is extracted from the rapporteur's consolidation, as JSON: under ``root`` a list of objects with ``fields``.
 
     The length of the list becomes the metric ``metric``. ``root_hint`` is what the tinytroupe engine
     tells the model about ``root``.

@@ -79,7 +79,7 @@ class CellHandle:
         self._state, self._nodeid = state, nodeid
 
     def run(self) -> CellOutcome:
-        """Play the cell's trials that have no record yet, wait for them, and fail the test if one could not be finished."""
+        """Play the cell's trials that have no record yet and wait; fail the test if one could not be finished."""
         __tracebackhide__ = True
         from harness.plugin.window import play
 

@@ -22,7 +22,7 @@ _LEFT_OUT = pytest.StashKey[bool]()
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What one item stands for. ``rep`` is ``None`` where pytest-repeat numbers it; ``reps`` is how many are planned."""
+    """What one item stands for. ``rep`` is ``None`` where pytest-repeat numbers it; ``reps`` are planned."""
 
     experiment: Experiment
     group: str

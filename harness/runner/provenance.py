@@ -8,6 +8,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -76,21 +77,13 @@ def _describe_function(function: Any) -> str:
 
 def describe_script(script: Script) -> dict[str, Any]:
     """All words of a script, for hashing and for the record."""
-    extraction = script.extraction
     return {
         "introduction": script.introduction,
         "task": script.task,
         "proposals": [dict(proposal) for proposal in script.proposals],
         "consolidation": script.consolidation,
         "task_description": script.task_description,
-        "extraction": extraction
-        and {
-            "root": extraction.root,
-            "fields": list(extraction.fields),
-            "metric": extraction.metric,
-            "objective": extraction.objective,
-            "situation": extraction.situation,
-        },
+        "extraction": script.extraction and asdict(script.extraction),
     }
 
 
