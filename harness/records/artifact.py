@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from harness.model import Trial
 from harness.records.design import Design
-from harness.records.reader import Outcome
+from harness.records.reader import Outcome, is_number
 
 Results = dict[str, dict[str, list[float]]]
 """Group → metric → samples."""
@@ -104,7 +104,7 @@ def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
     cost: float | None = 0.0
     for used in (record.get("usage") or {} for outcome in outcomes for record in _all(outcome)):
         for kind, count in (used.get("calls") or {}).items():
-            calls[kind] = calls.get(kind, 0) + count
+            calls[kind] = calls.get(kind, 0) + (count or 0)
         tokens_in += used.get("tokens_in") or 0
         tokens_out += used.get("tokens_out") or 0
         cost = None if cost is None or used.get("cost") is None else cost + used["cost"]
@@ -118,14 +118,10 @@ def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
 
 
 def number(value: Any) -> float | None:
-    """``value`` when it is a finite number (whole ones as `int`), else ``None``. Text and truth are none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """``value`` when it is a number (whole ones as `int`), else ``None``. Text and truth are none."""
+    if not is_number(value):
         return None
-    if isinstance(value, int):
-        return value if abs(value) < 10**300 else None
-    if value != value or value in (float("inf"), float("-inf")):
-        return None
-    return int(value) if value.is_integer() else value
+    return int(value) if float(value).is_integer() else float(value)
 
 
 def _gather_group(
@@ -181,10 +177,10 @@ def _gather_trial(
 
 def _by_owner(
     found: Gathered, trial: Trial, record: Mapping[str, Any]
-) -> dict[tuple[Any, Any], Mapping[str, Any]]:
-    samples: dict[tuple[Any, Any], Mapping[str, Any]] = {}
+) -> dict[tuple[str, str | None], Mapping[str, Any]]:
+    samples: dict[tuple[str, str | None], Mapping[str, Any]] = {}
     for sample in record.get("samples") or ():
-        owner = (str(sample.get("metric")), sample.get("person"))
+        owner = (sample["metric"], sample.get("person"))
         if samples.setdefault(owner, sample) is not sample:
             found.unexpected.append(
                 {"trial": trial.id, "metric": owner[0], "person": owner[1], "why": "given twice; first kept"}

@@ -12,8 +12,16 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.records.lines import FAILED, FINISHED
 
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a number that can be counted with: finite, no truth value, no text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 1e300
+
+
 _BULKY = ("transcript", "extraction", "corrections", "interventions")
-_TRIAL_KEYS = {"trial": str, "group": str, "rep": int, "panel": int, "proposal": int, "status": str}
+_TRIAL_KEYS = {"trial": str, "experiment": str, "group": str, "rep": int, "panel": int, "proposal": int}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +158,32 @@ def _malformed(record: Mapping[str, Any]) -> str | None:
     for key, kind in _TRIAL_KEYS.items():
         if not isinstance(record.get(key), kind):
             return f"a record of type {record.get('type')!r} lacks a usable {key!r}: {record.get(key)!r:.60}"
-    if record["status"] not in (FINISHED, FAILED):
-        return f"status {record['status']!r:.60}; expected {FINISHED!r} or {FAILED!r}"
+    if record.get("status") not in (FINISHED, FAILED):
+        return f"status {record.get('status')!r:.60}; expected {FINISHED!r} or {FAILED!r}"
+    if record["status"] == FINISHED and not _are_samples(record.get("samples")):
+        return f"trial {record['trial']:.80} has samples that are not a list of metrics with values"
+    if not _is_usage(record.get("usage")):
+        return f"trial {record['trial']:.80} has a usage that is not calls by kind, tokens and cost"
     return None
+
+
+def _are_samples(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, dict)
+        and isinstance(one.get("metric"), str)
+        and isinstance(one.get("person"), str | None)
+        and "value" in one
+        for one in value
+    )
+
+
+def _is_usage(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict) or not isinstance(calls := value.get("calls") or {}, dict):
+        return False
+    numbers = (*calls.values(), *(value.get(key) for key in ("tokens_in", "tokens_out", "cost")))
+    return all(number is None or is_number(number) for number in numbers)
 
 
 def _slim(record: dict[str, Any]) -> Mapping[str, Any]:

@@ -14,10 +14,9 @@ from typing import Any, Self
 from harness.errors import ConfigurationError
 from harness.records.lock import RunLock
 from harness.records.plain import canonical, differences, plain, shown
-from harness.records.store import Run, RunStore
+from harness.records.recovery import runs_in
+from harness.records.store import FINISHED, OPEN, Run, RunStore
 from harness.records.writer import make_directory
-
-OPEN, FINISHED = "open", "finished"
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
@@ -40,7 +39,7 @@ class RunRegistry:
     """The runs of a results directory, in ``runs.sqlite``. Locks are held until `close`.
 
     ``clock`` gives aware datetimes, ``token`` the random part of run ids. A damaged ``runs.sqlite`` is set
-    aside under another name, with a warning.
+    aside under another name, with a warning, and made anew from the record files.
     """
 
     def __init__(
@@ -52,6 +51,10 @@ class RunRegistry:
         self._dir, self._clock, self._token = make_directory(results_dir), clock, token
         self._store = RunStore(results_dir / "runs.sqlite")
         self._locks: dict[str, RunLock] = {}
+        if self._store.lost:
+            with self._store.transaction() as rows:
+                for run in runs_in(results_dir):
+                    rows.save(run)
 
     def open(
         self,
@@ -66,7 +69,8 @@ class RunRegistry:
         """Join the newest open run of these settings, or begin one; lock it for this session.
 
         A run is joined when its fingerprint is that of ``settings`` and no group that both have differs;
-        then it gets the new groups, and the larger ``reps``. ``fresh`` always begins one. ``resume`` names
+        then it gets the new groups, and the larger ``reps``. ``fresh`` joins no
+        run of another session. ``resume`` names
         the run to join, finished or not.
 
         Raises `ConfigurationError` when ``resume`` is unknown or has other settings, naming each difference,
@@ -76,7 +80,10 @@ class RunRegistry:
             raise ConfigurationError("--resume and --fresh contradict each other; expected one of them.")
         wanted = _wanted(experiment, settings, groups, reps)
         with self._store.transaction() as rows:
-            earlier = _earlier(wanted, rows.all(experiment), resume, fresh)
+            known = rows.all(experiment)
+            if fresh:  # but a group that comes later in this session belongs to the run it began
+                known = [run for run in known if run.id in self._locks]
+            earlier = _joinable(wanted, known) if resume is None else _resumable(resume, wanted, known)
             taken = {run.id for run in rows.all()}
             run = self._begun(wanted, taken) if earlier is None else _continued(earlier, wanted)
             self._lock(run)
@@ -127,12 +134,6 @@ def _wanted(
 ) -> Run:
     mark = fingerprint(settings)
     return Run("", experiment, mark, plain(settings)[0], plain(groups)[0], reps, OPEN, "")
-
-
-def _earlier(wanted: Run, known: list[Run], resume: str | None, fresh: bool) -> Run | None:
-    if resume is not None:
-        return _resumable(resume, wanted, known)
-    return None if fresh else _joinable(wanted, known)
 
 
 def _resumable(run_id: str, wanted: Run, known: list[Run]) -> Run:

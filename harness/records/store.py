@@ -15,6 +15,8 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     import sqlite3
 
+OPEN, FINISHED = "open", "finished"
+
 _SCHEMA = """
 create table if not exists runs (
     number integer primary key autoincrement,
@@ -79,12 +81,15 @@ class Rows:
 
 
 class RunStore:
-    """``path`` as a table of runs, created when not there. Raises `HarnessError` where it cannot be used."""
+    """``path`` as a table of runs, created when not there. Raises `HarnessError` where it cannot be used.
+
+    ``lost``: it was damaged, and what is here now is new and empty.
+    """
 
     def __init__(self, path: Path) -> None:
         import sqlite3
 
-        self._path = path
+        self._path, self.lost = path, False
         try:
             self._create()
         except sqlite3.DatabaseError as error:
@@ -92,6 +97,7 @@ class RunStore:
                 raise self._explained(error) from error
             _set_aside(path, error)
             self._create()
+            self.lost = True
 
     @contextmanager
     def transaction(self) -> Iterator[Rows]:
@@ -157,8 +163,8 @@ def _set_aside(path: Path, error: Exception) -> None:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     warnings.warn(
-        f"{path} is damaged ({error}); it was set aside as {aside.name} and a new registry begun. Earlier "
-        "runs keep their files, but cannot be joined until it is put back.",
+        f"{path} is damaged ({error}); it was set aside as {aside.name} and a new registry made from the "
+        "record files. Runs without such a file can be joined again when it is put back.",
         RuntimeWarning,
         stacklevel=5,
     )

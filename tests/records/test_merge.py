@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import harness.stats
 from harness.errors import ConfigurationError, HarnessError
@@ -160,6 +162,38 @@ def test_files_that_are_not_of_a_run(tmp_path: Path, content: str, message: str)
     (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(HarnessError, match=message):
         merge([tmp_path / "a.jsonl"], stats=harness.stats)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+SOME = finished(next(trials(SMALL)), SMALL)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    key=st.sampled_from(sorted(SOME)),
+    value=JSON,
+    also=st.sampled_from(["metric", "person", "value", "calls"]),
+)
+def test_a_record_with_anything_in_it_is_merged_or_named(
+    tmp_path: Path, key: str, value: object, also: str
+) -> None:
+    """Whatever stands in a record, the others count, and nobody sees a traceback."""
+    inner = {
+        **SOME,
+        "samples": [{**SOME["samples"][0], also: value}],
+        "usage": {**SOME["usage"], also: value},
+    }
+    others = [finished(trial, SMALL) for trial in list(trials(SMALL))[1:]]
+    path = tmp_path / "a.jsonl"
+    path.unlink(missing_ok=True)
+    (out,) = merge(
+        [write_file(path, metadata(), [{**SOME, key: value}, inner, *others])], stats=harness.stats
+    )
+    assert len(load(out)["experiments"]["Treatment"]["results"]["Fluency"]) == 16
 
 
 def test_no_files() -> None:

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+import harness.stats
 from harness.errors import ConfigurationError, HarnessError
-from harness.records import Run, RunRegistry, fingerprint
+from harness.records import Design, Run, RunRegistry, WriterPool, files_of_run, fingerprint, merge
+from tests.support.records import SMALL, finished, trials
 
 SETTINGS = {"model": "gpt-4o", "script": {"sha256": "aa", "source": "notebook"}, "seed": 1}
 CONTROL = {"Control": {"correction": None}}
@@ -92,6 +94,15 @@ def test_other_settings_are_another_run(session: Session, settings: Any, groups:
 
 def test_the_order_of_keys_is_no_difference(session: Session) -> None:
     assert session(dict(reversed(SETTINGS.items()))).id == session().id
+
+
+def test_fresh_begins_one_run_for_all_groups_of_a_session(tmp_path: Path) -> None:
+    with RunRegistry(tmp_path, clock) as earlier:
+        old = earlier.open("exp_3", SETTINGS, CONTROL, 1)
+    with RunRegistry(tmp_path, clock) as registry:
+        first = registry.open("exp_3", SETTINGS, CONTROL, 1, fresh=True)
+        second = registry.open("exp_3", SETTINGS, TREATMENT, 1, fresh=True)
+    assert first.id == second.id != old.id
 
 
 def test_another_experiment_is_another_run(session: Session, tmp_path: Path) -> None:
@@ -216,6 +227,33 @@ def test_a_damaged_registry_is_set_aside_with_a_warning(
     path.write_bytes(damaged)
     with pytest.warns(RuntimeWarning, match="corrupt-2"):
         session()
+
+
+def test_a_lost_registry_is_made_anew_from_the_record_files(session: Session, tmp_path: Path) -> None:
+    done, half = session(), session(fresh=True, reps=4)
+    for run, groups in ((done, ["Control", "Treatment"]), (half, ["Control"])):
+        first = {"fingerprint": run.fingerprint, "settings": SETTINGS, "group_settings": {"correction": None}}
+        design = (
+            SMALL if run is done else SMALL.joined([Design.from_metadata({**SMALL.to_metadata(), "reps": 4})])
+        )
+        with WriterPool(
+            run.id,
+            None,
+            results_dir=tmp_path,
+            timestamp="T",
+            metadata=lambda cell, first=first, design=design: {**first, "design": design.to_metadata()},
+        ) as pool:
+            for trial in trials(SMALL, groups=groups):
+                writer = pool.get(trial.cell.experiment, trial.cell.group, trial.cell.rep)
+                writer.write(finished(trial, SMALL) | {"run_id": run.id})
+        merge(files_of_run(tmp_path, "exp_3", run.id), stats=harness.stats)
+    (tmp_path / "foreign.jsonl").write_text('{"run_id": "x", "settings": {}}\n')
+    (tmp_path / "runs.sqlite").write_bytes(b"garbage" * 1000)
+    with pytest.warns(RuntimeWarning, match="made from the record files"):
+        again = session()
+    assert (again.id, again.joined, again.reps) == (half.id, True, 4)
+    with RunRegistry(tmp_path, clock) as registry:
+        assert [(run.id, run.status) for run in registry.runs()] == [(done.id, "finished"), (half.id, "open")]
 
 
 def test_a_busy_registry_is_not_taken_for_damage(
