@@ -79,7 +79,7 @@ class _Router:
 def routed_streams() -> Iterator[None]:
     """While active, what trials print is kept for their cases."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Router(before[0]), _Router(before[1])  # type: ignore[assignment]
+    sys.stdout, sys.stderr = _Router(before[0]), _Router(before[1])
     try:
         yield
     finally:

@@ -65,6 +65,7 @@ class Session:
     ) -> None:
         self.settings = settings
         self.stopped: str | None = None
+        self.notes: list[str] = []
         self._parts, self._root, self._selection = parts, root, dict(selection or {})
         self._clock, self._now, self._started_at = clock, now, now()
         self._engines: dict[str, Engine] = {}
@@ -149,7 +150,12 @@ class Session:
         self._plans.update({plan.cell: plan for plan in plans})
         declared = {plan.cell.experiment: self._declared(plan.experiment) for plan in plans}
         for opened in self._book.enter(plans, declared):
-            _log_opening(opened.run, opened.accepted, plans)
+            if opened.run.joined:
+                self.notes.append(
+                    f"{opened.experiment}: going on with run {opened.run.id}, "
+                    f"which has {len(opened.accepted)} finished trials."
+                )
+            _log_arms(opened.experiment, plans)
         for plan in plans:
             self._trials += len(plan.trials)
         started = [CellRun(plan) for plan in plans]
@@ -300,14 +306,12 @@ class Session:
         return self._book.conclude()
 
 
-def _log_opening(run: Any, accepted: Mapping[str, Played], plans: Sequence[CellPlan]) -> None:
-    if run.joined:
-        log.info("Going on with run %s of %s: %d trials are done.", run.id, run.experiment, len(accepted))
+def _log_arms(experiment: str, plans: Sequence[CellPlan]) -> None:
     for plan in plans:
-        if plan.cell.experiment == run.experiment and plan.cell.rep == 1:
+        if plan.cell.experiment == experiment and plan.cell.rep == 1:
             log.info(
                 "%s %s: correction %s, interventions %s.",
-                run.experiment,
+                experiment,
                 plan.cell.group,
                 provenance.describe_correction(plan.correction),
                 [one.name for one in plan.interventions] or "none",

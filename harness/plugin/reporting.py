@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed_streams
+from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
 
 
@@ -42,9 +43,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     state = _state(session.config)
     if state is None or state.session is None:
         return
+    interrupted = exitstatus == ExitCode.INTERRUPTED
     try:
-        state.session.close(interrupted=exitstatus == ExitCode.INTERRUPTED)
-        state.conclusions += state.session.conclude()
+        with heard_once(already=interrupted):
+            state.session.close(interrupted=interrupted)
+            state.conclusions += state.session.conclude()
     except HarnessError as error:
         pytest.exit(str(error), returncode=int(ExitCode.FAILED))
 

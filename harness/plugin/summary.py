@@ -42,7 +42,7 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         f"{thousands(usage['tokens_in'])} tokens in, {thousands(usage['tokens_out'])} out."
     )
     if meta["partial"]:
-        yield "PARTIAL: the artifact claims no finished experiment for what is missing:"
+        yield "PARTIAL: the artifact claims nothing for what is missing. The same command again goes on."
     yield from (f"  {warning}" for warning in meta["warnings"])
     assert conclusion.artifact is not None
     yield f"Artifact: {_shown(conclusion.artifact, here)}"

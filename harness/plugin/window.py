@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -36,7 +36,14 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from None
+    _say(config, state.session.notes if state.session else ())
     return (yield)
+
+
+def _say(config: pytest.Config, notes: Sequence[str]) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    for note in notes if reporter is not None else ():
+        reporter.write_line(note)
 
 
 def _refuse_what_cannot_be(config: pytest.Config, cases: list[pytest.Item]) -> None:
