@@ -21,7 +21,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Where an f-string puts a variable."""
+    """Where an f-string or a sum puts a variable."""
 
     name: str
 
@@ -103,6 +103,8 @@ def shown(node: ast.AST, limit: int = 60) -> str:
 def _fold_one(node: ast.expr) -> Parts:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return (node.value,)
+    if isinstance(node, ast.Name):
+        return (Hole(node.id),)
     if isinstance(node, ast.JoinedStr):
         return tuple(part for value in node.values for part in _fold_one(value))
     if isinstance(node, ast.FormattedValue):
@@ -115,8 +117,6 @@ def _fold_one(node: ast.expr) -> Parts:
 def _fold_value(node: ast.FormattedValue) -> Parts:
     if node.format_spec is not None or node.conversion not in (-1, _STR):
         raise Unreadable(f"{shown(node)}; expected a variable without format or conversion")
-    if isinstance(node.value, ast.Name):
-        return (Hole(node.value.id),)
     return fold(node.value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from harness.model import Extraction, Script
-from harness.studies.table1.settings import Settings
+from harness.studies.table1.settings import EXP_1, EXP_3, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +152,9 @@ Would you sum up for us? Go through the ideas of this meeting one after the othe
 someone who was not here can follow, and fill in what was left unsaid.
 """,
     extraction=Extraction(
-        root="ideas",
-        fields=("name", "description", "problem", "target_audience", "competition_analysis"),
-        metric="ideas_qty",
+        root=EXP_1.root,
+        fields=EXP_1.fields,
+        metric=EXP_1.count_metric,
         objective=(
             "List every separate idea that came out of the meeting, one entry each: what it is called, "
             "what it is, which trouble it removes, who would use it, and what sets it apart from things "
@@ -202,9 +202,9 @@ To close, would you report the debate fairly? Name each position that was taken 
 length what was said for it and what was said against it.
 """,
     extraction=Extraction(
-        root="opinions",
-        fields=("opinion", "pros", "cons"),
-        metric="opinions_qty",
+        root=EXP_3.root,
+        fields=EXP_3.fields,
+        metric=EXP_3.count_metric,
         objective=(
             "List every separate position that was taken, one entry each: what it says, the reasons "
             "that were given for it, and the objections that were raised."
