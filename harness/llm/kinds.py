@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.llm.calls import Message, Request
 
-ANSWER_IS_BOOLEAN = "'True' or 'False'"
-"""How TinyTroupe asks for a boolean in a field that may hold anything."""
-
+_ANSWER_IS_BOOLEAN = "'True' or 'False'"
 _FREE_TEXT = (
     ("extract", "Extraction objective"),
     ("combine", "combines them into"),
@@ -44,13 +42,18 @@ def _structured(name: str, request: Request) -> str:
 
 
 def _judgement(request: Request) -> str:
-    texts = [text for text in texts_of(request.messages) if text]
-    if any(ANSWER_IS_BOOLEAN in text for text in texts[-2:]):
+    texts = list(texts_of(request.messages))
+    if wants_boolean(request):
         return "intervention_check"
     claim, _, context = "\n".join(texts[1:]).partition("# Context")
     if "THE NEXT A" in claim:
         return "quality_check"
     return "score_panel" if "## Environment '" in context else "score_person"
+
+
+def wants_boolean(request: Request) -> bool:
+    """Whether the last message asks for true or false in a field that may hold anything, as TinyTroupe does."""
+    return any(_ANSWER_IS_BOOLEAN in text for text in texts_of(request.messages[-1:]))
 
 
 def texts_of(messages: Sequence[Message]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from harness.llm.calls import Request
-from harness.llm.kinds import ANSWER_IS_BOOLEAN, classify, texts_of
+from harness.llm.kinds import classify, texts_of, wants_boolean
 from harness.llm.providers import phrases
 
 SCORE_WEIGHTS = (1, 2, 4, 7, 11, 12, 15, 19, 18, 11)
@@ -86,9 +86,7 @@ def persona_name(texts: Sequence[str]) -> str:
 def score(request: Request, rng: Random) -> dict[str, Any]:
     """A whole number 0 to 9, or a boolean where that is what the request asks for, with reasons."""
     value: int | bool = rng.choices(range(10), SCORE_WEIGHTS)[0]
-    if any(ANSWER_IS_BOOLEAN in text for text in list(texts_of(request.messages))[-2:]):
-        value = value > 5
-    return _judged(value, rng)
+    return _judged(value > 5 if wants_boolean(request) else value, rng)
 
 
 def check(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _HOPELESS = (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError)
 _KEY = re.compile(r"\b(?:sk|key)-[\w*-]{6,}")
 _LONGEST_WAIT = 120.0
+_GARBAGE = (ValueError, TypeError, AttributeError)
+"""What the SDK lets out when the body of a 200 is no JSON, or JSON of another shape."""
+
+_FAULTS = (openai.OpenAIError, *_GARBAGE)
 
 
 class OpenAICompatible:
@@ -41,9 +45,9 @@ class OpenAICompatible:
         """One chat completion. Raises `ModelCallError`, fatal when no later call can succeed either."""
         try:
             return _reply(await self._client.chat.completions.create(**self._parameters(request)))
-        except openai.OpenAIError as error:
+        except _FAULTS as error:
             failure = self._failure(error)
-        # Not raised in the handler: the SDK's error would hang on to it, and in that one's request is the key.
+        # Not raised in the handler: the SDK's error would hang on to it, with the key in its request.
         raise failure
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
@@ -53,7 +57,7 @@ class OpenAICompatible:
                 input=list(texts), model=model, encoding_format="float"
             )
             return [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
-        except openai.OpenAIError as error:
+        except _FAULTS as error:
             failure = self._failure(error)
         raise failure
 
@@ -73,22 +77,24 @@ class OpenAICompatible:
             "extra_body": dict(request.extra) or None
         }
 
-    def _failure(self, error: openai.OpenAIError) -> ModelCallError:
+    def _failure(self, error: Exception) -> ModelCallError:
         message = f"Model {self.name}:{self.model} at {self.base_url}: {self._said(error)}"
         return ModelCallError(message, fatal=isinstance(error, _HOPELESS), retry_after=_retry_after(error))
 
-    def _said(self, error: openai.OpenAIError) -> str:
+    def _said(self, error: Exception) -> str:
+        if isinstance(error, _GARBAGE):
+            return f"what it answered is no completion ({type(error).__name__})."
         text = str(getattr(error, "message", "") or error) or type(error).__name__
         return _KEY.sub("[key]", text.replace(self._secret, "[key]"))[:500]
 
 
-def _retry_after(error: openai.OpenAIError) -> float | None:
+def _retry_after(error: Exception) -> float | None:
     """Seconds to wait before the call can be tried again, or ``None`` when that is pointless."""
     if isinstance(error, openai.APIStatusError):
         if error.status_code not in (408, 409, 429) and error.status_code < 500:
             return None
         return _hinted(error.response.headers.get("retry-after", ""))
-    return 1.0 if isinstance(error, openai.APIConnectionError) else None
+    return 1.0 if isinstance(error, (openai.APIConnectionError, *_GARBAGE)) else None
 
 
 def _hinted(text: str) -> float:

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import Any
+
+import pytest
+from support.endpoint import FakeEndpoint, Fault
+from support.requests import SCORE, ask
+
+from harness.errors import ModelCallError
+from harness.llm.calls import Reply, Request, Site
+from harness.llm.gateway import Gateway
+from harness.llm.providers.openai_compatible import OpenAICompatible
+
+KEY = "sk-test-not-a-real-key-0123456789"
+
+
+def complete(endpoint: FakeEndpoint, request: Request, **more: Any) -> Reply:
+    async def main() -> Reply:
+        provider = OpenAICompatible("gpt-x", base_url=endpoint.url, api_key=KEY, **more)
+        try:
+            return await provider.complete(request, trial="t", occurrence=0)
+        finally:
+            await provider.aclose()
+
+    return asyncio.run(main())
+
+
+def through_gateway(endpoint: FakeEndpoint, request: Request) -> Reply:
+    async def nap(_: float) -> None: ...
+
+    async def main() -> Reply:
+        gateway = Gateway(OpenAICompatible("gpt-x", base_url=endpoint.url, api_key=KEY), sleep=nap)
+        try:
+            return await gateway.open_trial("t").ask(request, Site("score"))
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(main())
+
+
+def test_a_reply_has_usage_the_model_that_answered_and_its_fingerprint() -> None:
+    with FakeEndpoint() as endpoint:
+        reply = complete(
+            endpoint, ask("be brief", "ping", temperature=0.5, max_tokens=8, extra={"top_p": 0.9, "seed": 4})
+        )
+    assert reply == Reply(
+        "pong 0", model="gpt-x-2025", tokens_in=7, tokens_out=3, fingerprint="fp_fake", tool_calls=[]
+    )
+    seen = endpoint.requests[0]
+    assert seen.authorization == f"Bearer {KEY}"
+    assert dict(seen.body) == {
+        "model": "gpt-x",
+        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "ping"}],
+        "temperature": 0.5,
+        "max_tokens": 8,
+        "top_p": 0.9,
+        "seed": 4,
+    }
+
+
+def test_tool_calls_finish_reasons_and_refusals_are_kept() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    with FakeEndpoint(message=lambda *_: {"content": None, "tool_calls": [call]}) as endpoint:
+        assert complete(endpoint, ask("x")).tool_calls == [call]
+    with FakeEndpoint(finish_reason="length") as endpoint:
+        assert complete(endpoint, ask("x")).finish_reason == "length"
+    with FakeEndpoint(message=lambda *_: {"content": None, "refusal": "I will not."}) as endpoint:
+        assert complete(endpoint, ask("x")).text == "I will not."
+
+
+@pytest.mark.parametrize(
+    ("status", "fatal", "again"),
+    [
+        (400, False, False),
+        (401, True, False),
+        (403, True, False),
+        (404, True, False),
+        (422, False, False),
+        (408, False, True),
+        (429, False, True),
+        (500, False, True),
+        (503, False, True),
+    ],
+)
+def test_which_errors_end_the_run_and_which_are_tried_again(status: int, fatal: bool, again: bool) -> None:
+    with (
+        FakeEndpoint(lambda _: Fault(status, f"the server says no to {KEY}")) as endpoint,
+        pytest.raises(ModelCallError, match="the server says no") as caught,
+    ):
+        complete(endpoint, ask("x"))
+    assert (caught.value.fatal, caught.value.retry_after is not None) == (fatal, again)
+    assert len(endpoint.requests) == 1, "the gateway retries, not the SDK"
+    assert endpoint.url in str(caught.value)
+
+
+def test_the_server_s_hint_how_long_to_wait_is_heard() -> None:
+    for header, seconds in (("7", 7.0), ("9999", 120.0), ("soon", 1.0)):
+        with (
+            FakeEndpoint(lambda _, header=header: Fault(429, headers={"retry-after": header})) as endpoint,
+            pytest.raises(ModelCallError) as caught,
+        ):
+            complete(endpoint, ask("x"))
+        assert caught.value.retry_after == seconds
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_no_error_shows_the_key(status: int) -> None:
+    message = f"Incorrect API key: {KEY}; also sk-proj-{'x' * 30}"
+    with (
+        FakeEndpoint(lambda _: Fault(status, message)) as endpoint,
+        pytest.raises(ModelCallError) as caught,
+    ):
+        complete(endpoint, ask("x"))
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert KEY not in shown and "xxxxx" not in shown and "[key]" in shown
+    assert caught.value.__context__ is None, "the SDK's error has the request, and the request has the key"
+
+
+def test_garbage_and_trouble_are_asked_again_through_the_gateway() -> None:
+    good = '{"reasoning": "r", "justification": "j", "value": 4}'
+    faults = {0: Fault(500), 1: Fault(429), 2: None}
+    with FakeEndpoint(
+        faults.get, lambda _, number: {"content": good if number == 3 else "seven"}
+    ) as endpoint:
+        assert through_gateway(endpoint, ask("x", response_format=SCORE)).data["value"] == 4
+    assert len(endpoint.requests) == 4
+    assert endpoint.requests[0].body["response_format"] == SCORE
+
+
+def test_a_body_that_is_not_a_completion_is_no_crash() -> None:
+    for body in ("<html>", "{}", '{"choices": []}', "[]", "null"):
+        with (
+            FakeEndpoint(lambda _, body=body: Fault(200, body=body)) as endpoint,
+            pytest.raises(ModelCallError),
+        ):
+            through_gateway(endpoint, ask("x"))
+
+
+def test_nobody_there_is_trouble_that_may_pass() -> None:
+    with FakeEndpoint() as endpoint:
+        pass
+    with pytest.raises(ModelCallError, match="onnection") as caught:
+        complete(endpoint, ask("x"))
+    assert caught.value.retry_after is not None and not caught.value.fatal
+
+
+def test_embeddings() -> None:
+    async def main(url: str) -> Any:
+        provider = OpenAICompatible("gpt-x", base_url=url, api_key=KEY)
+        try:
+            return await provider.embed(["a", "bcd"], "embed-x")
+        finally:
+            await provider.aclose()
+
+    with FakeEndpoint() as endpoint:
+        assert asyncio.run(main(endpoint.url)) == [[1.0, 0.0], [3.0, 0.0]]
+    assert endpoint.requests[0].body["model"] == "embed-x"

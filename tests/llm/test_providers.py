@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigurationError
+from harness.llm import providers
+from harness.llm.calls import Provider
+from harness.llm.providers import make_provider
+from harness.llm.providers.openai_compatible import OpenAICompatible
+from harness.llm.providers.rehearsal import Rehearsal
+
+
+@pytest.mark.parametrize(
+    ("spec", "latency"), [("rehearsal", 0.0), ("rehearsal:50ms", 0.05), ("rehearsal:0.2s", 0.2)]
+)
+def test_rehearsal_with_and_without_latency(spec: str, latency: float) -> None:
+    provider = make_provider(spec, seed=3, environ={})
+    assert isinstance(provider, Rehearsal)
+    assert (provider.name, provider.model, provider._latency) == ("rehearsal", "rehearsal-1", latency)
+
+
+@pytest.mark.parametrize("argument", ["fast", "50", "-1ms", "1e9s", "50 ms", "ms"])
+def test_a_latency_that_is_no_time_is_refused(argument: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"'rehearsal:{argument}'.*rehearsal:50ms"):
+        make_provider(f"rehearsal:{argument}", seed=0, environ={})
+
+
+@pytest.mark.parametrize(
+    ("base_url", "environ", "where"),
+    [
+        (None, {"OPENAI_API_KEY": "k"}, "https://api.openai.com/v1"),
+        (
+            None,
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "https://llm.example/v1"},
+            "https://llm.example/v1",
+        ),
+        (
+            "https://mine.example/v1",
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "x"},
+            "https://mine.example/v1",
+        ),
+        ("http://localhost:11434/v1", {}, "http://localhost:11434/v1"),
+        ("http://127.0.0.1:8000/v1", {}, "http://127.0.0.1:8000/v1"),
+        ("http://[::1]:8000/v1", {}, "http://[::1]:8000/v1"),
+    ],
+)
+def test_where_an_openai_compatible_model_is_asked(
+    base_url: str | None, environ: Mapping[str, str], where: str
+) -> None:
+    provider = make_provider("openai:gpt-4o-mini", seed=0, base_url=base_url, environ=environ)
+    assert isinstance(provider, OpenAICompatible)
+    assert (provider.model, provider.base_url) == ("gpt-4o-mini", where)
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"OPENAI_API_KEY": " "}, {"OPENAI_BASE_URL": "https://localhost.evil/v1"}]
+)
+def test_a_missing_key_is_one_error_that_names_the_variable(environ: Mapping[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match=r"OPENAI_API_KEY is not set.*Set it, or rehearse") as caught:
+        make_provider("openai:gpt-4o-mini", seed=0, environ=environ)
+    assert len(caught.value.problems) == 1
+
+
+def test_no_model_and_no_such_provider() -> None:
+    with pytest.raises(ConfigurationError, match="expected for example openai:gpt-4o-mini"):
+        make_provider("openai", seed=0, environ={})
+    with pytest.raises(
+        ConfigurationError, match=r"unknown provider 'claude'; known: openai:MODEL, rehearsal"
+    ):
+        make_provider("claude:opus", seed=0, environ={})
+
+
+def test_a_provider_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(providers, "_factories", dict(providers._factories))
+
+    def mine(argument: str, *, seed: int, base_url: str | None, environ: Mapping[str, str]) -> Provider:
+        return Rehearsal(seed + len(argument))
+
+    providers.register("mine", mine)
+    assert isinstance(make_provider("mine:abc", seed=1, environ={}), Rehearsal)
+    with pytest.raises(ConfigurationError, match="'mine' is registered already"):
+        providers.register("mine", mine)
+    with pytest.raises(ConfigurationError, match="mine"):
+        make_provider("yours", seed=1, environ={})
+
+
+def test_an_installed_provider_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Entry:
+        def load(self) -> Any:
+            return lambda argument, **_: Rehearsal(len(argument))
+
+    monkeypatch.setattr(
+        providers,
+        "entry_points",
+        lambda group, name: [Entry()] if (group, name) == ("harness.providers", "far") else [],
+    )
+    assert isinstance(make_provider("far:away", seed=1, environ={}), Rehearsal)

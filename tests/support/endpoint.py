@@ -1,0 +1,132 @@
+"""A fake OpenAI endpoint on loopback: it answers with what a test put in, and fails when a test says so.
+
+It is no model and no gateway: it exists so that clients can be tested over real HTTP, faults included.
+
+    with FakeEndpoint(fault=lambda number: Fault(500) if number == 0 else None) as endpoint:
+        OpenAI(base_url=endpoint.url, api_key="any")
+
+Requests to chat completions and embeddings are counted from 0 in order of arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is answered instead: a status with OpenAI's error object, or ``body`` as it stands (garbage)."""
+
+    status: int = 500
+    message: str = "a fault that the test asked for"
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        headers = dict(self.headers)
+        if self.body is not None:
+            return Response(self.body, self.status, headers, media_type="application/json")
+        error = {"message": self.message, "type": "fake_error", "param": None, "code": None}
+        return JSONResponse({"error": error}, self.status, headers)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request: its path, its JSON body, and the value of its Authorization header."""
+
+    path: str
+    body: Mapping[str, Any]
+    authorization: str
+
+
+class FakeEndpoint:
+    """Serves from a thread while the ``with`` block runs.
+
+    ``fault`` says, per request number, what goes wrong (``None``: nothing). ``message`` makes the message of
+    a completion out of the request's body and number; by default it is ``{"content": "pong <number>"}``.
+    """
+
+    def __init__(
+        self,
+        fault: Callable[[int], Fault | None] = lambda _number: None,
+        message: Callable[[Mapping[str, Any], int], Mapping[str, Any]] = lambda _body, number: {
+            "content": f"pong {number}"
+        },
+        finish_reason: str = "stop",
+    ) -> None:
+        self.requests: list[Seen] = []
+        self.url = ""  # the base URL, ending in /v1, once entered
+        self._fault, self._message, self._finish_reason = fault, message, finish_reason
+
+    def __enter__(self) -> Self:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen()
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        self._server = uvicorn.Server(
+            uvicorn.Config(self._application(), lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+        )
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+
+    def _serve(self) -> None:
+        asyncio.run(self._server.serve(sockets=[self._socket]))
+
+    def _application(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/chat/completions", self._chat, methods=["POST"]),
+                Route("/v1/embeddings", self._embeddings, methods=["POST"]),
+            ]
+        )
+
+    async def _note(self, request: Request) -> tuple[Mapping[str, Any], int, Fault | None]:
+        body, number = await request.json(), len(self.requests)
+        self.requests.append(Seen(request.url.path, body, request.headers.get("authorization", "")))
+        return body, number, self._fault(number)
+
+    async def _chat(self, request: Request) -> Response:
+        body, number, fault = await self._note(request)
+        if fault is not None:
+            return fault.response()
+        message = {"role": "assistant", **self._message(body, number)}
+        choice = {"index": 0, "message": message, "finish_reason": self._finish_reason}
+        usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+        return JSONResponse(
+            {
+                "id": f"fake-{number}",
+                "object": "chat.completion",
+                "created": 0,
+                "model": f"{body['model']}-2025",
+                "choices": [choice],
+                "usage": usage,
+                "system_fingerprint": "fp_fake",
+            }
+        )
+
+    async def _embeddings(self, request: Request) -> Response:
+        body, _, fault = await self._note(request)
+        if fault is not None:
+            return fault.response()
+        data = [
+            {"object": "embedding", "index": index, "embedding": [float(len(text)), 0.0]}
+            for index, text in enumerate(body["input"])
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return JSONResponse({"object": "list", "model": body["model"], "data": data, "usage": usage})
