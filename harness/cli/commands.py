@@ -86,7 +86,7 @@ def run(
         keywords.append(group)
     if keywords:
         options += ["-k", " and ".join(keywords)]
-    raise typer.Exit(launch(Request(exp or None), options, path))
+    raise typer.Exit(launch(Request(exp or None, group), options, path))
 
 
 def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:

@@ -59,7 +59,7 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
     for group in experiment.groups:
         low, high = expected_calls(experiment, group, size, sizes, engine)
         calls = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        yield f"    {group.name:<10} {_arm(group)}: {calls} model calls"
+        yield f"    {group.name:<10} {calls} model calls: {_arm(group)}"
     yield ""
 
 

@@ -23,6 +23,7 @@ class Request:
     """A plugin that carries what was asked for into the session, and what came of it out of it."""
 
     wanted: Sequence[Experiment | str] | None = None
+    group: str | None = None
     conclusions: list[Conclusion] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
 
@@ -31,12 +32,15 @@ class Request:
         state.wanted = self.wanted
         state.conclusions = self.conclusions
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
             case = case_of(item)
             if case is not None:
                 self.collected[case.experiment.name] = case.experiment
+        known = list(dict.fromkeys(group.name for one in self.collected.values() for group in one.groups))
+        if self.group is not None and self.group not in known:
+            raise pytest.UsageError(f"--group {self.group!r}: no such group; expected one of {', '.join(known)}.")
 
 
 def launch(request: Request, options: Sequence[str], path: Path | None = None) -> int:

@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         cases = list(_cases(metafunc, mark))
     except ConfigurationError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.Collector.CollectError(str(error)) from None
     metafunc.parametrize(CASE, cases, ids=map(_id, cases), indirect=True)
 
 
