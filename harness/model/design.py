@@ -126,7 +126,7 @@ class Extraction:
     metric: str
     objective: str
     situation: str
-    root_hint: str = "the one key of the JSON object, whose value is the list of all items"
+    root_hint: str = "it is the root, the only key of the JSON object; its value is the list of all items"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
@@ -65,8 +64,6 @@ class TinyTroupeEngine:
         job = job_of(plan, (client.base_url, client.token), self._start)
         try:
             played = await self._workers.run(worker.play, job)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             raise _given_up(client) or _explained(plan, error) from error
         if failure := _given_up(client):
@@ -92,9 +89,9 @@ def _explained(plan: TrialPlan, error: Exception) -> HarnessError:
         return error
     if isinstance(error, WorkerDiedError):
         return HarnessError(
-            f"Trial {plan.trial.id}: its TinyTroupe worker process ended before the trial did (killed, or out of "
-            "memory); the next trial gets a new one. With little memory, run fewer workers; in a script, start the "
-            "run under if __name__ == '__main__'."
+            f"Trial {plan.trial.id}: its TinyTroupe worker process ended before the trial did (killed, or out "
+            "of memory); the next trial gets a new one. With little memory, run fewer workers; in a script, "
+            "start the run under if __name__ == '__main__'."
         )
     return HarnessError(
         f"Trial {plan.trial.id}: TinyTroupe raised {type(error).__name__}: {str(error)[:500]}"

@@ -15,9 +15,9 @@ def expected_calls(
     """Calls by kind of one trial of ``people`` persons, one introductory step and ``steps`` steps.
 
     ``interventions`` counts those of the group that have a textual precondition. All numbers are exact for
-    replies that pass the quality check, but two: ``consolidate`` depends on how much is said (about one in two
-    turns), and ``minibio`` is asked once for each person whose memory is consolidated. ``regenerate`` depends on
-    the replies and is 0 here; each one adds itself, a quality check and a combination.
+    replies that pass the quality check, but two: ``consolidate`` depends on how much is said (about one in
+    two turns), and ``minibio`` is asked once for each person whose memory is consolidated. ``regenerate``
+    depends on the replies and is 0 here; each one adds itself, a quality check and a combination.
     """
     acts = people * (steps + 1) + (1 if extraction else 0)
     return {

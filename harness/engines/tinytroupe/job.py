@@ -110,6 +110,6 @@ def _check_travels(function: Callable[[Any], bool] | None, owner: str) -> None:
         pickle.dumps(function)
     except Exception:
         raise ConfigurationError(
-            f"{owner}={function!r} cannot be sent to a worker process; expected ActionsAtLeast or a function at "
-            "the top level of an importable module."
+            f"{owner}={function!r} cannot be sent to a worker process; expected ActionsAtLeast or a function "
+            "at the top level of an importable module."
         ) from None

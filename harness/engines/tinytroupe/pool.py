@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -17,6 +18,10 @@ T = TypeVar("T")
 
 class WorkerDiedError(Exception):
     """The worker process ended in the middle of its work."""
+
+
+class _DiedIdleError(WorkerDiedError):
+    """The worker process ended before its work began: another one can take it."""
 
 
 class Workers:
@@ -47,23 +52,25 @@ class Workers:
         When the waiting task is cancelled, the process is ended.
         """
         async with self._free:
-            worker = self._idle.pop() if self._idle else self._make()
-            self._busy.add(worker)
-            try:
-                result = await worker.run(function, *arguments)
-            except (BrokenProcessPool, asyncio.CancelledError) as error:
-                worker.end()
-                if isinstance(error, BrokenProcessPool):
-                    raise WorkerDiedError(str(error)) from None
-                raise
-            except Exception:
-                self._idle.append(worker)
-                raise
-            else:
-                self._idle.append(worker)
-                return result
-            finally:
-                self._busy.discard(worker)
+            while self._idle:
+                with suppress(_DiedIdleError):
+                    return await self._run(self._idle.pop(), function, arguments)
+            return await self._run(self._make(), function, arguments)
+
+    async def _run(self, worker: _Worker, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        self._busy.add(worker)
+        try:
+            result = await worker.run(function, arguments)
+        except (WorkerDiedError, asyncio.CancelledError):
+            worker.end()
+            raise
+        except Exception:
+            self._idle.append(worker)
+            raise
+        finally:
+            self._busy.discard(worker)
+        self._idle.append(worker)
+        return result
 
     def end(self) -> None:
         """End all processes now, whatever they are doing."""
@@ -89,10 +96,16 @@ class _Worker:
             1, mp_context=context, initializer=_live, initargs=(theirs, initializer, arguments)
         )
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        # In a thread: starting the process waits until the server has imported what it preloads.
-        future = await asyncio.to_thread(self._executor.submit, function, *arguments)
-        return await asyncio.wrap_future(future)
+    async def run(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        try:
+            # In a thread: starting the process waits until the server has imported what it preloads.
+            future = await asyncio.to_thread(self._executor.submit, function, *arguments)
+        except BrokenProcessPool as error:
+            raise _DiedIdleError(str(error)) from None
+        try:
+            return await asyncio.wrap_future(future)
+        except BrokenProcessPool as error:
+            raise WorkerDiedError(str(error)) from None
 
     def end(self) -> None:
         self._lifeline.close()

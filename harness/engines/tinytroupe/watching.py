@@ -91,8 +91,8 @@ class Corrections:
         generator._check_action_quality = checked
 
     def events(self) -> list[CorrectionEvent]:
-        """The turns whose first attempt did not pass, by step and person: threads noted them in any order."""
-        sent_back = [turn for turn in self._turns if not turn.attempts[0][2]]
+        """The turns that were sent back, by step and person: threads noted them in any order."""
+        sent_back = [turn for turn in self._turns if len(turn.attempts) > 1]
         return [turn.event() for turn in sorted(sent_back, key=lambda turn: (turn.step, turn.person))]
 
 
