@@ -36,6 +36,8 @@ CONFLICTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "text and list": ({"a": "x"}, {"a": ["x"]}),
     "null in the fragment": ({"a": "x"}, {"a": None}),
     "deep": ({"a": {"b": 1}}, {"a": {"b": 2}}),
+    "an empty text is a value": ({"a": ""}, {"a": "x"}),
+    "zero is a value": ({"a": 0}, {"a": 1}),
 }
 
 
