@@ -53,6 +53,9 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Processes of the tinytroupe engine.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
     notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
+    accept_differences: Annotated[
+        bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
+    ] = False,
     reruns: Annotated[
         int | None, typer.Option(min=0, help="Tries of a case whose trials could not be finished.")
     ] = None,
@@ -80,7 +83,8 @@ def run(
         "--reruns-delay": reruns_delay,
         "--resume": resume,
     }
-    options = [f"{name}={value}" for name, value in named.items() if value is not None] + ["--fresh"] * fresh
+    options = [f"{name}={value}" for name, value in named.items() if value is not None]
+    options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
     keywords = [f"({' or '.join(exp)})"] if exp and path else []
     if group:
         keywords.append(group)
@@ -104,11 +108,16 @@ def list_(
     ] = None,
     engine: Annotated[str, typer.Option(help="Engine whose calls are counted.")] = "embedded",
     notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
+    accept_differences: Annotated[
+        bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
+    ] = False,
 ) -> None:
     """Show the experiments, their groups, modes, trials and expected model calls."""
     from harness.cli.listing import show
+    from harness.runner.settings import find_checkout, find_sources
 
-    show(path, mode=mode, engine=engine, notebooks=notebooks)
+    folder = str(notebooks) if notebooks else None
+    show(path, mode, engine, find_sources(folder, find_checkout(), accept_differences=accept_differences))
 
 
 @app.command()

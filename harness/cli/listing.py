@@ -10,20 +10,18 @@ from harness.model import Experiment, Group, Mode, Proposition
 from harness.plugin.parts import ENGINES
 from harness.populations import load
 from harness.runner.plan import choose_mode, panels_of
-from harness.runner.settings import find_checkout, find_notebooks
-from harness.studies import registered
+from harness.studies import Sources, registered
 
 
-def show(path: Path | None, *, mode: str | None, engine: str, notebooks: Path | None) -> None:
+def show(path: Path | None, mode: str | None, engine: str, sources: Sources) -> None:
     """Print one block per experiment. Raises `HarnessError` for what cannot be read."""
     if engine not in ENGINES:
         raise ConfigurationError(
             f"--engine {engine!r}: no such engine; expected one of {', '.join(ENGINES)}."
         )
-    folder = find_notebooks(str(notebooks) if notebooks else None, find_checkout())
-    experiments = _collected(path) if path is not None else registered(folder)
-    for experiment in experiments.values():
-        print("\n".join(block(experiment, mode=mode, engine=engine, folder=folder)))
+    studies = {"": _collected(path)} if path is not None else registered(sources)
+    for experiment in (one for study in studies.values() for one in study.values()):
+        print("\n".join(block(experiment, mode=mode, engine=engine, folder=sources.notebooks)))
 
 
 def _collected(path: Path) -> Mapping[str, Experiment]:

@@ -136,7 +136,7 @@ class Session:
         """The population that the experiment names, read once per session. Raises `ConfigurationError`."""
         key = (experiment.name, experiment.fragments)
         if key not in self._populations:
-            folder = self.settings.notebooks if experiment.script.source == "notebook" else None
+            folder = self.settings.sources.notebooks if experiment.script.source == "notebook" else None
             self._populations[key] = load(experiment.population, experiment.fragments, folder=folder)
         return self._populations[key]
 

@@ -25,9 +25,14 @@ def pytest_configure(config: pytest.Config) -> None:
         "they run only under -m experiment.",
     )
     if selected(config):  # everyone else's test run stays as light as it was
-        from harness.plugin import fixtures, reporting, window
+        from harness.plugin import fixtures
 
-        for module in (fixtures, window, reporting):
+        modules = [fixtures]
+        if not config.option.collectonly:  # what plays trials is heavy, and a list of cases needs none of it
+            from harness.plugin import reporting, window
+
+            modules += [window, reporting]
+        for module in modules:
             config.pluginmanager.register(module, f"harness-{module.__name__}")
 
 

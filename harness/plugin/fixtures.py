@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.execution.cells import CellOutcome
-from harness.execution.session import Session
 from harness.model import Cell, Correction, Experiment, Group, Intervention
 from harness.plugin.selection import Case, rep_of
 from harness.plugin.state import State, state_of
 from harness.populations import Population, load
-from harness.records import WriterPool
 from harness.runner.plan import CellPlan, choose_mode, plan_cell
+
+if TYPE_CHECKING:
+    from harness.execution.cells import CellOutcome
+    from harness.execution.session import Session
+    from harness.records import WriterPool
 
 
 @pytest.fixture

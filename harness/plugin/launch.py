@@ -40,7 +40,9 @@ class Request:
                 self.collected[case.experiment.name] = case.experiment
         known = list(dict.fromkeys(group.name for one in self.collected.values() for group in one.groups))
         if self.group is not None and self.group not in known:
-            raise pytest.UsageError(f"--group {self.group!r}: no such group; expected one of {', '.join(known)}.")
+            raise pytest.UsageError(
+                f"--group {self.group!r}: no such group; expected one of {', '.join(known)}."
+            )
 
 
 def launch(request: Request, options: Sequence[str], path: Path | None = None) -> int:

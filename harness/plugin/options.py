@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.runner.settings import Settings, find_checkout, find_notebooks, parse_concurrency
+from harness.runner.settings import Settings, find_checkout, find_sources, parse_concurrency
+from harness.studies import Sources
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +50,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder of notebooks that words come from (default: the checkout's June one)",
     )
+    add(
+        "--accept-differences",
+        action="store_true",
+        help="take settings from the notebooks where they differ from ours, and note it in the record",
+    )
     add("--resume", metavar="RUN", help="go on with this run, and with no other")
     add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
 
@@ -58,14 +64,14 @@ def settings_of(config: pytest.Config) -> Settings:
     option = config.getoption
     problems: list[str] = []
     concurrency: int | None = None
-    checkout, notebooks = None, None
+    checkout, sources = None, Sources()
     try:
         concurrency = parse_concurrency(option("concurrency"))
     except ConfigurationError as error:
         problems += error.problems
     try:
         checkout = find_checkout()
-        notebooks = find_notebooks(option("notebooks"), checkout)
+        sources = find_sources(option("notebooks"), checkout, accept_differences=option("accept_differences"))
     except ConfigurationError as error:
         problems += error.problems
     temperature, workers = option("temperature"), option("workers")
@@ -88,7 +94,7 @@ def settings_of(config: pytest.Config) -> Settings:
         results_dir=(here / option("results_dir")) if option("results_dir") else config.rootpath / "results",
         out=(here / Path(option("out"))) if option("out") else None,
         checkout=checkout,
-        notebooks=notebooks,
+        sources=sources,
         resume=option("resume"),
         fresh=option("fresh"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -59,7 +59,7 @@ def _id(case: Case) -> str:
 def _cases(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Case]:
     config = metafunc.config
     repeated = _repeats(metafunc)
-    for experiment in _experiments(config, mark):
+    for experiment in state_of(config).experiments(mark.args):
         _, mode = choose_mode(experiment, config.getoption("mode"))
         explicit = explicit_option(config, "--count") or metafunc.definition.get_closest_marker("repeat")
         reps = repeated if explicit or repeated > 1 else mode.reps
@@ -76,12 +76,6 @@ def _repeats(metafunc: pytest.Metafunc) -> int:
     if marker is not None and marker.args:
         return int(marker.args[0])
     return int(getattr(metafunc.config.option, "count", 1))
-
-
-def _experiments(config: pytest.Config, mark: pytest.Mark) -> Iterable[Experiment]:
-    state = state_of(config)
-    for wanted in mark.args or state.requested():
-        yield wanted if isinstance(wanted, Experiment) else state.experiment(wanted)
 
 
 def case_of(item: pytest.Item) -> Case | None:
@@ -109,7 +103,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         kept = [item for item in items if item.get_closest_marker(MARKER) is None]
         if len(kept) < len(items):
             config.stash[_LEFT_OUT] = True
-            config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+            stay = set(kept)
+            config.hook.pytest_deselected(items=[item for item in items if item not in stay])
             items[:] = kept
         return
     _interleave(config, items)
@@ -124,15 +119,17 @@ def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:
         case = case_of(item)
         assert case is not None
         rep = rep_of(item, case)
-        arms = arm_order(seed, case.experiment.name, (rep,), [group.name for group in case.experiment.groups])
+        arms = arm_order(
+            seed, case.experiment.name, (rep,), tuple(group.name for group in case.experiment.groups)
+        )
         return (case.experiment.name, rep, arms.index(case.group))
 
+    positions = {items[place]: position(items[place]) for place in places}
     firsts: dict[tuple[object, object], int] = {}
     for place in places:
-        firsts.setdefault((items[place].parent, position(items[place])[0]), place)
+        firsts.setdefault((items[place].parent, positions[items[place]][0]), place)
     ordered = sorted(
-        (items[place] for place in places),
-        key=lambda item: (firsts[item.parent, position(item)[0]], *position(item)[1:]),
+        positions, key=lambda item: (firsts[item.parent, positions[item][0]], *positions[item][1:])
     )
     for place, item in zip(places, ordered, strict=True):
         items[place] = item

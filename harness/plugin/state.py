@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.execution.runs import Conclusion
     from harness.execution.session import Session
     from harness.runner.settings import Settings
+    from harness.studies import Studies
 
 
 @dataclass
@@ -35,7 +36,7 @@ class State:
     one_by_one: dict[str, str] = field(default_factory=dict)
     conclusions: list[Conclusion] = field(default_factory=list)
     _settings: Settings | None = None
-    _registered: Mapping[str, Experiment] | None = None
+    _studies: Studies | None = None
 
     @property
     def settings(self) -> Settings:
@@ -46,27 +47,31 @@ class State:
             self._settings = settings_of(self.config)
         return self._settings
 
-    def registered(self) -> Mapping[str, Experiment]:
-        """Every registered experiment, read on first use. Raises `ConfigurationError`."""
-        if self._registered is None:
+    def studies(self) -> Studies:
+        """Every registered study, read on first use. Raises `ConfigurationError`."""
+        if self._studies is None:
             from harness.studies import registered
 
-            self._registered = registered(self.settings.notebooks)
-        return self._registered
+            self._studies = registered(self.settings.sources)
+        return self._studies
 
-    def experiment(self, name: object) -> Experiment:
-        """The registered experiment called ``name``. Raises `ConfigurationError`."""
+    def experiments(self, wanted: Sequence[object]) -> Iterator[Experiment]:
+        """The experiments that a marker names: given as objects, by name, or by their study's name.
+
+        Without any, those that the command line or `harness.run` asked for, else every registered one. Raises
+        `ConfigurationError`.
+        """
         from harness.studies import find
 
-        if not isinstance(name, str):
-            raise ConfigurationError(
-                f"@pytest.mark.experiment({name!r}): expected an Experiment or the name of a registered one."
-            )
-        return find(name, self.registered())
-
-    def requested(self) -> Sequence[Experiment | str]:
-        """The experiments of a marker without arguments."""
-        return self.wanted if self.wanted is not None else tuple(self.registered())
+        for one in wanted or (self.wanted if self.wanted is not None else tuple(self.studies())):
+            if isinstance(one, Experiment):
+                yield one
+            elif isinstance(one, str):
+                yield from find(one, self.studies())
+            else:
+                raise ConfigurationError(
+                    f"@pytest.mark.experiment({one!r}): expected an Experiment or the name of a registered one."
+                )
 
 
 KEY = pytest.StashKey[State]()

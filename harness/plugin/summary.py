@@ -35,6 +35,7 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         return
     if meta["rehearsal"]:
         yield REHEARSAL
+    yield from (f"{group}: {arm(first_line)}" for group, first_line in meta["groups"].items() if first_line)
     yield from table(meta["summary"])
     trials, usage = meta["trials"], meta["usage"]
     yield (
@@ -47,6 +48,18 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     assert conclusion.artifact is not None
     yield f"Artifact: {_shown(conclusion.artifact, here)}"
     yield f"Beside it: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"
+
+
+def arm(metadata: Mapping[str, Any]) -> str:
+    """What an arm has, from the first line of one of its files."""
+    correction, interventions = metadata["correction"], metadata["interventions"]
+    quality = "correction off"
+    if correction["enabled"]:
+        quality = (
+            f"correction below {correction['quality_threshold']}, up to {correction['max_attempts']} times"
+        )
+    names = ", ".join(one["name"] for one in interventions)
+    return f"{quality}; {f'intervention {names}' if names else 'no intervention'}"
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 
 def _say(config: pytest.Config, notes: Sequence[str]) -> None:
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     for note in notes if reporter is not None else ():
         reporter.write_line(note)
 
@@ -80,7 +81,7 @@ def _prepare(state: State, items: list[pytest.Function]) -> None:
     able = [item for item in items if _nothing_forbids(state, item)]
     plans: dict[str, CellPlan] = {}
     problems: dict[str, None] = {}
-    for item, following in zip(able, [*able[1:], None], strict=True):
+    for item, following in zip_longest(able, able[1:]):
         try:
             plan = _freeze(state, item, following)
         except ConfigurationError as error:

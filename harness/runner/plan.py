@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import random
 from collections.abc import Iterable, Sequence
@@ -117,7 +118,8 @@ def plan_cell(
     )
 
 
-def arm_order(seed: int, experiment: str, block: Sequence[int], groups: Sequence[str]) -> tuple[str, ...]:
+@functools.lru_cache(maxsize=4096)
+def arm_order(seed: int, experiment: str, block: tuple[int, ...], groups: tuple[str, ...]) -> tuple[str, ...]:
     """The arms of one block in seeded random order: permuted blocks, so that drift in time hits all arms alike."""
     key = f"{seed}/{experiment}/{'/'.join(map(str, block))}"
     shuffled = list(groups)
@@ -133,7 +135,7 @@ def interleave(plans: Iterable[CellPlan], seed: int) -> list[TrialPlan]:
     """
     plans = list(plans)
     experiments = list(dict.fromkeys(plan.experiment.name for plan in plans))
-    groups = {plan.experiment.name: [group.name for group in plan.experiment.groups] for plan in plans}
+    groups = {plan.experiment.name: tuple(group.name for group in plan.experiment.groups) for plan in plans}
 
     def position(trial: Trial) -> tuple[object, ...]:
         cell = trial.cell

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import ConfigurationError
+from harness.studies import Sources
 
 CHECKOUT_VARIABLE = "TINYTROUPE_REPO_DIR"
 NOTEBOOKS_IN_CHECKOUT = Path("publications", "paper_artifacts_june-2025")
@@ -19,8 +20,8 @@ class Settings:
 
     ``mode`` ``None`` means each experiment's own default. ``concurrency`` is the number of model calls in flight,
     ``None`` for no limit. ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of processes
-    of an engine that needs them. ``checkout`` is a TinyTroupe checkout, ``notebooks`` the folder that words are
-    read from.
+    of an engine that needs them. ``checkout`` is a TinyTroupe checkout, ``sources`` where studies read
+    their words from.
     """
 
     mode: str | None = None
@@ -34,7 +35,7 @@ class Settings:
     results_dir: Path = field(default_factory=lambda: Path("results"))
     out: Path | None = None
     checkout: Path | None = None
-    notebooks: Path | None = None
+    sources: Sources = field(default_factory=Sources)
     resume: str | None = None
     fresh: bool = False
 
@@ -67,8 +68,8 @@ def find_checkout(environ: Mapping[str, str] = os.environ) -> Path | None:
     return path.resolve()
 
 
-def find_notebooks(option: str | None, checkout: Path | None) -> Path | None:
-    """The folder that words come from: the option's, else the checkout's June-2025 folder, else none.
+def find_sources(option: str | None, checkout: Path | None, *, accept_differences: bool = False) -> Sources:
+    """Where words come from: the folder that the option names, else the checkout's June-2025 folder, else ours.
 
     Raises `ConfigurationError` when what was named is not there.
     """
@@ -78,13 +79,13 @@ def find_notebooks(option: str | None, checkout: Path | None) -> Path | None:
             raise ConfigurationError(
                 f"--notebooks {option}: no such folder; expected one with the experiments' .ipynb files."
             )
-        return path.resolve()
+        return Sources(path.resolve(), whole=False, accept_differences=accept_differences)
     if checkout is None:
-        return None
+        return Sources()
     path = checkout / NOTEBOOKS_IN_CHECKOUT
     if not path.is_dir():
         raise ConfigurationError(
             f"{CHECKOUT_VARIABLE}={checkout}: it has no {NOTEBOOKS_IN_CHECKOUT}; expected a checkout with the "
             "paper's notebooks. Name another folder with --notebooks, or unset the variable."
         )
-    return path
+    return Sources(path, accept_differences=accept_differences)

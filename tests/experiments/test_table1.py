@@ -3,6 +3,6 @@
 import pytest
 
 
-@pytest.mark.experiment("exp_1", "exp_2_1", "exp_2_2", "exp_3")
+@pytest.mark.experiment("table1")
 def test_table1(cell):
     cell.run()
