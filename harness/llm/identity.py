@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,14 @@ from harness.llm.calls import Request
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spare spaces. Raises `ValueError` for NaN and infinity."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """A read-only mapping, which the frozen style leads to, is an object like any other."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def digest(request: Request) -> str:
@@ -31,10 +39,14 @@ def digest(request: Request) -> str:
 
 
 def identified(request: Request, *, model: str, temperature: float | None) -> Request:
-    """``request`` with the model's name and the temperature where it has none, and its digest."""
+    """``request`` to the session's model, with the temperature where it has none, and its digest.
+
+    The model asked for is the one that the run names, whatever name foreign code puts into its requests: the
+    record would name another than the one that answered.
+    """
     filled = replace(
         request,
-        model=request.model or model,
+        model=model or request.model,
         temperature=temperature if request.temperature is None else request.temperature,
         digest="",
     )

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from harness.errors import raise_if_any
@@ -140,12 +139,12 @@ class Script:
 
     task: str
     introduction: str | None = None
-    proposals: tuple[Mapping[str, str], ...] = (MappingProxyType({}),)
+    proposals: tuple[Mapping[str, str], ...] = field(default_factory=lambda: ({},))
     consolidation: str | None = None
     extraction: Extraction | None = None
     task_description: str = "{task}"
     source: str = "declared"
-    origin: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def problems(self, owner: str) -> Iterable[str]:
         if not self.proposals:
@@ -221,7 +220,7 @@ class Experiment:
     script: Script
     metrics: tuple[Proposition | Measure, ...]
     population: str | Path | tuple[Persona, ...]
-    modes: Mapping[str, Mode] = field(default_factory=lambda: MappingProxyType({"full": Mode()}))
+    modes: Mapping[str, Mode] = field(default_factory=lambda: {"full": Mode()})
     default_mode: str = ""
     fragments: tuple[str | Path, ...] = ()
     panel_size: int | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from harness.model.design import Correction, Intervention, Measure, Persona, Proposition, Script
@@ -106,7 +105,7 @@ class CorrectionEvent:
 class Usage:
     """What a trial's model calls cost. ``calls`` counts by kind, failed attempts included."""
 
-    calls: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    calls: Mapping[str, int] = field(default_factory=dict)
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float | None = None

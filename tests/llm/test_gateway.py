@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from types import MappingProxyType
 
 import pytest
 from support.requests import SCORE, ask
@@ -9,6 +10,7 @@ from support.requests import SCORE, ask
 from harness.errors import ConfigurationError, ModelCallError
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.gateway import Gateway
+from harness.llm.identity import digest
 
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
 SITE = Site("score", "Ann", 3)
@@ -112,11 +114,26 @@ def test_equal_requests_are_two_samples_and_trials_do_not_share_them() -> None:
     assert asyncio.run(main()) == [("one", 0), ("one", 1), ("two", 0)]
 
 
-def test_model_and_temperature_are_filled_in_where_missing() -> None:
+def test_a_digest_leaves_nothing_out_and_minds_no_order() -> None:
+    one = Request([{"role": "user", "content": "x"}])
+    same = Request((MappingProxyType({"content": "x", "role": "user"}),))
+    others = [
+        Request([{"role": "system", "content": "x"}]),
+        Request([{"role": "user", "content": "x"}], model="m"),
+        Request([{"role": "user", "content": "x"}], response_format=SCORE),
+        Request([{"role": "user", "content": "x"}], temperature=0.0),
+        Request([{"role": "user", "content": "x"}], max_tokens=1),
+        Request([{"role": "user", "content": "x"}], extra={"top_p": 1}),
+    ]
+    assert digest(one) == digest(same)
+    assert len({digest(each) for each in (one, *others)}) == 7
+
+
+def test_the_model_is_the_sessions_and_the_temperature_is_filled_in() -> None:
     stub, _, _ = ask_once([Reply("ok")], ask("x"), temperature=1.2)
     assert (stub.asked[0][0].model, stub.asked[0][0].temperature) == ("stub-1", 1.2)
     stub, _, _ = ask_once([Reply("ok")], ask("x", model="mine", temperature=0.0), temperature=1.2)
-    assert (stub.asked[0][0].model, stub.asked[0][0].temperature) == ("mine", 0.0)
+    assert (stub.asked[0][0].model, stub.asked[0][0].temperature) == ("stub-1", 0.0)
 
 
 def test_trouble_on_the_way_is_waited_out_and_what_is_hopeless_is_not() -> None:
