@@ -68,7 +68,7 @@ class Face:
     async def stop(self) -> None:
         """Close connections and the port."""
         if self._server is not None and self._serving is not None:
-            self._server.should_exit = True
+            self._server.stopping.set()
             await self._serving
 
     def application(self) -> Starlette:
@@ -127,6 +127,14 @@ def _listener(host: str) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Wait to be stopped; uvicorn's own loop looks ten times a second, mostly for a date that is not sent."""
+        await self.stopping.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Ctrl-C belongs to the session, not to this server."""

@@ -27,7 +27,7 @@ class Checker:
         from referencing import Registry
 
         kind = validator_for(schema, default=Draft202012Validator)
-        kind.check_schema(schema)
+        kind.check_schema(schema)  # type: ignore[arg-type]  # the stubs forget that true and false are schemas
         self._validator: Validator = kind(schema, registry=Registry())
         self._quick: Check = compile_quick(schema)
 

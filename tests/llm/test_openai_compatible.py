@@ -13,7 +13,7 @@ from harness.llm.calls import Reply, Request, Site
 from harness.llm.gateway import Gateway
 from harness.llm.providers.openai_compatible import OpenAICompatible
 
-KEY = "sk-test-not-a-real-key-0123456789"
+KEY = "not-a-real-key-0123456789"
 
 
 def complete(endpoint: FakeEndpoint, request: Request, **more: Any) -> Reply:
@@ -144,6 +144,15 @@ def test_nobody_there_is_trouble_that_may_pass() -> None:
     with pytest.raises(ModelCallError, match="onnection") as caught:
         complete(endpoint, ask("x"))
     assert caught.value.retry_after is not None and not caught.value.fatal
+
+
+def test_a_password_in_the_address_is_not_shown() -> None:
+    with FakeEndpoint(lambda _: Fault(400)) as endpoint:
+        endpoint.url = endpoint.url.replace("http://", "http://me:hidden@")
+        with pytest.raises(ModelCallError) as caught:
+            complete(endpoint, ask("x"))
+    assert "hidden" not in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)
 
 
 def test_embeddings() -> None:

@@ -73,6 +73,23 @@ def test_no_model_and_no_such_provider() -> None:
         make_provider("claude:opus", seed=0, environ={})
 
 
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "localhost:8000"},
+            "base URL 'localhost:8000'; expected http://",
+        ),
+        ({"OPENAI_API_KEY": "kéy"}, "OPENAI_API_KEY has characters"),
+        ({"OPENAI_API_KEY": "k\ney"}, "OPENAI_API_KEY has characters"),
+    ],
+)
+def test_an_address_or_a_key_that_cannot_be_is_refused(environ: Mapping[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        make_provider("openai:gpt-4o-mini", seed=0, environ=environ)
+    assert "ey" not in str(caught.value).replace("key", "").replace("KEY", "")
+
+
 def test_a_provider_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(providers, "_factories", dict(providers._factories))
 

@@ -84,6 +84,14 @@ def _openai(argument: str, *, seed: int, base_url: str | None, environ: Mapping[
         raise ConfigurationError("Model 'openai': no model named; expected for example openai:gpt-4o-mini.")
     url = base_url or environ.get("OPENAI_BASE_URL") or OPENAI_URL
     key = environ.get("OPENAI_API_KEY", "").strip()
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"Model 'openai:{argument}': base URL {url!r}; expected http://… or https://…."
+        )
+    if not key.isascii() or not key.isprintable():
+        raise ConfigurationError(
+            "OPENAI_API_KEY has characters that no key has; expected it as the provider gave it."
+        )
     if not key and not _is_loopback(url):
         raise ConfigurationError(
             f"Model 'openai:{argument}': the environment variable OPENAI_API_KEY is not set; expected a key "

@@ -71,9 +71,8 @@ def _speech(topic: str, name: str, rng: Random) -> str:
         return f"{start} this is {side}, because {phrases.argument(rng, favour=favour)}. {more}"
     if topic == "summary":
         numbers = rng.sample(range(phrases.IDEAS), 3)
-        return f"{start} we have " + "; ".join(
-            f"'{phrases.idea_name(each)}', {phrases.sentence(rng)}" for each in numbers
-        )
+        ideas = (f"'{phrases.idea_name(each)}': {phrases.sentence(rng)}" for each in numbers)
+        return f"{start} we have {' '.join(ideas)}"
     return f"{start} {more}"
 
 

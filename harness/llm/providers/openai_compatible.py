@@ -36,9 +36,11 @@ class OpenAICompatible:
         self.model = model
         self.base_url = base_url
         self._secret = api_key
+        parts = urlsplit(base_url)
+        self._place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self._client = openai.AsyncOpenAI(api_key=api_key, base_url=base_url, timeout=timeout, max_retries=0)
         # OpenAI itself wants the newer name of the limit, most compatible servers know only the older.
-        ours = urlsplit(base_url).hostname == "api.openai.com"
+        ours = parts.hostname == "api.openai.com"
         self._limit = "max_completion_tokens" if ours else "max_tokens"
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
@@ -68,8 +70,8 @@ class OpenAICompatible:
     def _parameters(self, request: Request) -> dict[str, Any]:
         known = {
             "model": request.model or self.model,
-            "messages": list(request.messages),
-            "response_format": request.response_format,
+            "messages": [dict(message) for message in request.messages],
+            "response_format": dict(request.response_format) if request.response_format else None,
             "temperature": request.temperature,
             self._limit: request.max_tokens,
         }
@@ -78,7 +80,7 @@ class OpenAICompatible:
         }
 
     def _failure(self, error: Exception) -> ModelCallError:
-        message = f"Model {self.name}:{self.model} at {self.base_url}: {self._said(error)}"
+        message = f"Model {self.name}:{self.model} at {self._place}: {self._said(error)}"
         return ModelCallError(message, fatal=isinstance(error, _HOPELESS), retry_after=_retry_after(error))
 
     def _said(self, error: Exception) -> str:
