@@ -51,6 +51,7 @@ def compare(
     control: Sequence[float], treatment: Sequence[float], confidence: float = 0.95
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What `welch` and `reasons` give, computed once."""
+    control, treatment = list(map(float, control)), list(map(float, treatment))
     one, other = Moments.of(control), Moments.of(treatment)
     test = _test(control, treatment, one, other, confidence)
     difference = _finite(other.mean - one.mean) if _known(one.mean, other.mean) else None  # type: ignore[operator]

@@ -225,6 +225,14 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_a_reader_of_the_old_file_keeps_the_old_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_atomic(path, {"old": 1})
+    with path.open() as reader:
+        write_atomic(path, {"new": 1})
+        assert json.load(reader) == {"old": 1}
+
+
 def test_a_design_survives_its_metadata() -> None:
     assert Design.from_metadata(json.loads(json.dumps(SMALL.to_metadata()))) == SMALL
 

@@ -149,7 +149,12 @@ def test_a_metadata_line_that_cannot_be_written_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_threads_share_a_writer(tmp_path: Path) -> None:
+def test_threads_share_a_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may take a line in pieces; another thread's line never comes between them."""
+    write = os.write
+    interval = sys.getswitchinterval()
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, bytes(data)[:20]))
+    sys.setswitchinterval(1e-6)
     writer = JSONLWriter(tmp_path / "a.jsonl")
     start = threading.Barrier(8)
 
@@ -163,6 +168,7 @@ def test_threads_share_a_writer(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+    sys.setswitchinterval(interval)
     assert len(list(stream(writer.path))) == 400
 
 

@@ -103,6 +103,10 @@ def test_reasons(control: list[float], treatment: list[float], key: str, reason:
     assert reasons(control, treatment)[key] == reason
 
 
+def test_whole_numbers_beyond_64_bits() -> None:
+    assert welch([2**64, 1, 2], [1, 2, 3]) == welch([2.0**64, 1, 2], [1, 2, 3])
+
+
 def test_signs() -> None:
     block = welch([1, 2, 3], [4, 5, 6])
     assert block["mean_difference"] == 3
@@ -124,7 +128,10 @@ def test_samples_that_are_not_finite_are_refused(bad: float) -> None:
         welch([1, bad], [1, 2])
 
 
-@given(*(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=6) for _ in range(2)))
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**300), 10**300)
+
+
+@given(*(st.lists(NUMBERS, max_size=6) for _ in range(2)))
 def test_always_json_and_every_none_has_its_reason(control: list[float], treatment: list[float]) -> None:
     block, why = compare(control, treatment)
     json.dumps(block, allow_nan=False)
