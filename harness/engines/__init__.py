@@ -19,6 +19,10 @@ class Engine(Protocol):
     def needs_face(self) -> bool:
         """Whether trials reach the model through the gateway's HTTP face instead of ``client.ask``."""
 
+    @property
+    def trials_at_once(self) -> int | None:
+        """How many trials it can play at a time; ``None`` for any number. The others wait their turn unopened."""
+
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
         """Play the trial. Every model call goes through ``client`` or its HTTP face.
 

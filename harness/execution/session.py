@@ -26,7 +26,7 @@ from harness.execution.progress import Pace, Snapshot
 from harness.execution.runs import Conclusion, RunBook
 from harness.llm.gateway import Gateway
 from harness.llm.trial import TrialClient
-from harness.model import Cell, Experiment, TrialFailure, TrialPlan, TrialResult
+from harness.model import Cell, Experiment, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.populations import Population, load
 from harness.records import RunRegistry, WriterPool, session_timestamp, trial_line
 from harness.runner import provenance
@@ -69,11 +69,15 @@ class Session:
         self._parts, self._root, self._selection = parts, root, dict(selection or {})
         self._clock, self._now, self._started_at = clock, now, now()
         self._engines: dict[str, Engine] = {}
+        self._turns: dict[str, contextlib.AbstractAsyncContextManager[Any]] = {}
         self._populations: dict[tuple[Any, ...], Population] = {}
         self._plans: dict[Cell, CellPlan] = {}
         self._under_way: dict[tuple[str, str], Future[Played]] = {}
         self._counting = threading.Lock()
-        self._cells = self._cells_done = self._trials = self._trials_done = 0
+        self._cells = 0
+        self._cells_done: set[Cell] = set()
+        self._trials: set[str] = set()
+        self._trials_ended: set[str] = set()
         self._pace = Pace(clock)
         self._collector = Collector()
         self._loop: BackgroundLoop | None = None
@@ -99,10 +103,7 @@ class Session:
                 self._plans[cell], self._selection, self._session_facts
             ),
         )
-        window = self.settings.trial_window
-        self._window: contextlib.AbstractAsyncContextManager[Any] = (
-            contextlib.nullcontext() if window is None else asyncio.Semaphore(window)
-        )
+        self._window = _at_most(self.settings.trial_window)
         self._loop = BackgroundLoop()
         logging.getLogger().addHandler(self._collector)
         self.engine(self.settings.engine)
@@ -128,6 +129,7 @@ class Session:
         """The engine called ``name``, made once. Raises `ConfigurationError`."""
         if name not in self._engines:
             self._engines[name] = self._parts.engine(name, self.settings)
+            self._turns[name] = _at_most(self._engines[name].trials_at_once)
             if self._engines[name].needs_face:
                 self.loop.run(self.gateway.start_face())
         return self._engines[name]
@@ -147,7 +149,6 @@ class Session:
 
         Returns one `CellRun` per plan. Raises `HarnessError` when a run cannot be opened.
         """
-        self._plans.update({plan.cell: plan for plan in plans})
         declared = {plan.cell.experiment: self._declared(plan.experiment) for plan in plans}
         for opened in self._book.enter(plans, declared):
             if opened.run.joined:
@@ -156,8 +157,10 @@ class Session:
                     f"which has {len(opened.accepted)} finished trials."
                 )
             _log_arms(opened.experiment, plans)
-        for plan in plans:
-            self._trials += len(plan.trials)
+        self._plans.update({plan.cell: plan for plan in plans})
+        for name in dict.fromkeys(plan.engine for plan in plans):
+            self.engine(name)
+        self._trials.update(trial.trial.id for plan in plans for trial in plan.trials)
         started = [CellRun(plan) for plan in plans]
         owners: dict[str, list[CellRun]] = {}
         for cell_run in started:
@@ -171,7 +174,7 @@ class Session:
     def wait(self, cell_run: CellRun, tick: Callable[[], None]) -> CellOutcome:
         """Wait for a cell's trials, calling ``tick`` meanwhile, and count the cell as done."""
         outcome = outcome_of(cell_run, cell_run.wait(tick), self.stopped)
-        self._cells_done += 1
+        self._cells_done.add(cell_run.plan.cell)
         return outcome
 
     def expect(self, cells: int) -> None:
@@ -198,17 +201,18 @@ class Session:
             return self._already(opened.accepted[plan.trial.id])
         if key in self._under_way and not self._under_way[key].done():
             return self._under_way[key]
+        self._trials_ended.discard(plan.trial.id)  # a rerun tries it anew
         self._under_way[key] = self.loop.submit(self._play(cell_run, plan))
         return self._under_way[key]
 
     def _already(self, played: Played) -> Future[Played]:
         done: Future[Played] = Future()
         done.set_result(played)
-        self._count_trial()
+        self._count_trial(played.trial)
         return done
 
     async def _play(self, cell_run: CellRun, plan: TrialPlan) -> Played:
-        async with self._window:
+        async with self._window, self._turns[cell_run.plan.engine]:
             if self.stopped:
                 raise asyncio.CancelledError
             current.set(cell_run.output)
@@ -216,7 +220,7 @@ class Session:
             started, began = self._now(), self._clock()
             outcome: TrialResult | TrialFailure
             try:
-                outcome = await self.engine(cell_run.plan.engine).run(plan, client)
+                outcome = await self._engines[cell_run.plan.engine].run(plan, client)
             except Exception as error:
                 if self.stopped:
                     raise asyncio.CancelledError from error
@@ -260,15 +264,15 @@ class Session:
         except HarnessError as error:
             self.stop(str(error))
             raise
-        self._count_trial()
+        self._count_trial(trial)
         if isinstance(outcome, TrialFailure):
             return Played(trial, failure=outcome, seconds=seconds)
         opened.accepted[trial.id] = Played(trial, outcome.samples, seconds=seconds)
         return opened.accepted[trial.id]
 
-    def _count_trial(self) -> None:
+    def _count_trial(self, trial: Trial) -> None:
         with self._counting:
-            self._trials_done += 1
+            self._trials_ended.add(trial.id)
             self._pace.tick()
 
     # Looking and ending
@@ -278,13 +282,13 @@ class Session:
         gateway = self.gateway
         return Snapshot(
             self._cells,
-            self._cells_done,
-            self._trials,
-            self._trials_done,
+            len(self._cells_done),
+            len(self._trials),
+            len(self._trials_ended),
             gateway.calls,
             gateway.in_flight,
             gateway.tokens_in + gateway.tokens_out,
-            self._pace.seconds_left(self._trials - self._trials_done),
+            self._pace.seconds_left(len(self._trials) - len(self._trials_ended)),
         )
 
     def close(self, *, interrupted: bool = False) -> None:
@@ -304,6 +308,10 @@ class Session:
     def conclude(self) -> list[Conclusion]:
         """Write the artifact of every run that this session worked on. After `close`."""
         return self._book.conclude()
+
+
+def _at_most(number: int | None) -> contextlib.AbstractAsyncContextManager[Any]:
+    return contextlib.nullcontext() if number is None else asyncio.Semaphore(number)
 
 
 def _log_arms(experiment: str, plans: Sequence[CellPlan]) -> None:

@@ -48,8 +48,9 @@ class TinyTroupeEngine:
         home, origin = self._directory.name, str(Path(checkout).resolve())
         values = settings(checkout, model=model, temperature=temperature)
         worker.write_settings(Path(home), values)
+        self.trials_at_once: int | None = workers or os.cpu_count() or 1
         self._workers = Workers(
-            workers or os.cpu_count() or 1,
+            self.trials_at_once,
             worker.initialize,
             (origin, home, values),
             preload=preload.__name__,
