@@ -104,19 +104,20 @@ class _Sampler:
 
     def _object(self, plain: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties: Mapping[str, Schema] = plain.get("properties", {})
-        required = [name for name in plain.get("required", []) if isinstance(name, str)]
-        least = plain.get("minProperties", 0)
-        names = [name for name in properties if name in required or self._wanted(properties[name], depth)]
-        names += [name for name in required if name not in properties]
-        names += [name for name in properties if name not in names][: max(0, least - len(names))]
-        names = sorted(names, key=lambda name: name not in required)[
-            : max(plain.get("maxProperties", len(names)), len(required))
-        ]
-        rest = plain.get("additionalProperties", True)
-        value = {name: self.draw(properties.get(name, rest), depth + 1) for name in names}
-        for number in range(max(0, least - len(value))):
-            value[f"item_{number}"] = self.draw(rest, depth + 1)
-        return value
+        rest: Schema = plain.get("additionalProperties", True)
+        names = self._names(plain, properties, depth)
+        names += [f"item_{number}" for number in range(plain.get("minProperties", 0) - len(names))]
+        return {name: self.draw(properties.get(name, rest), depth + 1) for name in names}
+
+    def _names(self, plain: Mapping[str, Any], properties: Mapping[str, Schema], depth: int) -> list[str]:
+        """What is required, then what may be there, up to the number allowed and at least as many as asked."""
+        required = list(dict.fromkeys(plain.get("required", [])))
+        others = [name for name in properties if name not in required]
+        wanted = [name for name in others if self._wanted(properties[name], depth)]
+        spare = [name for name in others if name not in wanted]
+        missing = max(0, plain.get("minProperties", 0) - len(required) - len(wanted))
+        names = required + wanted + spare[:missing]
+        return names[: max(len(required), plain.get("maxProperties", len(names)))]
 
     def _wanted(self, schema: Schema, depth: int) -> bool:
         return schema is not False and depth < _DEEPEST and (not _refers(schema) or self._rng.random() < 0.5)
