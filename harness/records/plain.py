@@ -66,6 +66,8 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
 
 def differences(then: Any, now: Any) -> dict[str, tuple[Any, Any]]:
     """Dotted keys whose values differ, with both values; `NOT_SET` stands for a key that is not there."""
+    if repr(then) == repr(now):  # nearly always, and a session of many cells asks for each
+        return {}
     old, new = flat(plain(then)[0]), flat(plain(now)[0])
     pairs = {key: (old.get(key, NOT_SET), new.get(key, NOT_SET)) for key in sorted({*old, *new})}
     return {
