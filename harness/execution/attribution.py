@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import TextIO
+from typing import Any, TextIO
 
 LIMIT = 200_000
 """Characters of printed text, and a hundredth of it log records, kept per case: a runaway loop must not fill memory."""
@@ -58,30 +58,32 @@ def not_from_a_trial(record: logging.LogRecord) -> bool:
     return current.get() is None
 
 
-class _Router:
+class Router:
     """Stands in for a stream: a trial's text goes to its case, everybody else's passes through."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self.stream = stream
 
     def write(self, text: str) -> int:
         case = current.get()
         if case is None:
-            return self._stream.write(text)
+            return self.stream.write(text)
         case.write(text)
         return len(text)
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
+        return getattr(self.stream, name)
 
 
 @contextlib.contextmanager
-def routed_streams() -> Iterator[None]:
-    """While active, what trials print is kept for their cases."""
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Router(before[0]), _Router(before[1])
+def routed(*places: tuple[Any, str]) -> Iterator[None]:
+    """While active, what trials print to the streams at ``places`` (holder, attribute) is kept for their cases."""
+    for holder, name in places:
+        setattr(holder, name, Router(getattr(holder, name)))
     try:
         yield
     finally:
-        if isinstance(sys.stdout, _Router):
-            sys.stdout, sys.stderr = before
+        for holder, name in places:
+            stream = getattr(holder, name, None)
+            if isinstance(stream, Router):
+                setattr(holder, name, stream.stream)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import ConfigurationError, HarnessError
 from harness.execution.cells import Played
 from harness.model import Cell, Sample, Trial
 from harness.records import Design, Run, RunRegistry, files_of_run, merge, read
+from harness.records.plain import differences, shown
 from harness.records.reader import outcomes
 from harness.runner import provenance
 from harness.runner.plan import CellPlan
@@ -50,6 +51,7 @@ class RunBook:
         self._settings, self._registry, self._facts = settings, registry, facts
         self._open: dict[str, OpenRun] = {}
         self._of_cell: dict[Cell, OpenRun] = {}
+        self._arms: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def of(self, cell: Cell) -> OpenRun:
         """The run that ``cell`` belongs to."""
@@ -59,31 +61,46 @@ class RunBook:
         """Give every plan its run, opening or joining one where needed; the runs that are new to this session.
 
         ``declared`` has the hash of each experiment's own population. Raises `HarnessError` when a run cannot be
-        resumed or is held by another session.
+        resumed or is held by another session, and `ConfigurationError` for an arm set up in two ways.
         """
         members: dict[str, list[tuple[CellPlan, dict[str, Any]]]] = {}
+        arms: dict[str, dict[str, Any]] = {}
         for plan in plans:
-            base = provenance.base_settings(
-                plan, declared_population=declared[plan.cell.experiment], facts=self._facts
-            )
-            members.setdefault(provenance.digest(base), []).append((plan, base))
+            population = declared[plan.cell.experiment]
+            base = provenance.base_settings(plan, declared_population=population, facts=self._facts)
+            own = provenance.group_settings(plan, declared_population=population)
+            self._refuse_two_minds(plan.cell, {**base, **own})
+            key = provenance.digest(base)
+            members.setdefault(key, []).append((plan, base))
+            arms.setdefault(key, {})[plan.cell.group] = own
         opened = []
         for key, cells in members.items():
-            groups = {
-                plan.cell.group: provenance.group_settings(
-                    plan, declared_population=declared[plan.cell.experiment]
-                )
-                for plan, _ in cells
-            }
             known = self._open.get(key)
-            if known is None or any(known.groups.get(name) != setting for name, setting in groups.items()):
-                self._open[key] = self._enter(
-                    cells[0][0], cells[0][1], {**(known.groups if known else {}), **groups}
-                )
+            if known is None:
+                self._open[key] = self._enter(*cells[0], arms[key])
                 opened.append(self._open[key])
+            elif not arms[key].keys() <= known.groups.keys():
+                self._widen(known, arms[key], cells[0][0].reps)
+                opened.append(known)
             for plan, _ in cells:
                 self._of_cell[plan.cell] = self._open[key]
         return opened
+
+    def _refuse_two_minds(self, cell: Cell, settings: Mapping[str, Any]) -> None:
+        """An arm has one set of settings in a session: the records of two could not be told apart."""
+        known = self._arms.setdefault((cell.experiment, cell.group), settings)
+        changed = differences(known, settings)
+        if changed:
+            raise ConfigurationError(
+                f"Group {cell.group!r} of {cell.experiment} was set up in two ways in one session:",
+                *(f"  {key}: {shown(one)} and {shown(other)}" for key, (one, other) in changed.items()),
+                "Expected the same each time. Give one of the two another experiment's name, or select one with -k.",
+            )
+
+    def _widen(self, known: OpenRun, groups: Mapping[str, Any], reps: int) -> None:
+        """Let more groups into a run that this session is working on."""
+        known.groups.update(groups)
+        self._registry.open(known.experiment, known.settings, known.groups, reps, resume=known.run.id)
 
     def _enter(self, plan: CellPlan, base: Mapping[str, Any], groups: dict[str, Any]) -> OpenRun:
         run = self._registry.open(

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from _pytest.fixtures import FixtureDef
 
-from harness.execution.attribution import not_from_a_trial
+from harness.execution.attribution import not_from_a_trial, routed
 
 
 def generator_fixtures(item: pytest.Function) -> list[str]:
@@ -59,6 +60,16 @@ def keep_trial_logs_apart(config: pytest.Config) -> None:
         handler = getattr(plugin, name, None)
         if handler is not None:
             handler.addFilter(not_from_a_trial)
+
+
+def keep_trial_prints_apart(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
+    """While active, what trials print is kept for their cases, whether or not pytest captures at the moment."""
+    places: list[tuple[Any, str]] = [(sys, "stdout"), (sys, "stderr")]
+    capturing = getattr(config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
+    for part in (getattr(capturing, "out", None), getattr(capturing, "err", None)):
+        streams = getattr(part, "syscapture", part)
+        places += [(streams, name) for name in ("tmpfile", "_old") if hasattr(streams, name)]
+    return routed(*places)
 
 
 def explicit_option(config: pytest.Config, name: str) -> bool:

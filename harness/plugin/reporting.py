@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 
 from harness.errors import ExitCode, HarnessError
-from harness.execution.attribution import routed_streams
+from harness.execution.attribution import routed
 from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
 
@@ -22,7 +23,9 @@ def _state(config: pytest.Config) -> State | None:
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     if _state(item.config) is None:
         return (yield)
-    with routed_streams():
+    with routed(
+        (sys, "stdout"), (sys, "stderr")
+    ):  # a fixture such as capsys may have put streams of its own there
         return (yield)
 
 

@@ -11,7 +11,12 @@ import pytest
 from harness.errors import ConfigurationError, ExitCode, HarnessError, raise_if_any
 from harness.execution.cells import CellOutcome
 from harness.execution.session import Session
-from harness.plugin.internals import generator_fixtures, keep_trial_logs_apart, set_up
+from harness.plugin.internals import (
+    generator_fixtures,
+    keep_trial_logs_apart,
+    keep_trial_prints_apart,
+    set_up,
+)
 from harness.plugin.parts import parts
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of
@@ -29,16 +34,21 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         or (session.testsfailed and not config.option.continue_on_collection_errors)
     ):
         return (yield)
+    with keep_trial_prints_apart(config):
+        try:
+            _start_all(config, cases)
+        except HarnessError as error:
+            raise pytest.UsageError(str(error)) from None
+        return (yield)
+
+
+def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
     state = state_of(config)
-    try:
-        _refuse_what_cannot_be(config, cases)
-        _start(state, cases)
-        if _may_overlap(config):
-            _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
-    except HarnessError as error:
-        raise pytest.UsageError(str(error)) from None
+    _refuse_what_cannot_be(config, cases)
+    _start(state, cases)
+    if _may_overlap(config):
+        _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
     _say(config, state.session.notes if state.session else ())
-    return (yield)
 
 
 def _say(config: pytest.Config, notes: Sequence[str]) -> None:

@@ -95,7 +95,9 @@ def test_other_tests_run_beside_experiments(lab: Lab) -> None:
 
 
 def test_a_plain_test_may_carry_the_marker(lab: Lab) -> None:
-    lab.write("import pytest\n@pytest.mark.experiment('exp_3')\ndef test_it(experiment, group): assert group.name")
+    lab.write(
+        "import pytest\n@pytest.mark.experiment('exp_3')\ndef test_it(experiment, group): assert group.name"
+    )
     lab.run("--count=1").assert_outcomes(passed=2)
 
 
@@ -119,7 +121,12 @@ def test_both_groups_one_after_another_make_one_whole_run(lab: Lab) -> None:
 
 
 def test_a_class_of_cases_runs(lab: Lab) -> None:
-    lab.write(SMALL.replace("def test_small(cell):\n    cell.run()", "class TestSmall:\n    def test_it(self, cell): cell.run()"))
+    lab.write(
+        SMALL.replace(
+            "def test_small(cell):\n    cell.run()",
+            "class TestSmall:\n    def test_it(self, cell): cell.run()",
+        )
+    )
     lab.run().assert_outcomes(passed=2)
 
 

@@ -43,7 +43,16 @@ def test_small(cell):
 """
 ONE_PROPOSAL = SMALL.replace(', {"thing": "a lamp"}', ",")
 
-_LIGHT = ("-p", "no:langsmith_plugin", "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:cacheprovider")
+_LIGHT = (
+    "-p",
+    "no:langsmith_plugin",
+    "-p",
+    "no:hypothesispytest",
+    "-p",
+    "no:anyio",
+    "-p",
+    "no:cacheprovider",
+)
 """Without plugins that are beside the point and slow to load."""
 
 Before = Callable[[str, int], Awaitable[None]]
@@ -165,8 +174,6 @@ class Lab:
         paths = sorted(self.results.glob(f"*_{group}_run*.jsonl"))
         records = [json.loads(text) for path in paths for text in path.read_text().splitlines()]
         return [record for record in records if kind in (None, record["type"])]
-
-
 
 
 def environment() -> dict[str, str]:
