@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         Sample,
         Script,
     )
-    from harness.populations import Population, load
+    from harness.populations import Population
+    from harness.populations import load as load_population
     from harness.records import JSONLWriter, WriterPool, merge
 
 _HOME = {
@@ -47,10 +48,11 @@ _HOME = {
         "Sample",
         "Script",
     ),
-    "harness.populations": ("Population", "load"),
+    "harness.populations": ("Population",),
     "harness.records": ("JSONLWriter", "WriterPool", "merge"),
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_PLACES = {name: (module, name) for module, names in _HOME.items() for name in names}
+_PLACES["load_population"] = ("harness.populations", "load")
 
 __all__ = [
     "ActionsAtLeast",
@@ -72,15 +74,16 @@ __all__ = [
     "Sample",
     "Script",
     "WriterPool",
-    "load",
+    "load_population",
     "merge",
     "run",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
+    if name not in _PLACES:
         raise AttributeError(f"module 'harness' has no attribute {name!r}")
-    value = getattr(import_module(_MODULE_OF[name]), name)
+    module, attribute = _PLACES[name]
+    value = getattr(import_module(module), attribute)
     globals()[name] = value
     return value
