@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from functools import partial
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -29,7 +30,7 @@ class Workers:
 
     Each stands behind an executor of its own: in a shared pool, the death of one fails the work of all.
     ``initializer`` runs first in each process, with ``arguments``; ``preload`` is a module that the server
-    from which they are forked imports beforehand, with ``environment`` set.
+    from which they are forked imports meanwhile, with ``environment`` set.
     """
 
     def __init__(
@@ -44,7 +45,8 @@ class Workers:
         self._free = asyncio.Semaphore(size)
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
-        self._make: Callable[[], _Worker] = lambda: _Worker(initializer, arguments, preload, environment)
+        self._make = partial(_Worker, initializer, arguments)
+        _start_server(preload, environment)
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """``function(*arguments)`` in a process. Raises `WorkerDiedError`, and what the function raises.
@@ -86,11 +88,8 @@ class _Worker:
         self,
         initializer: Callable[..., None],
         arguments: tuple[Any, ...],
-        preload: str,
-        environment: Mapping[str, str],
     ) -> None:
         context = multiprocessing.get_context("forkserver")
-        _start_server(preload, environment)
         theirs, self._lifeline = context.Pipe(duplex=False)
         self._executor: Executor = ProcessPoolExecutor(
             1, mp_context=context, initializer=_live, initargs=(theirs, initializer, arguments)

@@ -259,6 +259,19 @@ def test_a_call_that_is_given_up_fails_the_trial_at_once(checkout: Path, kind: s
     on_bench(checkout, work, answers={kind: lambda: ""})
 
 
+def test_an_endpoint_that_is_gone_fails_the_trial_at_once(checkout: Path) -> None:
+    @dataclass
+    class Gone:
+        base_url: str = "http://127.0.0.1:9/v1"
+        token: str = "none"
+
+    async def work(bench: Bench) -> None:
+        with pytest.raises(ModelCallError, match=r"Trial toy/Control.*: TinyTroupe gave up a model call"):
+            await asyncio.wait_for(bench.engine.run(small(), Gone()), 30)  # type: ignore[arg-type]
+
+    on_bench(checkout, work)
+
+
 def test_hostile_scores_are_missing_and_do_not_fail_the_trial(checkout: Path) -> None:
     values: Iterator[Any] = iter(["7", "7, because", 10, True])
 
