@@ -6,6 +6,7 @@ The same object serves pytest, the command line and `harness.run`; concrete part
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import threading
@@ -35,6 +36,9 @@ from harness.runner.settings import Settings
 
 DRAIN_SECONDS = 10.0
 """How long an interrupted session waits for replies that are already paid for."""
+
+SETTLE_SECONDS = 1.0
+"""How long trials then have to end."""
 
 log = logging.getLogger("harness")
 
@@ -297,7 +301,10 @@ class Session:
             return
         self._closed = True
         self.stop("The session was interrupted." if interrupted else "The session has ended.")
-        self._loop.run(self.gateway.drain(DRAIN_SECONDS if interrupted else 0.0))
+        if interrupted:
+            self._loop.run(self.gateway.drain(DRAIN_SECONDS))
+            # The last reply of a trial finishes it: let that be written down.
+            concurrent.futures.wait(list(self._under_way.values()), timeout=SETTLE_SECONDS)
         for engine in self._engines.values():
             self._loop.run(engine.aclose())
         self._loop.run(self.gateway.aclose())

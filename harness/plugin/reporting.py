@@ -10,8 +10,11 @@ import pytest
 
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed
+from harness.execution.session import DRAIN_SECONDS
 from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
+
+WAITING = f"Interrupted: waiting up to {DRAIN_SECONDS:.0f} s for replies already paid for. Ctrl-C again leaves at once."
 
 
 def _state(config: pytest.Config) -> State | None:
@@ -47,12 +50,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if state is None or state.session is None:
         return
     interrupted = exitstatus == ExitCode.INTERRUPTED
+    if interrupted and state.session.progress().in_flight:
+        _say_what_is_waited_for(session.config)
     try:
         with heard_once(already=interrupted):
             state.session.close(interrupted=interrupted)
             state.conclusions += state.session.conclude()
     except HarnessError as error:
         pytest.exit(str(error), returncode=int(ExitCode.FAILED))
+
+
+def _say_what_is_waited_for(config: pytest.Config) -> None:
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.ensure_newline()
+        reporter.write_line(WAITING)
+        reporter.flush()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

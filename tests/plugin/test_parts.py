@@ -168,14 +168,9 @@ NOTE = (
 
 @pytest.mark.parametrize("kind", TEARDOWNS)
 def test_a_case_with_a_teardown_runs_at_its_own_turn(lab: Lab, kind: str) -> None:
-    body = SMALL.replace("def test_small(cell):", "def test_small(cell, aid):\n    note('run')")
-    lab.write(
-        SMALL.split("@pytest.mark.experiment")[0]
-        + NOTE
-        + TEARDOWNS[kind]
-        + "@pytest.mark.experiment"
-        + body.split("@pytest.mark.experiment")[1]
-    )
+    own_turn = SMALL.replace("def test_small(cell):", "def test_small(cell, aid):\n    note('run')")
+    design, marker, test = own_turn.partition("@pytest.mark.experiment")
+    lab.write("".join([design, NOTE, TEARDOWNS[kind], marker, test]))
     result = lab.run()
     result.assert_outcomes(passed=2)
     assert lab.meta()["partial"] is False

@@ -121,12 +121,8 @@ def test_both_groups_one_after_another_make_one_whole_run(lab: Lab) -> None:
 
 
 def test_a_class_of_cases_runs(lab: Lab) -> None:
-    lab.write(
-        SMALL.replace(
-            "def test_small(cell):\n    cell.run()",
-            "class TestSmall:\n    def test_it(self, cell): cell.run()",
-        )
-    )
+    inside = "class TestSmall:\n    def test_it(self, cell): cell.run()"
+    lab.write(SMALL.replace("def test_small(cell):\n    cell.run()", inside))
     lab.run().assert_outcomes(passed=2)
 
 

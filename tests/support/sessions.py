@@ -136,6 +136,7 @@ class Lab:
             [sys.executable, "-m", "pytest", *_LIGHT, "-m", "experiment", *options],
             cwd=self.path,
             env=environment() | variables,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
