@@ -24,16 +24,22 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 _TOPICS = {"introduc": "introduction", "brainstorm": "idea", "debat": "debate", "consolidat": "summary"}
 
 
-def turn(request: Request, rng: Random) -> dict[str, Any]:
-    """One to three actions that end in DONE, with the state of mind where the schema has one."""
+def actions(request: Request, rng: Random) -> dict[str, list[dict[str, str]]]:
+    """One to three actions that end in DONE."""
     texts = list(texts_of(request.messages))
     name, topic = persona_name(texts), _topic(texts)
     said = _speech(topic, name, rng)
-    actions = [_action("TALK", said), _action("DONE", "")]
+    done = [_action("TALK", said), _action("DONE", "")]
     if rng.random() < 0.6:
-        actions.insert(0, _action("THINK", f"{name or 'I'}, to myself: {phrases.sentence(rng)}"))
+        done.insert(0, _action("THINK", f"{name or 'I'}, to myself: {phrases.sentence(rng)}"))
     elif rng.random() < 0.1:
-        actions = actions[-1:]
+        done = done[-1:]
+    return {"actions": done}
+
+
+def turn(request: Request, rng: Random) -> dict[str, Any]:
+    """`actions`, with the state of mind that TinyTroupe's schemas have beside them."""
+    acted = actions(request, rng)
     state = {
         "goals": f"Be heard on this: {phrases.sentence(rng)}",
         "context": [phrases.sentence(rng)],
@@ -41,8 +47,8 @@ def turn(request: Request, rng: Random) -> dict[str, Any]:
         "emotions": rng.choice(["calm", "curious", "impatient", "hopeful", "wary"]),
     }
     return {
-        "actions": actions,
-        "action": actions[0],
+        **acted,
+        "action": acted["actions"][0],
         "cognitive_state": state,
         "reasoning": phrases.sentence(rng),
     }
@@ -54,9 +60,11 @@ def _action(kind: str, content: str) -> dict[str, str]:
 
 def _topic(texts: Sequence[str]) -> str:
     """What was asked for last; the history stands in the prompt in order."""
-    text = "\n".join(texts).lower()
-    latest, topic = max((text.rfind(mark), topic) for mark, topic in _TOPICS.items())
-    return topic if latest >= 0 else "talk"
+    for text in map(str.lower, reversed(texts)):
+        latest, topic = max((text.rfind(mark), topic) for mark, topic in _TOPICS.items())
+        if latest >= 0:
+            return topic
+    return "talk"
 
 
 def _speech(topic: str, name: str, rng: Random) -> str:

@@ -23,7 +23,7 @@ DIMENSIONS = 1536
 
 Author = Callable[[Request, Random], dict[str, Any]]
 _AUTHORS: Mapping[str, Author] = {
-    "turn": answers.turn,
+    "turn": answers.actions,
     "score": answers.score,
     "check": answers.check,
     "extraction": lambda request, rng: answers.extraction_from_schema(_schema(request), rng),
