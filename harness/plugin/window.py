@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import harness.stats as stats
 from harness.errors import ConfigurationError, ExitCode, HarnessError, raise_if_any
 from harness.execution.cells import CellOutcome
 from harness.execution.session import Session
@@ -44,11 +45,13 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
     state = state_of(config)
-    _refuse_what_cannot_be(config, cases)
+    _refuse_one_out_for_many(config, cases)
     _start(state, cases)
     if _may_overlap(config):
         _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
     _say(config, state.session.notes if state.session else ())
+    if state.prepared and len({case.group for item in cases if (case := case_of(item)) is not None}) > 1:
+        stats.preload()
 
 
 def _say(config: pytest.Config, notes: Sequence[str]) -> None:
@@ -57,11 +60,7 @@ def _say(config: pytest.Config, notes: Sequence[str]) -> None:
         reporter.write_line(note)
 
 
-def _refuse_what_cannot_be(config: pytest.Config, cases: list[pytest.Item]) -> None:
-    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None):
-        raise HarnessError(
-            "-n: experiments run in one process here and overlap by themselves; leave -n out and use --concurrency N."
-        )
+def _refuse_one_out_for_many(config: pytest.Config, cases: list[pytest.Item]) -> None:
     experiments = {case.experiment.name for item in cases if (case := case_of(item)) is not None}
     if state_of(config).settings.out is not None and len(experiments) > 1:
         raise HarnessError(
