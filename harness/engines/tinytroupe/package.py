@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -52,11 +53,10 @@ def import_package(checkout: str) -> None:
     """
     stand_in()
     logging.getLogger().addHandler(logging.NullHandler())  # without any, its first message would set one up
-    sys.path.insert(0, checkout)
     # Its embedding client wants a key at import; the trial's own is set later.
     os.environ.setdefault("OPENAI_API_KEY", "set per trial")
     os.environ["TIKTOKEN_CACHE_DIR"] = _encodings()
-    with contextlib.redirect_stdout(io.StringIO()):  # a disclaimer and the whole configuration
+    with _first_on_path(checkout), contextlib.redirect_stdout(io.StringIO()):  # it prints all its settings
         package = importlib.import_module("tinytroupe")
         for name in _MODULES:
             importlib.import_module(f"tinytroupe.{name}")
@@ -65,6 +65,16 @@ def import_package(checkout: str) -> None:
             f"TinyTroupe is imported from {package.__file__} already; expected {checkout}. "
             "Run one checkout per session."
         )
+
+
+@contextlib.contextmanager
+def _first_on_path(folder: str) -> Iterator[None]:
+    """For the import alone: a checkout has folders, such as ``tests``, with names that others' modules have."""
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
 
 
 def theirs(module: str) -> Any:
