@@ -57,7 +57,8 @@ class JSONLWriter:
 
     The file is ``path``; else ``name`` in ``directory`` (default: the current one); else a name made of the
     time. A name that is taken gets ``-2``, ``-3``, … before its suffix. ``metadata`` becomes the first line
-    when the file is created. Safe to use from several threads. Raises `HarnessError` when the place cannot
+    when the file is created. The file is open only while a line is written, since a session may have more cells
+    than a process may have open files. Safe to use from several threads. Raises `HarnessError` when the place cannot
     be written to; what was written before stays readable.
     """
 
@@ -73,8 +74,9 @@ class JSONLWriter:
         wanted = path if path is not None else (directory or Path()) / generated
         make_directory(wanted.parent)
         self._lock = threading.Lock()
-        self.path, self._file = _create(wanted)
+        self.path = _create(wanted)
         self._size = 0
+        self._closed = False
         if metadata is not None:
             self._start(metadata)
 
@@ -82,7 +84,7 @@ class JSONLWriter:
         """Append one line. When this returns, the line survives the death of this process."""
         line = to_line(record)
         with self._lock:
-            if self._file < 0:
+            if self._closed:
                 raise HarnessError(f"{self.path} is closed; a record came after the end of the session.")
             with explained(self.path, "write a record to"):
                 self._append(line)
@@ -90,29 +92,29 @@ class JSONLWriter:
     def close(self) -> None:
         """Make everything durable and close. A second call does nothing."""
         with self._lock:
-            file, self._file = self._file, -1
-            if file >= 0:
-                with explained(self.path, "finish writing"):
-                    _close(file)
+            before, self._closed = self._closed, True
+            if not before:
+                with explained(self.path, "finish writing"), _opened(self.path) as file:
+                    os.fsync(file)
 
     def _start(self, metadata: Mapping[str, Any]) -> None:
         try:
             self.write(metadata)
         except HarnessError:
-            os.close(self._file)
-            self._file = -1
+            self._closed = True
             self.path.unlink(missing_ok=True)
             raise
 
     def _append(self, line: bytes) -> None:
         rest = memoryview(line)
-        try:
-            while rest:
-                rest = rest[os.write(self._file, rest) :]
-        except OSError:
-            with suppress(OSError):  # without it the reader finds a torn line, and says so
-                os.ftruncate(self._file, self._size)
-            raise
+        with _opened(self.path) as file:
+            try:
+                while rest:
+                    rest = rest[os.write(file, rest) :]
+            except OSError:
+                with suppress(OSError):  # without it the reader finds a torn line, and says so
+                    os.ftruncate(file, self._size)
+                raise
         self._size += len(line)
 
     def __enter__(self) -> Self:
@@ -194,19 +196,22 @@ class WriterPool:
         self.close_all()
 
 
-def _create(wanted: Path) -> tuple[Path, int]:
+def _create(wanted: Path) -> Path:
     number, path = 1, wanted
     with explained(wanted, "create"):
         while True:
             try:
-                return path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+                return path
             except FileExistsError:
                 number += 1
                 path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
 
 
-def _close(file: int) -> None:
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    file = os.open(path, os.O_WRONLY | os.O_APPEND)
     try:
-        os.fsync(file)
+        yield file
     finally:
         os.close(file)
