@@ -43,6 +43,11 @@ class Reply:
     """A model's answer. ``model`` is the one that answered; tokens are as the provider billed them.
 
     ``data`` is the parsed JSON when the request asked for JSON (validated against its schema), else ``None``.
+    ``tokens_in`` is everything read, ``tokens_cached`` the part of it that came from the provider's cache and
+    ``tokens_written`` the part that was put there; ``tokens_out`` is everything written, thinking included.
+    ``refusal``: the model, or its provider, declined to answer; ``text`` is what it said instead, maybe nothing.
+    ``cost`` is in US dollars, from the provider where it states one, else the gateway's from its price table;
+    ``None`` with ``cost_reason`` where it is not known.
     ``call`` names the call within its trial (kind, request digest, occurrence); the gateway fills it in.
     """
 
@@ -55,6 +60,11 @@ class Reply:
     tool_calls: Sequence[Mapping[str, Any]] = ()
     fingerprint: str | None = None
     call: str = ""
+    refusal: bool = False
+    tokens_cached: int = 0
+    tokens_written: int = 0
+    cost: float | None = None
+    cost_reason: str | None = None
 
 
 class Provider(Protocol):
