@@ -31,7 +31,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -61,17 +61,16 @@ PARAMETERS = {
 
 
 async def notebook(
-    checkout: Path, sizes: Mapping[str, int], latency: float
+    checkout: Path, sizes: Mapping[str, int], provider: Any, arms: Sequence[str] = ARMS
 ) -> tuple[float, dict[str, Counter[str]]]:
-    """Wall seconds of both arms at once, and each arm's calls by kind."""
+    """Wall seconds of all arms at once, and each arm's calls by kind."""
     from harness.llm.gateway import Gateway
-    from harness.llm.providers.rehearsal import Rehearsal
 
-    gateway = Gateway(Rehearsal(0, latency=latency), concurrency=None)
+    gateway = Gateway(provider, concurrency=None)
     url = await gateway.start_face()
-    clients = {arm: gateway.open_trial(f"notebook/{arm}") for arm in ARMS}
+    clients = {arm: gateway.open_trial(f"notebook/{arm}") for arm in arms}
     began = time.perf_counter()
-    await asyncio.gather(*(notebook_arm(checkout, arm, sizes, url, clients[arm].token) for arm in ARMS))
+    await asyncio.gather(*(notebook_arm(checkout, arm, sizes, url, clients[arm].token) for arm in arms))
     seconds = time.perf_counter() - began
     await gateway.aclose()
     return seconds, {arm: Counter(client.usage().calls) for arm, client in clients.items()}
@@ -231,6 +230,8 @@ def main() -> None:
 
 
 def compare(checkout: Path, sizes: Mapping[str, int], options: argparse.Namespace) -> None:
+    from harness.llm.providers.rehearsal import Rehearsal
+
     latency = options.latency / 1000
     workers = options.workers or (os.cpu_count() or 1) * (8 if latency else 1)
     print(
@@ -239,7 +240,7 @@ def compare(checkout: Path, sizes: Mapping[str, int], options: argparse.Namespac
     theirs = ours = None
     counts: dict[str, Counter[str]] = {}
     if options.only != "harness":
-        theirs, by_arm = asyncio.run(notebook(checkout, sizes, latency))
+        theirs, by_arm = asyncio.run(notebook(checkout, sizes, Rehearsal(0, latency=latency)))
         counts["notebook"] = sum(by_arm.values(), Counter())
         print(f"notebook: {theirs:8.1f} s, {counts['notebook'].total()} calls", flush=True)
     if options.only != "notebook":
