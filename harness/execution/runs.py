@@ -34,7 +34,7 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What a session left of a run: its files, or why there is no artifact."""
+    """What a session left of a run: its files, and what could not be written."""
 
     experiment: str
     run_id: str
@@ -154,14 +154,24 @@ class RunBook:
             if not files:
                 return Conclusion(entered.experiment, entered.run.id, (), None, problem="no trial ended")
             artifact = merge(files, stats=stats)[0]
-            if self._settings.out is not None:
-                merge(files, self._settings.out, stats=stats)
             meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
             if not meta["partial"]:
                 self._registry.finish(entered.run.id)
-            return Conclusion(entered.experiment, entered.run.id, tuple(files), artifact, meta)
+            problem = self._copied(files)
+            return Conclusion(entered.experiment, entered.run.id, tuple(files), artifact, meta, problem)
         except HarnessError as error:
             return Conclusion(entered.experiment, entered.run.id, tuple(files), None, problem=str(error))
+
+    def _copied(self, files: Sequence[Path]) -> str | None:
+        """Write the artifact where ``--out`` wants it too; why that failed, if it did."""
+        import harness.stats as stats
+
+        try:
+            if self._settings.out is not None:
+                merge(files, self._settings.out, stats=stats)
+        except HarnessError as error:
+            return f"--out: {error}"
+        return None
 
 
 def _played(record: Mapping[str, Any]) -> Played:

@@ -314,7 +314,7 @@ class Session:
 
     def conclude(self) -> list[Conclusion]:
         """Write the artifact of every run that this session worked on. After `close`."""
-        return self._book.conclude()
+        return self._book.conclude() if self._loop is not None else []  # without a loop it never started
 
 
 def _at_most(number: int | None) -> contextlib.AbstractAsyncContextManager[Any]:

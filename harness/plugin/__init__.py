@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.plugin.options import pytest_addoption
 from harness.plugin.selection import (
     MARKER,
@@ -24,6 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{MARKER}(*experiments): cases over (experiment, group, rep) of the experiments named or given; "
         "they run only under -m experiment.",
     )
+    if selected(config) and not config.option.collectonly and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(
+            "-n: experiments run in one process here and overlap by themselves; leave -n out, or say -n 0 and "
+            "--concurrency N."
+        )
     if selected(config):  # everyone else's test run stays as light as it was
         from harness.plugin import fixtures
 
@@ -40,3 +47,17 @@ def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest
     if left_out(config) and not items:
         return "Experiments run only when asked for: add -m experiment."
     return None
+
+
+def pytest_exception_interact(
+    node: pytest.Item | pytest.Collector, call: pytest.CallInfo[Any], report: pytest.CollectReport
+) -> None:
+    """A declaration at fault is shown by its place and message, without a traceback through this package."""
+    raised = call.excinfo
+    if (
+        isinstance(report, pytest.CollectReport)
+        and raised is not None
+        and isinstance(raised.value, HarnessError)
+    ):
+        lines = [entry.lineno + 1 for entry in raised.traceback if entry.path == node.path]
+        report.longrepr = (f"{node.path.name}:{lines[-1]}: " if lines else "") + str(raised.value)

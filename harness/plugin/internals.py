@@ -8,14 +8,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
+import re
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from _pytest.fixtures import FixtureDef
+from _pytest.mark.expression import Expression
 
 from harness.execution.attribution import not_from_a_trial, routed
+
+MANY = 10
+"""Names in a ``-m`` expression that are tried both ways."""
 
 
 def generator_fixtures(item: pytest.Function) -> list[str]:
@@ -70,6 +76,19 @@ def keep_trial_prints_apart(config: pytest.Config) -> contextlib.AbstractContext
         streams = getattr(part, "syscapture", part)
         places += [(streams, name) for name in ("tmpfile", "_old") if hasattr(streams, name)]
     return routed(*places)
+
+
+def asks_for(expression: str, marker: str) -> bool:
+    """Whether the ``-m`` expression names ``marker`` and can hold for a test because it has it."""
+    if not re.search(rf"\b{marker}\b", expression):
+        return False
+    compiled = Expression.compile(expression)
+    others = sorted({*re.findall(r"[A-Za-z_][\w.]*", expression)} - {marker})[:MANY]
+    for having in itertools.product((True, False), repeat=len(others)):
+        marks = dict(zip(others, having, strict=True))
+        if compiled.evaluate(lambda name, /, **_: name == marker or marks.get(name, False)):  # noqa: B023
+            return True
+    return False
 
 
 def explicit_option(config: pytest.Config, name: str) -> bool:

@@ -50,19 +50,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if state is None or state.session is None:
         return
     interrupted = exitstatus == ExitCode.INTERRUPTED
-    if interrupted and state.session.progress().in_flight:
-        _say_what_is_waited_for(session.config)
     try:
         with heard_once(already=interrupted):
+            if interrupted:
+                state.session.stop("The session was interrupted.")
+                _say_what_is_waited_for(session.config, state.session.progress().in_flight)
             state.session.close(interrupted=interrupted)
             state.conclusions += state.session.conclude()
+        if exitstatus == ExitCode.OK and any(one.problem for one in state.conclusions):
+            session.exitstatus = ExitCode.FAILED
     except HarnessError as error:
         pytest.exit(str(error), returncode=int(ExitCode.FAILED))
 
 
-def _say_what_is_waited_for(config: pytest.Config) -> None:
+def _say_what_is_waited_for(config: pytest.Config, in_flight: int) -> None:
     reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None:
+    if reporter is not None and in_flight:
         reporter.ensure_newline()
         reporter.write_line(WAITING)
         reporter.flush()
@@ -70,7 +73,7 @@ def _say_what_is_waited_for(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     state = _state(config)
-    if state is None or state.session is None:
+    if state is None or not state.conclusions:
         return
     from harness.plugin.summary import write_summary
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import pytest
 
 from harness.errors import ConfigurationError
 from harness.model import Experiment
-from harness.plugin.internals import explicit_option
+from harness.plugin.internals import asks_for, explicit_option
 from harness.plugin.state import state_of
 from harness.runner.plan import arm_order, choose_mode
 
@@ -32,7 +31,7 @@ class Case:
 
 def selected(config: pytest.Config) -> bool:
     """Whether ``-m`` asks for experiments by name. Without that none runs: they may cost money."""
-    return re.search(rf"\b{MARKER}\b", config.getoption("markexpr", "") or "") is not None
+    return asks_for(config.getoption("markexpr", "") or "", MARKER)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -47,8 +46,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         cases = list(_cases(metafunc, mark))
     except ConfigurationError as error:
-        raise pytest.Collector.CollectError(str(error)) from None
-    metafunc.parametrize(CASE, cases, ids=map(_id, cases), indirect=True)
+        state_of(metafunc.config).faults.update(dict.fromkeys(error.problems))
+        metafunc.parametrize(CASE, [pytest.param(None, id="not-to-be-had")], indirect=True)
+    else:
+        metafunc.parametrize(CASE, cases, ids=map(_id, cases), indirect=True)
 
 
 def _id(case: Case) -> str:
@@ -107,6 +108,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.hook.pytest_deselected(items=[item for item in items if item not in stay])
             items[:] = kept
         return
+    if state_of(config).faults:
+        raise pytest.UsageError("\n".join(state_of(config).faults))
     _interleave(config, items)
 
 

@@ -25,7 +25,8 @@ class State:
 
     ``wanted`` are the experiments of a marker without arguments: those that the command line or `harness.run` asked
     for; ``None`` means every registered one. ``prepared`` are cases that were started ahead of their turn, ``outcomes``
-    those that ended, ``one_by_one`` why a case was not started ahead, ``conclusions`` what was left of each run.
+    those that ended, ``one_by_one`` why a case was not started ahead, ``conclusions`` what was left of each run,
+    ``faults`` what was asked for and cannot be had.
     """
 
     config: pytest.Config
@@ -35,6 +36,7 @@ class State:
     outcomes: dict[str, tuple[Cell, CellOutcome]] = field(default_factory=dict)
     one_by_one: dict[str, str] = field(default_factory=dict)
     conclusions: list[Conclusion] = field(default_factory=list)
+    faults: dict[str, None] = field(default_factory=dict)
     _settings: Settings | None = None
     _studies: Studies | None = None
 

@@ -30,7 +30,7 @@ def write_summary(reporter: Any, state: State, conclusions: Sequence[Conclusion]
 def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     """What a run came to, in lines of at most 80 columns where names allow."""
     meta = conclusion.meta
-    if conclusion.problem is not None:
+    if conclusion.artifact is None:
         yield f"No artifact: {conclusion.problem}"
         return
     if meta["rehearsal"]:
@@ -45,9 +45,10 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     if meta["partial"]:
         yield "PARTIAL: the artifact claims nothing for what is missing. The same command again goes on."
     yield from (f"  {warning}" for warning in meta["warnings"])
-    assert conclusion.artifact is not None
     yield f"Artifact: {_shown(conclusion.artifact, here)}"
     yield f"Beside it: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"
+    if conclusion.problem is not None:
+        yield f"NOT WRITTEN: {conclusion.problem}"
 
 
 def arm(metadata: Mapping[str, Any]) -> str:

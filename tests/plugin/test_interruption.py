@@ -110,7 +110,7 @@ def test_ctrl_c_keeps_what_was_paid_for_and_says_what_is_missing(held_lab: Lab) 
     process.send_signal(signal.SIGINT)
     read_until(process, "waiting up to 10 s for replies already paid for")
     said = release(process)
-    assert process.returncode == 2
+    assert process.returncode == 2, said
     assert "Traceback" not in said
     assert "PARTIAL" in said
     assert "2 of 8 trials finished" in said
