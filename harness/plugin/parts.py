@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from harness.engines import Engine
 from harness.errors import ConfigurationError
 from harness.execution.session import Parts
@@ -9,6 +11,8 @@ from harness.llm.gateway import Gateway
 from harness.runner.settings import CHECKOUT_VARIABLE, Settings
 
 ENGINES = ("embedded", "tinytroupe")
+WAITING_PER_PROCESSOR = 8
+"""Worker processes per processor when the model takes its time: each costs some 60 MB and waits most of it."""
 
 
 def parts() -> Parts:
@@ -38,5 +42,15 @@ def make_engine(name: str, settings: Settings) -> Engine:
                 f"--engine tinytroupe: {CHECKOUT_VARIABLE} is not set; expected the path of a checkout of "
                 "microsoft/TinyTroupe. Set it, or use --engine embedded."
             )
-        return TinyTroupeEngine(settings.checkout, workers=settings.workers, temperature=settings.temperature)
+        return TinyTroupeEngine(
+            settings.checkout, workers=workers(settings), temperature=settings.temperature
+        )
     raise ConfigurationError(f"--engine {name!r}: no such engine; expected one of {', '.join(ENGINES)}.")
+
+
+def workers(settings: Settings) -> int:
+    """Processes for an engine that needs them: one per processor, more where replies are awaited."""
+    processors = os.cpu_count() or 1
+    if settings.workers is not None or settings.model == "rehearsal":
+        return settings.workers or processors
+    return min(WAITING_PER_PROCESSOR * processors, settings.concurrency or WAITING_PER_PROCESSOR * processors)
