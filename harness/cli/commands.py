@@ -85,12 +85,8 @@ def run(
     }
     options = [f"{name}={value}" for name, value in named.items() if value is not None]
     options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
-    keywords = [f"({' or '.join(exp)})"] if exp and path else []
-    if group:
-        keywords.append(group)
-    if keywords:
-        options += ["-k", " and ".join(keywords)]
-    raise typer.Exit(launch(Request(exp or None, group), options, path))
+    request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
+    raise typer.Exit(launch(request, options, path))
 
 
 def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
-from harness.model import Experiment, Group, Mode, Proposition
+from harness.model import Experiment, Group, Mode, Proposition, Script
 from harness.plugin.parts import ENGINES
 from harness.populations import load
 from harness.runner.plan import choose_mode, panels_of
 from harness.studies import Sources, registered
+
+WIDTH = 80
 
 
 def show(path: Path | None, mode: str | None, engine: str, sources: Sources) -> None:
@@ -57,7 +61,8 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
     for group in experiment.groups:
         low, high = expected_calls(experiment, group, size, sizes, engine)
         calls = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        yield f"    {group.name:<10} {calls} model calls: {_arm(group)}"
+        line = f"{group.name:<10} {calls} model calls: {_arm(group)}"
+        yield from textwrap.wrap(line, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 15)
     yield ""
 
 
@@ -92,11 +97,11 @@ def expected_calls(
 def _per_trial(
     experiment: Experiment, group: Group, mode: Mode, people: int, personal: int, panel_wide: int, engine: str
 ) -> tuple[int, int]:
-    calls = _formula(engine)(
+    calls = _formula(engine, experiment.script)(
         people,
         mode.steps,
         correction=group.correction is not None,
-        interventions=len(group.interventions),
+        interventions=sum(one.textual is not None for one in group.interventions),
         person_metrics=personal,
         panel_metrics=panel_wide,
         extraction=experiment.script.extraction is not None,
@@ -109,11 +114,12 @@ def _per_trial(
     return sum(calls.values()) - optional, sum(calls.values()) + retries * again
 
 
-def _formula(engine: str) -> Callable[..., dict[str, int]]:
+def _formula(engine: str, script: Script) -> Callable[..., dict[str, int]]:
     if engine == "embedded":
         from harness.engines.embedded import expected_calls
 
-        return expected_calls
+        parts = {"introduction": script.introduction, "consolidation": script.consolidation}
+        return functools.partial(expected_calls, **{name: words is not None for name, words in parts.items()})
     from harness.engines import tinytroupe
 
     return tinytroupe.expected_calls

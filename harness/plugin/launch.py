@@ -12,7 +12,7 @@ import pytest
 from harness.errors import ExitCode
 from harness.execution.runs import Conclusion
 from harness.model import Experiment
-from harness.plugin.selection import case_of
+from harness.plugin.selection import Case, case_of
 from harness.plugin.state import state_of
 
 CASES = Path(__file__).with_name("cases.py")
@@ -20,9 +20,13 @@ CASES = Path(__file__).with_name("cases.py")
 
 @dataclass
 class Request:
-    """A plugin that carries what was asked for into the session, and what came of it out of it."""
+    """A plugin that carries what was asked for into the session, and what came of it out of it.
+
+    ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
+    """
 
     wanted: Sequence[Experiment | str] | None = None
+    only: Sequence[str] = ()
     group: str | None = None
     conclusions: list[Conclusion] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
@@ -33,16 +37,28 @@ class Request:
         state.conclusions = self.conclusions
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        for item in items:
-            case = case_of(item)
-            if case is not None:
-                self.collected[case.experiment.name] = case.experiment
-        known = list(dict.fromkeys(group.name for one in self.collected.values() for group in one.groups))
-        if self.group is not None and self.group not in known:
-            raise pytest.UsageError(
-                f"--group {self.group!r}: no such group; expected one of {', '.join(known)}."
-            )
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        cases = [case for item in items if (case := case_of(item)) is not None]
+        self.collected.update({case.experiment.name: case.experiment for case in cases})
+        if not state_of(config).faults:
+            self._refuse_unknown()
+        kept = [item for item in items if (case := case_of(item)) is None or self._wants(case)]
+        if len(kept) < len(items):
+            config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+            items[:] = kept
+
+    def _wants(self, case: Case) -> bool:
+        return (not self.only or case.experiment.name in self.only) and self.group in (None, case.group)
+
+    def _refuse_unknown(self) -> None:
+        groups = [group.name for one in self.collected.values() for group in one.groups]
+        asked = [("exp", "experiment", name, list(self.collected)) for name in self.only]
+        asked += [("group", "group", self.group, groups)] if self.group is not None else []
+        for option, kind, name, known in asked:
+            if name not in known:
+                raise pytest.UsageError(
+                    f"--{option} {name!r}: no such {kind}; expected one of {', '.join(dict.fromkeys(known)) or 'none'}."
+                )
 
 
 def launch(request: Request, options: Sequence[str], path: Path | None = None) -> int:

@@ -43,7 +43,7 @@ def test_small(cell):
 """
 ONE_PROPOSAL = SMALL.replace(', {"thing": "a lamp"}', ",")
 
-_LIGHT = (
+LIGHT = (
     "-p",
     "no:langsmith_plugin",
     "-p",
@@ -124,16 +124,16 @@ class Lab:
 
     def run(self, *options: str, model: str = "watched") -> pytest.RunResult:
         """``pytest -m experiment`` with ``options``."""
-        return self.pytester.runpytest_inprocess(*_LIGHT, "-m", "experiment", f"--model={model}", *options)
+        return self.pytester.runpytest_inprocess(*LIGHT, "-m", "experiment", f"--model={model}", *options)
 
     def bare(self, *options: str) -> pytest.RunResult:
         """``pytest`` with ``options`` and no others."""
-        return self.pytester.runpytest_inprocess(*_LIGHT, *options)
+        return self.pytester.runpytest_inprocess(*LIGHT, *options)
 
     def start(self, *options: str, **variables: str) -> subprocess.Popen[str]:
         """The same in a process of its own; standard output and error are one pipe."""
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", *_LIGHT, "-m", "experiment", *options],
+            [sys.executable, "-m", "pytest", *LIGHT, "-m", "experiment", *options],
             cwd=self.path,
             env=environment() | variables,
             stdin=subprocess.PIPE,

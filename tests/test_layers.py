@@ -1,0 +1,177 @@
+"""The layer table of the design, held against every import of the package."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.sessions import environment
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "harness"
+LAYERS = (
+    {"errors", "model"},
+    {"populations", "llm", "records", "stats", "telemetry"},
+    {"engines", "reports"},
+    {"runner", "execution", "studies", "operations"},
+    {"plugin", "cli", "api", "__init__"},
+)
+LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
+STRANGERS = 1
+"""The layer whose packages do not import each other; elsewhere neighbours may."""
+SDKS = {"openai", "anthropic", "langsmith", "sentry_sdk", "dask"}
+NOT_OURS = {"openai": {"harness.engines.tinytroupe.package"}}
+"""Who hands a foreign package the client that it would make itself."""
+HEAVY = (
+    "anthropic", "duckdb", "jsonschema", "matplotlib", "nbformat", "numpy", "openai", "pydantic", "rich", "scipy",
+    "sqlite3", "starlette", "typer", "uvicorn",
+)  # fmt: skip
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+def part_of(module: str) -> str:
+    """The layer's name for a dotted module of ours: its second part; the package itself is ``__init__``."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every module imported in ``tree``, however deep, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a module belongs"
+            assert node.module is not None
+            yield node.module, node.lineno
+            if node.module == "harness":
+                yield from ((f"harness.{alias.name}", node.lineno) for alias in node.names)
+
+
+def all_imports() -> Iterator[tuple[str, str, str]]:
+    """(our module, what it imports, where it stands)."""
+    for path in modules():
+        for imported, line in imports(ast.parse(path.read_text("utf-8"))):
+            yield name_of(path), imported, f"{path.relative_to(ROOT)}:{line}: imports {imported}"
+
+
+def inner() -> Iterator[tuple[str, str, str]]:
+    for module, imported, place in all_imports():
+        if imported.split(".")[0] == "harness" and imported != "harness":
+            yield module, imported, place
+
+
+def test_every_package_has_a_layer() -> None:
+    assert {part_of(name_of(path)) for path in modules()} <= LAYER.keys()
+
+
+def test_imports_point_down() -> None:
+    assert not [
+        place
+        for module, imported, place in inner()
+        if LAYER[part_of(module)] < LAYER.get(part_of(imported), 0)
+    ]
+
+
+def test_packages_of_the_first_layer_do_not_know_each_other() -> None:
+    assert not [
+        place
+        for module, imported, place in inner()
+        if part_of(module) != part_of(imported)
+        and LAYER[part_of(module)] == LAYER.get(part_of(imported)) == STRANGERS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("module", "never"),
+    [
+        ("harness.studies", ("harness.execution", "harness.plugin", "harness.cli", *SDKS)),
+        (
+            "harness.engines",
+            ("harness.records", "harness.stats", "harness.llm.gateway", "harness.llm.providers"),
+        ),
+        ("harness.reports", ("harness.llm", "harness.engines", "harness.populations")),
+        ("harness.llm.gateway", tuple(SDKS)),
+    ],
+)
+def test_what_a_part_must_not_know(module: str, never: tuple[str, ...]) -> None:
+    assert not [
+        place
+        for ours, imported, place in all_imports()
+        if f"{ours}.".startswith(f"{module}.")
+        and f"{imported}.".startswith(tuple(f"{name}." for name in never))
+    ]
+
+
+def test_only_the_plugin_imports_pytest() -> None:
+    private = ("pytest", "_pytest", "pluggy", "xdist", "pytest_repeat", "pytest_rerunfailures")
+    found = {part_of(module) for module, imported, _ in all_imports() if imported.split(".")[0] in private}
+    assert found <= {"plugin"}
+
+
+def test_pytests_private_parts_are_needed_in_one_module() -> None:
+    users = {module for module, imported, _ in all_imports() if imported.split(".")[0] == "_pytest"}
+    assert users <= {"harness.plugin.internals"}
+
+
+@pytest.mark.parametrize("sdk", sorted(SDKS))
+def test_a_vendors_sdk_stands_in_one_file(sdk: str) -> None:
+    users = {module for module, imported, _ in all_imports() if imported.split(".")[0] == sdk}
+    assert len(users - NOT_OURS.get(sdk, set())) <= 1
+
+
+def test_layer_zero_needs_the_standard_library_alone() -> None:
+    foreign = {imported.split(".")[0] for module, imported, _ in all_imports() if LAYER[part_of(module)] == 0}
+    assert foreign - {"harness"} <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import harness",
+        "import harness, harness.plugin",
+        "from harness import Experiment, Group, Script, Proposition, Measure, Persona, Mode, Correction",
+        "import harness.studies",
+    ],
+)
+def test_heavy_libraries_are_not_loaded_at_the_start(code: str) -> None:
+    ask = f"{code}; import sys; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", ask], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def test_a_session_without_experiments_loads_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "test_plain.py").write_text(
+        f"import sys\ndef test_plain(): assert not set({HEAVY!r}) & set(sys.modules), sys.modules.keys()\n"
+        "def test_ours(): assert 'harness.execution.session' not in sys.modules\n"
+    )
+    light = [f"-pno:{name}" for name in ("langsmith_plugin", "hypothesispytest", "anyio", "cacheprovider")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *light],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_there_are_no_drawers_for_this_and_that() -> None:
+    assert not [
+        path.name for path in modules() if path.stem in ("utils", "helpers", "misc", "common", "base")
+    ]
