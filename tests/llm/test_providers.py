@@ -68,7 +68,7 @@ def test_no_model_and_no_such_provider() -> None:
     with pytest.raises(ConfigurationError, match="expected for example openai:gpt-4o-mini"):
         make_provider("openai", seed=0, environ={})
     with pytest.raises(
-        ConfigurationError, match=r"unknown provider 'claude'; known: openai:MODEL, rehearsal"
+        ConfigurationError, match=r"unknown provider 'claude'; known: anthropic:MODEL, .* rehearsal"
     ):
         make_provider("claude:opus", seed=0, environ={})
 

@@ -42,7 +42,7 @@ BEFORE_THE_FIRST_TRIAL: dict[str, tuple[list[str], str, str]] = {
         SMALL,
         "--engine 'tinytrope': no such engine; expected one of embedded, tinytroupe.",
     ),
-    "provider": (["--model=opnai:x"], SMALL, "Model 'opnai:x': unknown provider 'opnai'; known: openai:MODEL"),
+    "provider": (["--model=opnai:x"], SMALL, "Model 'opnai:x': unknown provider 'opnai'; known: "),
     "model": (["--model=openai"], SMALL, "no model named; expected for example openai:gpt-4o-mini."),
     "latency": (["--model=rehearsal:soon"], SMALL, "expected a time per call such as rehearsal:50ms"),
     "key": (

@@ -1,22 +1,18 @@
-"""Ways to a model, by name: ``rehearsal`` (offline, the default) and any OpenAI-compatible endpoint."""
+"""Ways to a model, by name: ``rehearsal`` (offline, the default), OpenAI-compatible endpoints, Azure, Anthropic."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from harness.errors import ConfigurationError
 from harness.llm.calls import Provider
+from harness.llm.providers import factories
 
 ENTRY_POINTS = "harness.providers"
 """Other packages add providers under this group; each entry point is a `Factory`."""
-
-OPENAI_URL = "https://api.openai.com/v1"
 
 
 class Factory(Protocol):
@@ -61,52 +57,5 @@ def _installed(name: str) -> Factory | None:
     return None
 
 
-def _rehearsal(argument: str, *, seed: int, base_url: str | None, environ: Mapping[str, str]) -> Provider:  # noqa: ARG001
-    from harness.llm.providers.rehearsal import Rehearsal
-
-    return Rehearsal(seed, latency=_seconds(argument))
-
-
-def _seconds(text: str) -> float:
-    """``""`` is 0, ``50ms`` is 0.05, ``0.2s`` is 0.2."""
-    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s)", text)
-    if text and not found:
-        raise ConfigurationError(
-            f"Model 'rehearsal:{text}': expected a time per call such as rehearsal:50ms or rehearsal:0.2s."
-        )
-    return float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
-
-
-def _openai(argument: str, *, seed: int, base_url: str | None, environ: Mapping[str, str]) -> Provider:  # noqa: ARG001
-    from harness.llm.providers.openai_compatible import OpenAICompatible
-
-    if not argument:
-        raise ConfigurationError("Model 'openai': no model named; expected for example openai:gpt-4o-mini.")
-    url = base_url or environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    key = environ.get("OPENAI_API_KEY", "").strip()
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(
-            f"Model 'openai:{argument}': base URL {url!r}; expected http://… or https://…."
-        )
-    if not key.isascii() or not key.isprintable():
-        raise ConfigurationError(
-            "OPENAI_API_KEY has characters that no key has; expected it as the provider gave it."
-        )
-    if not key and not _is_loopback(url):
-        raise ConfigurationError(
-            f"Model 'openai:{argument}': the environment variable OPENAI_API_KEY is not set; expected a key "
-            f"for {url}. Set it, or rehearse offline with the model 'rehearsal'."
-        )
-    return OpenAICompatible(argument, base_url=url, api_key=key or "none")
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-_FORMS = {"rehearsal": "rehearsal[:LATENCY]", "openai": "openai:MODEL"}
-_factories: dict[str, Factory] = {"rehearsal": _rehearsal, "openai": _openai}
+_FORMS: dict[str, str] = dict(factories.FORMS)
+_factories: dict[str, Factory] = dict(factories.BUILT_IN)

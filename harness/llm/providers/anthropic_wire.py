@@ -1,0 +1,254 @@
+"""OpenAI-shaped requests as Anthropic's Messages API wants them, and its replies as `Reply`. Pure: no SDK here.
+
+Source of the shapes: platform.claude.com/docs, "Messages", "Tool use", "Structured outputs", "Handling stop reasons".
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.llm.calls import Message, Reply, Request
+from harness.llm.providers.closed_schemas import is_expressible, plain
+
+Schema = Mapping[str, Any]
+Block = dict[str, Any]
+
+MAX_TOKENS = 4096
+"""The limit where the request has none: Anthropic's API demands one."""
+
+ANSWER = "answer"
+"""The tool that a schema becomes where structured outputs cannot express it."""
+
+_OURS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "stop", "user", "reasoning_effort"})
+_UNKNOWN_THERE = frozenset(
+    {"frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "store", "prediction"}
+)
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
+_log = logging.getLogger(__name__)
+
+
+class NoCounterpartError(Exception):
+    """What the request asks cannot be asked of Anthropic; the text says what. Repeating is in vain."""
+
+
+def parameters(request: Request, *, model: str, strict: Callable[[Any], Any]) -> dict[str, Any]:
+    """Keywords of ``messages.create``. ``strict`` makes a schema one that structured outputs take, or raises.
+
+    Raises `NoCounterpartError`. Parameters without a counterpart (frequency_penalty, …) are not sent; the log says so.
+    """
+    system, messages = conversation(request.messages)
+    extra = _passed_on(request.extra)
+    known = {
+        "model": request.model or model,
+        "max_tokens": request.max_tokens or MAX_TOKENS,
+        "system": system or None,
+        "messages": messages,
+        "metadata": {"user_id": request.extra["user"]} if request.extra.get("user") else None,
+        "stop_sequences": _as_list(request.extra.get("stop")),
+        **_tools(request.extra),
+        **_format(request, strict),
+        "extra_body": ({} if request.temperature is None else {"temperature": request.temperature}) | extra,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def reply(message: Any, *, request: Request) -> Reply:
+    """The SDK's ``Message``, answering ``request``. ``tokens_in`` is all that was read, caches included."""
+    text = "".join(block.text for block in message.content if block.type == "text")
+    calls = [_call(block) for block in message.content if block.type == "tool_use"]
+    reason = _REASONS.get(message.stop_reason, "stop")
+    if calls and _answers_by_tool(request, calls):
+        text, calls, reason = calls[0]["function"]["arguments"], [], "stop" if reason != "length" else reason
+    refused = message.stop_reason == "refusal"
+    usage = message.usage
+    cached, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
+    return Reply(
+        (text or _explanation(message)) if refused else _unfenced(text, request),
+        model=message.model or "",
+        finish_reason=reason,
+        tokens_in=usage.input_tokens + cached + written,
+        tokens_out=usage.output_tokens,
+        tool_calls=calls,
+        refusal=refused,
+        tokens_cached=cached,
+        tokens_written=written,
+    )
+
+
+# Messages
+
+
+def conversation(messages: Sequence[Message]) -> tuple[str, list[dict[str, Any]]]:
+    """The system text (all that comes before the first turn), and turns of user and assistant, alternating.
+
+    A later system message is said by the user, in its place: its place may be the point.
+    """
+    system: list[str] = []
+    turns: list[dict[str, Any]] = []
+    for message in messages:
+        role = message.get("role")
+        if role in ("system", "developer") and not turns:
+            system += [block["text"] for block in _blocks(message.get("content")) if block["type"] == "text"]
+            continue
+        _append(turns, "assistant" if role == "assistant" else "user", list(_said(message)))
+    if not turns:  # an instruction alone is an instruction all the same
+        return "", [{"role": "user", "content": [{"type": "text", "text": "\n\n".join(system)}]}]
+    return "\n\n".join(system), turns
+
+
+def _append(turns: list[dict[str, Any]], role: str, blocks: list[Block]) -> None:
+    if turns and turns[-1]["role"] == role:
+        turns[-1]["content"] += blocks
+    elif blocks:
+        turns.append({"role": role, "content": blocks})
+
+
+def _said(message: Message) -> Iterator[Block]:
+    if message.get("role") == "tool":
+        content = list(_blocks(message.get("content")))
+        yield {"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": content}
+        return
+    yield from _blocks(message.get("content"))
+    for call in message.get("tool_calls") or ():
+        made = call["function"]
+        yield {
+            "type": "tool_use",
+            "id": call["id"],
+            "name": made["name"],
+            "input": _object(made.get("arguments")),
+        }
+
+
+def _blocks(content: Any) -> Iterator[Block]:
+    """Anthropic's blocks of OpenAI's content; empty texts, which it refuses, are left out."""
+    parts: Sequence[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else content or ()
+    for part in parts:
+        if part.get("type") == "text":
+            if part["text"]:
+                yield {"type": "text", "text": part["text"]}
+        elif part.get("type") == "image_url":
+            yield {"type": "image", "source": _image(part["image_url"]["url"])}
+        else:
+            raise NoCounterpartError(f"content of type {str(part.get('type'))[:40]!r}")
+
+
+def _image(url: str) -> Block:
+    found = re.fullmatch(r"data:(image/[a-z]+);base64,(.*)", url, re.DOTALL)
+    return (
+        {"type": "base64", "media_type": found[1], "data": found[2]} if found else {"type": "url", "url": url}
+    )
+
+
+def _object(arguments: Any) -> Any:
+    """A tool call's arguments; a model may have written them wrongly, and must see what it wrote."""
+    try:
+        made = json.loads(arguments or "{}")
+    except ValueError:
+        made = None
+    return made if isinstance(made, dict) else {"arguments": arguments}
+
+
+# Tools and formats
+
+
+def _tools(extra: Mapping[str, Any]) -> dict[str, Any]:
+    tools = [_tool(each["function"]) for each in extra.get("tools") or () if "function" in each]
+    if not tools:
+        return {}
+    wish = extra.get("tool_choice") or "auto"
+    choice: Block
+    if isinstance(wish, Mapping):
+        choice = {"type": "tool", "name": wish["function"]["name"]}
+    else:
+        choice = {"type": _CHOICES.get(wish, "auto")}
+    if extra.get("parallel_tool_calls") is False and choice["type"] != "none":
+        choice["disable_parallel_tool_use"] = True
+    return {"tools": tools, "tool_choice": choice}
+
+
+def _tool(function: Mapping[str, Any]) -> Block:
+    schema = function.get("parameters") or {"type": "object", "properties": {}}
+    named = {"name": function["name"], "input_schema": dict(schema)}
+    return named | ({"description": function["description"]} if function.get("description") else {})
+
+
+def _format(request: Request, strict: Callable[[Any], Any]) -> dict[str, Any]:
+    effort = request.extra.get("reasoning_effort")
+    config: Block = {"effort": effort} if effort in _EFFORTS else {}
+    schema = _wanted(request)
+    if schema is None:
+        return {"output_config": config}
+    spelled_out = plain(schema)
+    if is_expressible(spelled_out):
+        return {"output_config": config | {"format": {"type": "json_schema", "schema": strict(spelled_out)}}}
+    if request.extra.get("tools"):
+        raise NoCounterpartError("an open or recursive schema together with tools")
+    tool = {"name": ANSWER, "description": "Give the answer.", "input_schema": dict(schema)}
+    return {"output_config": config, "tools": [tool], "tool_choice": {"type": "tool", "name": ANSWER}}
+
+
+def _wanted(request: Request) -> Schema | None:
+    form = request.response_format or {}
+    schema = form.get("json_schema", {}).get("schema") if form.get("type") == "json_schema" else None
+    return schema if isinstance(schema, Mapping) else None
+
+
+def _passed_on(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left for the API to judge, under its own names (top_p, top_k, thinking, service_tier, …)."""
+    if extra.get("seed") is not None:
+        raise NoCounterpartError("a seed (run without --provider-seed)")
+    idle = sorted(name for name in _UNKNOWN_THERE & extra.keys() if extra[name])
+    if idle:
+        _log.warning("Anthropic's API has no %s: not sent.", ", ".join(idle))
+    return {
+        name: value
+        for name, value in extra.items()
+        if name not in _OURS | _UNKNOWN_THERE and value is not None
+    }
+
+
+def _as_list(value: Any) -> list[str] | None:
+    return [value] if isinstance(value, str) else value
+
+
+# Replies
+
+
+def _call(block: Any) -> dict[str, Any]:
+    function = {"name": block.name, "arguments": json.dumps(block.input)}
+    return {"id": block.id, "type": "function", "function": function}
+
+
+def _answers_by_tool(request: Request, calls: Sequence[Mapping[str, Any]]) -> bool:
+    return (
+        _wanted(request) is not None
+        and not request.extra.get("tools")
+        and calls[0]["function"]["name"] == ANSWER
+    )
+
+
+def _unfenced(text: str, request: Request) -> str:
+    """Where an object was asked for without a schema, the fence that models like to put around it is no part of it."""
+    if (request.response_format or {}).get("type") != "json_object":
+        return text
+    found = _FENCED.fullmatch(text)
+    return found[1] if found else text
+
+
+def _explanation(message: Any) -> str:
+    details = getattr(message, "stop_details", None)
+    return getattr(details, "explanation", None) or ""

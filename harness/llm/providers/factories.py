@@ -1,0 +1,158 @@
+"""The providers that come with the package: how each is made from its spec, the environment and a base URL.
+
+Keys come from the environment alone. The SDKs are imported when a provider that needs one is made.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness.errors import ConfigurationError
+from harness.llm.calls import Provider
+from harness.llm.providers.failures import without_password
+
+OPENAI_URL = "https://api.openai.com/v1"
+AZURE_VERSION = "2024-10-21"
+"""Azure's API version where OPENAI_API_VERSION names none: the last dated one that is no preview."""
+
+_Environ = Mapping[str, str]
+
+
+def rehearsal(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``rehearsal[:LATENCY]``."""
+    from harness.llm.providers.rehearsal import Rehearsal
+
+    return Rehearsal(seed, latency=_seconds(argument))
+
+
+def openai(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``openai:MODEL`` at OpenAI, or wherever the base URL says: Ollama, vLLM, a proxy."""
+    from harness.llm.providers.openai_compatible import OpenAICompatible
+
+    spec = _spec("openai", argument)
+    url = _url(spec, base_url or environ.get("OPENAI_BASE_URL") or OPENAI_URL)
+    if _is_azure(url) and not url.rstrip("/").endswith("/v1"):
+        raise ConfigurationError(
+            f"Model {spec!r}: {urlsplit(url).hostname} is Azure; expected azure:DEPLOYMENT with AZURE_OPENAI_ENDPOINT "
+            "and AZURE_OPENAI_API_KEY, or a base URL that ends in /openai/v1."
+        )
+    return OpenAICompatible(
+        argument, base_url=url, api_key=_key(spec, OpenAICompatible.variable, url, environ)
+    )
+
+
+def azure(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``azure:DEPLOYMENT`` at AZURE_OPENAI_ENDPOINT, with the API version OPENAI_API_VERSION."""
+    from harness.llm.providers.openai_compatible import Azure
+
+    spec = _spec("azure", argument, example="azure:my-deployment")
+    place = base_url or environ.get("AZURE_OPENAI_ENDPOINT") or ""
+    if not place:
+        raise ConfigurationError(
+            f"Model {spec!r}: the environment variable AZURE_OPENAI_ENDPOINT is not set; expected for example "
+            "https://my-resource.openai.azure.com."
+        )
+    url = _url(spec, place)
+    version = environ.get("OPENAI_API_VERSION") or AZURE_VERSION
+    key = _key(spec, Azure.variable, url, environ)
+    return Azure(argument, base_url=url, api_key=key, api_version=version)
+
+
+def openrouter(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``openrouter:MAKER/MODEL``."""
+    from harness.llm.providers.openrouter import URL, OpenRouter
+
+    spec = _spec("openrouter", argument, example="openrouter:openai/gpt-4o-mini")
+    url = _url(spec, base_url or URL)
+    return OpenRouter(argument, base_url=url, api_key=_key(spec, OpenRouter.variable, url, environ))
+
+
+def anthropic(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``anthropic:MODEL`` through Anthropic's own API."""
+    try:
+        from harness.llm.providers.anthropic_messages import URL, AnthropicMessages
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"Model 'anthropic:{argument}': the package {error.name!r} is not installed. "
+            "Install it with: pip install 'persona-harness[anthropic]'"
+        ) from None
+    spec = _spec("anthropic", argument, example="anthropic:claude-haiku-4-5-20251001")
+    url = _url(spec, base_url or environ.get("ANTHROPIC_BASE_URL") or URL)
+    key = _key(spec, AnthropicMessages.variable, url, environ)
+    return AnthropicMessages(argument, base_url=re.sub(r"/v1/?$", "", url), api_key=key)
+
+
+def _spec(name: str, argument: str, example: str = "openai:gpt-4o-mini") -> str:
+    if not argument:
+        raise ConfigurationError(f"Model {name!r}: no model named; expected for example {example}.")
+    return f"{name}:{argument}"
+
+
+def _url(spec: str, url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"Model {spec!r}: base URL {without_password(url)!r}; expected http://… or https://…."
+        )
+    return url
+
+
+def _key(spec: str, variable: str, url: str, environ: _Environ) -> str:
+    """The key that ``variable`` holds. A server on this machine may need none."""
+    key = environ.get(variable, "").strip()
+    if not key.isascii() or not key.isprintable():
+        raise ConfigurationError(
+            f"{variable} has characters that no key has; expected it as the provider gave it."
+        )
+    if not key and not _is_loopback(url):
+        raise ConfigurationError(
+            f"Model {spec!r}: the environment variable {variable} is not set; expected a key "
+            f"for {without_password(url)}. Set it, or rehearse offline with the model 'rehearsal'."
+        )
+    return key or "none"
+
+
+def _seconds(text: str) -> float:
+    """``""`` is 0, ``50ms`` is 0.05, ``0.2s`` is 0.2."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s)", text)
+    if text and not found:
+        raise ConfigurationError(
+            f"Model 'rehearsal:{text}': expected a time per call such as rehearsal:50ms or rehearsal:0.2s."
+        )
+    return float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_azure(url: str) -> bool:
+    return (urlsplit(url).hostname or "").endswith((".openai.azure.com", ".cognitiveservices.azure.com"))
+
+
+FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "anthropic": "anthropic:MODEL",
+        "azure": "azure:DEPLOYMENT",
+        "openai": "openai:MODEL",
+        "openrouter": "openrouter:MODEL",
+        "rehearsal": "rehearsal[:LATENCY]",
+    }
+)
+BUILT_IN: Mapping[str, Any] = MappingProxyType(
+    {
+        "anthropic": anthropic,
+        "azure": azure,
+        "openai": openai,
+        "openrouter": openrouter,
+        "rehearsal": rehearsal,
+    }
+)
