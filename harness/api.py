@@ -50,6 +50,11 @@ def run(
     temperature: float | None = None,
     seed: int = 0,
     concurrency: int | None = 16,
+    rpm: int | None = None,
+    tpm: int | None = None,
+    max_cost: float | None = None,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
     results_dir: Path | str = "results",
     out: Path | str | None = None,
     reruns: int = 0,
@@ -59,7 +64,8 @@ def run(
     """Run one experiment, given or by its registered name, and return what it left.
 
     ``count`` overrides the mode's repetitions; ``concurrency`` is the number of model calls in flight, ``None`` for no
-    limit. The rest is as in pytest's options of the same names.
+    limit. ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens`` are what this call may spend; stopped by them,
+    ``exit_code`` is 6, and the same call again goes on. The rest is as in pytest's options of the same names.
 
     Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
     """
@@ -72,6 +78,11 @@ def run(
         "--count": count,
         "--model-base-url": base_url,
         "--temperature": temperature,
+        "--rpm": rpm,
+        "--tpm": tpm,
+        "--max-cost": max_cost,
+        "--max-calls": max_calls,
+        "--max-tokens": max_tokens,
         "--out": out,
         "--reruns": reruns or None,
     }

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a session's exit status means. 0 to 5 are pytest's own."""
+    """What a session's exit status means. 0 to 5 are pytest's own; ``BUDGET`` is a stop by the session's budget."""
 
     OK = 0
     FAILED = 1
@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     INTERNAL = 3
     USAGE = 4
     NO_CASES = 5
+    BUDGET = 6
 
 
 class HarnessError(Exception):
@@ -45,13 +46,26 @@ class ModelCallError(HarnessError):
 
     ``fatal`` is true when every later call can only fail in the same way (no key, unknown model), so
     that the run should stop rather than fail trial by trial. ``retry_after`` is set where the same call may well
-    succeed later (rate limit, server trouble, no connection): the seconds to wait at least.
+    succeed later (rate limit, server trouble, no connection): the seconds to wait at least. ``maybe_billed`` is
+    true when the call was sent and its answer lost (a time-out, a cut connection, a garbled body).
     """
 
-    def __init__(self, message: str, *, fatal: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        fatal: bool = False,
+        retry_after: float | None = None,
+        maybe_billed: bool = False,
+    ) -> None:
         self.fatal = fatal
         self.retry_after = retry_after
+        self.maybe_billed = maybe_billed
         super().__init__(message)
+
+
+class RefusedError(ModelCallError):
+    """The model, or its provider's filter, declined to answer. An outcome of the sample: it is not asked again."""
 
 
 def raise_if_any(problems: Iterable[str]) -> None:

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines import Engine
-from harness.errors import ConfigurationError, HarnessError, ModelCallError
+from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError
 from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, outcome_of
 from harness.execution.loop import BackgroundLoop
 from harness.execution.progress import Pace, Snapshot
 from harness.execution.runs import Conclusion, RunBook
+from harness.llm.budget import BudgetExhaustedError
 from harness.llm.gateway import Gateway
 from harness.llm.trial import TrialClient
 from harness.model import Cell, Experiment, Trial, TrialFailure, TrialPlan, TrialResult
@@ -33,6 +34,9 @@ from harness.records import RunRegistry, WriterPool, session_timestamp, trial_li
 from harness.runner import provenance
 from harness.runner.plan import CellPlan, interleave
 from harness.runner.settings import Settings
+
+PATIENCE_SECONDS = 150.0
+"""How long a session that its budget stopped waits for the calls in flight; longer than a call may take."""
 
 DRAIN_SECONDS = 10.0
 """How long an interrupted session waits for replies that are already paid for."""
@@ -69,6 +73,7 @@ class Session:
     ) -> None:
         self.settings = settings
         self.stopped: str | None = None
+        self.exit_code = ExitCode.FAILED  # of a session that was stopped
         self.notes: list[str] = []
         self._parts, self._root, self._selection = parts, root, dict(selection or {})
         self._clock, self._now, self._started_at = clock, now, now()
@@ -185,10 +190,10 @@ class Session:
         """Say how many cells this session will work on, for its progress."""
         self._cells = cells
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
         """Send nothing more. Trials under way end unfinished; finished ones are kept. Any thread."""
         if self.stopped is None:
-            self.stopped = reason
+            self.stopped, self.exit_code = reason, exit_code
             self.gateway.halt()
 
     def _declared(self, experiment: Experiment) -> str | None:
@@ -226,6 +231,8 @@ class Session:
             try:
                 outcome = await self._engines[cell_run.plan.engine].run(plan, client)
             except Exception as error:
+                if isinstance(error, BudgetExhaustedError):
+                    self.stop(str(error), ExitCode.BUDGET)  # no fault of this trial: it ends unfinished too
                 if self.stopped:
                     raise asyncio.CancelledError from error
                 outcome = self._failure(plan, error)
@@ -296,13 +303,13 @@ class Session:
         )
 
     def close(self, *, interrupted: bool = False) -> None:
-        """Stop the gateway and the engines and close the files; an interrupted session first waits for paid replies."""
+        """Stop the gateway and the engines and close the files; a session cut short first waits for paid replies."""
         if self._loop is None or self._closed:
             return
         self._closed = True
         self.stop("The session was interrupted." if interrupted else "The session has ended.")
-        if interrupted:
-            self._loop.run(self.gateway.drain(DRAIN_SECONDS))
+        if interrupted or self.exit_code == ExitCode.BUDGET:
+            self._loop.run(self.gateway.drain(DRAIN_SECONDS if interrupted else PATIENCE_SECONDS))
             # The last reply of a trial finishes it: let that be written down.
             concurrent.futures.wait(list(self._under_way.values()), timeout=SETTLE_SECONDS)
         for engine in self._engines.values():

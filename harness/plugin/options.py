@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.runner.settings import Settings, find_checkout, find_sources, parse_concurrency
+from harness.runner.settings import Settings, bound_problems, find_checkout, find_sources, parse_concurrency
 from harness.studies import Sources
 
 
@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--concurrency", default="16", metavar="N", help="model calls in flight, or 'unlimited' (default: 16)"
     )
+    _add_bounds(group)
     add(
         "--workers",
         type=int,
@@ -59,6 +60,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
 
 
+def _add_bounds(group: pytest.OptionGroup) -> None:
+    """Limits and budgets; none unless asked for."""
+    add = group.addoption
+    add("--rpm", type=int, metavar="N", help="model calls in any minute, retries counted (default: no limit)")
+    add("--tpm", type=int, metavar="N", help="tokens in any minute, prompts and replies (default: no limit)")
+    add(
+        "--max-cost",
+        type=float,
+        metavar="DOLLARS",
+        help="what this session may spend, whatever earlier ones of the run did; it stops, with exit code 6, before a "
+        "call that could exceed it, and goes on when run again (default: no limit)",
+    )
+    add("--max-calls", type=int, metavar="N", help="the same in model calls, retries counted")
+    add("--max-tokens", type=int, metavar="N", help="the same in tokens, prompts and replies together")
+
+
 def settings_of(config: pytest.Config) -> Settings:
     """The session's settings. Raises `ConfigurationError` with everything that is wrong with the options."""
     option = config.getoption
@@ -79,6 +96,8 @@ def settings_of(config: pytest.Config) -> Settings:
         problems.append(f"--temperature {temperature}: expected 0 to 2.")
     if workers is not None and workers < 1:
         problems.append(f"--workers {workers}: expected 1 or more.")
+    bounds = {name: option(name) for name in ("rpm", "tpm", "max_cost", "max_calls", "max_tokens")}
+    problems += bound_problems(**bounds)
     if problems:
         raise ConfigurationError(*problems)
     here = config.invocation_params.dir
@@ -90,6 +109,7 @@ def settings_of(config: pytest.Config) -> Settings:
         temperature=temperature,
         seed=option("seed"),
         concurrency=concurrency,
+        **bounds,
         workers=workers,
         results_dir=(here / option("results_dir")) if option("results_dir") else config.rootpath / "results",
         out=(here / Path(option("out"))) if option("out") else None,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import harness.stats as stats
-from harness.errors import ConfigurationError, ExitCode, HarnessError, raise_if_any
+from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.execution.cells import CellOutcome
 from harness.execution.session import Session
 from harness.plugin.internals import (
@@ -143,7 +143,7 @@ def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:
     cell_run.output.replay()
     state.outcomes[nodeid] = (plan.cell, outcome)
     if session.stopped:
-        pytest.exit(session.stopped, returncode=int(ExitCode.FAILED))
+        pytest.exit(session.stopped, returncode=int(session.exit_code))
     return outcome
 
 

@@ -19,9 +19,10 @@ class Settings:
     """What a session was asked for.
 
     ``mode`` ``None`` means each experiment's own default. ``concurrency`` is the number of model calls in flight,
-    ``None`` for no limit. ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of processes
-    of an engine that needs them. ``checkout`` is a TinyTroupe checkout, ``sources`` where studies read
-    their words from.
+    ``rpm`` and ``tpm`` are calls and tokens per minute, ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens``
+    what the session may spend; ``None`` is no limit, none of them belongs to a run's identity. ``temperature`` ``None``
+    leaves it to the provider. ``workers`` is the number of processes of an engine that needs them. ``checkout`` is a
+    TinyTroupe checkout, ``sources`` where studies read their words from.
     """
 
     mode: str | None = None
@@ -31,6 +32,11 @@ class Settings:
     temperature: float | None = None
     seed: int = 0
     concurrency: int | None = 16
+    rpm: int | None = None
+    tpm: int | None = None
+    max_cost: float | None = None
+    max_calls: int | None = None
+    max_tokens: int | None = None
     workers: int | None = None
     results_dir: Path = field(default_factory=lambda: Path("results"))
     out: Path | None = None
@@ -52,6 +58,15 @@ def parse_concurrency(text: str) -> int | None:
     if text.isascii() and text.isdigit() and int(text) >= 1:
         return int(text)
     raise ConfigurationError(f"--concurrency {text!r}: expected a whole number from 1, or 'unlimited'.")
+
+
+def bound_problems(**bounds: float | None) -> list[str]:
+    """What is wrong with limits and budgets, named as the settings are; ``None`` is none at all."""
+    return [
+        f"--{name.replace('_', '-')} {value:g}: expected {'more than 0' if name == 'max_cost' else '1 or more'}."
+        for name, value in bounds.items()
+        if value is not None and not 0 < value < float("inf")
+    ]
 
 
 def find_checkout(environ: Mapping[str, str] = os.environ) -> Path | None:
