@@ -46,7 +46,7 @@ class ModelCallError(HarnessError):
 
     ``fatal`` is true when every later call can only fail in the same way (no key, unknown model), so
     that the run should stop rather than fail trial by trial. ``retry_after`` is set where the same call may well
-    succeed later (rate limit, server trouble, no connection): the seconds to wait at least. ``maybe_billed`` is
+    succeed later (rate limit, server trouble, no connection): the seconds to wait at least. ``lost`` is
     true when the call was sent and its answer lost (a time-out, a cut connection, a garbled body).
     """
 
@@ -56,11 +56,11 @@ class ModelCallError(HarnessError):
         *,
         fatal: bool = False,
         retry_after: float | None = None,
-        maybe_billed: bool = False,
+        lost: bool = False,
     ) -> None:
         self.fatal = fatal
         self.retry_after = retry_after
-        self.maybe_billed = maybe_billed
+        self.lost = lost
         super().__init__(message)
 
 

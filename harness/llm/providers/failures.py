@@ -60,18 +60,22 @@ class Failures:
         """The failure that an SDK's ``error`` means; ``lost``: there was no answer at all (connection, time-out)."""
         status, text = getattr(error, "status_code", 0), message_of(error)
         if status < 400 and (status or isinstance(error, GARBAGE)):
-            return self.say(f"what it answered is no completion ({type(error).__name__}).", retry_after=1.0)
+            return self.say(
+                f"what it answered is no completion ({type(error).__name__}).", retry_after=1.0, lost=True
+            )
         if not status:
-            return self.say(text, retry_after=1.0 if lost else None)
+            return self.say(text, retry_after=1.0 if lost else None, lost=lost and _was_sent(error))
         fatal = is_hopeless(status, code_of(error), text)
         meaning = _MEANINGS.get(status, "").format(variable=self._variable)
         said = f"HTTP {status}{', ' + meaning if meaning else ''}: {text}"
         return self.say(said, fatal=fatal, retry_after=None if fatal else self._wait(status, error))
 
-    def say(self, text: str, *, fatal: bool = False, retry_after: float | None = None) -> ModelCallError:
+    def say(
+        self, text: str, *, fatal: bool = False, retry_after: float | None = None, lost: bool = False
+    ) -> ModelCallError:
         """An error that names the model and the place."""
         message = f"Model {self._spec} at {self._place}: {self._scrubbed(text)}"
-        return ModelCallError(message, fatal=fatal, retry_after=retry_after)
+        return ModelCallError(message, fatal=fatal, retry_after=retry_after, lost=lost)
 
     def _wait(self, status: int, error: Exception) -> float | None:
         if status not in _AGAIN and status < 500:
@@ -85,6 +89,11 @@ class Failures:
             text = text.replace(secret, "[key]")
         shown = _LOOKS_LIKE_A_KEY.sub("[key]", text)[:500]
         return "".join(sign if sign.isprintable() else " " for sign in shown)
+
+
+def _was_sent(error: Exception) -> bool:
+    """Whether a call without an answer may have reached the provider, and so may be billed."""
+    return type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "PoolTimeout")
 
 
 def is_hopeless(status: int, code: str, text: str) -> bool:
