@@ -1,0 +1,27 @@
+"""Layer 1: tells outside observers what a session does. Off unless their usual environment variables are set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from harness.telemetry.observers import DeliveryError, Observer, Observers
+
+__all__ = ["DeliveryError", "Observer", "Observers", "from_environment"]
+
+
+def from_environment(
+    environ: Mapping[str, str] = os.environ,
+    *,
+    sentry_content: bool = False,
+    warn: Callable[[str], None] = lambda _: None,
+) -> Observers:
+    """The observers that the environment asks for: LangSmith, Sentry, both or none. Imports no SDK by itself."""
+    from harness.telemetry import langsmith, sentry
+
+    makers: dict[str, Callable[[], Observer]] = {}
+    if langsmith.wanted(environ):
+        makers["LangSmith"] = lambda: langsmith.LangSmithObserver(environ)
+    if sentry.wanted(environ):
+        makers["Sentry"] = lambda: sentry.SentryObserver(environ, content=sentry_content)
+    return Observers(makers, warn=warn)
