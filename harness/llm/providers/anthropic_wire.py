@@ -20,8 +20,9 @@ Block = dict[str, Any]
 MAX_TOKENS = 4096
 """The limit where the request has none: Anthropic's API demands one."""
 
-ANSWER = "answer"
-"""The tool that a schema becomes where structured outputs cannot express it."""
+IN_WORDS = "Answer with one JSON value that is valid for this JSON schema, and nothing else:"
+"""What introduces a schema that structured outputs cannot express. A forced tool would be no way: newer models
+refuse forced tools."""
 
 _OURS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "stop", "user", "reasoning_effort"})
 _UNKNOWN_THERE = frozenset(
@@ -51,16 +52,17 @@ def parameters(request: Request, *, model: str, strict: Callable[[Any], Any]) ->
     Raises `NoCounterpartError`. Parameters without a counterpart (frequency_penalty, …) are not sent; the log says so.
     """
     system, messages = conversation(request.messages)
+    config, rule = _format(request, strict)
     extra = _passed_on(request.extra)
     known = {
         "model": request.model or model,
         "max_tokens": request.max_tokens or MAX_TOKENS,
-        "system": system or None,
+        "system": "\n\n".join(filter(None, (system, rule))),
         "messages": messages,
         "metadata": {"user_id": request.extra["user"]} if request.extra.get("user") else None,
         "stop_sequences": _as_list(request.extra.get("stop")),
         **_tools(request.extra),
-        **_format(request, strict),
+        "output_config": config,
         "extra_body": ({} if request.temperature is None else {"temperature": request.temperature}) | extra,
     }
     return {name: value for name, value in known.items() if value}
@@ -71,8 +73,6 @@ def reply(message: Any, *, request: Request) -> Reply:
     text = "".join(block.text for block in message.content if block.type == "text")
     calls = [_call(block) for block in message.content if block.type == "tool_use"]
     reason = _REASONS.get(message.stop_reason, "stop")
-    if calls and _answers_by_tool(request, calls):
-        text, calls, reason = calls[0]["function"]["arguments"], [], "stop" if reason != "length" else reason
     refused = message.stop_reason == "refusal"
     usage = message.usage
     cached, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
@@ -186,19 +186,17 @@ def _tool(function: Mapping[str, Any]) -> Block:
     return named | ({"description": function["description"]} if function.get("description") else {})
 
 
-def _format(request: Request, strict: Callable[[Any], Any]) -> dict[str, Any]:
+def _format(request: Request, strict: Callable[[Any], Any]) -> tuple[Block, str]:
+    """``output_config``, and the rule to add to the system text."""
     effort = request.extra.get("reasoning_effort")
     config: Block = {"effort": effort} if effort in _EFFORTS else {}
     schema = _wanted(request)
     if schema is None:
-        return {"output_config": config}
+        return config, ""
     spelled_out = plain(schema)
     if is_expressible(spelled_out):
-        return {"output_config": config | {"format": {"type": "json_schema", "schema": strict(spelled_out)}}}
-    if request.extra.get("tools"):
-        raise NoCounterpartError("an open or recursive schema together with tools")
-    tool = {"name": ANSWER, "description": "Give the answer.", "input_schema": dict(schema)}
-    return {"output_config": config, "tools": [tool], "tool_choice": {"type": "tool", "name": ANSWER}}
+        return config | {"format": {"type": "json_schema", "schema": strict(spelled_out)}}, ""
+    return config, f"{IN_WORDS}\n{json.dumps(schema, sort_keys=True)}"
 
 
 def _wanted(request: Request) -> Schema | None:
@@ -233,19 +231,9 @@ def _call(block: Any) -> dict[str, Any]:
     return {"id": block.id, "type": "function", "function": function}
 
 
-def _answers_by_tool(request: Request, calls: Sequence[Mapping[str, Any]]) -> bool:
-    return (
-        _wanted(request) is not None
-        and not request.extra.get("tools")
-        and calls[0]["function"]["name"] == ANSWER
-    )
-
-
 def _unfenced(text: str, request: Request) -> str:
-    """Where an object was asked for without a schema, the fence that models like to put around it is no part of it."""
-    if (request.response_format or {}).get("type") != "json_object":
-        return text
-    found = _FENCED.fullmatch(text)
+    """Where JSON was asked for, the fence that models like to put around it is no part of it."""
+    found = _FENCED.fullmatch(text) if request.response_format else None
     return found[1] if found else text
 
 

@@ -1,0 +1,46 @@
+"""Which exact model a name stands for: a dated snapshot, or an alias that its maker may point elsewhere any day."""
+
+from __future__ import annotations
+
+import re
+
+_DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8})$")
+_SHORT_DATE = re.compile(r"-(0[1-9]|1[0-2])([0-2]\d|3[01])(-preview)?$")  # gpt-3.5-turbo-0125
+_PROVIDERS = ("anthropic", "azure", "openai", "openrouter")
+_CLAUDE = re.compile(r"claude-[a-z]+-(\d+)(?:-(\d{1,2}))?$")
+
+
+def is_undated(model: str) -> bool:
+    """Whether ``model`` (with or without its provider) is an alias of whatever its maker serves on the day.
+
+    From the 4.6 generation on, Claude's names without a date are fixed versions themselves
+    (platform.claude.com/docs, "Model IDs and versioning").
+    """
+    name = bare(model)
+    if name.startswith("rehearsal") or _DATE.search(name) or _SHORT_DATE.search(name):
+        return False
+    claude = _CLAUDE.fullmatch(name)
+    return claude is None or (int(claude[1]), int(claude[2] or 0)) < (4, 6)
+
+
+def undated_warning(model: str) -> str:
+    """The sentence for a run with an undated model."""
+    return (
+        f"Model {model!r} is an alias without a date: its maker may serve another model under this name tomorrow, "
+        "and a later run would not be comparable. The record names the snapshot that answered; prefer that name."
+    )
+
+
+def bare(model: str) -> str:
+    """The maker's own name of the model: ``openrouter:openai/gpt-4o`` and ``openai:gpt-4o`` are ``gpt-4o``."""
+    provider, _, rest = model.partition(":")
+    name = rest if provider in _PROVIDERS else model  # the colon in mistral:7b belongs to the name
+    maker, slash, inner = name.rpartition("/")
+    if slash and maker == "anthropic":
+        return inner.replace(".", "-")  # OpenRouter writes claude-sonnet-4.5
+    return inner if slash and maker == "openai" else name
+
+
+def undated(model: str) -> str:
+    """``model`` without its date, if it has one: the name that its price is usually listed under."""
+    return _DATE.sub("", bare(model))
