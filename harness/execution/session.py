@@ -160,6 +160,7 @@ class Session:
         """
         declared = {plan.cell.experiment: self._declared(plan.experiment) for plan in plans}
         for opened in self._book.enter(plans, declared):
+            self.gateway.open_run(opened.run.id)
             if opened.run.joined:
                 self.notes.append(
                     f"{opened.experiment}: going on with run {opened.run.id}, "
@@ -225,7 +226,7 @@ class Session:
             if self.stopped:
                 raise asyncio.CancelledError
             current.set(cell_run.output)
-            client = self.gateway.open_trial(plan.trial.id)
+            client = self._client(plan.trial)
             started, began = self._now(), self._clock()
             outcome: TrialResult | TrialFailure
             try:
@@ -239,6 +240,10 @@ class Session:
             finally:
                 self.gateway.close_trial(client)
             return self._record(plan, outcome, client, started, self._clock() - began)
+
+    def _client(self, trial: Trial) -> TrialClient:
+        opened = self._book.of(trial.cell)
+        return self.gateway.open_trial(trial.id, opened.run.id, opened.attempts.get(trial.id, 0) + 1)
 
     def _failure(self, plan: TrialPlan, error: Exception) -> TrialFailure:
         if isinstance(error, ModelCallError) and error.fatal:
@@ -269,6 +274,10 @@ class Session:
             started=started,
             ended=self._now(),
             duration=seconds,
+            paid=client.paid(),
+            calls_replayed=client.replayed,
+            refusals=client.refusals,
+            rejections=client.rejections,
         )
         try:
             self.pool.get(trial.cell.experiment, trial.cell.group, trial.cell.rep).write(line)

@@ -3,31 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import json
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigurationError, ModelCallError
+from harness.errors import HarnessError, ModelCallError, RefusedError
 from harness.llm.acceptance import UnacceptableError, accept, expectation
+from harness.llm.budget import Budget
 from harness.llm.calls import Provider, Reply, Request, Site
 from harness.llm.identity import identified
+from harness.llm.journal import Journal
+from harness.llm.limits import Limits
+from harness.llm.observing import CallObserver, CallObservers, CallRecord
+from harness.llm.retry import RetryPolicy, is_reply
+from harness.llm.samples import Kept, Question
+from harness.llm.sender import Sender
 from harness.llm.trial import TrialClient
 
 if TYPE_CHECKING:
     from harness.llm.face import Face
 
-T = TypeVar("T")
+Price = Callable[[Reply], Reply]
+"""Fills in a reply's cost, or the reason why it is not known."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call under way. ``send`` asks the provider, ``read`` gives the reply's data; ``attempts`` counts failures."""
+
+    client: TrialClient
+    request: Request
+    body: str
+    site: Site
+    send: Callable[[int], Awaitable[Reply]]
+    read: Callable[[Reply], Any]
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What an attempt came to: the journal's reply if there was one, the reply, the error."""
+
+    earlier: Kept | None
+    started: float
+    began: float
+    reply: Reply | None = None
+    error: ModelCallError | None = None
 
 
 class Gateway:
-    """Sends the calls of many trials to one provider, at most ``concurrency`` at a time (``None``: no limit).
+    """Sends the calls of many trials to one provider: journal → budget → limits → provider → observers.
 
-    A reply that is empty, cut, or invalid for its format is asked for again as a new occurrence; a call that
-    failed on its way is sent again after a pause. Both together take at most ``max_attempts``. Lives on one
-    event loop; `halt` and the counters may be used from any thread.
+    What the ``journal`` has for a trial is served from there; every other reply is on disk before its trial sees it.
+    A reply that is empty, cut, or invalid for its format is asked for again as a new sample; a call that failed on its
+    way is sent again after a pause: ``retry`` says how often. ``concurrency`` bounds the calls in flight (``None``:
+    no limit). Lives on one event loop; `halt` and the counters may be used from any thread.
     """
 
     def __init__(
@@ -36,36 +70,61 @@ class Gateway:
         *,
         concurrency: int | None = 16,
         temperature: float | None = None,
-        max_attempts: int = 4,
+        journal: Journal | None = None,
+        budget: Budget | None = None,
+        limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
+        price: Price | None = None,
+        observers: Iterable[CallObserver] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if concurrency is not None and concurrency < 1:
-            raise ConfigurationError(f"concurrency={concurrency}; expected 1 or more, or None for no limit.")
-        if max_attempts < 1:
-            raise ConfigurationError(f"max_attempts={max_attempts}; expected 1 or more.")
         self.provider = provider
         self.temperature = temperature
-        self.max_attempts = max_attempts
+        self.journal = journal
+        self.observers = CallObservers(observers)
         self.base_url = ""
-        self.calls = self.tokens_in = self.tokens_out = self.in_flight = 0
-        self.calls_by_kind: Counter[str] = Counter()
-        self._sleep = sleep
-        self._slots = asyncio.Semaphore(sys.maxsize if concurrency is None else concurrency)
-        self._stopped = False
-        self._stop = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self.tokens_in = self.tokens_out = self.replayed = 0
+        self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits)
+        self._retry = retry or RetryPolicy()
+        self._price = price
+        self._sleep, self._wall, self._clock = sleep, wall, clock
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
         self._face: Face | None = None
+        if limits is not None and hasattr(provider, "on_headers"):
+            provider.on_headers = limits.observe
+
+    @property
+    def calls(self) -> int:
+        """Attempts that were sent in this session."""
+        return self._sender.calls
+
+    @property
+    def calls_by_kind(self) -> Counter[str]:
+        return self._sender.calls_by_kind
+
+    @property
+    def in_flight(self) -> int:
+        return self._sender.in_flight
 
     # Trials
 
-    def open_trial(self, trial_id: str) -> TrialClient:
-        """A client of its own for one trial, with a fresh token and account."""
+    def open_run(self, run_id: str) -> None:
+        """Open the run's journal, so that what is wrong with it is said early. Raises `HarnessError`."""
+        if self.journal is not None:
+            self.journal.open(run_id)
+
+    def open_trial(self, trial_id: str, run_id: str = "", attempt: int = 1) -> TrialClient:
+        """A client of its own for one try of a trial, with a fresh token and account.
+
+        ``attempt`` counts the tries of the trial that came to an end, and this one; a try that was cut off goes on
+        under its number. With a journal, ``run_id`` is needed.
+        """
         self._opened += 1
-        client = TrialClient(self, trial_id, self._opened)
+        known = self.journal is not None and self.journal.begin(run_id, trial_id)
+        client = TrialClient(self, trial_id, self._opened, run_id=run_id, attempt=attempt, known=known)
         self._trials[_public(client.token)] = client
         return client
 
@@ -82,116 +141,160 @@ class Gateway:
 
     async def ask(self, client: TrialClient, request: Request, site: Site) -> Reply:
         """What `TrialClient.ask` does."""
-        request = identified(request, model=self.provider.model, temperature=self.temperature)
-        attempt = 0
-        while True:
-            occurrence = client.next_occurrence(request.digest)
-            try:
-                reply = await self._complete(client, request, site, occurrence)
-                return replace(
-                    reply,
-                    data=self._accept(client, request, site, attempt, reply),
-                    call=f"{site.kind}:{request.digest}:{occurrence}",
-                )
-            except ModelCallError as error:
-                await self._pause_or_raise(error, attempt)
-            attempt += 1
+        request, body = identified(request, model=self.provider.model, temperature=self.temperature)
+
+        def send(occurrence: int) -> Awaitable[Reply]:
+            return self.provider.complete(request, trial=client.trial_id, occurrence=occurrence)
+
+        return await self._ask(_Call(client, request, body, site, send, lambda reply: accept(reply, request)))
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
-        attempt = 0
-        while True:
+        request, body = identified(
+            Request((), model, extra={"input": list(texts)}), model="", temperature=None
+        )
+
+        async def send(_occurrence: int) -> Reply:
+            vectors = await self.provider.embed(texts, model)
+            return Reply(json.dumps([list(vector) for vector in vectors]), model=model)
+
+        call = _Call(client, request, body, Site("embedding"), send, lambda reply: json.loads(reply.text))
+        vectors: Sequence[Sequence[float]] = (await self._ask(call)).data
+        return vectors
+
+    def reject(self, client: TrialClient, kept: Kept, reason: str) -> None:
+        """What `TrialClient.reject` does."""
+        if self.journal is not None:
+            self.journal.reject(client.run_id, client.trial_id, kept, reason)
+
+    async def _ask(self, call: _Call) -> Reply:
+        """Try until there is an acceptable reply or trying is over. Equal questions are told apart on arrival."""
+        question = call.client.samples.claim(call.site, call.request.digest)
+        failures: Counter[bool] = Counter()
+        try:
+            await self._recall(call.client)
+            while True:
+                try:
+                    return await self._attempt(call, question)
+                except ModelCallError as error:
+                    seconds = self._retry.pause(error, failures[is_reply(error)])
+                    if seconds is None:
+                        raise
+                    failures[is_reply(error)] += 1
+                    call.attempts += 1
+                if seconds > 0:
+                    await self._sender.pause(seconds, self._sleep)
+        except BaseException:
+            question.open = True  # who asks the same again asks this question
+            raise
+
+    async def _recall(self, client: TrialClient) -> None:
+        journal = self.journal
+        if journal is not None:
             try:
-                return await self._send(client, "embedding", lambda: self.provider.embed(texts, model))
-            except ModelCallError as error:
-                await self._pause_or_raise(error, attempt)
-            attempt += 1
+                await client.recall(lambda: journal.recall(client.run_id, client.trial_id))
+            except HarnessError as error:
+                raise ModelCallError(str(error), fatal=True) from error
 
-    async def _complete(self, client: TrialClient, request: Request, site: Site, occurrence: int) -> Reply:
-        def send() -> Awaitable[Reply]:
-            return self.provider.complete(request, trial=client.trial_id, occurrence=occurrence)
+    async def _attempt(self, call: _Call, question: Question) -> Reply:
+        """One reply, from the journal or the provider, told to the observers whatever comes of it."""
+        seen = _Seen(question.earlier, self._wall(), self._clock())
+        try:
+            return await self._reply(call, question, seen)
+        except ModelCallError as error:
+            seen.error = error
+            raise
+        finally:
+            if self.observers:
+                self.observers.on_call(self._record(call, seen))
 
-        reply = await self._send(client, site.kind, send)
+    async def _reply(self, call: _Call, question: Question, seen: _Seen) -> Reply:
+        """Hand the next reply to a question over, if it is acceptable."""
+        if seen.earlier is None:
+            kept, data = await self._draw(call, question, seen)
+        else:
+            kept, data = self._serve(call, question, seen.earlier)
+            seen.reply = kept.reply
+        if kept.verdict == "unacceptable":
+            call.client.note_rejection(kept, kept.reason)
+            raise _unacceptable(call, kept)
+        return self._given(call, question, kept, data)
+
+    async def _draw(self, call: _Call, question: Question, seen: _Seen) -> tuple[Kept, Any]:
+        """A new reply from the provider. Its turn ends when it is on disk: no more is at risk than is in flight."""
+        client, kind = call.client, call.site.kind
+        async with self._sender.turn(call.request, kind) as turn:
+            client.account.note_call(kind)
+            reply = turn.reply = seen.reply = self._billed(client, await call.send(question.number))
+            data, fault = _judged(call, reply)
+            seconds = self._clock() - seen.began
+            kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
+            if self.journal is not None:
+                await self.journal.keep(client.run_id, client.trial_id, kept, call.body)
+        return kept, data
+
+    def _billed(self, client: TrialClient, reply: Reply) -> Reply:
+        """The reply with its cost, counted."""
+        if reply.finish_reason == "content_filter":
+            reply = replace(reply, refusal=True)
+        if self._price is not None and reply.cost is None:
+            reply = self._price(reply)
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
-        client.note_tokens(reply.tokens_in, reply.tokens_out)
+        client.account.note_billed(reply)
         return reply
 
-    def _accept(self, client: TrialClient, request: Request, site: Site, attempt: int, reply: Reply) -> Any:
-        try:
-            return accept(reply, request)
-        except UnacceptableError as reason:
-            client.note_rejection(site, attempt, str(reason), reply.text)
-            raise ModelCallError(
-                f"Call {site.kind!r} of {client.trial_id}: no acceptable reply in {attempt + 1} attempts; "
-                f"expected {expectation(request)}, the last reply was {reason}: {reply.text[:200]!r}.",
-                retry_after=0.0,
-            ) from None
+    def _serve(self, call: _Call, question: Question, kept: Kept) -> tuple[Kept, Any]:
+        """The journal's reply, judged anew: what is acceptable may have become stricter since."""
+        question.pass_by()
+        if kept.verdict != "accepted":
+            return kept, None
+        data, fault = _judged(call, kept.reply)
+        if fault:
+            self.reject(call.client, kept, fault)
+            return replace(kept, verdict="unacceptable", reason=fault), None
+        self.replayed += 1
+        call.client.replayed += 1
+        return kept, data
 
-    async def _send(self, client: TrialClient, kind: str, send: Callable[[], Awaitable[T]]) -> T:
-        """Every call to the provider passes here, one slot each, retries included."""
-        self._check_running()
-        self._loop = asyncio.get_running_loop()
-        async with self._slots:
-            self._check_running()  # it may have been stopped while this call was queued
-            self._begin(client, kind)
-            try:
-                return await send()
-            finally:
-                self._end()
+    def _given(self, call: _Call, question: Question, kept: Kept, data: Any) -> Reply:
+        """The accepted reply, for the engine. Raises `RefusedError` where it is none and data were asked for."""
+        client, reply = call.client, kept.reply
+        client.refusals += reply.refusal
+        if reply.refusal and call.request.response_format is not None:
+            question.put_back(kept)  # whoever asks again hears the same
+            raise RefusedError(
+                f"Call {call.site.kind!r} of {client.trial_id}: refused by the model: {reply.text[:200]!r}."
+            )
+        name = f"{call.site.kind}:{kept.digest}:{kept.number}"
+        return client.give(kept, replace(reply, data=data, call=name))
 
-    def _begin(self, client: TrialClient, kind: str) -> None:
-        self.calls += 1
-        self.calls_by_kind[kind] += 1
-        client.note_call(kind)
-        self.in_flight += 1
-        self._idle.clear()
-
-    def _end(self) -> None:
-        self.in_flight -= 1
-        if not self.in_flight:
-            self._idle.set()
-
-    async def _pause_or_raise(self, error: ModelCallError, attempt: int) -> None:
-        """Wait as long as the error says, at least 1, 4, 16 s …; raise it when trying is over."""
-        if error.retry_after is None or attempt + 1 >= self.max_attempts:
-            raise error
-        if error.retry_after > 0:
-            await self._pause(max(error.retry_after, 4.0**attempt))
-
-    async def _pause(self, seconds: float) -> None:
-        naps = [asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._stop.wait())]
-        try:
-            await asyncio.wait(naps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for nap in naps:
-                nap.cancel()
+    def _record(self, call: _Call, seen: _Seen) -> CallRecord:
+        return CallRecord(
+            trial=call.client.trial_id,
+            run_id=call.client.run_id,
+            site=call.site,
+            request=call.request,
+            reply=seen.reply,
+            error=seen.error,
+            started=seen.started,
+            seconds=self._clock() - seen.began,
+            attempt=call.attempts,
+            replayed=seen.earlier is not None,
+        )
 
     # Stopping
 
     def halt(self) -> None:
         """Send nothing more: calls queued and later raise `ModelCallError`, those in flight go on."""
-        if self._stopped:
-            return
-        self._stopped = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        self._stop.set()
-        self._slots.release()  # the first queued call sees that it is over, leaves, and so wakes the next
-
-    def _check_running(self) -> None:
-        if self._stopped:
-            raise ModelCallError("the run was stopped: this call was not sent.")
+        self._sender.halt()
 
     async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109
         """Wait up to ``timeout`` seconds for the calls in flight; whether all came back."""
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout)
-        except TimeoutError:
-            return False
-        return True
+        came = await self._sender.drain(timeout)
+        if self.journal is not None:
+            await self.journal.flush()
+        return came
 
     # The HTTP face
 
@@ -205,11 +308,31 @@ class Gateway:
         return self.base_url
 
     async def aclose(self) -> None:
-        """Stop the face and give back the provider's connections."""
+        """Stop the face, write what is left and give back the provider's connections."""
         if self._face is not None:
             await self._face.stop()
             self._face, self.base_url = None, ""
         await self.provider.aclose()
+        if self.journal is not None:
+            await self.journal.aclose()
+
+
+def _judged(call: _Call, reply: Reply) -> tuple[Any, str]:
+    """The reply's data, and what is wrong with it. A refusal is an outcome: nothing is wrong with it."""
+    if reply.refusal:
+        return None, ""
+    try:
+        return call.read(reply), ""
+    except UnacceptableError as reason:
+        return None, str(reason)
+
+
+def _unacceptable(call: _Call, kept: Kept) -> ModelCallError:
+    return ModelCallError(
+        f"Call {call.site.kind!r} of {call.client.trial_id}: no acceptable reply in {call.attempts + 1} attempts; "
+        f"expected {expectation(call.request)}, the last reply was {kept.reason}: {kept.reply.text[:200]!r}.",
+        retry_after=0.0,
+    )
 
 
 def _public(token: str) -> str:

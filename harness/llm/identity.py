@@ -28,8 +28,11 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fal
 
 def digest(request: Request) -> str:
     """SHA-256, in hex, of everything that reaches the model; nothing of a prompt is left out."""
-    if request.digest:
-        return request.digest
+    return request.digest or _hashed(written(request))
+
+
+def written(request: Request) -> str:
+    """Everything that reaches the model, as canonical JSON."""
     parts = [
         request.messages,
         request.model,
@@ -38,11 +41,15 @@ def digest(request: Request) -> str:
         request.max_tokens,
         request.extra,
     ]
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()
+    return canonical(parts)
 
 
-def identified(request: Request, *, model: str, temperature: float | None) -> Request:
-    """``request`` to the session's model, with the temperature where it has none, and its digest.
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def identified(request: Request, *, model: str, temperature: float | None) -> tuple[Request, str]:
+    """``request`` to the session's model, with the temperature where it has none, and its digest; and as it is written.
 
     The model asked for is the one that the run names, whatever name foreign code puts into its requests: the
     record would name another than the one that answered.
@@ -53,4 +60,5 @@ def identified(request: Request, *, model: str, temperature: float | None) -> Re
         temperature=temperature if request.temperature is None else request.temperature,
         digest="",
     )
-    return replace(filled, digest=digest(filled))
+    body = written(filled)
+    return replace(filled, digest=_hashed(body)), body

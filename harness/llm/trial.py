@@ -1,15 +1,16 @@
-"""What one trial holds of the gateway: its token, its account and its occurrences."""
+"""What one trial holds of the gateway: its token, its account and its samples."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections import Counter
-from collections.abc import Sequence
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from harness.errors import ModelCallError
+from harness.llm.account import Account
 from harness.llm.calls import Reply, Request, Site
+from harness.llm.samples import Kept, Samples
 from harness.model import Usage
 
 SHOWN = 500
@@ -27,24 +28,32 @@ class Way(Protocol):
         self, client: TrialClient, texts: Sequence[str], model: str
     ) -> Sequence[Sequence[float]]: ...
 
+    def reject(self, client: TrialClient, kept: Kept, reason: str) -> None: ...
+
 
 class TrialClient:
-    """The gateway bound to one trial; implements `ModelClient`. Made by `Gateway.open_trial`.
+    """The gateway bound to one try of a trial; implements `ModelClient`. Made by `Gateway.open_trial`.
 
     ``failure`` is the first request at the HTTP face that failed, for the engine to raise where the foreign
-    code has swallowed it. ``rejections`` has every unacceptable reply: kind, person, step, attempt, reason
-    and the text's first 500 characters.
+    code has swallowed it. ``rejections`` has every unacceptable reply of this try: kind, person, step, attempt, reason
+    and the text's first 500 characters. ``replayed`` counts the calls that the journal answered, ``refusals`` those
+    that the model declined to answer.
     """
 
-    def __init__(self, way: Way, trial_id: str, number: int) -> None:
-        self.trial_id = trial_id
+    def __init__(
+        self, way: Way, trial_id: str, number: int, *, run_id: str = "", attempt: int = 1, known: bool = False
+    ) -> None:
+        self.trial_id, self.run_id, self.attempt = trial_id, run_id, attempt
         self.token = f"t{number:x}.{secrets.token_urlsafe(24)}"
         self.failure: ModelCallError | None = None
         self.rejections: list[dict[str, Any]] = []
+        self.replayed = self.refusals = 0
+        self.samples = Samples(attempt)
+        self.account = Account()
+        self._earlier = Account()
         self._way = way
-        self._calls: Counter[str] = Counter()
-        self._tokens_in = self._tokens_out = 0
-        self._occurrences: Counter[str] = Counter()
+        self._given: dict[str, Kept] = {}
+        self._known, self._recalling = known, asyncio.Lock()
 
     @property
     def base_url(self) -> str:
@@ -57,7 +66,10 @@ class TrialClient:
         return [rejection for rejection in self.rejections if rejection["attempt"] == 0]
 
     async def ask(self, request: Request, site: Site) -> Reply:
-        """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped."""
+        """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped.
+
+        `RefusedError` when JSON was asked for and the model declined; in words, `Reply.refusal` says so.
+        """
         return await self._way.ask(self, request, site)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
@@ -65,33 +77,55 @@ class TrialClient:
         return await self._way.embed(self, texts, model)
 
     def reject(self, reply: Reply, reason: str) -> None:
-        """Put on record that a well-formed reply was of no use; an equal request is a new sample anyway."""
-        self.note_rejection(Site(reply.call.partition(":")[0]), 0, reason, reply.text)
+        """Say that a well-formed reply was of no use: it is not served again, an equal request is a new call."""
+        kept = self._given.pop(reply.call, None)
+        if kept is not None:
+            self.note_rejection(kept, reason)
+            self.samples.reopen(kept)
+            self._way.reject(self, kept, reason)
 
     def usage(self) -> Usage:
-        """Calls by kind, rejected and failed attempts included, and tokens as the provider counted them."""
-        return Usage(MappingProxyType(dict(self._calls)), self._tokens_in, self._tokens_out)
+        """What this try was paid for: calls by kind, rejected and failed attempts included, and billed tokens.
 
-    def next_occurrence(self, digest: str) -> int:
-        """How often this very request was made in the trial before; counts this one."""
-        self._occurrences[digest] += 1
-        return self._occurrences[digest] - 1
+        A session that was cut off in this very try counts too, so that all tries together are all that was paid.
+        """
+        return self.account.usage()
 
-    def note_call(self, kind: str) -> None:
-        self._calls[kind] += 1
+    def paid(self) -> Usage:
+        """What all tries of the trial were paid for so far; of earlier ones, what was answered."""
+        return (self._earlier + self.account).usage()
 
-    def note_tokens(self, tokens_in: int, tokens_out: int) -> None:
-        self._tokens_in += tokens_in
-        self._tokens_out += tokens_out
+    async def recall(self, load: Callable[[], Awaitable[Iterable[Kept]]]) -> None:
+        """Take over what the journal has of the trial, before the first call goes on."""
+        if self._known:
+            async with self._recalling:
+                if self._known:
+                    self._take_over(await load())
+                    self._known = False
 
-    def note_rejection(self, site: Site, attempt: int, reason: str, text: str) -> None:
+    def _take_over(self, past: Iterable[Kept]) -> None:
+        past = list(past)
+        self.samples.remember(past)
+        for kept in past:
+            mine = kept.attempt == self.attempt
+            (self.account if mine else self._earlier).note_reply(kept.site.kind, kept.reply)
+            if mine and kept.verdict == "rejected":
+                self.note_rejection(kept, kept.reason)
+
+    def give(self, kept: Kept, reply: Reply) -> Reply:
+        """Note that ``reply`` goes to the engine, which may yet reject it."""
+        self._given[reply.call] = kept
+        return reply
+
+    def note_rejection(self, kept: Kept, reason: str) -> None:
+        site = kept.site
         self.rejections.append(
             {
                 "kind": site.kind,
                 "person": site.person,
                 "step": site.step,
-                "attempt": attempt,
+                "attempt": kept.draw,
                 "reason": reason,
-                "text": text[:SHOWN],
+                "text": kept.reply.text[:SHOWN],
             }
         )

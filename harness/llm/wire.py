@@ -105,7 +105,8 @@ def _refuse(name: str) -> None:
 
 def chat_completion(reply: Reply) -> dict[str, Any]:
     """The body that answers a chat completion."""
-    message: dict[str, Any] = {"role": "assistant", "content": reply.text or None, "refusal": None}
+    refusal = (reply.text or "declined") if reply.refusal else None
+    message: dict[str, Any] = {"role": "assistant", "content": reply.text or None, "refusal": refusal}
     if reply.tool_calls:
         message["tool_calls"] = list(reply.tool_calls)
     return {

@@ -8,6 +8,7 @@ from harness.engines import Engine
 from harness.errors import ConfigurationError
 from harness.execution.session import Parts
 from harness.llm.gateway import Gateway
+from harness.llm.journal import Journal
 from harness.runner.settings import CHECKOUT_VARIABLE, Settings
 
 ENGINES = ("embedded", "tinytroupe")
@@ -25,7 +26,12 @@ def make_gateway(settings: Settings) -> Gateway:
     from harness.llm.providers import make_provider
 
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
-    return Gateway(provider, concurrency=settings.concurrency, temperature=settings.temperature)
+    return Gateway(
+        provider,
+        concurrency=settings.concurrency,
+        temperature=settings.temperature,
+        journal=Journal(settings.results_dir / "journal"),
+    )
 
 
 def make_engine(name: str, settings: Settings) -> Engine:

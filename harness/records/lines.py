@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,10 +22,19 @@ def trial_line(
     started: datetime,
     ended: datetime,
     duration: float,
+    paid: Usage | None = None,
+    calls_replayed: int = 0,
+    refusals: int = 0,
+    rejections: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The record of one try of a trial: ``trial_result`` when it finished, else ``trial_failure``.
 
     ``attempt`` counts from 1; ``started`` and ``ended`` are aware datetimes; ``duration`` is in seconds.
+
+    ``usage`` is what this try was paid for, in all sessions that worked on it: all lines together add up to the run's
+    cost. ``paid`` is what all tries of the trial were paid for so far. ``calls_replayed`` counts calls that were
+    answered from the journal, paid before; ``refusals`` those that the model declined to answer; ``rejections`` are
+    the replies that were of no use.
     """
     result = isinstance(outcome, TrialResult)
     return {
@@ -35,6 +44,10 @@ def trial_line(
         "status": FINISHED if result else FAILED,
         **(_result(outcome) if isinstance(outcome, TrialResult) else _failure(outcome)),
         "usage": _usage(usage),
+        "paid": _usage(usage if paid is None else paid),
+        "calls_replayed": calls_replayed,
+        "refusals": refusals,
+        "rejections": [dict(one) for one in rejections],
         "attempt": attempt,
         "started": _utc(started),
         "ended": _utc(ended),

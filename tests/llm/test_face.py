@@ -17,6 +17,7 @@ from harness.llm.calls import Reply, Request
 from harness.llm.face import MAX_BODY
 from harness.llm.gateway import Gateway
 from harness.llm.providers.rehearsal import Rehearsal
+from harness.llm.retry import RetryPolicy
 from harness.llm.trial import TrialClient
 
 HELLO = [{"role": "user", "content": "hello"}]
@@ -252,7 +253,7 @@ def test_what_is_given_up_is_a_400_and_the_trial_s_failure(said: str | Exception
         assert isinstance(client.failure, ModelCallError) and message in str(client.failure)
         assert client.failure.fatal == getattr(said, "fatal", False)
 
-    served(work, Echo(said), max_attempts=2)
+    served(work, Echo(said), retry=RetryPolicy(max_replies=2))
 
 
 def test_after_halt_the_answer_is_a_400() -> None:

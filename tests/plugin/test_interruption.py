@@ -95,7 +95,7 @@ def test_a_killed_session_goes_on_where_it_was_as_if_nothing_had_been(held_lab: 
     assert "going on with run" in said
     assert "which has 2 finished trials" in said
     assert not done & set(calls)
-    assert sum(calls.values()) == (TRIALS - 2) * CALLS_PER_TRIAL
+    assert sum(calls.values()) == (TRIALS - 2) * CALLS_PER_TRIAL - 1  # one call of the third trial was answered
     (disturbed,) = held_lab.artifacts
     meta = load(disturbed.with_suffix(".meta.json"))
     assert (meta["partial"], meta["trials"]["duplicates"]) == (False, {})
@@ -136,7 +136,7 @@ def test_ctrl_c_twice_leaves_at_once(held_lab: Lab) -> None:
     assert held_lab.artifacts == []
     process.communicate()
     _, calls = again(held_lab)
-    assert sum(calls.values()) == (TRIALS - 1) * CALLS_PER_TRIAL
+    assert sum(calls.values()) == (TRIALS - 1) * CALLS_PER_TRIAL - 1  # a call of the next trial was answered
 
 
 def test_a_second_session_at_the_same_time_is_refused(held_lab: Lab) -> None:

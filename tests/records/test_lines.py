@@ -48,6 +48,10 @@ COORDINATES = {
 }
 ENDING = {
     "usage": {"calls": {"act": 3}, "tokens_in": 10, "tokens_out": 2, "cost": None},
+    "paid": {"calls": {"act": 3}, "tokens_in": 10, "tokens_out": 2, "cost": None},
+    "calls_replayed": 0,
+    "refusals": 0,
+    "rejections": [],
     "attempt": 1,
     "started": "2025-11-20T17:41:00.000000+00:00",
     "ended": "2025-11-20T17:41:00.000000+00:00",
@@ -114,3 +118,25 @@ def test_a_failed_trial() -> None:
         "kind": "ModelCallError",
         **ENDING,
     }
+
+
+def test_a_later_try_says_what_all_tries_were_paid_for_and_which_replies_were_of_no_use() -> None:
+    failure = TrialFailure(TRIAL, "no reply", "ModelCallError")
+    rejection = {"kind": "act", "person": "Ada", "step": 1, "attempt": 0, "reason": "empty", "text": ""}
+    written = trial_line(
+        failure,
+        PLAN,
+        run_id="r1",
+        usage=Usage({"act": 1}, 2, 3, 0.5),
+        attempt=2,
+        started=MOMENT,
+        ended=MOMENT,
+        duration=1.5,
+        paid=Usage({"act": 4}, 20, 30, 0.75),
+        calls_replayed=3,
+        refusals=1,
+        rejections=[rejection],
+    )
+    assert written["usage"] == {"calls": {"act": 1}, "tokens_in": 2, "tokens_out": 3, "cost": 0.5}
+    assert written["paid"] == {"calls": {"act": 4}, "tokens_in": 20, "tokens_out": 30, "cost": 0.75}
+    assert (written["calls_replayed"], written["refusals"], written["rejections"]) == (3, 1, [rejection])

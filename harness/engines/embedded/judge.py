@@ -11,6 +11,7 @@ from harness.engines.embedded.persona import Person
 from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.transcript import line, newest
 from harness.engines.embedded.world import World
+from harness.errors import RefusedError
 from harness.llm.calls import Message, ModelClient, Site
 from harness.model import Event, Measure, Proposition, Sample
 
@@ -62,6 +63,8 @@ async def _score(claim: Proposition, asked: Sequence[Message], site: Site, clien
         value, why = await ask(client, asked, schemas.SCORE, site, read_score, asks=1)
     except NoUsableReply as fault:
         return Sample(claim.name, None, person, reason=str(fault))
+    except RefusedError as fault:
+        return Sample(claim.name, None, person, reason=f"refused: {fault}")
     return Sample(claim.name, value, person, justification=why)
 
 

@@ -23,6 +23,7 @@ from harness.llm.calls import Reply, Request
 from harness.llm.gateway import Gateway
 from harness.llm.kinds import classify
 from harness.llm.providers.rehearsal import Rehearsal
+from harness.llm.retry import RetryPolicy
 from harness.model import ActionsAtLeast, Correction, Intervention, Proposition, Trial, TrialPlan, TrialResult
 
 pytestmark = pytest.mark.tinytroupe
@@ -86,7 +87,7 @@ class Bench:
 def on_bench(checkout: Path, work: Callable[[Bench], Awaitable[Any]], **options: Any) -> Any:
     async def main() -> Any:
         spy = Spy(options.pop("answers", None))
-        gateway = Gateway(spy, concurrency=None, max_attempts=2)
+        gateway = Gateway(spy, concurrency=None, retry=RetryPolicy(2, max_replies=2))
         await gateway.start_face()
         engine = TinyTroupeEngine(checkout, **{"workers": 1, **options})
         try:

@@ -1,0 +1,46 @@
+"""What calls took: how many of which kind, tokens, and dollars where they are known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import MappingProxyType
+
+from harness.llm.calls import Reply
+from harness.model import Usage
+
+
+class Account:
+    """Adds up calls and their replies. Every call that was sent counts, answered or not."""
+
+    def __init__(self) -> None:
+        self._calls: Counter[str] = Counter()
+        self._tokens_in = self._tokens_out = 0
+        self._cost: float | None = 0.0
+
+    def note_call(self, kind: str) -> None:
+        """A call was sent."""
+        self._calls[kind] += 1
+
+    def note_billed(self, reply: Reply) -> None:
+        """It was answered. One reply of unknown cost makes the sum unknown."""
+        self._tokens_in += reply.tokens_in
+        self._tokens_out += reply.tokens_out
+        self._cost = None if self._cost is None or reply.cost is None else self._cost + reply.cost
+
+    def note_reply(self, kind: str, reply: Reply) -> None:
+        """Both, for a reply of an earlier session."""
+        self.note_call(kind)
+        self.note_billed(reply)
+
+    def __add__(self, other: Account) -> Account:
+        both = Account()
+        for one in (self, other):
+            both._calls.update(one._calls)
+            both._tokens_in += one._tokens_in
+            both._tokens_out += one._tokens_out
+            both._cost = None if both._cost is None or one._cost is None else both._cost + one._cost
+        return both
+
+    def usage(self) -> Usage:
+        """The sums. Without any call the cost is zero."""
+        return Usage(MappingProxyType(dict(self._calls)), self._tokens_in, self._tokens_out, self._cost)

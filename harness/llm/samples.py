@@ -1,0 +1,150 @@
+"""Which reply answers which question: equal questions of a trial stay separate samples, in every one of its tries.
+
+A *question* is a request at a call site of a trial. Equal ones are told apart by their ``occurrence``, in order of
+arrival. The replies that were drawn to one question are numbered by ``draw``: all but the last were of no use.
+Occurrences count questions and not replies, so that what was rejected never shifts what was accepted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from harness.llm.calls import Reply, Site
+
+Verdict = Literal["accepted", "unacceptable", "rejected"]
+"""``unacceptable`` is the gateway's own no (schema, length, emptiness), ``rejected`` the engine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One reply as the journal has it.
+
+    ``attempt`` is the try of the trial that paid for it, from 1. ``asked`` is the model asked for. ``sent`` is in
+    seconds since 1970, ``seconds`` how long the answer took.
+    """
+
+    site: Site
+    digest: str
+    occurrence: int
+    draw: int
+    attempt: int
+    reply: Reply
+    verdict: Verdict = "accepted"
+    reason: str = ""
+    asked: str = ""
+    sent: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def number(self) -> int:
+        """What the provider got as ``occurrence``."""
+        return number(self.site, self.occurrence, self.draw)
+
+
+class Question:
+    """One question over all tries of its trial. ``draws`` counts its replies; made by `Samples`."""
+
+    __slots__ = ("_earlier", "digest", "draws", "occurrence", "open", "site")
+
+    def __init__(self, site: Site, digest: str, occurrence: int) -> None:
+        self.site, self.digest, self.occurrence = site, digest, occurrence
+        self.open = True  # nobody holds it in this try
+        self.draws = 0
+        self._earlier: deque[Kept] = deque()
+
+    @property
+    def number(self) -> int:
+        """What the provider gets as ``occurrence`` for the next draw."""
+        return number(self.site, self.occurrence, self.draws)
+
+    @property
+    def earlier(self) -> Kept | None:
+        """The journal's reply to it that is next; ``None`` when it has to be asked."""
+        return self._earlier[0] if self._earlier else None
+
+    def pass_by(self) -> None:
+        """The earlier reply was taken: it is not given again in this try."""
+        if self._earlier:
+            self._earlier.popleft()
+
+    def put_back(self, kept: Kept) -> None:
+        """Whoever asks this question next is to get ``kept``."""
+        self._earlier.appendleft(kept)
+
+    def drawn(self, attempt: int, reply: Reply, fault: str, asked: str, sent: float, seconds: float) -> Kept:
+        """Number a new reply to it; ``fault`` is what makes it unacceptable."""
+        verdict: Verdict = "unacceptable" if fault else "accepted"
+        place = (self.site, self.digest, self.occurrence, self.draws)
+        self.draws += 1
+        return Kept(*place, attempt, reply, verdict, fault, asked, sent, seconds)
+
+    def remember(self, kept: Iterable[Kept], attempt: int) -> None:
+        """Take over the journal's replies, for the try ``attempt``.
+
+        What the gateway found unacceptable in this very try (a session that ended in its middle) uses up attempts
+        now as it did then. Whatever else was rejected is passed over: the next attempt is a new call.
+        """
+        replies = sorted(kept, key=lambda one: one.draw)
+        self.draws = replies[-1].draw + 1
+        last = replies[-1]  # what was drawn again had been rejected, though a crash may have lost the word
+        self._earlier.extend(
+            one
+            for one in replies
+            if (one is last and one.verdict == "accepted")
+            or (one.verdict == "unacceptable" and one.attempt == attempt)
+        )
+
+
+class Samples:
+    """The questions of one trial in its try number ``attempt``."""
+
+    def __init__(self, attempt: int) -> None:
+        self.attempt = attempt
+        self._questions: dict[tuple[Site, str], list[Question]] = {}
+        self._past: dict[tuple[Site, str, int], list[Kept]] = {}
+
+    def remember(self, kept: Iterable[Kept]) -> None:
+        """Take over what the journal has of the trial. Questions may have been claimed before."""
+        for one in kept:
+            self._past.setdefault((one.site, one.digest, one.occurrence), []).append(one)
+        for question in (each for equal in self._questions.values() for each in equal):
+            self._recall(question)
+
+    def claim(self, site: Site, digest: str) -> Question:
+        """The first of the equal questions that is nobody's in this try."""
+        equal = self._questions.setdefault((site, digest), [])
+        question = next((each for each in equal if each.open), None)
+        if question is None:
+            question = Question(site, digest, len(equal))
+            self._recall(question)
+            equal.append(question)
+        question.open = False
+        return question
+
+    def reopen(self, kept: Kept) -> None:
+        """The reply was of no use: its question is the next one that is asked among its equals."""
+        self._questions[(kept.site, kept.digest)][kept.occurrence].open = True
+
+    def _recall(self, question: Question) -> None:
+        past = self._past.pop((question.site, question.digest, question.occurrence), None)
+        if past:
+            question.remember(past, self.attempt)
+
+
+def number(site: Site, occurrence: int, draw: int) -> int:
+    """Another for every sample of a request within a trial, whatever order calls come in. 0 for a first plain one."""
+    return _mark(site) << 32 | draw << 16 | occurrence
+
+
+@lru_cache(maxsize=4096)
+def _mark(site: Site) -> int:
+    """Tells call sites apart. 0 for calls that came without one: their kind follows from the request."""
+    if not site.person and site.step == -1 and site.attempt == 0:
+        return 0
+    text = f"{site.kind}\0{site.person}\0{site.step}\0{site.attempt}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest())

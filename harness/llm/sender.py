@@ -1,0 +1,148 @@
+"""The last gate before the provider: every attempt passes it, retries included, one slot each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from harness.errors import ConfigurationError, ModelCallError
+from harness.llm.budget import Budget, Reservation
+from harness.llm.calls import Reply, Request
+from harness.llm.limits import Limits, Permit
+
+EXPECTED_REPLY = 2_048
+"""Tokens that a reply is taken to have under a limit of tokens per minute, until it is there to be counted."""
+
+
+class Sender:
+    """Budget, limits, a slot, and the counting of what was sent. ``concurrency`` ``None``: no limit.
+
+    Lives on one event loop; `halt` and the counters may be used from any thread.
+    """
+
+    def __init__(
+        self, *, concurrency: int | None, budget: Budget | None = None, limits: Limits | None = None
+    ) -> None:
+        if concurrency is not None and concurrency < 1:
+            raise ConfigurationError(f"concurrency={concurrency}; expected 1 or more, or None for no limit.")
+        self.calls = self.in_flight = 0
+        self.calls_by_kind: Counter[str] = Counter()
+        self.budget, self.limits = budget, limits
+        self._slots = asyncio.Semaphore(sys.maxsize if concurrency is None else concurrency)
+        self._stopped = False
+        self._stop = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @contextlib.asynccontextmanager
+    async def turn(self, request: Request, kind: str) -> AsyncIterator[Turn]:
+        """Enter when the call may be sent, leave when it is over; the body sets ``reply`` on what this gives.
+
+        Raises `ModelCallError` because the run was stopped, its budget is used up, or the call can never be sent.
+        """
+        self._check_running()
+        self._loop = asyncio.get_running_loop()
+        async with self._slots:
+            self._check_running()  # it may have been stopped while this call was queued
+            turn = Turn()
+            try:
+                await self._allow(request, turn)
+                self._begin(kind)
+                turn.sent = True
+                yield turn
+            except BaseException as error:
+                # Cancelled or cut off: the provider may well have answered, and billed.
+                turn.lost = not isinstance(error, ModelCallError) or getattr(error, "lost", False)
+                raise
+            finally:
+                self._end(turn)
+
+    async def _allow(self, request: Request, turn: Turn) -> None:
+        """Hold what the call may take of budget and limits."""
+        if self.budget is not None:
+            turn.reservation = await self.budget.reserve(request)
+        if self.limits is not None:
+            turn.permit = await self.limits.acquire(_tokens(request) if self.limits.tpm else 0)
+        self._check_running()
+
+    def _begin(self, kind: str) -> None:
+        self.calls += 1
+        self.calls_by_kind[kind] += 1
+        self.in_flight += 1
+        self._idle.clear()
+
+    def _end(self, turn: Turn) -> None:
+        turn.book(self.limits)
+        if turn.sent:
+            self.in_flight -= 1
+            if not self.in_flight:
+                self._idle.set()
+
+    async def pause(self, seconds: float, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Sleep, or less if the run is stopped meanwhile."""
+        naps = [asyncio.ensure_future(sleep(seconds)), asyncio.ensure_future(self._stop.wait())]
+        try:
+            await asyncio.wait(naps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for nap in naps:
+                nap.cancel()
+
+    def halt(self) -> None:
+        """Send nothing more: calls queued and later raise `ModelCallError`, those in flight go on."""
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake)
+
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109
+        """Wait up to ``timeout`` seconds for the calls in flight; whether all came back."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def _wake(self) -> None:
+        self._stop.set()
+        for gate in (self.budget, self.limits):
+            if gate is not None:
+                gate.halt()
+        self._slots.release()  # the first queued call sees that it is over, leaves, and so wakes the next
+
+    def _check_running(self) -> None:
+        if self._stopped:
+            raise ModelCallError("the run was stopped: this call was not sent.")
+
+
+class Turn:
+    """What one attempt holds of budget and limits, and what became of it."""
+
+    def __init__(self) -> None:
+        self.reservation: Reservation | None = None
+        self.permit: Permit | None = None
+        self.reply: Reply | None = None
+        self.sent = self.lost = False
+
+    def book(self, limits: Limits | None) -> None:
+        reply = self.reply
+        if limits is not None and self.permit is not None:
+            limits.settle(self.permit, reply.tokens_in + reply.tokens_out if reply else 0)
+        if self.reservation is None:
+            return
+        if reply is not None:
+            self.reservation.settle(reply)
+        else:
+            self.reservation.release(sent=self.sent, maybe_billed=self.sent and self.lost)
+
+
+def _tokens(request: Request) -> int:
+    """What a call is taken to need: a token per three bytes of prompt, and the reply."""
+    from harness.llm.identity import written
+
+    reply = EXPECTED_REPLY if request.max_tokens is None else request.max_tokens
+    return len(written(request)) // 3 + reply
