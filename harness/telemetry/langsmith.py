@@ -63,7 +63,7 @@ class LangSmithObserver:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._project = variable(environ, "PROJECT", "SESSION") or "default"
         self._failures: list[Exception] = []
-        self._client = _client(self._failures.append)
+        self._client = _client(environ, self._failures.append)
         self._project_id: Any = None
         self._cases: dict[str, _Case] = {}
         self._trials: dict[str, RunTree] = {}
@@ -245,12 +245,14 @@ class LangSmithObserver:
             raise DeliveryError(f"its server did not take what was sent ({kind}); {WAY_OUT}")
 
 
-def _client(failed: Callable[[Exception], None]) -> Client:
+def _client(environ: Mapping[str, str], failed: Callable[[Exception], None]) -> Client:
     from langsmith import Client
     from urllib3.util import Retry
 
     once_more = Retry(total=1, status_forcelist=(502, 503, 504), allowed_methods=None, backoff_factor=0.5)
     return Client(
+        variable(environ, "ENDPOINT") or None,
+        api_key=variable(environ, "API_KEY"),
         auto_batch_tracing=False,
         tracing_error_callback=failed,
         retry_config=once_more,

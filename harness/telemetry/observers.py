@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from typing import Protocol
 
 from harness.telemetry.events import Happening
@@ -115,7 +116,8 @@ class _Lane:
                 self._changed.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=f"harness-{self.name}", daemon=True)
-                self._thread.start()
+                # In a context of its own: no trace that the user's code has open must claim what happens there.
+                Context().run(self._thread.start)
 
     def finish(self, deadline: float) -> None:
         with self._changed:
@@ -129,7 +131,7 @@ class _Lane:
         patience = deadline if since is None else min(deadline, since + FLUSH_SECONDS)
         self._thread.join(max(0.0, patience - time.monotonic()))
         if self._thread.is_alive():
-            self._turn_off("it did not take everything in time; its view of this session is incomplete")
+            self._turn_off("its server did not answer in time; what it has of this session is incomplete")
         elif self._left_out:
             self._turn_off(f"it could not keep up; {self._left_out} events were left out")
 
@@ -143,9 +145,11 @@ class _Lane:
             observer.close(self._seconds_left())
         except DeliveryError as error:
             self._turn_off(str(error))
-        except (
-            Exception
-        ) as error:  # a vendor's message may hold a key or a prompt: its class is all that is said
+        except ImportError as error:
+            name = (error.name or "").replace("_", "-")
+            self._turn_off(f"the package {name!r} is not installed: pip install {name}")
+        except Exception as error:
+            # A vendor's message may hold a key or a prompt: its class is all that is said.
             self._turn_off(f"it failed with {type(error).__name__}")
 
     def _take(self) -> list[Happening]:
@@ -166,4 +170,4 @@ class _Lane:
                 return
             self._off = True
             self._waiting.clear()
-        self._warn(f"{self.name}: {why}. It is told nothing more in this session; the run is not affected.")
+        self._warn(f"{self.name}: {why}. The run is not affected; nothing more of this session goes there.")
