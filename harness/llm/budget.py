@@ -107,6 +107,7 @@ class Budget:
             return Amount(calls=1)
         prompt = prompt_bound(request)
         completion = self._bound if request.max_tokens is None else max(0, request.max_tokens)
+        completion = completion if request.messages else 0  # texts to embed are not answered in words
         return Amount(1, prompt + completion, self._cost(request, prompt, completion))
 
     def halt(self) -> None:
@@ -195,7 +196,7 @@ def unknown_price(model: str) -> str:
     """Why a budget in dollars is refused for ``model``, and the way out."""
     return (
         f"--max-cost: no price is known for the model {model!r}, so its cost cannot be limited; expected a model of "
-        "the price table or a price of your own. Limit --max-calls or --max-tokens instead, or state its price."
+        "the price table or one of your own (--prices FILE). Or limit --max-calls or --max-tokens instead."
     )
 
 

@@ -133,7 +133,7 @@ class Limits:
         self._forget(now)
         moments = [self._paused_until, self._room_at(tokens)]
         for name, quota in self._quotas.items():
-            if quota.remaining < (1 if name == "requests" else tokens):
+            if quota.remaining < (1 if name == "requests" else max(1, tokens)):
                 moments.append(quota.until)
         return max(moments) - now
 

@@ -22,16 +22,26 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is answered instead: a status with OpenAI's error object, or ``body`` as it stands (garbage)."""
+    """What is answered instead: a status with OpenAI's error object, or ``body`` as it stands (garbage).
+
+    ``delay`` seconds pass before anything is answered; ``cut``: the connection ends in the middle of the answer.
+    """
 
     status: int = 500
     message: str = "a fault that the test asked for"
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    cut: bool = False
+
+    async def answer(self) -> Response:
+        await asyncio.sleep(self.delay)
+        return _Torn() if self.cut else self.response()
 
     def response(self) -> Response:
         headers = dict(self.headers)
@@ -39,6 +49,15 @@ class Fault:
             return Response(self.body, self.status, headers, media_type="application/json")
         error = {"message": self.message, "type": "fake_error", "param": None, "code": None}
         return JSONResponse({"error": error}, self.status, headers)
+
+
+class _Torn(Response):
+    """Promises more than it sends; the server then closes the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"id": "torn', "more_body": True})
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,13 @@ class FakeEndpoint:
         self._socket.listen()
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
         self._server = uvicorn.Server(
-            uvicorn.Config(self._application(), lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                self._application(),
+                lifespan="off",
+                log_config=None,
+                log_level="critical",  # it was asked to fail
+                timeout_graceful_shutdown=1,
+            )
         )
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -104,7 +129,7 @@ class FakeEndpoint:
     async def _chat(self, request: Request) -> Response:
         body, number, fault = await self._note(request)
         if fault is not None:
-            return fault.response()
+            return await fault.answer()
         message = {"role": "assistant", **self._message(body, number)}
         choice = {"index": 0, "message": message, "finish_reason": self._finish_reason}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -123,7 +148,7 @@ class FakeEndpoint:
     async def _embeddings(self, request: Request) -> Response:
         body, _, fault = await self._note(request)
         if fault is not None:
-            return fault.response()
+            return await fault.answer()
         data = [
             {"object": "embedding", "index": index, "embedding": [float(len(text)), 0.0]}
             for index, text in enumerate(body["input"])
