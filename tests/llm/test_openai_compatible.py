@@ -67,7 +67,12 @@ def test_tool_calls_finish_reasons_and_refusals_are_kept() -> None:
     with FakeEndpoint(finish_reason="length") as endpoint:
         assert complete(endpoint, ask("x")).finish_reason == "length"
     with FakeEndpoint(message=lambda *_: {"content": None, "refusal": "I will not."}) as endpoint:
-        assert complete(endpoint, ask("x")).text == "I will not."
+        refusal = complete(endpoint, ask("x"))
+    assert (refusal.text, refusal.refusal, refusal.finish_reason) == ("I will not.", True, "stop")
+    with FakeEndpoint(finish_reason="content_filter") as endpoint:
+        assert complete(endpoint, ask("x")).refusal
+    with FakeEndpoint() as endpoint:
+        assert not complete(endpoint, ask("x")).refusal
 
 
 @pytest.mark.parametrize(
