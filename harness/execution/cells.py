@@ -82,9 +82,10 @@ class CellOutcome:
 
 @dataclass
 class CellRun:
-    """The trials of one case that were started, and what its trials logged."""
+    """The trials of one case that were started, and what its trials logged. ``case`` is its name to observers."""
 
     plan: CellPlan
+    case: str = ""
     output: CaseOutput = field(default_factory=CaseOutput)
     futures: dict[str, Future[Played]] = field(default_factory=dict)
 

@@ -22,6 +22,7 @@ from harness.engines import Engine
 from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError
 from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, outcome_of
+from harness.execution.emitting import Emitter
 from harness.execution.loop import BackgroundLoop
 from harness.execution.progress import Pace, Snapshot
 from harness.execution.runs import Conclusion, RunBook
@@ -34,6 +35,7 @@ from harness.records import RunRegistry, WriterPool, session_timestamp, trial_li
 from harness.runner import provenance
 from harness.runner.plan import CellPlan, interleave
 from harness.runner.settings import Settings
+from harness.telemetry import Observers
 
 PATIENCE_SECONDS = 150.0
 """How long a session that its budget stopped waits for the calls in flight; longer than a call may take."""
@@ -53,6 +55,7 @@ class Parts:
 
     gateway: Callable[[Settings], Gateway]
     engine: Callable[[str, Settings], Engine]
+    observers: Callable[[Settings, Callable[[str], None]], Observers] = lambda *_: Observers()
 
 
 class Session:
@@ -75,6 +78,7 @@ class Session:
         self.stopped: str | None = None
         self.exit_code = ExitCode.FAILED  # of a session that was stopped
         self.notes: list[str] = []
+        self.warnings: list[str] = []
         self._parts, self._root, self._selection = parts, root, dict(selection or {})
         self._clock, self._now, self._started_at = clock, now, now()
         self._engines: dict[str, Engine] = {}
@@ -89,6 +93,7 @@ class Session:
         self._trials_ended: set[str] = set()
         self._pace = Pace(clock)
         self._collector = Collector()
+        self._emit = Emitter(Observers(), now)
         self._loop: BackgroundLoop | None = None
         self._closed = False
 
@@ -100,6 +105,10 @@ class Session:
         Raises `ConfigurationError` when the model or the engine cannot be had: before anything is sent.
         """
         self.gateway = self._parts.gateway(self.settings)
+        self._emit = Emitter(self._parts.observers(self.settings, self._warn), self._now)
+        if self._emit:
+            self.gateway.observers.add(self._emit)
+            self._emit.session_started(self._facts)
         self._book = RunBook(self.settings, RunRegistry(self.settings.results_dir, self._now), self._facts)
         commit, dirty = provenance.git_state(self._root)
         self._session_facts = {"timestamp": self._started_at.isoformat(), "git_dirty": dirty}
@@ -116,6 +125,10 @@ class Session:
         self._loop = BackgroundLoop()
         logging.getLogger().addHandler(self._collector)
         self.engine(self.settings.engine)
+
+    def _warn(self, warning: str) -> None:
+        self.warnings.append(warning)
+        log.warning("%s", warning)
 
     @property
     def _facts(self) -> dict[str, Any]:
@@ -171,7 +184,9 @@ class Session:
         for name in dict.fromkeys(plan.engine for plan in plans):
             self.engine(name)
         self._trials.update(trial.trial.id for plan in plans for trial in plan.trials)
-        started = [CellRun(plan) for plan in plans]
+        started = [
+            CellRun(plan, self._emit.case_started(plan, self._book.of(plan.cell).run.id)) for plan in plans
+        ]
         owners: dict[str, list[CellRun]] = {}
         for cell_run in started:
             for trial in cell_run.plan.trials:
@@ -185,6 +200,7 @@ class Session:
         """Wait for a cell's trials, calling ``tick`` meanwhile, and count the cell as done."""
         outcome = outcome_of(cell_run, cell_run.wait(tick), self.stopped)
         self._cells_done.add(cell_run.plan.cell)
+        self._emit.case_ended(cell_run.case, outcome)
         return outcome
 
     def expect(self, cells: int) -> None:
@@ -227,6 +243,7 @@ class Session:
                 raise asyncio.CancelledError
             current.set(cell_run.output)
             client = self._client(plan.trial)
+            self._emit.trial_started(cell_run.case, plan.trial, client.attempt)
             started, began = self._now(), self._clock()
             outcome: TrialResult | TrialFailure
             try:
@@ -285,6 +302,7 @@ class Session:
             self.stop(str(error))
             raise
         self._count_trial(trial)
+        self._emit.trial_ended(trial, outcome, client.usage())
         if isinstance(outcome, TrialFailure):
             return Played(trial, failure=outcome, seconds=seconds)
         opened.accepted[trial.id] = Played(trial, outcome.samples, seconds=seconds)
@@ -327,10 +345,16 @@ class Session:
         self._loop.close()
         logging.getLogger().removeHandler(self._collector)
         self.pool.close_all()
+        self._emit.session_ended(self.stopped)
 
     def conclude(self) -> list[Conclusion]:
         """Write the artifact of every run that this session worked on. After `close`."""
-        return self._book.conclude() if self._loop is not None else []  # without a loop it never started
+        if self._loop is None:
+            return []  # it never started
+        try:
+            return self._book.conclude()
+        finally:
+            self._emit.close()
 
 
 def _at_most(number: int | None) -> contextlib.AbstractAsyncContextManager[Any]:

@@ -58,6 +58,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--resume", metavar="RUN", help="go on with this run, and with no other")
     add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
+    add(
+        "--sentry-content",
+        action="store_true",
+        help="send prompts, replies and the texts of errors to Sentry too, where SENTRY_DSN turns it on",
+    )
 
 
 def _add_bounds(group: pytest.OptionGroup) -> None:
@@ -117,4 +122,5 @@ def settings_of(config: pytest.Config) -> Settings:
         sources=sources,
         resume=option("resume"),
         fresh=option("fresh"),
+        sentry_content=option("sentry_content"),
     )

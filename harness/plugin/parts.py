@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from harness.engines import Engine
 from harness.errors import ConfigurationError
 from harness.execution.session import Parts
 from harness.llm.gateway import Gateway
 from harness.llm.journal import Journal
+from harness.plugin.bounds import make_budget, make_limits
 from harness.runner.settings import CHECKOUT_VARIABLE, Settings
+from harness.telemetry import Observers, from_environment
 
 ENGINES = ("embedded", "tinytroupe")
 WAITING_PER_PROCESSOR = 8
@@ -18,20 +21,30 @@ WAITING_PER_PROCESSOR = 8
 
 def parts() -> Parts:
     """The parts that pytest, the command line and `harness.run` use."""
-    return Parts(gateway=make_gateway, engine=make_engine)
+    return Parts(gateway=make_gateway, engine=make_engine, observers=make_observers)
 
 
 def make_gateway(settings: Settings) -> Gateway:
     """The gateway to the model that was asked for. Raises `ConfigurationError` for an unknown one or a missing key."""
+    from harness.llm.prices import charged, find_prices
     from harness.llm.providers import make_provider
 
+    prices = find_prices()
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
     return Gateway(
         provider,
         concurrency=settings.concurrency,
         temperature=settings.temperature,
+        budget=make_budget(settings, provider, prices),
+        limits=make_limits(settings),
+        price=lambda reply: charged(reply, provider.model, prices),
         journal=Journal(settings.results_dir / "journal"),
     )
+
+
+def make_observers(settings: Settings, warn: Callable[[str], None]) -> Observers:
+    """LangSmith and Sentry, where their own environment variables ask for them."""
+    return from_environment(sentry_content=settings.sentry_content, warn=warn)
 
 
 def make_engine(name: str, settings: Settings) -> Engine:

@@ -102,6 +102,7 @@ def session_lines(state: State, stats: Mapping[str, Sequence[Any]]) -> Iterator[
         f"Cases: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['rerun']} rerun, "
         f"{total} in all; work {duration(sum(outcome.seconds for _, outcome in state.outcomes.values()))}."
     )
+    yield from state.session.warnings if state.session else ()
     if state.one_by_one:
         why = next(iter(state.one_by_one.values()))
         yield f"{len(state.one_by_one)} cases ran one by one, not overlapping: {why}."

@@ -44,6 +44,7 @@ class Settings:
     sources: Sources = field(default_factory=Sources)
     resume: str | None = None
     fresh: bool = False
+    sentry_content: bool = False
 
     @property
     def trial_window(self) -> int | None:

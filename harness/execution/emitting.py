@@ -1,0 +1,163 @@
+"""Turns what the session does into the events that observers are told."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from statistics import fmean
+from typing import Any
+
+from harness.execution.cells import CellOutcome
+from harness.llm.calls import Reply, Request
+from harness.llm.observing import CallRecord
+from harness.model import Cell, Trial, TrialFailure, TrialResult, Usage
+from harness.runner import provenance
+from harness.runner.plan import CellPlan
+from harness.telemetry import Observers
+from harness.telemetry.events import (
+    Answer,
+    CallEnded,
+    CaseEnded,
+    CaseStarted,
+    Failure,
+    SessionEnded,
+    SessionStarted,
+    TrialEnded,
+    TrialStarted,
+)
+
+SHOWN_PARAMETERS = (
+    "frequency_penalty",
+    "max_completion_tokens",
+    "n",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "reasoning_effort",
+    "seed",
+    "stop",
+    "tool_choice",
+    "tools",
+    "top_p",
+)
+"""What observers are told of a request's extras. Named one by one, so that nothing secret is among them."""
+
+
+class Emitter:
+    """What a session tells its observers, from any thread. Implements the gateway's `CallObserver`."""
+
+    def __init__(self, observers: Observers, now: Callable[[], datetime]) -> None:
+        self._observers, self._now = observers, now
+        self._facts: Mapping[str, Any] = {}
+        self._attempts: Counter[Cell] = Counter()
+        self._case_of: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._observers)
+
+    def session_started(self, facts: Mapping[str, Any]) -> None:
+        self._facts = {key: value for key, value in facts.items() if value is not None}
+        if self:
+            self._observers.handle(SessionStarted(self._now(), self._facts))
+
+    def session_ended(self, stopped: str | None) -> None:
+        if self:
+            self._observers.handle(SessionEnded(self._now(), stopped))
+
+    def close(self) -> None:
+        """Let the observers send what they have, for a few seconds at most."""
+        self._observers.close()
+
+    def case_started(self, plan: CellPlan, run_id: str) -> str:
+        """The case's id: unique in the session, one for each time that the cell was started."""
+        self._attempts[plan.cell] += 1
+        attempt = self._attempts[plan.cell]
+        case = f"{plan.cell}#{attempt}"
+        if self:
+            facts = {
+                **self._facts,
+                "engine": plan.engine,
+                "mode": plan.mode_name,
+                "correction": provenance.describe_correction(plan.correction),
+                "interventions": [one.name for one in plan.interventions],
+            }
+            self._observers.handle(
+                CaseStarted(case, self._now(), plan.cell, run_id, attempt, len(plan.trials), facts)
+            )
+        return case
+
+    def case_ended(self, case: str, outcome: CellOutcome) -> None:
+        if not self:
+            return
+        values: dict[str, list[float]] = defaultdict(list)
+        for sample in (sample for one in outcome.played for sample in one.samples):
+            if sample.value is not None:
+                values[sample.metric].append(sample.value)
+        scores = {metric: fmean(some) for metric, some in values.items()}
+        self._observers.handle(CaseEnded(case, self._now(), scores, outcome.problem()))
+
+    def trial_started(self, case: str, trial: Trial, attempt: int) -> None:
+        if self:
+            self._case_of[trial.id] = case
+            self._observers.handle(TrialStarted(case, trial.id, self._now(), attempt))
+
+    def trial_ended(self, trial: Trial, outcome: TrialResult | TrialFailure, usage: Usage) -> None:
+        if not self:
+            return
+        case, at = self._case_of.pop(trial.id, ""), self._now()
+        if isinstance(outcome, TrialFailure):
+            failure = Failure(outcome.kind, outcome.reason)
+            self._observers.handle(TrialEnded(case, trial.id, at, usage=usage, failure=failure))
+        else:
+            self._observers.handle(TrialEnded(case, trial.id, at, outcome.samples, usage))
+
+    def on_call(self, call: CallRecord) -> None:
+        """One attempt at a call, on the event loop's thread."""
+        self._observers.handle(call_ended(call, str(self._facts.get("provider", ""))))
+
+
+def call_ended(call: CallRecord, provider: str) -> CallEnded:
+    """The gateway's record in the observers' words. Of an embedding, the text goes in and nothing comes out."""
+    request, error = call.request, call.error
+    embedded = call.site.kind == "embedding"
+    texts = request.extra.get("input", ()) if embedded else ()
+    return CallEnded(
+        trial=call.trial,
+        started=datetime.fromtimestamp(call.started, UTC),
+        seconds=call.seconds,
+        kind=call.site.kind,
+        provider=provider,
+        model=request.model,
+        messages=[{"role": "user", "content": text} for text in texts] if embedded else request.messages,
+        parameters=parameters(request),
+        person=call.site.person,
+        step=call.site.step,
+        attempt=call.attempt,
+        answer=None if call.reply is None else _answer(call.reply, "" if embedded else call.reply.text),
+        failure=None if error is None else Failure(type(error).__name__, str(error)),
+        replayed=call.replayed,
+    )
+
+
+def parameters(request: Request) -> dict[str, Any]:
+    """What of a request is neither its messages nor its model."""
+    known = {
+        "temperature": request.temperature,
+        "max_tokens": request.max_tokens,
+        "response_format": request.response_format,
+        **{name: request.extra[name] for name in SHOWN_PARAMETERS if name in request.extra},
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _answer(reply: Reply, text: str) -> Answer:
+    return Answer(
+        text=text,
+        model=reply.model,
+        finish_reason=reply.finish_reason,
+        tokens_in=reply.tokens_in,
+        tokens_out=reply.tokens_out,
+        tool_calls=reply.tool_calls,
+        cost=reply.cost,
+    )
