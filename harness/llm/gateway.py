@@ -21,6 +21,7 @@ from harness.llm.limits import Limits
 from harness.llm.observing import CallObserver, CallObservers, CallRecord
 from harness.llm.retry import RetryPolicy, is_reply
 from harness.llm.samples import Kept, Question
+from harness.llm.seeds import seeded
 from harness.llm.sender import Sender
 from harness.llm.trial import TrialClient
 
@@ -61,7 +62,8 @@ class Gateway:
     What the ``journal`` has for a trial is served from there; every other reply is on disk before its trial sees it.
     A reply that is empty, cut, or invalid for its format is asked for again as a new sample; a call that failed on its
     way is sent again after a pause: ``retry`` says how often. ``concurrency`` bounds the calls in flight (``None``:
-    no limit). Lives on one event loop; `halt` and the counters may be used from any thread.
+    no limit). With a ``provider_seed`` each sample is asked for with a seed of its own, derived from it.
+    Lives on one event loop; `halt` and the counters may be used from any thread.
     """
 
     def __init__(
@@ -74,7 +76,8 @@ class Gateway:
         budget: Budget | None = None,
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
-        price: Price | None = None,
+        price: Price = lambda reply: reply,
+        provider_seed: int | None = None,
         observers: Iterable[CallObserver] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,
@@ -88,7 +91,7 @@ class Gateway:
         self.tokens_in = self.tokens_out = self.replayed = 0
         self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits)
         self._retry = retry or RetryPolicy()
-        self._price = price
+        self._price, self._provider_seed = price, provider_seed
         self._sleep, self._wall, self._clock = sleep, wall, clock
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
@@ -144,7 +147,8 @@ class Gateway:
         request, body = identified(request, model=self.provider.model, temperature=self.temperature)
 
         def send(occurrence: int) -> Awaitable[Reply]:
-            return self.provider.complete(request, trial=client.trial_id, occurrence=occurrence)
+            asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
+            return self.provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
 
         return await self._ask(_Call(client, request, body, site, send, lambda reply: accept(reply, request)))
 
@@ -225,7 +229,7 @@ class Gateway:
         client, kind = call.client, call.site.kind
         async with self._sender.turn(call.request, kind) as turn:
             client.account.note_call(kind)
-            reply = turn.reply = seen.reply = self._billed(client, await call.send(question.number))
+            reply = turn.reply = seen.reply = self._billed(call, await call.send(question.number))
             data, fault = _judged(call, reply)
             seconds = self._clock() - seen.began
             kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
@@ -233,15 +237,14 @@ class Gateway:
                 await self.journal.keep(client.run_id, client.trial_id, kept, call.body)
         return kept, data
 
-    def _billed(self, client: TrialClient, reply: Reply) -> Reply:
+    def _billed(self, call: _Call, reply: Reply) -> Reply:
         """The reply with its cost, counted."""
         if reply.finish_reason == "content_filter":
             reply = replace(reply, refusal=True)
-        if self._price is not None and reply.cost is None:
-            reply = self._price(reply)
+        reply = self._price(reply)
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
-        client.account.note_billed(reply)
+        call.client.account.note_billed(reply)
         return reply
 
     def _serve(self, call: _Call, question: Question, kept: Kept) -> tuple[Kept, Any]:

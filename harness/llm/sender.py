@@ -56,7 +56,7 @@ class Sender:
                 yield turn
             except BaseException as error:
                 # Cancelled or cut off: the provider may well have answered, and billed.
-                turn.lost = not isinstance(error, ModelCallError) or getattr(error, "lost", False)
+                turn.lost = not isinstance(error, ModelCallError) or error.lost
                 raise
             finally:
                 self._end(turn)
