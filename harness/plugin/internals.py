@@ -91,6 +91,24 @@ def asks_for(expression: str, marker: str) -> bool:
     return False
 
 
+def uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
+    """While active, what is written reaches the terminal, though a case is running."""
+    manager = config.pluginmanager.get_plugin("capturemanager")
+    disabled: contextlib.AbstractContextManager[None] = (
+        contextlib.nullcontext() if manager is None else manager.global_and_fixture_disabled()
+    )
+    return disabled
+
+
+def draw_below(config: pytest.Config, text: str) -> None:
+    """Show ``text`` on the terminal's line below the current one, and leave the cursor where pytest has it."""
+    writer = config.get_terminal_writer()
+    with uncaptured(config):
+        shown, column = text[: writer.fullwidth - 1], writer.width_of_current_line + 1
+        writer._file.write(f"\n\r\x1b[K{shown}\x1b[1A\x1b[{column}G")
+        writer.flush()
+
+
 def explicit_option(config: pytest.Config, name: str) -> bool:
     """Whether ``name`` stands in the invocation's own arguments, so that a value equal to the default counts."""
     arguments = [str(argument) for argument in config.invocation_params.args]

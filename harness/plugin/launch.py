@@ -16,6 +16,8 @@ from harness.plugin.selection import Case, case_of
 from harness.plugin.state import state_of
 
 CASES = Path(__file__).with_name("cases.py")
+REWRITE = "Module already imported so cannot be rewritten; harness"
+"""A warning that is beside the point here: this package has nothing that pytest would rewrite."""
 
 
 @dataclass
@@ -23,11 +25,13 @@ class Request:
     """A plugin that carries what was asked for into the session, and what came of it out of it.
 
     ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
+    ``own_cases`` says that the cases stand in this package and in no file of the user's.
     """
 
     wanted: Sequence[Experiment | str] | None = None
     only: Sequence[str] = ()
     group: str | None = None
+    own_cases: bool = False
     conclusions: list[Conclusion] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
 
@@ -35,6 +39,11 @@ class Request:
         state = state_of(config)
         state.wanted = self.wanted
         state.conclusions = self.conclusions
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None and self.own_cases:
+            reporter.showfspath = False  # the file is this package's own, and says nothing to anybody
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -66,11 +75,11 @@ def launch(request: Request, options: Sequence[str], path: Path | None = None) -
 
     Without ``path`` no configuration file and no conftest of the current folder takes part.
     """
-    own = [str(CASES), "-c", os.devnull, "--rootdir", str(Path.cwd()), "--noconftest"]
+    own = [str(CASES), "-c", os.devnull, "--rootdir", str(Path.cwd()), "--noconftest", "--no-header"]
     arguments = [str(path)] if path is not None else own
+    request.own_cases = path is None
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         arguments += ["-p", "harness.plugin", "-p", "pytest_repeat", "-p", "pytest_rerunfailures"]
-    code = pytest.main(
-        [*arguments, "-p", "no:cacheprovider", "-m", "experiment", *options], plugins=[request]
-    )
+    arguments += ["-p", "no:cacheprovider", "-W", f"ignore:{REWRITE}:pytest.PytestAssertRewriteWarning"]
+    code = pytest.main([*arguments, "-m", "experiment", *options], plugins=[request])
     return int(code) if code != pytest.ExitCode.NO_TESTS_COLLECTED else int(ExitCode.NO_CASES)

@@ -9,9 +9,10 @@ from typing import Any, Self
 import pytest
 
 from harness.execution.progress import Snapshot
+from harness.plugin.internals import draw_below, uncaptured
 
 PATIENCE = 0.5
-"""Seconds of waiting before a terminal shows anything: short cases should not flicker."""
+"""Seconds before a terminal shows anything: a short session should not flicker."""
 PLAIN_EVERY = 15.0
 """Seconds between plain lines."""
 
@@ -49,12 +50,12 @@ class Display:
     """Shown while a case is awaited; a context manager that clears its live line when the wait is over."""
 
     def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config = config
         self._reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        self._writer = config.get_terminal_writer()
         self._quiet = config.getoption("verbose") < 0 or self._reporter is None
         self._clock = clock
         self._since = self._last_plain = clock()
-        self._live: Any = None
+        self._drawn = False
 
     @classmethod
     def of(cls, config: pytest.Config) -> Display:
@@ -64,41 +65,24 @@ class Display:
         return config.stash[_KEY]
 
     def __enter__(self) -> Self:
-        self._since = self._clock()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        if self._drawn:
+            draw_below(self._config, "")
+            self._drawn = False
 
     def show(self, now: Snapshot) -> None:
         """Bring the display up to date."""
         if self._quiet:
             return
-        if self._writer.hasmarkup:
-            self._show_live(now)
+        if self._config.get_terminal_writer().hasmarkup:
+            if self._clock() - self._since >= PATIENCE:
+                self._drawn = True
+                draw_below(self._config, line(now))
         elif self._clock() - self._last_plain >= PLAIN_EVERY:
             self._last_plain = self._clock()
-            self._reporter.ensure_newline()
-            self._reporter.write_line(line(now))
-
-    def _show_live(self, now: Snapshot) -> None:
-        from rich.text import Text
-
-        if self._live is None:
-            if self._clock() - self._since < PATIENCE:
-                return
-            self._start_live()
-        self._live.update(Text(line(now), overflow="ellipsis", no_wrap=True), refresh=True)
-
-    def _start_live(self) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
-        self._reporter.ensure_newline()
-        console = Console(file=self._writer._file, force_terminal=True)
-        self._live = Live(
-            console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-        )
-        self._live.start()
+            with uncaptured(self._config):
+                self._reporter.ensure_newline()
+                self._reporter.write_line(line(now))
+                self._reporter.flush()

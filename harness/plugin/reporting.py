@@ -14,7 +14,7 @@ from harness.execution.session import DRAIN_SECONDS
 from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
 
-WAITING = f"Interrupted: waiting up to {DRAIN_SECONDS:.0f} s for replies already paid for. Ctrl-C again leaves at once."
+WAITING = f"Interrupted: waiting up to {DRAIN_SECONDS:.0f} s for paid replies. Ctrl-C again leaves at once."
 
 
 def _state(config: pytest.Config) -> State | None:
@@ -73,7 +73,7 @@ def _say_what_is_waited_for(config: pytest.Config, in_flight: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     state = _state(config)
-    if state is None or not state.conclusions:
+    if state is None or not state.conclusions or config.option.no_summary:
         return
     from harness.plugin.summary import write_summary
 

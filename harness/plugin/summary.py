@@ -43,7 +43,7 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         f"{thousands(usage['tokens_in'])} tokens in, {thousands(usage['tokens_out'])} out."
     )
     if meta["partial"]:
-        yield "PARTIAL: the artifact claims nothing for what is missing. The same command again goes on."
+        yield "PARTIAL: nothing is claimed for what is missing; the same command goes on."
     yield from (f"  {warning}" for warning in meta["warnings"])
     yield f"Artifact: {_shown(conclusion.artifact, here)}"
     yield f"Beside it: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"

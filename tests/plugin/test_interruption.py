@@ -108,7 +108,7 @@ def test_a_killed_session_goes_on_where_it_was_as_if_nothing_had_been(held_lab: 
 def test_ctrl_c_keeps_what_was_paid_for_and_says_what_is_missing(held_lab: Lab) -> None:
     process = start(held_lab, limit=2 * CALLS_PER_TRIAL - 1)  # holds the last call of the second trial
     process.send_signal(signal.SIGINT)
-    read_until(process, "waiting up to 10 s for replies already paid for")
+    read_until(process, "waiting up to 10 s for paid replies")
     said = release(process)
     assert process.returncode == 2, said
     assert "Traceback" not in said
