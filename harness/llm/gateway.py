@@ -220,7 +220,6 @@ class Gateway:
             kept, data = self._serve(call, question, seen.earlier)
             seen.reply = kept.reply
         if kept.verdict == "unacceptable":
-            call.client.note_rejection(kept, kept.reason)
             raise _unacceptable(call, kept)
         return self._given(call, question, kept, data)
 
@@ -233,6 +232,8 @@ class Gateway:
             data, fault = _judged(call, reply)
             seconds = self._clock() - seen.began
             kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
+            if fault:
+                client.note_rejection(kept, fault)
             if self.journal is not None:
                 await self.journal.keep(client.run_id, client.trial_id, kept, call.body)
         return kept, data
@@ -254,6 +255,7 @@ class Gateway:
             return kept, None
         data, fault = _judged(call, kept.reply)
         if fault:
+            call.client.note_rejection(kept, fault)
             self.reject(call.client, kept, fault)
             return replace(kept, verdict="unacceptable", reason=fault), None
         self.replayed += 1

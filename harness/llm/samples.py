@@ -89,15 +89,23 @@ class Question:
         What the gateway found unacceptable in this very try (a session that ended in its middle) uses up attempts
         now as it did then. Whatever else was rejected is passed over: the next attempt is a new call.
         """
-        replies = sorted(kept, key=lambda one: one.draw)
-        self.draws = replies[-1].draw + 1
-        last = replies[-1]  # what was drawn again had been rejected, though a crash may have lost the word
-        self._earlier.extend(
-            one
-            for one in replies
-            if (one is last and one.verdict == "accepted")
-            or (one.verdict == "unacceptable" and one.attempt == attempt)
-        )
+        *before, last = sorted(kept, key=lambda one: one.draw)
+        self.draws = last.draw + 1
+        for one in before:
+            if one.verdict == "unacceptable":
+                self._wasted(one, attempt)
+            else:  # drawn again, so the engine had rejected it: with that an ask was over, and a new one began
+                self._earlier.clear()
+        if last.verdict == "accepted":
+            self._earlier.append(last)
+        elif last.verdict == "unacceptable":
+            self._wasted(last, attempt)
+        else:
+            self._earlier.clear()
+
+    def _wasted(self, kept: Kept, attempt: int) -> None:
+        if kept.attempt == attempt:
+            self._earlier.append(kept)
 
 
 class Samples:

@@ -109,7 +109,7 @@ class TrialClient:
         for kept in past:
             mine = kept.attempt == self.attempt
             (self.account if mine else self._earlier).note_reply(kept.site.kind, kept.reply)
-            if mine and kept.verdict == "rejected":
+            if mine and kept.verdict != "accepted":
                 self.note_rejection(kept, kept.reason)
 
     def give(self, kept: Kept, reply: Reply) -> Reply:
