@@ -74,9 +74,9 @@ class Observers:
         for lane in self._lanes:
             lane.put(event)
 
-    def close(self, timeout: float = FLUSH_SECONDS) -> None:
-        """Let every observer send what it has, all within ``timeout`` seconds. Safe to call twice."""
-        deadline = time.monotonic() + timeout
+    def close(self, timeout: float | None = None) -> None:
+        """Let every observer send what it has, all within ``timeout`` (else `FLUSH_SECONDS`) seconds. Idempotent."""
+        deadline = time.monotonic() + (FLUSH_SECONDS if timeout is None else timeout)
         for lane in self._lanes:
             lane.finish(deadline)
         for lane in self._lanes:

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from support.happenings import CONTROL, REPLY, at, call, session, trial_id
-from support.recorder import PROJECT_ID, Recorder, recording
 
 from harness.telemetry import from_environment
 from harness.telemetry.events import CaseStarted, Happening, SessionEnded, TrialStarted
+from tests.support.happenings import CONTROL, REPLY, at, call, session, trial_id
+from tests.support.recorder import PROJECT_ID, Recorder, recording
 
 KEY = "lsv2_pt_0123456789abcdef_fake"
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from support.happenings import at, session
 
 from harness.telemetry import DeliveryError, Observers, from_environment
 from harness.telemetry.events import Happening, SessionEnded, SessionStarted
+from tests.support.happenings import at, session
 
 
 class Listener:

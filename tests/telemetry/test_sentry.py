@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import sentry_sdk
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
-from support.happenings import CONTROL, PROMPT, REPLY, at, call, session, trial_id
-from support.recorder import Recorder, recording
 
 from harness.telemetry import from_environment
 from harness.telemetry.events import CaseEnded, CaseStarted, Happening, SessionEnded, TrialEnded, TrialStarted
 from harness.telemetry.sentry import portions
+from tests.support.happenings import CONTROL, PROMPT, REPLY, at, call, session, trial_id
+from tests.support.recorder import Recorder, recording
 
 
 def tell(
@@ -132,7 +132,7 @@ def test_errors_of_trials_are_events_in_their_trace(sent: Recorder):
 
 
 def transactions_cell() -> Any:
-    from support.happenings import TREATMENT
+    from tests.support.happenings import TREATMENT
 
     return TREATMENT
 

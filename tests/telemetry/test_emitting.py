@@ -1,0 +1,80 @@
+"""The gateway's record of a call in the observers' words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.errors import ModelCallError
+from harness.execution.emitting import call_ended
+from harness.llm.calls import Reply, Request, Site
+from harness.llm.observing import CallRecord
+
+REQUEST = Request(({"role": "user", "content": "Hello?"},), "gpt-4o-mini", temperature=0.3)
+
+
+def record(**changes: Any) -> CallRecord:
+    parts: dict[str, Any] = {
+        "trial": "t",
+        "run_id": "run-1",
+        "site": Site("act", "Ada", 2),
+        "request": REQUEST,
+        "reply": Reply("Hi.", model="gpt-4o-mini-2024-07-18", tokens_in=7, tokens_out=2, cost=0.001),
+        "error": None,
+        "started": 1_750_000_000.25,
+        "seconds": 0.5,
+        "attempt": 1,
+        "replayed": False,
+    }
+    return CallRecord(**{**parts, **changes})
+
+
+def test_a_call_is_told_whole():
+    event = call_ended(record(), "openai")
+    assert event.started == datetime.fromtimestamp(1_750_000_000.25, UTC)
+    assert (event.trial, event.kind, event.person, event.step, event.attempt) == ("t", "act", "Ada", 2, 1)
+    assert (event.provider, event.model, event.messages) == ("openai", "gpt-4o-mini", REQUEST.messages)
+    assert event.parameters == {"temperature": 0.3}
+    assert event.answer is not None and event.failure is None
+    assert (event.answer.model, event.answer.tokens_in, event.answer.tokens_out, event.answer.cost) == (
+        "gpt-4o-mini-2024-07-18",
+        7,
+        2,
+        0.001,
+    )
+
+
+def test_a_rejected_reply_has_both_and_a_failed_call_no_answer():
+    rejected = call_ended(record(error=ModelCallError("it was empty")), "openai")
+    assert rejected.answer is not None and rejected.failure is not None
+    assert (rejected.failure.kind, rejected.failure.reason) == ("ModelCallError", "it was empty")
+    assert call_ended(record(reply=None, error=ModelCallError("cut off")), "openai").answer is None
+
+
+def test_of_a_requests_extras_only_what_is_known_to_be_harmless_is_told():
+    extra = {
+        "top_p": 0.9,
+        "tools": [{"type": "function"}],
+        "extra_headers": {"Authorization": "Bearer sk-secret"},
+        "api_key": "sk-secret",
+        "metadata": {"token": "sk-secret"},
+    }
+    request = Request(
+        REQUEST.messages, "m", response_format={"type": "json_object"}, max_tokens=9, extra=extra
+    )
+    event = call_ended(record(request=request), "openai")
+    assert event.parameters == {
+        "max_tokens": 9,
+        "response_format": {"type": "json_object"},
+        "top_p": 0.9,
+        "tools": [{"type": "function"}],
+    }
+    assert "sk-secret" not in repr(event)
+
+
+def test_of_an_embedding_the_texts_are_told_and_the_numbers_are_not():
+    request = Request((), "text-embedding-3-small", extra={"input": ["one", "two"]})
+    reply = Reply("[[0.1, 0.2]]", model="text-embedding-3-small")
+    event = call_ended(record(request=request, reply=reply, site=Site("embedding")), "openai")
+    assert [one["content"] for one in event.messages] == ["one", "two"]
+    assert event.answer is not None and event.answer.text == ""
