@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections import Counter
 
 import pytest
 
 from harness.errors import ExitCode
+from harness.execution.session import Session
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
 TRIALS = 4
@@ -49,11 +52,31 @@ def test_tokens_are_limited_too_and_the_stop_says_that_it_is_early(lab: Lab) -> 
     assert 0 < len(lab.watched.calls) < ALL
 
 
-def test_calls_in_flight_at_the_stop_are_awaited_and_kept(lab: Lab) -> None:
-    result = lab.run("--max-calls=5", "--concurrency=16")
-    assert result.ret == ExitCode.BUDGET and len(lab.watched.calls) == 5
+def test_a_call_in_flight_at_the_stop_is_awaited_and_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call of the later case lasts until the session ends, because of a call too large for the budget."""
+    slow: list[str] = []
+    ending, close = threading.Event(), Session.close
+
+    def closing(session: Session, *, interrupted: bool = False) -> None:
+        ending.set()
+        close(session, interrupted=interrupted)
+
+    async def before(trial: str, number: int) -> None:
+        if "/Treatment/" in trial and not slow:
+            slow.append(trial)
+            await asyncio.to_thread(ending.wait, 10)
+            await asyncio.sleep(0.1)
+
+    lab.watched.before = before
+    monkeypatch.setattr(
+        "harness.llm.budget.prompt_bound", lambda _: 10**9 if len(lab.watched.calls) >= 5 else 10
+    )
+    result = lab.run("--max-tokens=1000000")
+    assert result.ret == ExitCode.BUDGET
+    sent = len(lab.watched.calls)
+    assert slow and 5 <= sent < ALL
     lab.run()
-    assert len(lab.watched.calls) == ALL
+    assert len(lab.watched.calls) == ALL  # the slow one was not asked again
 
 
 def test_a_cost_limit_without_a_price_is_refused_before_the_first_call(lab: Lab) -> None:
