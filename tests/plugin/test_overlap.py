@@ -12,7 +12,7 @@ import pytest
 from harness.errors import ModelCallError
 from tests.support.sessions import CALLS_PER_TRIAL, SMALL, Lab
 
-PATIENCE = 20.0
+PATIENCE = 5.0
 """Seconds until a barrier that does not open fails its call instead of hanging the test."""
 
 

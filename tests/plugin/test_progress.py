@@ -71,7 +71,7 @@ def test_a_terminal_shows_a_live_line_and_is_left_clean(lab: Lab, verbosity: tup
 
 def ours(rows: list[str]) -> list[str]:
     """All but the header, whose list of plugins is as long as it is."""
-    return [row for row in rows if not row.startswith(("plugins: ", "rootdir: "))]
+    return [row for row in rows if not row.startswith(("plugins: ", "rootdir: ", "platform "))]
 
 
 def on_a_terminal(lab: Lab, *options: str) -> tuple[str, list[str]]:

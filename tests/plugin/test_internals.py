@@ -1,0 +1,30 @@
+"""Whether an ``-m`` expression asks for experiments: only then does anything of theirs run, or load."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.plugin.internals import asks_for
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("experiment", True),
+        ("experiment and slow", True),
+        ("experiment and not slow", True),
+        ("experiment and slow and not fast", True),
+        ("slow or experiment", True),
+        ("not slow or (fast and experiment)", True),
+        ("", False),
+        ("slow", False),
+        ("not slow", False),
+        ("not experiment", False),
+        ("not experiment and slow", False),
+        ("not (experiment or slow)", False),
+        ("experimental", False),
+        ("my_experiment", False),
+    ],
+)
+def test_experiments_are_asked_for_by_name(expression: str, expected: bool) -> None:
+    assert asks_for(expression, "experiment") is expected
