@@ -72,8 +72,8 @@ class Face:
             await self._serving
 
     def application(self) -> Starlette:
-        """The ASGI application."""
-        return Starlette(
+        """The ASGI application. A path that is nearly right is refused, not redirected to where Host says."""
+        application = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._answer(self._chat), methods=["POST"]),
                 Route("/v1/embeddings", self._answer(self._embeddings), methods=["POST"]),
@@ -81,6 +81,8 @@ class Face:
             ],
             exception_handlers={HTTPException: _on_http_exception},
         )
+        application.router.redirect_slashes = False
+        return application
 
     def _answer(self, work: _Work) -> Callable[[HTTPRequest], Awaitable[Response]]:
         """An endpoint: who asks, what, then ``work``. A request that fails is noted in its trial's client."""

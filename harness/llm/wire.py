@@ -34,6 +34,10 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
+MOST_TEXTS = 2048
+"""Texts in one request for embeddings; OpenAI's own limit."""
+
+
 class MalformedError(ValueError):
     """A body that is not a request which can be served; the text says what was expected."""
 
@@ -130,6 +134,8 @@ def embedding_texts(body: Mapping[str, Any]) -> Sequence[str]:
     texts = [texts] if isinstance(texts, str) else texts
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise MalformedError("input: expected a text or a list of texts.")
+    if len(texts) > MOST_TEXTS:
+        raise MalformedError(f"input: {len(texts):,} texts; expected at most {MOST_TEXTS:,} in one request.")
     return texts
 
 

@@ -206,7 +206,15 @@ def test_a_closed_trial_is_refused() -> None:
         ),
         ("POST", "embeddings", b'{"input": [1, 2]}', 400, "input: expected"),
         ("POST", "chat/completions", b'{"x": "' + b"a" * MAX_BODY + b'"}', 413, "8,388,608 bytes"),
+        (
+            "POST",
+            "embeddings",
+            b'{"input": [' + b'"",' * 2048 + b'""]}',
+            400,
+            "2,049 texts; expected at most 2,048",
+        ),
         ("POST", "responses", b"{}", 404, "POST /v1/responses"),
+        ("POST", "chat/completions/", b"{}", 404, "POST /v1/chat/completions/"),
         ("GET", "../etc/passwd", b"", 404, "known: POST /v1/chat/completions"),
         ("GET", "chat/completions", b"", 405, "GET /v1/chat/completions"),
         ("DELETE", "models", b"", 405, "DELETE /v1/models"),
@@ -254,6 +262,16 @@ def test_what_is_given_up_is_a_400_and_the_trial_s_failure(said: str | Exception
         assert client.failure.fatal == getattr(said, "fatal", False)
 
     served(work, Echo(said), retry=RetryPolicy(max_replies=2))
+
+
+def test_a_refusal_is_one_for_foreign_clients_too() -> None:
+    async def work(gateway: Gateway, client: TrialClient) -> None:
+        async with sdk(client) as model:
+            answer = await model.chat.completions.create(model="m", messages=HELLO)
+        message = answer.choices[0].message
+        assert (message.refusal, message.content) == ("I will not.", "I will not.")
+
+    served(work, Echo("I will not.", refusal=True))
 
 
 def test_after_halt_the_answer_is_a_400() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from harness.llm.providers.schema_sampler import sample
+from harness.llm.providers.schema_sampler import TooLargeError, sample
 from harness.llm.quick import compile_quick
 
 NAMES = st.sampled_from(["a", "b", "value", "actions", "x y", "$ref"])
@@ -188,3 +188,27 @@ def test_the_quick_check_knows_the_requests_that_matter() -> None:
 def test_the_same_seed_draws_the_same_value() -> None:
     schema = {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "number"}]}, "minItems": 5}
     assert sample(schema, Random(5), lambda _: True) == sample(schema, Random(5), lambda _: True)
+
+
+NESTED = {
+    "type": "array",
+    "minItems": 1000,
+    "items": {"type": "array", "minItems": 1000, "items": {"const": 1}},
+}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "minItems": 10**12},
+        {"type": "object", "minProperties": 10**9},
+        {"type": "string", "minLength": 10**12},
+        {"type": "array", "minItems": float(10**300)},
+        NESTED,
+    ],
+)
+def test_a_schema_that_asks_for_the_world_is_refused_and_not_answered(schema: Any) -> None:
+    with pytest.raises(
+        TooLargeError, match="more than 1,000 items or properties, 100,000 characters, or 10,000"
+    ):
+        sample(schema, Random(1), lambda _: True)

@@ -13,6 +13,9 @@ Schema = Mapping[str, Any] | bool
 _DEEPEST = 12
 """From this depth on, only what is required is made, so that a schema that refers to itself ends."""
 _TRIES = 20
+MOST_ITEMS, MOST_CHARACTERS, MOST_VALUES = 1_000, 100_000, 10_000
+"""The largest array or object, text and answer that is drawn."""
+
 _LARGEST = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 _SMALLEST = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
 _FORMATS = {
@@ -31,6 +34,7 @@ def sample(schema: Schema, rng: Random, is_valid: Callable[[Any], bool]) -> Any:
     """A value that ``is_valid`` accepts, if one of 20 drawn is; else the last drawn.
 
     Keywords that only forbid (``not``, ``pattern``, ``if``, …) are met by drawing again, which may fail.
+    Raises `TooLargeError`.
     """
     sampler = _Sampler(schema, rng)
     value = sampler.draw(schema, 0)
@@ -41,12 +45,26 @@ def sample(schema: Schema, rng: Random, is_valid: Callable[[Any], bool]) -> Any:
     return value
 
 
+class TooLargeError(ValueError):
+    """The schema asks for more than anyone reads; a schema may come from code that is not ours."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the schema asks for more than {MOST_ITEMS:,} items or properties, {MOST_CHARACTERS:,} characters, or "
+            f"{MOST_VALUES:,} values in all"
+        )
+
+
 class _Sampler:
     def __init__(self, root: Schema, rng: Random) -> None:
         self._root = root
         self._rng = rng
+        self._drawn = 0
 
     def draw(self, schema: Schema, depth: int) -> Any:
+        self._drawn += 1
+        if self._drawn > MOST_VALUES * _TRIES:  # the tries of one answer together
+            raise TooLargeError
         plain = self._plain(schema, depth)
         if "const" in plain:
             return plain["const"]
@@ -105,6 +123,7 @@ class _Sampler:
     def _object(self, plain: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties: Mapping[str, Schema] = plain.get("properties", {})
         rest: Schema = plain.get("additionalProperties", True)
+        _check_size(plain.get("minProperties", 0), MOST_ITEMS)
         names = self._names(plain, properties, depth)
         names += [f"item_{number}" for number in range(plain.get("minProperties", 0) - len(names))]
         return {name: self.draw(properties.get(name, rest), depth + 1) for name in names}
@@ -125,7 +144,7 @@ class _Sampler:
     def _array(self, plain: Mapping[str, Any], depth: int) -> list[Any]:
         first: Sequence[Schema] = plain.get("prefixItems", [])
         rest: Schema = plain.get("items", True)
-        least = int(plain.get("minItems", 0))
+        least = _check_size(plain.get("minItems", 0), MOST_ITEMS)
         most = int(plain.get("maxItems", max(least, len(first)) + 3))
         most = min(most, len(first)) if rest is False else most
         length = least if depth >= _DEEPEST else self._rng.randint(least, max(least, min(most, least + 6)))
@@ -154,10 +173,16 @@ class _Sampler:
 
     def _string(self, plain: Mapping[str, Any]) -> str:
         text = _FORMATS.get(plain.get("format", "")) or sentence(self._rng)
-        least, most = int(plain.get("minLength", 0)), plain.get("maxLength")
+        least, most = _check_size(plain.get("minLength", 0), MOST_CHARACTERS), plain.get("maxLength")
         while len(text) < least:
             text += " " + sentence(self._rng)
         return text if most is None else text[: int(most)]
+
+
+def _check_size(size: float, most: int) -> int:
+    if size > most:
+        raise TooLargeError
+    return int(size)
 
 
 _MARKS = {
