@@ -155,21 +155,20 @@ class Budget:
             raise BudgetExhaustedError(self._exhausted(name, worst))
 
     def _exhausted(self, name: str, worst: Amount) -> str:
+        """What was spent, what is held, what the limit is, and how to go on."""
         limit = self.limits[name]
         assert limit is not None
-        left = limit - getattr(self.spent, name)
-        early = (
-            f" {_shown(name, left)} would be left; it stops early, because the next call could take up to "
-            f"{_shown(name, getattr(worst, name))} (a worst case: mostly calls take far less)."
-            if name != "calls" and left > 0
-            else ""
-        )
-        return (
-            f"The budget of this session is used up: --max-{name} {limit:g}; {_shown(name, getattr(self.spent, name))} "
-            f"spent, {_shown(name, getattr(self.held, name))} held for calls in flight.{early} Nothing more was sent. "
-            f"What was answered is kept: run the same command again to go on with as much again, or with a larger "
-            f"--max-{name}."
-        )
+        spent, held, call = (getattr(amount, name) for amount in (self.spent, self.held, worst))
+        figures = f"--max-{name} {limit}; {_shown(name, spent)} spent, {_shown(name, held)} held for calls in flight."
+        kept = "Nothing more was sent, and what was answered is kept: run the same command"
+        larger = f"with a larger --max-{name} to go on."
+        if call > limit:
+            most = f"which could take up to {_shown(name, call)}"
+            return f"The budget of this session is too small for the next call, {most}: {figures} {kept} {larger}"
+        early = f" {_shown(name, limit - spent)} would be left; it stops early, because the next call could take up to "
+        early += f"{_shown(name, call)} (a worst case: mostly calls take far less)."
+        stop = early if spent < limit else ""
+        return f"The budget of this session is used up: {figures}{stop} {kept} again, or {larger}"
 
 
 class Reservation:

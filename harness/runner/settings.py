@@ -64,7 +64,7 @@ def parse_concurrency(text: str) -> int | None:
 def bound_problems(**bounds: float | None) -> list[str]:
     """What is wrong with limits and budgets, named as the settings are; ``None`` is none at all."""
     return [
-        f"--{name.replace('_', '-')} {value:g}: expected {'more than 0' if name == 'max_cost' else '1 or more'}."
+        f"--{name.replace('_', '-')} {value}: expected {'more than 0' if name == 'max_cost' else '1 or more'}."
         for name, value in bounds.items()
         if value is not None and not 0 < value < float("inf")
     ]

@@ -102,7 +102,7 @@ def test_the_call_that_could_exceed_is_refused_and_says_why_and_how_to_go_on() -
     ("limits", "expected"),
     [
         ({"max_calls": 2}, "--max-calls 2; 2 calls spent, 0 calls held for calls in flight. Nothing more"),
-        ({"max_tokens": 1000}, "--max-tokens 1000; 60 tokens spent"),
+        ({"max_tokens": 1500}, "--max-tokens 1500; 60 tokens spent"),
     ],
 )
 def test_calls_and_tokens_are_limited_alike(limits: dict[str, int], expected: str) -> None:
@@ -117,6 +117,17 @@ def test_calls_and_tokens_are_limited_alike(limits: dict[str, int], expected: st
     message = asyncio.run(main())
     assert expected in message
     assert ("it stops early" in message) == ("max_tokens" in limits)
+
+
+def test_a_budget_below_one_call_says_so_and_does_not_advise_to_go_on_like_this() -> None:
+    with pytest.raises(BudgetExhaustedError) as caught:
+        asyncio.run(Budget(max_tokens=100).reserve(SMALL))
+    message = str(caught.value)
+    assert (
+        "too small for the next call, which could take up to 6" in message
+        and "--max-tokens 100; 0 tokens" in message
+    )
+    assert "the same command with a larger --max-tokens to go on" in message
 
 
 def test_what_calls_in_flight_hold_is_waited_for_not_a_reason_to_stop() -> None:
