@@ -6,16 +6,28 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import langsmith  # noqa: F401 - sessions in this process must not load it a second time
 import pytest
-import sentry_sdk  # noqa: F401
 
 from harness.errors import ModelCallError
+from harness.telemetry import from_environment
+from tests.support import happenings
 from tests.support.recorder import Recorder, recording
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
 KEY = "lsv2_pt_0123456789abcdef_fake"
 UNLUCKY = "small/Control/rep1/panel0/proposal1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _loaded_sdks() -> None:
+    """Whatever the SDKs load is loaded before the first session: `pytester` forgets what a session in this process
+    loaded, and some of it cannot be loaded twice."""
+    with recording() as made:
+        observers = from_environment(variables(made))
+        for event in happenings.session():
+            observers.handle(event)
+        observers.close(30)
+        assert made.feedback() and made.items("transaction")
 
 
 @pytest.fixture
@@ -25,12 +37,19 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
         yield made
 
 
+def variables(recorder: Recorder) -> dict[str, str]:
+    return {
+        "LANGSMITH_TRACING": "true",
+        "LANGSMITH_API_KEY": KEY,
+        "LANGSMITH_ENDPOINT": recorder.url,
+        "SENTRY_DSN": recorder.dsn,
+    }
+
+
 def trace(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Send the sessions of this test to ``recorder``."""
-    monkeypatch.setenv("LANGSMITH_TRACING", "true")
-    monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
-    monkeypatch.setenv("LANGSMITH_ENDPOINT", recorder.url)
-    monkeypatch.setenv("SENTRY_DSN", recorder.dsn)
+    for name, value in variables(recorder).items():
+        monkeypatch.setenv(name, value)
 
 
 def fail_once(lab: Lab) -> None:
@@ -146,15 +165,16 @@ def test_no_key_reaches_a_body_a_file_or_the_terminal(lab: Lab, monkeypatch: pyt
 def test_langsmiths_own_pytest_plugin_does_not_reach_our_cases(lab: Lab) -> None:
     """It loads by itself where the SDK is installed: beside it our cases are sent once, by us, and rerun as ever."""
     with recording() as recorder:
-        variables = {
-            "LANGSMITH_TRACING": "true",
-            "LANGSMITH_API_KEY": KEY,
-            "LANGSMITH_ENDPOINT": recorder.url,
-        }
-        process = lab.start("-p", "langsmith.pytest_plugin", "--reruns=1", **variables)
+        process = lab.start("-p", "langsmith.pytest_plugin", "--reruns=1", **variables(recorder))
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
-    assert {one.path for one in recorder.sent} == {"/runs/multipart", "/feedback", "/sessions", "/info"}
+    assert {one.path for one in recorder.sent} == {
+        "/runs/multipart",
+        "/feedback",
+        "/sessions",
+        "/info",
+        "/api/42/envelope/",
+    }
     assert [root[:4] for root in roots(recorder)] == [
         ("small", "Control", 1, 1),
         ("small", "Treatment", 1, 1),
