@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
+from support.endpoint import FakeEndpoint, Fault
 
 from harness.errors import ConfigurationError, ModelCallError
+from harness.llm.calls import Request, Site
+from harness.llm.gateway import Gateway
+from harness.llm.providers.openai_compatible import OpenAICompatible
 from harness.llm.retry import RetryPolicy
 
 BUSY = ModelCallError("busy", retry_after=2.0)
@@ -58,3 +63,54 @@ def test_a_useless_reply_is_asked_for_again_at_once() -> None:
 def test_no_attempts_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name}=0; expected 1 or more"):
         RetryPolicy(**{name: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fault", "requests"),
+    [
+        *((Fault(status), 3) for status in (408, 409, 429, 500, 502, 503, 504, 529)),
+        (Fault(cut=True), 3),
+        (Fault(200, body="<html>busy</html>"), 3),
+        *((Fault(status), 1) for status in (400, 401, 403, 404, 413, 422)),
+    ],
+    ids=str,
+)
+def test_what_is_sent_again_over_http_and_what_is_not(fault: Fault, requests: int) -> None:
+    """The endpoint fails twice, or for good where that is what the status means."""
+
+    async def main(url: str) -> None:
+        gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key", timeout=10), sleep=no_time)
+        try:
+            await gateway.open_trial("t").ask(Request([{"role": "user", "content": "x"}]), Site("act"))
+        finally:
+            await gateway.aclose()
+
+    with FakeEndpoint(lambda number: fault if number < 2 else None) as endpoint:
+        if requests == 1:
+            with pytest.raises(ModelCallError, match=f"HTTP {fault.status}") as caught:
+                asyncio.run(main(endpoint.url))
+            assert caught.value.fatal == (fault.status in (401, 403, 404)), (
+                "only what can but repeat ends a run"
+            )
+        else:
+            asyncio.run(main(endpoint.url))
+        assert len(endpoint.requests) == requests
+
+
+def test_no_connection_and_a_time_out_are_tried_again() -> None:
+    async def main(url: str) -> None:
+        gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key", timeout=1.0), sleep=no_time)
+        try:
+            await gateway.open_trial("t").ask(Request([{"role": "user", "content": "x"}]), Site("act"))
+        finally:
+            await gateway.aclose()
+
+    with FakeEndpoint(lambda number: Fault(delay=20) if number == 0 else None) as endpoint:
+        asyncio.run(main(endpoint.url))
+        assert len(endpoint.requests) == 2
+    with pytest.raises(ModelCallError, match="Connection error"):
+        asyncio.run(main(endpoint.url))  # it is gone: every attempt fails, then that is said
+
+
+async def no_time(_seconds: float) -> None:
+    pass
