@@ -26,6 +26,7 @@ from harness.execution.emitting import Emitter
 from harness.execution.loop import BackgroundLoop
 from harness.execution.progress import Pace, Snapshot
 from harness.execution.runs import Conclusion, RunBook
+from harness.llm.addresses import without_password
 from harness.llm.budget import BudgetExhaustedError
 from harness.llm.gateway import Gateway
 from harness.llm.trial import TrialClient
@@ -134,10 +135,11 @@ class Session:
     def _facts(self) -> dict[str, Any]:
         """What the session adds to a run's identity."""
         provider = self.gateway.provider
+        address = getattr(provider, "base_url", None) or self.settings.base_url
         return {
             "provider": provider.name,
             "model": provider.model,
-            "base_url": self.settings.base_url,
+            "base_url": without_password(address) if address else None,
             "temperature": self.settings.temperature,
             "seed": self.settings.seed,
         }

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import ConfigurationError
+from harness.llm.addresses import without_password
 from harness.llm.calls import Provider
-from harness.llm.providers.failures import without_password
 
 OPENAI_URL = "https://api.openai.com/v1"
 AZURE_VERSION = "2024-10-21"

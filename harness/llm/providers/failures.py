@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import ModelCallError
+from harness.llm.addresses import without_password
 from harness.llm.ratelimit_headers import read_retry_after
 
 GARBAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError)
@@ -119,8 +120,3 @@ def message_of(error: Exception) -> str:
     """The provider's own words, else the SDK's."""
     said = body_of(error).get("message") or getattr(error, "message", "") or error
     return str(said) or type(error).__name__
-
-
-def without_password(url: str) -> str:
-    """``url`` without user, password and query."""
-    return re.sub(r"^(\w+://)?[^/]*@", r"\1", url.partition("?")[0])
