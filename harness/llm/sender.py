@@ -33,6 +33,7 @@ class Sender:
         self.budget, self.limits = budget, limits
         self._slots = asyncio.Semaphore(sys.maxsize if concurrency is None else concurrency)
         self._stopped = False
+        self._ending: ModelCallError | None = None  # why, where a call's failure stopped it
         self._stop = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -57,6 +58,10 @@ class Sender:
             except BaseException as error:
                 # Cancelled or cut off: the provider may well have answered, and billed.
                 turn.lost = not isinstance(error, ModelCallError) or error.lost
+                if isinstance(error, ModelCallError):
+                    self._end_if_fatal(error)
+                    if not turn.sent:
+                        self._check_running()
                 raise
             finally:
                 self._end(turn)
@@ -91,6 +96,12 @@ class Sender:
             for nap in naps:
                 nap.cancel()
 
+    def _end_if_fatal(self, error: ModelCallError) -> None:
+        """What can only repeat is met once: no queued call is sent any more, each gets the same error."""
+        if error.fatal and not self._stopped:
+            self._ending = error
+            self.halt()
+
     def halt(self) -> None:
         """Send nothing more: calls queued and later raise `ModelCallError`, those in flight go on."""
         if self._stopped:
@@ -115,6 +126,8 @@ class Sender:
         self._slots.release()  # the first queued call sees that it is over, leaves, and so wakes the next
 
     def _check_running(self) -> None:
+        if self._ending is not None:
+            raise self._ending.with_traceback(None)
         if self._stopped:
             raise ModelCallError("the run was stopped: this call was not sent.")
 

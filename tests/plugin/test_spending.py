@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import ExitCode
 from harness.execution.session import Session
+from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
 TRIALS = 4
@@ -121,3 +122,16 @@ def test_every_attempt_counts_as_a_call(lab: Lab) -> None:
     lab.watched.text = "never any JSON"
     result = lab.run("--max-calls=3", "--concurrency=1")
     assert result.ret == ExitCode.BUDGET and len(lab.watched.calls) == 3
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_can_only_repeat_ends_the_run_at_its_first_occurrence(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-a-test")
+    with FakeEndpoint(lambda _: Fault(status, "no")) as endpoint:
+        result = lab.run("--concurrency=1", f"--model-base-url={endpoint.url}", model="openai:gpt-none")
+    assert result.ret == ExitCode.FAILED
+    assert len(endpoint.requests) == 1
+    result.stdout.fnmatch_lines([f"*Model openai:gpt-none at http://127.0.0.1*: HTTP {status}, *"])
+    assert "a-key-of-a-test" not in result.stdout.str()
