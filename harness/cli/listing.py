@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
-from harness.model import Experiment, Group, Mode, Proposition, Script
+from harness.model import Cell, Experiment, Group, Mode
+from harness.plugin.expecting import expected_calls
 from harness.plugin.parts import ENGINES
-from harness.populations import load
-from harness.runner.plan import choose_mode, panels_of
+from harness.populations import Population, load
+from harness.runner.plan import choose_mode, panels_of, plan_cell
 from harness.studies import Sources, registered
 
 WIDTH = 80
@@ -47,7 +47,8 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
     """The lines about one experiment; at most 80 columns where names allow."""
     chosen, size = choose_mode(experiment, mode)
     source = folder if experiment.script.source == "notebook" else None
-    people = load(experiment.population, experiment.fragments, folder=source).personas
+    population = load(experiment.population, experiment.fragments, folder=source)
+    people = population.personas
     yield f"{experiment.name}  ({experiment.protocol}, words: {experiment.script.source}, {len(people)} people)"
     for name, one in experiment.modes.items():
         mark = "*" if name == chosen else " "
@@ -57,9 +58,8 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
             f"  {mark} mode {name:<6} {one.reps} reps, {one.steps} steps, {len(panels)} panels × "
             f"{len(experiment.script.proposals[: one.proposals])} proposals: {trials} trials per group"
         )
-    sizes = [len(panel) for panel in panels_of(experiment, size, people)]
     for group in experiment.groups:
-        low, high = expected_calls(experiment, group, size, sizes, engine)
+        low, high = _calls(experiment, group, chosen, size, population, engine)
         calls = f"{low:,}" if low == high else f"{low:,} to {high:,}"
         line = f"{group.name:<10} {calls} model calls: {_arm(group)}"
         yield from textwrap.wrap(line, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 15)
@@ -76,50 +76,21 @@ def _arm(group: Group) -> str:
     return "; ".join(parts) or "no correction, no intervention"
 
 
-def expected_calls(
-    experiment: Experiment, group: Group, mode: Mode, panels: list[int], engine: str
+def _calls(
+    experiment: Experiment, group: Group, mode_name: str, mode: Mode, population: Population, engine: str
 ) -> tuple[int, int]:
     """Model calls of a group: least and most, where correction and interventions leave that open."""
-    low = high = 0
-    personal = sum(
-        isinstance(metric, Proposition) and metric.about == "person" for metric in experiment.metrics
+    plan = plan_cell(
+        experiment,
+        Cell(experiment.name, group.name, 1),
+        mode_name=mode_name,
+        mode=mode,
+        reps=mode.reps,
+        population=population,
+        correction=group.correction,
+        interventions=group.interventions,
+        engine=engine,
+        seed=0,
     )
-    panel_wide = sum(
-        isinstance(metric, Proposition) and metric.about == "panel" for metric in experiment.metrics
-    )
-    conversations = len(experiment.script.proposals[: mode.proposals]) * mode.reps
-    for people in panels:
-        least, most = _per_trial(experiment, group, mode, people, personal, panel_wide, engine)
-        low, high = low + least * conversations, high + most * conversations
-    return low, high
-
-
-def _per_trial(
-    experiment: Experiment, group: Group, mode: Mode, people: int, personal: int, panel_wide: int, engine: str
-) -> tuple[int, int]:
-    calls = _formula(engine, experiment.script)(
-        people,
-        mode.steps,
-        correction=group.correction is not None,
-        interventions=sum(one.textual is not None for one in group.interventions),
-        person_metrics=personal,
-        panel_metrics=panel_wide,
-        extraction=experiment.script.extraction is not None,
-    )
-    optional = (
-        calls.get("intervention_check", 0) if engine == "embedded" else 0
-    )  # asked only if the free one holds
-    retries = group.correction.max_attempts if group.correction and group.correction.regeneration else 0
-    again = calls["act"] + calls.get("quality_check", 0) + calls.get("combine", 0)
-    return sum(calls.values()) - optional, sum(calls.values()) + retries * again
-
-
-def _formula(engine: str, script: Script) -> Callable[..., dict[str, int]]:
-    if engine == "embedded":
-        from harness.engines.embedded import expected_calls
-
-        parts = {"introduction": script.introduction, "consolidation": script.consolidation}
-        return functools.partial(expected_calls, **{name: words is not None for name, words in parts.items()})
-    from harness.engines import tinytroupe
-
-    return tinytroupe.expected_calls
+    least, most = expected_calls(engine, plan.trials)
+    return mode.reps * least.total(), mode.reps * most.total()
