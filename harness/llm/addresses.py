@@ -6,5 +6,5 @@ import re
 
 
 def without_password(url: str) -> str:
-    """``url`` without user, password and query, any of which may be a key."""
-    return re.sub(r"^(\w+://)?[^/]*@", r"\1", url.partition("?")[0])
+    """``url`` without user, password, query and fragment, any of which may be a key."""
+    return re.sub(r"^(\w+://)?[^/]*@", r"\1", re.split("[?#]", url, maxsplit=1)[0])

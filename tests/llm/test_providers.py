@@ -90,6 +90,15 @@ def test_an_address_or_a_key_that_cannot_be_is_refused(environ: Mapping[str, str
     assert "ey" not in str(caught.value).replace("key", "").replace("KEY", "")
 
 
+@pytest.mark.parametrize("part", ["me@", "me:hidden@", "?key=hidden", "#hidden"])
+@pytest.mark.parametrize("spec", ["openai:m", "openrouter:a/m", "azure:d", "anthropic:m"])
+def test_an_address_with_a_secret_in_it_is_refused(spec: str, part: str) -> None:
+    url = f"http://{part}127.0.0.1/v1" if "@" in part else f"http://127.0.0.1/v1{part}"
+    with pytest.raises(ConfigurationError, match="keys come from the environment alone") as caught:
+        make_provider(spec, seed=0, base_url=url, environ={})
+    assert "hidden" not in str(caught.value)
+
+
 def test_a_provider_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(providers, "_factories", dict(providers._factories))
 

@@ -94,9 +94,14 @@ def _spec(name: str, argument: str, example: str = "openai:gpt-4o-mini") -> str:
 
 
 def _url(spec: str, url: str) -> str:
+    shown = without_password(url)
     if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"Model {spec!r}: base URL {shown!r}; expected http://… or https://….")
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError(
-            f"Model {spec!r}: base URL {without_password(url)!r}; expected http://… or https://…."
+            f"Model {spec!r}: base URL {shown!r} has a user, a password or a query with it; expected none: "
+            "addresses are logged and recorded, and keys come from the environment alone."
         )
     return url
 
