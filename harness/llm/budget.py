@@ -49,6 +49,9 @@ class Amount:
     def __add__(self, other: Amount) -> Amount:
         return Amount(self.calls + other.calls, self.tokens + other.tokens, self.cost + other.cost)
 
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.calls - other.calls, self.tokens - other.tokens, self.cost - other.cost)
+
 
 class Budget:
     """At most ``max_cost`` US dollars, ``max_calls`` calls and ``max_tokens`` tokens in a session (``None``: no limit).
@@ -76,14 +79,10 @@ class Budget:
                 raise ConfigurationError(f"max_{name}={limit}; expected more than 0, or None for no limit.")
         self.spent = Amount()
         self._price, self._bound = price, completion_bound
-        self._in_flight: dict[Reservation, None] = {}
+        self.held = Amount()  # the worst cases of the calls in flight together
+        self._in_flight: set[Reservation] = set()
         self._changed = asyncio.Event()
         self._halted = False
-
-    @property
-    def held(self) -> Amount:
-        """The worst cases of the calls in flight together."""
-        return sum((one.worst for one in self._in_flight), Amount())
 
     async def reserve(self, request: Request) -> Reservation:
         """Hold the worst case of one attempt at ``request``; settle or release what it gives.
@@ -98,7 +97,8 @@ class Budget:
             self._changed.clear()
             await self._changed.wait()
         reservation = Reservation(self, request, worst)
-        self._in_flight[reservation] = None
+        self._in_flight.add(reservation)
+        self.held += worst
         return reservation
 
     def worst_case(self, request: Request) -> Amount:
@@ -118,7 +118,8 @@ class Budget:
     def _book(self, reservation: Reservation, spent: Amount) -> None:
         """Give back what is held, count what was spent. The first word counts: a second one changes nothing."""
         if reservation in self._in_flight:
-            del self._in_flight[reservation]
+            self._in_flight.remove(reservation)
+            self.held = self.held - reservation.worst if self._in_flight else Amount()  # no rounding adds up
             self.spent += spent
             self._changed.set()
 

@@ -99,6 +99,7 @@ class FakeEndpoint:
                 lifespan="off",
                 log_config=None,
                 log_level="critical",  # it was asked to fail
+                timeout_keep_alive=60,  # else an idle connection may be closed as a request is on its way
                 timeout_graceful_shutdown=1,
             )
         )

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from support.endpoint import FakeEndpoint, Fault
+from tests.support.endpoint import FakeEndpoint, Fault
 
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.gateway import Gateway
