@@ -47,6 +47,10 @@ Entry = tuple[str, Kept, str]
 """A trial's id, a reply of it, and its request as canonical JSON; empty where only the verdict has changed."""
 
 
+class _DamagedError(sqlite3.DatabaseError):
+    """The file is readable, but its own check finds damage."""
+
+
 class JournalFile:
     """``path`` as a journal, created when not there. Used by one thread at a time.
 
@@ -95,10 +99,12 @@ class JournalFile:
         self._connection = sqlite3.connect(
             self._path, timeout=10, isolation_level=None, check_same_thread=False
         )
+        # Text that is no UTF-8 is damaged, which its seal shows; it must not make the other rows unreadable.
+        self._db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         if existed and (found := self._db.execute("pragma quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(found)
+            raise _DamagedError(" ".join(found.split()))
         self._db.executescript(_SCHEMA)
 
     def _trials(self) -> set[str]:
@@ -215,8 +221,8 @@ def _text(value: Any) -> Any:
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return isinstance(error, _DamagedError) or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _warn(text: str) -> None:

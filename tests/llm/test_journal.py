@@ -1,0 +1,357 @@
+"""The journal on disk: what it holds, what it survives, and what it never holds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.requests import SCORE, ask
+
+from harness.errors import ConfigurationError, HarnessError, ModelCallError, RefusedError
+from harness.llm import journal_file
+from harness.llm.calls import Reply, Request, Site
+from harness.llm.gateway import Gateway
+from harness.llm.journal import Journal
+from harness.llm.retry import RetryPolicy
+from harness.llm.samples import Kept
+from harness.llm.trial import TrialClient
+
+SITE = Site("act", "Ada", 1)
+GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
+
+
+class Counting:
+    """Answers from a list, the last one for ever; counts."""
+
+    name, model = "counting", "counting-1"
+
+    def __init__(self, *answers: Reply | Exception) -> None:
+        self.answers, self.asked = answers or (Reply("ok"),), 0
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+        answer = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        self.asked += 1
+        return [[0.1, 1e-17] for _ in texts]
+
+    async def aclose(self) -> None: ...
+
+
+Work = Callable[[TrialClient], Awaitable[Any]]
+
+
+def played(
+    folder: Path,
+    provider: Counting,
+    work: Work,
+    *,
+    run: str = "run",
+    trial: str = "t",
+    attempt: int = 1,
+    **more: Any,
+) -> Any:
+    """What ``work`` gives in a session of its own."""
+
+    async def main() -> Any:
+        gateway = Gateway(provider, journal=Journal(folder), **more)
+        try:
+            return await work(gateway.open_trial(trial, run, attempt))
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(main())
+
+
+async def one(client: TrialClient) -> Reply:
+    return await client.ask(ask("x"), SITE)
+
+
+def rows(folder: Path, sql: str, run: str = "run") -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(folder / f"{run}.sqlite")
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_reply_is_served_again_whole_to_its_own_trial_and_run_only(tmp_path: Path) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    reply = Reply(
+        "fine \ud83d \x00 ü",
+        model="m-2025-01-01",
+        finish_reason="tool_calls",
+        tokens_in=5,
+        tokens_out=3,
+        tool_calls=[call],
+        fingerprint="fp",
+        tokens_cached=2,
+        tokens_written=1,
+        cost=0.25,
+        cost_reason=None,
+    )
+    provider = Counting(reply)
+    first = played(tmp_path, provider, one)
+    again = played(tmp_path, provider, one)
+    assert (provider.asked, again) == (1, first)
+    assert again == replace(reply, call=first.call)
+    for elsewhere in ({"run": "other"}, {"trial": "t2"}):
+        played(tmp_path, provider, one, **elsewhere)
+    assert provider.asked == 3
+
+
+def test_what_is_written_down(tmp_path: Path) -> None:
+    provider = Counting(Reply("nonsense", tokens_in=4), Reply(GOOD, model="m", tokens_in=5, tokens_out=2))
+    request = ask("You are Ada.", "Score it.", response_format=SCORE)
+    played(tmp_path, provider, lambda client: client.ask(request, SITE), wall=lambda: 1e9, clock=lambda: 5.0)
+    columns = (
+        "trial, kind, person, step, site_attempt, occurrence, draw, attempt, sent, seconds, asked, answered"
+    )
+    columns += ", finish_reason, text, tokens_in, tokens_out, cost, verdict"
+    common = ("t", "act", "Ada", 1, 0, 0)
+    assert rows(tmp_path, f"select {columns} from replies") == [
+        (*common, 0, 1, 1e9, 0.0, "counting-1", "", "stop", "nonsense", 4, 0, None, "unacceptable"),
+        (*common, 1, 1, 1e9, 0.0, "counting-1", "m", "stop", GOOD, 5, 2, None, "accepted"),
+    ]
+    (reason,) = rows(tmp_path, "select reason from replies where verdict = 'unacceptable'")[0]
+    assert reason.startswith("not JSON")
+    ((digest, body),) = rows(tmp_path, "select digest, body from requests")
+    assert json.loads(zlib.decompress(body))[0] == request.messages
+    assert rows(tmp_path, "select distinct digest from replies") == [(digest,)]
+
+
+def test_an_embedding_is_asked_for_once(tmp_path: Path) -> None:
+    provider = Counting()
+    vectors = [played(tmp_path, provider, lambda client: client.embed(["a", "b"], "small")) for _ in range(2)]
+    assert vectors == [[[0.1, 1e-17], [0.1, 1e-17]]] * 2
+    assert provider.asked == 1
+
+
+def test_a_reply_is_on_disk_before_its_trial_has_it(tmp_path: Path) -> None:
+    async def look(client: TrialClient) -> list[tuple[Any, ...]]:
+        await one(client)
+        return rows(tmp_path, "select text from replies")
+
+    assert played(tmp_path, Counting(), look) == [("ok",)]
+    assert rows(tmp_path, "pragma journal_mode") == [("wal",)]
+
+
+def test_it_is_written_with_the_fullest_care(tmp_path: Path) -> None:
+    file = journal_file.JournalFile(tmp_path / "run.sqlite")
+    assert file._db.execute("pragma synchronous").fetchone() == (2,)
+    file.close()
+
+
+def test_what_comes_together_is_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits: list[int] = []
+    write = journal_file.JournalFile.write
+
+    def counted(self: Any, entries: Any) -> None:
+        listed = list(entries)
+        commits.append(len(listed))
+        write(self, listed)
+
+    monkeypatch.setattr(journal_file.JournalFile, "write", counted)
+
+    async def many(client: TrialClient) -> None:
+        await asyncio.gather(*(client.ask(ask(str(number)), SITE) for number in range(50)))
+
+    played(tmp_path, Counting(), many, concurrency=None)
+    assert sum(commits) == 50 and len(commits) <= 3
+
+
+def test_what_an_engine_rejects_is_never_served_again(tmp_path: Path) -> None:
+    async def choosy(client: TrialClient) -> str:
+        reply = await one(client)
+        if reply.text == "first":
+            client.reject(reply, "not like this")
+            reply = await one(client)
+        return f"{reply.text}, {client.rejections[0]['reason']}, {len(client.rejections)}"
+
+    provider = Counting(Reply("first"), Reply("second"), Reply("third"))
+    assert played(tmp_path, provider, choosy) == "second, not like this, 1"
+    assert played(tmp_path, provider, choosy) == "second, not like this, 1"
+    assert provider.asked == 2
+    assert rows(tmp_path, "select text, verdict, reason from replies") == [
+        ("first", "rejected", "not like this"),
+        ("second", "accepted", ""),
+    ]
+
+
+def test_a_rejection_that_is_the_last_word_of_a_session_is_kept(tmp_path: Path) -> None:
+    async def reject(client: TrialClient) -> None:
+        client.reject(await one(client), "no")
+
+    played(tmp_path, Counting(Reply("first")), reject)
+    assert played(tmp_path, Counting(Reply("second")), one).text == "second"
+
+
+def test_attempts_go_on_after_a_cut_and_begin_anew_after_a_failure(tmp_path: Path) -> None:
+    """Four attempts: two before the session was cut, two after; the next try of the trial has four of its own."""
+
+    class Cut(Counting):
+        async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+            if self.asked == 2:
+                raise asyncio.CancelledError
+            return await super().complete(request, trial=trial, occurrence=occurrence)
+
+    with pytest.raises(asyncio.CancelledError):
+        played(tmp_path, Cut(Reply("")), one)
+    provider = Counting(Reply(""))
+    for _ in range(2):  # the second time nothing is left to ask in this try
+        with pytest.raises(ModelCallError, match="no acceptable reply in 4 attempts"):
+            played(tmp_path, provider, one)
+        assert provider.asked == 2
+    with pytest.raises(ModelCallError, match="in 4 attempts"):
+        played(tmp_path, provider, one, attempt=2)
+    assert provider.asked == 6
+
+
+def test_a_failed_send_is_no_sample(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Noting(Counting):
+        async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+            asked.append(occurrence)
+            return await super().complete(request, trial=trial, occurrence=occurrence)
+
+    async def sleep(_: float) -> None: ...
+
+    busy = ModelCallError("busy", retry_after=1.0)
+    played(tmp_path, Noting(busy, busy, Reply("ok")), one, sleep=sleep)
+    assert len(asked) == 3 and len(set(asked)) == 1
+    assert rows(tmp_path, "select count(*) from replies") == [(1,)]
+
+
+def test_a_refusal_is_kept_and_never_asked_away(tmp_path: Path) -> None:
+    provider = Counting(Reply("I would rather not.", refusal=True), Reply(GOOD))
+    wanted = ask("x", response_format=SCORE)
+
+    async def twice(client: TrialClient) -> tuple[list[str], int, int]:
+        said = []
+        for _ in range(2):
+            with pytest.raises(RefusedError, match="refused by the model: 'I would") as caught:
+                await client.ask(wanted, SITE)
+            said.append(str(caught.value))
+        return said, client.refusals, len(client.rejections)
+
+    first = played(tmp_path, provider, twice)
+    assert played(tmp_path, provider, twice) == first
+    assert played(tmp_path, provider, twice, attempt=2) == first
+    assert provider.asked == 1
+    assert rows(tmp_path, "select refusal, verdict from replies") == [(1, "accepted")]
+    filtered = Counting(Reply("", finish_reason="content_filter"))
+    reply = played(tmp_path, filtered, one, trial="t2")
+    assert (reply.refusal, reply.text, filtered.asked) == (True, "", 1)
+
+
+def test_what_has_become_unacceptable_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    played(tmp_path, Counting(Reply("short")), one)
+    monkeypatch.setattr("harness.llm.acceptance.MAX_CHARACTERS", 4)
+    assert played(tmp_path, Counting(Reply("new")), one).text == "new"
+
+
+# Damage and trouble
+
+
+@pytest.mark.parametrize("at", ["everything", "the head", "the middle"])
+def test_a_damaged_journal_is_named_set_aside_and_costs_what_it_held(tmp_path: Path, at: str) -> None:
+    async def many(client: TrialClient) -> list[str]:
+        return [(await client.ask(ask(str(number)), SITE)).text for number in range(40)]
+
+    played(tmp_path, Counting(Reply("x" * 3000)), many)
+    path = tmp_path / "run.sqlite"
+    content = bytearray(path.read_bytes())
+    place = {
+        "everything": slice(0, None),
+        "the head": slice(0, 40),
+        "the middle": slice(4096, len(content), 64),
+    }[at]
+    content[place] = b"\xa5" * len(content[place])
+    path.write_bytes(content)
+    provider = Counting(Reply("y"))
+    with pytest.warns(RuntimeWarning, match=r"run\.sqlite is damaged .*set aside as run\.sqlite\.corrupt-1"):
+        assert played(tmp_path, provider, many) == ["y"] * 40
+    assert (tmp_path / "run.sqlite.corrupt-1").read_bytes() == content
+    assert played(tmp_path, provider, many) == ["y"] * 40
+    assert provider.asked == 40
+
+
+def test_a_damaged_reply_costs_only_itself(tmp_path: Path) -> None:
+    async def two(client: TrialClient) -> list[str]:
+        return [(await client.ask(ask(str(number)), SITE)).text for number in range(2)]
+
+    played(tmp_path, Counting(Reply("the one"), Reply("the other")), two)
+    path = tmp_path / "run.sqlite"
+    path.write_bytes(path.read_bytes().replace(b"the one", b"the \xffne"))
+    with pytest.warns(RuntimeWarning, match="1 replies of t are damaged"):
+        assert played(tmp_path, Counting(Reply("new")), two) == ["new", "the other"]
+    assert played(tmp_path, Counting(), two) == ["new", "the other"]
+
+
+def test_a_full_disk_stops_the_run_and_what_was_answered_is_written_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = [True]
+    write = journal_file.JournalFile._write
+
+    def refuse(self: Any, entries: Any) -> None:
+        if full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        write(self, entries)
+
+    monkeypatch.setattr(journal_file.JournalFile, "_write", refuse)
+
+    async def fails(client: TrialClient) -> None:
+        with pytest.raises(
+            ModelCallError, match=r"cannot be written: database or disk is full.*--results-dir"
+        ) as e:
+            await one(client)
+        assert e.value.fatal
+        full[0] = False
+
+    played(tmp_path, Counting(), fails)
+    provider = Counting(Reply("another"))
+    assert played(tmp_path, provider, one).text == "ok"
+    assert provider.asked == 0
+
+
+def test_a_place_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HarnessError, match=r"The journal .*run\.sqlite cannot be written"):
+        Journal(tmp_path / "file").open("run")
+
+
+@pytest.mark.parametrize("run", ["", "../up", "a/b", "x" * 101, ".hidden"])
+def test_a_run_id_never_leads_elsewhere(tmp_path: Path, run: str) -> None:
+    with pytest.raises(ConfigurationError, match="Run id"):
+        Journal(tmp_path).open(run)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flood_of_a_reply_is_bounded(tmp_path: Path) -> None:
+    with pytest.raises(ModelCallError, match="longer than 1,000,000"):
+        played(tmp_path, Counting(Reply("x" * 3_000_000)), one, retry=RetryPolicy(max_replies=1))
+    assert rows(tmp_path, "select length(text) from replies") == [(1_000_001,)]
+
+
+def test_what_is_loaded_is_what_was_written(tmp_path: Path) -> None:
+    file = journal_file.JournalFile(tmp_path / "run.sqlite")
+    reply = Reply("text", tool_calls=[], cost=None, cost_reason="unknown")
+    kept = Kept(SITE, "d" * 64, 2, 1, 3, reply, "unacceptable", "a reason \udc80", "asked", 1.5, 0.25)
+    file.write([("t", kept, "[]")])
+    file.close()
+    again = journal_file.JournalFile(tmp_path / "run.sqlite")
+    assert (again.trials, again.load("t")) == ({"t"}, [kept])
+    again.close()
