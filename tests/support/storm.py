@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tests.support.endpoint import FakeEndpoint, Fault
-
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.gateway import Gateway
+from tests.support.endpoint import FakeEndpoint, Fault
 
 JSON = {"type": "json_object"}
 
