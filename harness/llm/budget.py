@@ -196,7 +196,8 @@ def unknown_price(model: str) -> str:
     """Why a budget in dollars is refused for ``model``, and the way out."""
     return (
         f"--max-cost: no price is known for the model {model!r}, so its cost cannot be limited; expected a model of "
-        "the price table, or a price of your own in the file that HARNESS_PRICES names. Or limit --max-calls or --max-tokens instead."
+        "the price table, or a price of your own in the file that HARNESS_PRICES names. Or limit --max-calls or "
+        "--max-tokens instead."
     )
 
 
