@@ -6,7 +6,7 @@ from collections import Counter
 from types import MappingProxyType
 
 from harness.llm.calls import Reply
-from harness.model import Usage
+from harness.model import Answering, Usage
 
 
 class Account:
@@ -16,6 +16,8 @@ class Account:
         self._calls: Counter[str] = Counter()
         self._tokens_in = self._tokens_out = 0
         self._cost: float | None = 0.0
+        self._cost_reason: str | None = None
+        self._models: Counter[tuple[str, str | None]] = Counter()
 
     def note_call(self, kind: str) -> None:
         """A call was sent."""
@@ -26,6 +28,8 @@ class Account:
         self._tokens_in += reply.tokens_in
         self._tokens_out += reply.tokens_out
         self._cost = None if self._cost is None or reply.cost is None else self._cost + reply.cost
+        self._cost_reason = self._cost_reason or reply.cost_reason
+        self._models[reply.model, reply.fingerprint] += 1
 
     def note_reply(self, kind: str, reply: Reply) -> None:
         """Both, for a reply of an earlier session."""
@@ -39,8 +43,17 @@ class Account:
             both._tokens_in += one._tokens_in
             both._tokens_out += one._tokens_out
             both._cost = None if both._cost is None or one._cost is None else both._cost + one._cost
+            both._cost_reason = both._cost_reason or one._cost_reason
+            both._models.update(one._models)
         return both
 
     def usage(self) -> Usage:
         """The sums. Without any call the cost is zero."""
-        return Usage(MappingProxyType(dict(self._calls)), self._tokens_in, self._tokens_out, self._cost)
+        return Usage(
+            MappingProxyType(dict(self._calls)),
+            self._tokens_in,
+            self._tokens_out,
+            self._cost,
+            self._cost_reason,
+            tuple(Answering(*who, replies) for who, replies in sorted(self._models.items(), key=str)),
+        )

@@ -17,6 +17,7 @@ from harness.model.design import (
     render,
 )
 from harness.model.outcome import (
+    Answering,
     Cell,
     CorrectionEvent,
     Event,
@@ -32,6 +33,7 @@ __all__ = [
     "MAX_SCORE",
     "MIN_SCORE",
     "ActionsAtLeast",
+    "Answering",
     "Cell",
     "Correction",
     "CorrectionEvent",

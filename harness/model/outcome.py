@@ -102,13 +102,27 @@ class CorrectionEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Answering:
+    """A model that gave ``replies``, by the name and the fingerprint in them; an empty name: they name none."""
+
+    model: str
+    fingerprint: str | None
+    replies: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """What a trial's model calls cost. ``calls`` counts by kind, failed attempts included."""
+    """What a trial's model calls cost. ``calls`` counts by kind, failed attempts included.
+
+    ``cost`` is in US dollars, ``None`` with ``cost_reason`` where that of any reply is not known.
+    """
 
     calls: Mapping[str, int] = field(default_factory=dict)
     tokens_in: int = 0
     tokens_out: int = 0
     cost: float | None = None
+    cost_reason: str | None = None
+    models: tuple[Answering, ...] = ()
 
     @property
     def total_calls(self) -> int:

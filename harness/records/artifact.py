@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -98,8 +99,10 @@ def build(
 
 
 def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """What all tries took together: calls by kind, tokens, cost (``None`` where any is not known)."""
+    """What all tries took together: calls by kind, tokens, cost (``None`` where any is not known), who answered."""
     calls: dict[str, int] = {}
+    models: Counter[tuple[str | None, str | None]] = Counter()
+    reason: str | None = None
     tokens_in = tokens_out = 0
     cost: float | None = 0.0
     for used in (record.get("usage") or {} for outcome in outcomes for record in _all(outcome)):
@@ -108,12 +111,19 @@ def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
         tokens_in += used.get("tokens_in") or 0
         tokens_out += used.get("tokens_out") or 0
         cost = None if cost is None or used.get("cost") is None else cost + used["cost"]
+        reason = reason or used.get("cost_reason")
+        for one in used.get("models") or ():
+            models[one.get("model"), one.get("fingerprint")] += one.get("replies") or 0
     return {
         "calls": dict(sorted(calls.items())),
         "tokens_in": tokens_in,
         "tokens_out": tokens_out,
         "cost": cost,
-        "cost_reason": "the cost of some calls is not known" if cost is None else None,
+        "cost_reason": (reason or "the cost of some calls is not known") if cost is None else None,
+        "models": [
+            {"model": model, "fingerprint": fingerprint, "replies": replies}
+            for (model, fingerprint), replies in sorted(models.items(), key=str)
+        ],
     }
 
 

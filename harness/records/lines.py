@@ -109,6 +109,11 @@ def _usage(usage: Usage) -> Mapping[str, Any]:
         "tokens_in": usage.tokens_in,
         "tokens_out": usage.tokens_out,
         "cost": usage.cost,
+        "cost_reason": usage.cost_reason,
+        "models": [
+            {"model": one.model or None, "fingerprint": one.fingerprint, "replies": one.replies}
+            for one in usage.models
+        ],
     }
 
 

@@ -182,8 +182,18 @@ def _is_usage(value: Any) -> bool:
         return True
     if not isinstance(value, dict) or not isinstance(calls := value.get("calls") or {}, dict):
         return False
+    models = value.get("models") or []
+    if not isinstance(models, list) or not all(
+        isinstance(one, dict) and _names_a_model(one) for one in models
+    ):
+        return False
     numbers = (*calls.values(), *(value.get(key) for key in ("tokens_in", "tokens_out", "cost")))
     return all(number is None or is_number(number) for number in numbers)
+
+
+def _names_a_model(value: Mapping[str, Any]) -> bool:
+    named = all(isinstance(value.get(key), str | None) for key in ("model", "fingerprint"))
+    return named and isinstance(value.get("replies"), int)
 
 
 def _slim(record: dict[str, Any]) -> Mapping[str, Any]:

@@ -13,10 +13,13 @@ import pytest
 from support.anthropic_endpoint import AnthropicEndpoint
 from support.endpoint import FakeEndpoint, Fault
 from support.requests import ask
+from support.sessions import Lab
 
 from harness.llm.calls import Provider, Reply
 from harness.llm.prices import charged
 from harness.llm.providers import make_provider
+from harness.llm.providers.rehearsal import Rehearsal
+from harness.llm.wire import chat_request
 
 ENVIRON = {
     "OPENAI_API_KEY": "fake-key-1",
@@ -68,3 +71,25 @@ def test_a_reply_that_names_no_model_is_not_given_one(model: str | None) -> None
     assert reply.model == ""
     priced = charged(reply, "gpt-4o")
     assert (priced.cost, priced.cost_reason) == (None, "the reply does not name the model that answered")
+
+
+def test_the_record_names_who_answered_beside_who_was_asked(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "fake-key-1")
+    rehearsal = Rehearsal(1)
+    with FakeEndpoint(
+        message=lambda body, number: {
+            "content": rehearsal.answer(chat_request(body), trial="t", occurrence=number).text
+        }
+    ) as endpoint:
+        lab.run(f"--model-base-url={endpoint.url}", model="openai:gpt-4o-mini").assert_outcomes(passed=2)
+    answered = {"model": "gpt-4o-mini-2025", "fingerprint": "fp_fake"}
+    reason = "no price is known for 'gpt-4o-mini-2025'; give one with --prices FILE"
+    (first, *_) = lab.lines("Control", "trial_result")
+    assert first["usage"]["models"] == [{**answered, "replies": 4}]
+    assert (first["usage"]["cost"], first["usage"]["cost_reason"]) == (None, reason)
+    metadata = lab.lines("Control", "run_metadata")[0]
+    assert (metadata["model"], metadata["base_url"]) == ("gpt-4o-mini", endpoint.url)
+    assert lab.meta()["usage"]["models"] == [{**answered, "replies": len(endpoint.requests)}]
+    assert lab.meta()["usage"]["cost_reason"] == reason

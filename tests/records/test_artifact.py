@@ -201,7 +201,7 @@ def test_attempts_failures_and_what_all_of_it_cost() -> None:
     }  # fmt: skip
     assert meta["usage"] == {
         "calls": {"act": 6}, "tokens_in": 90, "tokens_out": 12, "cost": None,
-        "cost_reason": "the cost of some calls is not known",
+        "cost_reason": "the cost of some calls is not known", "models": [],
     }  # fmt: skip
 
 

@@ -47,8 +47,22 @@ COORDINATES = {
     "proposal_fields": {"theme": "abortion"},
 }
 ENDING = {
-    "usage": {"calls": {"act": 3}, "tokens_in": 10, "tokens_out": 2, "cost": None},
-    "paid": {"calls": {"act": 3}, "tokens_in": 10, "tokens_out": 2, "cost": None},
+    "usage": {
+        "calls": {"act": 3},
+        "tokens_in": 10,
+        "tokens_out": 2,
+        "cost": None,
+        "cost_reason": None,
+        "models": [],
+    },
+    "paid": {
+        "calls": {"act": 3},
+        "tokens_in": 10,
+        "tokens_out": 2,
+        "cost": None,
+        "cost_reason": None,
+        "models": [],
+    },
     "calls_replayed": 0,
     "refusals": 0,
     "rejections": [],
@@ -137,6 +151,13 @@ def test_a_later_try_says_what_all_tries_were_paid_for_and_which_replies_were_of
         refusals=1,
         rejections=[rejection],
     )
-    assert written["usage"] == {"calls": {"act": 1}, "tokens_in": 2, "tokens_out": 3, "cost": 0.5}
-    assert written["paid"] == {"calls": {"act": 4}, "tokens_in": 20, "tokens_out": 30, "cost": 0.75}
+    unknown = {"cost_reason": None, "models": []}
+    assert written["usage"] == {**unknown, "calls": {"act": 1}, "tokens_in": 2, "tokens_out": 3, "cost": 0.5}
+    assert written["paid"] == {
+        **unknown,
+        "calls": {"act": 4},
+        "tokens_in": 20,
+        "tokens_out": 30,
+        "cost": 0.75,
+    }
     assert (written["calls_replayed"], written["refusals"], written["rejections"]) == (3, 1, [rejection])
