@@ -147,7 +147,8 @@ class _Lane:
             self._turn_off(str(error))
         except ImportError as error:
             name = (error.name or "").replace("_", "-")
-            self._turn_off(f"the package {name!r} is not installed: pip install {name}")
+            extra = name.removesuffix("-sdk")
+            self._turn_off(f"the package {name!r} is not installed: pip install 'persona-harness[{extra}]'")
         except Exception as error:
             # A vendor's message may hold a key or a prompt: its class is all that is said.
             self._turn_off(f"it failed with {type(error).__name__}")

@@ -84,7 +84,7 @@ def test_a_package_that_is_missing_is_named():
     observers = Observers({"LangSmith": make}, warn=warnings.append)
     observers.handle(SessionEnded(at(0)))
     observers.close(5)
-    assert "the package 'langsmith' is not installed: pip install langsmith" in warnings[0]
+    assert "the package 'langsmith' is not installed: pip install 'persona-harness[langsmith]'" in warnings[0]
 
 
 def test_an_observer_that_hangs_costs_the_run_nothing_and_the_end_its_time():
