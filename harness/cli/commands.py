@@ -1,8 +1,11 @@
-"""``harness run``, ``harness list`` and ``harness merge``."""
+"""``harness run``, ``harness estimate``, ``harness list`` and ``harness merge``."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,10 +96,14 @@ def run(
         "--reruns-delay": reruns_delay,
         "--resume": resume,
     }
-    options = [f"{name}={value}" for name, value in named.items() if value is not None]
+    options = _options(named)
     options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
     request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
     raise typer.Exit(launch(request, options, path))
+
+
+def _options(named: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={value}" for name, value in named.items() if value is not None]
 
 
 def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:
@@ -104,6 +111,63 @@ def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:
     if len(wanted) > 1:
         raise ConfigurationError(f"Modes {' and '.join(wanted)} were both asked for; expected one.")
     return wanted[0] if wanted else None
+
+
+@app.command()
+def estimate(
+    path: File = None,
+    exp: Annotated[
+        list[str] | None, typer.Option(help="Name of an experiment; may be repeated. Default: all.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
+    keyword: Annotated[str | None, typer.Option("-k", help="Only cases that match, as in pytest.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Same as --mode full.")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")] = False,
+    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
+    engine: Annotated[str, typer.Option(help="embedded or tinytroupe.")] = "embedded",
+    model: Annotated[str, typer.Option(help="The model whose price is wanted: openai:MODEL.")] = "rehearsal",
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
+    concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
+    rpm: Annotated[int | None, typer.Option(help="Model calls in any minute.")] = None,
+    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute, prompts and replies.")] = None,
+    seconds_per_call: Annotated[
+        float | None, typer.Option(help="How long a call is taken to last.", show_default="3")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes of the tinytroupe engine.")] = None,
+    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
+    accept_differences: Annotated[
+        bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and all else on stderr.")] = False,
+) -> None:
+    """Rehearse experiments offline; print the calls, tokens, price and minutes that a run would take."""
+    from harness.plugin.estimate_report import as_json as to_json
+    from harness.plugin.launch import Request, launch
+
+    named: dict[str, Any] = {
+        "-k": keyword,
+        "--mode": _mode(mode, full=full, fast=fast),
+        "--count": count,
+        "--engine": engine,
+        "--model": model,
+        "--temperature": temperature,
+        "--seed": seed,
+        "--concurrency": concurrency,
+        "--rpm": rpm,
+        "--tpm": tpm,
+        "--seconds-per-call": seconds_per_call,
+        "--workers": workers,
+        "--notebooks": notebooks,
+    }
+    options = ["--estimate", *["--accept-differences"] * accept_differences, *_options(named)]
+    request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        code = launch(request, [*options, *["--no-summary"] * as_json], path)
+    if as_json and request.estimates:
+        typer.echo(json.dumps(to_json(request.estimates), indent=2, ensure_ascii=False, allow_nan=False))
+    raise typer.Exit(code)
 
 
 @app.command("list")

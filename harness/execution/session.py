@@ -318,6 +318,11 @@ class Session:
 
     # Looking and ending
 
+    @property
+    def plans(self) -> tuple[CellPlan, ...]:
+        """Of every cell that was submitted."""
+        return tuple(self._plans.values())
+
     def progress(self) -> Snapshot:
         """Counts at this moment."""
         gateway = self.gateway

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,9 @@ from harness.execution.runs import Conclusion
 from harness.model import Experiment
 from harness.plugin.selection import Case, case_of
 from harness.plugin.state import state_of
+
+if TYPE_CHECKING:
+    from harness.plugin.estimating import Estimate
 
 CASES = Path(__file__).with_name("cases.py")
 REWRITE = "Module already imported so cannot be rewritten; harness"
@@ -33,12 +37,13 @@ class Request:
     group: str | None = None
     own_cases: bool = False
     conclusions: list[Conclusion] = field(default_factory=list)
+    estimates: list[Estimate] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
 
     def pytest_configure(self, config: pytest.Config) -> None:
         state = state_of(config)
         state.wanted = self.wanted
-        state.conclusions = self.conclusions
+        state.conclusions, state.estimates = self.conclusions, self.estimates
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")

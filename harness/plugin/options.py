@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import ConfigurationError
 from harness.runner.settings import Settings, bound_problems, find_checkout, find_sources, parse_concurrency
 from harness.studies import Sources
+
+if TYPE_CHECKING:
+    from harness.plugin.rehearsing import Rehearsal
+
+SECONDS_PER_CALL = 3.0
+"""What a call is taken to last in an estimate: some 200 tokens at the speed of a small hosted model."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,6 +66,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--resume", metavar="RUN", help="go on with this run, and with no other")
     add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
+    add(
+        "--estimate",
+        action="store_true",
+        help="only rehearse, offline and without a trace, and print the calls, tokens, price and minutes that it takes",
+    )
+    add(
+        "--seconds-per-call",
+        type=float,
+        default=SECONDS_PER_CALL,
+        metavar="S",
+        help=f"how long a call is taken to last in an estimate (default: {SECONDS_PER_CALL:g})",
+    )
     add(
         "--sentry-content",
         action="store_true",
@@ -124,3 +144,17 @@ def settings_of(config: pytest.Config) -> Settings:
         fresh=option("fresh"),
         sentry_content=option("sentry_content"),
     )
+
+
+def rehearsal_of(config: pytest.Config, asked: Settings) -> Rehearsal | None:
+    """What makes this session a rehearsal, if ``--estimate`` does. Raises `ConfigurationError`."""
+    if not config.getoption("estimate"):
+        return None
+    from harness.plugin.rehearsing import Rehearsal
+
+    seconds = config.getoption("seconds_per_call")
+    if not 0 < seconds < float("inf"):
+        raise ConfigurationError(f"--seconds-per-call {seconds:g}: expected more than 0.")
+    folder = tempfile.TemporaryDirectory(prefix="harness-estimate-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    return Rehearsal(asked, Path(folder.name), seconds)

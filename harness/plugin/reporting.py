@@ -10,7 +10,7 @@ import pytest
 
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed
-from harness.execution.session import DRAIN_SECONDS
+from harness.execution.session import DRAIN_SECONDS, Session
 from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
 
@@ -56,11 +56,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
                 state.session.stop("The session was interrupted.")
                 _say_what_is_waited_for(session.config, state.session.progress().in_flight)
             state.session.close(interrupted=interrupted)
-            state.conclusions += state.session.conclude()
-        if exitstatus == ExitCode.OK and any(one.problem for one in state.conclusions):
+            _conclude(state, state.session)
+        faulty = any(one.problem for one in state.conclusions) or any(one.faults for one in state.estimates)
+        if exitstatus == ExitCode.OK and faulty:
             session.exitstatus = ExitCode.FAILED
     except HarnessError as error:
         pytest.exit(str(error), returncode=int(ExitCode.FAILED))
+
+
+def _conclude(state: State, session: Session) -> None:
+    """Keep what was left of each run; of a rehearsal, what it says of the real one."""
+    conclusions = session.conclude()
+    if state.rehearsal is None:
+        state.conclusions += conclusions
+        return
+    outcomes = [outcome for _, outcome in state.outcomes.values()]
+    state.estimates += state.rehearsal.estimates(session.plans, outcomes, conclusions)
 
 
 def _say_what_is_waited_for(config: pytest.Config, in_flight: int) -> None:
@@ -73,8 +84,15 @@ def _say_what_is_waited_for(config: pytest.Config, in_flight: int) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     state = _state(config)
-    if state is None or not state.conclusions or config.option.no_summary:
+    if state is None or config.option.no_summary:
         return
-    from harness.plugin.summary import write_summary
+    if state.conclusions:
+        from harness.plugin.summary import write_summary
 
-    write_summary(terminalreporter, state, state.conclusions)
+        write_summary(terminalreporter, state, state.conclusions)
+    for estimate in state.estimates:
+        from harness.plugin.estimate_report import lines
+
+        terminalreporter.write_sep("=", f"estimate: {estimate.experiment}")
+        for text in lines(estimate):
+            terminalreporter.write_line(text)

@@ -14,7 +14,9 @@ from harness.model import Cell, Experiment
 if TYPE_CHECKING:
     from harness.execution.cells import CellOutcome, CellRun
     from harness.execution.runs import Conclusion
-    from harness.execution.session import Session
+    from harness.execution.session import Parts, Session
+    from harness.plugin.estimating import Estimate
+    from harness.plugin.rehearsing import Rehearsal
     from harness.runner.settings import Settings
     from harness.studies import Studies
 
@@ -26,7 +28,8 @@ class State:
     ``wanted`` are the experiments of a marker without arguments: those that the command line or `harness.run` asked
     for; ``None`` means every registered one. ``prepared`` are cases that were started ahead of their turn, ``outcomes``
     those that ended, ``one_by_one`` why a case was not started ahead, ``conclusions`` what was left of each run,
-    ``faults`` what was asked for and cannot be had.
+    ``faults`` what was asked for and cannot be had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates``
+    are what came of it.
     """
 
     config: pytest.Config
@@ -37,6 +40,8 @@ class State:
     one_by_one: dict[str, str] = field(default_factory=dict)
     conclusions: list[Conclusion] = field(default_factory=list)
     faults: dict[str, None] = field(default_factory=dict)
+    rehearsal: Rehearsal | None = None
+    estimates: list[Estimate] = field(default_factory=list)
     _settings: Settings | None = None
     _studies: Studies | None = None
 
@@ -44,10 +49,19 @@ class State:
     def settings(self) -> Settings:
         """The session's settings. Raises `ConfigurationError`."""
         if self._settings is None:
-            from harness.plugin.options import settings_of
+            from harness.plugin.options import rehearsal_of, settings_of
 
             self._settings = settings_of(self.config)
+            self.rehearsal = rehearsal_of(self.config, self._settings)
+            if self.rehearsal is not None:
+                self._settings = self.rehearsal.settings
         return self._settings
+
+    def parts(self) -> Parts:
+        """The concrete parts of the session."""
+        from harness.plugin.parts import parts
+
+        return parts() if self.rehearsal is None else self.rehearsal.parts()
 
     def studies(self) -> Studies:
         """Every registered study, read on first use. Raises `ConfigurationError`."""

@@ -18,7 +18,6 @@ from harness.plugin.internals import (
     keep_trial_prints_apart,
     set_up,
 )
-from harness.plugin.parts import parts
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of
 from harness.plugin.state import State, state_of
@@ -71,7 +70,7 @@ def _refuse_one_out_for_many(config: pytest.Config, cases: list[pytest.Item]) ->
 def _start(state: State, cases: list[pytest.Item]) -> None:
     option = state.config.option
     selection = {"k": option.keyword or "", "m": option.markexpr or ""}
-    state.session = Session(state.settings, parts(), root=state.config.rootpath, selection=selection)
+    state.session = Session(state.settings, state.parts(), root=state.config.rootpath, selection=selection)
     state.session.start()
     state.session.expect(len(cases))
     keep_trial_logs_apart(state.config)

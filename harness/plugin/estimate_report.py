@@ -1,0 +1,142 @@
+"""An estimate for a person, in lines of at most 80 columns, and for a machine."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.llm.retry import RetryPolicy
+from harness.plugin.estimating import ANY_REPLY, REPLY_TOKENS, Amount, Estimate, GroupEstimate
+from harness.plugin.progress import thousands
+
+WIDTH = 80
+LABEL = 20
+COLUMN = 15
+ACROSS = (WIDTH - LABEL) // COLUMN
+"""Columns beside the labels."""
+AGAIN = RetryPolicy().max_replies
+"""How often in all the gateway asks while the replies are of no use."""
+
+HEAD = "ESTIMATE from a rehearsal: replies made up offline, nothing sent, nothing paid."
+
+
+def lines(estimate: Estimate) -> Iterator[str]:
+    """The table per group, and what it rests on."""
+    yield HEAD
+    yield from _wrapped(
+        f"Engine {estimate.engine}, model {estimate.model}, mode {estimate.mode}, {estimate.reps} reps, "
+        f"seed {estimate.seed}."
+    )
+    columns = [*estimate.groups, *([estimate.total] if len(estimate.groups) > 1 else [])]
+    for start in range(0, len(columns), ACROSS):
+        yield from _table(columns[start : start + ACROSS])
+    for note in notes(estimate):
+        yield from _wrapped(note)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+
+
+def _table(groups: Sequence[GroupEstimate]) -> Iterator[str]:
+    kinds = sorted({kind for group in groups for kind in group.calls})
+    yield _row("", [group.name for group in groups])
+    yield _row("trials", [f"{group.trials:,}" for group in groups])
+    yield _row("calls", [f"{group.rehearsed.calls:,}" for group in groups])
+    for kind in kinds:
+        yield _row(f"  {kind}", [f"{group.calls.get(kind, 0):,}" for group in groups])
+    yield _row("tokens in", [thousands(group.rehearsed.tokens_in) for group in groups])
+    yield _row("tokens out", [thousands(group.rehearsed.tokens_out) for group in groups])
+    yield _row("price", [_price(group.rehearsed) for group in groups])
+    yield _row("minutes", [_minutes(group.rehearsed) for group in groups])
+    yield "least to most"
+    shown: dict[str, Callable[[Amount], str]] = {"calls": _calls, "price": _price, "minutes": _minutes}
+    for name, show in shown.items():
+        yield _row(f"  {name}", [_between(show(group.least), show(group.most)) for group in groups])
+
+
+def _row(label: str, cells: Iterable[str]) -> str:
+    return f"{label:<{LABEL}}" + "".join(f"{cell:>{COLUMN}}" for cell in cells)
+
+
+def _calls(amount: Amount) -> str:
+    return f"{amount.calls:,}" if amount.calls < 100_000 else thousands(amount.calls)
+
+
+def _price(amount: Amount) -> str:
+    return "unknown" if amount.dollars is None else _dollars(amount.dollars)
+
+
+def _dollars(dollars: float) -> str:
+    if 0 < dollars < 0.01:
+        return "<$0.01"
+    return f"${dollars:,.2f}" if dollars < 1000 else f"${dollars:,.0f}"
+
+
+def _minutes(amount: Amount) -> str:
+    if 0 < amount.minutes < 0.1:
+        return "<0.1"
+    return f"{amount.minutes:,.1f}" if amount.minutes < 100 else f"{amount.minutes:,.0f}"
+
+
+def _between(least: str, most: str) -> str:
+    return least if least == most else f"{least}–{most}"
+
+
+def notes(estimate: Estimate) -> Iterator[str]:
+    """What the figures rest on, a sentence or two each."""
+    yield from (f"INCOMPLETE: {fault}" for fault in estimate.faults)
+    if estimate.price_reason is not None:
+        yield f"Price unknown: {estimate.price_reason}."
+    elif estimate.price is not None:
+        price = estimate.price
+        dated = f" as listed on {price.as_of}" if price.as_of else ""
+        yield (
+            f"Price: ${price.input:g} per million tokens in, ${price.output:g} out{dated}; "
+            "no discount for cached prompts."
+        )
+    yield "Tokens in: the rehearsed prompts' characters / 4; longer replies make later prompts longer."
+    yield f"Tokens out are assumed, a call: {_assumed(estimate)}. Models that think write more."
+    yield f"Minutes, at least: {_pace(estimate)}."
+    yield (
+        "Least: no turn is sent back and no intervention is due; most: all are, as often as allowed. A reply that is "
+        f"empty, cut or malformed is asked for again, up to {AGAIN - 1} times: were all, {AGAIN} times the most, "
+        f"{AGAIN * estimate.total.most.calls:,} calls."
+    )
+
+
+def _assumed(estimate: Estimate) -> str:
+    kinds = [kind for kind in estimate.total.calls if kind != "embedding"]
+    return ", ".join(f"{kind} {REPLY_TOKENS.get(kind, ANY_REPLY)}" for kind in kinds) or "none"
+
+
+def _pace(estimate: Estimate) -> str:
+    pace = estimate.pace
+    limits = [f"{limit:,} {name}" for name in ("rpm", "tpm") if (limit := getattr(pace, name)) is not None]
+    at_most = f" within {' and '.join(limits)}" if limits else ""
+    return f"up to {pace.lanes:,} calls in flight, {pace.seconds:g} s each (assumed){at_most}"
+
+
+def as_json(estimates: Sequence[Estimate]) -> dict[str, Any]:
+    """All there is to an estimate, as JSON has it. An unknown price is null, with its reason beside it."""
+    return {"basis": HEAD, "estimates": [_one(estimate) for estimate in estimates]}
+
+
+def _one(estimate: Estimate) -> dict[str, Any]:
+    kinds = estimate.total.calls
+    return {
+        **{
+            name: getattr(estimate, name)
+            for name in ("experiment", "mode", "reps", "engine", "model", "seed", "price_reason")
+        },
+        "price": None if estimate.price is None else asdict(estimate.price),
+        "pace": asdict(estimate.pace),
+        "reply_tokens": {kind: REPLY_TOKENS.get(kind, ANY_REPLY) for kind in kinds},
+        "asked_again_at_most": AGAIN - 1,
+        "groups": [asdict(group) for group in estimate.groups],
+        "total": asdict(estimate.total),
+        "complete": not estimate.faults,
+        "notes": list(notes(estimate)),
+    }
