@@ -104,8 +104,8 @@ class Sessions:
         with process.stdout:
             alive = self._endpoint.wait(process)
             time.sleep(later)
-            process.kill()
             in_flight = self._endpoint.open
+            process.kill()
             process.wait()
         time.sleep(2 * self._endpoint.delay)  # what was in flight is answered into the void
         return Killed(in_flight) if alive else None
