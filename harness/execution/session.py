@@ -29,6 +29,7 @@ from harness.execution.runs import Conclusion, RunBook
 from harness.llm.addresses import without_password
 from harness.llm.budget import BudgetExhaustedError
 from harness.llm.gateway import Gateway
+from harness.llm.snapshots import MAKERS, is_undated, undated_warning
 from harness.llm.trial import TrialClient
 from harness.model import Cell, Experiment, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.populations import Population, load
@@ -110,6 +111,8 @@ class Session:
         if self._emit:
             self.gateway.observers.add(self._emit)
             self._emit.session_started(self._facts)
+        if self.gateway.provider.name in MAKERS and is_undated(self.gateway.provider.model):
+            self._warn(undated_warning(self.gateway.provider.model))
         self._book = RunBook(self.settings, RunRegistry(self.settings.results_dir, self._now), self._facts)
         commit, dirty = provenance.git_state(self._root)
         self._session_facts = {"timestamp": self._started_at.isoformat(), "git_dirty": dirty}
@@ -142,6 +145,7 @@ class Session:
             "base_url": without_password(address) if address else None,
             "temperature": self.settings.temperature,
             "seed": self.settings.seed,
+            **({} if self.settings.provider_seed is None else {"provider_seed": self.settings.provider_seed}),
         }
 
     @property

@@ -109,13 +109,14 @@ def _reason(reply: Reply, price: Price | None) -> str | None:
     return None
 
 
-def find_prices(option: str | None = None, environ: Mapping[str, str] = os.environ) -> Overrides:
+def find_prices(option: Path | None = None, environ: Mapping[str, str] = os.environ) -> Overrides:
     """The prices in the file that the option names, else the variable HARNESS_PRICES; empty when neither does.
 
     Raises `ConfigurationError`.
     """
-    named = option or environ.get(VARIABLE, "").strip()
-    return load_prices(Path(named).expanduser()) if named else {}
+    named = environ.get(VARIABLE, "").strip()
+    path = option or (Path(named).expanduser() if named else None)
+    return load_prices(path) if path else {}
 
 
 def load_prices(path: Path) -> Overrides:

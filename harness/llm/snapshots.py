@@ -6,7 +6,9 @@ import re
 
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8})$")
 _SHORT_DATE = re.compile(r"-(0[1-9]|1[0-2])([0-2]\d|3[01])(-preview)?$")  # gpt-3.5-turbo-0125
-_PROVIDERS = ("anthropic", "azure", "openai", "openrouter")
+MAKERS = ("anthropic", "azure", "openai", "openrouter")
+"""Providers that sell models of others' or their own making, by names that may be aliases."""
+
 _CLAUDE = re.compile(r"claude-[a-z]+-(\d+)(?:-(\d{1,2}))?$")
 
 
@@ -34,7 +36,7 @@ def undated_warning(model: str) -> str:
 def bare(model: str) -> str:
     """The maker's own name of the model: ``openrouter:openai/gpt-4o`` and ``openai:gpt-4o`` are ``gpt-4o``."""
     provider, _, rest = model.partition(":")
-    name = rest if provider in _PROVIDERS else model  # the colon in mistral:7b belongs to the name
+    name = rest if provider in MAKERS else model  # the colon in mistral:7b belongs to the name
     maker, slash, inner = name.rpartition("/")
     if slash and maker == "anthropic":
         return inner.replace(".", "-")  # OpenRouter writes claude-sonnet-4.5

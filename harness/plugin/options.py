@@ -37,11 +37,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--model",
         default="rehearsal",
         metavar="PROVIDER:MODEL",
-        help="rehearsal (default: offline, no evidence) or openai:MODEL for any OpenAI-compatible endpoint",
+        help="rehearsal (default: offline, no evidence), openai:MODEL (any OpenAI-compatible endpoint), "
+        "azure:DEPLOYMENT, openrouter:MODEL or anthropic:MODEL; their keys come from the environment",
     )
     add("--model-base-url", metavar="URL", help="endpoint of the model (default: the provider's own)")
     add("--temperature", type=float, metavar="T", help="sampling temperature (default: the provider's own)")
     add("--seed", type=int, default=0, metavar="N", help="seed of order and rehearsal (default: 0)")
+    add(
+        "--provider-seed",
+        type=int,
+        metavar="N",
+        help="send the provider a seed with each call, another for every trial and sample, derived from N "
+        "(default: none)",
+    )
+    add(
+        "--prices",
+        metavar="FILE",
+        help='JSON of your own prices, {"my-model": {"input": 0.5, "output": 1.5}} in US dollars per million tokens '
+        "(default: HARNESS_PRICES, else the dated list prices)",
+    )
     add(
         "--concurrency", default="16", metavar="N", help="model calls in flight, or 'unlimited' (default: 16)"
     )
@@ -133,6 +147,8 @@ def settings_of(config: pytest.Config) -> Settings:
         base_url=option("model_base_url"),
         temperature=temperature,
         seed=option("seed"),
+        provider_seed=option("provider_seed"),
+        prices=(here / Path(option("prices")).expanduser()) if option("prices") else None,
         concurrency=concurrency,
         **bounds,
         workers=workers,

@@ -29,7 +29,7 @@ def make_gateway(settings: Settings) -> Gateway:
     from harness.llm.prices import charged, find_prices
     from harness.llm.providers import make_provider
 
-    prices = find_prices()
+    prices = find_prices(settings.prices)
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
     return Gateway(
         provider,
@@ -37,6 +37,7 @@ def make_gateway(settings: Settings) -> Gateway:
         temperature=settings.temperature,
         budget=make_budget(settings, provider, prices),
         limits=make_limits(settings),
+        provider_seed=settings.provider_seed,
         price=lambda reply: charged(reply, provider.model, prices),
         journal=Journal(settings.results_dir / "journal"),
     )

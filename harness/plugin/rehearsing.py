@@ -64,7 +64,7 @@ class Rehearsal:
             raise ConfigurationError(
                 f"Model {asked.model!r}: unknown provider {provider!r}; known: {', '.join(known)}."
             )
-        self._asked, self._seconds, self._prices = asked, seconds_per_call, find_prices()
+        self._asked, self._seconds, self._prices = asked, seconds_per_call, find_prices(asked.prices)
         self._tally = Tally()
         self.settings = replace(
             asked, model="rehearsal", base_url=None, results_dir=folder, out=None, resume=None, fresh=False,

@@ -20,8 +20,10 @@ class Settings:
 
     ``mode`` ``None`` means each experiment's own default. ``concurrency`` is the number of model calls in flight,
     ``rpm`` and ``tpm`` are calls and tokens per minute, ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens``
-    what the session may spend; ``None`` is no limit, none of them belongs to a run's identity. ``temperature`` ``None``
-    leaves it to the provider. ``workers`` is the number of processes of an engine that needs them. ``checkout`` is a
+    what the session may spend; ``None`` is no limit, none of them belongs to a run's identity. ``provider_seed`` is
+    what each sample's own seed at the provider is derived from, ``prices`` a file of the user's own prices.
+    ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of processes of an engine that needs
+    them. ``checkout`` is a
     TinyTroupe checkout, ``sources`` where studies read their words from.
     """
 
@@ -31,6 +33,8 @@ class Settings:
     base_url: str | None = None
     temperature: float | None = None
     seed: int = 0
+    provider_seed: int | None = None
+    prices: Path | None = None
     concurrency: int | None = 16
     rpm: int | None = None
     tpm: int | None = None

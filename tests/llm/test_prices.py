@@ -138,11 +138,11 @@ def test_the_option_comes_before_the_variable_and_neither_means_none(tmp_path: P
     path = written(
         tmp_path, {"a": {"input": 1, "output": 2, "as_of": "2026-11-01", "source": "the contract"}}
     )
-    assert find_prices(str(path), {"HARNESS_PRICES": "nowhere"})["a"] == Price(
+    assert find_prices(path, {"HARNESS_PRICES": "nowhere"})["a"] == Price(
         1, 2, as_of="2026-11-01", source="the contract"
     )
     assert find_prices(None, {"HARNESS_PRICES": str(path)})["a"].output == 2
-    assert find_prices(None, {}) == {} and find_prices("", {"HARNESS_PRICES": " "}) == {}
+    assert find_prices(None, {}) == {} and find_prices(None, {"HARNESS_PRICES": " "}) == {}
 
 
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_file_that_is_no_price_list(tmp_path: Path, content: str, said: str) -
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file or directory; expected a JSON file"):
-        find_prices(str(tmp_path / "none.json"))
+        find_prices(tmp_path / "none.json")
 
 
 @given(
