@@ -95,7 +95,9 @@ def test_a_killed_session_goes_on_where_it_was_as_if_nothing_had_been(held_lab: 
     assert "going on with run" in said
     assert "which has 2 finished trials" in said
     assert not done & set(calls)
-    assert sum(calls.values()) == (TRIALS - 2) * CALLS_PER_TRIAL - 1  # one call of the third trial was answered
+    assert (
+        sum(calls.values()) == (TRIALS - 2) * CALLS_PER_TRIAL - 1
+    )  # one call of the third trial was answered
     (disturbed,) = held_lab.artifacts
     meta = load(disturbed.with_suffix(".meta.json"))
     assert (meta["partial"], meta["trials"]["duplicates"]) == (False, {})

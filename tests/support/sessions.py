@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,7 +133,7 @@ class Lab:
 
     def start(self, *options: str, **variables: str) -> subprocess.Popen[str]:
         """The same in a process of its own; standard output and error are one pipe."""
-        return subprocess.Popen(
+        session = subprocess.Popen(
             [sys.executable, "-m", "pytest", *LIGHT, "-m", "experiment", *options],
             cwd=self.path,
             env=environment() | variables,
@@ -141,6 +142,8 @@ class Lab:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        watch(session)
+        return session
 
     def command(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """``harness`` with ``words``, in a process of its own."""
@@ -175,6 +178,13 @@ class Lab:
         paths = sorted(self.results.glob(f"*_{group}_run*.jsonl"))
         records = [json.loads(text) for path in paths for text in path.read_text().splitlines()]
         return [record for record in records if kind in (None, record["type"])]
+
+
+def watch(process: subprocess.Popen[Any], seconds: float = 90.0) -> None:
+    """Kill ``process`` when it takes too long, so that its test fails instead of waiting for ever."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.daemon = True
+    timer.start()
 
 
 def environment() -> dict[str, str]:
