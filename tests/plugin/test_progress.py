@@ -13,7 +13,7 @@ import pytest
 
 from harness.execution.progress import Snapshot
 from harness.plugin.progress import duration, line, thousands
-from tests.support.sessions import LIGHT, SMALL, Lab, environment
+from tests.support.sessions import LIGHT, SMALL, Lab, environment, watch
 
 CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -85,7 +85,8 @@ def on_a_terminal(lab: Lab, *options: str) -> tuple[str, list[str]]:
         stdin=there,
         stdout=there,
         stderr=there,
-    ):
+    ) as process:
+        watch(process)
         os.close(there)
         written = b""
         while chunk := _read(here):
