@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -27,6 +28,8 @@ from harness.llm.trial import TrialClient
 
 if TYPE_CHECKING:
     from harness.llm.face import Face
+
+log = logging.getLogger("harness")
 
 Price = Callable[[Reply], Reply]
 """Fills in a reply's cost, or the reason why it is not known."""
@@ -319,7 +322,12 @@ class Gateway:
             self._face, self.base_url = None, ""
         await self.provider.aclose()
         if self.journal is not None:
-            await self.journal.aclose()
+            try:
+                await self.journal.aclose()
+            except (
+                HarnessError
+            ) as error:  # the run was stopped for this; the rest of it must be closed all the same
+                log.error("Replies that were paid for are lost. %s", error)
 
 
 def _judged(call: _Call, reply: Reply) -> tuple[Any, str]:

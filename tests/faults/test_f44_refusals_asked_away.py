@@ -1,0 +1,68 @@
+"""F44: refusals are asked again until they vanish. Here a refusal is an answer: kept, named, asked once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from support.plans import plan
+
+from harness.engines.embedded import EmbeddedEngine
+from harness.errors import RefusedError
+from harness.llm.calls import Reply, Request
+from harness.llm.gateway import Gateway
+from harness.llm.journal import Journal
+from harness.llm.providers.rehearsal import Rehearsal
+from harness.llm.trial import TrialClient
+from harness.model import TrialResult
+
+
+class Reluctant(Rehearsal):
+    """Declines whatever has one of ``words`` in it."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__(1)
+        self.words, self.refused = words, Counter[str]()
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+        if any(word in str(request.messages) for word in self.words):
+            self.refused[request.digest] += 1
+            return Reply("I cannot judge that.", refusal=True)
+        return await super().complete(request, trial=trial, occurrence=occurrence)
+
+    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        return []
+
+
+def played(provider: Reluctant, folder: Path, attempt: int = 1) -> tuple[TrialResult, TrialClient]:
+    async def main() -> tuple[TrialResult, TrialClient]:
+        gateway = Gateway(provider, journal=Journal(folder))
+        client = gateway.open_trial("t", "run", attempt)
+        try:
+            return await EmbeddedEngine().run(plan(), client), client
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(main())
+
+
+def test_a_refused_score_is_a_missing_sample_that_says_so(tmp_path: Path) -> None:
+    provider = Reluctant("speaks naturally")
+    for attempt in (1, 2):  # a rerun of the trial hears the same
+        result, client = played(provider, tmp_path, attempt)
+        missing = [sample for sample in result.samples if sample.value is None]
+        assert [sample.metric for sample in missing] == ["fluency"] * 3
+        assert all((sample.reason or "").startswith("refused: ") for sample in missing)
+        assert all("I cannot judge that." in (sample.reason or "") for sample in missing)
+        assert (client.refusals, client.rejections) == (3, [])
+    assert list(provider.refused.values()) == [1, 1, 1]
+
+
+def test_a_refused_turn_fails_the_trial_with_that_reason(tmp_path: Path) -> None:
+    provider = Reluctant("Find new uses")
+    with pytest.raises(RefusedError, match="Call 'act' of t: refused by the model: 'I cannot judge that"):
+        played(provider, tmp_path)
+    assert set(provider.refused.values()) == {1}
