@@ -10,6 +10,7 @@ from typing import Any
 from harness.model import Sample, TrialFailure, TrialPlan, TrialResult, Usage
 
 FINISHED, FAILED = "finished", "failed"
+RESULT, FAILURE = "trial_result", "trial_failure"
 
 
 def trial_line(
@@ -38,7 +39,7 @@ def trial_line(
     """
     result = isinstance(outcome, TrialResult)
     return {
-        "type": "trial_result" if result else "trial_failure",
+        "type": RESULT if result else FAILURE,
         "run_id": run_id,
         **_coordinates(plan),
         "status": FINISHED if result else FAILED,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.records.lines import FAILED, FINISHED
+from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
 
 
 def is_number(value: Any) -> bool:
@@ -92,6 +92,8 @@ def read(path: Path, *, bulky: bool = False) -> RecordFile:
     for number, record in _stream(path, problems, digest):
         if record.get("type") == "run_metadata":
             sections.append(Section(record))
+        elif _is_users_own(record):
+            continue
         elif problem := _malformed(record):
             problems.append(Problem(path, number, False, problem))
         else:
@@ -152,6 +154,17 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
             yield from file
     except OSError as error:
         raise HarnessError(f"Could not read {path}: {error.strerror}; expected a file of records.") from error
+
+
+def _is_users_own(record: Mapping[str, Any]) -> bool:
+    """Whether somebody wrote this line through the writers for their own purpose: it has a type, none of ours."""
+    kind = record.get("type")
+    return (
+        isinstance(kind, str)
+        and kind.isidentifier()
+        and kind not in (RESULT, FAILURE)
+        and "trial" not in record
+    )
 
 
 def _malformed(record: Mapping[str, Any]) -> str | None:

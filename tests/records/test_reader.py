@@ -33,6 +33,15 @@ def test_a_file_is_read_in_order(tmp_path: Path) -> None:
     assert file.sections[0].named("run_id") == "r1"
 
 
+def test_lines_of_the_users_own_are_no_problem(tmp_path: Path) -> None:
+    path = write_file(
+        tmp_path / "a.jsonl", metadata(), [{"type": "note", "text": "mine"}, finished(TRIALS[0], SMALL)]
+    )
+    file = read(path)
+    assert file.problems == ()
+    assert [record["trial"] for record in file.sections[0].records] == [TRIALS[0].id]
+
+
 def test_texts_are_left_out_unless_asked_for(tmp_path: Path) -> None:
     path = write_file(tmp_path / "a.jsonl", metadata(), [finished(TRIALS[0], SMALL, transcript=["long"])])
     assert "transcript" not in read(path).sections[0].records[0]
