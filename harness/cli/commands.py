@@ -135,6 +135,7 @@ def estimate(
     seconds_per_call: Annotated[
         float | None, typer.Option(help="How long a call is taken to last.", show_default="3")
     ] = None,
+    prices: Annotated[Path | None, typer.Option(help="JSON of your own prices.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes of the tinytroupe engine.")] = None,
     notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
     accept_differences: Annotated[
@@ -158,6 +159,7 @@ def estimate(
         "--rpm": rpm,
         "--tpm": tpm,
         "--seconds-per-call": seconds_per_call,
+        "--prices": prices,
         "--workers": workers,
         "--notebooks": notebooks,
     }

@@ -176,6 +176,14 @@ def test_an_unknown_price_is_null_with_its_reason(
     said.stdout.fnmatch_lines(["price *unknown*unknown*unknown", "Price unknown: *"])
 
 
+def test_a_price_of_the_users_own(lab: Lab, estimated: Estimated) -> None:
+    (lab.path / "mine.json").write_text('{"nobody-knows": {"input": 1000, "output": 0}}')
+    found = estimated("test_small.py", "--model", "openai:nobody-knows", "--prices", "mine.json")
+    assert found["price_reason"] is None
+    total = found["total"]["rehearsed"]
+    assert total["dollars"] == pytest.approx(total["tokens_in"] / 1000)
+
+
 def test_correction_opens_a_range(lab: Lab, estimated: Estimated) -> None:
     lab.write(CORRECTED)
     control, treatment = estimated("test_small.py", "--mode=long")["groups"]
@@ -260,14 +268,14 @@ def test_it_fits_in_80_columns_and_says_what_it_rests_on(lab: Lab) -> None:
 
 def test_selection_count_and_fixtures_take_part(lab: Lab, estimated: Estimated) -> None:
     override = (
-        "\n@pytest.fixture\ndef correction():\n    return Correction(quality_threshold=9, max_attempts=1)\n"
+        "\n@pytest.fixture\ndef correction():\n    return Correction(quality_threshold=9, max_attempts=2)\n"
     )
     lab.write(SMALL + override)
     found = estimated("test_small.py", "-k", "Treatment", "--count", "3")
     (only,) = found["groups"]
     assert (only["name"], only["trials"], found["reps"]) == ("Treatment", 6, 3)
     assert only["calls"]["quality_check"] > 0
-    assert only["most"]["calls"] == 6 * (2 * 2 + 2 * 2 + 2)
+    assert only["most"]["calls"] == 6 * (2 * 3 + 2 * 3 + 2)
 
 
 def test_cases_that_cannot_be_rehearsed_are_said_and_fail(lab: Lab) -> None:
