@@ -29,6 +29,8 @@ def lines(estimate: Estimate) -> Iterator[str]:
         f"Engine {estimate.engine}, model {estimate.model}, mode {estimate.mode}, {estimate.reps} reps, "
         f"seed {estimate.seed}."
     )
+    for fault in estimate.faults:
+        yield from _wrapped(f"INCOMPLETE: {fault}")
     columns = [*estimate.groups, *([estimate.total] if len(estimate.groups) > 1 else [])]
     for start in range(0, len(columns), ACROSS):
         yield from _table(columns[start : start + ACROSS])
@@ -87,7 +89,6 @@ def _between(least: str, most: str) -> str:
 
 def notes(estimate: Estimate) -> Iterator[str]:
     """What the figures rest on, a sentence or two each."""
-    yield from (f"INCOMPLETE: {fault}" for fault in estimate.faults)
     if estimate.price_reason is not None:
         yield f"Price unknown: {estimate.price_reason}."
     elif estimate.price is not None:
@@ -137,6 +138,6 @@ def _one(estimate: Estimate) -> dict[str, Any]:
         "asked_again_at_most": AGAIN - 1,
         "groups": [asdict(group) for group in estimate.groups],
         "total": asdict(estimate.total),
-        "complete": not estimate.faults,
+        "faults": list(estimate.faults),
         "notes": list(notes(estimate)),
     }

@@ -132,7 +132,7 @@ def test_figures_by_hand(lab: Lab, estimated: Estimated) -> None:
     assert found["total"]["rehearsed"]["dollars"] == pytest.approx(
         told["dollars"] + treatment["rehearsed"]["dollars"]
     )
-    assert found["complete"] is True
+    assert found["faults"] == []
 
 
 @pytest.mark.parametrize(
