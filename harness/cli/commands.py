@@ -58,6 +58,10 @@ def run(
     max_cost: Annotated[float | None, typer.Option(help="US dollars that this session may spend.")] = None,
     max_calls: Annotated[int | None, typer.Option(help="Model calls that this session may make.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens that this session may spend.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="JSON of your own prices.")] = None,
+    provider_seed: Annotated[
+        int | None, typer.Option(help="Send seeds, derived from this per sample.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes of the tinytroupe engine.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
     notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
@@ -89,6 +93,8 @@ def run(
         "--max-cost": max_cost,
         "--max-calls": max_calls,
         "--max-tokens": max_tokens,
+        "--prices": prices,
+        "--provider-seed": provider_seed,
         "--workers": workers,
         "--results-dir": results_dir,
         "--notebooks": notebooks,
