@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from harness.errors import HarnessError
 from harness.execution.attribution import CaseOutput
 from harness.model import Cell, Sample, Trial, TrialFailure
 from harness.runner.plan import CellPlan
@@ -24,6 +25,19 @@ class Played:
     failure: TrialFailure | None = None
     seconds: float = 0.0
     earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a cell stands when it is entered: its case's name to observers, its run, and what is done already.
+
+    ``opened`` says that its run is new to this session.
+    """
+
+    case: str
+    run_id: str
+    opened: bool
+    accepted: Mapping[str, Played] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +96,10 @@ class CellOutcome:
 
 @dataclass
 class CellRun:
-    """The trials of one case that were started, and what its trials logged. ``case`` is its name to observers."""
+    """The trials of one case that were started, and what they logged."""
 
     plan: CellPlan
-    case: str = ""
+    standing: Standing
     output: CaseOutput = field(default_factory=CaseOutput)
     futures: dict[str, Future[Played]] = field(default_factory=dict)
 
@@ -98,6 +112,12 @@ class CellRun:
                 break
             tick()
         return tuple(future.result() for future in self.futures.values() if not future.cancelled())
+
+
+def failure_of(trial: Trial, error: Exception) -> TrialFailure:
+    """The failure of a trial that ended with ``error``; what is no message for its reader is named by its class."""
+    kind = type(error).__name__
+    return TrialFailure(trial, str(error) if isinstance(error, HarnessError) else f"{kind}: {error}", kind)
 
 
 def outcome_of(run: CellRun, played: Iterable[Played], stopped: str | None) -> CellOutcome:

@@ -9,11 +9,10 @@ from statistics import fmean
 from typing import Any
 
 from harness.execution.cells import CellOutcome
+from harness.execution.runs import Entry
 from harness.llm.calls import Reply, Request
 from harness.llm.observing import CallRecord
 from harness.model import Cell, Trial, TrialFailure, TrialResult, Usage
-from harness.runner import provenance
-from harness.runner.plan import CellPlan
 from harness.telemetry import Observers
 from harness.telemetry.events import (
     Answer,
@@ -69,22 +68,17 @@ class Emitter:
         """Let the observers send what they have, for a few seconds at most."""
         self._observers.close()
 
-    def case_started(self, plan: CellPlan, run_id: str) -> str:
+    def case_started(self, entry: Entry, run_id: str) -> str:
         """The case's id: unique in the session, one for each time that the cell was started."""
-        self._attempts[plan.cell] += 1
-        attempt = self._attempts[plan.cell]
-        case = f"{plan.cell}#{attempt}"
+        cell = entry.cell
+        self._attempts[cell] += 1
+        attempt = self._attempts[cell]
+        case = f"{cell}#{attempt}"
         if self:
-            facts = {
-                **self._facts,
-                "engine": plan.engine,
-                "mode": plan.mode_name,
-                "correction": provenance.describe_correction(plan.correction),
-                "interventions": [one.name for one in plan.interventions],
-            }
-            self._observers.handle(
-                CaseStarted(case, self._now(), plan.cell, run_id, attempt, len(plan.trials), facts)
-            )
+            about = {name: entry.first_line[name] for name in ("engine", "mode", "correction")}
+            names = [one["name"] for one in entry.first_line["interventions"]]
+            facts = {**self._facts, **about, "interventions": names}
+            self._observers.handle(CaseStarted(case, self._now(), cell, run_id, attempt, entry.trials, facts))
         return case
 
     def case_ended(self, case: str, outcome: CellOutcome) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from harness.llm.gateway import Gateway
+from harness.model import Cell, Trial
 
 WINDOW = 20
 """Trials that the moving average of the time left looks back on."""
@@ -40,3 +44,42 @@ class Pace:
         if len(self._ends) < 3:
             return None
         return (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1) * trials_left
+
+
+class Tally:
+    """Counts cells and trials. ``cells`` are expected."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.cells = 0
+        self.cells_done: set[Cell] = set()
+        self._planned: dict[Cell, int] = {}
+        self._ended: set[str] = set()
+        self._pace = Pace(clock)
+
+    def entered(self, cell: Cell, trials: int, done: Iterable[str]) -> None:
+        """A cell has ``trials``, of which those with the ids ``done`` need not be played; that says nothing of pace."""
+        self._planned[cell] = trials
+        self._ended.update(done)
+
+    def began(self, trial: Trial) -> None:
+        """A trial is tried, maybe anew."""
+        self._ended.discard(trial.id)
+
+    def ended(self, trial: Trial) -> None:
+        """A try of it was written down."""
+        self._ended.add(trial.id)
+        self._pace.tick()
+
+    def snapshot(self, gateway: Gateway) -> Snapshot:
+        """The counts, with the gateway's."""
+        trials, done = sum(self._planned.values()), len(self._ended)
+        return Snapshot(
+            self.cells,
+            len(self.cells_done),
+            trials,
+            done,
+            gateway.calls,
+            gateway.in_flight,
+            gateway.tokens_in + gateway.tokens_out,
+            self._pace.seconds_left(trials - done),
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,34 @@ from harness.records.reader import outcomes
 from harness.runner import provenance
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A cell as it is entered: plain data, so that it may come from another process.
+
+    ``settings`` identify its run, beside the session's facts, and ``group_settings`` its arm within that. ``trials`` is
+    how many there are, ``first_line`` the cell's part of its file's first line.
+    """
+
+    cell: Cell
+    trials: int
+    settings: Mapping[str, Any]
+    group_settings: Mapping[str, Any]
+    design: Design
+    first_line: Mapping[str, Any]
+
+
+def entry_of(plan: CellPlan, declared_population: str | None) -> Entry:
+    """What is entered for ``plan``; ``declared_population`` is the hash of its experiment's own population."""
+    return Entry(
+        plan.cell,
+        len(plan.trials),
+        provenance.base_settings(plan, declared_population=declared_population),
+        provenance.group_settings(plan, declared_population=declared_population),
+        _design(plan),
+        provenance.cell_metadata(plan),
+    )
 
 
 @dataclass
@@ -51,39 +79,37 @@ class RunBook:
         self._settings, self._registry, self._facts = settings, registry, facts
         self._open: dict[str, OpenRun] = {}
         self._of_cell: dict[Cell, OpenRun] = {}
+        self._first_lines: dict[Cell, Mapping[str, Any]] = {}
         self._arms: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def of(self, cell: Cell) -> OpenRun:
         """The run that ``cell`` belongs to."""
         return self._of_cell[cell]
 
-    def enter(self, plans: Iterable[CellPlan], declared: Mapping[str, str | None]) -> list[OpenRun]:
-        """Give every plan its run, opening or joining one where needed; the runs that are new to this session.
+    def enter(self, entries: Iterable[Entry]) -> list[OpenRun]:
+        """Give every cell its run, opening or joining one where needed; the runs that are new to this session.
 
-        ``declared`` has the hash of each experiment's own population. Raises `HarnessError` when a run cannot be
-        resumed or is held by another session, and `ConfigurationError` for an arm set up in two ways.
+        Raises `HarnessError` when a run cannot be resumed or is held by another session, and `ConfigurationError` for
+        an arm set up in two ways.
         """
-        members: dict[str, list[tuple[CellPlan, dict[str, Any]]]] = {}
-        arms: dict[str, dict[str, Any]] = {}
-        for plan in plans:
-            population = declared[plan.cell.experiment]
-            base = provenance.base_settings(plan, declared_population=population, facts=self._facts)
-            own = provenance.group_settings(plan, declared_population=population)
-            self._refuse_two_minds(plan.cell, {**base, **own})
-            key = provenance.digest(base)
-            members.setdefault(key, []).append((plan, base))
-            arms.setdefault(key, {})[plan.cell.group] = own
+        members: dict[str, list[Entry]] = {}
+        for entry in entries:
+            entry = replace(entry, settings={**entry.settings, **self._facts})
+            self._refuse_two_minds(entry.cell, {**entry.settings, **entry.group_settings})
+            members.setdefault(provenance.digest(entry.settings), []).append(entry)
         opened = []
         for key, cells in members.items():
+            arms = {entry.cell.group: entry.group_settings for entry in cells}
             known = self._open.get(key)
             if known is None:
-                self._open[key] = self._enter(*cells[0], arms[key])
+                self._open[key] = self._enter(cells[0], arms)
                 opened.append(self._open[key])
-            elif not arms[key].keys() <= known.groups.keys():
-                self._widen(known, arms[key], cells[0][0].reps)
+            elif not arms.keys() <= known.groups.keys():
+                self._widen(known, arms, cells[0].design.reps)
                 opened.append(known)
-            for plan, _ in cells:
-                self._of_cell[plan.cell] = self._open[key]
+            for entry in cells:
+                self._of_cell[entry.cell] = self._open[key]
+                self._first_lines[entry.cell] = entry.first_line
         return opened
 
     def _refuse_two_minds(self, cell: Cell, settings: Mapping[str, Any]) -> None:
@@ -102,16 +128,16 @@ class RunBook:
         known.groups.update(groups)
         self._registry.open(known.experiment, known.settings, known.groups, reps, resume=known.run.id)
 
-    def _enter(self, plan: CellPlan, base: Mapping[str, Any], groups: dict[str, Any]) -> OpenRun:
+    def _enter(self, entry: Entry, groups: dict[str, Mapping[str, Any]]) -> OpenRun:
         run = self._registry.open(
-            plan.cell.experiment,
-            base,
+            entry.cell.experiment,
+            entry.settings,
             groups,
-            plan.reps,
+            entry.design.reps,
             resume=self._settings.resume,
             fresh=self._settings.fresh,
         )
-        entered = OpenRun(run, plan.cell.experiment, _design(plan), base, groups)
+        entered = OpenRun(run, entry.cell.experiment, entry.design, entry.settings, groups)
         if run.joined:
             self._recall(entered)
         return entered
@@ -125,18 +151,18 @@ class RunBook:
             if outcome.accepted is not None:
                 entered.accepted[outcome.trial] = _played(outcome.accepted)
 
-    def metadata(
-        self, plan: CellPlan, selection: Mapping[str, str], facts: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """The first line of a cell's file."""
-        entered = self.of(plan.cell)
+    def metadata(self, cell: Cell, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The first line of a cell's file. ``facts`` are the session's that identify no run."""
+        entered = self.of(cell)
         return {
             "run_id": entered.run.id,
             "fingerprint": entered.run.fingerprint,
-            **provenance.cell_metadata(plan, mode_selection=selection, facts={**facts, **self._facts}),
+            **self._first_lines[cell],
+            **facts,
+            **self._facts,
             "design": entered.design.to_metadata(),
             "settings": dict(entered.settings),
-            "group_settings": dict(entered.groups[plan.cell.group]),
+            "group_settings": dict(entered.groups[cell.group]),
         }
 
     def conclude(self) -> list[Conclusion]:

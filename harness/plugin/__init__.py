@@ -26,21 +26,16 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{MARKER}(*experiments): cases over (experiment, group, rep) of the experiments named or given; "
         "they run only under -m experiment.",
     )
-    if selected(config) and not config.option.collectonly and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError(
-            "-n: experiments run in one process here and overlap by themselves; leave -n out, or say -n 0 and "
-            "--concurrency N."
-        )
     if selected(config):  # everyone else's test run stays as light as it was
         from harness.plugin import fixtures
 
-        modules = [fixtures]
+        modules: list[object] = [fixtures]
         if not config.option.collectonly:  # what plays trials is heavy, and a list of cases needs none of it
-            from harness.plugin import reporting, window
+            from harness.plugin import reporting, window, workers
 
-            modules += [window, reporting]
+            modules += [window, reporting, *workers.hooks(config)]
         for module in modules:
-            config.pluginmanager.register(module, f"harness-{module.__name__}")
+            config.pluginmanager.register(module)
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:

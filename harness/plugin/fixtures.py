@@ -15,6 +15,7 @@ from harness.runner.plan import CellPlan, choose_mode, plan_cell
 
 if TYPE_CHECKING:
     from harness.execution.cells import CellOutcome
+    from harness.execution.remote import RemotePool
     from harness.execution.session import Session
     from harness.records import WriterPool
 
@@ -68,9 +69,9 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def writer_pool(request: pytest.FixtureRequest) -> WriterPool:
+def writer_pool(request: pytest.FixtureRequest) -> WriterPool | RemotePool:
     """The session's pool of JSONL writers: ``writer_pool.get(experiment, group, rep).write({...})``."""
-    return _session(request).pool
+    return _session(request).desk.pool
 
 
 class CellHandle:

@@ -41,6 +41,10 @@ class Request:
     collected: dict[str, Experiment] = field(default_factory=dict)
 
     def pytest_configure(self, config: pytest.Config) -> None:
+        if getattr(config.option, "numprocesses", None):
+            raise pytest.UsageError(
+                "-n: workers would not know what was asked for here; use pytest -m experiment -n N."
+            )
         state = state_of(config)
         state.wanted = self.wanted
         state.conclusions, state.estimates = self.conclusions, self.estimates

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from harness.engines import Engine
 from harness.errors import ConfigurationError
-from harness.execution.session import Parts
+from harness.execution.desk import Parts
 from harness.llm.gateway import Gateway
 from harness.llm.journal import Journal
 from harness.plugin.bounds import make_budget, make_limits

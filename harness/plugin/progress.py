@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import pytest
 
+from harness.execution.desk import Desk
 from harness.execution.progress import Snapshot
 from harness.plugin.internals import draw_below, uncaptured
 
@@ -72,17 +73,17 @@ class Display:
             draw_below(self._config, "")
             self._drawn = False
 
-    def show(self, now: Snapshot) -> None:
-        """Bring the display up to date."""
-        if self._quiet:
+    def show(self, desk: Desk | None) -> None:
+        """Bring the display up to date with what the desk counts. An xdist worker has none, and shows nothing."""
+        if self._quiet or desk is None:
             return
         if self._config.get_terminal_writer().hasmarkup:
             if self._clock() - self._since >= PATIENCE:
                 self._drawn = True
-                draw_below(self._config, line(now))
+                draw_below(self._config, line(desk.progress()))
         elif self._clock() - self._last_plain >= PLAIN_EVERY:
             self._last_plain = self._clock()
             with uncaptured(self._config):
                 self._reporter.ensure_newline()
-                self._reporter.write_line(line(now))
+                self._reporter.write_line(line(desk.progress()))
                 self._reporter.flush()

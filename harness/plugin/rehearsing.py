@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness.errors import ConfigurationError
 from harness.execution.cells import CellOutcome
+from harness.execution.desk import Parts
 from harness.execution.runs import Conclusion
-from harness.execution.session import Parts
 from harness.llm.gateway import Gateway
 from harness.llm.observing import CallRecord
 from harness.llm.prices import find_prices

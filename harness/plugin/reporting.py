@@ -10,7 +10,8 @@ import pytest
 
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed
-from harness.execution.session import DRAIN_SECONDS, Session
+from harness.execution.desk import DRAIN_SECONDS, Desk
+from harness.execution.session import Session
 from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
 
@@ -52,11 +53,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     interrupted = exitstatus == ExitCode.INTERRUPTED
     try:
         with heard_once(already=interrupted):
-            if interrupted:
-                state.session.stop("The session was interrupted.")
-                _say_what_is_waited_for(session.config, state.session.progress().in_flight)
+            if interrupted and state.desk is not None:
+                state.desk.stop("The session was interrupted.")
+                _say_what_is_waited_for(session.config, state.desk.progress().in_flight)
             state.session.close(interrupted=interrupted)
-            _conclude(state, state.session)
+            if state.desk is not None:
+                _conclude(state, state.session, state.desk)
         faulty = any(one.problem for one in state.conclusions) or any(one.faults for one in state.estimates)
         if exitstatus == ExitCode.OK and faulty:
             session.exitstatus = ExitCode.FAILED
@@ -64,9 +66,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         pytest.exit(str(error), returncode=int(ExitCode.FAILED))
 
 
-def _conclude(state: State, session: Session) -> None:
+def _conclude(state: State, session: Session, desk: Desk) -> None:
     """Keep what was left of each run; of a rehearsal, what it says of the real one."""
-    conclusions = session.conclude()
+    conclusions = desk.conclude()
     if state.rehearsal is None:
         state.conclusions += conclusions
         return

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import ConfigurationError
 from harness.model import Experiment
 from harness.plugin.internals import asks_for, explicit_option
-from harness.plugin.state import state_of
+from harness.plugin.state import invitation_of, refuse, state_of
 from harness.runner.plan import arm_order, choose_mode
 
 MARKER = "experiment"
@@ -108,9 +108,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.hook.pytest_deselected(items=[item for item in items if item not in stay])
             items[:] = kept
         return
-    if state_of(config).faults:
-        raise pytest.UsageError("\n".join(state_of(config).faults))
+    faults = list(state_of(config).faults) or list(_one_out_for_many(config, items))
+    if faults and invitation_of(config) is None:
+        raise pytest.UsageError("\n".join(faults))
+    if faults:
+        refuse(config, faults)
+        items.clear()
     _interleave(config, items)
+
+
+def _one_out_for_many(config: pytest.Config, items: list[pytest.Item]) -> Iterator[str]:
+    experiments = {case.experiment.name for item in items if (case := case_of(item)) is not None}
+    wanted = config.getoption("out") is not None and not config.getoption("estimate")
+    if wanted and len(experiments) > 1:
+        names = ", ".join(sorted(experiments))
+        yield f"--out takes one experiment; this session has {names}. Select one with -k."
 
 
 def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:

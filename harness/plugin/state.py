@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,9 @@ from harness.model import Cell, Experiment
 
 if TYPE_CHECKING:
     from harness.execution.cells import CellOutcome, CellRun
+    from harness.execution.desk import Desk, Parts
     from harness.execution.runs import Conclusion
-    from harness.execution.session import Parts, Session
+    from harness.execution.session import Session
     from harness.plugin.estimating import Estimate
     from harness.plugin.rehearsing import Rehearsal
     from harness.runner.settings import Settings
@@ -26,14 +27,15 @@ class State:
     """Made when pytest is configured, filled as it goes.
 
     ``wanted`` are the experiments of a marker without arguments: those that the command line or `harness.run` asked
-    for; ``None`` means every registered one. ``prepared`` are cases that were started ahead of their turn, ``outcomes``
-    those that ended, ``one_by_one`` why a case was not started ahead, ``conclusions`` what was left of each run,
-    ``faults`` what was asked for and cannot be had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates``
-    are what came of it.
+    for; ``None`` means every registered one. ``desk`` is the session's own, ``None`` in an xdist worker.
+    ``prepared`` are cases that were started ahead of their turn, ``outcomes`` those that ended, ``one_by_one`` why a
+    case was not started ahead, ``conclusions`` what was left of each run, ``faults`` what was asked for and cannot be
+    had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates`` are what came of it.
     """
 
     config: pytest.Config
     wanted: Sequence[Experiment | str] | None = None
+    desk: Desk | None = None
     session: Session | None = None
     prepared: dict[str, CellRun] = field(default_factory=dict)
     outcomes: dict[str, tuple[Cell, CellOutcome]] = field(default_factory=dict)
@@ -88,6 +90,21 @@ class State:
                 raise ConfigurationError(
                     f"@pytest.mark.experiment({one!r}): expected an Experiment or the name of a registered one."
                 )
+
+
+WORKER = "harness"
+"""What is ours in the data that xdist hands to a worker, and takes from it at its end."""
+
+
+def invitation_of(config: pytest.Config) -> dict[str, str] | None:
+    """How an xdist worker gets to the session's desk; ``None`` in a process that is none."""
+    invitation: dict[str, str] | None = getattr(config, "workerinput", {}).get(WORKER)
+    return invitation
+
+
+def refuse(config: pytest.Config, problems: Iterable[str]) -> None:
+    """Hand what cannot be had from a worker to the process that started it."""
+    config.workeroutput[WORKER] = list(problems)  # type: ignore[attr-defined]
 
 
 KEY = pytest.StashKey[State]()

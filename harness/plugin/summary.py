@@ -100,9 +100,9 @@ def session_lines(state: State, stats: Mapping[str, Sequence[Any]]) -> Iterator[
     total = sum(count[name] for name in ("passed", "failed", "error", "skipped"))
     yield (
         f"Cases: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['rerun']} rerun, "
-        f"{total} in all; work {duration(sum(outcome.seconds for _, outcome in state.outcomes.values()))}."
+        f"{total} in all; work {duration(state.desk.work if state.desk else 0)}."
     )
-    yield from state.session.warnings if state.session else ()
+    yield from state.desk.warnings if state.desk else ()
     if state.one_by_one:
         why = next(iter(state.one_by_one.values()))
         yield f"{len(state.one_by_one)} cases ran one by one, not overlapping: {why}."

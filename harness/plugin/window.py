@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import zip_longest
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 import harness.stats as stats
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.execution.cells import CellOutcome
+from harness.execution.desk import Desk
+from harness.execution.remote import RemoteDesk
 from harness.execution.session import Session
 from harness.plugin.internals import (
     generator_fixtures,
@@ -20,7 +22,7 @@ from harness.plugin.internals import (
 )
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of
-from harness.plugin.state import State, state_of
+from harness.plugin.state import State, invitation_of, state_of
 from harness.runner.plan import CellPlan
 
 
@@ -44,41 +46,54 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
     state = state_of(config)
-    _refuse_one_out_for_many(config, cases)
     _start(state, cases)
     if _may_overlap(config):
         _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
-    _say(config, state.session.notes if state.session else ())
+    say_notes(state)
     if state.prepared and len({case.group for item in cases if (case := case_of(item)) is not None}) > 1:
         stats.preload()
 
 
-def _say(config: pytest.Config, notes: Sequence[str]) -> None:
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-    for note in notes if reporter is not None else ():
-        reporter.write_line(note)
-
-
-def _refuse_one_out_for_many(config: pytest.Config, cases: list[pytest.Item]) -> None:
-    experiments = {case.experiment.name for item in cases if (case := case_of(item)) is not None}
-    if state_of(config).settings.out is not None and len(experiments) > 1:
-        raise HarnessError(
-            f"--out takes one experiment; this session has {', '.join(sorted(experiments))}. Select one with -k."
-        )
+def say_notes(state: State) -> None:
+    """Say what there is to say of the runs, once."""
+    reporter: Any = state.config.pluginmanager.get_plugin("terminalreporter")
+    while state.desk is not None and state.desk.notes:
+        note = state.desk.notes.pop(0)
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(note)
 
 
 def _start(state: State, cases: list[pytest.Item]) -> None:
+    """Start the session: with a desk of its own, or as a worker at that of another process."""
+    invitation = invitation_of(state.config)
+    if invitation is None:
+        start_with_desk(state).expect(len(cases))
+    else:
+        desk = RemoteDesk(**invitation)
+        desk.start()
+        state.session = Session(state.settings, state.parts().engine, desk)
+        state.session.start()
+    keep_trial_logs_apart(state.config)
+
+
+def start_with_desk(state: State) -> Desk:
+    """Make the desk and a session at it."""
     option = state.config.option
     selection = {"k": option.keyword or "", "m": option.markexpr or ""}
-    state.session = Session(state.settings, state.parts(), root=state.config.rootpath, selection=selection)
+    settings, parts = state.settings, state.parts()
+    state.desk = Desk(settings, parts, root=state.config.rootpath, selection=selection)
+    state.desk.start()
+    state.session = Session(settings, parts.engine, state.desk)
     state.session.start()
-    state.session.expect(len(cases))
-    keep_trial_logs_apart(state.config)
+    return state.desk
 
 
 def _may_overlap(config: pytest.Config) -> bool:
     option = config.option
-    return not (option.usepdb or option.setuponly or option.setupshow or getattr(option, "setupplan", False))
+    return invitation_of(config) is None and not (
+        option.usepdb or option.setuponly or option.setupshow or getattr(option, "setupplan", False)
+    )
 
 
 def _prepare(state: State, items: list[pytest.Function]) -> None:
@@ -138,11 +153,11 @@ def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:
         except HarnessError as error:
             pytest.fail(str(error), pytrace=False)
     with Display.of(state.config) as display:
-        outcome = session.wait(cell_run, lambda: display.show(session.progress()))
+        outcome = session.wait(cell_run, lambda: display.show(state.desk))
     cell_run.output.replay()
     state.outcomes[nodeid] = (plan.cell, outcome)
     if session.stopped:
-        pytest.exit(session.stopped, returncode=int(session.exit_code))
+        pytest.exit(session.stopped, returncode=int(session.desk.exit_code))
     return outcome
 
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -100,13 +99,11 @@ def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
     }
 
 
-def base_settings(
-    plan: CellPlan, *, declared_population: str | None, facts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What identifies a run (its fingerprint is taken over this): not ``-k``, count, concurrency or limits.
+def base_settings(plan: CellPlan, *, declared_population: str | None) -> dict[str, Any]:
+    """What identifies a run, beside the session's facts: not ``-k``, count, concurrency or limits.
 
-    ``facts`` are the session's: provider, model, base URL, temperature, seed. ``declared_population`` is the hash of
-    the population that the experiment names, whatever a fixture put in its place (that is a group's setting).
+    ``declared_population`` is the hash of the population that the experiment names, whatever a fixture put in its
+    place (that is a group's setting).
     """
     experiment, mode = plan.experiment, plan.mode
     return {
@@ -123,7 +120,6 @@ def base_settings(
         "script": digest(describe_script(experiment.script)),
         "population": declared_population,
         "engine": plan.engine,
-        **facts,
     }
 
 
@@ -137,17 +133,14 @@ def group_settings(plan: CellPlan, *, declared_population: str | None) -> dict[s
     }
 
 
-def cell_metadata(
-    plan: CellPlan, *, mode_selection: Mapping[str, str], facts: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The part of a file's first line that depends on the cell. ``facts`` are the session's own."""
+def cell_metadata(plan: CellPlan) -> dict[str, Any]:
+    """The part of a file's first line that depends on the cell."""
     script = plan.experiment.script
     return {
         "experiment": plan.cell.experiment,
         "group": plan.cell.group,
         "rep": plan.cell.rep,
         "mode": plan.mode_name,
-        **facts,
         "harness_version": harness_version(),
         "python_version": platform.python_version(),
         "engine": plan.engine,
@@ -164,7 +157,6 @@ def cell_metadata(
             "sha256": plan.population.sha256,
             "people": len(plan.population.personas),
         },
-        "selection": dict(mode_selection),
     }
 
 

@@ -79,7 +79,6 @@ BEFORE_THE_FIRST_TRIAL: dict[str, tuple[list[str], str, str]] = {
     "nobody": ([], fixture("population", "()"), "no personas; expected at least one"),
     "results": (["--results-dir=taken"], SMALL, "taken: File exists; a file is in the way of the directory"),
     "no place": (["--results-dir=/proc/none"], SMALL, "Could not create the directory /proc/none"),
-    "xdist": (["-n", "2"], SMALL, "-n: experiments run in one process here and overlap by themselves; leave -n out"),
     "both": (["--resume=x", "--fresh"], SMALL, "--resume and --fresh contradict each other"),
     "out": (["--out=x.json"], TWIN, "--out takes one experiment; this session has small, twin. Select one with -k."),
 }  # fmt: skip

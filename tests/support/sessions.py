@@ -131,8 +131,11 @@ class Lab:
         """``pytest`` with ``options`` and no others."""
         return self.pytester.runpytest_inprocess(*LIGHT, *options)
 
-    def start(self, *options: str, **variables: str) -> subprocess.Popen[str]:
-        """The same in a process of its own; standard output and error are one pipe."""
+    def start(self, *options: str, leader: bool = False, **variables: str) -> subprocess.Popen[str]:
+        """The same in a process of its own, of a process group of its own if it is to be the ``leader`` of one.
+
+        Standard output and error are one pipe.
+        """
         session = subprocess.Popen(
             [sys.executable, "-m", "pytest", *LIGHT, "-m", "experiment", *options],
             cwd=self.path,
@@ -141,6 +144,7 @@ class Lab:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=leader,
         )
         watch(session)
         return session
@@ -211,7 +215,8 @@ def loaded() -> None:
     import harness.plugin.fixtures
     import harness.plugin.reporting
     import harness.plugin.summary
-    import harness.plugin.window  # noqa: F401
+    import harness.plugin.window
+    import harness.plugin.workers  # noqa: F401
 
 
 @pytest.fixture

@@ -1,0 +1,117 @@
+"""Under pytest-xdist: the process that was started has the desk, and its workers come to it to play cells.
+
+Workers are told where, and the session's secret, in ``workerinput``; what cannot be had comes back in ``workeroutput``,
+so that it is said once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigurationError, ExitCode, HarnessError
+from harness.execution.desk import DRAIN_SECONDS
+from harness.execution.remote import DeskServer
+from harness.plugin.state import WORKER, State, invitation_of, refuse, state_of
+from harness.plugin.window import say_notes, start_with_desk
+
+
+def hooks(config: pytest.Config) -> list[Controller | Worker]:
+    """What this process needs of the following; nothing without ``-n``."""
+    option = config.option
+    if invitation_of(config) is not None:
+        return [Worker()]
+    distributed = getattr(option, "dist", "no") != "no" and bool(getattr(option, "tx", ()))
+    if distributed and option.estimate:
+        raise pytest.UsageError("--estimate: leave -n out; a rehearsal runs in one process.")
+    return [Controller(config)] if distributed else []
+
+
+class Controller:
+    """Hooks of the process that was started."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._server: DeskServer | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Be there before the first worker is."""
+        state = state_of(self._config)
+        try:
+            self._server = DeskServer(start_with_desk(state))
+            self._server.start()
+        except HarnessError as error:
+            if state.session is not None:
+                state.session.close()
+            raise pytest.UsageError(str(error)) from None
+
+    def pytest_configure_node(self, node: Any) -> None:
+        if not node.gateway.spec.popen:
+            raise pytest.UsageError(
+                f"--tx {node.gateway.spec}: experiments run on this machine; expected popen."
+            )
+        assert self._server is not None
+        node.workerinput[WORKER] = self._server.invitation
+
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        desk = state_of(self._config).desk
+        if desk is not None:
+            desk.expect(len(ids))
+
+    def pytest_runtest_logreport(self) -> None:
+        say_notes(state_of(self._config))
+
+    def pytest_testnodedown(self, node: Any) -> None:
+        faults = getattr(node, "workeroutput", {}).get(WORKER, ())
+        state_of(self._config).faults.update(dict.fromkeys(faults))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, Any, Any]:
+        """What stopped a worker stops the session, as it would without workers."""
+        state = state_of(self._config)
+        try:
+            result = yield
+        except KeyboardInterrupt:
+            _end_as_without_workers(state)
+            raise
+        _end_as_without_workers(state)
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if self._server is not None:
+            self._server.close(0 if exitstatus == ExitCode.INTERRUPTED else DRAIN_SECONDS)
+
+
+def _end_as_without_workers(state: State) -> None:
+    if state.faults:
+        raise pytest.UsageError("\n".join(state.faults)) from None
+    if state.desk is not None and state.desk.stopped:
+        pytest.exit(state.desk.stopped, returncode=int(state.desk.exit_code))
+
+
+class Worker:
+    """Hooks of a worker. It ends in xdist's own way: one that leaves by an error is taken to have crashed."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
+        try:
+            return (yield)
+        except pytest.UsageError as error:
+            refuse(session.config, [str(error)])
+            session.shouldstop = str(error)
+        except pytest.exit.Exception as stop:
+            session.shouldstop = stop.msg
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """What a case is made of cannot be had: that is said before anything else is played."""
+        try:
+            return (yield)
+        except ConfigurationError as error:
+            refuse(item.config, error.problems)
+            pytest.exit(str(error))
