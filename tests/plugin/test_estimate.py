@@ -246,7 +246,8 @@ def test_the_same_seed_says_the_same(lab: Lab, estimate: Command) -> None:
 def test_it_fits_in_80_columns_and_says_what_it_rests_on(lab: Lab) -> None:
     groups = ", ".join(f'Group("Arm{number}", Correction(max_attempts=5))' for number in range(5))
     lab.write(SMALL.replace('Group("Control"), Group("Treatment")', groups))
-    result = lab.bare("-q", "-m", "experiment", "--estimate", "--model=openai:gpt-4o-mini", "--count=2")
+    options = ("-q", "--disable-warnings", "-m", "experiment", "--model=openai:gpt-4o-mini", "--count=2")
+    result = lab.bare(*options, "--estimate")
     result.assert_outcomes(passed=10)
     assert max(map(len, result.outlines)) <= 80
     result.stdout.fnmatch_lines(
