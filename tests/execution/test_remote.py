@@ -1,0 +1,110 @@
+"""The desk over its socket: who may come, what travels, and what is left when the other side goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.engines.embedded.asking import NoUsableReply
+from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError, RefusedError
+from harness.execution.desk import Desk, Parts
+from harness.execution.remote import LEFT_ALONE, DeskServer, RemoteDesk, _portable
+from harness.llm.budget import BudgetExhaustedError
+from harness.llm.gateway import Gateway
+from harness.llm.providers.rehearsal import Rehearsal
+from harness.runner.settings import Settings
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    parts = Parts(
+        gateway=lambda _: Gateway(Rehearsal(0)), engine=lambda *_: pytest.fail("no engine is needed")
+    )
+    made = Desk(Settings(results_dir=tmp_path), parts, root=tmp_path)
+    made.start()
+    yield made
+    made.wind_down()
+    made.close()
+    made.conclude()
+
+
+@pytest.fixture
+def server(desk: Desk) -> DeskServer:
+    made = DeskServer(desk)
+    made.start()
+    return made
+
+
+def visit(server: DeskServer) -> RemoteDesk:
+    remote = RemoteDesk(**server.invitation)
+    remote.start()
+    return remote
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ModelCallError("m", fatal=True, retry_after=2.5, lost=True),
+        RefusedError("no"),
+        BudgetExhaustedError("spent"),
+        NoUsableReply("n"),
+        ConfigurationError("one", "two"),
+    ],
+)
+def test_our_errors_travel_whole(error: Exception) -> None:
+    there = pickle.loads(pickle.dumps(_portable(error)))
+    assert (type(there), str(there), vars(there)) == (type(error), str(error), vars(error))
+
+
+def test_what_cannot_travel_is_told_in_words() -> None:
+    class Local(Exception):
+        pass
+
+    assert str(_portable(Local("here"))) == "Local: here"
+
+
+def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, desk: Desk) -> None:
+    address = server.invitation["address"]
+    assert Path(address).parent.stat().st_mode & 0o077 == 0
+    message = pickle.dumps((1, "stop", ("by a stranger", ExitCode.FAILED)))
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.settimeout(10)
+        stranger.connect(address)
+        stranger.sendall(b"x" * len(server.invitation["secret"]) + len(message).to_bytes(8) + message)
+        with contextlib.suppress(ConnectionResetError):
+            assert stranger.recv(100) == b""
+    assert desk.stopped is None
+    server.close()
+
+
+def test_a_stop_is_known_with_the_next_answer(server: DeskServer, desk: Desk) -> None:
+    remote = visit(server)
+    desk.stop("enough", ExitCode.BUDGET)
+    assert remote.stopped is None
+    remote.loop.run(remote.enter([]))
+    assert (remote.stopped, remote.exit_code) == ("enough", ExitCode.BUDGET)
+    remote.close()
+    server.close()
+
+
+def test_a_worker_whose_desk_is_gone_is_told_so(server: DeskServer, desk: Desk) -> None:
+    remote = visit(server)
+    remote.loop.run(remote.enter([]))
+    server.close()
+    desk.wind_down()
+    desk.close()
+    with pytest.raises(HarnessError, match=LEFT_ALONE):
+        remote.loop.run(_until_told(remote))
+    assert remote.stopped == LEFT_ALONE
+    remote.close()
+
+
+async def _until_told(remote: RemoteDesk) -> None:
+    await asyncio.wait_for(remote._listening, 10)
+    await remote.enter([])
