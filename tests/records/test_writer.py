@@ -228,7 +228,8 @@ def test_close_all_closes_every_file_and_reports_the_first_failure(
 def test_a_session_may_have_more_cells_than_open_files(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="limits on open files are POSIX's")
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    highest = max(int(entry.name) for entry in Path("/dev/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 64, before[1]))
     try:
         with WriterPool("r1", None, results_dir=tmp_path, timestamp="20250602T120000") as pool:
             for rep in range(1, 301):
