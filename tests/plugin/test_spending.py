@@ -65,7 +65,7 @@ def test_a_call_in_flight_at_the_stop_is_awaited_and_kept(lab: Lab, monkeypatch:
     async def before(trial: str, number: int) -> None:
         if "/Treatment/" in trial and not slow:
             slow.append(trial)
-            await asyncio.to_thread(ending.wait, 10)
+            await asyncio.to_thread(ending.wait, 1)
             await asyncio.sleep(0.1)
 
     lab.watched.before = before
