@@ -149,7 +149,12 @@ def test_an_unknown_population_of_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "fragments", "a\0b", "x" * 5000, "nowhere/", "/no/such", "a\0/b"]
 )
-def test_a_name_never_escapes_as_another_error(name: str) -> None:
+def test_a_name_never_escapes_as_another_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     assert problems(name)[0].startswith("Population ")
 
 
