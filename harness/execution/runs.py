@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.execution.cells import Played
 from harness.model import Cell, Sample, Trial
-from harness.records import Design, Run, RunRegistry, files_of_run, merge, read
+from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, read
 from harness.records.plain import differences, shown
 from harness.records.reader import outcomes
 from harness.runner import provenance
@@ -96,7 +96,7 @@ class RunBook:
         for entry in entries:
             entry = replace(entry, settings={**entry.settings, **self._facts})
             self._refuse_two_minds(entry.cell, {**entry.settings, **entry.group_settings})
-            members.setdefault(provenance.digest(entry.settings), []).append(entry)
+            members.setdefault(fingerprint(entry.settings), []).append(entry)
         opened = []
         for key, cells in members.items():
             arms = {entry.cell.group: entry.group_settings for entry in cells}

@@ -60,11 +60,6 @@ class TrialClient:
         """The HTTP face's address, ending in ``/v1``; empty until the gateway's face is started."""
         return self._way.base_url
 
-    @property
-    def first_replies(self) -> list[dict[str, Any]]:
-        """The rejected replies that came first: what the sample would be without asking again."""
-        return [rejection for rejection in self.rejections if rejection["attempt"] == 0]
-
     async def ask(self, request: Request, site: Site) -> Reply:
         """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped.
 

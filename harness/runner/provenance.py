@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import platform
 import subprocess
 from dataclasses import asdict
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script
+from harness.records import fingerprint
 from harness.runner.plan import CellPlan
 
 DISTRIBUTION = "persona-harness"
@@ -38,11 +37,6 @@ def git_state(folder: Path) -> tuple[str | None, bool | None]:
     commit = git("rev-parse", "HEAD")
     changed = git("status", "--porcelain") if commit else None
     return commit, bool(changed) if changed is not None else None
-
-
-def digest(value: Any) -> str:
-    """SHA-256 of the canonical JSON of ``value``."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def describe_correction(correction: Correction | None) -> dict[str, Any]:
@@ -117,7 +111,7 @@ def base_settings(plan: CellPlan, *, declared_population: str | None) -> dict[st
         "shuffle_seed": experiment.shuffle_seed,
         "groups": [group.name for group in experiment.groups],
         "metrics": [describe_metric(metric) for metric in experiment.metrics],
-        "script": digest(describe_script(experiment.script)),
+        "script": fingerprint(describe_script(experiment.script)),
         "population": declared_population,
         "engine": plan.engine,
     }
@@ -148,7 +142,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
         "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
         "script": {
             "source": script.source,
-            "sha256": digest(describe_script(script)),
+            "sha256": fingerprint(describe_script(script)),
             "origin": dict(script.origin),
             "words": describe_script(script),
         },

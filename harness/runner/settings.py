@@ -23,8 +23,7 @@ class Settings:
     what the session may spend; ``None`` is no limit, none of them belongs to a run's identity. ``provider_seed`` is
     what each sample's own seed at the provider is derived from, ``prices`` a file of the user's own prices.
     ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of processes of an engine that needs
-    them. ``checkout`` is a
-    TinyTroupe checkout, ``sources`` where studies read their words from.
+    them. ``checkout`` is a TinyTroupe checkout, ``sources`` where studies read their words from.
     """
 
     mode: str | None = None

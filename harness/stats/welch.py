@@ -106,10 +106,6 @@ def _test(
     return {"t": found[0], "p": found[1], "df": found[2], "interval": found[3:]}
 
 
-def _percent(difference: float | None, of: float | None) -> float | None:
-    return _finite(100 * (difference / of)) if difference is not None and of else None
-
-
 def _cohen_d(difference: float | None, one: Moments, other: Moments) -> float | None:
     if difference is None or one.std is None or other.std is None or one.std == other.std == 0:
         return None

@@ -248,7 +248,7 @@ def test_usage_counts_every_attempt_by_kind() -> None:
         assert dict(usage.calls) == {"act": 2, "embedding": 1}
         assert (usage.tokens_in, usage.tokens_out, usage.cost, usage.total_calls) == (4, 4, None, 3)
         assert gateway.open_trial("other").usage().total_calls == 0
-        assert [each["reason"] for each in client.first_replies] == ["empty"]
+        assert [each["reason"] for each in client.rejections if each["attempt"] == 0] == ["empty"]
         await gateway.aclose()
 
     asyncio.run(main())
