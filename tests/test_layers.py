@@ -17,7 +17,7 @@ PACKAGE = ROOT / "harness"
 LAYERS = (
     {"errors", "model"},
     {"populations", "llm", "records", "stats", "telemetry"},
-    {"engines", "reports"},
+    {"engines", "instrument", "reports"},
     {"runner", "execution", "studies", "operations"},
     {"plugin", "cli", "api", "__init__"},
 )

@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _DURATION = re.compile(
-    r"(?:(\d{1,4}(?:\.\d{1,9})?)h)?(?:(\d{1,6}(?:\.\d{1,9})?)m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?"
+    r"(?:(\d{1,4}(?:\.\d{1,9})?)h)?(?:(\d{1,6}(?:\.\d{1,9})?)m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?",
+    re.ASCII,
 )
-_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _WEIGHTS = (3600.0, 60.0, 1.0, 0.001)
 
 _STATED = (
@@ -92,7 +93,8 @@ def _stated(found: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _number(text: str | None) -> float | None:
-    return float(text) if text is not None and _NUMBER.fullmatch(text.strip()) else None
+    stripped = (text or "").strip()  # str.strip takes separators off that float() does not accept
+    return float(stripped) if _NUMBER.fullmatch(stripped) else None
 
 
 def _aware(moment: datetime) -> datetime:

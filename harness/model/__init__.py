@@ -1,5 +1,6 @@
 """Layer 0: the words of the project as frozen data. Imports the standard library alone."""
 
+from harness.model.check import Check, Level, worst
 from harness.model.design import (
     MAX_SCORE,
     MIN_SCORE,
@@ -16,6 +17,7 @@ from harness.model.design import (
     Script,
     render,
 )
+from harness.model.observation import Dataset, Observation
 from harness.model.outcome import (
     Answering,
     Cell,
@@ -35,15 +37,19 @@ __all__ = [
     "ActionsAtLeast",
     "Answering",
     "Cell",
+    "Check",
     "Correction",
     "CorrectionEvent",
+    "Dataset",
     "Event",
     "Experiment",
     "Extraction",
     "Group",
     "Intervention",
+    "Level",
     "Measure",
     "Mode",
+    "Observation",
     "Persona",
     "Proposition",
     "Sample",
@@ -54,4 +60,5 @@ __all__ = [
     "TrialResult",
     "Usage",
     "render",
+    "worst",
 ]

@@ -2,9 +2,10 @@
 
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
+from harness.records.dataset import datasets, observations
 from harness.records.design import Design
 from harness.records.lines import trial_line
-from harness.records.merge import artifact_name, merge
+from harness.records.merge import FiledRun, artifact_name, merge, runs_in_files
 from harness.records.reader import files_of_run, finished_trials, outcomes, read, stream
 from harness.records.runs import RunRegistry, fingerprint, session_timestamp
 from harness.records.store import Run
@@ -12,6 +13,7 @@ from harness.records.writer import JSONLWriter, WriterPool
 
 __all__ = [
     "Design",
+    "FiledRun",
     "JSONLWriter",
     "Run",
     "RunRegistry",
@@ -19,12 +21,15 @@ __all__ = [
     "WriterPool",
     "artifact_name",
     "build",
+    "datasets",
     "files_of_run",
     "fingerprint",
     "finished_trials",
     "merge",
+    "observations",
     "outcomes",
     "read",
+    "runs_in_files",
     "session_timestamp",
     "stream",
     "trial_line",

@@ -12,7 +12,7 @@ from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
 from harness.records.plain import differences, shown
-from harness.records.reader import RecordFile, Section, outcomes, read
+from harness.records.reader import Outcome, RecordFile, Section, outcomes, read
 from harness.records.writer import safe_name
 
 
@@ -58,6 +58,39 @@ def merge(
         write_atomic(target, artifact)
         write_atomic(target.with_suffix(".meta.json"), meta)
     return targets
+
+
+@dataclass(frozen=True, slots=True)
+class FiledRun:
+    """One run as its files tell it: its design, and what came of each trial."""
+
+    experiment: str
+    run_id: str
+    folder: Path
+    files: tuple[RecordFile, ...]
+    design: Design
+    outcomes: Mapping[str, Outcome]
+    metadata: tuple[Mapping[str, Any], ...]
+
+    @property
+    def rehearsal(self) -> bool:
+        return any(_is_rehearsal(entry) for entry in self.metadata)
+
+
+def runs_in_files(paths: Iterable[Path]) -> list[FiledRun]:
+    """The runs whose records are in ``paths``, each apart, by run id. Raises `HarnessError`."""
+    members: dict[tuple[str, str], list[Part]] = {}
+    for part in _parts(_read_all(paths)):
+        members.setdefault((part.run_id, part.experiment), []).append(part)
+    return [_filed(experiment, run_id, parts) for (run_id, experiment), parts in sorted(members.items())]
+
+
+def _filed(experiment: str, run_id: str, parts: Sequence[Part]) -> FiledRun:
+    metadata = tuple(part.section.metadata for part in parts if part.section.metadata)
+    files = tuple({part.file.path: part.file for part in parts}.values())
+    trials = outcomes(record for part in parts for record in part.section.records)
+    design = _design(experiment, parts, metadata)
+    return FiledRun(experiment, run_id, files[0].path.parent, files, design, trials, metadata)
 
 
 def artifact_name(experiment: str, run_id: str) -> str:
@@ -138,6 +171,13 @@ def _merged(
     experiment: str, parts: Sequence[Part], stats: Statistics
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     metadata = [part.section.metadata for part in parts if part.section.metadata]
+    design = _design(experiment, parts, metadata)
+    trials = outcomes(record for part in parts for record in part.section.records)
+    artifact, meta = build(experiment, trials, design, stats=stats)
+    return artifact, {**_provenance(experiment, parts, metadata, design), **meta}
+
+
+def _design(experiment: str, parts: Sequence[Part], metadata: Sequence[Mapping[str, Any]]) -> Design:
     designs = [Design.from_metadata(entry["design"]) for entry in metadata if entry.get("design")]
     if not designs:
         raise HarnessError(
@@ -145,10 +185,7 @@ def _merged(
             f"looked in {', '.join(sorted({part.file.path.name for part in parts}))}. "
             "Add another file of the same run."
         )
-    design = designs[0].joined(designs[1:])
-    trials = outcomes(record for part in parts for record in part.section.records)
-    artifact, meta = build(experiment, trials, design, stats=stats)
-    return artifact, {**_provenance(experiment, parts, metadata, design), **meta}
+    return designs[0].joined(designs[1:])
 
 
 def _provenance(

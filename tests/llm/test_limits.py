@@ -8,7 +8,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.clock import FakeClock
 
@@ -272,6 +272,8 @@ def test_what_remains_is_counted_down_and_replaced_by_later_headers() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
+@example("", "0\x1f")
+@example("٣", "1٣s")
 def test_no_header_makes_trouble(remaining: str, reset: str) -> None:
     headers = {"x-ratelimit-remaining-requests": remaining, "x-ratelimit-reset-requests": reset}
     for quota in read_quotas(headers, 0, 1000, 600).values():

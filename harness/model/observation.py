@@ -1,0 +1,61 @@
+"""What an experiment is analysed by: every expected value with its place in the design, obtained or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One expected value of one metric. ``value`` is ``None`` exactly when ``reason`` says why.
+
+    ``person`` is set where the metric is about persons. ``panel`` and ``proposal`` count from 0, ``rep`` from 1;
+    a trial is (group, rep, panel, proposal), a block is (panel, proposal).
+    """
+
+    metric: str
+    group: str
+    rep: int
+    panel: int
+    proposal: int
+    person: str | None
+    value: float | None
+    reason: str | None = None
+
+    @property
+    def trial(self) -> tuple[str, int, int, int]:
+        return (self.group, self.rep, self.panel, self.proposal)
+
+    @property
+    def block(self) -> tuple[int, int]:
+        return (self.panel, self.proposal)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """All that is known of one run's outcome. The first group is the one that the others are compared with.
+
+    ``coordinates`` are ``recorded``, or ``reconstructed`` from the order of samples in a published artifact.
+    ``source`` is the run's id, or the artifact's file name. ``meta`` is the artifact's meta file where there is one.
+    """
+
+    experiment: str
+    groups: tuple[str, ...]
+    metrics: tuple[str, ...]
+    observations: tuple[Observation, ...]
+    source: str
+    coordinates: str = "recorded"
+    rehearsal: bool = False
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
+        """The observations of ``metric``, of one group or of all, in the artifact's order."""
+        for one in self.observations:
+            if one.metric == metric and group in (None, one.group):
+                yield one
+
+    def values(self, metric: str, group: str) -> list[float]:
+        """The values of ``metric`` in ``group`` that were obtained, in the artifact's order."""
+        return [one.value for one in self.of(metric, group) if one.value is not None]

@@ -1,0 +1,80 @@
+"""From record files to what is analysed: each run's expected values with their coordinates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from harness.model import Dataset, Observation
+from harness.records.artifact import number
+from harness.records.design import Design
+from harness.records.merge import artifact_name, runs_in_files
+from harness.records.reader import Outcome
+
+
+def datasets(paths: Iterable[Path]) -> list[Dataset]:
+    """One dataset per run in the record files ``paths``, oldest run first; trials that did not finish are missing.
+
+    Raises `HarnessError` when a file cannot be read or no file of a run has its design.
+    """
+    found = []
+    for run in runs_in_files(paths):
+        found.append(
+            Dataset(
+                experiment=run.experiment,
+                groups=run.design.groups,
+                metrics=run.design.metrics,
+                observations=tuple(observations(run.experiment, run.outcomes, run.design)),
+                source=run.run_id,
+                rehearsal=run.rehearsal,
+                meta=_meta(run.folder, run.experiment, run.run_id),
+            )
+        )
+    return found
+
+
+def observations(experiment: str, outcomes: Mapping[str, Outcome], design: Design) -> Iterator[Observation]:
+    """Every expected value, in the artifact's order: group, metric, panel, proposal, rep, person."""
+    for group in design.groups:
+        trials = list(design.trials(experiment, group))
+        for metric in design.metrics:
+            for trial in trials:
+                outcome = outcomes.get(trial.id)
+                record = outcome.accepted if outcome else None
+                samples = {} if record is None else _samples(record, metric)
+                for person in design.expected(trial.panel, metric):
+                    value, reason = _value(record, samples.get(person))
+                    yield Observation(
+                        metric, group, trial.cell.rep, trial.panel, trial.proposal, person, value, reason
+                    )
+
+
+def _samples(record: Mapping[str, Any], metric: str) -> dict[str | None, Mapping[str, Any]]:
+    found: dict[str | None, Mapping[str, Any]] = {}
+    for sample in record.get("samples") or ():
+        if sample["metric"] == metric:
+            found.setdefault(sample.get("person"), sample)
+    return found
+
+
+def _value(
+    record: Mapping[str, Any] | None, sample: Mapping[str, Any] | None
+) -> tuple[float | None, str | None]:
+    if record is None:
+        return None, "the trial did not finish"
+    if sample is None:
+        return None, "the record has no such sample"
+    value = number(sample.get("value"))
+    return value, None if value is not None else str(sample.get("reason") or "no reason recorded")
+
+
+def _meta(folder: Path, experiment: str, run_id: str) -> Mapping[str, Any]:
+    with suppress(OSError, ValueError):
+        content: Mapping[str, Any] = json.loads(
+            (folder / artifact_name(experiment, run_id)).with_suffix(".meta.json").read_bytes()
+        )
+        return content
+    return {}
