@@ -1,5 +1,6 @@
 """Layer 4: the command line. ``main`` is the entry point of ``harness``."""
 
-from harness.cli.commands import main
+from harness.cli import commands as commands  # each module of commands registers itself when it is imported
+from harness.cli.app import main
 
 __all__ = ["main"]

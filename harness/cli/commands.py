@@ -11,28 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.app import app
 from harness.errors import ConfigurationError, ExitCode, HarnessError
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Controlled experiments on LLM personas and agents.",
-)
 
 File = Annotated[
     Path | None, typer.Argument(help="A test file or folder of your own; else the registered experiments.")
 ]
-
-
-def main() -> None:
-    """Run the command line; a user's mistake is one message and exit code 4, never a traceback."""
-    try:
-        app()
-    except HarnessError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        sys.exit(int(ExitCode.USAGE))
 
 
 @app.command()

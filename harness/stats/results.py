@@ -49,7 +49,7 @@ class Estimate:
 class Comparison:
     """One metric, one group against the first: the primary analysis, what stands beside it, and what it rests on.
 
-    ``p_adjusted`` is the primary p after ``adjustment`` (Holm over the metrics, Dunnett over the groups), as said there.
+    ``p_adjusted`` is the primary p after ``adjustment`` (Holm over the metrics, Dunnett over the groups), as it says.
     """
 
     metric: str
