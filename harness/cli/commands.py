@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.app import app
-from harness.errors import ConfigurationError, ExitCode, HarnessError
+from harness.errors import ConfigurationError
 
 File = Annotated[
     Path | None, typer.Argument(help="A test file or folder of your own; else the registered experiments.")
