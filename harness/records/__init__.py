@@ -1,7 +1,7 @@
 """Layer 1: records of trials, their files, the artifact made of them, and the registry of runs."""
 
 from harness.records.artifact import Statistics, build
-from harness.records.atomic import write_atomic
+from harness.records.atomic import write_atomic, write_whole
 from harness.records.dataset import datasets, observations
 from harness.records.design import Design
 from harness.records.lines import trial_line
@@ -34,4 +34,5 @@ __all__ = [
     "stream",
     "trial_line",
     "write_atomic",
+    "write_whole",
 ]

@@ -1,4 +1,4 @@
-"""Writing a JSON file whole or not at all."""
+"""Writing a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from harness.records.writer import explained, make_directory
 
 def write_atomic(path: Path, data: Any) -> None:
     """Write ``data`` as JSON so that ``path`` holds the old or the new whole, whatever happens meanwhile."""
-    text = encoded(json.dumps(plain(data)[0], indent=4, ensure_ascii=False, allow_nan=False)) + b"\n"
+    write_whole(
+        path, encoded(json.dumps(plain(data)[0], indent=4, ensure_ascii=False, allow_nan=False)) + b"\n"
+    )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write ``content`` in the same way. Raises `HarnessError` when that is not possible."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     make_directory(path.parent)
     with explained(path, "write"):
         try:
-            _write_durably(temporary, text)
+            _write_durably(temporary, content)
             temporary.replace(path)
         except OSError:
             with suppress(OSError):
@@ -28,9 +34,9 @@ def write_atomic(path: Path, data: Any) -> None:
         _sync_directory(path.parent)
 
 
-def _write_durably(path: Path, text: bytes) -> None:
+def _write_durably(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
-        file.write(text)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
 
