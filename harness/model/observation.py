@@ -39,6 +39,9 @@ class Dataset:
 
     ``coordinates`` are ``recorded``, or ``reconstructed`` from the order of samples in a published artifact.
     ``source`` is the run's id, or the artifact's file name. ``meta`` is the artifact's meta file where there is one.
+    ``unplaced`` holds, by metric and group, values that were obtained but whose places in the design are not known
+    (a published list that is a few samples short): all observations of that metric and group are then ``None``, with
+    that reason, so whatever needs places is undefined there, while `values` has them all.
     """
 
     experiment: str
@@ -49,6 +52,7 @@ class Dataset:
     coordinates: str = "recorded"
     rehearsal: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict)
+    unplaced: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
 
     def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
         """The observations of ``metric``, of one group or of all, in the artifact's order."""
@@ -58,4 +62,9 @@ class Dataset:
 
     def values(self, metric: str, group: str) -> list[float]:
         """The values of ``metric`` in ``group`` that were obtained, in the artifact's order."""
-        return [one.value for one in self.of(metric, group) if one.value is not None]
+        placed = [one.value for one in self.of(metric, group) if one.value is not None]
+        return [*placed, *self.unplaced.get((metric, group), ())]
+
+    def missing(self, metric: str, group: str) -> int:
+        """How many of the expected values of ``metric`` in ``group`` were not obtained."""
+        return max(0, sum(1 for _ in self.of(metric, group)) - len(self.values(metric, group)))
