@@ -10,7 +10,7 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.model import Cell, Experiment, Group, Mode
 from harness.plugin.expecting import expected_calls
 from harness.plugin.parts import ENGINES
-from harness.populations import Population, load
+from harness.populations import Population, population_of
 from harness.runner.plan import choose_mode, panels_of, plan_cell
 from harness.studies import Sources, registered
 
@@ -47,7 +47,7 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
     """The lines about one experiment; at most 80 columns where names allow."""
     chosen, size = choose_mode(experiment, mode)
     source = folder if experiment.script.source == "notebook" else None
-    population = load(experiment.population, experiment.fragments, folder=source)
+    population = population_of(experiment, source)
     people = population.personas
     yield f"{experiment.name}  ({experiment.protocol}, words: {experiment.script.source}, {len(people)} people)"
     for name, one in experiment.modes.items():

@@ -21,7 +21,6 @@ from harness.execution.emitting import Emitter
 from harness.execution.loop import BackgroundLoop
 from harness.execution.progress import Snapshot, Tally
 from harness.execution.runs import Conclusion, Entry, OpenRun, RunBook
-from harness.llm.addresses import without_password
 from harness.llm.gateway import Gateway
 from harness.llm.snapshots import MAKERS, is_undated, undated_warning
 from harness.llm.trial import TrialClient
@@ -92,11 +91,13 @@ class Desk:
         if self._emit:
             self.gateway.observers.add(self._emit)
             self._emit.session_started(self._facts)
-        if self.gateway.provider.name in MAKERS and is_undated(self.gateway.provider.model):
-            self._warn(undated_warning(self.gateway.provider.model))
+        for provider in filter(None, (self.gateway.provider, self.gateway.judge)):
+            if provider.name in MAKERS and is_undated(provider.model):
+                self._warn(undated_warning(provider.model))
         self._book = RunBook(self.settings, RunRegistry(self.settings.results_dir, self._now), self._facts)
         commit, dirty = provenance.git_state(self._root)
         facts = {
+            "judge_model": None,
             "timestamp": self._started_at.isoformat(),
             "git_dirty": dirty,
             "selection": self._selection,
@@ -117,16 +118,7 @@ class Desk:
     @property
     def _facts(self) -> dict[str, Any]:
         """What the session adds to a run's identity."""
-        provider = self.gateway.provider
-        address = getattr(provider, "base_url", None) or self.settings.base_url
-        return {
-            "provider": provider.name,
-            "model": provider.model,
-            "base_url": without_password(address) if address else None,
-            "temperature": self.settings.temperature,
-            "seed": self.settings.seed,
-            **({} if self.settings.provider_seed is None else {"provider_seed": self.settings.provider_seed}),
-        }
+        return provenance.session_settings(self.settings, self.gateway.provider, self.gateway.judge)
 
     @property
     def loop(self) -> BackgroundLoop:
@@ -154,8 +146,8 @@ class Desk:
     def _standing(self, entry: Entry, opened: Sequence[OpenRun]) -> Standing:
         run = self._book.of(entry.cell)
         accepted = {name: one for name, one in run.accepted.items() if one.trial.cell == entry.cell}
-        self._tally.entered(entry.cell, entry.trials, accepted)
         case = self._emit.case_started(entry, run.run.id)
+        self._tally.entered(case, entry.trials, accepted)
         return Standing(case, run.run.id, run in opened, accepted)
 
     async def open_trial(self, case: str, trial: Trial) -> TrialClient | Played:
@@ -242,7 +234,7 @@ class Desk:
 
     async def close_case(self, case: str, outcome: CellOutcome) -> None:
         """Say that a cell was worked on to its end."""
-        self._tally.cells_done.add(outcome.cell)
+        self._tally.case_ended(case)
         self._emit.case_ended(case, outcome)
 
     # Looking and ending

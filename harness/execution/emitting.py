@@ -11,8 +11,9 @@ from typing import Any
 from harness.execution.cells import CellOutcome
 from harness.execution.runs import Entry
 from harness.llm.calls import Reply, Request
+from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.observing import CallRecord
-from harness.model import Cell, Trial, TrialFailure, TrialResult, Usage
+from harness.model import Trial, TrialFailure, TrialResult, Usage
 from harness.telemetry import Observers
 from harness.telemetry.events import (
     Answer,
@@ -48,7 +49,7 @@ class Emitter:
     def __init__(self, observers: Observers, now: Callable[[], datetime]) -> None:
         self._observers, self._now = observers, now
         self._facts: Mapping[str, Any] = {}
-        self._attempts: Counter[Cell] = Counter()
+        self._attempts: Counter[str] = Counter()
         self._case_of: dict[str, str] = {}
 
     def __bool__(self) -> bool:
@@ -71,13 +72,15 @@ class Emitter:
     def case_started(self, entry: Entry, run_id: str) -> str:
         """The case's id: unique in the session, one for each time that the cell was started."""
         cell = entry.cell
-        self._attempts[cell] += 1
-        attempt = self._attempts[cell]
-        case = f"{cell}#{attempt}"
+        name = f"{cell}/{entry.label}" if entry.label else str(cell)
+        self._attempts[name] += 1
+        attempt = self._attempts[name]
+        case = f"{name}#{attempt}"
         if self:
             about = {name: entry.first_line[name] for name in ("engine", "mode", "correction")}
             names = [one["name"] for one in entry.first_line["interventions"]]
             facts = {**self._facts, **about, "interventions": names}
+            facts |= {"case": entry.label} if entry.label else {}
             self._observers.handle(CaseStarted(case, self._now(), cell, run_id, attempt, entry.trials, facts))
         return case
 
@@ -108,7 +111,10 @@ class Emitter:
 
     def on_call(self, call: CallRecord) -> None:
         """One attempt at a call, on the event loop's thread."""
-        self._observers.handle(call_ended(call, str(self._facts.get("provider", ""))))
+        judged = call.site.kind in OUTCOME_KINDS and "judge_provider" in self._facts
+        self._observers.handle(
+            call_ended(call, str(self._facts.get("judge_provider" if judged else "provider", "")))
+        )
 
 
 def call_ended(call: CallRecord, provider: str) -> CallEnded:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from harness.llm.gateway import Gateway
-from harness.model import Cell, Trial
+from harness.model import Trial
 
 WINDOW = 20
 """Trials that the moving average of the time left looks back on."""
@@ -46,20 +46,29 @@ class Pace:
         return (self._ends[-1] - self._ends[0]) / (len(self._ends) - 1) * trials_left
 
 
+def _name(case: str) -> str:
+    """A case's name without the number of its attempt."""
+    return case.rpartition("#")[0]
+
+
 class Tally:
-    """Counts cells and trials. ``cells`` are expected."""
+    """Counts cases and trials. ``cells`` are expected."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.cells = 0
-        self.cells_done: set[Cell] = set()
-        self._planned: dict[Cell, int] = {}
+        self._done: set[str] = set()
+        self._planned: dict[str, int] = {}
         self._ended: set[str] = set()
         self._pace = Pace(clock)
 
-    def entered(self, cell: Cell, trials: int, done: Iterable[str]) -> None:
-        """A cell has ``trials``, of which those with the ids ``done`` need not be played; that says nothing of pace."""
-        self._planned[cell] = trials
+    def entered(self, case: str, trials: int, done: Iterable[str]) -> None:
+        """A case has ``trials``, of which those with the ids ``done`` need not be played; that says nothing of pace."""
+        self._planned[_name(case)] = trials
         self._ended.update(done)
+
+    def case_ended(self, case: str) -> None:
+        """A case was worked on to its end; one that is tried again counts once."""
+        self._done.add(_name(case))
 
     def began(self, trial: Trial) -> None:
         """A trial is tried, maybe anew."""
@@ -75,7 +84,7 @@ class Tally:
         trials, done = sum(self._planned.values()), len(self._ended)
         return Snapshot(
             self.cells,
-            len(self.cells_done),
+            len(self._done),
             trials,
             done,
             gateway.calls,

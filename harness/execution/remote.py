@@ -245,7 +245,7 @@ class RemoteDesk:
         seconds: float,
     ) -> Played:
         # Metrics and interventions may hold functions, and are not written down.
-        bare = replace(plan, metrics=(), interventions=())
+        bare = replace(plan, metrics=(), interventions=(), play=None)
         played: Played = await self.call("record", client.number, bare, outcome, started, seconds)
         return played
 

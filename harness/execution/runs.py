@@ -24,7 +24,8 @@ class Entry:
     """A cell as it is entered: plain data, so that it may come from another process.
 
     ``settings`` identify its run, beside the session's facts, and ``group_settings`` its arm within that. ``trials`` is
-    how many there are, ``first_line`` the cell's part of its file's first line.
+    how many there are, ``first_line`` the cell's part of its file's first line. ``label`` names the case's one
+    trial where the cell has several cases.
     """
 
     cell: Cell
@@ -33,10 +34,12 @@ class Entry:
     group_settings: Mapping[str, Any]
     design: Design
     first_line: Mapping[str, Any]
+    label: str = ""
 
 
 def entry_of(plan: CellPlan, declared_population: str | None) -> Entry:
     """What is entered for ``plan``; ``declared_population`` is the hash of its experiment's own population."""
+    play = plan.experiment.play
     return Entry(
         plan.cell,
         len(plan.trials),
@@ -44,6 +47,7 @@ def entry_of(plan: CellPlan, declared_population: str | None) -> Entry:
         provenance.group_settings(plan, declared_population=declared_population),
         _design(plan),
         provenance.cell_metadata(plan),
+        str(plan.trials[0].proposal["id"]) if play is not None and play.case_per_trial else "",
     )
 
 
@@ -218,4 +222,5 @@ def _design(plan: CellPlan) -> Design:
         panels=tuple(tuple(person.name for person in panel) for panel in plan.panels),
         proposals=len(plan.experiment.script.proposals[: plan.mode.proposals]),
         reps=plan.reps,
+        only=plan.selected,
     )

@@ -16,15 +16,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.engines import Engine
+from harness.engines.own import OwnPlay
 from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError
 from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, Standing, failure_of, outcome_of
 from harness.execution.runs import entry_of
 from harness.llm.budget import BudgetExhaustedError
-from harness.model import Cell, Experiment, TrialFailure, TrialPlan, TrialResult
-from harness.populations import Population, load
+from harness.model import Experiment, TrialFailure, TrialPlan, TrialResult
+from harness.populations import Population, population_of
 from harness.runner import provenance
-from harness.runner.plan import CellPlan, interleave
+from harness.runner.plan import OWN, CellPlan, interleave
 from harness.runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Session:
         self._engines: dict[str, Engine] = {}
         self._turns: dict[str, contextlib.AbstractAsyncContextManager[Any]] = {}
         self._populations: dict[tuple[Any, ...], Population] = {}
-        self._plans: dict[Cell, CellPlan] = {}
+        self._plans: dict[tuple[str, ...], CellPlan] = {}
         self._under_way: dict[tuple[str, str], Future[Played]] = {}
         self._window = _at_most(settings.trial_window)
         self._collector = Collector()
@@ -65,7 +66,7 @@ class Session:
     def engine(self, name: str) -> Engine:
         """The engine called ``name``, made once. Raises `ConfigurationError`."""
         if name not in self._engines:
-            self._engines[name] = self._make_engine(name, self.settings)
+            self._engines[name] = OwnPlay() if name == OWN else self._make_engine(name, self.settings)
             self._turns[name] = _at_most(self._engines[name].trials_at_once)
             if self._engines[name].needs_face:
                 self.desk.loop.run(self.desk.start_face())
@@ -76,7 +77,7 @@ class Session:
         key = (experiment.name, experiment.fragments)
         if key not in self._populations:
             folder = self.settings.sources.notebooks if experiment.script.source == "notebook" else None
-            self._populations[key] = load(experiment.population, experiment.fragments, folder=folder)
+            self._populations[key] = population_of(experiment, folder)
         return self._populations[key]
 
     @property
@@ -99,7 +100,7 @@ class Session:
         declared = {plan.cell.experiment: self._declared(plan.experiment) for plan in plans}
         entries = [entry_of(plan, declared[plan.cell.experiment]) for plan in plans]
         standings = self.desk.loop.run(self.desk.enter(entries))
-        self._plans.update({plan.cell: plan for plan in plans})
+        self._plans.update({tuple(trial.trial.id for trial in plan.trials): plan for plan in plans})
         for name in dict.fromkeys(plan.engine for plan in plans):
             self.engine(name)
         started = [CellRun(plan, standing) for plan, standing in zip(plans, standings, strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -105,11 +105,29 @@ class Measure:
     """A metric computed from a trial's transcript by a function, without any model.
 
     ``function`` takes the transcript (a sequence of `harness.model.Event`) and returns a number, or ``None``
-    when the transcript has no answer.
+    when the transcript has no answer. It is ``None`` where the experiment's own `Play` reports the metric; ``about``
+    then says whether there is one value per person or one per trial.
     """
 
     name: str
-    function: Callable[[Sequence[Any]], float | None]
+    function: Callable[[Sequence[Any]], float | None] | None = None
+    about: Literal["person", "panel"] = "panel"
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """How an experiment's trials are played without personas' engines: by a function of its own.
+
+    ``function`` is asynchronous; it takes the `TrialPlan` and the gateway's client of that trial
+    (`harness.llm.calls.ModelClient`), and returns a `TrialResult`. ``calls`` gives, for a `TrialPlan`, the least and
+    the most model calls by kind. ``record_type`` is what lines of finished trials are called. With
+    ``case_per_trial`` one pytest case stands for one trial, not for a cell: its id has the proposal's ``id``.
+    """
+
+    function: Callable[[Any, Any], Awaitable[Any]]
+    calls: Callable[[Any], tuple[Mapping[str, int], Mapping[str, int]]] | None = None
+    record_type: str = "trial_result"
+    case_per_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,16 +205,21 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One arm of an experiment, with the correction and the interventions of that arm."""
+    """One arm of an experiment, with the correction and the interventions of that arm.
+
+    ``settings`` is plain data for the experiment's own `Play`; it identifies the arm and stands in its records.
+    """
 
     name: str
     correction: Correction | None = None
     interventions: tuple[Intervention, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def problems(self, owner: str) -> Iterable[str]:
         mine = f"Group {self.name!r} of {owner}"
         if not _NAME.fullmatch(self.name):
             yield f"{mine}: expected a name of letters, digits, '_', '.' or '-', at most 64."
+        yield from _settings_problems(mine, self.settings)
         if self.correction is not None:
             yield from self.correction.problems(mine)
         for intervention in self.interventions:
@@ -210,7 +233,9 @@ class Experiment:
     ``population`` is the name of a packaged population, a folder of persona files, or the personas
     themselves. ``panel_size`` people meet per trial (consecutive people; ``None``: everyone meets);
     ``shuffle_seed`` shuffles them first. ``fragments`` are merged into everyone's persona.
-    The first group is the one that the others are compared with.
+    The first group is the one that the others are compared with. ``play`` plays trials in place of an engine of
+    personas, and then nobody need take part; ``settings`` is plain data for it, which identifies the experiment and
+    stands in its records.
 
     Raises `ConfigurationError` with every fault at once.
     """
@@ -219,13 +244,15 @@ class Experiment:
     groups: tuple[Group, ...]
     script: Script
     metrics: tuple[Proposition | Measure, ...]
-    population: str | Path | tuple[Persona, ...]
+    population: str | Path | tuple[Persona, ...] = ()
     modes: Mapping[str, Mode] = field(default_factory=lambda: {"full": Mode()})
     default_mode: str = ""
     fragments: tuple[str | Path, ...] = ()
     panel_size: int | None = None
     shuffle_seed: int | None = None
     protocol: str = "discussion"
+    play: Play | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("groups", "metrics", "fragments"):
@@ -253,16 +280,32 @@ class Experiment:
         if self.default_mode not in self.modes:
             known = ", ".join(self.modes) or "none"
             yield f"Experiment {self.name}: default_mode={self.default_mode!r} is not among its modes: {known}."
+        yield from _settings_problems(f"Experiment {self.name}", self.settings)
+        yield from self._play_problems()
         for group in self.groups:
             yield from group.problems(self.name)
         yield from self.script.problems(f"Experiment {self.name}")
         for name, mode in self.modes.items():
             yield from mode.problems(f"Mode {name!r} of {self.name}")
 
+    def _play_problems(self) -> Iterable[str]:
+        mine = f"Experiment {self.name}"
+        if self.play is None:
+            if self.population == ():
+                yield f"{mine}: nobody takes part; expected a population, or play= to do without one."
+            for metric in self.metrics:
+                if isinstance(metric, Measure) and metric.function is None:
+                    yield f"{mine}: metric {metric.name!r} has no function; expected one, or play= that reports it."
+        elif self.play.case_per_trial:
+            ids = [str(proposal.get("id", "")) for proposal in self.script.proposals]
+            if not all(ids):
+                yield f"{mine}: {ids.count('')} proposals have no 'id'; expected one each, for a case per trial."
+            yield from _duplicates(self.name, "proposal", [one for one in ids if one])
+
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Metric names in the order of the published artifacts: persons', then the count, then the panel's."""
-        personal = [m.name for m in self.metrics if isinstance(m, Proposition) and m.about == "person"]
+        personal = [m.name for m in self.metrics if m.about == "person"]
         counted = [self.script.extraction.metric] if self.script.extraction else []
         panel = [m.name for m in self.metrics if m.name not in personal]
         return (*personal, *counted, *panel)
@@ -270,6 +313,22 @@ class Experiment:
     def group(self, name: str) -> Group:
         """The group called ``name``. Raises `KeyError` when there is none."""
         return {group.name: group for group in self.groups}[name]
+
+
+RESERVED = frozenset(
+    {
+        "type", "run_id", "experiment", "group", "rep", "fingerprint", "mode", "timestamp", "git_commit", "git_dirty",
+        "harness_version", "python_version", "engine", "provider", "base_url", "model", "temperature", "seed",
+        "provider_seed", "judge_model", "correction", "interventions", "script", "population", "selection", "design",
+        "settings", "group_settings", "plan", "protocol",
+    }
+)  # fmt: skip
+"""What a file's first line says of every run: no setting of an experiment or a group may be called so."""
+
+
+def _settings_problems(owner: str, settings: Mapping[str, Any]) -> Iterable[str]:
+    for name in sorted(RESERVED & settings.keys()):
+        yield f"{owner}: a setting is called {name!r}, which every run has; expected another name."
 
 
 def _duplicates(owner: str, kind: str, names: Sequence[str]) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.model.design import Correction, Intervention, Measure, Persona, Proposition, Script
+from harness.model.design import Correction, Intervention, Measure, Persona, Play, Proposition, Script
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,7 +46,10 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """Everything that an engine needs to run one trial, frozen and picklable."""
+    """Everything that an engine needs to run one trial, frozen and picklable.
+
+    ``settings`` are the experiment's and ``arm`` the group's, for a `Play`; ``record_type`` is what its line is called.
+    """
 
     trial: Trial
     personas: tuple[Persona, ...]
@@ -57,6 +60,10 @@ class TrialPlan:
     interventions: tuple[Intervention, ...]
     metrics: tuple[Proposition | Measure, ...]
     seed: int
+    play: Play | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    arm: Mapping[str, Any] = field(default_factory=dict)
+    record_type: str = "trial_result"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """A trial that ran to its end. Samples that could not be obtained are in it, with their reasons."""
+    """A trial that ran to its end. Samples that could not be obtained are in it, with their reasons.
+
+    ``details`` are further keys of its record, plain data under names that records do not use themselves.
+    """
 
     trial: Trial
     samples: tuple[Sample, ...]
@@ -139,6 +149,7 @@ class TrialResult:
     extraction: Any = None
     corrections: tuple[CorrectionEvent, ...] = ()
     interventions: tuple[Mapping[str, Any], ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

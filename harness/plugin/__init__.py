@@ -12,12 +12,18 @@ from harness.plugin.options import pytest_addoption
 from harness.plugin.selection import (
     MARKER,
     left_out,
+    pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_generate_tests,
     selected,
 )
 
-__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_generate_tests"]
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_finish",
+    "pytest_collection_modifyitems",
+    "pytest_generate_tests",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,6 +25,9 @@ def expected_calls(engine: str, trials: Iterable[TrialPlan]) -> tuple[Calls, Cal
 
 
 def _of_trial(engine: str, trial: TrialPlan) -> tuple[Calls, Calls]:
+    if trial.play is not None:
+        low, high = trial.play.calls(trial) if trial.play.calls is not None else ({}, {})
+        return Calls(low), Calls(high)
     correction, script = trial.correction, trial.script
     calls = _formula(engine, script)(
         len(trial.personas),

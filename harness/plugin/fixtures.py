@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.model import Cell, Correction, Experiment, Group, Intervention
-from harness.plugin.selection import Case, rep_of
+from harness.plugin.selection import Case, rep_of, selected_proposals
 from harness.plugin.state import State, state_of
 from harness.populations import Population, load
 from harness.runner.plan import CellPlan, choose_mode, plan_cell
@@ -121,6 +121,9 @@ def cell(
         interventions=interventions,
         engine=engine,
         seed=state.settings.seed,
+        proposal=_harness_case.proposal,
+        selected=selected_proposals(request.config, experiment),
+        arm=group.settings,
     )
     return CellHandle(plan, state, request.node.nodeid)
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import ConfigurationError
+from harness.errors import raise_if_any
 from harness.execution.cells import CellOutcome
 from harness.execution.desk import Parts
 from harness.execution.runs import Conclusion
 from harness.llm.gateway import Gateway
+from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.observing import CallRecord
 from harness.llm.prices import find_prices
 from harness.llm.providers import known_names, make_provider
@@ -34,7 +35,8 @@ from harness.runner.settings import Settings
 class Tally:
     """A `CallObserver` that adds up the calls of a rehearsal, by (experiment, group) and kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, judge: str = "") -> None:
+        self._judge = judge  # who is asked for outcomes, where that is not the model under study
         self._taken: dict[tuple[str, str], dict[str, Taken]] = defaultdict(lambda: defaultdict(Taken))
 
     def on_call(self, call: CallRecord) -> None:
@@ -47,7 +49,7 @@ class Tally:
             texts = call.request.extra.get("input", ())
             taken.add(sum(math.ceil(len(text) / 4) for text in texts), call.request.model)
         else:
-            taken.add(call.reply.tokens_in)
+            taken.add(call.reply.tokens_in, self._judge if call.site.kind in OUTCOME_KINDS else "")
 
     def of(self, experiment: str, group: str) -> Mapping[str, Taken]:
         """By kind; empty when no call was made."""
@@ -59,15 +61,16 @@ class Rehearsal:
 
     def __init__(self, asked: Settings, folder: Path, seconds_per_call: float) -> None:
         """``asked`` is what the real session would have. Raises `ConfigurationError` for an unknown provider."""
-        provider, known = asked.model.partition(":")[0], known_names()
-        if provider not in known:
-            raise ConfigurationError(
-                f"Model {asked.model!r}: unknown provider {provider!r}; known: {', '.join(known)}."
-            )
+        known = known_names()
+        raise_if_any(
+            f"Model {spec!r}: unknown provider {provider!r}; known: {', '.join(known)}."
+            for spec in (asked.model, asked.judge_model)
+            if spec is not None and (provider := spec.partition(":")[0]) not in known
+        )
         self._asked, self._seconds, self._prices = asked, seconds_per_call, find_prices(asked.prices)
-        self._tally = Tally()
+        self._tally = Tally(asked.judge_model or "")
         self.settings = replace(
-            asked, model="rehearsal", base_url=None, results_dir=folder, out=None, resume=None, fresh=False,
+            asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None, results_dir=folder, out=None, resume=None, fresh=False,
             concurrency=Settings().concurrency, rpm=None, tpm=None, max_cost=None, max_calls=None, max_tokens=None,
         )  # fmt: skip
 
@@ -88,14 +91,14 @@ class Rehearsal:
         self, plans: Iterable[CellPlan], outcomes: Iterable[CellOutcome], conclusions: Iterable[Conclusion]
     ) -> Iterator[Estimate]:
         """One estimate per experiment of ``plans``, all the cells that were submitted."""
-        finished = {outcome.cell for outcome in outcomes if outcome.finished}
+        finished = {one.trial.id for outcome in outcomes for one in outcome.played if one.failure is None}
         problems = {one.experiment: one.problem for one in conclusions if one.problem is not None}
         by_experiment: dict[str, list[CellPlan]] = defaultdict(list)
         for plan in plans:
             by_experiment[plan.cell.experiment].append(plan)
         for name, cells in sorted(by_experiment.items()):
             faults = [problems[name]] if name in problems else []
-            left = sum(plan.cell not in finished for plan in cells)
+            left = sum(any(one.trial.id not in finished for one in plan.trials) for plan in cells)
             if left:
                 faults.append(f"{left} of {len(cells)} cells could not be rehearsed to their end.")
             yield self._estimate(cells, tuple(faults))
@@ -113,6 +116,8 @@ class Rehearsal:
             reps=first.reps,
             engine=", ".join(sorted({plan.engine for plan in cells})),
             model=model,
+            judge_model=self._asked.judge_model,
+            judge_price=bill.price_of(self._asked.judge_model) if self._asked.judge_model else None,
             seed=self._asked.seed,
             pace=pace,
             groups=estimated,
@@ -142,5 +147,5 @@ def _lanes(plans: Sequence[CellPlan], asked: Settings) -> int:
     at_once = min(len(trials), asked.trial_window or len(trials))
     if any(plan.engine == "tinytroupe" for plan in plans):
         at_once = min(at_once, workers(asked))
-    lanes = at_once * max(len(trial.personas) for trial in trials)
+    lanes = at_once * max(1, *(len(trial.personas) for trial in trials))
     return min(lanes, asked.concurrency or lanes)

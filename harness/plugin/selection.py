@@ -8,25 +8,30 @@ from dataclasses import dataclass
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.model import Experiment
+from harness.model import Experiment, Mode
 from harness.plugin.internals import asks_for, explicit_option
 from harness.plugin.state import invitation_of, refuse, state_of
-from harness.runner.plan import arm_order, choose_mode
+from harness.runner.plan import arm_order, block_rank, choose_mode
 
 MARKER = "experiment"
 CASE = "_harness_case"
 REPEAT = "__pytest_repeat_step_number"
 _LEFT_OUT = pytest.StashKey[bool]()
+_SELECTED = pytest.StashKey[dict[str, tuple[int, ...]]]()
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What one item stands for. ``rep`` is ``None`` where pytest-repeat numbers it; ``reps`` are planned."""
+    """What one item stands for. ``rep`` is ``None`` where pytest-repeat numbers it; ``reps`` are planned.
+
+    ``proposal`` is the one that the case is about, where each trial is a case.
+    """
 
     experiment: Experiment
     group: str
     rep: int | None
     reps: int
+    proposal: int | None = None
 
 
 def selected(config: pytest.Config) -> bool:
@@ -54,6 +59,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _id(case: Case) -> str:
     name = f"{case.experiment.name}-{case.group}"
+    if case.proposal is not None:
+        name += f"-{case.experiment.script.proposals[case.proposal]['id']}"
     return name if case.rep is None else f"{name}-{case.rep}-{case.reps}"
 
 
@@ -62,13 +69,46 @@ def _cases(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Case]:
     repeated = _repeats(metafunc)
     for experiment in state_of(config).experiments(mark.args):
         _, mode = choose_mode(experiment, config.getoption("mode"))
+        proposals = _proposals(experiment, mode)
         explicit = explicit_option(config, "--count") or metafunc.definition.get_closest_marker("repeat")
         reps = repeated if explicit or repeated > 1 else mode.reps
         for group in experiment.groups:
-            if repeated > 1:
-                yield Case(experiment, group.name, None, reps)
-            else:
-                yield from (Case(experiment, group.name, rep, reps) for rep in range(1, reps + 1))
+            for proposal in proposals:
+                if repeated > 1:
+                    yield Case(experiment, group.name, None, reps, proposal)
+                else:
+                    yield from (
+                        Case(experiment, group.name, rep, reps, proposal) for rep in range(1, reps + 1)
+                    )
+
+
+def _proposals(experiment: Experiment, mode: Mode) -> tuple[int | None, ...]:
+    """The proposals that have cases of their own; one ``None`` where a case stands for all."""
+    if experiment.play is None or not experiment.play.case_per_trial:
+        return (None,)
+    return tuple(range(len(experiment.script.proposals[: mode.proposals])))
+
+
+def selected_proposals(config: pytest.Config, experiment: Experiment) -> tuple[int, ...] | None:
+    """The proposals that the session's cases of ``experiment`` are about, where it leaves some out; else ``None``."""
+    return config.stash.get(_SELECTED, {}).get(experiment.name)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[_SELECTED] = dict(_parts_selected(session))
+
+
+def _parts_selected(session: pytest.Session) -> Iterator[tuple[str, tuple[int, ...]]]:
+    chosen: dict[str, set[int]] = {}
+    experiments: dict[str, Experiment] = {}
+    for case in filter(None, map(case_of, session.items)):
+        if case.proposal is not None:
+            experiments[case.experiment.name] = case.experiment
+            chosen.setdefault(case.experiment.name, set()).add(case.proposal)
+    for name, proposals in chosen.items():
+        _, mode = choose_mode(experiments[name], session.config.getoption("mode"))
+        if len(proposals) < len(_proposals(experiments[name], mode)):
+            yield name, tuple(sorted(proposals))
 
 
 def _repeats(metafunc: pytest.Metafunc) -> int:
@@ -134,10 +174,10 @@ def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:
         case = case_of(item)
         assert case is not None
         rep = rep_of(item, case)
-        arms = arm_order(
-            seed, case.experiment.name, (rep,), tuple(group.name for group in case.experiment.groups)
-        )
-        return (case.experiment.name, rep, arms.index(case.group))
+        block = (rep,) if case.proposal is None else (rep, 0, case.proposal)
+        arms = arm_order(seed, case.experiment.name, block, tuple(g.name for g in case.experiment.groups))
+        rank = "" if case.proposal is None else block_rank(seed, case.experiment.name, block)
+        return (case.experiment.name, rep, rank, arms.index(case.group))
 
     positions = {items[place]: position(items[place]) for place in places}
     firsts: dict[tuple[object, object], int] = {}

@@ -175,4 +175,6 @@ def _identity(plan: CellPlan) -> tuple[Any, ...]:
         plan.interventions,
         plan.engine,
         plan.reps,
+        plan.arm,
+        tuple(trial.trial for trial in plan.trials),
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import ConfigurationError, raise_if_any
-from harness.model import Persona
+from harness.model import Experiment, Persona
 from harness.populations.documents import canonical, name_problems, read, value_problems
 from harness.populations.fragments import merge
 from harness.populations.sources import find_fragment, find_population, label
@@ -55,6 +55,13 @@ def load(
     merged = tuple(_with_fragments(persona, parts, problems) for persona in personas)
     raise_if_any(problems)
     return Population(merged, origin, _digest(merged))
+
+
+def population_of(experiment: Experiment, folder: Path | None = None) -> Population:
+    """The population that ``experiment`` names; nobody where its own play needs none. Raises as `load` does."""
+    if experiment.population == ():
+        return Population((), "nobody", _digest(()))
+    return load(experiment.population, experiment.fragments, folder=folder)
 
 
 def _personas(

@@ -14,6 +14,9 @@ from harness.records.reader import Outcome, is_number
 Results = dict[str, dict[str, list[float]]]
 """Group → metric → samples."""
 
+Owner = tuple[str, str | None]
+"""A metric, and the person that a sample of it is about."""
+
 
 class Statistics(Protocol):
     """What the artifact's numbers are computed by: the package `harness.stats`, handed in by the caller."""
@@ -129,6 +132,8 @@ def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
 
 def number(value: Any) -> float | None:
     """``value`` when it is a number (whole ones as `int`), else ``None``. Text and truth are none."""
+    if type(value) is int and abs(value) < 1e300:  # nearly always
+        return value
     if not is_number(value):
         return None
     return int(value) if float(value).is_integer() else float(value)
@@ -141,18 +146,27 @@ def _gather_group(
     found.expected[group] = dict.fromkeys(design.metrics, 0)
     found.unfinished[group] = dict.fromkeys(design.metrics, 0)
     results: dict[str, list[float]] = {metric: [] for metric in design.metrics}
+    due = [_owners(design, panel) for panel in range(len(design.panels))]
     for trial in trials:
         outcome = outcomes.get(trial.id)
         accepted = outcome.accepted if outcome else None
-        for metric in design.metrics:
-            found.expected[group][metric] += len(design.expected(trial.panel, metric))
+        _count(found.expected[group], due[trial.panel])
         if accepted is not None:
-            _gather_trial(found, results, trial, accepted, design)
+            _gather_trial(found, results, trial, accepted, due[trial.panel])
             found.results[group] = results
             continue
-        for metric in design.metrics:
-            found.unfinished[group][metric] += len(design.expected(trial.panel, metric))
+        _count(found.unfinished[group], due[trial.panel])
         found.outstanding[group].append({"trial": trial.id, "reason": _why_not(outcome)})
+
+
+def _owners(design: Design, panel: int) -> list[Owner]:
+    """Whose samples of which metric a trial of this panel gives, in the artifact's order."""
+    return [(metric, person) for metric in design.metrics for person in design.expected(panel, metric)]
+
+
+def _count(counts: dict[str, int], owners: Sequence[Owner]) -> None:
+    for metric, _ in owners:
+        counts[metric] += 1
 
 
 def _gather_trial(
@@ -160,25 +174,24 @@ def _gather_trial(
     results: dict[str, list[float]],
     trial: Trial,
     record: Mapping[str, Any],
-    design: Design,
+    due: Sequence[Owner],
 ) -> None:
     samples = _by_owner(found, trial, record)
-    for metric in design.metrics:
-        for person in design.expected(trial.panel, metric):
-            sample = samples.pop((metric, person), None)
-            value = number(sample.get("value")) if sample else None
-            if value is not None:
-                results[metric].append(value)
-                continue
-            found.missing.append(
-                {
-                    "metric": metric,
-                    "group": trial.cell.group,
-                    "trial": trial.id,
-                    "person": person,
-                    "reason": _why_missing(sample),
-                }
-            )
+    for owner in due:
+        sample = samples.pop(owner, None)
+        value = number(sample.get("value")) if sample else None
+        if value is not None:
+            results[owner[0]].append(value)
+            continue
+        found.missing.append(
+            {
+                "metric": owner[0],
+                "group": trial.cell.group,
+                "trial": trial.id,
+                "person": owner[1],
+                "reason": _why_missing(sample),
+            }
+        )
     for metric, person in samples:
         found.unexpected.append(
             {"trial": trial.id, "metric": metric, "person": person, "why": "not in the design"}
@@ -187,11 +200,13 @@ def _gather_trial(
 
 def _by_owner(
     found: Gathered, trial: Trial, record: Mapping[str, Any]
-) -> dict[tuple[str, str | None], Mapping[str, Any]]:
-    samples: dict[tuple[str, str | None], Mapping[str, Any]] = {}
+) -> dict[Owner, Mapping[str, Any]]:
+    samples: dict[Owner, Mapping[str, Any]] = {}
     for sample in record.get("samples") or ():
         owner = (sample["metric"], sample.get("person"))
-        if samples.setdefault(owner, sample) is not sample:
+        if owner not in samples:
+            samples[owner] = sample
+        else:
             found.unexpected.append(
                 {"trial": trial.id, "metric": owner[0], "person": owner[1], "why": "given twice; first kept"}
             )
@@ -249,7 +264,7 @@ def _counts(found: Gathered, design: Design) -> dict[str, dict[str, dict[str, in
 
 
 def _trials(found: Gathered, outcomes: Mapping[str, Outcome], design: Design) -> dict[str, Any]:
-    planned = len(design.panels) * design.proposals * design.reps
+    planned = design.trials_per_group
     return {
         "planned": planned * len(design.groups),
         "finished": sum(planned - len(trials) for trials in found.outstanding.values()),
@@ -277,7 +292,7 @@ def _failures(outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
 def _warnings(found: Gathered, design: Design) -> Iterator[str]:
     for group, trials in found.outstanding.items():
         if trials:
-            planned = len(design.panels) * design.proposals * design.reps
+            planned = design.trials_per_group
             yield f"{group}: {len(trials)} of {planned} planned trials are not finished."
     for metric in design.metrics:
         sizes = {group: len(results[metric]) for group, results in found.results.items()}

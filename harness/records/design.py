@@ -14,6 +14,7 @@ from harness.model import Cell, Trial
 class Design:
     """What a run set out to measure. The first group is the one that the others are compared with.
 
+    ``only`` are the proposals that the run is about, where it is a part of the design; ``None``: all of them.
     ``metrics`` are all names, in the artifact's order; ``person_metrics`` those with one sample per person.
     ``panels`` are the people of each panel; ``proposals`` and ``reps`` are numbers of them. ``reps`` is the
     largest number that any session of the run planned.
@@ -25,6 +26,7 @@ class Design:
     panels: tuple[tuple[str, ...], ...]
     proposals: int
     reps: int
+    only: tuple[int, ...] | None = None
 
     @classmethod
     def from_metadata(cls, data: Mapping[str, Any]) -> Design:
@@ -37,6 +39,7 @@ class Design:
                 panels=tuple(_names(panel) for panel in data["panels"]),
                 proposals=_count(data["proposals"]),
                 reps=_count(data["reps"]),
+                only=None if data.get("only") is None else tuple(_count(one) for one in data["only"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise HarnessError(
@@ -52,6 +55,7 @@ class Design:
             "panels": [list(panel) for panel in self.panels],
             "proposals": self.proposals,
             "reps": self.reps,
+            **({} if self.only is None else {"only": list(self.only)}),
         }
 
     def joined(self, others: Iterable[Design]) -> Design:
@@ -63,9 +67,14 @@ class Design:
     def trials(self, experiment: str, group: str) -> Iterator[Trial]:
         """Every planned trial of a group, in the order of samples: panel, proposal, rep."""
         for panel in range(len(self.panels)):
-            for proposal in range(self.proposals):
+            for proposal in range(self.proposals) if self.only is None else self.only:
                 for rep in range(1, self.reps + 1):
                     yield Trial(Cell(experiment, group, rep), panel, proposal)
+
+    @property
+    def trials_per_group(self) -> int:
+        """How many trials are planned in each group."""
+        return len(self.panels) * (self.proposals if self.only is None else len(self.only)) * self.reps
 
     def expected(self, panel: int, metric: str) -> tuple[str | None, ...]:
         """Whose samples of ``metric`` one trial gives: each person's, or the panel's one (``None``)."""

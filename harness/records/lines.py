@@ -38,8 +38,9 @@ def trial_line(
     the replies that were of no use.
     """
     result = isinstance(outcome, TrialResult)
-    return {
-        "type": RESULT if result else FAILURE,
+    details = dict(outcome.details) if isinstance(outcome, TrialResult) else {}
+    return details | {
+        "type": plan.record_type if result else FAILURE,
         "run_id": run_id,
         **_coordinates(plan),
         "status": FINISHED if result else FAILED,

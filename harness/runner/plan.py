@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import hashlib
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from harness.errors import ConfigurationError
 from harness.model import Cell, Correction, Experiment, Intervention, Mode, Persona, Trial, TrialPlan
 from harness.populations import Population
+
+OWN = "own"
+"""The engine of an experiment that has a `Play`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class CellPlan:
     """One cell, frozen after its fixtures ran: what it is made of and the trials to run.
 
     ``reps`` is how many repetitions this session plans for the experiment. ``engine`` is an engine's name.
+    ``selected`` are the proposals that the session is about, where it leaves some out; ``arm`` the group's settings.
     """
 
     cell: Cell
@@ -31,6 +36,8 @@ class CellPlan:
     engine: str
     panels: tuple[tuple[Persona, ...], ...]
     trials: tuple[TrialPlan, ...]
+    selected: tuple[int, ...] | None = None
+    arm: Mapping[str, Any] = field(default_factory=dict)
 
 
 def choose_mode(experiment: Experiment, name: str | None) -> tuple[str, Mode]:
@@ -55,6 +62,8 @@ def panels_of(
     if experiment.shuffle_seed is not None:
         random.Random(experiment.shuffle_seed).shuffle(order)
     order = order[: mode.people]
+    if not order:
+        return ((),)
     size = experiment.panel_size or len(order)
     return tuple(tuple(order[start : start + size]) for start in range(0, len(order), size))
 
@@ -71,8 +80,13 @@ def plan_cell(
     interventions: Sequence[Intervention],
     engine: str,
     seed: int,
+    proposal: int | None = None,
+    selected: tuple[int, ...] | None = None,
+    arm: Mapping[str, Any] | None = None,
 ) -> CellPlan:
-    """Every trial of a cell: panels × proposals, in the notebooks' order.
+    """Every trial of a cell: panels × proposals, in the notebooks' order; with ``proposal`` those about that one.
+
+    ``arm`` are the group's settings, where a fixture changed them.
 
     Raises `ConfigurationError` for a correction out of range or a population too small to form a panel.
     """
@@ -80,7 +94,7 @@ def plan_cell(
     problems = [*(correction.problems(owner) if correction else ())]
     for intervention in interventions:
         problems += intervention.problems(owner)
-    if not population.personas:
+    if not population.personas and experiment.play is None:
         problems.append(
             f"{owner}: the population {population.source} is empty; expected at least one person."
         )
@@ -88,20 +102,26 @@ def plan_cell(
         raise ConfigurationError(*problems)
     panels = panels_of(experiment, mode, population.personas)
     proposals = experiment.script.proposals[: mode.proposals]
+    arm = experiment.group(cell.group).settings if arm is None else arm
     trials = tuple(
         TrialPlan(
             trial=Trial(cell, panel, number),
             personas=people,
             script=experiment.script,
-            proposal=proposal,
+            proposal=fields,
             steps=mode.steps,
             correction=correction,
             interventions=tuple(interventions),
             metrics=experiment.metrics,
             seed=seed,
+            play=experiment.play,
+            settings=experiment.settings,
+            arm=arm,
+            record_type=experiment.play.record_type if experiment.play else "trial_result",
         )
         for panel, people in enumerate(panels)
-        for number, proposal in enumerate(proposals)
+        for number, fields in enumerate(proposals)
+        if (number == proposal if proposal is not None else selected is None or number in selected)
     )
     return CellPlan(
         cell,
@@ -112,9 +132,11 @@ def plan_cell(
         population,
         correction,
         tuple(interventions),
-        engine,
+        OWN if experiment.play else engine,
         panels,
         trials,
+        selected,
+        arm,
     )
 
 
@@ -125,6 +147,12 @@ def arm_order(seed: int, experiment: str, block: tuple[int, ...], groups: tuple[
     shuffled = list(groups)
     random.Random(hashlib.sha256(key.encode()).digest()).shuffle(shuffled)
     return tuple(shuffled)
+
+
+@functools.lru_cache(maxsize=4096)
+def block_rank(seed: int, experiment: str, block: tuple[int, ...]) -> str:
+    """What the blocks of one rep are sorted by: a seeded random order."""
+    return hashlib.sha256(f"{seed}/{experiment}/{block}".encode()).hexdigest()
 
 
 def interleave(plans: Iterable[CellPlan], seed: int) -> list[TrialPlan]:
@@ -139,7 +167,7 @@ def interleave(plans: Iterable[CellPlan], seed: int) -> list[TrialPlan]:
 
     def position(trial: Trial) -> tuple[object, ...]:
         cell = trial.cell
-        block = hashlib.sha256(f"{seed}/{cell.experiment}/{trial.block}".encode()).hexdigest()
+        block = block_rank(seed, cell.experiment, trial.block)
         arm = arm_order(seed, cell.experiment, trial.block, groups[cell.experiment]).index(cell.group)
         return (experiments.index(cell.experiment), cell.rep, block, arm)
 

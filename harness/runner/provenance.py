@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script
+from harness.llm.addresses import without_password
+from harness.llm.calls import Provider
 from harness.records import fingerprint
 from harness.runner.plan import CellPlan
+from harness.runner.settings import Settings
 
 DISTRIBUTION = "persona-harness"
 
@@ -83,7 +86,8 @@ def describe_script(script: Script) -> dict[str, Any]:
 def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
     """A metric by what it asks or computes."""
     if isinstance(metric, Measure):
-        return {"name": metric.name, "function": _describe_function(metric.function)}
+        function = None if metric.function is None else _describe_function(metric.function)
+        return {"name": metric.name, "function": function}
     return {
         "name": metric.name,
         "claim": metric.claim,
@@ -114,7 +118,21 @@ def base_settings(plan: CellPlan, *, declared_population: str | None) -> dict[st
         "script": fingerprint(describe_script(experiment.script)),
         "population": declared_population,
         "engine": plan.engine,
+        **_own(experiment, plan.selected),
     }
+
+
+def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, Any]:
+    """What only some experiments have. A part of the proposals is a run of its own, never pooled with a whole one."""
+    own: dict[str, Any] = {}
+    if experiment.play is not None:
+        own["play"] = _describe_function(experiment.play.function)
+    if experiment.settings:
+        own["own"] = dict(experiment.settings)
+    if selected is not None:
+        proposals = experiment.script.proposals
+        own["selected"] = [proposals[number].get("id", number) for number in selected]
+    return own
 
 
 def group_settings(plan: CellPlan, *, declared_population: str | None) -> dict[str, Any]:
@@ -124,6 +142,7 @@ def group_settings(plan: CellPlan, *, declared_population: str | None) -> dict[s
         "correction": describe_correction(plan.correction),
         "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
         "population": None if own == declared_population else own,
+        **({"own": dict(plan.arm)} if plan.arm else {}),
     }
 
 
@@ -131,6 +150,8 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
     """The part of a file's first line that depends on the cell."""
     script = plan.experiment.script
     return {
+        **plan.experiment.settings,
+        **plan.arm,
         "experiment": plan.cell.experiment,
         "group": plan.cell.group,
         "rep": plan.cell.rep,
@@ -150,11 +171,37 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
             "source": plan.population.source,
             "sha256": plan.population.sha256,
             "people": len(plan.population.personas),
+            "fragments": [str(fragment) for fragment in plan.experiment.fragments],
         },
     }
 
 
+def session_settings(settings: Settings, provider: Provider, judge: Provider | None) -> dict[str, Any]:
+    """What identifies a run beside `base_settings`: who plays, who judges where that is another, and the seeds."""
+    found = {
+        "provider": provider.name,
+        "model": provider.model,
+        "base_url": _address(provider, settings.base_url),
+        "temperature": settings.temperature,
+        "seed": settings.seed,
+    }
+    if settings.provider_seed is not None:
+        found["provider_seed"] = settings.provider_seed
+    if judge is not None:
+        found |= {
+            "judge_provider": judge.name,
+            "judge_model": judge.model,
+            "judge_base_url": _address(judge, settings.judge_base_url),
+        }
+    return found
+
+
+def _address(provider: Provider, asked: str | None) -> str | None:
+    address = getattr(provider, "base_url", None) or asked
+    return without_password(address) if address else None
+
+
 def metric_kinds(experiment: Experiment) -> dict[str, bool]:
     """Metric name → whether it has one value per person, in the artifact's order."""
-    personal = {m.name for m in experiment.metrics if isinstance(m, Proposition) and m.about == "person"}
+    personal = {m.name for m in experiment.metrics if m.about == "person"}
     return {name: name in personal for name in experiment.metric_names}

@@ -74,6 +74,7 @@ def measure(measures: Iterable[Measure], transcript: Sequence[Event]) -> list[Sa
 
 
 def _measured(one: Measure, transcript: Sequence[Event]) -> Sample:
+    assert one.function is not None  # only an experiment's own play reports such a metric
     try:
         value = one.function(transcript)
         if value is None:

@@ -88,6 +88,7 @@ def _scored(metric: str, answer: Any, person: str | None) -> Sample:
 
 
 def _measured(measure: Measure, events: Sequence[Event]) -> Sample:
+    assert measure.function is not None  # only an experiment's own play reports such a metric
     number = _number(measure.function(tuple(events)))
     return Sample(measure.name, number, reason=None if number is not None else "the transcript has no answer")
 
