@@ -47,6 +47,8 @@ def run(
     engine: str = "embedded",
     model: str = "rehearsal",
     base_url: str | None = None,
+    judge_model: str | None = None,
+    judge_base_url: str | None = None,
     temperature: float | None = None,
     seed: int = 0,
     concurrency: int | None = 16,
@@ -64,6 +66,7 @@ def run(
     out: Path | str | None = None,
     reruns: int = 0,
     fresh: bool = False,
+    exploratory: bool = False,
     quiet: bool = False,
 ) -> Results:
     """Run one experiment, given or by its registered name, and return what it left.
@@ -82,6 +85,8 @@ def run(
         "--mode": mode,
         "--count": count,
         "--model-base-url": base_url,
+        "--judge-model": judge_model,
+        "--judge-base-url": judge_base_url,
         "--temperature": temperature,
         "--rpm": rpm,
         "--tpm": tpm,
@@ -97,6 +102,7 @@ def run(
         "--reruns": reruns or None,
     }
     options += [f"{name}={value}" for name, value in named.items() if value is not None]
+    options += ["--exploratory"] * exploratory
     options += ["--fresh"] * fresh + ["-qq", "--no-header", "--no-summary"] * quiet
     request = Request([experiment])
     code = launch(request, options)

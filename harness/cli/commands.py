@@ -34,6 +34,8 @@ def run(
     engine: Annotated[str, typer.Option(help="embedded or tinytroupe.")] = "embedded",
     model: Annotated[str, typer.Option(help="rehearsal, or openai:MODEL.")] = "rehearsal",
     model_base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
+    judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
@@ -58,6 +60,9 @@ def run(
     reruns_delay: Annotated[float | None, typer.Option(min=0, help="Seconds before each such try.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run, and with no other.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run.")] = False,
+    exploratory: Annotated[
+        bool, typer.Option("--exploratory", help="Go beyond a locked plan; labelled so.")
+    ] = False,
 ) -> None:
     """Run experiments and write their artifacts."""
     from harness.plugin.launch import Request, launch
@@ -69,6 +74,8 @@ def run(
         "--engine": engine,
         "--model": model,
         "--model-base-url": model_base_url,
+        "--judge-model": judge_model,
+        "--judge-base-url": judge_base_url,
         "--temperature": temperature,
         "--seed": seed,
         "--concurrency": concurrency,
@@ -87,6 +94,7 @@ def run(
         "--resume": resume,
     }
     options = _options(named)
+    options += ["--exploratory"] * exploratory
     options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
     request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
     raise typer.Exit(launch(request, options, path))
@@ -117,6 +125,7 @@ def estimate(
     count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
     engine: Annotated[str, typer.Option(help="embedded or tinytroupe.")] = "embedded",
     model: Annotated[str, typer.Option(help="The model whose price is wanted: openai:MODEL.")] = "rehearsal",
+    judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
@@ -143,6 +152,7 @@ def estimate(
         "--count": count,
         "--engine": engine,
         "--model": model,
+        "--judge-model": judge_model,
         "--temperature": temperature,
         "--seed": seed,
         "--concurrency": concurrency,

@@ -98,6 +98,7 @@ class Desk:
         commit, dirty = provenance.git_state(self._root)
         facts = {
             "judge_model": None,
+            "judge_is_player": provenance.judge_is_player(self.gateway.provider, self.gateway.judge),
             "timestamp": self._started_at.isoformat(),
             "git_dirty": dirty,
             "selection": self._selection,

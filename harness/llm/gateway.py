@@ -18,6 +18,7 @@ from harness.llm.budget import Budget
 from harness.llm.calls import Provider, Reply, Request, Site
 from harness.llm.identity import identified
 from harness.llm.journal import Journal
+from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.limits import Limits
 from harness.llm.observing import CallObserver, CallObservers, CallRecord
 from harness.llm.retry import RetryPolicy, is_reply
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("harness")
 
-Price = Callable[[Reply], Reply]
-"""Fills in a reply's cost, or the reason why it is not known."""
+Price = Callable[[Reply, str], Reply]
+"""Fills in the cost of a reply to the model asked for, or the reason why it is not known."""
 
 
 @dataclass(slots=True)
@@ -66,6 +67,8 @@ class Gateway:
     A reply that is empty, cut, or invalid for its format is asked for again as a new sample; a call that failed on its
     way is sent again after a pause: ``retry`` says how often. ``concurrency`` bounds the calls in flight (``None``:
     no limit). With a ``provider_seed`` each sample is asked for with a seed of its own, derived from it.
+    A ``judge`` answers the calls of `OUTCOME_KINDS` in place of ``provider``, whoever makes them; all else is shared,
+    but that the limits heed only what the headers of ``provider`` say.
     Lives on one event loop; `halt` and the counters may be used from any thread.
     """
 
@@ -73,20 +76,21 @@ class Gateway:
         self,
         provider: Provider,
         *,
+        judge: Provider | None = None,
         concurrency: int | None = 16,
         temperature: float | None = None,
         journal: Journal | None = None,
         budget: Budget | None = None,
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
-        price: Price = lambda reply: reply,
+        price: Price = lambda reply, _asked: reply,
         provider_seed: int | None = None,
         observers: Iterable[CallObserver] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.provider = provider
+        self.provider, self.judge = provider, judge
         self.temperature = temperature
         self.journal = journal
         self.observers = CallObservers(observers)
@@ -145,13 +149,18 @@ class Gateway:
 
     # Calls
 
+    def provider_of(self, kind: str) -> Provider:
+        """Who answers calls of ``kind``."""
+        return self.judge if self.judge is not None and kind in OUTCOME_KINDS else self.provider
+
     async def ask(self, client: TrialClient, request: Request, site: Site) -> Reply:
         """What `TrialClient.ask` does."""
-        request, body = identified(request, model=self.provider.model, temperature=self.temperature)
+        provider = self.provider_of(site.kind)
+        request, body = identified(request, model=provider.model, temperature=self.temperature)
 
         def send(occurrence: int) -> Awaitable[Reply]:
             asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
-            return self.provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
+            return provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
 
         return await self._ask(_Call(client, request, body, site, send, lambda reply: accept(reply, request)))
 
@@ -245,7 +254,7 @@ class Gateway:
         """The reply with its cost, counted."""
         if reply.finish_reason == "content_filter":
             reply = replace(reply, refusal=True)
-        reply = self._price(reply)
+        reply = self._price(reply, call.request.model)
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
         call.client.account.note_billed(reply)
@@ -321,6 +330,8 @@ class Gateway:
             await self._face.stop()
             self._face, self.base_url = None, ""
         await self.provider.aclose()
+        if self.judge is not None:
+            await self.judge.aclose()
         if self.journal is not None:
             try:
                 await self.journal.aclose()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from harness.errors import ConfigurationError
+from harness.errors import raise_if_any
 from harness.llm.budget import Budget, unknown_price
 from harness.llm.calls import Provider, Request
 from harness.llm.limits import Limits
@@ -17,17 +17,20 @@ def make_limits(settings: Settings) -> Limits:
     return Limits(settings.rpm, settings.tpm)
 
 
-def make_budget(settings: Settings, provider: Provider, prices: Overrides) -> Budget | None:
+def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overrides) -> Budget | None:
     """The budget, if there is one. Raises `ConfigurationError` for a cost limit on a model without a known price."""
     if settings.max_cost is None and settings.max_calls is None and settings.max_tokens is None:
         return None
-    price = _prices(provider, prices)
-    if settings.max_cost is not None and price(Request((), provider.model)) is None:
-        raise ConfigurationError(unknown_price(provider.model))
+    price = _prices(providers, prices)
+    if settings.max_cost is not None:
+        unknown = [one.model for one in providers if price(Request((), one.model)) is None]
+        raise_if_any(map(unknown_price, unknown))
     return Budget(settings.max_cost, settings.max_calls, settings.max_tokens, price)
 
 
-def _prices(provider: Provider, prices: Overrides) -> Callable[[Request], Price | None]:
-    if provider.name == "rehearsal":
-        return lambda _request: Price(0.0, 0.0)
-    return lambda request: price_of(request.model, prices)
+def _prices(providers: Sequence[Provider], prices: Overrides) -> Callable[[Request], Price | None]:
+    free = {one.model for one in providers if one.name == "rehearsal"}
+    nothing_bought = len(free) == len(providers)  # embeddings, which have a model of their own, are free too then
+    return lambda request: (
+        Price(0.0, 0.0) if nothing_bought or request.model in free else price_of(request.model, prices)
+    )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness.llm.prices import Price
 from harness.llm.retry import RetryPolicy
 from harness.plugin.estimating import ANY_REPLY, REPLY_TOKENS, Amount, Estimate, GroupEstimate
 from harness.plugin.progress import thousands
@@ -26,7 +27,7 @@ def lines(estimate: Estimate) -> Iterator[str]:
     """The table per group, and what it rests on."""
     yield HEAD
     yield from _wrapped(
-        f"Engine {estimate.engine}, model {estimate.model}, mode {estimate.mode}, {estimate.reps} reps, "
+        f"Engine {estimate.engine}, model {_models(estimate)}, mode {estimate.mode}, {estimate.reps} reps, "
         f"seed {estimate.seed}."
     )
     for fault in estimate.faults:
@@ -36,6 +37,11 @@ def lines(estimate: Estimate) -> Iterator[str]:
         yield from _table(columns[start : start + ACROSS])
     for note in notes(estimate):
         yield from _wrapped(note)
+
+
+def _models(estimate: Estimate) -> str:
+    judge = "" if estimate.judge_model is None else f", judged by {estimate.judge_model}"
+    return f"{estimate.model}{judge}"
 
 
 def _wrapped(text: str) -> list[str]:
@@ -92,12 +98,8 @@ def notes(estimate: Estimate) -> Iterator[str]:
     if estimate.price_reason is not None:
         yield f"Price unknown: {estimate.price_reason}."
     elif estimate.price is not None:
-        price = estimate.price
-        dated = f" as listed on {price.as_of}" if price.as_of else ""
-        yield (
-            f"Price: ${price.input:g} per million tokens in, ${price.output:g} out{dated}; "
-            "no discount for cached prompts."
-        )
+        judge = "" if estimate.judge_price is None else f"; the judge {_listed(estimate.judge_price)}"
+        yield f"Price: {_listed(estimate.price)}{judge}; no discount for cached prompts."
     yield "Tokens in: the rehearsed prompts' characters / 4; longer replies make later prompts longer."
     yield f"Tokens out are assumed, a call: {_assumed(estimate)}. Models that think write more."
     yield f"Minutes, at least: {_pace(estimate)}."
@@ -106,6 +108,11 @@ def notes(estimate: Estimate) -> Iterator[str]:
         f"empty, cut or malformed is asked for again, up to {AGAIN - 1} times: were all, {AGAIN} times the most, "
         f"{AGAIN * estimate.total.most.calls:,} calls."
     )
+
+
+def _listed(price: Price) -> str:
+    dated = f" as listed on {price.as_of}" if price.as_of else ""
+    return f"${price.input:g} per million tokens in, ${price.output:g} out{dated}"
 
 
 def _assumed(estimate: Estimate) -> str:
@@ -130,9 +137,10 @@ def _one(estimate: Estimate) -> dict[str, Any]:
     return {
         **{
             name: getattr(estimate, name)
-            for name in ("experiment", "mode", "reps", "engine", "model", "seed", "price_reason")
+            for name in ("experiment", "mode", "reps", "engine", "model", "judge_model", "seed", "price_reason")
         },
         "price": None if estimate.price is None else asdict(estimate.price),
+        "judge_price": None if estimate.judge_price is None else asdict(estimate.judge_price),
         "pace": asdict(estimate.pace),
         "reply_tokens": {kind: REPLY_TOKENS.get(kind, ANY_REPLY) for kind in kinds},
         "asked_again_at_most": AGAIN - 1,

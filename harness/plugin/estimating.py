@@ -110,6 +110,8 @@ class Estimate:
     price: Price | None
     price_reason: str | None
     faults: tuple[str, ...] = ()
+    judge_model: str | None = None
+    judge_price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,19 @@ class Bill:
             name = one.model or model
             largest[name] = max(largest.get(name, 1), one.largest)
         self.model = model
-        self._prices = {name: price_of(name, overrides) for name in largest}
+        self._prices = {
+            name: Price(0.0, 0.0) if self._is_free(name) else price_of(name, overrides) for name in largest
+        }
         reasons = [self._reason(name, tokens, overrides) for name, tokens in largest.items()]
         self.reason = next((reason for reason in reasons if reason is not None), None)
 
+    def _is_free(self, name: str) -> bool:
+        """Whether it is a judge that was asked for in earnest, and costs nothing."""
+        return name != self.model and name.partition(":")[0] == "rehearsal"
+
     def _reason(self, name: str, tokens: int, overrides: Overrides) -> str | None:
+        if self._is_free(name):
+            return None
         if name.partition(":")[0] == "rehearsal":
             return NO_MODEL
         return charged(Reply("", model=name, tokens_in=tokens), name, overrides).cost_reason
@@ -151,6 +161,10 @@ class Bill:
     def price(self) -> Price | None:
         """Of the model under study."""
         return self._prices[self.model]
+
+    def price_of(self, model: str) -> Price | None:
+        """Of one that was asked for something; ``None`` where it is not known, or was asked for nothing."""
+        return self._prices.get(model)
 
     def dollars(self, like: Taken, tokens_in: int, tokens_out: int) -> float | None:
         """What calls ``like`` these cost."""

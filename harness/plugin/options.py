@@ -41,6 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "azure:DEPLOYMENT, openrouter:MODEL or anthropic:MODEL; their keys come from the environment",
     )
     add("--model-base-url", metavar="URL", help="endpoint of the model (default: the provider's own)")
+    add(
+        "--judge-model",
+        metavar="PROVIDER:MODEL",
+        help="who scores propositions and extracts what is counted, in place of --model (default: the same model)",
+    )
+    add("--judge-base-url", metavar="URL", help="endpoint of the judge's model (default: the provider's own)")
     add("--temperature", type=float, metavar="T", help="sampling temperature (default: the provider's own)")
     add("--seed", type=int, default=0, metavar="N", help="seed of order and rehearsal (default: 0)")
     add(
@@ -80,6 +86,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--resume", metavar="RUN", help="go on with this run, and with no other")
     add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
+    add(
+        "--exploratory",
+        action="store_true",
+        help="allow what a locked plan does not (more repetitions, another run); the record and the summary say so",
+    )
     add(
         "--estimate",
         action="store_true",
@@ -145,6 +156,8 @@ def settings_of(config: pytest.Config) -> Settings:
         engine=option("engine"),
         model=option("model"),
         base_url=option("model_base_url"),
+        judge_model=option("judge_model"),
+        judge_base_url=option("judge_base_url"),
         temperature=temperature,
         seed=option("seed"),
         provider_seed=option("provider_seed"),
@@ -158,6 +171,7 @@ def settings_of(config: pytest.Config) -> Settings:
         sources=sources,
         resume=option("resume"),
         fresh=option("fresh"),
+        exploratory=option("exploratory"),
         sentry_content=option("sentry_content"),
     )
 

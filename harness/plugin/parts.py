@@ -8,6 +8,7 @@ from collections.abc import Callable
 from harness.engines import Engine
 from harness.errors import ConfigurationError
 from harness.execution.desk import Parts
+from harness.llm.calls import Provider
 from harness.llm.gateway import Gateway
 from harness.llm.journal import Journal
 from harness.plugin.bounds import make_budget, make_limits
@@ -31,16 +32,32 @@ def make_gateway(settings: Settings) -> Gateway:
 
     prices = find_prices(settings.prices)
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
+    judge = make_judge(settings, provider)
     return Gateway(
         provider,
+        judge=judge,
         concurrency=settings.concurrency,
         temperature=settings.temperature,
-        budget=make_budget(settings, provider, prices),
+        budget=make_budget(settings, [provider, *([judge] if judge else [])], prices),
         limits=make_limits(settings),
         provider_seed=settings.provider_seed,
-        price=lambda reply: charged(reply, provider.model, prices),
+        price=lambda reply, asked: charged(reply, asked or provider.model, prices),
         journal=Journal(settings.results_dir / "journal"),
     )
+
+
+def make_judge(settings: Settings, player: Provider) -> Provider | None:
+    """The model that scores, where it is another than the one that plays. Raises `ConfigurationError`."""
+    from harness.llm.providers import make_provider
+
+    if settings.judge_model is None:
+        return None
+    judge = make_provider(settings.judge_model, seed=settings.seed, base_url=settings.judge_base_url)
+    return None if _place(judge) == _place(player) else judge
+
+
+def _place(provider: Provider) -> tuple[str, str, str | None]:
+    return provider.name, provider.model, getattr(provider, "base_url", None)
 
 
 def make_observers(settings: Settings, warn: Callable[[str], None]) -> Observers:
@@ -71,6 +88,6 @@ def make_engine(name: str, settings: Settings) -> Engine:
 def workers(settings: Settings) -> int:
     """Processes for an engine that needs them: one per processor, more where replies are awaited."""
     processors = os.cpu_count() or 1
-    if settings.workers is not None or settings.model == "rehearsal":
+    if settings.workers is not None or {settings.model, settings.judge_model} <= {"rehearsal", None}:
         return settings.workers or processors
     return min(WAITING_PER_PROCESSOR * processors, settings.concurrency or WAITING_PER_PROCESSOR * processors)

@@ -14,6 +14,7 @@ from harness.execution.desk import Parts
 from harness.execution.runs import Conclusion
 from harness.llm.gateway import Gateway
 from harness.llm.kinds import OUTCOME_KINDS
+from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.observing import CallRecord
 from harness.llm.prices import find_prices
 from harness.llm.providers import known_names, make_provider
@@ -70,7 +71,8 @@ class Rehearsal:
         self._asked, self._seconds, self._prices = asked, seconds_per_call, find_prices(asked.prices)
         self._tally = Tally(asked.judge_model or "")
         self.settings = replace(
-            asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None, results_dir=folder, out=None, resume=None, fresh=False,
+            asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None,
+            results_dir=folder, out=None, resume=None, fresh=False,
             concurrency=Settings().concurrency, rpm=None, tpm=None, max_cost=None, max_calls=None, max_tokens=None,
         )  # fmt: skip
 

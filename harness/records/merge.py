@@ -208,7 +208,8 @@ def _provenance(
 
 
 def _is_rehearsal(metadata: Mapping[str, Any]) -> bool:
-    return "rehearsal" in (metadata.get("provider"), (metadata.get("settings") or {}).get("provider"))
+    settings = metadata.get("settings") or {}
+    return "rehearsal" in (metadata.get("provider"), settings.get("provider"), settings.get("judge_provider"))
 
 
 def _where(problem: Any) -> str:

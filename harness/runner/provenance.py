@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script
 from harness.llm.addresses import without_password
 from harness.llm.calls import Provider
+from harness.llm.snapshots import bare
+from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script
 from harness.records import fingerprint
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
@@ -194,6 +195,11 @@ def session_settings(settings: Settings, provider: Provider, judge: Provider | N
             "judge_base_url": _address(judge, settings.judge_base_url),
         }
     return found
+
+
+def judge_is_player(provider: Provider, judge: Provider | None) -> bool:
+    """Whether one model plays and judges, be it bought from two sellers."""
+    return judge is None or bare(judge.model) == bare(provider.model)
 
 
 def _address(provider: Provider, asked: str | None) -> str | None:

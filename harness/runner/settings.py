@@ -22,14 +22,18 @@ class Settings:
     ``rpm`` and ``tpm`` are calls and tokens per minute, ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens``
     what the session may spend; ``None`` is no limit, none of them belongs to a run's identity. ``provider_seed`` is
     what each sample's own seed at the provider is derived from, ``prices`` a file of the user's own prices.
-    ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of processes of an engine that needs
-    them. ``checkout`` is a TinyTroupe checkout, ``sources`` where studies read their words from.
+    ``judge_model`` scores what the model plays; ``None``: the same model does. ``exploratory`` lets a session go beyond
+    a locked plan, labelled so. ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of
+    processes of an engine that needs them. ``checkout`` is a TinyTroupe checkout, ``sources``
+    where studies read their words from.
     """
 
     mode: str | None = None
     engine: str = "embedded"
     model: str = "rehearsal"
     base_url: str | None = None
+    judge_model: str | None = None
+    judge_base_url: str | None = None
     temperature: float | None = None
     seed: int = 0
     provider_seed: int | None = None
@@ -47,6 +51,7 @@ class Settings:
     sources: Sources = field(default_factory=Sources)
     resume: str | None = None
     fresh: bool = False
+    exploratory: bool = False
     sentry_content: bool = False
 
     @property
