@@ -1,6 +1,18 @@
-"""Layer 1: statistics. SciPy computes; here is chosen, named and explained."""
+"""Layer 1: statistics. SciPy and statsmodels compute; here is chosen, named and explained."""
 
+from harness.stats.analysis import analyse
+from harness.stats.consistency import Verdict, consistency
 from harness.stats.describe import describe, summarise
 from harness.stats.welch import compare, preload, reasons, welch
 
-__all__ = ["compare", "describe", "preload", "reasons", "summarise", "welch"]
+__all__ = [
+    "Verdict",
+    "analyse",
+    "compare",
+    "consistency",
+    "describe",
+    "preload",
+    "reasons",
+    "summarise",
+    "welch",
+]

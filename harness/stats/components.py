@@ -1,0 +1,158 @@
+"""How much of the scatter of scores is due to trials, personas, blocks that answer differently, and the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.errors import HarnessError
+from harness.model import Dataset, Observation
+from harness.stats.blocked import Layout, layout
+from harness.stats.student import variance
+from harness.stats.within import pooled_variance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Variances, in squared points. ``block_arm`` is that of the true difference between blocks.
+
+    ``residual`` is of one persona's score in one trial; 0 where a metric has one score per trial, since all of its
+    scatter within a block then counts as the trial's. ``notes`` name what was estimated below 0 and set to 0.
+    """
+
+    trial: float
+    person: float
+    block_arm: float
+    residual: float
+    notes: tuple[str, ...] = ()
+
+    def of_trial(self, people: int) -> float:
+        """Variance of the mean of one trial with ``people`` personas, around its block and arm."""
+        return self.trial + self.residual / max(people, 1)
+
+    def of_difference(self, reps: float, people: int) -> float:
+        """Variance of one block's difference with ``reps`` trials in each arm."""
+        return self.block_arm + 2 * self.of_trial(people) / reps
+
+
+class Sizes(NamedTuple):
+    """A design: ``reps`` per arm of each block, and ``people`` per panel (0: one score per trial)."""
+
+    reps: int
+    panels: int
+    proposals: int
+    people: int
+
+    @property
+    def blocks(self) -> int:
+        return self.panels * self.proposals
+
+    @property
+    def trials(self) -> int:
+        """Per arm."""
+        return self.blocks * self.reps
+
+
+def observed(dataset: Dataset, metric: str, treatment: str) -> Components:
+    """The components of ``metric`` in the first group and ``treatment``, by the method of moments (ANOVA).
+
+    Exact expectations when nothing is missing; with missing scores, mean reciprocal numbers stand for the sizes.
+    Raises `HarnessError` when no block and arm has two trials, or there are fewer than two blocks.
+    """
+    arms = (dataset.groups[0], treatment)
+    found = layout(dataset, metric, *arms)
+    between, _ = pooled_variance([cell for b in found.complete for cell in (b.control, b.treatment)])
+    if between is None or len(found.complete) < 2:
+        raise HarnessError(
+            f"{metric} of {dataset.experiment}: {len(found.complete)} blocks with both arms, and "
+            f"{'no' if between is None else 'some'} cell with two trials; expected two blocks and two reps or more, "
+            "without which the variances cannot be told apart."
+        )
+    kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
+    residual, person = _of_persons(kept)
+    per_trial = fmean(1 / n for n in _sizes(kept)) if residual else 0.0
+    trial = between - residual * per_trial
+    block_arm = variance(found.differences) - between * _reciprocal_reps(found)
+    return _above_zero(trial=trial, person=person, block_arm=block_arm, residual=residual)
+
+
+def sizes(dataset: Dataset, metric: str) -> Sizes:
+    """The design that ``dataset`` expected of ``metric``."""
+    expected = list(dataset.of(metric))
+    people = [len({o.person for o in expected if o.panel == p and o.person}) for p in _panels(expected)]
+    return Sizes(
+        reps=len({one.rep for one in expected}),
+        panels=len(people),
+        proposals=len({one.proposal for one in expected}),
+        people=max(people, default=0),
+    )
+
+
+def _above_zero(**found: float) -> Components:
+    below = tuple(
+        f"{name.replace('_', ' × ')} variance estimated at {value:.3g}, taken as 0"
+        for name, value in found.items()
+        if value < 0
+    )
+    return Components(**{name: max(0.0, value) for name, value in found.items()}, notes=below)
+
+
+def _reciprocal_reps(found: Layout) -> float:
+    return fmean(1 / len(block.control) + 1 / len(block.treatment) for block in found.complete)
+
+
+def _sizes(kept: Sequence[Observation]) -> list[int]:
+    """Scores of each trial."""
+    trials = [one.trial for one in kept]
+    return [trials.count(trial) for trial in dict.fromkeys(trials)]
+
+
+def _panels(found: Sequence[Observation]) -> list[int]:
+    return sorted({one.panel for one in found})
+
+
+def _of_persons(kept: Sequence[Observation]) -> tuple[float, float]:
+    """Residual and persona variance, from the additive fit of trials and personas in each panel."""
+    if all(one.person is None for one in kept):
+        return 0.0, 0.0
+    fits = [_additive([one for one in kept if one.panel == panel]) for panel in _panels(kept)]
+    df = sum(fit.df for fit in fits)
+    if df < 1:
+        return 0.0, 0.0
+    residual = math.fsum(fit.squares for fit in fits) / df
+    spreads = [variance(fit.persons) - residual * fit.reciprocal for fit in fits if len(fit.persons) > 1]
+    return residual, fmean(spreads) if spreads else 0.0
+
+
+class _Fit(NamedTuple):
+    """Sum of squares that remain, its degrees of freedom, the personas' effects, and the mean of 1 / their trials."""
+
+    squares: float
+    df: int
+    persons: list[float]
+    reciprocal: float
+
+
+def _additive(kept: Sequence[Observation]) -> _Fit:
+    import numpy as np
+
+    trials, persons = sorted({one.trial for one in kept}), sorted({str(one.person) for one in kept})
+    design = np.zeros((len(kept), len(trials) + len(persons)))
+    for row, one in enumerate(kept):
+        design[row, trials.index(one.trial)] = design[row, len(trials) + persons.index(str(one.person))] = 1
+    values = np.array([one.value for one in kept], dtype=float)
+    effects, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
+    rest: np.ndarray = values - design @ effects
+    counts = design[:, len(trials) :].sum(axis=0)
+    return _Fit(
+        float(rest @ rest),
+        len(kept) - int(rank),
+        [float(effect) for effect in effects[len(trials) :]],
+        float((1 / counts).mean()),
+    )

@@ -1,0 +1,173 @@
+"""Outcomes that happen or do not: counts of each arm, and exact tests that respect the blocks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from harness.model import Dataset, Observation
+from harness.stats.estimands import FIXED_SET
+from harness.stats.results import Estimate, Interval
+from harness.stats.signflip import sign_flip
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """``events`` of ``of`` that could have been. Shows as ``1 of 36``: a share never stands without its denominator."""
+
+    events: int
+    of: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.events <= self.of:
+            raise ValueError(f"{self.events} of {self.of}: expected a count between 0 and its denominator")
+
+    def __str__(self) -> str:
+        return f"{self.events} of {self.of}"
+
+    def __add__(self, other: Count) -> Count:
+        return Count(self.events + other.events, self.of + other.of)
+
+    @property
+    def share(self) -> float | None:
+        return self.events / self.of if self.of else None
+
+    def interval(self, confidence: float = 0.95) -> Interval | None:
+        """Clopper & Pearson's (1934), for independent ones; ``None`` for 0 of 0. Never of zero width."""
+        if not self.of:
+            return None
+        from scipy import stats
+
+        found = stats.binomtest(self.events, self.of).proportion_ci(confidence, method="exact")
+        return Interval(float(found.low), float(found.high), confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class CountComparison:
+    """One event in two arms. ``test`` is exact; ``note`` says when denominators differ or events are few."""
+
+    event: str
+    metric: str
+    control: str
+    treatment: str
+    counts: tuple[Count, Count]
+    test: Estimate
+    note: str | None = None
+
+
+FEW = 5
+"""Fewer events than this in both arms together carry no claim, whatever the p."""
+
+
+def compare_counts(
+    dataset: Dataset, metric: str, treatment: str, event: Callable[[float], bool], name: str
+) -> CountComparison:
+    """How often ``event`` holds of the values of ``metric`` in the first group and in ``treatment``.
+
+    One value per trial: the stratified exact test. Values per person share trials, so they are not counted one by one
+    there: the exact sign-flip test runs on the difference of shares of each block.
+    """
+    control = dataset.groups[0]
+    by_block = _by_block(dataset, metric, (control, treatment), event)
+    whole = tuple(sum((pair[arm] for pair in by_block), Count(0, 0)) for arm in (0, 1))
+    if any(one.person is not None for one in dataset.of(metric)):
+        shares = [(pair[0].share, pair[1].share) for pair in by_block]
+        test = sign_flip([two - one for one, two in shares if one is not None and two is not None])
+    else:
+        test = stratified(by_block)
+    counts = (whole[0], whole[1])
+    return CountComparison(name, metric, control, treatment, counts, test, count_note(counts))
+
+
+def count_note(counts: Sequence[Count]) -> str | None:
+    """What a reader must know of these counts before any share of them; ``None`` when there is nothing."""
+    notes = []
+    if len({count.of for count in counts}) > 1:
+        notes.append(f"denominators differ: {' and '.join(str(count.of) for count in counts)}")
+    events = sum(count.events for count in counts)
+    if events < FEW:
+        total = sum(count.of for count in counts)
+        notes.append(f"{events} event{'s' * (events != 1)} of {total}: too few to support a claim")
+    return "; ".join(notes) or None
+
+
+def stratified(blocks: Sequence[tuple[Count, Count]]) -> Estimate:
+    """Exact conditional test of no difference in any block: Fisher's, with all margins of each block fixed.
+
+    ``blocks`` are (control, treatment). The treatment's events are a sum of independent hypergeometric numbers
+    (Gart 1970); the two-sided p adds the outcomes that are no likelier than the one seen. ``difference`` is that of
+    the shares, weighted as Mantel and Haenszel (1959) do.
+    """
+    import numpy as np
+
+    kept = [pair for pair in blocks if pair[0].of and pair[1].of]
+    asked = Estimate(
+        "exact conditional, stratified by block", FIXED_SET, "trials", sum(a.of + b.of for a, b in kept)
+    )
+    if not kept:
+        return _without(asked, "no block has both arms")
+    informative = [pair for pair in kept if 0 < pair[0].events + pair[1].events < pair[0].of + pair[1].of]
+    difference = _mantel_haenszel(kept)
+    if not informative:
+        return _without(asked, "in no block do events and non-events both occur", difference)
+    law = reduce(np.convolve, [_hypergeometric(*pair) for pair in informative])
+    lowest = sum(max(0, a.events + b.events - a.of) for a, b in informative)
+    seen = law[sum(b.events for _, b in informative) - lowest]
+    p = float(min(1.0, law[law <= seen * (1 + 1e-7)].sum()))
+    return Estimate(asked.method, asked.estimand, asked.unit, asked.n, difference, p=p)
+
+
+def mcnemar(pairs: Iterable[tuple[bool, bool]]) -> Estimate:
+    """McNemar's (1947) exact test of pairs (control, treatment): the discordant ones are fair coins under the null."""
+    from scipy import stats
+
+    tally = Counter((bool(one), bool(other)) for one, other in pairs)
+    n, gained, lost = tally.total(), tally[(False, True)], tally[(True, False)]
+    asked = Estimate("McNemar, exact", FIXED_SET, "pairs", n, note=f"{gained} gained, {lost} lost")
+    if not gained + lost:
+        return _without(asked, "no pair differs", 0.0 if n else None)
+    p = float(stats.binomtest(gained, gained + lost).pvalue)
+    return Estimate(asked.method, asked.estimand, asked.unit, n, (gained - lost) / n, p=p, note=asked.note)
+
+
+def _by_block(
+    dataset: Dataset, metric: str, arms: tuple[str, str], event: Callable[[float], bool]
+) -> list[tuple[Count, Count]]:
+    found = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
+    blocks = sorted({one.block for one in found})
+    return [(_count(found, block, arms[0], event), _count(found, block, arms[1], event)) for block in blocks]
+
+
+def _count(
+    found: Sequence[Observation], block: tuple[int, int], arm: str, event: Callable[[float], bool]
+) -> Count:
+    values = [one.value for one in found if (one.block, one.group) == (block, arm) and one.value is not None]
+    return Count(sum(map(bool, map(event, values))), len(values))
+
+
+def _hypergeometric(one: Count, other: Count) -> np.ndarray:
+    """Probabilities of each possible number of the other arm's events, from the smallest."""
+    import numpy as np
+    from scipy import stats
+
+    events = one.events + other.events
+    possible = np.arange(max(0, events - one.of), min(events, other.of) + 1)
+    return stats.hypergeom(one.of + other.of, events, other.of).pmf(possible)
+
+
+def _mantel_haenszel(blocks: Sequence[tuple[Count, Count]]) -> float:
+    weights = [a.of * b.of / (a.of + b.of) for a, b in blocks]
+    differences = [b.events / b.of - a.events / a.of for a, b in blocks]
+    return sum(w * d for w, d in zip(weights, differences, strict=True)) / sum(weights)
+
+
+def _without(asked: Estimate, reason: str, difference: float | None = None) -> Estimate:
+    return Estimate(
+        asked.method, asked.estimand, asked.unit, asked.n, difference, reason=reason, note=asked.note
+    )

@@ -1,0 +1,200 @@
+"""How often a design would find an effect, and what it takes to find it often enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.stats.components import Components, Sizes
+from harness.stats.results import Interval
+from harness.stats.simulation import blocked_many, simulate
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ALPHA = 0.05
+RUNS = 2000
+MOST = 1000
+"""No design beyond so many reps, personas per panel or proposals is offered."""
+_AT_ONCE = 2_000_000
+"""Scores per arm that are simulated together: 16 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """The share of simulated experiments whose primary p was at most ``alpha``, with its Monte-Carlo 99 % interval.
+
+    ``limit`` is the power that endless reps of the same blocks would have.
+    """
+
+    power: float
+    interval: Interval
+    runs: int
+    effect: float
+    design: Sizes
+    limit: float
+    alpha: float = ALPHA
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """One size of the design, the others left as they are. ``needed`` is ``None`` with the reason where none is enough.
+
+    ``power`` is the simulated one of ``needed``; ``limit`` what endless growth of this size alone would reach.
+    """
+
+    name: str
+    now: int
+    needed: int | None
+    power: Power | None
+    limit: float
+    reason: str | None = None
+
+
+def power(
+    components: Components,
+    effect: float,
+    reps: int,
+    panels: int,
+    proposals: int,
+    people: int,
+    runs: int = RUNS,
+    rng: np.random.Generator | None = None,
+    *,
+    alpha: float = ALPHA,
+) -> Power:
+    """Power of the primary analysis for a true difference of ``effect`` points, by ``runs`` simulated experiments.
+
+    ``reps`` are trials per block and arm, ``people`` personas per panel (0 where a metric has one score per trial).
+    Scores are simulated with personas, trials, block × arm and residual, and analysed as `blocked` does. Without
+    ``rng`` the generator has seed 0. Raises `ValueError` for fewer than two blocks, or a size below 1.
+    """
+    design = Sizes(reps, panels, proposals, people)
+    if min(reps, panels, proposals) < 1 or people < 0 or design.blocks < 2 or runs < 1:
+        raise ValueError(f"{design}, {runs} runs: expected sizes of 1 or more and two blocks or more")
+    found = _rejections(components, effect, design, runs, rng, alpha)
+    limit = exact_power(components, effect, design._replace(reps=0), alpha)
+    return Power(found / runs, monte_carlo(found, runs), runs, effect, design, limit, alpha)
+
+
+def exact_power(components: Components, effect: float, design: Sizes, alpha: float = ALPHA) -> float:
+    """Power of the paired t on block differences by the noncentral t (Cohen 1988, §2.5); ``reps=0`` means endless."""
+    from scipy import stats
+
+    variance = (
+        components.block_arm if design.reps == 0 else components.of_difference(design.reps, design.people)
+    )
+    if variance == 0:
+        return 1.0 if effect else 0.0
+    df = design.blocks - 1
+    shift = abs(effect) * math.sqrt(design.blocks / variance)
+    critical = float(stats.t.ppf(1 - alpha / 2, df))
+    above, below = stats.nct.sf(critical, df, shift), stats.nct.cdf(-critical, df, shift)
+    return float(above + (below if math.isfinite(below) else 0.0))
+
+
+def needed(
+    components: Components,
+    effect: float,
+    design: Sizes,
+    wanted: float = 0.8,
+    runs: int = RUNS,
+    seed: int = 0,
+    *,
+    alpha: float = ALPHA,
+) -> tuple[Lever, ...]:
+    """The least reps, personas per panel and proposals, each alone, whose power is ``wanted``.
+
+    The size is found by `exact_power`, and its power is then simulated. More reps take away the variance of trials
+    and replies, more personas that of replies alone; the block × arm variance only yields to more blocks. Another
+    persona or proposal also changes what the difference is claimed for.
+    """
+    endless_people = replace(components, residual=0.0)
+    levers: list[tuple[str, int, Callable[[int], Sizes], float]] = [
+        (
+            "reps",
+            design.reps,
+            lambda size: design._replace(reps=size),
+            exact_power(components, effect, design._replace(reps=0), alpha),
+        ),
+        (
+            "proposals",
+            design.proposals,
+            lambda size: design._replace(proposals=size),
+            1.0 if effect else alpha,
+        ),
+    ]
+    if design.people:
+        people = exact_power(endless_people, effect, design, alpha)
+        levers.insert(
+            1, ("people per panel", design.people, lambda size: design._replace(people=size), people)
+        )
+    return tuple(
+        _lever(name, now, sized, limit, components, effect, wanted, runs, seed, alpha)
+        for name, now, sized, limit in levers
+    )
+
+
+def _lever(
+    name: str,
+    now: int,
+    sized: Callable[[int], Sizes],
+    limit: float,
+    components: Components,
+    effect: float,
+    wanted: float,
+    runs: int,
+    seed: int,
+    alpha: float,
+) -> Lever:
+    import numpy as np
+
+    def enough(size: int) -> bool:
+        return sized(size).blocks >= 2 and exact_power(components, effect, sized(size), alpha) >= wanted
+
+    if limit <= wanted or not enough(MOST):
+        reason = (
+            f"no number is enough: power tends to {limit:.2f}" if limit <= wanted else f"more than {MOST}"
+        )
+        return Lever(name, now, None, None, limit, reason)
+    size = _least(enough, MOST)
+    rng = np.random.default_rng(seed)
+    return Lever(name, now, size, power(components, effect, *sized(size), runs, rng, alpha=alpha), limit)
+
+
+def _least(enough: Callable[[int], bool], high: int) -> int:
+    """The least size that is enough; ``high`` is, and what is above one that is enough is so too."""
+    low = 0
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _rejections(
+    components: Components,
+    effect: float,
+    design: Sizes,
+    runs: int,
+    rng: np.random.Generator | None,
+    alpha: float,
+) -> int:
+    import numpy as np
+
+    rng = rng or np.random.default_rng(0)
+    size = max(1, _AT_ONCE // (design.trials * max(design.people, 1)))
+    found = 0
+    for start in range(0, runs, size):
+        arms = simulate(components, effect, design, min(size, runs - start), rng)
+        found += int(np.count_nonzero(blocked_many(*arms).p <= alpha))
+    return found
+
+
+def monte_carlo(events: int, runs: int, level: float = 0.99) -> Interval:
+    """Clopper–Pearson bounds of a simulated share."""
+    from scipy import stats
+
+    found = stats.binomtest(events, runs).proportion_ci(level, method="exact")
+    return Interval(float(found.low), float(found.high), level)

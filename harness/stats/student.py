@@ -1,0 +1,69 @@
+"""Student's t from an estimate and its standard error; what is not defined stays ``None``, with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from harness.stats.results import Estimate, Interval
+
+_ROUNDING = 1e-9
+"""Values that differ by less, relative to their size, are equal but for rounding."""
+
+
+def answered(asked: Estimate, difference: float, se: float, df: float, confidence: float) -> Estimate:
+    """``asked`` with ``difference``, its two-sided p against 0 and its interval, by Student's t with ``df``.
+
+    A standard error of 0 leaves p and interval ``None``: an interval of zero width claims what no data show.
+    """
+    if not se > 0 or not math.isfinite(se) or not math.isfinite(difference):
+        reason = "the values that it is computed from do not vary, so their spread says nothing of chance"
+        return replace(asked, difference=difference, reason=asked.reason or reason)
+    p = p_value(difference / se, df)
+    limits = interval(difference, se, df, confidence)
+    return replace(asked, difference=difference, se=se, df=float(df), p=p, interval=limits)
+
+
+def p_value(t: float, df: float) -> float:
+    """Two-sided."""
+    from scipy import stats
+
+    return float(2 * stats.t.sf(abs(t), df))
+
+
+def interval(centre: float, se: float, df: float, confidence: float) -> Interval:
+    half = critical(df, confidence) * se
+    return Interval(centre - half, centre + half, confidence)
+
+
+def critical(df: float, confidence: float) -> float:
+    """The t that leaves (1 − confidence) / 2 on either side."""
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + confidence) / 2, df))
+
+
+def one_sample(asked: Estimate, differences: Sequence[float], confidence: float) -> Estimate:
+    """The paired t-test: the mean of ``differences`` against 0 with n − 1 degrees of freedom (Student 1908)."""
+    n = len(differences)
+    if n < 2:
+        mean = differences[0] if differences else None
+        return replace(asked, n=n, difference=mean, reason=f"needs 2 or more {asked.unit}; there are {n}")
+    se = deviation(differences) / math.sqrt(n)
+    return answered(replace(asked, n=n), fmean(differences), se, n - 1, confidence)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Sample standard deviation; exactly 0 when the values are equal but for rounding. Needs two values."""
+    return math.sqrt(variance(values))
+
+
+def variance(values: Sequence[float]) -> float:
+    """Sample variance (n − 1), independent of the values' order; 0 when they are equal but for rounding."""
+    low, high = min(values), max(values)
+    if high - low <= _ROUNDING * max(abs(low), abs(high)) or high - low < 1e-12:
+        return 0.0
+    mean = fmean(values)
+    return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)

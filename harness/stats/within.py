@@ -1,0 +1,42 @@
+"""The same difference as the primary one, with the spread between reps of a block as its error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from harness.stats.blocked import Block, Layout
+from harness.stats.estimands import FIXED_SET
+from harness.stats.results import Estimate
+from harness.stats.student import answered, variance
+
+
+def within_blocks(found: Layout, confidence: float = 0.95) -> Estimate:
+    """Mean of block differences; error pooled over trials of the same block and arm (two-way ANOVA, Fisher 1925).
+
+    Degrees of freedom are the trials less the block × arm cells. For the fixed set alone it is exact where the
+    spread is equal in all cells; it says nothing beyond these blocks, and needs two reps or more.
+    """
+    asked = Estimate("t on reps within blocks", FIXED_SET, "trials", 0)
+    blocks = found.complete
+    cells = [cell for block in blocks for cell in (block.control, block.treatment)]
+    asked = replace(asked, n=sum(map(len, cells)))
+    pooled, df = pooled_variance(cells)
+    if pooled is None:
+        return replace(asked, reason="needs 2 or more trials of the same block and arm; there are none")
+    se = math.sqrt(pooled * sum(map(_weight, blocks))) / len(blocks)
+    return answered(asked, fmean(found.differences), se, df, confidence)
+
+
+def pooled_variance(cells: Sequence[Sequence[float]]) -> tuple[float | None, int]:
+    """Variance within ``cells`` and its degrees of freedom; ``None`` where no cell has two values."""
+    df = sum(len(cell) - 1 for cell in cells)
+    if df < 1:
+        return None, 0
+    return math.fsum(variance(cell) * (len(cell) - 1) for cell in cells if len(cell) > 1) / df, df
+
+
+def _weight(block: Block) -> float:
+    return 1 / len(block.control) + 1 / len(block.treatment)
