@@ -98,7 +98,7 @@ class RunBook:
         """
         members: dict[str, list[Entry]] = {}
         for entry in entries:
-            entry = replace(entry, settings={**entry.settings, **self._facts})
+            entry = replace(entry, settings=_with_facts(entry.settings, self._facts))
             self._refuse_two_minds(entry.cell, {**entry.settings, **entry.group_settings})
             members.setdefault(fingerprint(entry.settings), []).append(entry)
         opened = []
@@ -161,9 +161,7 @@ class RunBook:
         return {
             "run_id": entered.run.id,
             "fingerprint": entered.run.fingerprint,
-            **self._first_lines[cell],
-            **facts,
-            **self._facts,
+            **_with_facts({**self._first_lines[cell], **facts}, self._facts),
             "design": entered.design.to_metadata(),
             "settings": dict(entered.settings),
             "group_settings": dict(entered.groups[cell.group]),
@@ -177,13 +175,14 @@ class RunBook:
 
     def _conclude(self, entered: OpenRun) -> Conclusion:
         import harness.stats as stats
+        from harness.instrument import Examiner
 
         files: Sequence[Path] = ()
         try:
             files = files_of_run(self._settings.results_dir, entered.experiment, entered.run.id)
             if not files:
                 return Conclusion(entered.experiment, entered.run.id, (), None, problem="no trial ended")
-            artifact = merge(files, stats=stats)[0]
+            artifact = merge(files, stats=stats, examine=Examiner())[0]
             meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
             if not meta["partial"]:
                 self._registry.finish(entered.run.id)
@@ -195,13 +194,19 @@ class RunBook:
     def _copied(self, files: Sequence[Path]) -> str | None:
         """Write the artifact where ``--out`` wants it too; why that failed, if it did."""
         import harness.stats as stats
+        from harness.instrument import Examiner
 
         try:
             if self._settings.out is not None:
-                merge(files, self._settings.out, stats=stats)
+                merge(files, self._settings.out, stats=stats, examine=Examiner())
         except HarnessError as error:
             return f"--out: {error}"
         return None
+
+
+def _with_facts(own: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """``own``, with the session's facts; what the session leaves open stays as the experiment has it."""
+    return {**own, **{key: value for key, value in facts.items() if value is not None or key not in own}}
 
 
 def _played(record: Mapping[str, Any]) -> Played:

@@ -48,7 +48,8 @@ class Reply:
     ``refusal``: the model, or its provider, declined to answer; ``text`` is what it said instead, maybe nothing.
     ``cost`` is in US dollars, from the provider where it states one, else the gateway's from its price table;
     ``None`` with ``cost_reason`` where it is not known.
-    ``call`` names the call within its trial (kind, request digest, occurrence); the gateway fills it in.
+    ``call`` names the call within its trial (kind, request digest, occurrence), ``attempts`` counts the replies that
+    it took and ``seconds`` is how long this one took, when it was sent; the gateway fills them in.
     """
 
     text: str
@@ -65,6 +66,8 @@ class Reply:
     tokens_written: int = 0
     cost: float | None = None
     cost_reason: str | None = None
+    attempts: int = field(default=1, compare=False)
+    seconds: float = field(default=0.0, compare=False)
 
 
 class Provider(Protocol):

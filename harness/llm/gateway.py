@@ -284,7 +284,8 @@ class Gateway:
                 f"Call {call.site.kind!r} of {client.trial_id}: refused by the model: {reply.text[:200]!r}."
             )
         name = f"{call.site.kind}:{kept.digest}:{kept.number}"
-        return client.give(kept, replace(reply, data=data, call=name))
+        given = replace(reply, data=data, call=name, attempts=kept.draw + 1, seconds=kept.seconds)
+        return client.give(kept, given)
 
     def _record(self, call: _Call, seen: _Seen) -> CallRecord:
         return CallRecord(

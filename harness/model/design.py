@@ -118,7 +118,8 @@ class Measure:
 class Play:
     """How an experiment's trials are played without personas' engines: by a function of its own.
 
-    ``function`` is asynchronous; it takes the `TrialPlan` and the gateway's client of that trial
+    ``check`` gives what is wrong with the experiment, one sentence each, before its first call. ``function`` is
+    asynchronous; it takes the `TrialPlan` and the gateway's client of that trial
     (`harness.llm.calls.ModelClient`), and returns a `TrialResult`. ``calls`` gives, for a `TrialPlan`, the least and
     the most model calls by kind. ``record_type`` is what lines of finished trials are called. With
     ``case_per_trial`` one pytest case stands for one trial, not for a cell: its id has the proposal's ``id``.
@@ -128,6 +129,7 @@ class Play:
     calls: Callable[[Any], tuple[Mapping[str, int], Mapping[str, int]]] | None = None
     record_type: str = "trial_result"
     case_per_trial: bool = False
+    check: Callable[[Any], Iterable[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +237,7 @@ class Experiment:
     ``shuffle_seed`` shuffles them first. ``fragments`` are merged into everyone's persona.
     The first group is the one that the others are compared with. ``play`` plays trials in place of an engine of
     personas, and then nobody need take part; ``settings`` is plain data for it, which identifies the experiment and
-    stands in its records.
+    stands in its records; its calls are sent with ``temperature`` where the session names none.
 
     Raises `ConfigurationError` with every fault at once.
     """
@@ -253,6 +255,7 @@ class Experiment:
     protocol: str = "discussion"
     play: Play | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("groups", "metrics", "fragments"):
@@ -319,7 +322,8 @@ RESERVED = frozenset(
     {
         "type", "run_id", "experiment", "group", "rep", "fingerprint", "mode", "timestamp", "git_commit", "git_dirty",
         "harness_version", "python_version", "engine", "provider", "base_url", "model", "temperature", "seed",
-        "provider_seed", "judge_model", "correction", "interventions", "script", "population", "selection", "design",
+        "provider_seed", "judge_provider", "judge_model", "judge_base_url", "judge_is_player", "exploratory",
+        "correction", "interventions", "script", "population", "selection", "design",
         "settings", "group_settings", "plan", "protocol",
     }
 )  # fmt: skip

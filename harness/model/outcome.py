@@ -48,7 +48,8 @@ class Trial:
 class TrialPlan:
     """Everything that an engine needs to run one trial, frozen and picklable.
 
-    ``settings`` are the experiment's and ``arm`` the group's, for a `Play`; ``record_type`` is what its line is called.
+    ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which sends ``temperature`` with its calls;
+    ``record_type`` is what its line is called.
     """
 
     trial: Trial
@@ -64,6 +65,7 @@ class TrialPlan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     arm: Mapping[str, Any] = field(default_factory=dict)
     record_type: str = "trial_result"
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ def cell(
         proposal=_harness_case.proposal,
         selected=selected_proposals(request.config, experiment),
         arm=group.settings,
+        temperature=state.settings.temperature,
     )
     return CellHandle(plan, state, request.node.nodeid)
 

@@ -83,10 +83,11 @@ def plan_cell(
     proposal: int | None = None,
     selected: tuple[int, ...] | None = None,
     arm: Mapping[str, Any] | None = None,
+    temperature: float | None = None,
 ) -> CellPlan:
     """Every trial of a cell: panels × proposals, in the notebooks' order; with ``proposal`` those about that one.
 
-    ``arm`` are the group's settings, where a fixture changed them.
+    ``arm`` are the group's settings, where a fixture changed them; ``temperature`` is the session's.
 
     Raises `ConfigurationError` for a correction out of range or a population too small to form a panel.
     """
@@ -98,6 +99,8 @@ def plan_cell(
         problems.append(
             f"{owner}: the population {population.source} is empty; expected at least one person."
         )
+    if experiment.play is not None and experiment.play.check is not None:
+        problems += experiment.play.check(experiment)
     if problems:
         raise ConfigurationError(*problems)
     panels = panels_of(experiment, mode, population.personas)
@@ -118,6 +121,7 @@ def plan_cell(
             settings=experiment.settings,
             arm=arm,
             record_type=experiment.play.record_type if experiment.play else "trial_result",
+            temperature=experiment.temperature if temperature is None else temperature,
         )
         for panel, people in enumerate(panels)
         for number, fields in enumerate(proposals)

@@ -126,6 +126,8 @@ def base_settings(plan: CellPlan, *, declared_population: str | None) -> dict[st
 def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, Any]:
     """What only some experiments have. A part of the proposals is a run of its own, never pooled with a whole one."""
     own: dict[str, Any] = {}
+    if experiment.temperature is not None:
+        own["temperature"] = experiment.temperature
     if experiment.play is not None:
         own["play"] = _describe_function(experiment.play.function)
     if experiment.settings:
@@ -153,6 +155,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
     return {
         **plan.experiment.settings,
         **plan.arm,
+        **({} if plan.experiment.temperature is None else {"temperature": plan.experiment.temperature}),
         "experiment": plan.cell.experiment,
         "group": plan.cell.group,
         "rep": plan.cell.rep,
