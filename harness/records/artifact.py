@@ -147,15 +147,16 @@ def _gather_group(
     found.unfinished[group] = dict.fromkeys(design.metrics, 0)
     results: dict[str, list[float]] = {metric: [] for metric in design.metrics}
     due = [_owners(design, panel) for panel in range(len(design.panels))]
+    sizes = [Counter(metric for metric, _ in owners) for owners in due]
     for trial in trials:
         outcome = outcomes.get(trial.id)
         accepted = outcome.accepted if outcome else None
-        _count(found.expected[group], due[trial.panel])
+        _add(sizes[trial.panel], found.expected[group])
         if accepted is not None:
             _gather_trial(found, results, trial, accepted, due[trial.panel])
             found.results[group] = results
             continue
-        _count(found.unfinished[group], due[trial.panel])
+        _add(sizes[trial.panel], found.unfinished[group])
         found.outstanding[group].append({"trial": trial.id, "reason": _why_not(outcome)})
 
 
@@ -164,9 +165,9 @@ def _owners(design: Design, panel: int) -> list[Owner]:
     return [(metric, person) for metric in design.metrics for person in design.expected(panel, metric)]
 
 
-def _count(counts: dict[str, int], owners: Sequence[Owner]) -> None:
-    for metric, _ in owners:
-        counts[metric] += 1
+def _add(sizes: Mapping[str, int], counts: dict[str, int]) -> None:
+    for metric, size in sizes.items():
+        counts[metric] += size
 
 
 def _gather_trial(
@@ -198,9 +199,7 @@ def _gather_trial(
         )
 
 
-def _by_owner(
-    found: Gathered, trial: Trial, record: Mapping[str, Any]
-) -> dict[Owner, Mapping[str, Any]]:
+def _by_owner(found: Gathered, trial: Trial, record: Mapping[str, Any]) -> dict[Owner, Mapping[str, Any]]:
     samples: dict[Owner, Mapping[str, Any]] = {}
     for sample in record.get("samples") or ():
         owner = (sample["metric"], sample.get("person"))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.records.plain import encoded, plain
+from harness.records.plain import encoded, indented, plain
 from harness.records.writer import explained, make_directory
 
 
 def write_atomic(path: Path, data: Any) -> None:
     """Write ``data`` as JSON so that ``path`` holds the old or the new whole, whatever happens meanwhile."""
-    write_whole(
-        path, encoded(json.dumps(plain(data)[0], indent=4, ensure_ascii=False, allow_nan=False)) + b"\n"
-    )
+    try:
+        text = indented(data)
+    except (ValueError, TypeError, RecursionError):
+        text = indented(plain(data)[0])
+    write_whole(path, encoded(text) + b"\n")
 
 
 def write_whole(path: Path, content: bytes) -> None:

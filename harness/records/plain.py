@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -15,6 +16,8 @@ MAX_DEPTH = 60
 """Deeper nesting is cut: Python's own JSON writer gives up at about a thousand levels."""
 
 NOT_SET = "(not set)"
+_FLAT = frozenset({str, int, float, bool, type(None)})
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def plain(value: Any) -> tuple[Any, dict[str, str]]:
@@ -44,6 +47,36 @@ def to_line(record: Mapping[str, Any]) -> bytes:
 def encoded(text: str) -> bytes:
     """JSON text as UTF-8. Half a surrogate pair, which UTF-8 lacks, becomes its JSON escape."""
     return text.encode("utf-8", "backslashreplace")
+
+
+def indented(value: Any, depth: int = 0) -> str:
+    """JSON as ``json.dumps(value, indent=4)`` writes it, but what is flat by the fast encoder, which knows no indent.
+
+    Raises `ValueError` or `TypeError` for what is not plain JSON data.
+    """
+    if not value or not isinstance(value, dict | list | tuple):
+        return _COMPACT.encode(value)
+    mapping = isinstance(value, dict)
+    if mapping and any(type(key) is not str for key in value):
+        raise TypeError("a key is no text")
+    if _FLAT.issuperset(map(type, value.values() if mapping else value)):
+        body = _indenting(depth).encode(value)[1:-1]
+    elif mapping:
+        parts = (f"{_COMPACT.encode(key)}: {indented(part, depth + 1)}" for key, part in value.items())
+        body = f",{_line(depth + 1)}".join(parts)
+    else:
+        body = f",{_line(depth + 1)}".join(indented(part, depth + 1) for part in value)
+    opening, closing = "{}" if mapping else "[]"
+    return f"{opening}{_line(depth + 1)}{body}{_line(depth)}{closing}"
+
+
+def _line(depth: int) -> str:
+    return "\n" + " " * 4 * depth
+
+
+@cache
+def _indenting(depth: int) -> json.JSONEncoder:
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(f",{_line(depth + 1)}", ": "))
 
 
 def canonical(value: Any) -> bytes:
@@ -83,7 +116,7 @@ def shown(value: Any) -> str:
 
 
 def _dumps(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False, allow_nan=False)
+    return _COMPACT.encode(data)
 
 
 def _plain(value: Any, path: str, depth: int, notes: dict[str, str]) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,23 @@ def is_number(value: Any) -> bool:
     return abs(value) < 1e300
 
 
+_MERGED = frozenset(
+    {
+        "run_id",
+        "experiment",
+        "group",
+        "trial",
+        "status",
+        "samples",
+        "usage",
+        "kind",
+        "reason",
+        "attempt",
+        "ended",
+    }
+)
 _BULKY = ("transcript", "extraction", "corrections", "interventions")
+_BUFFER = 1 << 18
 _TRIAL_KEYS = {"trial": str, "experiment": str, "group": str, "rep": int, "panel": int, "proposal": int}
 
 
@@ -84,8 +102,57 @@ def stream(path: Path, problems: list[Problem] | None = None) -> Iterator[dict[s
         yield record
 
 
-def read(path: Path, *, bulky: bool = False) -> RecordFile:
-    """Read a file; transcripts and texts only when ``bulky``. `HarnessError` when it cannot be opened."""
+Keep = Callable[[dict[str, Any]], Mapping[str, Any]]
+"""What is kept of a record."""
+
+
+class Lean:
+    """Keeps of records what a merge looks at. Equal samples become one object, across all files read with it.
+
+    For hundreds of thousands of records: their samples differ in little but the judge's justifications.
+    """
+
+    def __init__(self) -> None:
+        self._samples: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+
+    def __call__(self, record: dict[str, Any]) -> Mapping[str, Any]:
+        kept = {key: value for key, value in record.items() if key in _MERGED}
+        if record["status"] == FINISHED:
+            kept["samples"] = [self._shared(sample) for sample in record["samples"]]
+        return kept
+
+    def _shared(self, sample: Mapping[str, Any]) -> Mapping[str, Any]:
+        value = sample["value"]
+        # The type too: True, 1 and 1.0 are equal, and True is no score.
+        key = (sample["metric"], sample.get("person"), type(value), value, sample.get("reason"))
+        try:
+            found = self._samples.get(key)
+        except TypeError:  # a value that is a list or an object
+            return sample
+        if found is None:
+            found = {"metric": key[0], "person": key[1], "value": value, "reason": key[4]}
+            self._samples[key] = found
+        return found
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No search for garbage meanwhile: records are trees, and to look for cycles among millions doubles the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def read(path: Path, *, bulky: bool = False, keep: Keep | None = None) -> RecordFile:
+    """Read a file; transcripts and texts only when ``bulky``, or what ``keep`` keeps of each record.
+
+    Raises `HarnessError` when it cannot be opened.
+    """
+    kept: Keep = keep or (_whole if bulky else _slim)
     problems: list[Problem] = []
     digest = hashlib.sha256()
     sections: list[Section] = []
@@ -99,7 +166,7 @@ def read(path: Path, *, bulky: bool = False) -> RecordFile:
         else:
             if not sections:
                 sections.append(Section({}))
-            sections[-1].records.append(record if bulky else _slim(record))
+            sections[-1].records.append(kept(record))
     return RecordFile(path, digest.hexdigest(), tuple(sections), tuple(problems))
 
 
@@ -138,7 +205,7 @@ def _stream(path: Path, problems: list[Problem], digest: Any) -> Iterator[tuple[
     for number, raw in enumerate(_raw_lines(path), start=1):
         digest.update(raw)
         try:
-            record = json.loads(raw.decode("utf-8"))
+            record = _decoded(raw)
             if not isinstance(record, dict):
                 raise ValueError(f"expected a JSON object, found {type(record).__name__}")
         except (ValueError, RecursionError) as error:
@@ -148,9 +215,19 @@ def _stream(path: Path, problems: list[Problem], digest: Any) -> Iterator[tuple[
             yield number, record
 
 
+def _decoded(raw: bytes) -> Any:
+    """JSON by the fast decoder; what that one refuses (NaN, half a surrogate pair), by Python's own, which explains."""
+    from orjson import JSONDecodeError, loads
+
+    try:
+        return loads(raw)
+    except JSONDecodeError:
+        return json.loads(raw.decode("utf-8"))
+
+
 def _raw_lines(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BUFFER) as file:
             yield from file
     except OSError as error:
         raise HarnessError(f"Could not read {path}: {error.strerror}; expected a file of records.") from error
@@ -181,13 +258,15 @@ def _malformed(record: Mapping[str, Any]) -> str | None:
 
 
 def _are_samples(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(one, dict)
-        and isinstance(one.get("metric"), str)
-        and isinstance(one.get("person"), str | None)
-        and "value" in one
-        for one in value
-    )
+    if not isinstance(value, list):
+        return False
+    for one in value:  # the innermost loop of all reading: no generator, no union of types
+        if not isinstance(one, dict) or "value" not in one or not isinstance(one.get("metric"), str):
+            return False
+        person = one.get("person")
+        if person is not None and not isinstance(person, str):
+            return False
+    return True
 
 
 def _is_usage(value: Any) -> bool:
@@ -207,6 +286,10 @@ def _is_usage(value: Any) -> bool:
 def _names_a_model(value: Mapping[str, Any]) -> bool:
     named = all(isinstance(value.get(key), str | None) for key in ("model", "fingerprint"))
     return named and isinstance(value.get("replies"), int)
+
+
+def _whole(record: dict[str, Any]) -> Mapping[str, Any]:
+    return record
 
 
 def _slim(record: dict[str, Any]) -> Mapping[str, Any]:
