@@ -1,6 +1,8 @@
 """Layer 4: the command line. ``main`` is the entry point of ``harness``."""
 
+from harness.cli import check as check
 from harness.cli import commands as commands  # each module of commands registers itself when it is imported
+from harness.cli import table1 as table1
 from harness.cli.app import main
 
 __all__ = ["main"]

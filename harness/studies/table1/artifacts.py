@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,16 @@ Samples = Mapping[str, Mapping[str, tuple[float, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One artifact. ``run_id`` is ``None`` for a published file; ``others`` are the runs that were passed over."""
+    """One artifact. ``run_id`` is ``None`` for a published file; ``others`` are the runs that were passed over.
+
+    ``statistics`` are the artifact's own figures, Treatment against Control, by normalised metric.
+    """
 
     settings: Settings
     path: Path
     run_id: str | None
     samples: Samples
+    statistics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     meta: Mapping[str, Any] = field(default_factory=dict)
     others: tuple[str, ...] = ()
 
@@ -35,7 +40,8 @@ class Artifact:
 def read_artifacts(folder: Path, runs: Collection[str] = (), only: Collection[str] = ()) -> list[Artifact]:
     """The artifacts in ``folder``, in the table's order: published files by name, ours as ``{experiment}_{run}.json``.
 
-    Of several of one experiment the newest is taken, or the one whose run is in ``runs``; ``only`` names experiments.
+    Of several of one experiment the newest is taken (a rehearsal only where there is nothing else), or the one whose
+    run is in ``runs``; ``only`` names experiments.
     A TinyTroupe checkout's own folder will do. Raises `HarnessError` for what is not there or cannot be read.
     """
     if not folder.is_dir():
@@ -90,11 +96,17 @@ def _read(row: Settings, files: Mapping[str, Path], runs: Collection[str]) -> Ar
         raise ConfigurationError(
             f"Runs {' and '.join(asked)} are both of {row.name}; expected one per experiment."
         )
-    run = asked[0] if asked else list(files)[-1]
+    metas = {run: _meta(path) if run else {} for run, path in files.items()}
+    run = asked[0] if asked else max(files, key=lambda run: (not metas[run].get("rehearsal"), run))
     others = tuple(name or path.name for name, path in files.items() if name != run)
-    meta = files[run].with_suffix(".meta.json")
-    content = _json(meta) if run and meta.is_file() else {}
-    return Artifact(row, files[run], run or None, _samples(files[run]), content, others)
+    groups = _groups(files[run])
+    samples = {group: _group(files[run], group, content) for group, content in groups.items()}
+    return Artifact(row, files[run], run or None, samples, _statistics(groups), metas[run], others)
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    meta = path.with_suffix(".meta.json")
+    return _json(meta) if meta.is_file() else {}
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -107,11 +119,19 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _samples(path: Path) -> Samples:
+def _groups(path: Path) -> dict[str, Any]:
     groups = _json(path).get("experiments")
     if not isinstance(groups, dict) or not groups:
         raise HarnessError(f"{path}: has no 'experiments'; expected an artifact in TinyTroupe's structure.")
-    return {str(group): _group(path, str(group), content) for group, content in groups.items()}
+    return groups
+
+
+def _statistics(groups: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Control's comparison with Treatment, where the artifact has one."""
+    with suppress(KeyError, TypeError, AttributeError):
+        found = groups["Control"]["statistical_test_results_vs_others"]["Treatment"]
+        return {normalised(metric): dict(block) for metric, block in found.items()}
+    return {}
 
 
 def _group(path: Path, group: str, content: Any) -> dict[str, tuple[float, ...]]:

@@ -1,0 +1,52 @@
+"""``harness table1``: the paper's table from samples, and whether it agrees with what was published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app
+from harness.errors import ExitCode
+
+Artifacts = Annotated[
+    Path,
+    typer.Option(help="Folder of artifacts: published ones, a TinyTroupe checkout, or a run's results."),
+]
+
+
+@app.command()
+def table1(
+    artifacts: Artifacts,
+    exp: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
+    run: Annotated[
+        list[str] | None, typer.Option(help="This run of ours instead of the newest; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Compare with the published values; exit 1 on any miss.")
+    ] = False,
+) -> None:
+    """Print Table 1, computed from the samples of artifacts."""
+    from harness.reports.parts import as_markdown, as_text
+    from harness.studies.table1 import markdown, validation
+    from harness.studies.table1.artifacts import read_artifacts
+    from harness.studies.table1.figures import SIZES
+    from harness.studies.table1.table import as_json as to_json
+    from harness.studies.table1.table import table
+
+    tables = [table(one) for one in read_artifacts(artifacts, run or (), exp or ())]
+    if as_json:
+        typer.echo(json.dumps(to_json(tables), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo(as_markdown(markdown.parts(tables)), nl=False)
+    if not validate:
+        return
+    wanted = exp or list(SIZES)
+    absent = [name for name in wanted if name not in {one.experiment for one in tables}]
+    misses = validation.validate(tables)
+    verdict = as_text(markdown.verdict(tables, absent, misses))
+    typer.echo(verdict if as_json else f"\n{verdict}", nl=False, err=as_json)
+    raise typer.Exit(int(ExitCode.FAILED if absent or misses else ExitCode.OK))

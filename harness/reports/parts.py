@@ -1,0 +1,104 @@
+"""Headings, paragraphs and tables, and two ways to write them: text of 80 columns, and Markdown."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+WIDTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """``level`` counts from 1, the largest."""
+
+    text: str
+    level: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``left`` is how many columns, from the left, hold words; numbers are set to the right."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list of sentences."""
+
+    texts: tuple[str, ...]
+
+
+Part = Heading | Table | Items | str
+"""A `str` is a paragraph."""
+
+
+def as_text(parts: Iterable[Part]) -> str:
+    """Lines of at most 80 columns where the words of tables allow; parts are apart by an empty line."""
+    return "\n\n".join("\n".join(_text(part)) for part in parts) + "\n"
+
+
+def as_markdown(parts: Iterable[Part]) -> str:
+    """The same as Markdown, with tables in the form that GitHub reads."""
+    return "\n\n".join("\n".join(_markdown(part)) for part in parts) + "\n"
+
+
+def _text(part: Part) -> Iterator[str]:
+    if isinstance(part, Heading):
+        yield part.text
+        yield ("=" if part.level == 1 else "-") * len(part.text)
+    elif isinstance(part, Table):
+        yield from aligned(part)
+    elif isinstance(part, Items):
+        for text in part.texts:
+            yield from textwrap.wrap(text, WIDTH, initial_indent="- ", subsequent_indent="  ")
+    else:
+        yield from textwrap.wrap(part, WIDTH)
+
+
+def aligned(table: Table) -> Iterator[str]:
+    """Columns two spaces apart, or one where two would be too wide."""
+    lines = [table.head, *table.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
+    for cells in lines:
+        yield gap.join(_set(cells, widths, table.left)).rstrip()
+
+
+def _set(cells: Sequence[str], widths: Sequence[int], left: int) -> Iterator[str]:
+    for column, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        yield cell.ljust(width) if column < left else cell.rjust(width)
+
+
+def _markdown(part: Part) -> Iterator[str]:
+    if isinstance(part, Heading):
+        yield f"{'#' * (part.level + 1)} {_escaped(part.text)}"
+    elif isinstance(part, Table):
+        yield from _piped(part)
+    elif isinstance(part, Items):
+        yield from (f"- {_escaped(text)}" for text in part.texts)
+    else:
+        yield _escaped(part)
+
+
+def _piped(table: Table) -> Iterator[str]:
+    lines = [tuple(map(_escaped, cells)) for cells in (table.head, *table.rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
+    rule = [
+        "-" * width if column < table.left else f"{'-' * (width - 1)}:" for column, width in enumerate(widths)
+    ]
+    for cells in (lines[0], rule, *lines[1:]):
+        yield f"| {' | '.join(_set(cells, widths, table.left))} |"
+
+
+def _escaped(text: str) -> str:
+    """Names are free text: nothing in them is a table's border, markup or HTML. A ``<.001`` is none of these."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+
+
+_MARKUP = re.compile(r"[\\|*`\[\]]|<(?![.=\d\s])")
