@@ -69,10 +69,10 @@ def observed(dataset: Dataset, metric: str, treatment: str) -> Components:
     found = layout(dataset, metric, *arms)
     between, _ = pooled_variance([cell for b in found.complete for cell in (b.control, b.treatment)])
     if between is None or len(found.complete) < 2:
+        few = f"{len(found.complete)} blocks with both arms, {'no' if between is None else 'some'} cell with two trials"
         raise HarnessError(
-            f"{metric} of {dataset.experiment}: {len(found.complete)} blocks with both arms, and "
-            f"{'no' if between is None else 'some'} cell with two trials; expected two blocks and two reps or more, "
-            "without which the variances cannot be told apart."
+            f"{metric} of {dataset.experiment}: {found.note() if found.unplaced else few}; expected two blocks and "
+            "two reps or more, without which the variances cannot be told apart. Run more, or take another metric."
         )
     kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
     residual, person = _of_persons(kept)

@@ -1,0 +1,124 @@
+"""Two effects and a margin: where their difference lies, and how many trials would settle it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.stats.blocked import Layout
+from harness.stats.results import Estimate, Interval, Quantity
+from harness.stats.student import critical, interval, variance
+from harness.stats.within import pooled_variance
+
+MOST_REPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An effect whose error is known: difference, standard error, degrees of freedom."""
+
+    difference: float
+    se: float
+    df: float
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> Known | None:
+        if estimate.difference is None or estimate.se is None or estimate.df is None:
+            return None
+        return cls(estimate.difference, estimate.se, estimate.df)
+
+    def interval(self, level: float) -> Interval:
+        return interval(self.difference, self.se, self.df, level)
+
+    def less(self, other: Known) -> Known:
+        """self − other, of independent data; degrees of freedom after Welch (1947) and Satterthwaite (1946)."""
+        se = math.hypot(self.se, other.se)
+        df = se**4 / (self.se**4 / self.df + other.se**4 / other.df)
+        return Known(self.difference - other.difference, se, df)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A new and an original effect, and the margin that was set before. ``null``: the original shows none at .05."""
+
+    new: Known
+    original: Known
+    delta: float
+
+    @property
+    def null(self) -> bool:
+        found = self.original.interval(0.95)
+        return found.low <= 0 <= found.high
+
+    @property
+    def same_sign(self) -> bool:
+        return self.new.difference * self.original.difference > 0
+
+    @property
+    def inner(self) -> Known:
+        """What has to lie inside the margin: D; where the original shows no effect, the new effect itself."""
+        return self.new if self.null else self.new.less(self.original)
+
+    def verdict(self, verdicts: int = 1) -> tuple[str, str]:
+        """The verdict and the sentence that says why, adjusted for ``verdicts`` (Bonferroni)."""
+        inside, outside = levels(verdicts)
+        what = "the new effect" if self.null else "D"
+        near = self.inner.interval(inside)
+        far = self.new.less(self.original).interval(outside)
+        if far.low > self.delta or far.high < -self.delta:
+            return "inconsistent", f"the {shown(far)} of D lies wholly outside ±{self.delta:g}"
+        if not (-self.delta < near.low and near.high < self.delta):
+            return "inconclusive", f"the {shown(near)} of {what} is not inside ±{self.delta:g}"
+        if not self.null and not self.same_sign:
+            return "inconclusive", f"the {shown(near)} of D is inside ±{self.delta:g}, but the signs differ"
+        why = "; the original shows no effect" if self.null else ", and the signs agree"
+        return "consistent", f"the {shown(near)} of {what} is inside ±{self.delta:g}{why}"
+
+
+def levels(verdicts: int) -> tuple[float, float]:
+    """Of the interval that must lie inside the margin (90 % for one verdict) and of the one outside it (95 %)."""
+    return 1 - 0.10 / verdicts, 1 - 0.05 / verdicts
+
+
+def shown(found: Interval) -> str:
+    return f"{100 * found.level:.4g} % CI [{found.low:.2f}, {found.high:.2f}]"
+
+
+def trials_needed(question: Question, new: Layout, verdicts: int = 1) -> Quantity:
+    """New trials per arm, by more reps of the same blocks, at which the D now seen would settle the verdict.
+
+    The variance between reps shrinks with them; block × arm variance and the original's own error do not. ``None``
+    with the reason where no number of reps settles it, or where there is one rep, so that the two cannot be told.
+    """
+    d = question.new.less(question.original).difference
+    blocks = new.complete
+    between, _ = pooled_variance([cell for block in blocks for cell in (block.control, block.treatment)])
+    if between is None or len(blocks) < 2:
+        return Quantity(None, reason="needs two reps and two blocks to know what another rep would bring")
+    inside, outside = levels(verdicts)
+    if abs(d) >= question.delta:
+        room, level, own = abs(d) - question.delta, outside, False
+    else:
+        room, level, own = question.delta - abs(question.inner.difference), inside, question.null
+    if not question.null and not question.same_sign and abs(d) < question.delta:
+        return Quantity(None, reason="the signs differ within the margin; more trials at this D leave it so")
+    fixed = max(0.0, variance(new.differences) - between * _reciprocal(new))
+
+    def settled(reps: float) -> bool:
+        se = math.sqrt((fixed + 2 * between / reps) / len(blocks))
+        found = Known(0.0, se, len(blocks) - 1)
+        found = found if own else found.less(question.original)
+        return found.se * critical(found.df, level) < room
+
+    if room <= 0 or not settled(MOST_REPS):
+        why = "block × arm variance" if own else "the original's own error and block × arm variance"
+        return Quantity(None, reason=f"no number of reps settles it: {why} would remain")
+    low, high = 0, MOST_REPS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if settled(middle) else (middle, high)
+    return Quantity(float(high * len(blocks)))
+
+
+def _reciprocal(found: Layout) -> float:
+    return sum(1 / len(b.control) + 1 / len(b.treatment) for b in found.complete) / len(found.complete)
