@@ -20,18 +20,23 @@ from harness.stats.signflip import sign_flip
 from harness.stats.within import within_blocks
 
 
-def analyse(dataset: Dataset, *, primary_metric: str | None = None, confidence: float = 0.95) -> Analysis:
+def analyse(
+    dataset: Dataset, *, primary_metric: str | None = None, confidence: float = 0.95, mixed: bool = True
+) -> Analysis:
     """Every metric's difference from the first group: the primary analysis, others beside it, and what it rests on.
 
     The primary p of each metric is one, chosen beforehand: `blocked`. With two groups Holm's correction runs over
     the metrics; a ``primary_metric`` that was named beforehand is tested alone, and Holm runs over the others. With
     more groups Dunnett's correction runs over the groups, and Bonferroni's over the metrics.
 
+    Without ``mixed`` the mixed model is left out: it alone needs statsmodels, and a second where all else takes
+    a hundredth.
+
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """
     _check(dataset, primary_metric, confidence)
     found = [
-        _compared(dataset, metric, group, confidence)
+        _compared(dataset, metric, group, confidence, mixed)
         for metric in dataset.metrics
         for group in dataset.groups[1:]
     ]
@@ -56,7 +61,9 @@ def _check(dataset: Dataset, primary_metric: str | None, confidence: float) -> N
         raise ConfigurationError(f"Confidence {confidence}: expected a share between 0 and 1, such as 0.95.")
 
 
-def _compared(dataset: Dataset, metric: str, treatment: str, confidence: float) -> Comparison:
+def _compared(
+    dataset: Dataset, metric: str, treatment: str, confidence: float, mixed: bool
+) -> Comparison:
     control = dataset.groups[0]
     arms = (control, treatment)
     found = layout(dataset, metric, *arms)
@@ -66,7 +73,7 @@ def _compared(dataset: Dataset, metric: str, treatment: str, confidence: float) 
         control=control,
         treatment=treatment,
         primary=primary,
-        secondary=secondary(dataset, metric, treatment, found, confidence),
+        secondary=secondary(dataset, metric, treatment, found, confidence, mixed=mixed),
         generalising=generalising(found),
         hedges_g=hedges_g(dataset, metric, primary, *arms),
         icc_trial=icc_by_trial(dataset, metric, arms, confidence),
@@ -78,7 +85,7 @@ def _compared(dataset: Dataset, metric: str, treatment: str, confidence: float) 
 
 
 def secondary(
-    dataset: Dataset, metric: str, treatment: str, found: Layout, confidence: float
+    dataset: Dataset, metric: str, treatment: str, found: Layout, confidence: float, *, mixed: bool = True
 ) -> tuple[Estimate, ...]:
     """The methods that stand beside the primary one, the most trustworthy first."""
     control = dataset.groups[0]
@@ -87,7 +94,7 @@ def secondary(
         within_blocks(found, confidence),
         *(
             method(dataset, metric, control, treatment, confidence)
-            for method in (reml, cluster_robust, paired_by_person, welch_on_persons, welch_on_scores)
+            for method in (*[reml] * mixed, cluster_robust, paired_by_person, welch_on_persons, welch_on_scores)
         ),
     )
 

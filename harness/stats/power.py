@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.stats.components import Components, Sizes
 from harness.stats.results import Interval
 from harness.stats.simulation import blocked_many, simulate
+from harness.stats.student import rejection
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,18 +82,11 @@ def power(
 
 def exact_power(components: Components, effect: float, design: Sizes, alpha: float = ALPHA) -> float:
     """Power of the paired t on block differences by the noncentral t (Cohen 1988, §2.5); ``reps=0`` means endless."""
-    from scipy import stats
-
-    variance = (
-        components.block_arm if design.reps == 0 else components.of_difference(design.reps, design.people)
-    )
+    endless = design.reps == 0
+    variance = components.block_arm if endless else components.of_difference(design.reps, design.people)
     if variance == 0:
         return 1.0 if effect else 0.0
-    df = design.blocks - 1
-    shift = abs(effect) * math.sqrt(design.blocks / variance)
-    critical = float(stats.t.ppf(1 - alpha / 2, df))
-    above, below = stats.nct.sf(critical, df, shift), stats.nct.cdf(-critical, df, shift)
-    return float(above + (below if math.isfinite(below) else 0.0))
+    return rejection(effect * math.sqrt(design.blocks / variance), design.blocks - 1, alpha)
 
 
 def needed(

@@ -67,3 +67,12 @@ def variance(values: Sequence[float]) -> float:
         return 0.0
     mean = fmean(values)
     return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
+
+
+def rejection(shift: float, df: float, alpha: float) -> float:
+    """The chance that a two-sided t-test at ``alpha`` rejects when t is shifted by ``shift`` (noncentral t)."""
+    from scipy import stats
+
+    limit = critical(df, 1 - alpha)
+    tails = float(stats.nct.sf(limit, df, abs(shift))), float(stats.nct.cdf(-limit, df, abs(shift)))
+    return math.fsum(tail for tail in tails if math.isfinite(tail))  # SciPy's far tail is NaN, and is 0
