@@ -2,6 +2,7 @@
 
 from harness.cli import check as check
 from harness.cli import commands as commands  # each module of commands registers itself when it is imported
+from harness.cli import rescore as rescore
 from harness.cli import table1 as table1
 from harness.cli.app import main
 

@@ -18,8 +18,8 @@ class Reliability:
     """The agreement of two scorings over ``n`` things that both scored.
 
     ``agreement`` is ICC(2,1): scorings drawn at random, absolute agreement, one scoring; ``consistency`` ICC(3,1):
-    these two scorings, their difference in level left out. ``kappa`` is Cohen's with quadratic weights. ``shift`` is the mean
-    of second − first, ``shift_sd`` its sample SD. Intervals and n treat the things scored as independent.
+    these two scorings, their difference in level left out. ``kappa`` is Cohen's with quadratic weights. ``shift`` is
+    the mean of second − first, ``shift_sd`` its sample SD. Intervals and n treat the things scored as independent.
     """
 
     n: int
@@ -123,7 +123,8 @@ def _agreement_interval(table: _Table, value: float, level: float) -> Interval |
     between = k * columns + (k * n - k - n) * rest
     low = n * (rows - upper * rest) / (upper * between + n * rows)
     high = n * (lower * rows - rest) / (between + n * lower * rows)
-    return Interval(low, high, level)
+    # With next to no degrees of freedom the approximation can miss its own estimate: then there is none to give.
+    return Interval(low, high, level) if low <= value <= high else None
 
 
 def _f(level: float, numerator: float, denominator: float) -> float:
