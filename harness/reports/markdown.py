@@ -1,0 +1,74 @@
+"""A report as Markdown, for a README or a paper's appendix: the verdict and the tables, without figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.reports import asked, run_tables
+from harness.reports.page import Section, bounded, sections, title
+from harness.reports.parts import Heading, Items, Part, Table, as_markdown
+from harness.reports.run_tables import Captioned
+from harness.reports.told import Selection, Told
+from harness.reports.verdict import Verdict
+
+REHEARSAL = "REHEARSAL. The replies were made up offline; nothing here is evidence."
+MAX_CELL = 300
+"""Characters of a text in a table."""
+
+
+def markdown(selection: Selection) -> bytes:
+    """The report in UTF-8. Texts from models are escaped: they add neither markup nor HTML."""
+    parts: list[Part] = [Heading(f"Experiment report: {title(selection)}", 1)]
+    for section in sections(selection.told):
+        parts += _run(section)
+    return as_markdown(parts).encode("utf-8", "replace")
+
+
+def _run(section: Section) -> Iterator[Part]:
+    told = section.told
+    yield Heading(f"{told.experiment}, run {told.run_id}", 2)
+    if told.rehearsal:
+        yield REHEARSAL
+    yield asked.question(told)
+    arms = (f"{group}: {asked.arm(line)}" for group, line in told.arms().items())
+    yield Items((*arms, asked.size(told), asked.answered_by(told)))
+    yield from _verdict(section.verdict)
+    yield from _tables(told)
+
+
+def _verdict(verdict: Verdict) -> Iterator[Part]:
+    yield Heading("Verdict", 3)
+    yield verdict.headline
+    if verdict.statements:
+        yield Items(
+            tuple(f"{one.metric}. {one.text} Claimed for: {one.estimand}." for one in verdict.statements)
+        )
+    if verdict.cautions:
+        yield "Before believing it:"
+        yield Items(tuple(map(bounded, verdict.cautions)))
+
+
+def _tables(told: Told) -> Iterator[Part]:
+    for captioned in (run_tables.outcomes(told), run_tables.effects(told)):
+        yield from _captioned(captioned, told)
+    if told.checks is None:
+        yield "The measuring instrument was not checked for this run."
+    elif told.checks:
+        yield from _captioned(run_tables.checks(told), told)
+    why = run_tables.reasons(told)
+    yield from _captioned(run_tables.missing(told), told)
+    if why is not None:
+        yield from _captioned(why, told)
+    for captioned in (run_tables.calls(told), run_tables.times(told), run_tables.provenance(told)):
+        yield from _captioned(captioned, told)
+
+
+def _captioned(captioned: Captioned, told: Told) -> Iterator[Part]:
+    """A table that is copied out of a rehearsal still says so."""
+    table = captioned.table
+    yield Heading(captioned.caption + " (rehearsal)" * told.rehearsal, 3)
+    yield Table(
+        table.head, tuple(tuple(bounded(cell, MAX_CELL) for cell in row) for row in table.rows), table.left
+    )
+    if captioned.note:
+        yield bounded(captioned.note)

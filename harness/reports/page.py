@@ -1,0 +1,123 @@
+"""A report as one HTML file that asks nobody for anything: style, script, figures and transcripts stand in it.
+
+Its policy allows the one style sheet and the one script that have its hashes, and nothing else: no request, no inline
+handler, no form.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from harness.reports import asked, figures, numbers, run_tables
+from harness.reports.told import Selection, Told
+from harness.reports.transcripts import transcripts
+from harness.reports.verdict import Verdict, verdict
+
+TITLE_NAMES = 4
+LONG_TEXT = 4_000
+"""Characters of one text in the page's tables and lists."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a template needs of one run. ``id`` is unique in the page."""
+
+    id: str
+    told: Told
+    verdict: Verdict
+
+    @property
+    def asked(self) -> Any:
+        return asked
+
+    @property
+    def tables(self) -> Any:
+        return run_tables
+
+
+def sections(told: Sequence[Told]) -> list[Section]:
+    return [Section(f"run-{number}", one, verdict(one)) for number, one in enumerate(told, start=1)]
+
+
+def title(selection: Selection) -> str:
+    """What stands above the report, and on the browser's tab."""
+    names = [one.experiment for one in selection.told]
+    if len(names) > TITLE_NAMES:
+        return f"{len(names)} experiments"
+    return ", ".join(dict.fromkeys(names))
+
+
+def html(selection: Selection, *, compress: bool | None = None) -> bytes:
+    """The page in UTF-8. Equal runs give equal bytes."""
+    style, script = _resource("style.css"), _resource("reader.js")
+    text: str = (
+        environment(autoescape=True)
+        .get_template("report.html")
+        .render(
+            title=title(selection),
+            selection=selection,
+            sections=sections(selection.told),
+            figures=figures,
+            style=_raw(style),
+            script=_raw(script),
+            policy=policy(style, script),
+            transcripts=_transcripts(selection, compress),
+        )
+    )
+    return text.encode("utf-8", "replace")  # half a surrogate pair, which a model may write, is no character
+
+
+def policy(style: str, script: str) -> str:
+    """The Content-Security-Policy of a page with this style sheet and this script."""
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def environment(*, autoescape: bool, **options: Any) -> Any:
+    """Jinja2 over the package's templates. A name that a template has wrong is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("harness.reports"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
+    )
+    made.filters |= {"bounded": bounded, "duration": numbers.duration, "drawn": _raw}
+    made.globals |= {"counted": numbers.counted}
+    return made
+
+
+def bounded(text: object, limit: int = LONG_TEXT) -> str:
+    """``text`` cut to ``limit`` characters, saying so."""
+    whole = str(text)
+    return whole if len(whole) <= limit else f"{whole[:limit]}… ({len(whole):,} characters in all)"
+
+
+def _transcripts(selection: Selection, compress: bool | None) -> dict[str, Any]:
+    found = transcripts(selection.told, compress=compress)
+    return {"index": _raw(found.index), "blocks": [_raw(block) for block in found.blocks]}
+
+
+def _raw(text: str) -> Any:
+    """Text that is markup of our own making already."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _resource(name: str) -> str:
+    return files("harness.reports").joinpath("templates", name).read_text("utf-8")

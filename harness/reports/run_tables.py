@@ -1,0 +1,339 @@
+"""The tables about one run: outcomes, methods, checks, missing data, calls, origins. For the page and for Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.model import Level
+from harness.reports.figures import rep_means
+from harness.reports.numbers import (
+    MINUS,
+    NONE,
+    dollars,
+    duration,
+    fixed,
+    p_value,
+    percent,
+    signed,
+    span,
+    whole,
+)
+from harness.reports.parts import Table
+from harness.reports.told import Published, Told
+from harness.reports.verdict import ALPHA, basis
+from harness.stats.results import Comparison, Estimate, Quantity
+
+SHOWN = 30
+"""Rows of lists that can grow with the data."""
+PUBLISHED = ("Published means (SD)", "Published difference", "Published p")
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """A table with what it shows, and perhaps what must be known beside it."""
+
+    caption: str
+    table: Table
+    note: str = ""
+
+
+def outcomes(told: Told) -> Captioned:
+    """Per metric the arms' means, their difference and the primary analysis, beside what was published."""
+    several = len(told.design.groups) > 2
+    rows = tuple(_outcome(told, one, several=several) for one in told.analysis.comparisons)
+    table = Table(_outcome_heads(told, several=several), rows, 1 + several)
+    return Captioned("Means, differences and the primary analysis", table, " ".join(_outcome_notes(told)))
+
+
+def _outcome_heads(told: Told, *, several: bool) -> tuple[str, ...]:
+    control, *others = told.design.groups or (NONE,)
+    later = "Group" if several else "".join(others)
+    heads = ("Metric", *(("Group",) if several else ()), f"{control}, mean (SD)", f"{later}, mean (SD)", "n")
+    heads = (*heads, "Difference", "95 % CI, blocked", "p, adjusted")
+    return (*heads, *PUBLISHED) if told.published else heads
+
+
+def _outcome(told: Told, comparison: Comparison, *, several: bool) -> tuple[str, ...]:
+    groups = told.meta["summary"][comparison.metric]["groups"]
+    control, treatment = groups[comparison.control], groups[comparison.treatment]
+    primary = comparison.primary
+    cells = (
+        comparison.metric,
+        *((comparison.treatment,) if several else ()),
+        _mean(control),
+        _mean(treatment),
+        f"{control['n']} + {treatment['n']}",
+        signed(primary.difference),
+        span(primary.interval),
+        p_value(comparison.p_adjusted),
+    )
+    return (*cells, *_published(told.published.get(comparison.metric))) if told.published else cells
+
+
+def _mean(described: Mapping[str, Any]) -> str:
+    return f"{fixed(described['mean'])} ({fixed(described['std'])})"
+
+
+def _published(row: Published | None) -> tuple[str, ...]:
+    if row is None:
+        return (NONE, NONE, NONE)
+    control = f"{fixed(row.control_mean)} ({fixed(row.control_sd)})"
+    treatment = f"{fixed(row.treatment_mean)} ({fixed(row.treatment_sd)})"
+    return f"{control}, {treatment}", signed(row.difference), row.p
+
+
+def _outcome_notes(told: Told) -> Iterator[str]:
+    comparisons = told.analysis.comparisons
+    for text in dict.fromkeys(basis(one.primary) for one in comparisons):
+        yield f"Primary analysis: {text}."
+    for text in dict.fromkeys(one.adjustment for one in comparisons):
+        yield f"p adjusted by {text}."
+    if any(_is_apart(told, one) for one in comparisons):
+        yield "Where samples are missing, the difference is not that of the means: it is taken within blocks."
+    if told.published:
+        yield "Published p-values are Welch's on raw scores, as printed; means are control's, then treatment's."
+
+
+def _is_apart(told: Told, one: Comparison) -> bool:
+    groups = told.meta["summary"][one.metric]["groups"]
+    means = (groups[one.treatment]["mean"], groups[one.control]["mean"])
+    if None in means or one.primary.difference is None:
+        return False
+    return bool(abs(means[0] - means[1] - one.primary.difference) > 0.005)
+
+
+def estimates(comparison: Comparison) -> Captioned:
+    """Every method's answer about one metric, each with its unit, its df and what it is claimed for."""
+    every = (comparison.primary, *comparison.secondary, comparison.generalising)
+    return Captioned(
+        f"{comparison.metric}: {comparison.treatment} {MINUS} {comparison.control}, by every method",
+        Table(
+            ("Method", "Claimed for", "Unit", "n", "Difference", "SE", "df", "p", "CI", "Note"),
+            tuple(map(_estimate, every)),
+            left=3,
+        ),
+    )
+
+
+def _estimate(one: Estimate) -> tuple[str, ...]:
+    return (
+        one.method,
+        one.estimand,
+        one.unit,
+        whole(one.n),
+        signed(one.difference),
+        fixed(one.se),
+        whole(one.df),
+        p_value(one.p),
+        span(one.interval) + (f" ({percent(one.interval.level)})" if one.interval else ""),
+        "; ".join(text for text in (one.reason, one.note) if text) or NONE,
+    )
+
+
+def effects(told: Told) -> Captioned:
+    """Hedges' g, intraclass correlations and design effect, per comparison."""
+    several = len(told.design.groups) > 2
+    rows = (
+        (
+            f"{one.metric} ({one.treatment})" if several else one.metric,
+            *map(_quantity, (one.hedges_g, one.icc_trial, one.icc_person, one.design_effect)),
+        )
+        for one in told.analysis.comparisons
+    )
+    return Captioned(
+        "Effect size, and how alike scores of one trial and of one persona are",
+        Table(("Metric", "Hedges’ g", "ICC, trial", "ICC, persona", "Design effect"), tuple(rows)),
+        " ".join(f"{reason[:1].upper()}{reason[1:]}." for reason in _why_not(told)),
+    )
+
+
+def _why_not(told: Told) -> list[str]:
+    found = (
+        quantity.reason.rstrip(".")
+        for one in told.analysis.comparisons
+        for quantity in (one.hedges_g, one.icc_trial, one.icc_person, one.design_effect)
+        if quantity.value is None and quantity.reason
+    )
+    return list(dict.fromkeys(found))
+
+
+def _quantity(one: Quantity) -> str:
+    return fixed(one.value) + (f" ({span(one.interval)})" if one.interval and one.value is not None else "")
+
+
+def steadiness(told: Told) -> Captioned:
+    """The mean of each repetition, per metric and group."""
+    reps = told.design.reps
+    rows = (
+        (metric, group, *map(fixed, means))
+        for metric in told.design.metrics
+        for group, means in rep_means(told.dataset, metric, reps).items()
+    )
+    heads = ("Metric", "Group", *(f"rep {number}" for number in range(1, reps + 1)))
+    return Captioned("Mean per repetition", Table(heads, tuple(rows), 2))
+
+
+def checks(told: Told) -> Captioned:
+    """The instrument's checks, the worst first."""
+    order = tuple(Level)[::-1]
+    rows = (
+        (
+            str(one.level),
+            one.name,
+            one.about or NONE,
+            one.message,
+            one.threshold or NONE,
+            _measured(one.number),
+        )
+        for one in sorted(told.checks or (), key=lambda one: order.index(one.level))
+    )
+    heads = ("Level", "Check", "About", "Finding", "Expected", "Number")
+    return Captioned("Checks of the measuring instrument", Table(heads, tuple(rows), 5))
+
+
+def _measured(number: float | None) -> str:
+    return NONE if number is None else f"{number:.4g}".replace("-", MINUS)
+
+
+def missing(told: Told) -> Captioned:
+    """Samples expected and obtained, per metric and group."""
+    keys = ("expected", "obtained", "unfinished", "missing")
+    rows = (
+        (metric, group, *(whole(counts[metric][key]) for key in keys))
+        for metric in told.design.metrics
+        for group, counts in told.meta["samples"].items()
+    )
+    heads = ("Metric", "Group", "Expected", "Obtained", "Trial not finished", "Missing in a finished trial")
+    return Captioned("Samples expected and obtained", Table(heads, tuple(rows), 2))
+
+
+def reasons(told: Told) -> Captioned | None:
+    """Why samples are missing and tries failed, the most frequent reasons first; ``None`` when nothing is."""
+    counts: Counter[tuple[str, str, str]] = Counter(_reasons(told))
+    if not counts:
+        return None
+    rows = tuple((*key, whole(count)) for key, count in counts.most_common(SHOWN))
+    left = len(counts) - len(rows)
+    note = f"{left:,} more reasons are not shown." if left else ""
+    return Captioned("Reasons", Table(("What", "Where", "Why", "Times"), rows, 3), note)
+
+
+def _reasons(told: Told) -> Iterator[tuple[str, str, str]]:
+    for one in told.meta["missing_samples"]:
+        yield "missing sample", f"{one['group']}: {one['metric']}", str(one["reason"])
+    for one in told.meta["failures"]:
+        kind = "failed try, recovered" if one["recovered"] else "failed try"
+        yield kind, str(one["trial"]).split("/rep")[0], str(one["reason"])
+    for one in told.meta["unexpected"]:
+        yield "left out", str(one.get("metric") or one["trial"]), str(one["why"])
+
+
+def calls(told: Told) -> Captioned:
+    """Model calls by kind, tokens and cost."""
+    usage = told.meta["usage"]
+    rows = [(kind, whole(count)) for kind, count in usage["calls"].items()]
+    rows += [
+        ("all calls", whole(sum(usage["calls"].values()))),
+        ("tokens in", whole(usage["tokens_in"])),
+        ("tokens out", whole(usage["tokens_out"])),
+        ("cost", dollars(usage)),
+    ]
+    return Captioned("Calls, tokens and cost of all tries", Table(("Item", "Number"), tuple(rows)))
+
+
+def times(told: Told) -> Captioned:
+    """Per group: trials, tries, the time that trials took, and from the first start to the last end."""
+    heads = ("Group", "Finished trials", "Tries", "Median time of a try", "First start", "Last end")
+    rows = tuple((group, *_time(_of(told, group))) for group in told.design.groups)
+    return Captioned("Trials and time", Table(heads, rows))
+
+
+def _of(told: Told, group: str) -> list[Any]:
+    start = f"{told.experiment}/{group}/"
+    return [one for one in told.run.outcomes.values() if one.trial.startswith(start)]
+
+
+def _time(outcomes: Sequence[Any]) -> tuple[str, ...]:
+    tries = [
+        one for found in outcomes for one in (*found.failures, *([found.accepted] if found.accepted else ()))
+    ]
+    lasted = sorted(one["duration"] for one in tries if isinstance(one.get("duration"), int | float))
+    return (
+        whole(sum(one.accepted is not None for one in outcomes)),
+        whole(sum(one.attempts for one in outcomes)),
+        duration(lasted[len(lasted) // 2] if lasted else None),
+        _moment(min(_texts(tries, "started"), default=None)),
+        _moment(max(_texts(tries, "ended"), default=None)),
+    )
+
+
+def _texts(records: Iterable[Mapping[str, Any]], key: str) -> list[str]:
+    return [str(one[key]) for one in records if one.get(key)]
+
+
+def _moment(text: str | None) -> str:
+    return NONE if text is None else f"{text[:19].replace('T', ' ')} UTC"
+
+
+def provenance(told: Told) -> Captioned:
+    """Where the numbers come from: code, model, words, people."""
+    return Captioned("Where it comes from", Table(("What", "Value"), tuple(_origins(told)), 2))
+
+
+def _origins(told: Told) -> Iterator[tuple[str, str]]:
+    line = told.first_line
+    yield "experiment, run", f"{told.experiment}, {told.run_id}"
+    yield "fingerprint of the settings", str(line.get("fingerprint") or NONE)
+    yield "code", f"{line.get('git_commit') or 'no commit'}{_dirt(line.get('git_dirty'))}"
+    yield "harness, Python", f"{_set(line.get('harness_version'))}, {_set(line.get('python_version'))}"
+    yield "engine, provider, model", ", ".join(_set(line.get(key)) for key in ("engine", "provider", "model"))
+    yield "answered by", _answering(told.meta["usage"]["models"])
+    yield "endpoint", str(line.get("base_url") or "the provider's own")
+    yield "temperature, seed, mode", ", ".join(_set(line.get(key)) for key in ("temperature", "seed", "mode"))
+    for what in ("script", "population"):
+        source = line.get(what) or {}
+        yield what, f"{_set(source.get('source'))}, SHA-256 {_set(source.get('sha256'))}"
+    picked = {key: value for key, value in (line.get("selection") or {}).items() if value}
+    yield "selection", ", ".join(f"-{key} {value}" for key, value in picked.items()) or "everything"
+    yield "significance", f"two-sided; an adjusted p below {ALPHA} counts"
+
+
+def _dirt(dirty: bool | None) -> str:
+    return (
+        ", whether with uncommitted changes is not known"
+        if dirty is None
+        else ", with uncommitted changes" * dirty
+    )
+
+
+def _set(value: Any) -> str:
+    return "not set" if value is None else str(value)
+
+
+def _answering(models: Sequence[Mapping[str, Any]]) -> str:
+    names = (
+        f"{one['model'] or 'a model that replies do not name'}{_in_brackets(one['fingerprint'])}: "
+        f"{whole(one['replies'])} replies"
+        for one in models
+    )
+    return "; ".join(names) or NONE
+
+
+def _in_brackets(text: str | None) -> str:
+    return f" ({text})" if text else ""
+
+
+def files(told: Told) -> Captioned:
+    """The record files by name and hash, with what could not be read in them."""
+    rows = (
+        (
+            file.path.name,
+            file.sha256,
+            "; ".join(f"line {one.line}: {one.text}" for one in file.problems) or "none",
+        )
+        for file in told.run.files
+    )
+    return Captioned("Record files", Table(("File", "SHA-256", "Problems"), tuple(rows), 3))

@@ -1,0 +1,173 @@
+"""The verdict in words. Rules, not a model: what may be claimed, for whom, and what may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.model import Check, Level
+from harness.reports.numbers import MINUS, counted, p_clause, percent, signed, span, whole
+from harness.reports.told import Told
+from harness.stats.results import Comparison, Estimate
+
+ALPHA = 0.05
+"""What an adjusted p is held against."""
+
+
+class Standing(StrEnum):
+    """What a run may claim at all."""
+
+    REHEARSAL = "rehearsal"
+    FAULTY = "faulty"
+    INTERIM = "interim"
+    EVIDENCE = "evidence"
+
+
+class Direction(StrEnum):
+    HIGHER = "higher"
+    LOWER = "lower"
+    NOT_SHOWN = "not shown"
+    UNDEFINED = "not estimable"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is claimed of one metric, for one group against the first."""
+
+    metric: str
+    treatment: str
+    direction: Direction
+    text: str
+    estimand: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``headline`` is one sentence or two; ``cautions`` are what a reader must know before believing it."""
+
+    standing: Standing
+    headline: str
+    statements: tuple[Statement, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+
+def verdict(told: Told) -> Verdict:
+    """No evidence for a rehearsal, no claim where a check of the instrument failed, else a sentence per metric."""
+    cautions = tuple(_cautions(told))
+    if told.rehearsal:
+        return Verdict(
+            Standing.REHEARSAL,
+            "No evidence. This was a rehearsal: the replies were made up offline, and so is every number on this page.",
+            (),
+            cautions,
+        )
+    failed = [check for check in told.checks or () if check.level is Level.FAIL]
+    if failed:
+        return Verdict(Standing.FAULTY, _faulty(failed), (), cautions)
+    statements = tuple(statement(one) for one in told.analysis.comparisons)
+    interim = bool(told.meta["partial"])
+    headline = ("An interim look. " if interim else "") + _headline(statements)
+    return Verdict(Standing.INTERIM if interim else Standing.EVIDENCE, headline, statements, cautions)
+
+
+def statement(comparison: Comparison) -> Statement:
+    """One metric's sentence: estimate, interval, adjusted p, and what they rest on."""
+    primary = comparison.primary
+    where = _direction(comparison)
+    if where is Direction.UNDEFINED:
+        text = f"Not estimable: {primary.reason or 'no reason recorded'}."
+    else:
+        text = (
+            f"{_finding(comparison, where)}: {comparison.treatment} {MINUS} {comparison.control} = "
+            f"{signed(primary.difference)}{_interval(primary)}, {_p(comparison)}; {basis(primary)}."
+        )
+    return Statement(comparison.metric, comparison.treatment, where, text, primary.estimand)
+
+
+def basis(estimate: Estimate) -> str:
+    """Method, degrees of freedom, unit and number of units."""
+    df = "" if estimate.df is None else f", df {whole(estimate.df)}"
+    return f"{estimate.method}{df}, n = {whole(estimate.n)}, unit: {estimate.unit}"
+
+
+def _direction(comparison: Comparison) -> Direction:
+    difference, p = comparison.primary.difference, comparison.p_adjusted
+    if difference is None or p is None:
+        return Direction.UNDEFINED
+    if p >= ALPHA or difference == 0:
+        return Direction.NOT_SHOWN
+    return Direction.HIGHER if difference > 0 else Direction.LOWER
+
+
+def _finding(comparison: Comparison, where: Direction) -> str:
+    if where is Direction.NOT_SHOWN:
+        return "No difference shown"
+    return f"{comparison.treatment} is {where}"
+
+
+def _interval(estimate: Estimate) -> str:
+    found = estimate.interval
+    return "" if found is None else f" ({percent(found.level)} CI {span(found)})"
+
+
+def _p(comparison: Comparison) -> str:
+    return f"adjusted {p_clause(comparison.p_adjusted)} ({comparison.adjustment})"
+
+
+def _headline(statements: Sequence[Statement]) -> str:
+    if not statements:
+        return "Nothing to compare: there are fewer than two groups with results."
+    parts = list(_sorted_out(statements))
+    return " ".join(parts) + f" (adjusted p below {ALPHA:.2f} counts as a difference.)".replace("0.", ".", 1)
+
+
+def _sorted_out(statements: Sequence[Statement]) -> Iterator[str]:
+    several = len({one.treatment for one in statements}) > 1
+    for where in (Direction.HIGHER, Direction.LOWER):
+        found = _names((one for one in statements if one.direction is where), several)
+        if found:
+            begun = f"{where.capitalize()}:" if several else f"{statements[0].treatment} is {where} on"
+            yield f"{begun} {found}."
+    silent = _names((one for one in statements if one.direction is Direction.NOT_SHOWN), several)
+    if silent:
+        yield f"No difference was shown on {silent}, which does not show that there is none."
+    undefined = _names((one for one in statements if one.direction is Direction.UNDEFINED), several)
+    if undefined:
+        yield f"Not estimable: {undefined}."
+
+
+def _names(statements: Iterable[Statement], several: bool) -> str:
+    names = [f"{one.metric} ({one.treatment})" if several else one.metric for one in statements]
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def _faulty(failed: Sequence[Check]) -> str:
+    names = ", ".join(dict.fromkeys(check.name for check in failed))
+    return (
+        f"No verdict. The measuring instrument failed {counted(len(failed), 'check')} ({names}), so the differences "
+        "below may come from the instrument as well as from the treatment."
+    )
+
+
+def _cautions(told: Told) -> Iterator[str]:
+    trials = told.meta["trials"]
+    if told.meta["partial"]:
+        yield (
+            f"Partial: {trials['finished']:,} of {trials['planned']:,} planned trials are finished. "
+            "Nothing is claimed for what is missing, and p-values do not allow for looking early."
+        )
+    if told.checks is None:
+        yield "The measuring instrument has not been checked for this run."
+    warned = [check for check in told.checks or () if check.level is Level.WARN]
+    if warned:
+        names = ", ".join(dict.fromkeys(check.name for check in warned))
+        yield f"{counted(len(warned), 'check')} of the instrument {'warns' if len(warned) == 1 else 'warn'}: {names}."
+    if told.dataset.coordinates != "recorded":
+        yield (
+            f"Panels, proposals and repetitions are {told.dataset.coordinates} from the order of samples, not recorded."
+        )
+    yield from (
+        warning for warning in told.meta["warnings"] if "planned trials are not finished" not in warning
+    )
+    yield from told.analysis.notes
