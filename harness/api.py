@@ -67,6 +67,7 @@ def run(
     reruns: int = 0,
     fresh: bool = False,
     exploratory: bool = False,
+    strict_instrument: bool = False,
     quiet: bool = False,
 ) -> Results:
     """Run one experiment, given or by its registered name, and return what it left.
@@ -102,7 +103,7 @@ def run(
         "--reruns": reruns or None,
     }
     options += [f"{name}={value}" for name, value in named.items() if value is not None]
-    options += ["--exploratory"] * exploratory
+    options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
     options += ["--fresh"] * fresh + ["-qq", "--no-header", "--no-summary"] * quiet
     request = Request([experiment])
     code = launch(request, options)

@@ -63,6 +63,9 @@ def run(
     exploratory: Annotated[
         bool, typer.Option("--exploratory", help="Go beyond a locked plan; labelled so.")
     ] = False,
+    strict_instrument: Annotated[
+        bool, typer.Option("--strict-instrument", help="A FAIL of an instrument check fails the run.")
+    ] = False,
 ) -> None:
     """Run experiments and write their artifacts."""
     from harness.plugin.launch import Request, launch
@@ -94,7 +97,7 @@ def run(
         "--resume": resume,
     }
     options = _options(named)
-    options += ["--exploratory"] * exploratory
+    options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
     options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
     request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
     raise typer.Exit(launch(request, options, path))
@@ -204,7 +207,8 @@ def merge(
 ) -> None:
     """Merge record files into artifacts, across sessions."""
     import harness.stats as stats
+    from harness.instrument import Examiner
     from harness.records import merge as merge_files
 
-    for artifact in merge_files(files, out, stats=stats, force=force):
+    for artifact in merge_files(files, out, stats=stats, examine=Examiner(), force=force):
         typer.echo(f"{artifact}\n{artifact.with_suffix('.meta.json')}")

@@ -87,6 +87,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--resume", metavar="RUN", help="go on with this run, and with no other")
     add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
     add(
+        "--strict-instrument",
+        action="store_true",
+        help="fail the session where a check of the measuring instrument FAILs",
+    )
+    add(
         "--exploratory",
         action="store_true",
         help="allow what a locked plan does not (more repetitions, another run); the record and the summary say so",

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed
 from harness.execution.desk import DRAIN_SECONDS, Desk
+from harness.execution.runs import Conclusion
 from harness.execution.session import Session
 from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
@@ -60,6 +61,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             if state.desk is not None:
                 _conclude(state, state.session, state.desk)
         faulty = any(one.problem for one in state.conclusions) or any(one.faults for one in state.estimates)
+        faulty |= session.config.option.strict_instrument and any(map(_failed, state.conclusions))
         if exitstatus == ExitCode.OK and faulty:
             session.exitstatus = ExitCode.FAILED
     except HarnessError as error:
@@ -74,6 +76,11 @@ def _conclude(state: State, session: Session, desk: Desk) -> None:
         return
     outcomes = [outcome for _, outcome in state.outcomes.values()]
     state.estimates += state.rehearsal.estimates(session.plans, outcomes, conclusions)
+
+
+def _failed(conclusion: Conclusion) -> bool:
+    """Whether a check of the measuring instrument failed."""
+    return bool((conclusion.meta.get("instrument") or {}).get("worst") == "FAIL")
 
 
 def _say_what_is_waited_for(config: pytest.Config, in_flight: int) -> None:

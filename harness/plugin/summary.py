@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.execution.runs import Conclusion
+from harness.instrument import check_lines
 from harness.plugin.progress import duration, thousands
 from harness.plugin.state import State
 
@@ -45,6 +46,8 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     if meta["partial"]:
         yield "PARTIAL: nothing is claimed for what is missing; the same command goes on."
     yield from (f"  {warning}" for warning in meta["warnings"])
+    if "instrument" in meta:
+        yield from check_lines(meta["instrument"])
     yield f"Artifact: {_shown(conclusion.artifact, here)}"
     yield f"Beside it: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"
     if conclusion.problem is not None:

@@ -2,10 +2,10 @@
 
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic, write_whole
-from harness.records.dataset import datasets, observations
+from harness.records.dataset import dataset_of, datasets, observations
 from harness.records.design import Design
 from harness.records.lines import trial_line
-from harness.records.merge import FiledRun, artifact_name, merge, runs_in_files
+from harness.records.merge import Examiner, FiledRun, artifact_name, merge, runs_in_files
 from harness.records.reader import files_of_run, finished_trials, outcomes, read, stream
 from harness.records.runs import RunRegistry, fingerprint, session_timestamp
 from harness.records.store import Run
@@ -13,6 +13,7 @@ from harness.records.writer import JSONLWriter, WriterPool
 
 __all__ = [
     "Design",
+    "Examiner",
     "FiledRun",
     "JSONLWriter",
     "Run",
@@ -21,6 +22,7 @@ __all__ = [
     "WriterPool",
     "artifact_name",
     "build",
+    "dataset_of",
     "datasets",
     "files_of_run",
     "fingerprint",

@@ -11,7 +11,7 @@ from typing import Any
 from harness.model import Dataset, Observation
 from harness.records.artifact import number
 from harness.records.design import Design
-from harness.records.merge import artifact_name, runs_in_files
+from harness.records.merge import FiledRun, artifact_name, runs_in_files
 from harness.records.reader import Outcome
 
 
@@ -20,20 +20,20 @@ def datasets(paths: Iterable[Path]) -> list[Dataset]:
 
     Raises `HarnessError` when a file cannot be read or no file of a run has its design.
     """
-    found = []
-    for run in runs_in_files(paths):
-        found.append(
-            Dataset(
-                experiment=run.experiment,
-                groups=run.design.groups,
-                metrics=run.design.metrics,
-                observations=tuple(observations(run.experiment, run.outcomes, run.design)),
-                source=run.run_id,
-                rehearsal=run.rehearsal,
-                meta=_meta(run.folder, run.experiment, run.run_id),
-            )
-        )
-    return found
+    return [dataset_of(run, _meta(run.folder, run.experiment, run.run_id)) for run in runs_in_files(paths)]
+
+
+def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
+    """What is analysed of ``run``; ``meta`` is its meta file, where there is one already."""
+    return Dataset(
+        experiment=run.experiment,
+        groups=run.design.groups,
+        metrics=run.design.metrics,
+        observations=tuple(observations(run.experiment, run.outcomes, run.design)),
+        source=run.run_id,
+        rehearsal=run.rehearsal,
+        meta=meta or {},
+    )
 
 
 def observations(experiment: str, outcomes: Mapping[str, Outcome], design: Design) -> Iterator[Observation]:

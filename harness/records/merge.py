@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
 from harness.records.plain import differences, shown
-from harness.records.reader import Outcome, RecordFile, Section, outcomes, read
+from harness.records.reader import Keep, Lean, Outcome, RecordFile, Section, outcomes, read, uncollected
 from harness.records.writer import safe_name
 
 
@@ -26,18 +26,43 @@ class Part:
     run_id: str
 
 
+class Examiner(Protocol):
+    """Who looks at a run as a whole: `harness.instrument.Examiner`, handed in by the caller.
+
+    ``keep`` is what it needs of each record, all that a merge needs included; called with a run, it gives what the
+    meta file says of it beside all else.
+    """
+
+    def keep(self, record: dict[str, Any]) -> Mapping[str, Any]: ...
+
+    def __call__(self, run: FiledRun) -> Mapping[str, Any]: ...
+
+
 def merge(
-    paths: Iterable[Path], out: Path | None = None, *, stats: Statistics, force: bool = False
+    paths: Iterable[Path],
+    out: Path | None = None,
+    *,
+    stats: Statistics,
+    examine: Examiner | None = None,
+    force: bool = False,
 ) -> list[Path]:
     """Write the artifact of each run in ``paths``, with its ``.meta.json`` beside it; return the artifacts.
 
     ``out`` is a directory, or a ``.json`` file when there is one artifact only; without it the artifacts go
-    beside the first file. Equal input gives equal bytes. ``stats`` is the package `harness.stats`.
+    beside the first file. Equal input gives equal bytes. ``stats`` is the package `harness.stats`;
+    ``examine`` adds to the meta file what it finds, and leaves the artifact alone.
 
     Files of one experiment with different settings are refused with a `ConfigurationError` that names each
     difference; with ``force`` all runs of an experiment become one artifact, whose meta file lists them.
     """
-    files = _read_all(paths)
+    with uncollected():
+        files = _read_all(paths, Lean() if examine is None else examine.keep)
+        return _merge(files, out, stats, examine, force)
+
+
+def _merge(
+    files: Sequence[RecordFile], out: Path | None, stats: Statistics, examine: Examiner | None, force: bool
+) -> list[Path]:
     by_experiment: dict[str, list[Part]] = {}
     for part in _parts(files):
         by_experiment.setdefault(part.experiment, []).append(part)
@@ -51,7 +76,7 @@ def merge(
     units = [
         unit
         for experiment, parts in sorted(by_experiment.items())
-        for unit in _units(experiment, parts, conflicts[experiment], stats=stats, force=force)
+        for unit in _units(experiment, parts, conflicts[experiment], stats, examine, force)
     ]
     targets = _targets([name for name, _, _ in units], out, files[0].path.parent)
     for target, (_, artifact, meta) in zip(targets, units, strict=True):
@@ -77,10 +102,13 @@ class FiledRun:
         return any(_is_rehearsal(entry) for entry in self.metadata)
 
 
-def runs_in_files(paths: Iterable[Path]) -> list[FiledRun]:
-    """The runs whose records are in ``paths``, each apart, by run id. Raises `HarnessError`."""
+def runs_in_files(paths: Iterable[Path], *, keep: Keep | None = None) -> list[FiledRun]:
+    """The runs whose records are in ``paths``, each apart, by run id; of records what ``keep`` keeps.
+
+    Raises `HarnessError`.
+    """
     members: dict[tuple[str, str], list[Part]] = {}
-    for part in _parts(_read_all(paths)):
+    for part in _parts(_read_all(paths, keep)):
         members.setdefault((part.run_id, part.experiment), []).append(part)
     return [_filed(experiment, run_id, parts) for (run_id, experiment), parts in sorted(members.items())]
 
@@ -98,11 +126,11 @@ def artifact_name(experiment: str, run_id: str) -> str:
     return f"{safe_name(experiment)}_{safe_name(run_id)}.json"
 
 
-def _read_all(paths: Iterable[Path]) -> list[RecordFile]:
+def _read_all(paths: Iterable[Path], keep: Keep | None = None) -> list[RecordFile]:
     unique = {path.resolve(): path for path in paths}
     if not unique:
         raise HarnessError("No files to merge; expected JSONL files, such as results/*.jsonl.")
-    return sorted((read(path) for path in unique.values()), key=lambda file: (file.path.name, file.sha256))
+    return sorted((read(path, keep=keep) for path in unique.values()), key=lambda file: (file.path.name, file.sha256))
 
 
 def _parts(files: Iterable[RecordFile]) -> Iterable[Part]:
@@ -155,26 +183,24 @@ def _refusal(experiment: str, conflicts: Mapping[str, Sequence[tuple[str, Any]]]
 
 
 def _units(
-    experiment: str, parts: Sequence[Part], conflicts: Mapping[str, Any], *, stats: Statistics, force: bool
+    experiment: str,
+    parts: Sequence[Part],
+    conflicts: Mapping[str, Any],
+    stats: Statistics,
+    examine: Examiner | None,
+    force: bool,
 ) -> Iterable[tuple[str, dict[str, Any], dict[str, Any]]]:
     runs: dict[str, list[Part]] = {}
     for part in parts:
         runs.setdefault("" if force else part.run_id, []).append(part)
     for members in runs.values():
         ids = sorted({part.run_id for part in members})
-        artifact, meta = _merged(experiment, members, stats)
+        run = _filed(experiment, "+".join(ids), members)
+        artifact, meta = build(experiment, run.outcomes, run.design, stats=stats)
+        meta = {**_provenance(experiment, members, run.metadata, run.design), **meta}
+        found = {} if examine is None else examine(run)
         mixed = {"mixed": {"runs": ids, "settings": conflicts} if conflicts or len(ids) > 1 else None}
-        yield artifact_name(experiment, "+".join(ids)), artifact, {"run_id": "+".join(ids), **mixed, **meta}
-
-
-def _merged(
-    experiment: str, parts: Sequence[Part], stats: Statistics
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    metadata = [part.section.metadata for part in parts if part.section.metadata]
-    design = _design(experiment, parts, metadata)
-    trials = outcomes(record for part in parts for record in part.section.records)
-    artifact, meta = build(experiment, trials, design, stats=stats)
-    return artifact, {**_provenance(experiment, parts, metadata, design), **meta}
+        yield artifact_name(experiment, run.run_id), artifact, {"run_id": run.run_id, **mixed, **meta, **found}
 
 
 def _design(experiment: str, parts: Sequence[Part], metadata: Sequence[Mapping[str, Any]]) -> Design:

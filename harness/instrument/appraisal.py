@@ -1,0 +1,81 @@
+"""What stands of the checks beside an artifact, and in lines for a reader."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.instrument.examination import examine
+from harness.instrument.trace import condense
+from harness.model import Check, Dataset, Level, worst
+from harness.records import FiledRun, dataset_of
+from harness.records.plain import plain
+from harness.records.reader import Lean
+
+COLUMNS = 80
+_NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections")
+_QUIET = (Level.WARN, Level.FAIL)
+
+
+class Examiner:
+    """What `harness.records.merge` is given, so that it examines each run as it merges it."""
+
+    def __init__(self) -> None:
+        self._lean = Lean()
+
+    def keep(self, record: dict[str, Any]) -> Mapping[str, Any]:
+        """What the checks need of a record: what a merge needs, and the transcript's trace in its place."""
+        own = {key: record[key] for key in _NEEDED if key in record}
+        return {**self._lean(record), **own, "trace": condense(record)}
+
+    def __call__(self, run: FiledRun) -> dict[str, Any]:
+        """``instrument`` and ``analysis`` of the run's meta file, as plain JSON data.
+
+        ``instrument`` has the ``worst`` level, ``rehearsal``, and ``checks``. A fault in the analysis is told in its
+        ``problem`` and loses nothing else.
+        """
+        data = dataset_of(run)
+        return {"instrument": described(run, examine(run, data)), "analysis": _analysed(data)}
+
+
+def described(run: FiledRun, checks: Sequence[Check]) -> dict[str, Any]:
+    """``checks`` as they stand in the meta file of ``run``."""
+    return {
+        "worst": str(worst(checks)),
+        "rehearsal": run.rehearsal,
+        "checks": [asdict(check) | {"level": str(check.level)} for check in checks],
+    }
+
+
+def _analysed(data: Dataset) -> Any:
+    """The analysis without its mixed model, which is for a report: a session's end should not wait for it."""
+    from harness.stats import analyse
+
+    try:
+        return plain(analyse(data, mixed=False))[0]
+    except Exception as error:  # a fault here must not keep the results from their artifact (F25)
+        return {"problem": f"the analysis could not be made: {type(error).__name__}: {error}"}
+
+
+def check_lines(instrument: Mapping[str, Any], *, all_of_them: bool = False) -> Iterator[str]:
+    """The checks of a meta file's ``instrument`` in lines of at most 80 columns: a count, then each WARN and FAIL."""
+    checks: Sequence[Mapping[str, Any]] = instrument["checks"]
+    count = {level: sum(check["level"] == level for check in checks) for level in Level}
+    bad = ", ".join(f"{count[level]} {level}" for level in _QUIET if count[level])
+    mark = " (of a rehearsal)" if instrument["rehearsal"] else ""
+    yield f"Instrument{mark}: {bad or 'nothing found'} in {len(checks)} checks"
+    for check in sorted(checks, key=lambda check: -tuple(Level).index(check["level"])):
+        if all_of_them or check["level"] in _QUIET:
+            yield from _lines(check)
+
+
+def _lines(check: Mapping[str, Any]) -> Iterable[str]:
+    about = f", {check['about']}" if check["about"] else ""
+    number = "" if check["number"] is None else f" [{check['number']:.3g}]"
+    expected = f"; expected {check['threshold']}" if check["threshold"] else ""
+    text = f"{check['level']} {check['name']}{about}: {check['message']}{number}{expected}."
+    return textwrap.wrap(
+        text, COLUMNS, initial_indent="  ", subsequent_indent="       ", break_on_hyphens=False
+    )

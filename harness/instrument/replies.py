@@ -1,0 +1,88 @@
+"""Replies that were of no use, and replies that were refused (F44)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from harness.instrument.missing import FEW, MANY, graded
+from harness.instrument.subject import Record, Subject, counted, percent, tries
+from harness.model import Check, Level
+from harness.records.reader import Outcome
+
+ALPHA = 0.05
+_DETAIL = re.compile(r"[(:].*", re.DOTALL)
+
+
+def unparseable(subject: Subject) -> Iterator[Check]:
+    """Per arm, the share of model calls whose replies were rejected: cut, empty, no JSON, against their schema."""
+    expected = f"at most {percent(FEW)} of calls; above {percent(MANY)} it fails"
+    for arm in subject.arms:
+        rejected = [one for record in subject.tries(arm) for one in record.get("rejections") or ()]
+        calls = max(sum(map(_calls, subject.tries(arm))), len(rejected))
+        share = len(rejected) / calls if calls else None
+        why = Counter(
+            f"{one.get('kind')}: {_DETAIL.sub('', str(one.get('reason'))).strip()}" for one in rejected
+        )
+        commonest = "; most often " + why.most_common(1)[0][0][:60] if why else ""
+        said = f"{len(rejected):,} of {calls:,} replies were of no use{commonest}"
+        yield Check("unparseable", graded(share), said, share, expected, arm)
+
+
+def refusals(subject: Subject) -> Iterator[Check]:
+    """Per pair of arms, in how many trials the model declined something, with Fisher's exact test over trials.
+
+    WARN from 5 % of an arm's trials, or where the arms differ with p < .05: then what is scored is selected on content.
+    """
+    expected = f"at most {percent(FEW)} of trials, arms alike (exact p ≥ {ALPHA:g})"
+    for control, other in subject.pairs:
+        counts = {arm: _refused(subject, arm) for arm in (control, other)}
+        p = _fisher(*counts.values())
+        share = max(count / of for count, of in counts.values())
+        said = f"the model declined in {counted(counts)} trials; Fisher's exact p = {p:.3g}"
+        level = Level.WARN if share > FEW or p < ALPHA else Level.PASS
+        yield Check("refusals", level, said, share, expected, f"{other} against {control}")
+
+
+def asked_again(subject: Subject) -> Iterator[Check]:
+    """How many trials were refused in one try and accepted from another that was not (F44)."""
+    outcomes = [outcome for arm in subject.arms for outcome in subject.outcomes(arm)]
+    vanished = sum(map(_vanished, outcomes))
+    share = vanished / len(outcomes) if outcomes else None
+    level = Level.PASS if not vanished else Level.FAIL if vanished / len(outcomes) > FEW else Level.WARN
+    said = f"in {vanished:,} of {len(outcomes):,} trials a refusal went away when it was asked again"
+    yield Check("refusals asked away", level, said, share, f"0; above {percent(FEW)} of trials it fails")
+
+
+def _calls(record: Record) -> int:
+    usage = record.get("usage") or {}
+    return sum(count or 0 for count in (usage.get("calls") or {}).values())
+
+
+def _refused(subject: Subject, arm: str) -> tuple[int, int]:
+    outcomes = subject.outcomes(arm)
+    return sum(any(map(_declined, tries(outcome))) for outcome in outcomes), len(outcomes)
+
+
+def _declined(record: Record) -> bool:
+    reasons = (str(sample.get("reason") or "") for sample in record.get("samples") or ())
+    return (
+        bool(record.get("refusals"))
+        or record.get("kind") == "RefusedError"
+        or any(reason.startswith("refused") for reason in reasons)
+    )
+
+
+def _vanished(outcome: Outcome) -> bool:
+    accepted = outcome.accepted
+    return accepted is not None and not _declined(accepted) and any(map(_declined, outcome.failures))
+
+
+def _fisher(one: tuple[int, int], other: tuple[int, int]) -> float:
+    if one[0] == other[0] == 0:
+        return 1.0  # and SciPy need not be loaded, in nearly every run
+    from scipy import stats
+
+    table = [[one[0], one[1] - one[0]], [other[0], other[1] - other[0]]]
+    return float(stats.fisher_exact(table).pvalue)  # type: ignore[arg-type]

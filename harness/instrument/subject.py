@@ -1,0 +1,118 @@
+"""What is checked: a run as its files tell it, seen by arm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from harness.model import MAX_SCORE, MIN_SCORE, Dataset, Observation
+from harness.records import FiledRun
+from harness.records.reader import Outcome
+
+Record = Mapping[str, Any]
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One run and its dataset. An arm without any record has not been played, and nothing is said of it."""
+
+    run: FiledRun
+    data: Dataset
+
+    @cached_property
+    def _by_arm(self) -> Mapping[str, Sequence[Outcome]]:
+        found: dict[str, list[Outcome]] = {group: [] for group in self.data.groups}
+        for outcome in self.run.outcomes.values():
+            group = _any(outcome).get("group")
+            if group in found:
+                found[group].append(outcome)
+        return found
+
+    @cached_property
+    def _played(self) -> frozenset[tuple[Any, ...]]:
+        records = [_any(outcome) for outcome in self.run.outcomes.values()]
+        return frozenset((r["group"], r["rep"], r["panel"], r["proposal"]) for r in records)
+
+    @cached_property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that were played at all, in the design's order."""
+        return tuple(group for group in self.data.groups if self._by_arm[group])
+
+    @property
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """(control, other) for each other arm that was played; none when control was not."""
+        control = self.data.groups[0] if self.data.groups else None
+        if control in self.arms:
+            yield from ((self.arms[0], other) for other in self.arms[1:])
+
+    def outcomes(self, arm: str) -> Sequence[Outcome]:
+        """What came of each trial of ``arm`` that was tried."""
+        return self._by_arm[arm]
+
+    def accepted(self, arm: str) -> list[Record]:
+        """The record of each finished trial of ``arm``."""
+        return [outcome.accepted for outcome in self._by_arm[arm] if outcome.accepted is not None]
+
+    def tries(self, arm: str) -> Iterator[Record]:
+        """The records of all tries of ``arm``."""
+        for outcome in self._by_arm[arm]:
+            yield from tries(outcome)
+
+    def lines(self, arm: str) -> list[Line]:
+        """The first lines of the files of ``arm``."""
+        return [line for line in self.run.metadata if line.get("group") == arm]
+
+    def due(self, metric: str, arm: str) -> list[Observation]:
+        """The values of ``metric`` that are expected of the trials of ``arm`` that were tried."""
+        return [one for one in self._values.get((metric, arm), ()) if one.trial in self._played]
+
+    def scores(self, metric: str, arm: str) -> list[float]:
+        """The values of ``metric`` that were obtained in ``arm``."""
+        return [one.value for one in self._values.get((metric, arm), ()) if one.value is not None]
+
+    @cached_property
+    def _values(self) -> Mapping[tuple[str, str], Sequence[Observation]]:
+        found: dict[tuple[str, str], list[Observation]] = {}
+        for one in self.data.observations:
+            found.setdefault((one.metric, one.group), []).append(one)
+        return found
+
+    @cached_property
+    def _claims(self) -> frozenset[str]:
+        metrics = [metric for line in self.run.metadata for metric in _metrics(line)]
+        return frozenset(str(metric.get("name")) for metric in metrics if metric.get("claim") is not None)
+
+    def scale(self, metric: str) -> tuple[float, float] | None:
+        """The ends of the metric's scale; ``None`` for a count or a measure, which has none."""
+        return (MIN_SCORE, MAX_SCORE) if metric in self._claims else None
+
+
+def tries(outcome: Outcome) -> Iterator[Record]:
+    """The records of all tries of one trial: failed, accepted and superfluous."""
+    yield from outcome.failures
+    if outcome.accepted is not None:
+        yield outcome.accepted
+    yield from outcome.duplicates
+
+
+def percent(share: float) -> str:
+    """A share for a reader: 0.125 is ``12.5 %``."""
+    return f"{100 * share:.3g} %"
+
+
+def counted(counts: Mapping[str, tuple[int, int]]) -> str:
+    """Shares by arm with their denominators: ``3 of 40 in Control, 0 of 38 in Treatment``."""
+    return ", ".join(f"{count:,} of {of:,} in {arm}" for arm, (count, of) in counts.items())
+
+
+def _any(outcome: Outcome) -> Record:
+    return next(tries(outcome))
+
+
+def _metrics(line: Line) -> list[Mapping[str, Any]]:
+    return [
+        metric for metric in (line.get("settings") or {}).get("metrics") or () if isinstance(metric, Mapping)
+    ]

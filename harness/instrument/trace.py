@@ -1,0 +1,61 @@
+"""What of a transcript the checks need, small enough to be kept for every trial of a run."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, TypedDict
+
+LONG = 80
+"""Characters from which two equal actions are no coincidence; DONE and a short "I agree" are below it."""
+MOST = 64
+"""How many long actions of a trial are kept, from its beginning: copies part ways as they go on."""
+
+
+class Trace(TypedDict):
+    """``said`` are marks of the long actions, each once; ``heard`` the words put to people, each once."""
+
+    said: tuple[int, ...]
+    heard: tuple[str, ...]
+    thoughts: tuple[str, ...]
+
+
+def condense(record: Mapping[str, Any]) -> Trace:
+    """The trace of a trial's record with its transcript; an empty one where there is none.
+
+    Words put to people are the script's and the interventions', not what they heard from each other. An action that
+    repeats such words is not kept as said: two trials may well quote the same request.
+    """
+    events = [event for event in record.get("transcript") or () if isinstance(event, Mapping)]
+    people = frozenset(map(str, record.get("people") or ()))
+    told = dict(_told(events, people))
+    return {
+        "said": tuple(dict.fromkeys(_said(events, tuple(told))))[:MOST],
+        "heard": tuple(text for text, thought in told.items() if not thought),
+        "thoughts": tuple(text for text, thought in told.items() if thought),
+    }
+
+
+def trace_of(record: Mapping[str, Any]) -> Trace:
+    """The trace that was kept with ``record`` when it was read, else made from its transcript."""
+    kept: Trace | None = record.get("trace")
+    return condense(record) if kept is None else kept
+
+
+def _told(events: list[Mapping[str, Any]], people: frozenset[str]) -> Iterator[tuple[str, bool]]:
+    for event in events:
+        kind, text = event.get("type"), event.get("content")
+        from_a_person = kind != "THOUGHT" and event.get("source") in people
+        if event.get("kind") == "stimulus" and not from_a_person and isinstance(text, str) and text:
+            yield sys.intern(text), kind == "THOUGHT"
+
+
+def _said(events: list[Mapping[str, Any]], told: tuple[str, ...]) -> Iterator[int]:
+    for event in events:
+        text = event.get("content")
+        if event.get("kind") != "action" or not isinstance(text, str):
+            continue
+        words = text.strip()
+        if len(words) >= LONG and not any(words in one for one in told):
+            yield int.from_bytes(hashlib.blake2b(words.encode("utf-8", "replace"), digest_size=8).digest())
