@@ -21,6 +21,9 @@ from harness.llm.schemas import checker, wanted_schema
 DIMENSIONS = 1536
 """Numbers in an embedding."""
 
+CALLS_A_TOOL = 0.6
+"""How often a tool is called where tools are given and none is demanded."""
+
 Author = Callable[[Request, Random], dict[str, Any]]
 _AUTHORS: Mapping[str, Author] = {
     "turn": answers.actions,
@@ -121,14 +124,14 @@ def _schema(request: Request) -> Mapping[str, Any]:
 
 
 def _tool_calls(request: Request, rng: Random) -> list[dict[str, Any]]:
-    """One call of a tool where the request insists on one; with ``auto`` the rehearsal answers in words."""
+    """One call of a tool where the request insists on one; where it may choose, in six of ten."""
     choice = request.extra.get("tool_choice")
     tools = {
         tool["function"]["name"]: tool["function"]
         for tool in request.extra.get("tools", [])
         if "function" in tool
     }
-    if not tools or choice in (None, "auto", "none"):
+    if not tools or choice == "none" or (choice in (None, "auto") and rng.random() >= CALLS_A_TOOL):
         return []
     name = choice["function"]["name"] if isinstance(choice, Mapping) else rng.choice(list(tools))
     parameters = tools.get(name, {}).get("parameters", {})

@@ -1,0 +1,132 @@
+"""The experiment: how its trials are played, and what is kept of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from harness.llm.calls import ModelClient, Reply, Request, Site
+from harness.model import (
+    Event,
+    Experiment,
+    Group,
+    Measure,
+    Mode,
+    Play,
+    Sample,
+    Script,
+    TrialPlan,
+    TrialResult,
+)
+from harness.studies.tool_variants.checks import problems
+from harness.studies.tool_variants.outcomes import Judged, called, judge
+from harness.studies.tool_variants.prompts import ZERO_PERSONA, system_prompt
+from harness.studies.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Scenario
+from harness.studies.tool_variants.variants import VARIANTS, Variant
+
+NAME = "tool_variants"
+TEMPERATURE = 0.2
+MAX_TOKENS = 1024
+APPROPRIATE, TOKENS = "appropriate", "tokens"
+
+_SCENARIOS = {scenario.id: scenario for scenario in SCENARIOS}
+
+
+def tool_variants(variants: Mapping[str, Variant] = VARIANTS) -> Experiment:
+    """Every variant × every scenario, three repetitions; one case per scenario."""
+    return Experiment(
+        name=NAME,
+        groups=tuple(_arm(variant) for variant in variants.values()),
+        script=Script(task="", proposals=tuple(_proposal(scenario) for scenario in SCENARIOS)),
+        metrics=(Measure(APPROPRIATE), Measure(TOKENS)),
+        modes={"full": Mode(reps=3, steps=1), "fast": Mode(reps=1, steps=1)},
+        protocol="scenario",
+        settings={"fixed_timestamp": FIXED_TIMESTAMP, "zero_persona": ZERO_PERSONA},
+        temperature=TEMPERATURE,
+        play=Play(
+            play,
+            calls=lambda _plan: ({"answer": 1}, {"answer": 1}),
+            record_type="scenario_result",
+            case_per_trial=True,
+            check=check,
+        ),
+    )
+
+
+def _arm(variant: Variant) -> Group:
+    tools = variant.schemas()
+    digest = hashlib.sha256(json.dumps(tools, sort_keys=True).encode()).hexdigest()
+    return Group(variant.name, settings={"variant": variant.name, "tools": tools, "tools_sha256": digest})
+
+
+def _proposal(scenario: Scenario) -> dict[str, str]:
+    return {
+        "id": scenario.id,
+        "category": scenario.category,
+        "prompt": scenario.prompt,
+        "description": scenario.description,
+    }
+
+
+def check(experiment: Experiment) -> Iterable[str]:
+    """What must hold before the first call."""
+    return problems(experiment, {group.name: VARIANTS[group.name] for group in experiment.groups})
+
+
+async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
+    """One turn: the shared system prompt, the scenario's words, the variant's tools. Tools are never executed."""
+    messages = [
+        {"role": "system", "content": system_prompt(plan.settings)},
+        {"role": "user", "content": plan.proposal["prompt"]},
+    ]
+    request = Request(
+        messages, temperature=plan.temperature, max_tokens=MAX_TOKENS, extra={"tools": plan.arm["tools"]}
+    )
+    reply = await client.ask(request, Site("answer"))
+    scenario, variant = _SCENARIOS[plan.proposal["id"]], VARIANTS[plan.arm["variant"]]
+    calls = called(reply.tool_calls)
+    now = datetime.fromisoformat(plan.settings["fixed_timestamp"])
+    judged = judge(variant, scenario, reply.text, calls, now)
+    samples = (
+        Sample(APPROPRIATE, float(judged.outcome in scenario.accept), justification=judged.why or None),
+        Sample(TOKENS, float(reply.tokens_in + reply.tokens_out)),
+    )
+    spoken = tuple(_transcript(plan.proposal["prompt"], reply.text, calls))
+    return TrialResult(plan.trial, samples, spoken, details=_details(plan, reply, calls, judged))
+
+
+def _transcript(prompt: str, text: str, calls: list[dict[str, Any]]) -> Iterator[Event]:
+    yield Event(1, "", "stimulus", "CONVERSATION", prompt)
+    if text.strip():
+        yield Event(1, "model", "action", "TALK", text)
+    for call in calls:
+        yield Event(
+            1, "model", "action", "CALL", json.dumps(call["args"], ensure_ascii=False), target=call["name"]
+        )
+
+
+def _details(plan: TrialPlan, reply: Reply, calls: list[dict[str, Any]], judged: Judged) -> dict[str, Any]:
+    return {
+        "variant": plan.arm["variant"],
+        "scenario_id": plan.proposal["id"],
+        "category": plan.proposal["category"],
+        "prompt": plan.proposal["prompt"],
+        "response_text": reply.text,
+        "tool_calls": calls,
+        "tokens_in": reply.tokens_in,
+        "tokens_out": reply.tokens_out,
+        "tokens_total": reply.tokens_in + reply.tokens_out,
+        "latency": reply.seconds,
+        "attempts": reply.attempts,
+        "stop_reason": reply.finish_reason,
+        "refused": reply.refusal,
+        "outcome": judged.outcome.value,
+        "why": judged.why or None,
+        "actions": [
+            {"ability": one.ability.value, "at": [at.isoformat(timespec="minutes") for at in one.at]}
+            for one in judged.actions
+        ],
+    }
