@@ -91,7 +91,7 @@ def rep_means(dataset: Dataset, metric: str, reps: int) -> dict[str, list[float 
 
 def naive(comparison: Comparison) -> Estimate | None:
     """The estimate that treats scores as independent, where there is one."""
-    return next((one for one in comparison.secondary if one.method.startswith("Welch")), None)
+    return next((one for one in comparison.secondary if one.method == "Welch on raw scores"), None)
 
 
 @contextmanager
@@ -158,11 +158,19 @@ def _histograms(metric: str, values: Sequence[Sequence[float]], *, rehearsal: bo
         axes.bar(places, [100 * height for height in heights], share, color=SERIES[number % len(SERIES)])
         if one:
             mean = _place(statistics.fmean(one), bins)
-            axes.plot(mean, -2.5, marker="^", color=SERIES[number % len(SERIES)], clip_on=False, markersize=6)
+            axes.plot(
+                mean,
+                1.04,
+                marker="v",
+                color=SERIES[number % len(SERIES)],
+                clip_on=False,
+                markersize=6,
+                transform=axes.get_xaxis_transform(),
+            )
     axes.set_xticks(range(len(labels)), labels)
-    axes.tick_params(length=0, pad=7)
+    axes.tick_params(length=0)
     axes.set_ylabel("% of samples")
-    axes.set_title(metric, loc="left", color=INK, weight="bold", fontsize=10)
+    axes.set_title(metric, loc="left", color=INK, weight="bold", fontsize=10, pad=12)
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
@@ -227,16 +235,13 @@ def _axes(width: float, height: float) -> tuple[Figure, Any]:
 def _marked(figure: Figure, rehearsal: bool) -> Figure:
     """A rehearsal's figure says so, wherever it is copied to."""
     if rehearsal:
-        figure.text(
-            0.5,
-            0.5,
-            "REHEARSAL",
-            color=MUTED,
-            alpha=0.28,
-            fontsize=22,
-            rotation=14,
-            ha="center",
-            va="center",
-            weight="bold",
-        )
+        (axes,) = figure.axes
+        style: dict[str, Any] = {
+            "ha": "center",
+            "va": "center",
+            "weight": "bold",
+            "fontsize": 22,
+            "rotation": 14,
+        }
+        axes.text(0.5, 0.5, "REHEARSAL", color=MUTED, alpha=0.22, zorder=0, transform=axes.transAxes, **style)
     return figure

@@ -51,9 +51,7 @@ def _verdict(verdict: Verdict) -> Iterator[Part]:
 def _tables(told: Told) -> Iterator[Part]:
     for captioned in (run_tables.outcomes(told), run_tables.effects(told)):
         yield from _captioned(captioned, told)
-    if told.checks is None:
-        yield "The measuring instrument was not checked for this run."
-    elif told.checks:
+    if told.checks:
         yield from _captioned(run_tables.checks(told), told)
     why = run_tables.reasons(told)
     yield from _captioned(run_tables.missing(told), told)

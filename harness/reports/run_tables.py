@@ -92,7 +92,10 @@ def _outcome_notes(told: Told) -> Iterator[str]:
     for text in dict.fromkeys(one.adjustment for one in comparisons):
         yield f"p adjusted by {text}."
     if any(_is_apart(told, one) for one in comparisons):
-        yield "Where samples are missing, the difference is not that of the means: it is taken within blocks."
+        yield (
+            "Every block weighs the same, so where blocks have unequal numbers of samples the difference is not "
+            "that of the means."
+        )
     if told.published:
         yield "Published p-values are Welch's on raw scores, as printed; means are control's, then treatment's."
 
@@ -188,7 +191,7 @@ def checks(told: Told) -> Captioned:
             one.threshold or NONE,
             _measured(one.number),
         )
-        for one in sorted(told.checks or (), key=lambda one: order.index(one.level))
+        for one in sorted(told.checks, key=lambda one: order.index(one.level))
     )
     heads = ("Level", "Check", "About", "Finding", "Expected", "Number")
     return Captioned("Checks of the measuring instrument", Table(heads, tuple(rows), 5))

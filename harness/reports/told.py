@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import harness.stats as stats
 from harness.errors import ConfigurationError, HarnessError
-from harness.model import Check, Dataset, Level
-from harness.records import Design, FiledRun, build, datasets, runs_in_files
+from harness.instrument import Examiner, examine
+from harness.model import Check, Dataset
+from harness.records import Design, FiledRun, build, dataset_of, runs_in_files
 from harness.stats.results import Analysis
 
 
@@ -28,13 +29,13 @@ class Published:
     n_treatment: int
 
 
-Publications = Mapping[str, Mapping[str, Published]]
-"""Experiment → metric, by the names that the run has → what was published."""
+Publications = Callable[[str, Sequence[str]], Mapping[str, Published]]
+"""From an experiment and its metrics, by the names that a run gives them, to what was published about each."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """One run. ``checks`` is ``None`` where nobody has checked the instrument.
+    """One run: its analysis, the checks of its instrument, and what was published about the same experiment.
 
     ``meta`` is what follows from the records: ``summary``, ``samples``, ``trials``, ``failures``, ``usage``, ….
     """
@@ -43,7 +44,7 @@ class Told:
     dataset: Dataset
     analysis: Analysis
     meta: Mapping[str, Any]
-    checks: tuple[Check, ...] | None = None
+    checks: tuple[Check, ...] = ()
     published: Mapping[str, Published] = field(default_factory=dict)
 
     @property
@@ -93,16 +94,13 @@ def select(
     ``paths`` are record files and folders of them. Raises `HarnessError` when there are none or one cannot be read,
     and `ConfigurationError` for an unknown id.
     """
-    files = record_files(paths)
-    runs = runs_in_files(files)
+    runs = runs_in_files(record_files(paths), keep=Examiner().keep)
     chosen = _named(runs, run_ids) if run_ids else _newest(runs)
     left_out: dict[str, tuple[str, ...]] = {}
     for run in runs:
         if run not in chosen:
             left_out[run.experiment] = (*left_out.get(run.experiment, ()), run.run_id)
-    by_key = {(one.experiment, one.source): one for one in datasets(_files_of(chosen))}
-    told = (_told(run, by_key[run.experiment, run.run_id], published or {}) for run in chosen)
-    return Selection(tuple(told), left_out)
+    return Selection(tuple(_told(run, published or _nothing) for run in chosen), left_out)
 
 
 def record_files(paths: Iterable[Path]) -> list[Path]:
@@ -114,10 +112,6 @@ def record_files(paths: Iterable[Path]) -> list[Path]:
             f"No records in {', '.join(map(str, given)) or 'nothing'}; expected a folder of results with JSONL files."
         )
     return found
-
-
-def _files_of(runs: Iterable[FiledRun]) -> list[Path]:
-    return list(dict.fromkeys(file.path for run in runs for file in run.files))
 
 
 def _named(runs: Sequence[FiledRun], run_ids: Sequence[str]) -> list[FiledRun]:
@@ -139,31 +133,13 @@ def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
     return [newest[name] for name in sorted(newest)]
 
 
-def _told(run: FiledRun, dataset: Dataset, published: Publications) -> Told:
+def _told(run: FiledRun, published: Publications) -> Told:
+    dataset = dataset_of(run)
     _, meta = build(run.experiment, run.outcomes, run.design, stats=stats)
-    return Told(
-        run,
-        dataset,
-        stats.analyse(dataset),
-        meta,
-        checks_in(dataset.meta),
-        published.get(run.experiment, {}),
-    )
+    checks = tuple(examine(run, dataset))
+    earlier = published(run.experiment, run.design.metrics)
+    return Told(run, dataset, stats.analyse(dataset), meta, checks, earlier)
 
 
-def checks_in(meta: Mapping[str, Any]) -> tuple[Check, ...] | None:
-    """The instrument's checks as a meta file has them; ``None`` where it has none."""
-    found = meta.get("instrument")
-    if found is None:
-        return None
-    return tuple(
-        Check(
-            name=str(one["name"]),
-            level=Level(one["level"]),
-            message=str(one["message"]),
-            number=one.get("number"),
-            threshold=str(one.get("threshold") or ""),
-            about=str(one.get("about") or ""),
-        )
-        for one in found
-    )
+def _nothing(experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:  # noqa: ARG001
+    return {}

@@ -58,11 +58,11 @@ def verdict(told: Told) -> Verdict:
     if told.rehearsal:
         return Verdict(
             Standing.REHEARSAL,
-            "No evidence. This was a rehearsal: the replies were made up offline, and so is every number on this page.",
+            "No evidence. This was a rehearsal: the replies were made up offline, and so is every number below.",
             (),
             cautions,
         )
-    failed = [check for check in told.checks or () if check.level is Level.FAIL]
+    failed = [check for check in told.checks if check.level is Level.FAIL]
     if failed:
         return Verdict(Standing.FAULTY, _faulty(failed), (), cautions)
     statements = tuple(statement(one) for one in told.analysis.comparisons)
@@ -157,9 +157,7 @@ def _cautions(told: Told) -> Iterator[str]:
             f"Partial: {trials['finished']:,} of {trials['planned']:,} planned trials are finished. "
             "Nothing is claimed for what is missing, and p-values do not allow for looking early."
         )
-    if told.checks is None:
-        yield "The measuring instrument has not been checked for this run."
-    warned = [check for check in told.checks or () if check.level is Level.WARN]
+    warned = [check for check in told.checks if check.level is Level.WARN]
     if warned:
         names = ", ".join(dict.fromkeys(check.name for check in warned))
         yield f"{counted(len(warned), 'check')} of the instrument {'warns' if len(warned) == 1 else 'warn'}: {names}."
@@ -170,4 +168,4 @@ def _cautions(told: Told) -> Iterator[str]:
     yield from (
         warning for warning in told.meta["warnings"] if "planned trials are not finished" not in warning
     )
-    yield from told.analysis.notes
+    yield from (note for note in told.analysis.notes if not (told.rehearsal and note.startswith("Rehearsal")))
