@@ -12,7 +12,6 @@ from harness.execution.cells import CellOutcome
 from harness.execution.runs import Entry
 from harness.llm.calls import Reply, Request
 from harness.llm.kinds import OUTCOME_KINDS
-from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.observing import CallRecord
 from harness.model import Trial, TrialFailure, TrialResult, Usage
 from harness.telemetry import Observers

@@ -30,7 +30,8 @@ def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overr
 
 def _prices(providers: Sequence[Provider], prices: Overrides) -> Callable[[Request], Price | None]:
     free = {one.model for one in providers if one.name == "rehearsal"}
-    nothing_bought = len(free) == len(providers)  # embeddings, which have a model of their own, are free too then
+    # Embeddings, which have a model of their own, are free too where nothing is bought.
+    nothing_bought = len(free) == len(providers)
     return lambda request: (
         Price(0.0, 0.0) if nothing_bought or request.model in free else price_of(request.model, prices)
     )

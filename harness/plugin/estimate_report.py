@@ -137,7 +137,16 @@ def _one(estimate: Estimate) -> dict[str, Any]:
     return {
         **{
             name: getattr(estimate, name)
-            for name in ("experiment", "mode", "reps", "engine", "model", "judge_model", "seed", "price_reason")
+            for name in (
+                "experiment",
+                "mode",
+                "reps",
+                "engine",
+                "model",
+                "judge_model",
+                "seed",
+                "price_reason",
+            )
         },
         "price": None if estimate.price is None else asdict(estimate.price),
         "judge_price": None if estimate.judge_price is None else asdict(estimate.judge_price),

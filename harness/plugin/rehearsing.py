@@ -14,7 +14,6 @@ from harness.execution.desk import Parts
 from harness.execution.runs import Conclusion
 from harness.llm.gateway import Gateway
 from harness.llm.kinds import OUTCOME_KINDS
-from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.observing import CallRecord
 from harness.llm.prices import find_prices
 from harness.llm.providers import known_names, make_provider
