@@ -183,7 +183,11 @@ def test_a_tool_that_is_required_is_called_with_valid_arguments() -> None:
         reply = MODEL.answer(ask("x", extra={"tools": tools, "tool_choice": choice}), trial="t", occurrence=0)
         assert reply.finish_reason == "tool_calls" and reply.text == ""
         Draft202012Validator(parameters).validate(json.loads(reply.tool_calls[0]["function"]["arguments"]))
-    assert not MODEL.answer(ask("x", extra={"tools": tools}), trial="t", occurrence=0).tool_calls
+    free = [MODEL.answer(ask("x", extra={"tools": tools}), trial="t", occurrence=n) for n in range(50)]
+    assert 20 < sum(bool(reply.tool_calls) for reply in free) < 40
+    assert all(bool(reply.tool_calls) != bool(reply.text) for reply in free)
+    never = ask("x", extra={"tools": tools, "tool_choice": "none"})
+    assert not any(MODEL.answer(never, trial="t", occurrence=n).tool_calls for n in range(50))
 
 
 def test_tokens_are_a_quarter_of_the_characters() -> None:

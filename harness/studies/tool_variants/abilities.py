@@ -10,7 +10,7 @@ from enum import StrEnum
 LOOKED_AHEAD = 5
 """How many of its next occurrences a repetition is compared by."""
 _FARTHEST = timedelta(days=366 * 6)
-"""No occurrence is looked for beyond this: 29 February may be far, and 31 February never comes."""
+"""No occurrence is looked for beyond this: 29 February is far off."""
 
 
 class Ability(StrEnum):
