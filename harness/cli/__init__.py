@@ -1,7 +1,11 @@
 """Layer 4: the command line. ``main`` is the entry point of ``harness``."""
 
+from harness.cli import analyse as analyse
 from harness.cli import check as check
 from harness.cli import commands as commands  # each module of commands registers itself when it is imported
+from harness.cli import consistency as consistency
+from harness.cli import data as data
+from harness.cli import power as power
 from harness.cli import rescore as rescore
 from harness.cli import table1 as table1
 from harness.cli.app import main

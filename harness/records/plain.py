@@ -56,17 +56,16 @@ def indented(value: Any, depth: int = 0) -> str:
     """
     if not value or not isinstance(value, dict | list | tuple):
         return _COMPACT.encode(value)
-    mapping = isinstance(value, dict)
-    if mapping and any(type(key) is not str for key in value):
+    if isinstance(value, dict) and any(type(key) is not str for key in value):
         raise TypeError("a key is no text")
-    if _FLAT.issuperset(map(type, value.values() if mapping else value)):
+    if _FLAT.issuperset(map(type, value.values() if isinstance(value, dict) else value)):
         body = _indenting(depth).encode(value)[1:-1]
-    elif mapping:
+    elif isinstance(value, dict):
         parts = (f"{_COMPACT.encode(key)}: {indented(part, depth + 1)}" for key, part in value.items())
         body = f",{_line(depth + 1)}".join(parts)
     else:
         body = f",{_line(depth + 1)}".join(indented(part, depth + 1) for part in value)
-    opening, closing = "{}" if mapping else "[]"
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
     return f"{opening}{_line(depth + 1)}{body}{_line(depth)}{closing}"
 
 

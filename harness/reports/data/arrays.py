@@ -1,0 +1,49 @@
+"""Python's values as columns of Arrow, which has no half surrogate pairs and no numbers beyond 64 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.reports.data.columns import Column, Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def array(kind: Kind, values: Sequence[Any]) -> pa.Array:
+    """``values`` as a column of that kind; text that repeats is kept once."""
+    import pyarrow as pa
+
+    if kind in ("text", "name"):
+        texts = text_array(values)
+        return texts.dictionary_encode() if kind == "name" else texts
+    return pa.array(values, {"whole": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}[kind])
+
+
+def text_array(values: Sequence[Any]) -> pa.Array:
+    """``values`` as text. What is no text is written out; half a surrogate pair becomes its escape."""
+    import pyarrow as pa
+
+    if set(map(type, values)) <= {str, type(None)}:
+        try:
+            return pa.array(values, pa.string())
+        except UnicodeEncodeError:
+            pass
+    return pa.array([None if value is None else clean(str(value)) for value in values], pa.string())
+
+
+def clean(text: str) -> str:
+    """``text`` as UTF-8 can hold it.
+
+    >>> clean("a\\ud800")
+    'a\\\\ud800'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def table(columns: Iterable[Column], rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """``rows`` as a table of these columns; what a row lacks is empty."""
+    import pyarrow as pa
+
+    return pa.table({one.name: array(one.kind, [row.get(one.name) for row in rows]) for one in columns})

@@ -1,0 +1,255 @@
+"""Record files read into rows: one per try of a trial, and the samples of all of them in columns beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+from harness.records.artifact import number
+from harness.records.design import Design
+from harness.records.lines import FINISHED
+from harness.records.reader import outcomes, read, uncollected
+from harness.reports.data.arrays import text_array
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Owner = tuple[str, str | None]
+"""A metric, and the person that a sample of it is about."""
+Row = dict[str, Any]
+_SAMPLE = ("metric", "person", "value", "reason", "justification")
+_FAST = itemgetter(*_SAMPLE)
+_MOST = 2**63
+
+
+@dataclass(slots=True)
+class RunRows:
+    """One run: the first lines of its files, its tries in the order of reading, and its design where a file has it."""
+
+    experiment: str
+    run_id: str
+    metadata: list[Mapping[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
+    unreadable: int = 0
+    design: Design | None = None
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether the rehearsal model played or judged, in any session of the run."""
+        return any(
+            "rehearsal" in (one.get("provider"), settings.get("provider"), settings.get("judge_provider"))
+            for one in self.metadata
+            for settings in (one.get("settings") or {},)
+        )
+
+    def said(self, *names: str) -> Any:
+        """What the first metadata line that has one of ``names`` says, in itself or in its settings."""
+        for entry in self.metadata:
+            for source in (entry, entry.get("settings") or {}):
+                for name in names:
+                    if source.get(name) is not None:
+                        return source[name]
+        return None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """All that was read. ``rows`` are numbered from 0; ``samples`` stand in their order, ``sizes`` to a row."""
+
+    runs: list[RunRows]
+    rows: list[Row]
+    sizes: list[int]
+    samples: pa.Table
+    problems: list[str]
+
+
+class Gatherer:
+    """What is kept of each record while files are read: a row, and its samples in columns of their own."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.sizes: list[int] = []
+        self.parts: list[pa.Table] = []
+        self._file = ""
+        self._samples: list[tuple[Any, ...]] = []
+        self._owners: dict[tuple[Owner, ...], tuple[Owner, ...]] = {}
+
+    def __call__(self, record: dict[str, Any]) -> Row:
+        samples = _samples(record)
+        self._samples.extend(samples)
+        self.sizes.append(len(samples))
+        row = _row(record, samples)
+        owners = tuple([one[:2] for one in samples])
+        row["owners"] = self._owners.setdefault(owners, owners)
+        row["number"] = len(self.rows)
+        row["file"] = self._file
+        self.rows.append(row)
+        return row
+
+    def start(self, path: Path) -> None:
+        self._file = path.name
+
+    def end(self) -> None:
+        """Put the samples of a file into columns, where they take a tenth of the memory."""
+        if self._samples:
+            self.parts.append(_columns(*zip(*self._samples, strict=True)))
+            self._samples.clear()
+
+
+def gather(paths: Iterable[Path]) -> Gathered:
+    """Read ``paths``. What cannot be read is passed over and named in ``problems``.
+
+    Raises `HarnessError` when a file cannot be opened.
+    """
+    gatherer, runs, problems = Gatherer(), dict[tuple[str, str], RunRows](), list[str]()
+    with uncollected():
+        for path in paths:
+            _read(path, gatherer, runs, problems)
+        for run in runs.values():
+            run.design = _design(run, problems)
+            _settle(run)
+    ordered = [runs[key] for key in sorted(runs, key=lambda key: (key[1], key[0]))]
+    return Gathered(ordered, gatherer.rows, gatherer.sizes, _joined(gatherer.parts), problems)
+
+
+def _read(path: Path, gatherer: Gatherer, runs: dict[tuple[str, str], RunRows], problems: list[str]) -> None:
+    gatherer.start(path)
+    file = read(path, keep=gatherer)
+    gatherer.end()
+    problems += [str(problem) for problem in file.problems]
+    touched = []
+    for section in file.sections:
+        experiment, run_id = section.named("experiment"), section.named("run_id")
+        if experiment is None or run_id is None:
+            missing = "experiment" if experiment is None else "run_id"
+            problems.append(f"{path} names no {missing}; its {len(section.records)} records are left out.")
+            continue
+        run = runs.setdefault((experiment, run_id), RunRows(experiment, run_id))
+        run.metadata += [section.metadata] if section.metadata else []
+        run.rows += [row for row in section.records if isinstance(row, dict)]
+        run.files.add(path)
+        touched.append(run)
+    for run in touched[:1]:
+        run.unreadable += len(file.problems)
+
+
+def _design(run: RunRows, problems: list[str]) -> Design | None:
+    designs = []
+    for entry in run.metadata:
+        try:
+            designs += [Design.from_metadata(entry["design"])] if entry.get("design") else []
+        except HarnessError as error:
+            problems.append(f"{run.experiment}, run {run.run_id}: {error}")
+    return designs[0].joined(designs[1:]) if designs else None
+
+
+def _settle(run: RunRows) -> None:
+    """Mark each row: its run, whether it is the accepted one of its trial, and whether the design has that trial."""
+    planned = None
+    if run.design is not None:
+        planned = {one.id for group in run.design.groups for one in run.design.trials(run.experiment, group)}
+    for row in run.rows:
+        row["run"], row["accepted"] = run, False
+        row["planned"] = None if planned is None else row["trial"] in planned
+    for outcome in outcomes(run.rows).values():
+        if isinstance(outcome.accepted, dict):
+            outcome.accepted["accepted"] = True
+
+
+def _samples(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    if record["status"] != FINISHED:
+        return []
+    try:
+        return list(map(_FAST, record["samples"]))
+    except KeyError:
+        return [tuple(map(sample.get, _SAMPLE)) for sample in record["samples"]]
+
+
+def _row(record: Mapping[str, Any], samples: Sequence[tuple[Any, ...]]) -> Row:
+    usage = record.get("usage") or {}
+    failed = record["status"] != FINISHED
+    return {
+        **{
+            key: record.get(key)
+            for key in ("experiment", "run_id", "group", "trial", "status", "started", "ended")
+        },
+        **{key: whole(record.get(key)) for key in ("rep", "panel", "proposal", "attempt")},
+        **{key: whole(record.get(key)) for key in ("calls_replayed", "refusals")},
+        **{key: whole(usage.get(key)) for key in ("tokens_in", "tokens_out")},
+        **{key: _length(record.get(key)) for key in ("rejections", "corrections", "interventions")},
+        "kind": record.get("kind") if failed else None,
+        "reason": record.get("reason") if failed else None,
+        "people": listed(record.get("people")),
+        "duration": number(record.get("duration")),
+        "calls_by_kind": usage.get("calls") or {},
+        "calls": whole(sum(count or 0 for count in (usage.get("calls") or {}).values())),
+        "cost": number(usage.get("cost")),
+        "samples": len(samples),
+        "missing": sum(1 for sample in samples if number(sample[2]) is None),
+        "answered_by": listed(
+            dict.fromkeys(one.get("model") for one in usage.get("models") or () if one.get("model"))
+        ),
+    }
+
+
+def _columns(
+    metrics: Sequence[str],
+    persons: Sequence[str | None],
+    values: Sequence[Any],
+    reasons: Sequence[Any],
+    justifications: Sequence[Any],
+) -> pa.Table:
+    import pyarrow as pa
+
+    if set(map(type, values)) <= {int, type(None)} and all(abs(value or 0) < _MOST for value in values):
+        numbers: list[float | None] = list(values)
+    else:
+        numbers = [None if (clean := number(value)) is None else float(clean) for value in values]
+    why: list[str | None] = [None] * len(numbers)
+    for place, found in enumerate(numbers):
+        if found is None:
+            why[place] = _why(values[place], reasons[place])
+    return pa.table(
+        {
+            "metric": text_array(metrics),
+            "person": text_array(persons),
+            "value": pa.array(numbers, pa.float64(), from_pandas=False, safe=False),
+            "reason": text_array(why),
+            "justification": text_array(justifications),
+        }
+    )
+
+
+def _why(value: Any, reason: Any) -> str:
+    if value is not None:
+        return f"not a number: {value!r:.60}"
+    return str(reason or "no reason recorded")
+
+
+def _joined(parts: Sequence[pa.Table]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.concat_tables(parts) if parts else _columns((), (), (), (), ())
+
+
+def whole(value: Any) -> int | None:
+    """``value`` when it is a whole number of 64 bits, else ``None``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not -_MOST <= value < _MOST:
+        return None
+    return value
+
+
+def listed(values: Any) -> str | None:
+    """Several names as one text."""
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        return None
+    return "; ".join(str(value) for value in values) or None
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list) else 0

@@ -1,0 +1,93 @@
+"""SQL over the records: DuckDB in memory, with the tables as views and no way to anything else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ConfigurationError
+from harness.reports.data.columns import TABLES
+from harness.reports.data.tables import Tables, read_tables
+
+if TYPE_CHECKING:
+    import duckdb
+
+_READING = ("SELECT", "EXPLAIN", "MULTI")
+"""Statements that only look. DuckDB calls a pivot, which is several, ``MULTI``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gives. ``more`` tells that rows beyond the limit were left out; ``problems`` what was not read."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    more: bool = False
+    problems: tuple[str, ...] = ()
+
+
+def query(path: Path, sql: str, *, limit: int | None = None) -> Answer:
+    """The answer to one ``select`` over the views experiments, trials, scores, calls and replies of ``path``.
+
+    ``path`` is a results folder or one record file; ``limit`` is the most rows to give. Raises `ConfigurationError`
+    for a statement that DuckDB does not understand or that does more than look, `HarnessError` for files that
+    cannot be read.
+    """
+    tables = read_tables(path)
+    with connect(
+        tables, [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+    ) as connection:
+        return _answer(connection, sql, limit, tables.problems)
+
+
+def connect(tables: Tables, names: Sequence[str] = tuple(TABLES)) -> duckdb.DuckDBPyConnection:
+    """A database in memory with the tables ``names`` as views, locked: it reaches no file, network or setting."""
+    import duckdb
+
+    connection = duckdb.connect(
+        ":memory:", config={"python_enable_replacements": False, "autoinstall_known_extensions": False}
+    )
+    for name in names:
+        connection.register(name, tables.named(name))
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+    return connection
+
+
+def _answer(
+    connection: duckdb.DuckDBPyConnection, sql: str, limit: int | None, problems: tuple[str, ...]
+) -> Answer:
+    import duckdb
+
+    try:
+        _check(connection, sql)
+        result = connection.execute(sql)
+        columns = tuple(str(one[0]) for one in result.description or ())
+        rows = result.fetchall() if limit is None else result.fetchmany(limit + 1)
+    except duckdb.Error as error:
+        raise ConfigurationError(_explained(sql, error)) from error
+    except UnicodeEncodeError as error:
+        raise ConfigurationError("The query has half a surrogate pair in it; expected UTF-8 text.") from error
+    more = limit is not None and len(rows) > limit
+    return Answer(columns, tuple(rows[:limit] if more else rows), more, problems)
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1:
+        raise ConfigurationError(f"The query has {len(statements)} statements; expected one select.")
+    if statements[0].type.name not in _READING:
+        raise ConfigurationError(
+            f"The query is a {statements[0].type.name} statement; expected a select, which changes nothing."
+        )
+
+
+def _explained(sql: str, error: Exception) -> str:
+    lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
+    hint = f"The views are {', '.join(TABLES)}; `describe trials` lists a view's columns."
+    if "Parser Error" in lines[0] and re.search(r'(?<!")\bgroup\b(?!"|\s+by)', sql, re.IGNORECASE):
+        hint = 'group is a word of SQL; where the column is meant, write "group" in double quotes.'
+    return "\n".join([f"The query was not understood. {lines[0]}", *lines[1:6], hint])

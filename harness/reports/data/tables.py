@@ -1,0 +1,240 @@
+"""The tables that queries, frames, the database and the bundle are made of, from the record files of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ConfigurationError
+from harness.reports.data.arrays import array, table
+from harness.reports.data.columns import CALLS_BY_KIND, EXPERIMENTS, PLACE, SCORES, TRIALS
+from harness.reports.data.gathering import Gathered, Owner, Row, RunRows, gather, listed, whole
+from harness.reports.data.replies import replies
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Tables:
+    """The tables by name, each made when it is first asked for. ``problems`` names what could not be read."""
+
+    def __init__(self, gathered: Gathered, folder: Path) -> None:
+        self._gathered, self._folder = gathered, folder
+        self.runs, self.problems = tuple(gathered.runs), tuple(gathered.problems)
+
+    @cached_property
+    def experiments(self) -> pa.Table:
+        """One row per run."""
+        return table(EXPERIMENTS, [_experiment(run) for run in self.runs])
+
+    @cached_property
+    def trials(self) -> pa.Table:
+        """One row per try."""
+        return table(TRIALS, [_placed(row) for row in self._rows])
+
+    @cached_property
+    def scores(self) -> pa.Table:
+        """One row per value that an accepted trial of the design should give."""
+        import numpy as np
+        import pyarrow as pa
+
+        keep, absent = self._fitting()
+        sizes = self._gathered.sizes
+        numbers = np.repeat(np.arange(len(sizes), dtype=np.int64), sizes)
+        samples = self._gathered.samples
+        if not keep.all():
+            samples, numbers = samples.filter(pa.array(keep)), numbers[keep]
+        if absent:
+            numbers = np.concatenate([numbers, np.array([number for number, _ in absent])])
+            samples = pa.concat_tables([samples, _absent(absent, samples.schema)])
+        places = table(PLACE, [_placed(row) for row in self._gathered.rows])
+        columns = {
+            one.name: places.column(one.name).combine_chunks().take(pa.array(numbers)) for one in PLACE
+        }
+        for name in ("metric", "person"):
+            columns[name] = samples.column(name).combine_chunks().dictionary_encode()
+        return pa.table({**columns, **{one.name: samples.column(one.name) for one in SCORES[-3:]}})
+
+    @cached_property
+    def calls(self) -> pa.Table:
+        """One row per try and kind of call."""
+        rows = [
+            {**_placed(row), "kind": kind, "calls": whole(count)}
+            for row in self._rows
+            for kind, count in row["calls_by_kind"].items()
+        ]
+        return table(CALLS_BY_KIND, rows)
+
+    @cached_property
+    def replies(self) -> pa.Table:
+        """One row per reply in the journals that are there."""
+        return replies(self._folder / "journal", [run.run_id for run in self.runs])
+
+    def named(self, name: str) -> pa.Table:
+        """The table called ``name``."""
+        found: pa.Table = getattr(self, name)
+        return found
+
+    def choose(self, run_ids: Sequence[str]) -> None:
+        """Keep these runs alone. Raises `ConfigurationError` for one that is not there."""
+        known = {run.run_id for run in self.runs}
+        if unknown := [one for one in run_ids if one not in known]:
+            raise ConfigurationError(
+                f"--run {unknown[0]}: no records of such a run in {self._folder}; expected one of: "
+                f"{', '.join(sorted(known)) or 'none'}."
+            )
+        self.runs = tuple(run for run in self.runs if run.run_id in run_ids)
+
+    @property
+    def _rows(self) -> Iterable[Row]:
+        chosen = {id(run) for run in self.runs}
+        return (row for row in self._gathered.rows if id(row.get("run")) in chosen)
+
+    def _fitting(self) -> tuple[Any, list[tuple[int, Owner]]]:
+        """Which samples are in place, as a mask, and what accepted records lack: (number of the row, owner)."""
+        import numpy as np
+
+        counted = np.zeros(len(self._gathered.rows), dtype=bool)
+        drop: list[int] = []
+        absent: list[tuple[int, Owner]] = []
+        ends = np.cumsum(self._gathered.sizes, dtype=np.int64)
+        fits = _Fits()
+        for row in self._rows:
+            if not row["accepted"] or row["planned"] is False:
+                continue
+            number = row["number"]
+            counted[number] = True
+            surplus, lacking = fits(row)
+            begin = int(ends[number]) - row["samples"] if surplus else 0
+            drop += [begin + place for place in surplus]
+            absent += [(number, owner) for owner in lacking]
+        keep = np.repeat(counted, self._gathered.sizes)
+        keep[drop] = False
+        return keep, absent
+
+
+class _Fits:
+    """Which samples of a record its design has no place for, and which places are empty. Most records are alike."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int | None], tuple[list[int], list[Owner]]] = {}
+
+    def __call__(self, row: Row) -> tuple[list[int], list[Owner]]:
+        key = (id(row["owners"]), id(row["run"]), row["panel"])
+        if key not in self._known:
+            self._known[key] = _compared(row["owners"], row["run"], row["panel"])
+        return self._known[key]
+
+
+def _compared(owners: Sequence[Owner], run: RunRows, panel: int) -> tuple[list[int], list[Owner]]:
+    due = None
+    if run.design is not None:
+        due = [(metric, who) for metric in run.design.metrics for who in run.design.expected(panel, metric)]
+    seen: set[Owner] = set()
+    surplus = []
+    for place, owner in enumerate(owners):
+        if owner in seen or (due is not None and owner not in due):
+            surplus.append(place)
+        seen.add(owner)
+    return surplus, [owner for owner in due or () if owner not in seen]
+
+
+def _absent(absent: Sequence[tuple[int, Owner]], schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    size = len(absent)
+    return pa.table(
+        {
+            "metric": array("text", [owner[0] for _, owner in absent]),
+            "person": array("text", [owner[1] for _, owner in absent]),
+            "value": array("number", [None] * size),
+            "reason": array("text", ["the record has no such sample"] * size),
+            "justification": array("text", [None] * size),
+        },
+        schema=schema,
+    )
+
+
+def _placed(row: Row) -> Row:
+    run: RunRows | None = row.get("run")
+    if run is None:
+        return row
+    return row | {"experiment": run.experiment, "run_id": run.run_id, "rehearsal": run.rehearsal}
+
+
+def _experiment(run: RunRows) -> Row:
+    population, script = run.said("population"), run.said("script")
+    whose = population if isinstance(population, dict) else {}
+    return {
+        "experiment": run.experiment,
+        "run_id": run.run_id,
+        "rehearsal": run.rehearsal,
+        **{
+            name: run.said(name)
+            for name in ("mode", "protocol", "engine", "provider", "model", "judge_model")
+        },
+        **{
+            name: run.said(name)
+            for name in ("fingerprint", "git_commit", "harness_version", "python_version")
+        },
+        "temperature": _float(run.said("temperature")),
+        "seed": whole(run.said("seed")),
+        "provider_seed": whole(run.said("provider_seed")),
+        "git_dirty": run.said("git_dirty") is True if run.said("git_dirty") is not None else None,
+        "script_sha256": script.get("sha256") if isinstance(script, dict) else script,
+        "population": whose.get("source"),
+        "population_sha256": whose.get("sha256"),
+        "people": whole(whose.get("people")),
+        **_sizes(run),
+        **_totals(run.rows),
+        "files": len(run.files),
+        "problems": run.unreadable,
+    }
+
+
+def _sizes(run: RunRows) -> Row:
+    """What was planned, and how much of it there is."""
+    done = [row for row in run.rows if row["accepted"] and row["planned"] is not False]
+    size: Row = {"tries": len(run.rows), "trials_finished": len(done)}
+    size["scores_obtained"] = sum(row["samples"] - row["missing"] for row in done)
+    if (design := run.design) is not None:
+        size |= {"panels": len(design.panels), "proposals": design.proposals, "reps": design.reps}
+        size |= {"groups": listed(design.groups), "metrics": listed(design.metrics)}
+        trials = [one.panel for one in design.trials(run.experiment, "")]
+        each = [sum(len(design.expected(p, m)) for m in design.metrics) for p in range(len(design.panels))]
+        size["trials_planned"] = len(trials) * len(design.groups)
+        size["scores_planned"] = sum(each[panel] for panel in trials) * len(design.groups)
+    return size
+
+
+def _totals(rows: Sequence[Row]) -> Row:
+    costs = [row["cost"] for row in rows]
+    return {
+        **{name: sum(row[name] or 0 for row in rows) for name in ("calls", "tokens_in", "tokens_out")},
+        "cost": None if None in costs else sum(costs),
+        "started": min((str(row["started"]) for row in rows if row["started"]), default=None),
+        "ended": max((str(row["ended"]) for row in rows if row["ended"]), default=None),
+    }
+
+
+def _float(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
+
+
+def record_files(path: Path) -> list[Path]:
+    """The record files of a folder, by name, or the one that ``path`` is. `ConfigurationError` when it is not there."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ConfigurationError(f"{path}: no such folder; expected one with the JSONL files of runs.")
+    return sorted(path.glob("*.jsonl"))
+
+
+def read_tables(path: Path, runs: Sequence[str] = ()) -> Tables:
+    """The tables of all runs in ``path`` (a folder or one file), or of ``runs`` alone. Raises `HarnessError`."""
+    tables = Tables(gather(record_files(path)), path if path.is_dir() else path.parent)
+    if runs:
+        tables.choose(runs)
+    return tables
