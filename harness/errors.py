@@ -68,6 +68,13 @@ class RefusedError(ModelCallError):
     """The model, or its provider's filter, declined to answer. An outcome of the sample: it is not asked again."""
 
 
+class RejectedError(ModelCallError):
+    """Whoever asked rejected every reply to a question, as many as one try of the trial may have.
+
+    The text is the reason of the last rejection.
+    """
+
+
 def raise_if_any(problems: Iterable[str]) -> None:
     """Raise one `ConfigurationError` with all ``problems``, if there are any."""
     found = tuple(problems)

@@ -135,8 +135,8 @@ class _Visitor:
         self._trials[number] = client
         return number, client.token, client.base_url
 
-    async def ask(self, trial: int, request: Request, site: Site) -> Reply:
-        return await self._trials[trial].ask(request, site)
+    async def ask(self, trial: int, request: Request, site: Site, asks: int | None) -> Reply:
+        return await self._trials[trial].ask(request, site, asks=asks)
 
     async def embed(self, trial: int, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         return await self._trials[trial].embed(texts, model)
@@ -281,8 +281,8 @@ class RemoteTrial:
         self.number, self.token, self.base_url = number, token, base_url
         self._desk = desk
 
-    async def ask(self, request: Request, site: Site) -> Reply:
-        reply: Reply = await self._desk.call("ask", self.number, request, site)
+    async def ask(self, request: Request, site: Site, *, asks: int | None = None) -> Reply:
+        reply: Reply = await self._desk.call("ask", self.number, request, site, asks)
         return reply
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, ModelCallError, RefusedError
+from harness.errors import HarnessError, ModelCallError, RefusedError, RejectedError
 from harness.llm.acceptance import UnacceptableError, accept, expectation
 from harness.llm.budget import Budget
 from harness.llm.calls import Provider, Reply, Request, Site
@@ -153,7 +153,7 @@ class Gateway:
         """Who answers calls of ``kind``."""
         return self.judge if self.judge is not None and kind in OUTCOME_KINDS else self.provider
 
-    async def ask(self, client: TrialClient, request: Request, site: Site) -> Reply:
+    async def ask(self, client: TrialClient, request: Request, site: Site, asks: int | None = None) -> Reply:
         """What `TrialClient.ask` does."""
         provider = self.provider_of(site.kind)
         request, body = identified(request, model=provider.model, temperature=self.temperature)
@@ -162,7 +162,8 @@ class Gateway:
             asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
             return provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
 
-        return await self._ask(_Call(client, request, body, site, send, lambda reply: accept(reply, request)))
+        call = _Call(client, request, body, site, send, lambda reply: accept(reply, request))
+        return await self._ask(call, asks)
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
@@ -183,12 +184,15 @@ class Gateway:
         if self.journal is not None:
             self.journal.reject(client.run_id, client.trial_id, kept, reason)
 
-    async def _ask(self, call: _Call) -> Reply:
+    async def _ask(self, call: _Call, asks: int | None = None) -> Reply:
         """Try until there is an acceptable reply or trying is over. Equal questions are told apart on arrival."""
         question = call.client.samples.claim(call.site, call.request.digest)
+        question.asks = asks
         failures: Counter[bool] = Counter()
         try:
             await self._recall(call.client)
+            if question.spent:
+                raise RejectedError(question.reason)
             while True:
                 try:
                     return await self._attempt(call, question)

@@ -47,20 +47,31 @@ class Kept:
 
 
 class Question:
-    """One question over all tries of its trial. ``draws`` counts its replies; made by `Samples`."""
+    """One question over all tries of its trial. ``draws`` counts its replies; made by `Samples`.
 
-    __slots__ = ("_earlier", "digest", "draws", "occurrence", "open", "site")
+    ``rejected`` counts those of this try that the engine rejected, ``reason`` is why it did the last, and ``asks`` how
+    many it may.
+    """
+
+    __slots__ = ("_earlier", "asks", "digest", "draws", "occurrence", "open", "reason", "rejected", "site")
 
     def __init__(self, site: Site, digest: str, occurrence: int) -> None:
         self.site, self.digest, self.occurrence = site, digest, occurrence
         self.open = True  # nobody holds it in this try
-        self.draws = 0
+        self.draws = self.rejected = 0
+        self.reason = ""
+        self.asks: int | None = None
         self._earlier: deque[Kept] = deque()
 
     @property
     def number(self) -> int:
         """What the provider gets as ``occurrence`` for the next draw."""
         return number(self.site, self.occurrence, self.draws)
+
+    @property
+    def spent(self) -> bool:
+        """Whether it may not be asked again in this try."""
+        return self.asks is not None and self.rejected >= self.asks
 
     @property
     def earlier(self) -> Kept | None:
@@ -87,7 +98,8 @@ class Question:
         """Take over the journal's replies, for the try ``attempt``.
 
         What the gateway found unacceptable in this very try (a session that ended in its middle) uses up attempts
-        now as it did then. Whatever else was rejected is passed over: the next attempt is a new call.
+        now as it did then. Whatever else was rejected is passed over: the next attempt is a new call. What the engine
+        rejected in this very try uses up its asks.
         """
         *before, last = sorted(kept, key=lambda one: one.draw)
         self.draws = last.draw + 1
@@ -95,13 +107,23 @@ class Question:
             if one.verdict == "unacceptable":
                 self._wasted(one, attempt)
             else:  # drawn again, so the engine had rejected it: with that an ask was over, and a new one began
-                self._earlier.clear()
+                self._rejected(one, attempt)
         if last.verdict == "accepted":
             self._earlier.append(last)
         elif last.verdict == "unacceptable":
             self._wasted(last, attempt)
         else:
-            self._earlier.clear()
+            self._rejected(last, attempt)
+
+    def reject(self, reason: str) -> None:
+        """The engine could not use the reply that it was given."""
+        self.rejected, self.reason = self.rejected + 1, reason
+        self.open = True
+
+    def _rejected(self, kept: Kept, attempt: int) -> None:
+        self._earlier.clear()
+        if kept.attempt == attempt:
+            self.rejected, self.reason = self.rejected + 1, kept.reason
 
     def _wasted(self, kept: Kept, attempt: int) -> None:
         if kept.attempt == attempt:
@@ -124,9 +146,10 @@ class Samples:
             self._recall(question)
 
     def claim(self, site: Site, digest: str) -> Question:
-        """The first of the equal questions that is nobody's in this try."""
+        """The first of the equal questions that is nobody's in this try; one that is spent only where no other is."""
         equal = self._questions.setdefault((site, digest), [])
-        question = next((each for each in equal if each.open), None)
+        free = sorted((each for each in equal if each.open), key=lambda each: each.spent)
+        question = free[0] if free else None
         if question is None:
             question = Question(site, digest, len(equal))
             self._recall(question)
@@ -134,9 +157,9 @@ class Samples:
         question.open = False
         return question
 
-    def reopen(self, kept: Kept) -> None:
+    def reject(self, kept: Kept, reason: str) -> None:
         """The reply was of no use: its question is the next one that is asked among its equals."""
-        self._questions[(kept.site, kept.digest)][kept.occurrence].open = True
+        self._questions[(kept.site, kept.digest)][kept.occurrence].reject(reason)
 
     def _recall(self, question: Question) -> None:
         past = self._past.pop((question.site, question.digest, question.occurrence), None)

@@ -22,7 +22,9 @@ class Way(Protocol):
 
     base_url: str
 
-    async def ask(self, client: TrialClient, request: Request, site: Site) -> Reply: ...
+    async def ask(
+        self, client: TrialClient, request: Request, site: Site, asks: int | None = None
+    ) -> Reply: ...
 
     async def embed(
         self, client: TrialClient, texts: Sequence[str], model: str
@@ -60,12 +62,13 @@ class TrialClient:
         """The HTTP face's address, ending in ``/v1``; empty until the gateway's face is started."""
         return self._way.base_url
 
-    async def ask(self, request: Request, site: Site) -> Reply:
+    async def ask(self, request: Request, site: Site, *, asks: int | None = None) -> Reply:
         """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped.
 
         `RefusedError` when JSON was asked for and the model declined; in words, `Reply.refusal` says so.
+        `RejectedError` when ``asks`` replies to this question were rejected in this try (``None``: no limit).
         """
-        return await self._way.ask(self, request, site)
+        return await self._way.ask(self, request, site, asks)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`. Embeddings are counted as calls, without tokens."""
@@ -76,7 +79,7 @@ class TrialClient:
         kept = self._given.pop(reply.call, None)
         if kept is not None:
             self.note_rejection(kept, reason)
-            self.samples.reopen(kept)
+            self.samples.reject(kept, reason)
             self._way.reject(self, kept, reason)
 
     def usage(self) -> Usage:

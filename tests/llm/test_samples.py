@@ -72,7 +72,7 @@ def test_equal_questions_are_numbered_on_arrival_and_a_reopened_one_is_the_next(
     )
     assert [one.occurrence for one in (first, second, other)] == [0, 1, 0]
     assert len({one.number for one in (first, second, other)}) == 3
-    samples.reopen(kept(0, "accepted"))
+    samples.reject(kept(0, "accepted"), "of no use")
     assert samples.claim(SITE, "d") is first
     assert samples.claim(SITE, "d").occurrence == 2
 

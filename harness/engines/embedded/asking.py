@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from harness.errors import ModelCallError
+from harness.errors import ModelCallError, RejectedError
 from harness.llm.calls import Message, ModelClient, Request, Site
 
 T = TypeVar("T")
@@ -31,11 +31,16 @@ async def ask(
 ) -> T:
     """Ask, and ``read`` the answer's data; ask again, up to ``asks`` times, while ``read`` raises `Unusable`.
 
+    The asks of a session that was cut off in this try of the trial count: a resumed trial ends as an undisturbed one.
     Raises `NoUsableReply` after that, and lets the client's `ModelCallError` through.
     """
     request, wrong = Request(messages=messages, response_format=schema), ""
     for _ in range(asks):
-        reply = await client.ask(request, site)
+        try:
+            reply = await client.ask(request, site, asks=asks)
+        except RejectedError as spent:
+            wrong = str(spent)
+            break
         try:
             return read(reply.data)
         except Unusable as fault:
