@@ -41,7 +41,11 @@ select experiment, run_id, rehearsal, "group", metric,
     row_number() over (partition by experiment, run_id, "group", metric order by panel, proposal, rep, place)
         as number,
     panel, proposal, rep, trial, person, value, reason, justification
-from (select *, row_number() over () as place from scores)
+from scores
+order by experiment, run_id, "group", metric, number
+"""
+_VALUES = """
+select experiment, run_id, "group", metric, value from tt_metric_samples
 order by experiment, run_id, "group", metric, number
 """
 _MAGIC = b"DUCK"
@@ -89,13 +93,18 @@ def _check(out: Path) -> None:
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, int]:
-    made = {"experiments": tables.experiments, "scores": tables.scores, "stats": statistics(tables)}
-    for name, content in made.items():
-        connection.register(name, content)
+    import numpy as np
+    import pyarrow as pa
+
+    scores = tables.scores
+    places = pa.array(np.arange(scores.num_rows))
+    connection.register("experiments", tables.experiments)
+    connection.register("scores", scores.append_column("place", places))
     connection.execute("create table tt_experiments as select * from experiments order by experiment, run_id")
     connection.execute(_SAMPLES)
+    connection.register("stats", _statistics(tables, connection))
     connection.execute("create table tt_metric_stats as select * from stats")
-    for name in made:
+    for name in ("experiments", "scores", "stats"):
         connection.unregister(name)
     for name, columns in {"tt_experiments": EXPERIMENTS, "tt_metric_stats": STATS}.items():
         for one in columns:
@@ -111,12 +120,11 @@ def _count(connection: duckdb.DuckDBPyConnection, name: str) -> int:
     return int(found[0]) if found else 0
 
 
-def statistics(tables: Tables) -> pa.Table:
+def _statistics(tables: Tables, connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Each group of each run and metric: its size, mean and spread, and Welch's test against the first group."""
     values: dict[tuple[str, str, str, str], list[float]] = {}
     due: dict[tuple[str, str, str, str], int] = {}
-    columns = ("experiment", "run_id", "group", "metric", "value")
-    for *key, value in zip(*(tables.scores.column(name).to_pylist() for name in columns), strict=True):
+    for *key, value in connection.execute(_VALUES).fetchall():
         place = (key[0], key[1], key[2], key[3])
         due[place] = due.get(place, 0) + 1
         values.setdefault(place, [])
