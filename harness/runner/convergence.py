@@ -1,0 +1,88 @@
+"""When an iterating experiment may stop: a rule over the total costs of the iterations that were decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from harness.errors import raise_if_any
+from harness.runner.result import Reason
+
+MAX_VARIATION = 0.03
+"""Bootstrap mode: the coefficient of variation of the window must be below this."""
+MIN_TREND_P = 0.05
+"""Bootstrap mode: Mann and Kendall's p for a trend in the window must be above this."""
+NEAR_BEST = 0.10
+"""Bootstrap mode: the last cost must be within this share of the best one so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """The rule, over the last ``window`` + 1 total costs.
+
+    ``stability``: none differs from the one before by more than ``tolerance`` (a share). ``bootstrap``, for costs that are
+    estimates and vary: their coefficient of variation is below 3 %, there is no trend in them (Mann-Kendall,
+    p > .05), and the last is within 10 % of the best so far.
+
+    Raises `ConfigurationError`.
+    """
+
+    mode: Literal["stability", "bootstrap"] = "stability"
+    window: int = 3
+    tolerance: float = 0.0
+
+    def __post_init__(self) -> None:
+        raise_if_any(self.problems())
+
+    def problems(self) -> Iterable[str]:
+        if self.mode not in ("stability", "bootstrap"):
+            yield f"Convergence: mode={self.mode!r}; expected stability or bootstrap."
+        if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1:
+            yield f"Convergence: window={self.window!r}; expected a whole number of iterations, 1 or more."
+        elif self.mode == "bootstrap" and self.window < 3:
+            yield f"Convergence: window={self.window}; fewer than 4 costs tell no trend; expected 3 or more."
+        if not 0 <= self.tolerance < 1:
+            yield f"Convergence: tolerance={self.tolerance!r}; expected a share from 0 to below 1."
+
+    def reached(self, costs: Sequence[int]) -> Reason | None:
+        """Whether the total ``costs``, one per decided iteration, have converged, and how."""
+        if len(costs) < self.window + 1:
+            return None
+        latest = costs[-(self.window + 1) :]
+        if self.mode == "stability":
+            return Reason.STABILITY_REACHED if _steady(latest, self.tolerance) else None
+        return Reason.BOOTSTRAP_CONVERGED if _settled(latest, min(costs)) else None
+
+
+def _steady(costs: Sequence[int], tolerance: float) -> bool:
+    return all(abs(after - before) <= tolerance * before for before, after in pairwise(costs))
+
+
+def _settled(costs: Sequence[int], best: int) -> bool:
+    return (
+        variation(costs) < MAX_VARIATION
+        and trend_p(costs) > MIN_TREND_P
+        and costs[-1] <= best * (1 + NEAR_BEST)
+    )
+
+
+def variation(costs: Sequence[float]) -> float:
+    """The coefficient of variation, sample SD ÷ mean; 0 where all are 0."""
+    from statistics import fmean, stdev
+
+    mean = fmean(costs)
+    return stdev(costs) / mean if mean else 0.0
+
+
+def trend_p(costs: Sequence[float]) -> float:
+    """Two-sided p of the Mann-Kendall test for a trend: Kendall's tau of the costs with their order.
+
+    Source: Mann (1945), Kendall (1975); SciPy computes. 1 where all are equal: no trend.
+    """
+    if len(set(costs)) == 1:
+        return 1.0
+    from scipy.stats import kendalltau
+
+    return float(kendalltau(range(len(costs)), costs).pvalue)
