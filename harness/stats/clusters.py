@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 
-from harness.model import Dataset
+from harness.model import Dataset, Observation
 from harness.stats.estimands import FIXED_SET
 from harness.stats.results import Estimate
 from harness.stats.student import answered
@@ -30,18 +34,32 @@ def cluster_robust(
     asked = replace(asked, n=len(trials))
     if len(trials) < FEWEST:
         return replace(asked, reason=f"needs {FEWEST} clusters or more; there are {len(trials)} trials")
-    arms = [float(one.group == treatment) for one in kept]
-    if len(set(arms)) < 2:
+    answer = _fit(kept, control, treatment)
+    if answer is None:
         return replace(asked, reason="an arm has no scores")
-    values = [one.value for one in kept if one.value is not None]
-    difference, se = _fit(values, arms, [trials.index(one.trial) for one in kept])
-    return answered(asked, difference, se if len(set(values)) > 1 else 0.0, len(trials) - 1, confidence)
+    return answered(asked, *answer, len(trials) - 1, confidence)
 
 
-def _fit(values: list[float], arms: list[float], clusters: list[int]) -> tuple[float, float]:
-    import numpy as np
-    import statsmodels.api as sm
+def _fit(kept: Sequence[Observation], control: str, treatment: str) -> tuple[float, float] | None:
+    """Difference of means and its CR1 error: with one dummy, the sandwich is a sum of squares for each arm."""
+    sums = [_arm(kept, arm) for arm in (control, treatment)]
+    if sums[0] is None or sums[1] is None:
+        return None
+    n, trials = len(kept), len({one.trial for one in kept})
+    small = trials / (trials - 1) * (n - 1) / (n - 2)
+    return sums[1][0] - sums[0][0], math.sqrt(small * (sums[0][1] + sums[1][1]))
 
-    model = sm.OLS(np.asarray(values), sm.add_constant(np.asarray(arms)))
-    fit = model.fit(cov_type="cluster", cov_kwds={"groups": np.asarray(clusters)}, use_t=True)
-    return float(fit.params[1]), float(fit.bse[1])
+
+def _arm(kept: Sequence[Observation], arm: str) -> tuple[float, float] | None:
+    """Mean of an arm's scores, and the sum over trials of their summed residuals squared, over n²."""
+    trials: dict[tuple[str, int, int, int], list[float]] = defaultdict(list)
+    for one in kept:
+        if one.group == arm and one.value is not None:
+            trials[one.trial].append(one.value)
+    values = [value for trial in trials.values() for value in trial]
+    if not values:
+        return None
+    mean = fmean(values)
+    residuals = (math.fsum(value - mean for value in trial) for trial in trials.values())
+    squares = math.fsum(residual**2 for residual in residuals) if min(values) < max(values) else 0.0
+    return mean, squares / len(values) ** 2

@@ -13,8 +13,10 @@ from harness.stats.results import Estimate
 from harness.stats.student import answered
 
 METHOD = "REML, trial and persona random, block fixed"
-_BOUNDARY = 1e-4
+_BOUNDARY = 1e-6
 """A component below this share of the residual variance lies on the boundary."""
+_OPTIMISER = "powell"
+"""statsmodels' own choice, by gradients, stops short of the optimum near a boundary, and may call that converged."""
 
 
 def reml(dataset: Dataset, metric: str, control: str, treatment: str, confidence: float = 0.95) -> Estimate:
@@ -57,7 +59,7 @@ def _fit(kept: Sequence[Observation], treatment: str) -> tuple[float, float, flo
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
-            result = _model(kept, treatment).fit(reml=True)
+            result = _model(kept, treatment).fit(reml=True, method=_OPTIMISER)
         except Exception as error:  # LinAlgError and ValueError of many origins: no fit is an answer too
             return f"the fit failed ({type(error).__name__})"
     variances = dict(zip(result.model.exog_vc.names, map(float, result.vcomp), strict=True))

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from harness.stats.student import p_value
+
 
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     """Holm's (1979) step-down p for each name; valid whatever the dependence.
@@ -30,6 +32,8 @@ def dunnett(t: Sequence[float], df: int, correlation: Sequence[Sequence[float]])
     import numpy as np
     from scipy import stats
 
+    if len(t) == 1:
+        return [p_value(t[0], df)]
     law = stats.multivariate_t(shape=np.asarray(correlation, dtype=float), df=df)
     size = len(t)
     found = []

@@ -11,6 +11,8 @@ from harness.stats.results import Estimate, Interval
 
 _ROUNDING = 1e-9
 """Values that differ by less, relative to their size, are equal but for rounding."""
+_SMALLEST = 1e-12
+"""A spread or a standard error of fewer points is rounding too."""
 
 
 def answered(asked: Estimate, difference: float, se: float, df: float, confidence: float) -> Estimate:
@@ -18,7 +20,7 @@ def answered(asked: Estimate, difference: float, se: float, df: float, confidenc
 
     A standard error of 0 leaves p and interval ``None``: an interval of zero width claims what no data show.
     """
-    if not se > 0 or not math.isfinite(se) or not math.isfinite(difference):
+    if not se > _SMALLEST * max(1.0, abs(difference)) or not math.isfinite(se):
         reason = "the values that it is computed from do not vary, so their spread says nothing of chance"
         return replace(asked, difference=difference, reason=asked.reason or reason)
     p = p_value(difference / se, df)
@@ -63,7 +65,7 @@ def deviation(values: Sequence[float]) -> float:
 def variance(values: Sequence[float]) -> float:
     """Sample variance (n − 1), independent of the values' order; 0 when they are equal but for rounding."""
     low, high = min(values), max(values)
-    if high - low <= _ROUNDING * max(abs(low), abs(high)) or high - low < 1e-12:
+    if high - low <= _ROUNDING * max(abs(low), abs(high)) or high - low < _SMALLEST:
         return 0.0
     mean = fmean(values)
     return math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
