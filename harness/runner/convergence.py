@@ -22,8 +22,8 @@ NEAR_BEST = 0.10
 class Convergence:
     """The rule, over the last ``window`` + 1 total costs.
 
-    ``stability``: none differs from the one before by more than ``tolerance`` (a share). ``bootstrap``, for costs that are
-    estimates and vary: their coefficient of variation is below 3 %, there is no trend in them (Mann-Kendall,
+    ``stability``: none differs from the one before by more than ``tolerance`` (a share). ``bootstrap``, for costs
+    that are estimates and vary: their coefficient of variation is below 3 %, there is no trend in them (Mann-Kendall,
     p > .05), and the last is within 10 % of the best so far.
 
     Raises `ConfigurationError`.
