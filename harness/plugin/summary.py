@@ -10,6 +10,8 @@ from harness.execution.runs import Conclusion
 from harness.instrument import check_lines
 from harness.plugin.progress import duration, thousands
 from harness.plugin.state import State
+from harness.reports.answer import answer_lines
+from harness.reports.planned import plan_lines
 
 REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
 NAME_WIDTH = 24
@@ -37,7 +39,10 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     if meta["rehearsal"]:
         yield REHEARSAL
     yield from (f"{group}: {arm(first_line)}" for group, first_line in meta["groups"].items() if first_line)
+    yield from plan_lines(meta)
     yield from table(meta["summary"])
+    if "analysis" in meta:
+        yield from answer_lines(meta["analysis"])
     trials, usage = meta["trials"], meta["usage"]
     yield (
         f"{trials['finished']} of {trials['planned']} trials finished; {sum(usage['calls'].values()):,} calls, "
@@ -106,6 +111,8 @@ def session_lines(state: State, stats: Mapping[str, Sequence[Any]]) -> Iterator[
         f"{total} in all; work {duration(state.desk.work if state.desk else 0)}."
     )
     yield from state.desk.warnings if state.desk else ()
+    if state.report is not None:
+        yield state.report
     if state.one_by_one:
         why = next(iter(state.one_by_one.values()))
         yield f"{len(state.one_by_one)} cases ran one by one, not overlapping: {why}."

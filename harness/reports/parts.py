@@ -61,6 +61,11 @@ def _text(part: Part) -> Iterator[str]:
         yield from textwrap.wrap(part, WIDTH)
 
 
+def fits(table: Table) -> bool:
+    """Whether the table is at most 80 columns wide as text."""
+    return max(map(len, aligned(table))) <= WIDTH
+
+
 def aligned(table: Table) -> Iterator[str]:
     """Columns two spaces apart, or one where two would be too wide."""
     lines = [table.head, *table.rows]

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from harness.cli import main
 from harness.studies.table1.settings import EXP_3
 from tests.support.published import copied, june_artifacts
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Said]
+from tests.support.terminal import Command, command
 
 
 @pytest.fixture
 def table1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(folder: Path, *words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["harness", "table1", "--artifacts", str(folder), *words])
-        with pytest.raises(SystemExit) as left:
-            main()
-        return Said(int(left.value.code or 0), *capsys.readouterr())
-
-    return run
+    return command(monkeypatch, capsys, "table1", "--artifacts")
 
 
 def test_validate_passes_on_the_published_artifacts(table1: Command) -> None:

@@ -1,0 +1,92 @@
+"""``harness analyse``: the honest table of each run, or of published artifacts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.app import app
+from harness.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from harness.model import Dataset
+    from harness.reports.parts import Part
+
+RESULTS = Path("results")
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    MD = "md"
+
+
+@app.command()
+def analyse(
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of results or JSONL files.", show_default="results")
+    ] = None,
+    artifacts: Annotated[
+        Path | None, typer.Option(help="Analyse artifacts of Table 1 in this folder instead.")
+    ] = None,
+    exp: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
+    run: Annotated[list[str] | None, typer.Option(help="Only this run; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
+    format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
+) -> None:
+    """Print the analysis of each run: differences blocked by panel and proposal, and what stands beside them."""
+    from harness.reports.tables import analysis_json, analysis_parts
+    from harness.stats import analyse as analysed
+    from harness.studies.table1.worked_example import worked_example
+
+    if artifacts is not None and results:
+        raise ConfigurationError("Both results and --artifacts were given; expected one of them.")
+    found = _published(artifacts, run, exp) if artifacts else recorded(results or [RESULTS], run, exp)
+    answers = [(analysed(one), one) for one in found]
+    if as_json:
+        content = [analysis_json(*each) for each in answers]
+        typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+        return
+    write = writer(format)
+    typer.echo("\n".join(write(analysis_parts(*each, worked_example(*each))) for each in answers), nl=False)
+
+
+def writer(format: Format) -> Callable[[Iterable[Part]], str]:
+    """How parts are written in a format."""
+    from harness.reports.parts import as_markdown, as_text
+
+    return as_markdown if format is Format.MD else as_text
+
+
+def recorded(
+    paths: Sequence[Path], runs: Sequence[str] | None = None, only: Sequence[str] | None = None
+) -> list[Dataset]:
+    """The datasets of the runs in ``paths``, oldest first. Raises `HarnessError` when there are none such."""
+    from harness.records import datasets
+    from harness.reports.told import record_files
+
+    for path in paths:
+        if not path.exists():
+            raise ConfigurationError(f"{path}: no such file or folder; expected results of a run.")
+    return _chosen(datasets(record_files(paths)), runs or (), only or (), ", ".join(map(str, paths)))
+
+
+def _published(folder: Path, runs: Sequence[str] | None, only: Sequence[str] | None) -> list[Dataset]:
+    from harness.studies.table1.published import published_datasets
+
+    return published_datasets(folder, runs=runs or (), only=only or ())
+
+
+def _chosen(found: list[Dataset], runs: Sequence[str], only: Sequence[str], where: str) -> list[Dataset]:
+    names, ids = sorted({one.experiment for one in found}), sorted({one.source for one in found})
+    problems = [f"Experiment {name!r}: no records in {where}; expected one of {', '.join(names)}."
+                for name in only if name not in names]  # fmt: skip
+    problems += [f"Run {name!r}: no records in {where}; expected one of {', '.join(ids)}."
+                 for name in runs if name not in ids]  # fmt: skip
+    if problems:
+        raise ConfigurationError(*problems)
+    return [one for one in found if (not only or one.experiment in only) and (not runs or one.source in runs)]

@@ -1,0 +1,100 @@
+"""``harness consistency``: a new result beside a published or an earlier one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.analyse import Format, recorded, writer
+from harness.cli.app import app
+from harness.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from harness.model import Dataset
+
+PUBLISHED = "published"
+
+
+@app.command()
+def consistency(
+    new: Annotated[
+        Path, typer.Argument(help="Folder of the new results, a JSONL file, or a folder of artifacts.")
+    ],
+    with_: Annotated[
+        str,
+        typer.Option(
+            "--with", help="'published' (TINYTROUPE_REPO_DIR's artifacts), or a folder like the first."
+        ),
+    ],
+    delta: Annotated[float, typer.Option(help="Points by which effects may differ, set beforehand.")] = 0.5,
+    exp: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
+    run: Annotated[
+        list[str] | None, typer.Option(help="This new run instead of the newest; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
+    format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
+) -> None:
+    """Say of each metric whether a new effect is consistent with an earlier one, inconsistent, or neither."""
+    from harness.reports.agreement import agreement_json, agreement_parts
+    from harness.stats import consistency as compared
+    from harness.studies.table1.metric_names import with_normalised_metrics
+
+    if not 0 < delta < float("inf"):
+        raise ConfigurationError(
+            f"--delta {delta:g}: expected a margin above 0, in points of the metric's scale."
+        )
+    pairs = _pairs(_datasets(new, run or (), exp or ()), _datasets(_folder(with_)), str(new), with_)
+    found = []
+    for mine, theirs in pairs:
+        one, other = with_normalised_metrics(mine), with_normalised_metrics(theirs)
+        found.append((compared(one, other, delta=delta), one, other))
+    if as_json:
+        content = [agreement_json(*each) for each in found]
+        typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+        return
+    typer.echo("\n".join(writer(format)(agreement_parts(*each)) for each in found), nl=False)
+
+
+def _folder(name: str) -> Path:
+    from harness.runner.settings import find_checkout
+
+    if name != PUBLISHED:
+        return Path(name)
+    checkout = find_checkout()
+    if checkout is None:
+        raise ConfigurationError(
+            "--with published: TINYTROUPE_REPO_DIR names no TinyTroupe checkout; set it, or name the folder of the "
+            "published artifacts: --with DIR."
+        )
+    return checkout
+
+
+def _datasets(path: Path, runs: Sequence[str] = (), only: Sequence[str] = ()) -> list[Dataset]:
+    """One dataset per experiment: of records the newest run, a rehearsal only where there is nothing else."""
+    from harness.studies.table1.published import published_datasets
+
+    if not path.exists():
+        raise ConfigurationError(f"{path}: no such file or folder; expected results of a run, or artifacts.")
+    if path.is_dir() and not any(path.glob("*.jsonl")):
+        return published_datasets(path, runs=runs, only=only)
+    newest = {}
+    for one in sorted(recorded([path], runs, only), key=lambda one: (not one.rehearsal, one.source)):
+        newest[one.experiment] = one
+    return [newest[name] for name in sorted(newest)]
+
+
+def _pairs(
+    new: Sequence[Dataset], original: Sequence[Dataset], where: str, other: str
+) -> list[tuple[Dataset, Dataset]]:
+    by_name = {one.experiment: one for one in original}
+    pairs = [(one, by_name[one.experiment]) for one in new if one.experiment in by_name]
+    if not pairs:
+        raise ConfigurationError(
+            f"No experiment in common: {where} has {', '.join(one.experiment for one in new)}; "
+            f"{other} has {', '.join(by_name)}."
+        )
+    return pairs

@@ -1,0 +1,71 @@
+"""The primary answer of a run in a few lines, for the end of a session."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.reports.numbers import MINUS, p_value, signed, span, whole
+from harness.reports.parts import WIDTH
+from harness.stats.results import Interval
+
+NAME = 24
+
+
+def answer_lines(analysis: Mapping[str, Any]) -> Iterator[str]:
+    """The primary estimate per metric, in lines of at most 80 columns where names allow.
+
+    ``analysis`` is a meta file's: `harness.stats.results.Analysis` as plain data, or the ``problem`` that kept it
+    from being made.
+    """
+    if "problem" in analysis:
+        yield from textwrap.wrap(f"No analysis: {analysis['problem']}", WIDTH)
+        return
+    mark = " (of a rehearsal)" if analysis["rehearsal"] else ""
+    comparisons: Sequence[Mapping[str, Any]] = analysis["comparisons"]
+    for treatment in dict.fromkeys(one["treatment"] for one in comparisons):
+        mine = [one for one in comparisons if one["treatment"] == treatment]
+        yield from _against_control(mine, mark)
+
+
+def _against_control(mine: Sequence[Mapping[str, Any]], mark: str) -> Iterator[str]:
+    first = mine[0]
+    method, unit = first["primary"]["method"], first["primary"]["unit"]
+    yield from textwrap.wrap(
+        f"{first['treatment']} - {first['control']}{mark}, {method}; unit: {unit}", WIDTH
+    )
+    if all(one["primary"]["p"] is None for one in mine):
+        yield from _reasons(mine)
+        return
+    yield f"{'metric':<{NAME}}{'diff.':>8}{_level(mine):>20}{'df':>8}{'p':>10}{'adjusted':>10}"
+    for one in mine:
+        yield _row(one).replace(MINUS, "-")
+    yield from _reasons(mine)
+    text = f"adjusted: {first['adjustment']}. For {first['primary']['estimand']}; more: harness analyse"
+    yield from textwrap.wrap(text, WIDTH)
+
+
+def _row(one: Mapping[str, Any]) -> str:
+    found = one["primary"]
+    limits = found["interval"] and Interval(**found["interval"])
+    return (
+        f"{one['metric']:<{NAME}}{signed(found['difference']):>8}{span(limits):>20}{whole(found['df']):>8}"
+        f"{p_value(found['p']):>10}{p_value(one['p_adjusted']):>10}"
+    )
+
+
+def _level(mine: Sequence[Mapping[str, Any]]) -> str:
+    levels = [one["primary"]["interval"]["level"] for one in mine if one["primary"]["interval"]]
+    return f"{100 * levels[0]:g} % CI" if levels else "CI"
+
+
+def _reasons(mine: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Why there is no test, once per reason."""
+    shared: dict[str, list[str]] = {}
+    for one in mine:
+        if one["primary"]["p"] is None:
+            shared.setdefault(one["primary"]["reason"] or "no reason given", []).append(one["metric"])
+    for reason, metrics in shared.items():
+        names = "" if len(metrics) == len(mine) else f" of {', '.join(metrics)}"
+        yield from textwrap.wrap(f"  No test{names}: {reason}", WIDTH, subsequent_indent="    ")

@@ -1,0 +1,225 @@
+"""The tables of an analysis: the primary answer, what stands beside it, and what each number is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from harness.model import Dataset
+from harness.reports.numbers import NONE, fixed, p_value, percent, signed, span, whole
+from harness.reports.parts import Heading, Items, Part, Table, fits
+from harness.stats import describe
+from harness.stats.results import Analysis, Comparison, Estimate, Quantity
+
+T = TypeVar("T")
+LABEL = 36
+REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+
+
+def analysis_parts(analysis: Analysis, dataset: Dataset, explained: Sequence[str] = ()) -> Iterator[Part]:
+    """Everything about one run. ``dataset`` is what was analysed; ``explained`` are paragraphs that go at the end."""
+    yield Heading(f"{analysis.experiment}, {analysis.source}")
+    if analysis.rehearsal:
+        yield REHEARSAL
+    if analysis.notes:
+        yield Items(analysis.notes)
+    for treatment in dict.fromkeys(one.treatment for one in analysis.comparisons):
+        mine = [one for one in analysis.comparisons if one.treatment == treatment]
+        yield from _primary(mine, dataset)
+        yield from _secondary(mine)
+        yield from _resting_on(mine)
+        yield from _generalising(mine, analysis.notes)
+    yield from explained
+
+
+def analysis_json(analysis: Analysis, dataset: Dataset) -> dict[str, Any]:
+    """The analysis as plain values, with ``groups``: group → metric → n, mean, std, missing."""
+    return {**asdict(analysis), "groups": _described(dataset)}
+
+
+def _described(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    return {
+        group: {
+            metric: describe(
+                values := dataset.values(metric, group), len(values) + dataset.missing(metric, group)
+            )
+            for metric in dataset.metrics
+        }
+        for group in dataset.groups
+    }
+
+
+def _primary(mine: Sequence[Comparison], dataset: Dataset) -> Iterator[Part]:
+    control, treatment = mine[0].control, mine[0].treatment
+    yield Heading(f"{treatment} − {control}: the primary analysis", 2)
+    for estimates in _grouped((one.primary for one in mine), _claim):
+        yield _legend(estimates[0])
+    means = _described(dataset)
+    rows = tuple(
+        (one.metric, *(_mean(means, group, one.metric) for group in (control, treatment)), *_numbers(one))
+        for one in mine
+    )
+    heads = ("diff.", _interval_head(one.primary for one in mine), "t", "df", "p", "adj.")
+    named = Table(("metric", control, treatment, *heads), rows)
+    yield named if fits(named) else Table(("metric", "first", "later", *heads), rows)
+    yield from _adjustment(mine)
+    yield from _undefined((one.metric, one.primary) for one in mine)
+    yield from _short(mine, dataset)
+
+
+def _interval_head(estimates: Iterable[Estimate]) -> str:
+    return next((f"{percent(one.interval.level)} CI" for one in estimates if one.interval), "CI")
+
+
+def _mean(means: dict[str, dict[str, Any]], group: str, metric: str) -> str:
+    return fixed(means[group][metric]["mean"])
+
+
+def _numbers(one: Comparison) -> tuple[str, ...]:
+    return (*_answer(one.primary), p_value(one.p_adjusted))
+
+
+def _answer(estimate: Estimate) -> tuple[str, str, str, str, str]:
+    """Difference, interval, t, degrees of freedom, p."""
+    return (
+        signed(estimate.difference),
+        span(estimate.interval),
+        fixed(_t(estimate)),
+        whole(estimate.df),
+        p_value(estimate.p),
+    )
+
+
+def _t(estimate: Estimate) -> float | None:
+    if estimate.df is None or estimate.difference is None or not estimate.se:
+        return None
+    return estimate.difference / estimate.se
+
+
+def _adjustment(mine: Sequence[Comparison]) -> Iterator[Part]:
+    texts = _grouped((one for one in mine if one.adjustment), lambda one: one.adjustment)
+    for ones in texts:
+        metrics = "" if len(ones) == len(mine) else f" ({', '.join(one.metric for one in ones)})"
+        yield f"adj.: {ones[0].adjustment}{metrics}."
+
+
+def _secondary(mine: Sequence[Comparison]) -> Iterator[Part]:
+    if not any(one.secondary for one in mine):
+        return
+    yield Heading(f"{mine[0].treatment} − {mine[0].control}: beside it", 2)
+    for one in mine:
+        answered = [estimate for estimate in one.secondary if estimate.p is not None]
+        if answered:
+            rows = ((_label(estimate.method), str(estimate.n), *_answer(estimate)) for estimate in answered)
+            yield Table((one.metric, "n", "diff.", _interval_head(answered), "t", "df", "p"), tuple(rows))
+    found = [(one.metric, estimate) for one in mine for estimate in one.secondary]
+    answered = [estimate for _, estimate in found if estimate.p is not None]
+    if answered:
+        yield "What each of these is about; n counts its units:"
+        yield Items((*(_legend(group[0]) for group in _grouped(answered, _claim)), *_own_notes(found)))
+    yield from _undefined(found)
+
+
+def _label(method: str) -> str:
+    """A method's name as far as a column holds it; the legend below has all of it."""
+    while len(method) > LABEL and "," in method:
+        method = method.rpartition(",")[0]
+    return method
+
+
+def _own_notes(found: Iterable[tuple[str, Estimate]]) -> Iterator[str]:
+    """Notes that hang on a metric's own numbers, such as the least p that a test can give."""
+    with_notes = [
+        (metric, one) for metric, one in found if one.p is not None and one.note != _constant(one.note)
+    ]
+    for group in _grouped(with_notes, lambda pair: (pair[1].method, pair[1].note)):
+        yield f"{_label(group[0][1].method)}, {', '.join(metric for metric, _ in group)}: {group[0][1].note}."
+
+
+def _claim(estimate: Estimate) -> Hashable:
+    return estimate.method, estimate.unit, estimate.estimand, _constant(estimate.note)
+
+
+def _constant(note: str | None) -> str | None:
+    """A note that holds for every metric alike, because it has no numbers in it."""
+    return note if note and not any(sign.isdigit() for sign in note) else None
+
+
+def _legend(estimate: Estimate) -> str:
+    note = _constant(estimate.note)
+    return (
+        f"{estimate.method}: unit {estimate.unit}; claimed for {estimate.estimand}"
+        f"{f' ({note})' if note else ''}."
+    )
+
+
+def _undefined(found: Iterable[tuple[str, Estimate]]) -> Iterator[Part]:
+    """Each reason once, with the metrics and methods that it is given for."""
+    missing = [(metric, one) for metric, one in found if one.p is None]
+    texts = []
+    for group in _grouped(missing, lambda pair: pair[1].reason):
+        metrics = ", ".join(dict.fromkeys(metric for metric, _ in group))
+        methods = ", ".join(dict.fromkeys(one.method for _, one in group))
+        texts.append(f"Undefined for {metrics}: {methods}: {group[0][1].reason or 'no reason given'}.")
+    if texts:
+        yield Items(tuple(texts))
+
+
+def _short(mine: Sequence[Comparison], dataset: Dataset) -> Iterator[Part]:
+    texts = []
+    for one in mine:
+        for group in (one.control, one.treatment):
+            if lost := dataset.missing(one.metric, group):
+                there = len(dataset.values(one.metric, group))
+                texts.append(f"{one.metric}: {there} of {there + lost} samples in {group}.")
+    if texts:
+        yield Items(tuple(texts))
+
+
+def _resting_on(mine: Sequence[Comparison]) -> Iterator[Part]:
+    yield Heading(f"{mine[0].treatment} − {mine[0].control}: effect sizes and what they rest on", 2)
+    quantities = [(one, (one.hedges_g, one.icc_trial, one.icc_person, one.design_effect)) for one in mine]
+    yield Table(
+        ("metric", "Hedges g", "CI", "ICC trial", "ICC person", "deff"),
+        tuple(
+            (one.metric, signed(g.value), span(g.interval), *(fixed(each.value) for each in rest))
+            for one, (g, *rest) in quantities
+        ),
+    )
+    yield "ICC: intraclass correlation of the scores of one trial, of one person. deff: design effect."
+    yield from _quantity_reasons(
+        (one.metric, name, each)
+        for one, row in quantities
+        for name, each in zip(
+            ("Hedges g", "ICC by trial", "ICC by person", "design effect"), row, strict=True
+        )
+    )
+
+
+def _quantity_reasons(found: Iterable[tuple[str, str, Quantity]]) -> Iterator[Part]:
+    missing = [(metric, name, one) for metric, name, one in found if one.value is None]
+    texts = []
+    for group in _grouped(missing, lambda each: (each[1], each[2].reason)):
+        metrics = ", ".join(metric for metric, _, _ in group)
+        texts.append(f"{group[0][1]}, {metrics}: {group[0][2].reason or 'no reason given'}.")
+    if texts:
+        yield Items(tuple(texts))
+
+
+def _generalising(mine: Sequence[Comparison], notes: Sequence[str]) -> Iterator[Part]:
+    """Why nothing is claimed beyond the design, unless a note above the tables has said so."""
+    claims = [one.generalising for one in mine if one.primary.p is not None] or [
+        one.generalising for one in mine
+    ]
+    for group in _grouped(claims, lambda one: (one.estimand, one.reason)):
+        if group[0].p is None and not any(group[0].reason and group[0].reason in note for note in notes):
+            yield f"For {group[0].estimand}: {group[0].reason or NONE}."
+
+
+def _grouped(things: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
+    """Things of the same key together, in the order of their first."""
+    found: dict[Hashable, list[T]] = {}
+    for thing in things:
+        found.setdefault(key(thing), []).append(thing)
+    return list(found.values())
