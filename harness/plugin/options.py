@@ -97,6 +97,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="allow what a locked plan does not (more repetitions, another run); the record and the summary say so",
     )
     add(
+        "--report",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="write a report of the session's runs at its end, FILE.html or FILE.md (default: report.html where runs "
+        "write)",
+    )
+    add(
         "--estimate",
         action="store_true",
         help="only rehearse, offline and without a trace, and print the calls, tokens, price and minutes that it takes",
@@ -155,6 +163,7 @@ def settings_of(config: pytest.Config) -> Settings:
     problems += bound_problems(**bounds)
     if problems:
         raise ConfigurationError(*problems)
+    report_file(config)
     here = config.invocation_params.dir
     return Settings(
         mode=option("mode"),
@@ -170,7 +179,7 @@ def settings_of(config: pytest.Config) -> Settings:
         concurrency=concurrency,
         **bounds,
         workers=workers,
-        results_dir=(here / option("results_dir")) if option("results_dir") else config.rootpath / "results",
+        results_dir=_results_dir(config),
         out=(here / Path(option("out"))) if option("out") else None,
         checkout=checkout,
         sources=sources,
@@ -179,6 +188,23 @@ def settings_of(config: pytest.Config) -> Settings:
         exploratory=option("exploratory"),
         sentry_content=option("sentry_content"),
     )
+
+
+def report_file(config: pytest.Config) -> Path | None:
+    """Where the report goes, if ``--report`` asks for one. Raises `ConfigurationError` for no report's name."""
+    named: str | None = config.getoption("report")
+    if not named:
+        return None if named is None else _results_dir(config) / "report.html"
+    from harness.reports.writing import format_of
+
+    path = config.invocation_params.dir / Path(named).expanduser()
+    format_of(path)
+    return path
+
+
+def _results_dir(config: pytest.Config) -> Path:
+    named: str | None = config.getoption("results_dir")
+    return config.invocation_params.dir / named if named else config.rootpath / "results"
 
 
 def rehearsal_of(config: pytest.Config, asked: Settings) -> Rehearsal | None:

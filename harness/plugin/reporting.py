@@ -61,6 +61,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             if state.desk is not None:
                 _conclude(state, state.session, state.desk)
         faulty = any(one.problem for one in state.conclusions) or any(one.faults for one in state.estimates)
+        faulty |= (state.report or "").startswith("REPORT NOT WRITTEN")
         faulty |= session.config.option.strict_instrument and any(map(_failed, state.conclusions))
         if exitstatus == ExitCode.OK and faulty:
             session.exitstatus = ExitCode.FAILED
@@ -73,9 +74,29 @@ def _conclude(state: State, session: Session, desk: Desk) -> None:
     conclusions = desk.conclude()
     if state.rehearsal is None:
         state.conclusions += conclusions
+        _report(state)
         return
     outcomes = [outcome for _, outcome in state.outcomes.values()]
     state.estimates += state.rehearsal.estimates(session.plans, outcomes, conclusions)
+
+
+def _report(state: State) -> None:
+    """Write what ``--report`` asks for; the results are safe already, whatever comes of it."""
+    from harness.plugin.options import report_file
+
+    out = report_file(state.config)
+    records = [path for one in state.conclusions for path in one.records]
+    if out is None or not records:
+        return
+    from harness.reports import write_report
+    from harness.studies.table1.figures import published_for
+
+    runs = [one.run_id for one in state.conclusions if one.records]
+    try:
+        write_report(records, out, runs=runs, published=published_for)
+        state.report = f"Report: {out}"
+    except Exception as error:  # whatever it is, it must not take the summary of a paid session with it
+        state.report = f"REPORT NOT WRITTEN: {error if isinstance(error, HarnessError) else repr(error)}"
 
 
 def _failed(conclusion: Conclusion) -> bool:

@@ -31,6 +31,7 @@ class State:
     ``prepared`` are cases that were started ahead of their turn, ``outcomes`` those that ended, ``one_by_one`` why a
     case was not started ahead, ``conclusions`` what was left of each run, ``faults`` what was asked for and cannot be
     had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates`` are what came of it.
+    ``report`` is what became of the one that ``--report`` asks for, in a line.
     """
 
     config: pytest.Config
@@ -44,6 +45,7 @@ class State:
     faults: dict[str, None] = field(default_factory=dict)
     rehearsal: Rehearsal | None = None
     estimates: list[Estimate] = field(default_factory=list)
+    report: str | None = None
     _settings: Settings | None = None
     _studies: Studies | None = None
 

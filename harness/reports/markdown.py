@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.reports import asked, run_tables
+from harness.reports.numbers import counted
 from harness.reports.page import Section, bounded, sections, title
 from harness.reports.parts import Heading, Items, Part, Table, as_markdown
 from harness.reports.run_tables import Captioned
@@ -51,8 +52,10 @@ def _verdict(verdict: Verdict) -> Iterator[Part]:
 def _tables(told: Told) -> Iterator[Part]:
     for captioned in (run_tables.outcomes(told), run_tables.effects(told)):
         yield from _captioned(captioned, told)
-    if told.checks:
-        yield from _captioned(run_tables.checks(told), told)
+    bad = run_tables.alarms(told)
+    if bad is not None:
+        yield from _captioned(bad, told)
+    yield f"{counted(len(run_tables.passes(told).table.rows), 'check')} of the measuring instrument passed."
     why = run_tables.reasons(told)
     yield from _captioned(run_tables.missing(told), told)
     if why is not None:

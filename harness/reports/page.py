@@ -18,7 +18,7 @@ from harness.reports.told import Selection, Told
 from harness.reports.transcripts import transcripts
 from harness.reports.verdict import Verdict, verdict
 
-TITLE_NAMES = 4
+TITLE_NAMES, LONG_WORD = 4, 32
 LONG_TEXT = 4_000
 """Characters of one text in the page's tables and lists."""
 
@@ -93,6 +93,7 @@ def environment(*, autoescape: bool, **options: Any) -> Any:
         **options,
     )
     made.filters |= {"bounded": bounded, "duration": numbers.duration, "drawn": _raw}
+    made.tests["unbroken"] = unbroken
     made.globals |= {"counted": numbers.counted}
     return made
 
@@ -101,6 +102,11 @@ def bounded(text: object, limit: int = LONG_TEXT) -> str:
     """``text`` cut to ``limit`` characters, saying so."""
     whole = str(text)
     return whole if len(whole) <= limit else f"{whole[:limit]}… ({len(whole):,} characters in all)"
+
+
+def unbroken(text: str) -> bool:
+    """Whether ``text`` has a word that must be broken to fit a column."""
+    return any(len(word) > LONG_WORD for word in text.split())
 
 
 def _transcripts(selection: Selection, compress: bool | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.model import Level
+from harness.model import Check, Level
 from harness.reports.figures import rep_means
 from harness.reports.numbers import (
     MINUS,
@@ -179,9 +179,20 @@ def steadiness(told: Told) -> Captioned:
     return Captioned("Mean per repetition", Table(heads, tuple(rows), 2))
 
 
-def checks(told: Told) -> Captioned:
-    """The instrument's checks, the worst first."""
+def alarms(told: Told) -> Captioned | None:
+    """The instrument's checks that fail or warn, the worst first; ``None`` when all passed."""
     order = tuple(Level)[::-1]
+    bad = [one for one in told.checks if one.level is not Level.PASS]
+    bad.sort(key=lambda one: order.index(one.level))
+    return _checks("Checks of the measuring instrument that fail or warn", bad) if bad else None
+
+
+def passes(told: Told) -> Captioned:
+    """The instrument's checks that passed."""
+    return _checks("Checks passed", [one for one in told.checks if one.level is Level.PASS])
+
+
+def _checks(caption: str, found: Iterable[Check]) -> Captioned:
     rows = (
         (
             str(one.level),
@@ -191,10 +202,11 @@ def checks(told: Told) -> Captioned:
             one.threshold or NONE,
             _measured(one.number),
         )
-        for one in sorted(told.checks, key=lambda one: order.index(one.level))
+        for one in found
     )
-    heads = ("Level", "Check", "About", "Finding", "Expected", "Number")
-    return Captioned("Checks of the measuring instrument", Table(heads, tuple(rows), 5))
+    return Captioned(
+        caption, Table(("Level", "Check", "About", "Finding", "Expected", "Number"), tuple(rows), 5)
+    )
 
 
 def _measured(number: float | None) -> str:
