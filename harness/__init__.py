@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from harness.populations import Population
     from harness.populations import load as load_population
     from harness.records import JSONLWriter, WriterPool, merge
+    from harness.reports.data import Frames, load
 
 _HOME = {
     "harness.api": ("Results", "run"),
@@ -56,6 +57,7 @@ _HOME = {
     ),
     "harness.populations": ("Population",),
     "harness.records": ("JSONLWriter", "WriterPool", "merge"),
+    "harness.reports.data": ("Frames", "load"),
 }
 _PLACES = {name: (module, name) for module, names in _HOME.items() for name in names}
 _PLACES["load_population"] = ("harness.populations", "load")
@@ -67,6 +69,7 @@ __all__ = [
     "Event",
     "Experiment",
     "Extraction",
+    "Frames",
     "Group",
     "HarnessError",
     "Intervention",
@@ -83,6 +86,7 @@ __all__ = [
     "TrialPlan",
     "TrialResult",
     "WriterPool",
+    "load",
     "load_population",
     "merge",
     "run",

@@ -1,0 +1,212 @@
+"""The reporting checklist for studies with language models, filled in as far as records can tell."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from harness.reports.data.gathering import Row, RunRows
+from harness.reports.data.prompts import first_line, groups_of
+from harness.reports.data.tables import Tables
+from harness.reports.data.tidy import without_places
+
+AUTHORS = "*to be filled in by the authors*"
+NOT_RECORDED = "not recorded; " + AUTHORS
+Item = tuple[str, str]
+
+
+def checklist(tables: Tables, plans: Sequence[str] = (), mark: str | None = None) -> str:
+    """The checklist in Markdown, a section per run. ``plans`` are the files of locked plans, ``mark`` is said first."""
+    lines = ["# Reporting checklist", "", *([f"**{mark}**", ""] if mark else [])]
+    lines += ["What records cannot tell is marked: " + AUTHORS + ".", ""]
+    experiments = {(one["experiment"], one["run_id"]): one for one in tables.experiments.to_pylist()}
+    counts = _counts(tables)
+    for run in tables.runs:
+        facts = experiments[run.experiment, run.run_id]
+        lines += [f"## {cell(run.experiment)}, run {cell(run.run_id)}", ""]
+        if run.rehearsal:
+            lines += ["**REHEARSAL: this run is no evidence.**", ""]
+        for title, items in _sections(run, facts, plans):
+            lines += [f"### {title}", "", "| item | answer |", "| --- | --- |"]
+            lines += [f"| {name} | {answer} |" for name, answer in items]
+            lines += [""]
+        lines += list(_sizes(run, counts))
+    return "\n".join(lines)
+
+
+def cell(value: Any) -> str:
+    """Text from records within a table of Markdown: one line, bounded, no markup."""
+    if value is None:
+        return NOT_RECORDED
+    text = " ".join(str(value).split())
+    text = text if len(text) <= 300 else text[:299] + "…"
+    return re.sub(r"([\\`*\[\]<>|~!#])", r"\\\1", "".join(one for one in text if one.isprintable()))
+
+
+def _sections(run: RunRows, facts: Row, plans: Sequence[str]) -> Iterator[tuple[str, Iterable[Item]]]:
+    yield "Question and plan", _question(plans)
+    yield "Model", _model(run, facts)
+    yield "Prompts and personas", _prompts(facts)
+    yield "Procedure", _procedure(run, facts)
+    yield "What came of it", _outcome(run, facts)
+    yield "People, ethics, availability", _people(facts)
+
+
+def _question(plans: Sequence[str]) -> Iterator[Item]:
+    yield "Research question and hypotheses", AUTHORS
+    locked = ", ".join(f"`{name}`" for name in plans)
+    yield "Plan locked before the first paid call", locked or f"none found beside the records; {AUTHORS}"
+    yield "Primary metric, test, smallest effect of interest", f"see {locked}" if plans else AUTHORS
+    yield "Why a language model can answer this question", AUTHORS
+
+
+def _model(run: RunRows, facts: Row) -> Iterator[Item]:
+    answered = sorted({name for row in run.rows for name in (row["answered_by"] or "").split("; ") if name})
+    yield "Provider", cell(facts["provider"])
+    yield "Model asked for", cell(facts["model"])
+    yield "Models as they named themselves in replies (snapshot)", cell("; ".join(answered) or None)
+    yield "Model that judged", cell(facts["judge_model"] or f"{facts['model']} (not told apart)")
+    yield "Endpoint", "one of the experimenter's choice" if run.said("base_url") else "the provider's own"
+    yield "Dates of use", cell(f"{facts['started']} to {facts['ended']}" if facts["started"] else None)
+    warmth = facts["temperature"]
+    yield "Temperature", "the provider's default (not set)" if warmth is None else cell(f"{warmth:g}")
+    yield "Other sampling parameters", "not set by the harness: the provider's defaults"
+    yield "Seed of order and rehearsal", cell(facts["seed"])
+    seed = facts["provider_seed"]
+    yield "Seeds sent to the provider", "none" if seed is None else f"derived per sample from {cell(seed)}"
+    yield "Training data, knowledge cut-off, known biases of the model", AUTHORS
+
+
+def _prompts(facts: Row) -> Iterator[Item]:
+    yield "All prompts", "`prompts.json`"
+    yield "SHA-256 of the words", cell(facts["script_sha256"])
+    yield "How the prompts were developed, and on which data", AUTHORS
+    yield (
+        "Personas",
+        cell(f"{facts['people']} from {without_places(facts['population'])}" if facts["people"] else None),
+    )
+    yield "SHA-256 of the personas", cell(facts["population_sha256"])
+    yield "Whom the personas stand for, and why they may", AUTHORS
+
+
+def _procedure(run: RunRows, facts: Row) -> Iterator[Item]:
+    yield "Engine, protocol, mode", cell(f"{facts['engine']}, {facts['protocol']}, {facts['mode']}")
+    yield (
+        "Design",
+        cell(
+            f"{facts['panels']} panels × {facts['proposals']} proposals × {facts['reps']} repetitions per arm"
+        ),
+    )
+    for group in groups_of(run):
+        yield f"Arm {cell(group)}", cell(_arm(run, group))
+    yield "Human involvement during the runs", f"none by the harness; {AUTHORS}"
+    yield "Deviations from the plan", AUTHORS
+
+
+def _arm(run: RunRows, group: str) -> str:
+    line = first_line(run, group)
+    correction, interventions = line.get("correction"), line.get("interventions") or ()
+    quality = "no correction"
+    if isinstance(correction, dict) and correction.get("enabled"):
+        quality = f"correction below {correction.get('quality_threshold')}, {correction.get('max_attempts')} attempts"
+    names = [str(one.get("name")) for one in interventions if isinstance(one, dict)]
+    return f"{quality}; {'interventions ' + ', '.join(names) if names else 'no intervention'}"
+
+
+def _outcome(run: RunRows, facts: Row) -> Iterator[Item]:
+    rows = run.rows
+    accepted = [row for row in rows if row["accepted"]]
+    failed = Counter(str(row["kind"]) for row in rows if row["status"] == "failed")
+    yield "Trials planned, finished", cell(f"{facts['trials_planned']}, {facts['trials_finished']}")
+    planned, obtained = facts["scores_planned"], facts["scores_obtained"]
+    missing = "" if planned is None else f", missing {planned - obtained}"
+    yield "Values planned, obtained", cell(f"{planned}, {obtained}{missing} (by metric below)")
+    yield "Tries that failed", cell(", ".join(f"{n} {kind}" for kind, n in sorted(failed.items())) or "none")
+    yield "Finished tries that do not count (duplicates)", cell(_duplicates(rows))
+    yield "Replies that the model refused", _sum(rows, "refusals")
+    yield "Replies asked for again, being of no use", _sum(rows, "rejections")
+    yield "Turns sent back by correction", _by_group(accepted, "corrections")
+    yield "Interventions that fired", _by_group(accepted, "interventions")
+    yield (
+        "Model calls; tokens in, out",
+        cell(f"{facts['calls']}; {facts['tokens_in']}, {facts['tokens_out']}"),
+    )
+    yield (
+        "Cost, US dollars",
+        "not known for every call" if facts["cost"] is None else cell(f"{facts['cost']:.4f}"),
+    )
+    yield "Lines of the record files that could not be read", cell(facts["problems"])
+    yield "Exclusions beyond these", AUTHORS
+    yield "Statistical analysis, and corrections for multiplicity", AUTHORS
+
+
+def _people(facts: Row) -> Iterator[Item]:
+    yield "Human participants, raters or their data", AUTHORS
+    yield "Ethics review", AUTHORS
+    yield "Comparison with human data", AUTHORS
+    commit = f"{facts['git_commit']}{' with uncommitted changes' if facts['git_dirty'] else ''}"
+    yield "Code", cell(commit if facts["git_commit"] else None)
+    yield "Harness, Python", cell(f"{facts['harness_version']}, {facts['python_version']}")
+    yield "Data", "this bundle; `checksums.sha256`"
+    yield "Funding, interests, limits of the claim", AUTHORS
+
+
+def _sum(rows: Iterable[Row], name: str) -> str:
+    values = [row[name] for row in rows]
+    return NOT_RECORDED if any(value is None for value in values) else str(sum(values))
+
+
+def _by_group(rows: Sequence[Row], name: str) -> str:
+    found: Counter[str] = Counter()
+    for row in rows:
+        found[str(row["group"])] += row[name]
+    return cell(", ".join(f"{count} in {group}" for group, count in sorted(found.items())) or "0")
+
+
+def _duplicates(rows: Sequence[Row]) -> int:
+    return sum(1 for row in rows if row["status"] == "finished" and not row["accepted"])
+
+
+def _counts(tables: Tables) -> dict[tuple[Any, ...], tuple[int, int]]:
+    import pyarrow as pa
+
+    scores = tables.scores.select(["experiment", "run_id", "group", "metric", "value"])
+    keys = ["experiment", "run_id", "group", "metric"]
+    plain = pa.table(
+        {name: scores.column(name).cast(pa.string()) for name in keys} | {"value": scores.column("value")}
+    )
+    counted = plain.group_by(keys).aggregate([("value", "count"), ([], "count_all")])
+    return {
+        tuple(row[key] for key in keys): (row["count_all"], row["value_count"]) for row in counted.to_pylist()
+    }
+
+
+def _sizes(run: RunRows, counts: dict[tuple[Any, ...], tuple[int, int]]) -> Iterator[str]:
+    yield from (
+        "### Values by arm and metric",
+        "",
+        "| arm | metric | planned | obtained | missing | trial unfinished |",
+    )
+    yield "| --- | --- | ---: | ---: | ---: | ---: |"
+    own = {key[2:]: found for key, found in counts.items() if key[:2] == (run.experiment, run.run_id)}
+    metrics = run.design.metrics if run.design else sorted({metric for _, metric in own})
+    for group in groups_of(run):
+        for metric in metrics:
+            due, obtained = own.get((group, metric), (0, 0))
+            planned = _planned(run, group, metric)
+            rest = NOT_RECORDED if planned is None else str(planned - due)
+            yield (
+                f"| {cell(group)} | {cell(metric)} | {NOT_RECORDED if planned is None else planned} | {obtained} | "
+                f"{due - obtained} | {rest} |"
+            )
+    yield ""
+
+
+def _planned(run: RunRows, group: str, metric: str) -> int | None:
+    if run.design is None:
+        return None
+    return sum(
+        len(run.design.expected(one.panel, metric)) for one in run.design.trials(run.experiment, group)
+    )

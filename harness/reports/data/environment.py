@@ -1,0 +1,47 @@
+"""The software at hand: versions, and nothing that tells whose machine it is."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
+
+DISTRIBUTION = "persona-harness"
+
+
+def environment() -> dict[str, Any]:
+    """Python, the kind of system, and the installed versions of this package and all that it depends on."""
+    return {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "packages": packages(DISTRIBUTION),
+        "note": "of the installation that made this bundle; the runs' own versions are in data/experiments.csv",
+    }
+
+
+def packages(root: str) -> dict[str, str]:
+    """Versions of ``root`` and of its dependencies, however deep, by name; extras that are not installed left out."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    found: dict[str, str] = {}
+    waiting = [Requirement(root)]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        wanted = waiting.pop()
+        name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            continue
+        found[name] = installed.version
+        for line in installed.requires or ():
+            one = Requirement(line)
+            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+                waiting.append(one)
+    return dict(sorted(found.items()))

@@ -1,0 +1,72 @@
+"""A table as files: in an order of its own, without places on the experimenter's machine, as CSV and Parquet."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from harness.reports.data.columns import TABLES
+from harness.reports.data.showing import as_csv
+from harness.reports.data.tables import Tables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ORDER = ("experiment", "run_id", "group", "rep", "panel", "proposal", "attempt")
+_PATH = re.compile(r"(?<![\w.:/~])~?(?:/[^\s/:'\"]+){2,}")
+_HOST = re.compile(r"(\w+://)[^\s/'\"]+")
+
+
+def tidy(tables: Tables, name: str) -> pa.Table:
+    """The table called ``name``, ordered by coordinates and then as recorded."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = tables.named(name)
+    columns = [one.name for one in TABLES[name]]
+    plain = {column: _texts(found.column(column), column) for column in columns}
+    keys = [column for column in _ORDER if column in columns]
+    place = pa.array(np.arange(found.num_rows))
+    order = pc.sort_indices(
+        pa.table({**{key: plain[key] for key in keys}, "place": place}),
+        sort_keys=[(key, "ascending") for key in (*keys, "place")],
+    )
+    return pa.table(plain).take(order)
+
+
+def _texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    found = column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+    if name not in ("reason", "population"):
+        return found
+    return pa.chunked_array([pa.array([without_places(text) for text in found.to_pylist()], pa.string())])
+
+
+def without_places(text: Any) -> Any:
+    """``text`` without folders and hosts: they tell about the experimenter's machine, not about the experiment.
+
+    >>> without_places("no file /home/ada/x/y.json; http://10.0.0.7:80/v1 was silent")
+    'no file …/y.json; http://…/v1 was silent'
+    """
+    if not isinstance(text, str):
+        return text
+    hostless = _HOST.sub(r"\1…", text)
+    return _PATH.sub(lambda found: "…/" + found[0].rsplit("/", 1)[1], hostless)
+
+
+def as_csv_bytes(content: pa.Table) -> bytes:
+    """UTF-8, comma, ``\\n``; formulas made harmless."""
+    rows = list(zip(*(column.to_pylist() for column in content.columns), strict=True))
+    return as_csv(content.column_names, rows).encode()
+
+
+def as_parquet(content: pa.Table) -> bytes:
+    """Parquet with the text as it was recorded."""
+    import pyarrow.parquet as pq
+
+    out = io.BytesIO()
+    pq.write_table(content, out, compression="zstd")
+    return out.getvalue()
