@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import harness.stats
-from harness.model import Trial
+from harness.model import Level, Trial
 from harness.records import build, outcomes
+from tests.support.instruments import filed, scored, sound, the
 from tests.support.records import SMALL, failed, finished, trials
 
 
@@ -55,3 +56,16 @@ def test_a_failed_trial_keeps_its_group_unfinished() -> None:
 
 def _whole(trial: Trial) -> dict[str, object]:
     return finished(trial, SMALL)
+
+
+def test_a_short_and_unequal_n_is_a_fault_of_the_instrument() -> None:
+    lost = [one["trial"] for one in sound() if one["group"] == "Treatment"][:3]
+    records = scored(sound(), "ideas_qty", lambda one, _: None if one["trial"] in lost else one["rep"])
+    assert the(filed(records), "missing", "ideas_qty").level is Level.WARN
+    found = the(filed(records), "missing, unequal", "ideas_qty")
+    assert (found.level, found.number) == (Level.FAIL, 0.25)
+    assert found.message == "missing 0 of 12 in Control, 3 of 12 in Treatment"
+
+
+def test_a_whole_n_is_none() -> None:
+    assert the(filed(sound()), "missing, unequal", "ideas_qty").level is Level.PASS

@@ -1,9 +1,14 @@
-"""F13: the arms of a block start together, in seeded random order, so that drift in time hits all alike."""
+"""F13: the arms of a block start together, in seeded random order, so that drift in time hits all alike.
+
+Where they did not, a check of the instrument says so.
+"""
 
 from __future__ import annotations
 
 import pytest
 
+from harness.model import Level
+from tests.support.instruments import filed, sound, the
 from tests.support.sessions import SMALL, Lab
 
 BLOCKS = 12
@@ -42,3 +47,21 @@ def test_cells_that_run_one_by_one_take_turns_rep_by_rep(lab: Lab, option: str) 
     lab.run("--mode=long", option).assert_outcomes(passed=6)
     cells = list(dict.fromkeys(tuple(trial.split("/")[1:3]) for trial in lab.watched.calls))
     assert [rep for _, rep in cells] == ["rep1", "rep1", "rep2", "rep2", "rep3", "rep3"]
+
+
+def test_a_run_that_did_one_arm_after_the_other_fails_its_check() -> None:
+    whole = sound()
+    times = sorted((one["started"], one["ended"]) for one in whole)
+    blocked = sorted(whole, key=lambda one: one["group"])
+    for record, (begin, end) in zip(blocked, times, strict=True):
+        record |= {"started": begin, "ended": end}
+    found = the(filed(blocked), "order")
+    assert (found.level, found.number) == (Level.FAIL, 1.0)
+    assert the(filed(sound()), "order").level is Level.PASS
+
+
+def test_a_sessions_own_order_passes_it(lab: Lab) -> None:
+    arms_in_order(lab)
+    (check,) = [one for one in lab.meta()["instrument"]["checks"] if one["name"] == "order"]
+    assert check["level"] == "PASS"
+    assert abs(check["number"]) <= 0.1

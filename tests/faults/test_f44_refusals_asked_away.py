@@ -17,7 +17,9 @@ from harness.llm.gateway import Gateway
 from harness.llm.journal import Journal
 from harness.llm.providers.rehearsal import Rehearsal
 from harness.llm.trial import TrialClient
-from harness.model import TrialResult
+from harness.model import Level, TrialResult
+from tests.support.instruments import bad, filed, sound
+from tests.support.records import failed, trials
 
 
 class Reluctant(Rehearsal):
@@ -66,3 +68,24 @@ def test_a_refused_turn_fails_the_trial_with_that_reason(tmp_path: Path) -> None
     with pytest.raises(RefusedError, match="Call 'act' of t: refused by the model: 'I cannot judge that"):
         played(provider, tmp_path)
     assert set(provider.refused.values()) == {1}
+
+
+def test_a_refusal_that_went_away_when_asked_again_is_found_in_the_records() -> None:
+    records = sound()
+    one, *others = trials(filed([]).design, groups=["Treatment"])
+    vanished = [failed(one, "refused by the model", kind="RefusedError")]
+    assert bad(filed([*records, *vanished]))["refusals asked away", ""] is Level.WARN
+    vanished += [failed(other, "refused by the model", kind="RefusedError") for other in others[:3]]
+    assert bad(filed([*records, *vanished]))["refusals asked away", ""] is Level.FAIL
+
+
+def test_a_failure_of_another_kind_that_was_tried_again_is_no_refusal() -> None:
+    again = [failed(trial, "no reply") for trial in trials(filed([]).design, groups=["Treatment"])]
+    assert bad(filed([*sound(), *again])) == {}
+
+
+def test_refusals_in_one_arm_are_told() -> None:
+    records = sound()
+    for record in [one for one in records if one["group"] == "Treatment"][:6]:
+        record["refusals"] = 1
+    assert bad(filed(records)) == {("refusals", "Treatment against Control"): Level.WARN}
