@@ -24,7 +24,14 @@ from harness.errors import ModelCallError
 from harness.llm.calls import Site
 from harness.llm.kinds import classify
 from harness.llm.trial import TrialClient
-from harness.llm.wire import chat_completion, chat_request, embedding_texts, embeddings, parse_body
+from harness.llm.wire import (
+    chat_completion,
+    chat_request,
+    embedding_texts,
+    embeddings,
+    parse_body,
+    rejection,
+)
 
 if TYPE_CHECKING:
     from harness.llm.gateway import Gateway
@@ -33,7 +40,7 @@ MAX_BODY = 8 * 1024 * 1024
 """Bytes of the largest request body that is kept."""
 
 _ENDURED = 8 * MAX_BODY
-_KNOWN = "POST /v1/chat/completions, POST /v1/embeddings, GET /v1/models"
+_KNOWN = "POST /v1/chat/completions, POST /v1/embeddings, POST /v1/harness/rejections, GET /v1/models"
 _TYPES = {401: "authentication_error", 404: "not_found_error"}
 _Work = Callable[[TrialClient, Any], Awaitable[Any]]
 
@@ -77,6 +84,7 @@ class Face:
             routes=[
                 Route("/v1/chat/completions", self._answer(self._chat), methods=["POST"]),
                 Route("/v1/embeddings", self._answer(self._embeddings), methods=["POST"]),
+                Route("/v1/harness/rejections", self._answer(self._rejections), methods=["POST"]),
                 Route("/v1/models", self._answer(self._models), methods=["GET"]),
             ],
             exception_handlers={HTTPException: _on_http_exception},
@@ -112,6 +120,17 @@ class Face:
         texts, model = embedding_texts(body), str(body.get("model", ""))
         vectors = await client.embed(texts, model)
         return embeddings(texts, vectors, model, packed=body.get("encoding_format") == "base64")
+
+    async def _rejections(self, client: TrialClient, body: Any) -> Any:
+        """With a reason: reject the trial's latest reply of a kind, so that an equal request is a new call.
+
+        Tells how many were rejected in this try of the trial, sessions that were cut off included, and why the last.
+        """
+        kind, reason = rejection(body)
+        await self._gateway.recall(client)
+        rejected = reason is not None and client.reject_latest(kind, reason)
+        reasons = client.reasons(kind)
+        return {"rejected": rejected, "rejections": len(reasons), "reason": reasons[-1] if reasons else None}
 
     async def _models(self, client: TrialClient, body: Any) -> Any:  # noqa: ARG002
         model = {"id": self._gateway.provider.model, "object": "model", "created": 0, "owned_by": "harness"}

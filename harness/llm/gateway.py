@@ -190,7 +190,7 @@ class Gateway:
         question.asks = asks
         failures: Counter[bool] = Counter()
         try:
-            await self._recall(call.client)
+            await self.recall(call.client)
             if question.spent:
                 raise RejectedError(question.reason)
             while True:
@@ -208,7 +208,8 @@ class Gateway:
             question.open = True  # who asks the same again asks this question
             raise
 
-    async def _recall(self, client: TrialClient) -> None:
+    async def recall(self, client: TrialClient) -> None:
+        """Let ``client`` know what the journal has of its trial. Raises `ModelCallError`."""
         journal = self.journal
         if journal is not None:
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from harness.errors import ModelCallError
@@ -55,6 +56,7 @@ class TrialClient:
         self._earlier = Account()
         self._way = way
         self._given: dict[str, Kept] = {}
+        self._reasons: dict[str, list[str]] = {}
         self._known, self._recalling = known, asyncio.Lock()
 
     @property
@@ -79,8 +81,21 @@ class TrialClient:
         kept = self._given.pop(reply.call, None)
         if kept is not None:
             self.note_rejection(kept, reason)
+            self._reasons.setdefault(kept.site.kind, []).append(reason)
             self.samples.reject(kept, reason)
             self._way.reject(self, kept, reason)
+
+    def reject_latest(self, kind: str, reason: str) -> bool:
+        """`reject` the reply of ``kind`` that was given last; false where there is none, or the model had declined."""
+        name = next((name for name, kept in reversed(self._given.items()) if kept.site.kind == kind), None)
+        if name is None or self._given[name].reply.refusal:
+            return False
+        self.reject(replace(self._given[name].reply, call=name), reason)
+        return True
+
+    def reasons(self, kind: str) -> Sequence[str]:
+        """Why the engine rejected replies of ``kind`` in this try; in all its sessions, once they are recalled."""
+        return tuple(self._reasons.get(kind, ()))
 
     def usage(self) -> Usage:
         """What this try was paid for: calls by kind, rejected and failed attempts included, and billed tokens.
@@ -109,6 +124,8 @@ class TrialClient:
             (self.account if mine else self._earlier).note_reply(kept.site.kind, kept.reply)
             if mine and kept.verdict != "accepted":
                 self.note_rejection(kept, kept.reason)
+            if mine and kept.verdict == "rejected":
+                self._reasons.setdefault(kept.site.kind, []).append(kept.reason)
 
     def give(self, kept: Kept, reply: Reply) -> Reply:
         """Note that ``reply`` goes to the engine, which may yet reject it."""

@@ -38,6 +38,10 @@ MOST_TEXTS = 2048
 """Texts in one request for embeddings; OpenAI's own limit."""
 
 
+LONGEST_REASON = 500
+"""Characters of a rejection's reason that are kept."""
+
+
 class MalformedError(ValueError):
     """A body that is not a request which can be served; the text says what was expected."""
 
@@ -137,6 +141,17 @@ def embedding_texts(body: Mapping[str, Any]) -> Sequence[str]:
     if len(texts) > MOST_TEXTS:
         raise MalformedError(f"input: {len(texts):,} texts; expected at most {MOST_TEXTS:,} in one request.")
     return texts
+
+
+def rejection(body: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The kind of call whose reply was of no use, and why; without a reason it is but a question. Our own protocol.
+
+    Raises `MalformedError`.
+    """
+    kind, reason = body.get("kind"), body.get("reason")
+    if not isinstance(kind, str) or not isinstance(reason, str | None):
+        raise MalformedError("expected 'kind', a text, and 'reason', a text or null.")
+    return kind, None if reason is None else reason[:LONGEST_REASON]
 
 
 def embeddings(

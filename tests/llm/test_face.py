@@ -5,6 +5,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -16,6 +17,7 @@ from harness.errors import ModelCallError
 from harness.llm.calls import Reply, Request
 from harness.llm.face import MAX_BODY
 from harness.llm.gateway import Gateway
+from harness.llm.journal import Journal
 from harness.llm.providers.rehearsal import Rehearsal
 from harness.llm.retry import RetryPolicy
 from harness.llm.trial import TrialClient
@@ -54,7 +56,7 @@ def served(
     async def main() -> None:
         gateway = Gateway(provider or Rehearsal(1), **more)
         base_url = await gateway.start_face()
-        client = gateway.open_trial("t")
+        client = gateway.open_trial("t", "run")
         assert client.base_url == base_url == await gateway.start_face()
         try:
             await work(gateway, client)
@@ -294,3 +296,68 @@ def test_the_port_is_closed_afterwards() -> None:
     served(work)
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{urls[0]}/models", timeout=2)
+
+
+# What a foreign engine cannot use
+
+
+async def reject(client: TrialClient, kind: str = "other", reason: str | None = None) -> Any:
+    body = json.dumps({"kind": kind, "reason": reason}).encode()
+    status, told = await post(f"{client.base_url}/harness/rejections", body, client.token)
+    assert status == 200
+    return told
+
+
+def test_a_rejected_reply_is_asked_for_again_and_counted_over_a_cut(tmp_path: Path) -> None:
+    said: list[str | None] = []
+
+    async def work(_gateway: Gateway, client: TrialClient) -> None:
+        told = await reject(client)
+        said.append(await hello(client))
+        said.append(await hello(client, "another"))
+        again = await reject(client, reason="no list")
+        assert again == {"rejected": True, "rejections": told["rejections"] + 1, "reason": "no list"}
+        assert client.rejections[-1]["reason"] == "no list"
+
+    echo = Echo()
+    for number in range(3):
+        echo.said = f"reply {number}"
+        served(work, echo, journal=Journal(tmp_path))
+    assert said == ["reply 0", "reply 0", "reply 0", "reply 1", "reply 0", "reply 2"]
+    assert [len(echo.seen), len({request.digest for request in echo.seen})] == [4, 2]
+
+
+async def hello(client: TrialClient, *more: str) -> str | None:
+    messages: Any = [*HELLO, *({"role": "user", "content": text} for text in more)]
+    async with sdk(client) as asking:
+        answer = await asking.chat.completions.create(model="m", messages=messages)
+    return answer.choices[0].message.content
+
+
+def test_only_the_latest_reply_of_a_kind_is_rejected_and_no_refusal() -> None:
+    async def work(_gateway: Gateway, client: TrialClient) -> None:
+        nothing = {"rejected": False, "rejections": 0, "reason": None}
+        assert await reject(client, reason="nothing was asked") == nothing
+        await hello(client)
+        assert await reject(client, "extract", "another kind") == nothing
+        assert (await reject(client, reason="x" * 10_000))["reason"] == "x" * 500
+        assert (await reject(client, reason="twice"))["rejected"] is False
+        echo.more = {"refusal": True}
+        await hello(client, "more")
+        assert (await reject(client, reason="it declined"))["rejected"] is False
+        assert client.failure is None
+
+    echo = Echo()
+    served(work, echo)
+
+
+@pytest.mark.parametrize("body", [{}, {"kind": 1}, {"kind": "extract", "reason": ["x"]}])
+def test_a_rejection_has_a_kind_and_a_reason(body: Any) -> None:
+    async def work(_gateway: Gateway, client: TrialClient) -> None:
+        url = f"{client.base_url}/harness/rejections"
+        status, told = await post(url, json.dumps(body).encode(), client.token)
+        assert status == 400
+        assert "expected 'kind', a text, and 'reason', a text or null." in told["error"]["message"]
+        assert (await post(url, b"{}"))[0] == 401
+
+    served(work)

@@ -268,6 +268,9 @@ _NEARLY = st.fixed_dictionaries(
         "seed": st.integers(),
     },
 )
+_REJECTION = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["other", "act", "extract"]) | _JUNK}, optional={"reason": st.text() | _JUNK}
+)
 requests = st.one_of(
     _ANYTHING,
     _aimed("/v1/chat/completions", _BODY),
@@ -275,6 +278,7 @@ requests = st.one_of(
     _aimed("/v1/chat/completions", _as_json(_NEARLY)),
     _aimed("/v1/chat/completions", _as_json(_NEARLY)),
     _aimed("/v1/embeddings", _as_json(_EMBED)),
+    _aimed("/v1/harness/rejections", _as_json(_REJECTION)),
 )
 
 

@@ -51,13 +51,14 @@ class Job:
 class Played:
     """What came of a job: scores and extraction as the model gave them, unchecked.
 
-    ``scores`` has (metric, person or ``None``) → the judge's whole answer, or ``None``. ``lost`` says why the
-    trial does not count, when a call was given up on the way.
+    ``scores`` has (metric, person or ``None``) → the judge's whole answer, or ``None``. ``fault`` says why there is no
+    extraction. ``lost`` says why the trial does not count, when a call was given up on the way.
     """
 
     events: list[Event] = field(default_factory=list)
     scores: dict[tuple[str, str | None], Any] = field(default_factory=dict)
     extraction: Any = None
+    fault: str | None = None
     corrections: list[CorrectionEvent] = field(default_factory=list)
     interventions: list[dict[str, Any]] = field(default_factory=list)
     lost: str | None = None

@@ -12,7 +12,7 @@ import random
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -118,6 +118,18 @@ def connect(base_url: str, token: str) -> None:
         api_key=token, base_url=base_url, max_retries=0, timeout=_manager().get("timeout")
     )
     _connect_embeddings(base_url, token)
+
+
+def rejections(kind: str, reason: str | None = None) -> Mapping[str, Any]:
+    """Tell the gateway why the latest reply of ``kind`` was of no use, if it was; what it says of such replies.
+
+    ``rejections`` counts those of this try of the trial, ``reason`` is the last one's; ``rejected``: this was one.
+    """
+    client = theirs("clients").client().client
+    told: Mapping[str, Any] = client.post(
+        "/harness/rejections", body={"kind": kind, "reason": reason}, cast_to=object
+    )
+    return told
 
 
 def _manager() -> Any:

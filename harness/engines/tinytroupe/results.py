@@ -71,7 +71,9 @@ def _samples(plan: TrialPlan, played: Played) -> Iterator[Sample]:
             for persona in plan.personas:
                 yield _scored(metric.name, played.scores.get((metric.name, persona.name)), persona.name)
     if plan.script.extraction is not None:
-        number, reason = count(plan.script.extraction, played.extraction)
+        number, reason = None, played.fault
+        if reason is None:
+            number, reason = count(plan.script.extraction, played.extraction)
         yield Sample(plan.script.extraction.metric, number, reason=reason)
     for other in plan.metrics:
         if isinstance(other, Measure):

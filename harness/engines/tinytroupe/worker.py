@@ -11,11 +11,15 @@ from typing import Any
 from harness.engines.tinytroupe import package
 from harness.engines.tinytroupe.job import Job, Played
 from harness.engines.tinytroupe.package import theirs
+from harness.engines.tinytroupe.results import count
 from harness.engines.tinytroupe.watching import Corrections, Transcript
-from harness.model import Intervention, Proposition
+from harness.model import Extraction, Intervention, Proposition
 
 PARALLEL = 32
 """Threads that ask for scores at the same time."""
+
+EXTRACTIONS = 3
+"""Replies to the request for an extraction that may be of no use before the sample is given up."""
 
 _ready = False
 _checkout = ""
@@ -143,12 +147,25 @@ class _Trial:
             self.people[0].listen_and_act(self.job.consolidation)
             self._check_calls()
         if self.job.extraction is not None:
-            self.played.extraction = self._extract()
-            self._check_calls()
+            self._extract(self.job.extraction)
 
-    def _extract(self) -> Any:
-        extraction = self.job.extraction
-        assert extraction is not None
+    def _extract(self, extraction: Extraction) -> None:
+        """Ask until the reply is of use, as often as one try of the trial may. A refusal is not asked away."""
+        told = package.rejections("extract")
+        while told["rejections"] < EXTRACTIONS:
+            extracted = self._extracted(extraction)
+            self._check_calls()
+            _, fault = count(extraction, extracted)
+            if fault is None:
+                self.played.extraction = extracted
+                return
+            told = package.rejections("extract", fault)
+            if not told["rejected"]:
+                self.played.fault = fault
+                return
+        self.played.fault = told["reason"]
+
+    def _extracted(self, extraction: Extraction) -> Any:
         return (
             theirs("extraction")
             .ResultsExtractor()

@@ -21,10 +21,21 @@ from harness.engines.tinytroupe import TinyTroupeEngine, check, expected_calls
 from harness.errors import ConfigurationError, HarnessError, ModelCallError
 from harness.llm.calls import Reply, Request
 from harness.llm.gateway import Gateway
+from harness.llm.journal import Journal
 from harness.llm.kinds import classify
 from harness.llm.providers.rehearsal import Rehearsal
 from harness.llm.retry import RetryPolicy
-from harness.model import ActionsAtLeast, Correction, Intervention, Proposition, Trial, TrialPlan, TrialResult
+from harness.llm.trial import TrialClient
+from harness.model import (
+    ActionsAtLeast,
+    Correction,
+    Intervention,
+    Proposition,
+    Sample,
+    Trial,
+    TrialPlan,
+    TrialResult,
+)
 
 pytestmark = pytest.mark.tinytroupe
 
@@ -74,24 +85,28 @@ class Bench:
     spy: Spy
     gateway: Gateway
     calls: dict[str, int]
+    rejections: list[dict[str, Any]]
+    client: TrialClient | None = None
 
     async def run(self, trial: TrialPlan) -> TrialResult:
-        client = self.gateway.open_trial(trial.trial.id)
+        self.client = client = self.gateway.open_trial(trial.trial.id, "run")
         try:
             return await self.engine.run(trial, client)
         finally:
             self.calls = dict(client.usage().calls)
+            self.rejections = client.rejections
             self.gateway.close_trial(client)
 
 
 def on_bench(checkout: Path, work: Callable[[Bench], Awaitable[Any]], **options: Any) -> Any:
     async def main() -> Any:
-        spy = Spy(options.pop("answers", None))
-        gateway = Gateway(spy, concurrency=None, retry=RetryPolicy(2, max_replies=2))
+        spy = options.pop("spy", None) or Spy(options.pop("answers", None))
+        journal = options.pop("journal", None)
+        gateway = Gateway(spy, concurrency=None, retry=RetryPolicy(2, max_replies=2), journal=journal)
         await gateway.start_face()
         engine = TinyTroupeEngine(checkout, **{"workers": 1, **options})
         try:
-            return await work(Bench(engine, spy, gateway, {}))
+            return await work(Bench(engine, spy, gateway, {}, []))
         finally:
             await engine.aclose()
             await gateway.aclose()
@@ -285,15 +300,76 @@ def test_hostile_scores_are_missing_and_do_not_fail_the_trial(checkout: Path) ->
     on_bench(checkout, work, answers={"score_person": lambda: _scalar(next(values, 5))})
 
 
-def test_an_extraction_that_is_no_json_is_a_missing_sample(checkout: Path) -> None:
+def test_an_extraction_that_is_of_no_use_three_times_is_a_missing_sample(checkout: Path) -> None:
     async def work(bench: Bench) -> None:
         result = await bench.run(small(steps=1))
-        (ideas,) = (sample for sample in result.samples if sample.metric == "ideas_qty")
+        ideas = ideas_of(result)
         assert ideas.value is None
-        assert ideas.reason is not None
-        assert ideas.reason.startswith("extraction failed")
+        assert ideas.reason == "extraction failed: the reply held no JSON"
+        assert (bench.calls["extract"], result.extraction) == (3, None)
+        assert [one["reason"] for one in bench.rejections] == [ideas.reason] * 3
 
     on_bench(checkout, work, answers={"extract": lambda: "I would rather not."})
+
+
+def ideas_of(result: TrialResult) -> Sample:
+    (ideas,) = (sample for sample in result.samples if sample.metric == "ideas_qty")
+    return ideas
+
+
+def test_an_extraction_of_no_use_is_asked_for_again(checkout: Path) -> None:
+    replies = iter(["I would rather not.", '{"thoughts": []}', '{"ideas": [{"name": "a"}, {"name": "b"}]}'])
+
+    async def work(bench: Bench) -> None:
+        result = await bench.run(small(steps=1))
+        assert ideas_of(result).value == 2
+        assert bench.calls["extract"] == 3
+        asked = [request.digest for request in bench.spy.requests if classify(request) == "extract"]
+        assert len(asked) == 3 and len(set(asked)) == 1
+        assert [one["reason"][:26] for one in bench.rejections] == [
+            "extraction failed: the rep",
+            "extraction failed: no list",
+        ]
+
+    on_bench(checkout, work, answers={"extract": lambda: next(replies)})
+
+
+def test_a_refusal_to_extract_is_not_asked_away(checkout: Path) -> None:
+    class Refusing(Spy):
+        async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+            reply = await super().complete(request, trial=trial, occurrence=occurrence)
+            return replace(reply, refusal=True) if classify(request) == "extract" else reply
+
+    async def work(bench: Bench) -> None:
+        result = await bench.run(small(steps=1))
+        assert ideas_of(result).reason == "extraction failed: the reply held no JSON"
+        assert (bench.calls["extract"], bench.rejections) == (1, [])
+
+    on_bench(checkout, work, spy=Refusing({"extract": lambda: "No."}))
+
+
+@pytest.mark.parametrize("cut", [1, 3])
+def test_extractions_of_a_session_that_was_cut_off_count(checkout: Path, tmp_path: Path, cut: int) -> None:
+    """Cut after so many replies that were of no use: in all there are three, and the fourth is never asked for."""
+    asked: list[int] = []
+
+    def reply() -> str:
+        asked.append(len(asked))
+        return "{}" if len(asked) <= 3 else '{"ideas": []}'
+
+    async def cut_off(bench: Bench) -> None:
+        running = asyncio.ensure_future(bench.run(small(steps=1)))
+        while len(bench.client.reasons("extract")) < cut if bench.client else True:
+            await asyncio.sleep(0.005)
+        running.cancel()
+        await asyncio.wait([running])
+
+    async def go_on(bench: Bench) -> None:
+        assert ideas_of(await bench.run(small(steps=1))).reason == "extraction failed: the reply held no JSON"
+
+    for work in (cut_off, go_on):
+        on_bench(checkout, work, answers={"extract": reply}, journal=Journal(tmp_path))
+    assert len(asked) == 3
 
 
 def test_a_killed_worker_fails_its_trial_and_the_next_gets_a_new_one(checkout: Path) -> None:
