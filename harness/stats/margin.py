@@ -110,7 +110,10 @@ def trials_needed(question: Question, new: Layout, verdicts: int = 1) -> Quantit
         found = found if own else found.less(question.original)
         return found.se * critical(found.df, level) < room
 
-    if room <= 0 or not settled(MOST_REPS):
+    if room <= 0:
+        why = "the new effect is outside the margin, its difference from an original of none is not"
+        return Quantity(None, reason=f"{why}; more trials at these values leave it so")
+    if not settled(MOST_REPS):
         why = "block × arm variance" if own else "the original's own error and block × arm variance"
         return Quantity(None, reason=f"no number of reps settles it: {why} would remain")
     low, high = 0, MOST_REPS

@@ -49,8 +49,8 @@ def _unfit(kept: Sequence[Observation], df: int) -> str | None:
         return "one score per trial: trial and residual cannot be told apart"
     if df < 1:
         return "needs more trials than blocks + 1"
-    if len({one.value for one in kept}) == 1:
-        return "every score is the same"
+    if len({(one.group, one.value) for one in kept}) == 2:
+        return "every score of an arm is the same"
     return None
 
 

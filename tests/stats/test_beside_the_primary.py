@@ -88,7 +88,7 @@ def test_a_fit_that_does_not_converge_is_no_answer(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("arms", "persons", "reason"),
     [
-        ({arm: np.full((4, 3, 2, 5), 7.0) for arm in ARMS}, True, "every score is the same"),
+        ({arm: np.full((4, 3, 2, 5), 7.0) for arm in ARMS}, True, "every score of an arm is the same"),
         ({arm: np.zeros((4, 3, 2)) for arm in ARMS}, False, "one score per trial"),
         (
             {"Control": np.ones((4, 3, 2, 5)), "Treatment": np.full((4, 3, 2, 5), np.nan)},

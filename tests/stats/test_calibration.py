@@ -1,0 +1,29 @@
+"""A small A/A calibration; benchmarks/calibration.py runs the whole grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.stats.components import Components, Sizes
+from harness.stats.power import monte_carlo
+from harness.stats.simulation import blocked_many, simulate, welch_many
+
+DESIGN = Sizes(reps=2, panels=4, proposals=3, people=5)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize(("mean", "scale"), [(5.0, None), (8.5, (0.0, 9.0))])
+@pytest.mark.parametrize(("trial", "person"), [(0.0, 0.0), (0.5, 0.8), (1.0, 0.0)])
+def test_control_against_control(
+    trial: float, person: float, mean: float, scale: tuple[float, float] | None, missing: float
+) -> None:
+    rng = np.random.default_rng(4)
+    components = Components(trial**2, person**2, 0.0, 1.44)
+    arms = simulate(components, 0.0, DESIGN, 1000, rng, mean=mean, missing=missing, scale=scale)
+    found = blocked_many(*arms)
+    rejected = int(np.count_nonzero(found.p <= 0.05))
+    assert monte_carlo(rejected, 1000).low <= 0.05
+    assert np.mean((found.low <= 0) & (found.high >= 0)) >= 0.93
+    if trial == 1.0:
+        assert monte_carlo(int(np.count_nonzero(welch_many(*arms).p <= 0.05)), 1000).low > 0.05
