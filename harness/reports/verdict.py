@@ -119,7 +119,7 @@ def _headline(statements: Sequence[Statement]) -> str:
     if not statements:
         return "Nothing to compare: there are fewer than two groups with results."
     parts = list(_sorted_out(statements))
-    return " ".join(parts) + f" (adjusted p below {ALPHA:.2f} counts as a difference.)".replace("0.", ".", 1)
+    return " ".join(parts) + f" (An adjusted p below {ALPHA:g} counts as a difference.)".replace(" 0.", " .")
 
 
 def _sorted_out(statements: Sequence[Statement]) -> Iterator[str]:

@@ -1,0 +1,119 @@
+"""The verdict in words: what may be claimed, and what may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.model import Check, Level
+from harness.reports import Told, select
+from harness.reports.verdict import Direction, Standing, statement, verdict
+from harness.stats.results import Analysis, Comparison, Estimate, Interval, Quantity
+from tests.support.reports import write_run
+
+NOTHING = Quantity(None, reason="not asked")
+PASSED = Check("saturation", Level.PASS, "fine")
+WARNED = Check("blocks", Level.WARN, "few blocks")
+FAILED = Check("leakage", Level.FAIL, "control's prompts have treatment's words")
+
+
+def estimate(difference: float | None, reason: str | None = None) -> Estimate:
+    interval = None if difference is None else Interval(difference - 0.4, difference + 0.4)
+    return Estimate(
+        "paired t on blocks", "these personas", "block", 12, difference, 0.2, 11, 0.01, interval, reason
+    )
+
+
+def comparison(
+    metric: str, difference: float | None, p: float | None, treatment: str = "Treatment", reason: str = ""
+) -> Comparison:
+    primary = estimate(difference, reason or None)
+    return Comparison(metric, "Control", treatment, primary, (), estimate(None, "too few panels"),
+                      NOTHING, NOTHING, NOTHING, NOTHING, p, "Holm over 2 metrics")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """A run of a real model whose instrument passed."""
+    (told,) = select(write_run(tmp_path_factory.mktemp("run"))).told
+    return replace(told, checks=(PASSED,), analysis=of(comparison("Fluency", -0.52, 0.012)))
+
+
+def of(*comparisons: Comparison) -> Analysis:
+    return Analysis("exp_3", "r1", "recorded", False, comparisons, ("A note.",))
+
+
+def test_a_real_run_says_estimate_interval_adjusted_p_and_estimand(real: Told) -> None:
+    said = verdict(real)
+    assert said.standing is Standing.EVIDENCE
+    assert said.headline == "Treatment is lower on Fluency. (An adjusted p below .05 counts as a difference.)"
+    (one,) = said.statements
+    assert one.text == (
+        "Treatment is lower: Treatment − Control = −0.52 (95 % CI −0.92 to −0.12), adjusted p = .012 "
+        "(Holm over 2 metrics); paired t on blocks, df 11, n = 12, unit: block."
+    )
+    assert one.estimand == "these personas"
+    assert said.cautions == ("A note.",)
+
+
+@pytest.mark.parametrize(
+    ("difference", "p", "expected"),
+    [
+        (0.5, 0.049, Direction.HIGHER),
+        (-0.5, 0.049, Direction.LOWER),
+        (0.5, 0.05, Direction.NOT_SHOWN),
+        (0.0, 0.001, Direction.NOT_SHOWN),
+        (0.5, None, Direction.UNDEFINED),
+        (None, None, Direction.UNDEFINED),
+    ],
+)
+def test_what_a_metric_is_called(difference: float | None, p: float | None, expected: Direction) -> None:
+    assert statement(comparison("Fluency", difference, p)).direction is expected
+
+
+def test_what_is_undefined_says_why() -> None:
+    said = statement(comparison("Fluency", None, None, reason="all scores are 9"))
+    assert said.text == "Not estimable: all scores are 9."
+
+
+def test_no_difference_shown_is_not_called_no_difference(real: Told) -> None:
+    told = replace(real, analysis=of(comparison("Fluency", 0.1, 0.7), comparison("Tact", 0.9, 0.001)))
+    headline = verdict(told).headline
+    assert headline.startswith(
+        "Treatment is higher on Tact. No difference was shown on Fluency, which does not"
+    )
+
+
+def test_several_groups_are_named(real: Told) -> None:
+    several = of(comparison("Tact", 0.9, 0.001, "A"), comparison("Tact", -0.9, 0.001, "B"))
+    assert verdict(replace(real, analysis=several)).headline.startswith("Higher: Tact (A). Lower: Tact (B).")
+
+
+def test_a_rehearsal_claims_nothing(tmp_path: Path) -> None:
+    (told,) = select(write_run(tmp_path, provider="rehearsal")).told
+    said = verdict(replace(told, checks=(FAILED,)))
+    assert said.standing is Standing.REHEARSAL
+    assert said.headline.startswith("No evidence.")
+    assert said.statements == ()
+
+
+def test_a_failed_check_claims_nothing(real: Told) -> None:
+    said = verdict(replace(real, checks=(PASSED, FAILED)))
+    assert said.standing is Standing.FAULTY
+    assert said.headline.startswith("No verdict. The measuring instrument failed 1 check (leakage)")
+    assert said.statements == ()
+
+
+def test_a_warning_is_said_and_leaves_the_claim(real: Told) -> None:
+    said = verdict(replace(real, checks=(WARNED,)))
+    assert said.statements
+    assert said.cautions[0] == "1 check of the instrument warns: blocks."
+
+
+def test_an_unfinished_run_is_an_interim_look(real: Told) -> None:
+    said = verdict(replace(real, meta={**real.meta, "partial": True}))
+    assert said.standing is Standing.INTERIM
+    assert said.headline.startswith("An interim look. Treatment is lower")
+    assert "p-values do not allow for looking early" in said.cautions[0]
