@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import Counter
 
 import pytest
 
 from harness.errors import ExitCode
-from harness.execution.session import Session
+from harness.llm.gateway import Gateway
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
@@ -54,26 +53,29 @@ def test_tokens_are_limited_too_and_the_stop_says_that_it_is_early(lab: Lab) -> 
 
 
 def test_a_call_in_flight_at_the_stop_is_awaited_and_kept(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call of the later case lasts until the session ends, because of a call too large for the budget."""
+    """A call of the later case lasts until the session waits for it, ended by a call too large for the budget."""
+    waiting, drain = asyncio.Event(), Gateway.drain
     slow: list[str] = []
-    ending, close = threading.Event(), Session.close
+    in_flight: list[int] = []
 
-    def closing(session: Session, *, interrupted: bool = False) -> None:
-        ending.set()
-        close(session, interrupted=interrupted)
+    async def draining(gateway: Gateway, timeout: float) -> bool:  # noqa: ASYNC109
+        in_flight.append(gateway.in_flight)
+        waiting.set()
+        return await drain(gateway, timeout)
 
     async def before(trial: str, number: int) -> None:
         if "/Treatment/" in trial and not slow:
             slow.append(trial)
-            await asyncio.to_thread(ending.wait, 1)
-            await asyncio.sleep(0.1)
+            await asyncio.wait_for(waiting.wait(), 60)
 
     lab.watched.before = before
+    monkeypatch.setattr(Gateway, "drain", draining)
     monkeypatch.setattr(
         "harness.llm.budget.prompt_bound", lambda _: 10**9 if len(lab.watched.calls) >= 5 else 10
     )
     result = lab.run("--max-tokens=1000000")
     assert result.ret == ExitCode.BUDGET
+    assert in_flight[0] >= 1, "the call was not in flight when the session ended"
     sent = len(lab.watched.calls)
     assert slow and 5 <= sent < ALL
     lab.run()
