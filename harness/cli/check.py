@@ -33,7 +33,7 @@ def check(
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    found = [file for path in paths for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    found = [file for path in paths for file in ([path] if path.suffix == ".jsonl" else sorted(path.glob("*.jsonl")))]
     if not found:
         raise HarnessError(
             f"No JSONL files in {', '.join(map(str, paths))}; expected a folder of results, or files of a run."

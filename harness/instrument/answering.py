@@ -91,15 +91,20 @@ def judge(subject: Subject) -> Iterator[Check]:
 
 def _facts(lines: Iterable[Line], names: Sequence[str], *, grave: bool) -> Mapping[str, set[bytes]]:
     """Key → each value it has, as JSON. Settings of the run and the script's words are grave."""
+    distinct = {repr(named): named for named in (_named(line, names, grave) for line in lines)}
     found: dict[str, set[bytes]] = {}
-    for line in lines:
-        named = {name: line[name] for name in names if name in line}
-        if grave:
-            named |= flat(dict(line.get("settings") or {}))
-            named["script.words"] = (line.get("script") or {}).get("sha256")
-        for key, value in named.items():
+    for named in distinct.values():
+        for key, value in flat(named).items():
             found.setdefault(key, set()).add(canonical(value))
     return found
+
+
+def _named(line: Line, names: Sequence[str], grave: bool) -> dict[str, Any]:
+    named = {name: line[name] for name in names if name in line}
+    if grave:
+        named["settings"] = line.get("settings") or {}
+        named["script.words"] = (line.get("script") or {}).get("sha256")
+    return named
 
 
 def _of_the_arm(line: Line) -> Mapping[str, Any]:

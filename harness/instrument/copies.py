@@ -23,8 +23,7 @@ def identical(subject: Subject) -> Iterator[Check]:
     """Across reps of each arm, and across arms: the share of long actions that another trial has word for word."""
     places = _places(subject)
     for arm in subject.arms:
-        reps = {rep for group, rep in {place for found in places.values() for place in found} if group == arm}
-        if len(reps) > 1:
+        if len({record["rep"] for record in subject.accepted(arm)}) > 1:
             yield _check(places, lambda one, other: one[1] != other[1], {arm}, f"reps of {arm}")
     for pair in subject.pairs:
         yield _check(places, lambda one, other: one[0] != other[0], set(pair), f"{pair[1]} and {pair[0]}")
@@ -47,11 +46,9 @@ def _check(places: Mapping[int, list[Place]], apart: Apart, arms: set[str], abou
     total = copies = 0
     for found in places.values():
         mine = [place for place in found if place[0] in arms]
-        distinct = set(mine)
         total += len(mine)
-        copies += (
-            sum(any(apart(one, other) for other in distinct) for one in mine) if len(distinct) > 1 else 0
-        )
+        if len(mine) > 1 and len(distinct := set(mine)) > 1:
+            copies += sum(any(apart(one, other) for other in distinct) for one in mine)
     if not total:
         return Check(
             "identical replies", Level.PASS, "no action is long enough to tell", None, expected, about
