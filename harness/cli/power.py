@@ -35,6 +35,7 @@ def power_(
 
     _check(effect, wanted)
     dataset = _chosen(_datasets(path), metric, exp, path)
+    metric = _named(dataset, metric) or metric
     treatment = _group(dataset, group)
     components, design = observed(dataset, metric, treatment), sizes(dataset, metric)
     import numpy as np
@@ -54,23 +55,21 @@ def _check(effect: float, wanted: float) -> None:
 
 def _datasets(path: Path) -> list[Dataset]:
     """Records where there are some, else published artifacts."""
-    from harness.records.dataset import datasets
-
-    records = sorted(path.glob("*.jsonl")) if path.is_dir() else [path] * (path.suffix == ".jsonl")
-    if records:
-        return datasets(records)
+    from harness.cli.analyse import recorded
     from harness.studies.table1.published import published_datasets
 
-    return published_datasets(path)
+    if path.is_dir() and not any(path.glob("*.jsonl")):
+        return published_datasets(path)
+    return recorded([path])
 
 
 def _chosen(found: Iterable[Dataset], metric: str, experiment: str | None, path: Path) -> Dataset:
-    """The newest dataset of the experiment; the metric decides where no experiment is named."""
+    """The experiment's newest run, a rehearsal only where there is nothing else."""
     datasets = list(found)
-    fitting = [one for one in datasets if experiment in (None, one.experiment) and metric in one.metrics]
+    fitting = [one for one in datasets if experiment in (None, one.experiment) and _named(one, metric)]
     names = sorted({one.experiment for one in fitting})
     if len(names) == 1:
-        return [one for one in fitting if one.experiment == names[0]][-1]
+        return max(fitting, key=lambda one: (not one.rehearsal, one.source))
     if names:
         raise ConfigurationError(f"{path}: {', '.join(names)} have {metric}; choose one with --exp.")
     there = sorted({name for one in datasets if experiment in (None, one.experiment) for name in one.metrics})
@@ -78,6 +77,13 @@ def _chosen(found: Iterable[Dataset], metric: str, experiment: str | None, path:
         known = ", ".join(sorted({one.experiment for one in datasets})) or "no experiment"
         raise ConfigurationError(f"--exp={experiment}: {path} has {known}.")
     raise ConfigurationError(f"--metric={metric}: not in {path}; expected one of {', '.join(there)}.")
+
+
+def _named(dataset: Dataset, metric: str) -> str | None:
+    """The dataset's own name of ``metric``, which may be written plainly: ``self_consistency``."""
+    from harness.stats.consistency import plain_name
+
+    return next((name for name in dataset.metrics if plain_name(name) == plain_name(metric)), None)
 
 
 def _group(dataset: Dataset, group: str | None) -> str:
@@ -114,7 +120,7 @@ def _lines(
     yield f"{f'for power {wanted:g}':<18}{'now':>5}{'needed':>8}   simulated power (99 % bounds)"
     yield from map(_lever, levers)
     yield ""
-    yield from _limit(now, wanted)
+    yield from _limit(now, components, wanted)
     yield "Unit: blocks (panel x proposal), paired t; for these personas and proposals."
     yield "More personas or proposals change what is claimed; components are estimates."
 
@@ -129,12 +135,13 @@ def _simulated(found: Power) -> str:
     return f"{found.power:.2f} [{found.interval.low:.2f}, {found.interval.high:.2f}]"
 
 
-def _limit(now: Power, wanted: float) -> Iterator[str]:
+def _limit(now: Power, components: Components, wanted: float) -> Iterator[str]:
     if now.limit < 0.995:
         yield f"More reps of these blocks lead to power {now.limit:.2f} at most: the difference itself"
         yield "varies between blocks, and only more blocks average that."
     elif wanted > now.power:
-        yield "More reps help: no difference between blocks beyond chance was seen."
+        seen = "varies little" if components.block_arm else "was not seen to vary"
+        yield f"More reps help: the difference {seen} between blocks beyond chance."
 
 
 def _variances(components: Components) -> tuple[float, float, float, float]:

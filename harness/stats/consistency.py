@@ -171,11 +171,12 @@ def shift_of_power(wanted: float, df: float, alpha: float = 0.05) -> float:
 
 
 def _pairs(new: Dataset, original: Dataset) -> dict[str, str]:
-    theirs = {_plain(name): name for name in original.metrics}
-    return {name: theirs[_plain(name)] for name in new.metrics if _plain(name) in theirs}
+    theirs = {plain_name(name): name for name in original.metrics}
+    return {name: theirs[plain_name(name)] for name in new.metrics if plain_name(name) in theirs}
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """``Self-consistency`` and ``self_consistency`` are one metric."""
     return name.casefold().replace("-", "_").replace(" ", "_")
 
 

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.cli.power import power_ as power_
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, HarnessError
+from tests.support.records import SMALL, finished, metadata, trials, write_file
 from tests.support.scores import PUBLISHED
 
 published = pytest.mark.skipif(
@@ -65,11 +66,15 @@ def test_mistakes(options: tuple[str, ...], message: str) -> None:
         run(*options)
 
 
-@published
-def test_own_results_are_read_too(tmp_path: Path) -> None:
-    """A folder without records and artifacts is an error that names it, never a traceback of another kind."""
-    from harness.errors import HarnessError
+def test_own_results_are_read_too_and_metrics_may_be_named_plainly(tmp_path: Path) -> None:
+    write_file(tmp_path / "a.jsonl", metadata(), [finished(trial, SMALL) for trial in trials(SMALL)])
+    text = run("--metric=FLUENCY", "--effect=100", path=tmp_path)
+    assert "Fluency, Treatment against Control" in text and "Rehearsal: this scatter is invented" in text
+    assert "design          2 panels x 2 proposals x 2 reps, 2 people" in text
 
+
+@published
+def test_a_folder_of_other_things(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text(json.dumps({}))
     with pytest.raises(HarnessError):
         run("--metric=fluency", "--effect=1", path=tmp_path)
