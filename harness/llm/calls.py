@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -70,6 +70,14 @@ class Reply:
     seconds: float = field(default=0.0, compare=False)
 
 
+class Vectors(list[Sequence[float]]):
+    """One vector per text, with what the provider says of them: tokens read (0: not said), and the model's name."""
+
+    def __init__(self, vectors: Iterable[Sequence[float]], *, model: str = "", tokens_in: int = 0) -> None:
+        super().__init__(vectors)
+        self.model, self.tokens_in = model, tokens_in
+
+
 class Provider(Protocol):
     """A way to a model. Registered by name in `harness.llm.providers`."""
 
@@ -80,7 +88,7 @@ class Provider(Protocol):
         """Answer once. ``trial`` and ``occurrence`` identify the sample; only the rehearsal model reads them."""
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
-        """One vector per text."""
+        """One vector per text; `Vectors` where the provider says what they took."""
 
     async def aclose(self) -> None:
         """Give back connections."""

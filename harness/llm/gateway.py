@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError, ModelCallError, RefusedError, RejectedError
 from harness.llm.acceptance import UnacceptableError, accept, expectation
 from harness.llm.budget import Budget
-from harness.llm.calls import Provider, Reply, Request, Site
+from harness.llm.calls import Provider, Reply, Request, Site, Vectors
 from harness.llm.identity import identified
 from harness.llm.journal import Journal
 from harness.llm.kinds import OUTCOME_KINDS
@@ -173,7 +173,9 @@ class Gateway:
 
         async def send(_occurrence: int) -> Reply:
             vectors = await self.provider.embed(texts, model)
-            return Reply(json.dumps([list(vector) for vector in vectors]), model=model)
+            said = vectors if isinstance(vectors, Vectors) else Vectors(())
+            text = json.dumps([list(vector) for vector in vectors])
+            return Reply(text, model=said.model or model, tokens_in=said.tokens_in)
 
         call = _Call(client, request, body, Site("embedding"), send, lambda reply: json.loads(reply.text))
         vectors: Sequence[Sequence[float]] = (await self._ask(call)).data

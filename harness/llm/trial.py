@@ -73,7 +73,7 @@ class TrialClient:
         return await self._way.ask(self, request, site, asks)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
-        """One vector per text. Raises `ModelCallError`. Embeddings are counted as calls, without tokens."""
+        """One vector per text. Raises `ModelCallError`. Their tokens are counted where the provider says how many."""
         return await self._way.embed(self, texts, model)
 
     def reject(self, reply: Reply, reason: str) -> None:

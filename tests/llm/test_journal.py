@@ -16,9 +16,11 @@ from support.requests import SCORE, ask
 
 from harness.errors import ConfigurationError, HarnessError, ModelCallError, RefusedError
 from harness.llm import journal_file
-from harness.llm.calls import Reply, Request, Site
+from harness.llm.budget import Budget
+from harness.llm.calls import Reply, Request, Site, Vectors
 from harness.llm.gateway import Gateway
 from harness.llm.journal import Journal
+from harness.llm.prices import Price, charged, price_of
 from harness.llm.retry import RetryPolicy
 from harness.llm.samples import Kept
 from harness.llm.trial import TrialClient
@@ -136,6 +138,27 @@ def test_an_embedding_is_asked_for_once(tmp_path: Path) -> None:
     vectors = [played(tmp_path, provider, lambda client: client.embed(["a", "b"], "small")) for _ in range(2)]
     assert vectors == [[[0.1, 1e-17], [0.1, 1e-17]]] * 2
     assert provider.asked == 1
+
+
+def test_embeddings_are_counted_with_tokens_and_cost_over_sessions_too(tmp_path: Path) -> None:
+    class Telling(Counting):
+        async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+            return Vectors(await super().embed(texts, model), model=model, tokens_in=50_000)
+
+    async def paid(client: TrialClient) -> Any:
+        await client.embed(["a", "b"], "text-embedding-3-small")
+        usage = client.paid()
+        return dict(usage.calls), usage.tokens_in, usage.cost, usage.cost_reason
+
+    provider = Telling()
+    for _ in range(2):
+        found = played(tmp_path, provider, paid, price=charged, budget=Budget(max_cost=1, price=listed))
+        assert found == ({"embedding": 1}, 50_000, pytest.approx(0.001), None)
+    assert provider.asked == 1
+
+
+def listed(request: Request) -> Price | None:
+    return price_of(request.model)
 
 
 def test_a_reply_is_on_disk_before_its_trial_has_it(tmp_path: Path) -> None:

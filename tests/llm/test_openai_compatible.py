@@ -160,6 +160,21 @@ def test_a_password_in_the_address_is_not_shown() -> None:
     assert "127.0.0.1" in str(caught.value)
 
 
+def test_embeddings_of_a_server_that_does_not_say_what_they_took() -> None:
+    body = '{"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [1.0]}]}'
+
+    async def main(url: str) -> Any:
+        provider = OpenAICompatible("gpt-x", base_url=url, api_key=KEY)
+        try:
+            return await provider.embed(["a"], "embed-x")
+        finally:
+            await provider.aclose()
+
+    with FakeEndpoint(lambda _: Fault(200, body=body)) as endpoint:
+        vectors = asyncio.run(main(endpoint.url))
+    assert (vectors, vectors.model, vectors.tokens_in) == ([[1.0]], "", 0)
+
+
 def test_embeddings() -> None:
     async def main(url: str) -> Any:
         provider = OpenAICompatible("gpt-x", base_url=url, api_key=KEY)
@@ -169,5 +184,7 @@ def test_embeddings() -> None:
             await provider.aclose()
 
     with FakeEndpoint() as endpoint:
-        assert asyncio.run(main(endpoint.url)) == [[1.0, 0.0], [3.0, 0.0]]
+        vectors = asyncio.run(main(endpoint.url))
+    assert vectors == [[1.0, 0.0], [3.0, 0.0]]
+    assert (vectors.model, vectors.tokens_in) == ("embed-x", 1)
     assert endpoint.requests[0].body["model"] == "embed-x"

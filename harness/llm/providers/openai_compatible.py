@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import openai
 
 from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Request
+from harness.llm.calls import Reply, Request, Vectors
 from harness.llm.providers.failures import GARBAGE, Failures, body_of, code_of, message_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class OpenAICompatible:
             answer = await self._client.embeddings.create(
                 input=list(texts), model=model, encoding_format="float"
             )
-            return [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+            vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+            tokens = getattr(answer.usage, "prompt_tokens", None) or 0  # some servers do not say
+            return Vectors(vectors, model=answer.model or "", tokens_in=tokens)
         except _FAULTS as error:
             failure = self._failure(error)
         raise failure
