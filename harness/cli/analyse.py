@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import app
+from harness.cli.looking import note_looks
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from harness.model import Dataset
     from harness.reports.parts import Part
+    from harness.stats.results import Analysis
 
 RESULTS = Path("results")
 
@@ -41,18 +43,25 @@ def analyse(
     """Print the analysis of each run: differences blocked by panel and proposal, and what stands beside them."""
     from harness.reports.tables import analysis_json, analysis_parts
     from harness.stats import analyse as analysed
+    from harness.studies.table1.published import caution
     from harness.studies.table1.worked_example import worked_example
+
+    def explained(analysis: Analysis, one: Dataset) -> list[str]:
+        unknown = caution(one) if artifacts else None
+        return [*([unknown] if unknown else []), *worked_example(analysis, one)]
 
     if artifacts is not None and results:
         raise ConfigurationError("Both results and --artifacts were given; expected one of them.")
     found = _published(artifacts, run, exp) if artifacts else recorded(results or [RESULTS], run, exp)
     answers = [(analysed(one), one) for one in found]
+    if not artifacts:
+        note_looks(results or [RESULTS], "analyse", {one.source for one in found})
     if as_json:
         content = [analysis_json(*each) for each in answers]
         typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
         return
     write = writer(format)
-    typer.echo("\n".join(write(analysis_parts(*each, worked_example(*each))) for each in answers), nl=False)
+    typer.echo("\n".join(write(analysis_parts(*each, explained(*each))) for each in answers), nl=False)
 
 
 def writer(format: Format) -> Callable[[Iterable[Part]], str]:

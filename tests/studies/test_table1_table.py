@@ -176,3 +176,24 @@ def test_figures_under_the_names_of_a_run() -> None:
     assert list(found) == ["Hard Persona Adherence", "ideas_qty"]
     assert (found["ideas_qty"].n_treatment, found["ideas_qty"].n_control) == (39, 40)
     assert published_for("mine", ("Fluency",)) == {}
+
+
+def test_an_artifact_of_ours_without_its_meta_file_says_what_is_not_known(tmp_path: Path) -> None:
+    source = june_artifacts() / EXP_3.artifact
+    (tmp_path / "exp_3_20260101T000000-aaaaaa.json").write_bytes(source.read_bytes())
+    (one,) = tables(tmp_path)
+    assert "whether the run was a rehearsal" in " ".join(one.notes)
+    assert "our own run" in as_markdown(parts([one]))
+    said = as_text(verdict([one], [], validate([one])))
+    assert said.startswith("Within the tolerance of rounding") and "reproduced" not in said
+    assert not any("meta file" in note for each in tables(june_artifacts()) for note in each.notes)
+
+
+def test_a_rehearsal_and_a_partial_run_are_marked(tmp_path: Path) -> None:
+    name = tmp_path / "exp_3_20260101T000000-aaaaaa.json"
+    name.write_bytes((june_artifacts() / EXP_3.artifact).read_bytes())
+    name.with_suffix(".meta.json").write_text('{"rehearsal": true, "partial": true}', "utf-8")
+    (one,) = tables(tmp_path)
+    said = as_markdown(parts([one]))
+    assert "| exp_3 (REHEARSAL) | T " in said and "Nothing here is evidence. PARTIAL" in said
+    assert as_json([one])["exp_3"]["rehearsal"] is True

@@ -11,7 +11,7 @@ from harness.model import Dataset, Observation, Trial
 from harness.records import Design
 from harness.studies.table1.artifacts import Artifact, read_artifacts
 from harness.studies.table1.metric_names import names
-from harness.studies.table1.settings import Settings
+from harness.studies.table1.settings import TABLE, Settings
 
 CONTROL = "Control"
 ALL_PEOPLE, ALL_PROPOSALS = 20, 5
@@ -51,6 +51,17 @@ def dataset(artifact: Artifact) -> Dataset:
         rehearsal=bool(artifact.meta.get("rehearsal")),
         meta=artifact.meta,
         unplaced=placing.unplaced,
+    )
+
+
+def caution(artifact_of: Dataset) -> str | None:
+    """What is not known of an artifact of ours that has lost its meta file; ``None`` where nothing is unknown."""
+    ours = artifact_of.source not in {row.artifact for row in TABLE}
+    if not ours or artifact_of.meta:
+        return None
+    return (
+        "No meta file lies beside this artifact of a run: whether the run was a rehearsal, and what is missing, is not "
+        "known; 'harness merge' writes both anew from the records."
     )
 
 

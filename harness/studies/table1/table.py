@@ -11,7 +11,7 @@ from harness.model import Dataset
 from harness.stats import welch
 from harness.studies.table1.artifacts import Artifact
 from harness.studies.table1.figures import METRICS, PUBLISHED
-from harness.studies.table1.published import dataset
+from harness.studies.table1.published import caution, dataset
 
 GROUPS = CONTROL, TREATMENT = "Control", "Treatment"
 
@@ -132,6 +132,8 @@ def _row(data: Dataset, metric: str) -> Row:
 def _notes(one: Table) -> Iterator[str]:
     if one.dataset.rehearsal:
         yield "REHEARSAL: the replies were made up offline. Nothing here is evidence."
+    if unknown := caution(one.dataset):
+        yield unknown
     if one.artifact.meta.get("partial"):
         yield "PARTIAL: the run is not finished."
     if one.artifact.others:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from harness.model import Dataset
 from harness.reports.numbers import p_clause
 from harness.stats.results import Analysis, Estimate
+from harness.studies.table1.settings import EXP_3
 
 METRIC = "persona_adherence"
 SCORES, MEANS, PAIRED = "Welch on raw scores", "Welch on persona means", "paired t by persona"
@@ -14,9 +15,8 @@ SCORES, MEANS, PAIRED = "Welch on raw scores", "Welch on persona means", "paired
 
 def worked_example(analysis: Analysis, dataset: Dataset) -> Sequence[str]:
     """One paragraph with the analysis's own numbers; nothing unless it is the published exp_3 that was analysed."""
-    published = dataset.coordinates == "reconstructed"
     mine = [one for one in analysis.comparisons if one.metric == METRIC]
-    if analysis.experiment != "exp_3" or not published or not mine:
+    if dataset.source != EXP_3.artifact or not mine:
         return ()
     by_method = {one.method: one for one in mine[0].secondary}
     primary = mine[0].primary
