@@ -36,10 +36,13 @@ def query(path: Path, sql: str, *, limit: int | None = None) -> Answer:
     for a statement that DuckDB does not understand or that does more than look, `HarnessError` for files that
     cannot be read.
     """
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigurationError("The query has half a surrogate pair in it; expected UTF-8 text.") from error
     tables = read_tables(path)
-    with connect(
-        tables, [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
-    ) as connection:
+    named = [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
+    with connect(tables, named or [name for name in TABLES if name != "replies"]) as connection:
         return _answer(connection, sql, limit, tables.problems)
 
 
@@ -69,8 +72,6 @@ def _answer(
         rows = result.fetchall() if limit is None else result.fetchmany(limit + 1)
     except duckdb.Error as error:
         raise ConfigurationError(_explained(sql, error)) from error
-    except UnicodeEncodeError as error:
-        raise ConfigurationError("The query has half a surrogate pair in it; expected UTF-8 text.") from error
     more = limit is not None and len(rows) > limit
     return Answer(columns, tuple(rows[:limit] if more else rows), more, problems)
 

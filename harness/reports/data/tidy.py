@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ORDER = ("experiment", "run_id", "group", "rep", "panel", "proposal", "attempt")
-_PATH = re.compile(r"(?<![\w.:/~])~?(?:/[^\s/:'\"]+){2,}")
-_HOST = re.compile(r"(\w+://)[^\s/'\"]+")
+_PLACE = re.compile(r"(\w+://)[^\s/'\"]+([^\s'\"]*)|(?<![\w.:/~])~?(?:/[^\s/:'\"]+)+/([^\s/:'\"]+)")
 
 
 def tidy(tables: Tables, name: str) -> pa.Table:
@@ -53,8 +52,7 @@ def without_places(text: Any) -> Any:
     """
     if not isinstance(text, str):
         return text
-    hostless = _HOST.sub(r"\1…", text)
-    return _PATH.sub(lambda found: "…/" + found[0].rsplit("/", 1)[1], hostless)
+    return _PLACE.sub(lambda found: f"{found[1]}…{found[2]}" if found[1] else f"…/{found[3]}", text)
 
 
 def as_csv_bytes(content: pa.Table) -> bytes:
