@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.cli.app import app
+from harness.cli.looking import note_looks
 from harness.errors import ConfigurationError
 
 File = Annotated[
@@ -206,11 +207,16 @@ def merge(
     force: Annotated[
         bool, typer.Option("--force", help="Mix files of different settings; the meta file says so.")
     ] = False,
+    exploratory: Annotated[
+        bool, typer.Option("--exploratory", help="Go beyond a locked plan; the meta file says so.")
+    ] = False,
 ) -> None:
     """Merge record files into artifacts, across sessions."""
     import harness.stats as stats
     from harness.instrument import Examiner
     from harness.records import merge as merge_files
 
-    for artifact in merge_files(files, out, stats=stats, examine=Examiner(), force=force):
+    note_looks(files, "merge")
+    made = merge_files(files, out, stats=stats, examine=Examiner(), force=force, exploratory=exploratory)
+    for artifact in made:
         typer.echo(f"{artifact}\n{artifact.with_suffix('.meta.json')}")

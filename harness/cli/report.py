@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
+from harness.cli.looking import note_looks
 from harness.errors import ConfigurationError
 
 
@@ -49,6 +50,7 @@ def report(
     selection = write_report(
         paths, target, runs=run or (), published=published_for, format=form, compress=compress
     )
+    note_looks(paths, "report", {one.run_id for one in selection.told})
     typer.echo(target)
     for experiment, ids in selection.left_out.items():
         typer.echo(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,11 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.execution.cells import Played
 from harness.model import Cell, Sample, Trial
 from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, read
+from harness.records.looks import note_look
 from harness.records.plain import differences, shown
+from harness.records.plans import Plan, beyond, plan_for, refusal
 from harness.records.reader import outcomes
+from harness.records.store import OPEN
 from harness.runner import provenance
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
@@ -62,6 +67,16 @@ class OpenRun:
     groups: dict[str, Mapping[str, Any]]
     accepted: dict[str, Played] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    plan: Plan | None = None
+
+    @property
+    def rehearsal(self) -> bool:
+        return "rehearsal" in (self.settings.get("provider"), self.settings.get("judge_provider"))
+
+    def finished(self) -> dict[str, int]:
+        """How many trials of each group have an accepted record."""
+        count = Counter(played.trial.cell.group for played in self.accepted.values())
+        return {group: count[group] for group in self.design.groups}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +113,7 @@ class RunBook:
         """
         members: dict[str, list[Entry]] = {}
         for entry in entries:
-            entry = replace(entry, settings=_with_facts(entry.settings, self._facts))
+            entry = replace(entry, settings=with_facts(entry.settings, self._facts))
             self._refuse_two_minds(entry.cell, {**entry.settings, **entry.group_settings})
             members.setdefault(fingerprint(entry.settings), []).append(entry)
         opened = []
@@ -132,7 +147,26 @@ class RunBook:
         known.groups.update(groups)
         self._registry.open(known.experiment, known.settings, known.groups, reps, resume=known.run.id)
 
+    def _plan(self, entry: Entry) -> Plan | None:
+        """The locked plan that the run is held against. Raises `ConfigurationError` for what goes beyond it."""
+        mark, rehearsal = fingerprint(entry.settings), entry.settings["provider"] == "rehearsal"
+        plan = plan_for(self._settings.results_dir, entry.cell.experiment, mark, rehearsal=rehearsal)
+        if plan is not None and plan.fingerprint == mark and not self._settings.exploratory:
+            what = beyond(plan, entry.design.reps) or self._another(entry.cell.experiment, mark)
+            if what is not None:
+                raise ConfigurationError(refusal(plan, what))
+        return plan
+
+    def _another(self, experiment: str, mark: str) -> str | None:
+        """Says so where this session would begin another run of the same settings."""
+        made = [run for run in self._registry.runs(experiment) if run.fingerprint == mark]
+        goes_on = not self._settings.fresh and any(run.status == OPEN for run in made)
+        if not made or goes_on or self._settings.resume is not None:
+            return None
+        return f"another run, after {made[-1].id}, where one is planned"
+
     def _enter(self, entry: Entry, groups: dict[str, Mapping[str, Any]]) -> OpenRun:
+        plan = self._plan(entry)
         run = self._registry.open(
             entry.cell.experiment,
             entry.settings,
@@ -141,7 +175,7 @@ class RunBook:
             resume=self._settings.resume,
             fresh=self._settings.fresh,
         )
-        entered = OpenRun(run, entry.cell.experiment, entry.design, entry.settings, groups)
+        entered = OpenRun(run, entry.cell.experiment, entry.design, entry.settings, groups, plan=plan)
         if run.joined:
             self._recall(entered)
         return entered
@@ -161,7 +195,9 @@ class RunBook:
         return {
             "run_id": entered.run.id,
             "fingerprint": entered.run.fingerprint,
-            **_with_facts({**self._first_lines[cell], **facts}, self._facts),
+            **with_facts({**self._first_lines[cell], **facts}, self._facts),
+            "plan": None if entered.plan is None else entered.plan.sealed,
+            "exploratory": self._settings.exploratory,
             "design": entered.design.to_metadata(),
             "settings": dict(entered.settings),
             "group_settings": dict(entered.groups[cell.group]),
@@ -182,6 +218,7 @@ class RunBook:
             files = files_of_run(self._settings.results_dir, entered.experiment, entered.run.id)
             if not files:
                 return Conclusion(entered.experiment, entered.run.id, (), None, problem="no trial ended")
+            self._look(entered)
             artifact = merge(files, stats=stats, examine=Examiner())[0]
             meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
             if not meta["partial"]:
@@ -190,6 +227,19 @@ class RunBook:
             return Conclusion(entered.experiment, entered.run.id, tuple(files), artifact, meta, problem)
         except HarnessError as error:
             return Conclusion(entered.experiment, entered.run.id, tuple(files), None, problem=str(error))
+
+    def _look(self, entered: OpenRun) -> None:
+        """Whoever reads the summary of a session has looked at the result, finished or not."""
+        if not entered.rehearsal:
+            note_look(
+                self._settings.results_dir,
+                entered.run.id,
+                entered.experiment,
+                entered.finished(),
+                how="session",
+                now=datetime.now(UTC),
+                planned=None if entered.plan is None else int(entered.plan.content["n"]["trials_per_arm"]),
+            )
 
     def _copied(self, files: Sequence[Path]) -> str | None:
         """Write the artifact where ``--out`` wants it too; why that failed, if it did."""
@@ -204,7 +254,7 @@ class RunBook:
         return None
 
 
-def _with_facts(own: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+def with_facts(own: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """``own``, with the session's facts; what the session leaves open stays as the experiment has it."""
     return {**own, **{key: value for key, value in facts.items() if value is not None or key not in own}}
 

@@ -12,6 +12,7 @@ from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
 from harness.records.plain import differences, shown
+from harness.records.plans import held_against_plan
 from harness.records.reader import Keep, Lean, Outcome, RecordFile, Section, outcomes, read, uncollected
 from harness.records.writer import safe_name
 
@@ -45,6 +46,7 @@ def merge(
     stats: Statistics,
     examine: Examiner | None = None,
     force: bool = False,
+    exploratory: bool = False,
 ) -> list[Path]:
     """Write the artifact of each run in ``paths``, with its ``.meta.json`` beside it; return the artifacts.
 
@@ -53,15 +55,21 @@ def merge(
     ``examine`` adds to the meta file what it finds, and leaves the artifact alone.
 
     Files of one experiment with different settings are refused with a `ConfigurationError` that names each
-    difference; with ``force`` all runs of an experiment become one artifact, whose meta file lists them.
+    difference; with ``force`` all runs of an experiment become one artifact, whose meta file lists them. What goes
+    beyond a locked plan is refused in the same way, unless it is ``exploratory``, which the meta file then says.
     """
     with uncollected():
         files = _read_all(paths, Lean() if examine is None else examine.keep)
-        return _merge(files, out, stats, examine, force)
+        return _merge(files, out, stats, examine, force, exploratory)
 
 
 def _merge(
-    files: Sequence[RecordFile], out: Path | None, stats: Statistics, examine: Examiner | None, force: bool
+    files: Sequence[RecordFile],
+    out: Path | None,
+    stats: Statistics,
+    examine: Examiner | None,
+    force: bool,
+    exploratory: bool,
 ) -> list[Path]:
     by_experiment: dict[str, list[Part]] = {}
     for part in _parts(files):
@@ -76,7 +84,7 @@ def _merge(
     units = [
         unit
         for experiment, parts in sorted(by_experiment.items())
-        for unit in _units(experiment, parts, conflicts[experiment], stats, examine, force)
+        for unit in _units(experiment, parts, conflicts[experiment], stats, examine, force, exploratory)
     ]
     targets = _targets([name for name, _, _ in units], out, files[0].path.parent)
     for target, (_, artifact, meta) in zip(targets, units, strict=True):
@@ -189,6 +197,7 @@ def _units(
     stats: Statistics,
     examine: Examiner | None,
     force: bool,
+    exploratory: bool,
 ) -> Iterable[tuple[str, dict[str, Any], dict[str, Any]]]:
     runs: dict[str, list[Part]] = {}
     for part in parts:
@@ -196,8 +205,18 @@ def _units(
     for members in runs.values():
         ids = sorted({part.run_id for part in members})
         run = _filed(experiment, "+".join(ids), members)
+        planned = held_against_plan(
+            run.folder,
+            experiment,
+            run.metadata,
+            run.design,
+            run.outcomes,
+            ids,
+            rehearsal=run.rehearsal,
+            exploratory=exploratory,
+        )
         artifact, meta = build(experiment, run.outcomes, run.design, stats=stats)
-        meta = {**_provenance(experiment, members, run.metadata, run.design), **meta}
+        meta = {**_provenance(experiment, members, run.metadata, run.design), **planned, **meta}
         found = {} if examine is None else examine(run)
         mixed = {"mixed": {"runs": ids, "settings": conflicts} if conflicts or len(ids) > 1 else None}
         yield artifact_name(experiment, run.run_id), artifact, {"run_id": run.run_id, **mixed, **meta, **found}

@@ -1,0 +1,350 @@
+"""``harness plan``: what a run is to show, locked before the first paid call, and what a run then departs from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.app import app
+from harness.errors import ConfigurationError, ExitCode, raise_if_any
+
+if TYPE_CHECKING:
+    from harness.model import Experiment
+    from harness.records.plans import Plan
+    from harness.runner.plan import CellPlan
+    from harness.runner.settings import Settings
+
+plans = typer.Typer(no_args_is_help=True, help="Lock, show and check a plan of analysis.")
+app.add_typer(plans, name="plan")
+
+TEST = "paired t on block differences (panel × proposal), blocks − 1 degrees of freedom"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line says beside the run's settings."""
+
+    primary: tuple[str, ...]
+    sesoi: float
+    n: int | None
+    count: int | None
+    looks: int
+    exclusions: tuple[str, ...]
+    estimand: str
+    test: str
+
+
+@plans.command("lock")
+def lock_(
+    exp: Annotated[str, typer.Option(help="Name of the experiment.")],
+    path: Annotated[Path | None, typer.Option(help="Test file that declares it.")] = None,
+    primary_metric: Annotated[
+        list[str] | None, typer.Option(help="May be repeated. Default: all, with Holm over them.")
+    ] = None,
+    sesoi: Annotated[float, typer.Option(help="Smallest effect of interest, in points.")] = 0.5,
+    n: Annotated[int | None, typer.Option(min=1, help="Trials per arm; whole reps.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
+    looks: Annotated[int, typer.Option(min=1, help="How often results are looked at.")] = 1,
+    exclusions: Annotated[
+        list[str] | None, typer.Option(help="A rule by which trials are left out; may be repeated.")
+    ] = None,
+    estimand: Annotated[str | None, typer.Option(help="What the difference is claimed for.")] = None,
+    test: Annotated[str, typer.Option(help="The primary test.")] = TEST,
+    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
+    engine: Annotated[str, typer.Option(help="embedded or tinytroupe.")] = "embedded",
+    model: Annotated[str, typer.Option(help="The model that plays: PROVIDER:MODEL.")] = "rehearsal",
+    model_base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
+    judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
+    provider_seed: Annotated[int | None, typer.Option(help="Send seeds, derived from this.")] = None,
+    results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
+    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
+    accept_differences: Annotated[
+        bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write a copy of the plan here.")] = None,
+) -> None:
+    """Lock a plan: hashed, before the first paid call. Take the same options as for the run."""
+    from harness.records.plans import lock
+    from harness.runner.settings import Settings, find_checkout, find_sources
+    from harness.stats.estimands import FIXED_SET
+
+    folder = str(notebooks) if notebooks else None
+    settings = Settings(
+        mode=mode,
+        engine=engine,
+        model=model,
+        base_url=model_base_url,
+        judge_model=judge_model,
+        judge_base_url=judge_base_url,
+        temperature=temperature,
+        seed=seed,
+        provider_seed=provider_seed,
+        results_dir=results_dir,
+        sources=find_sources(folder, find_checkout(), accept_differences=accept_differences),
+    )
+    wanted = Wanted(
+        tuple(primary_metric or ()),
+        sesoi,
+        n,
+        count,
+        looks,
+        tuple(exclusions or ()),
+        estimand or FIXED_SET,
+        test,
+    )
+    locked = lock(_content(_experiment(exp, path, settings), wanted, settings), results_dir, out)
+    typer.echo("\n".join(_lines(locked)))
+
+
+@plans.command()
+def show(
+    place: Annotated[Path, typer.Argument(help="A plan's file, or a results folder.")] = Path("results"),
+) -> None:
+    """Print locked plans."""
+    for plan in _plans(place):
+        typer.echo("\n".join(_lines(plan)))
+
+
+@plans.command()
+def check(
+    results: Annotated[list[Path], typer.Argument(help="Results folders, or JSONL files of runs.")],
+    plan: Annotated[
+        Path | None, typer.Option(help="This plan, wherever it is. Default: the folder's own.")
+    ] = None,
+) -> None:
+    """List in what runs depart from their plan; exit code 1 when one does."""
+    from harness.records import runs_in_files
+    from harness.records.looks import count_looks, looks_at
+    from harness.records.plans import deviations, plan_for, read_plan, standing_of
+    from harness.runner.recall import record_files
+
+    given = None if plan is None else read_plan(plan)
+    departs = False
+    for run in runs_in_files(record_files(results)):
+        mark = str(run.metadata[0].get("fingerprint", "")) if run.metadata else ""
+        held = given or plan_for(run.folder, run.experiment, mark, rehearsal=run.rehearsal)
+        if held is None or held.experiment != run.experiment:
+            typer.echo(f"{run.experiment}, run {run.run_id}: no plan.")
+            continue
+        looks = count_looks(looks_at(run.folder, [run.run_id]))
+        standing = standing_of(run.metadata, run.design, run.outcomes, [run.run_id], looks)
+        found = deviations(held, standing)
+        departs |= bool(found)
+        verdict = f"{len(found)} deviations" if found else "no deviation"
+        typer.echo(f"{run.experiment}, run {run.run_id}: {verdict} from plan {held.sealed[:12]}.")
+        typer.echo("".join(f"  {one}\n" for one in found), nl=False)
+    raise typer.Exit(int(ExitCode.FAILED) if departs else 0)
+
+
+def _experiment(name: str, path: Path | None, settings: Settings) -> Experiment:
+    from harness.cli.listing import _collected
+    from harness.studies import find, registered
+
+    if path is None:
+        found = find(name, registered(settings.sources))
+        if len(found) == 1:
+            return found[0]
+        raise ConfigurationError(f"--exp {name}: a study of {len(found)} experiments; expected one of them.")
+    known = _collected(path)
+    if name not in known:
+        raise ConfigurationError(
+            f"--exp {name!r}: no such experiment in {path}; expected one of {', '.join(known)}."
+        )
+    return known[name]
+
+
+def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict[str, Any]:
+    """What is locked. Raises `ConfigurationError` when a paid call has been made, or the plan makes no sense."""
+    from harness.records import fingerprint
+    from harness.runner import provenance
+
+    facts = asyncio.run(_facts(settings))
+    arms = _arms(experiment, settings)
+    first = next(iter(arms.values()))
+    declared = first.population.sha256
+    identity = _identity(first, facts)
+    mark = fingerprint(identity)
+    paid = "rehearsal" not in (facts["provider"], facts.get("judge_provider"))
+    earlier = _paid_runs(experiment.name, settings.results_dir)
+    problems = [
+        f"{experiment.name}: run {run_id} has paid calls of these very settings; a plan is locked before the first. "
+        "What that run showed can only be exploratory."
+        for run_id, found in earlier.items()
+        if paid and found == mark
+    ]
+    n = _n(first, wanted)
+    problems += _problems(experiment, wanted, n)
+    raise_if_any(problems)
+    return {
+        "experiment": experiment.name,
+        "locked": datetime.now(UTC).isoformat(timespec="seconds"),
+        "harness_version": provenance.harness_version(),
+        "estimand": wanted.estimand,
+        "primary_metrics": list(wanted.primary or experiment.metric_names),
+        "adjustment": "none" if len(wanted.primary) == 1 else "Holm over the primary metrics",
+        "test": wanted.test,
+        "control": experiment.groups[0].name,
+        "sesoi": wanted.sesoi,
+        "n": n,
+        "exclusions": list(wanted.exclusions),
+        "looks": wanted.looks,
+        "fingerprint": mark,
+        "settings": identity,
+        "group_settings": {
+            name: provenance.group_settings(plan, declared_population=declared) for name, plan in arms.items()
+        },
+        "earlier_runs": sorted(earlier),
+    }
+
+
+def _problems(experiment: Experiment, wanted: Wanted, n: dict[str, int]) -> list[str]:
+    known = ", ".join(experiment.metric_names)
+    found = [
+        f"--primary-metric {name!r}: {experiment.name} has no such metric; expected one of {known}."
+        for name in wanted.primary
+        if name not in experiment.metric_names
+    ]
+    if not 0 < wanted.sesoi < float("inf"):
+        found.append(f"--sesoi {wanted.sesoi:g}: expected more than 0 points.")
+    a_rep = n["panels"] * n["proposals"]
+    if wanted.n is not None and wanted.n != n["trials_per_arm"]:
+        also = f" and --count {wanted.count}" if wanted.count else ""
+        found.append(
+            f"--n {wanted.n}{also}: expected whole reps of {n['panels']} panels × {n['proposals']} proposals, "
+            f"such as {a_rep * max(1, n['reps'])} trials per arm."
+        )
+    return found
+
+
+def _n(plan: CellPlan, wanted: Wanted) -> dict[str, int]:
+    panels = len(plan.panels)
+    proposals = len(plan.trials) // max(1, panels)
+    reps = wanted.count or (max(1, (wanted.n or 0) // (panels * proposals)) if wanted.n else plan.reps)
+    return {
+        "reps": reps,
+        "panels": panels,
+        "proposals": proposals,
+        "trials_per_arm": reps * panels * proposals,
+    }
+
+
+def _arms(experiment: Experiment, settings: Settings) -> dict[str, CellPlan]:
+    """A plan of the first rep of each arm as declared."""
+    from harness.model import Cell
+    from harness.populations import load
+    from harness.runner.plan import choose_mode, plan_cell
+
+    mode_name, mode = choose_mode(experiment, settings.mode)
+    folder = settings.sources.notebooks if experiment.script.source == "notebook" else None
+    population = load(experiment.population, experiment.fragments, folder=folder)
+    return {
+        group.name: plan_cell(
+            experiment,
+            Cell(experiment.name, group.name, 1),
+            mode_name=mode_name,
+            mode=mode,
+            reps=mode.reps,
+            population=population,
+            correction=group.correction,
+            interventions=group.interventions,
+            engine=settings.engine,
+            seed=settings.seed,
+            temperature=settings.temperature,
+        )
+        for group in experiment.groups
+    }
+
+
+def _identity(plan: CellPlan, facts: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a session of these options would give its run."""
+    from harness.execution.runs import with_facts
+    from harness.runner import provenance
+
+    return with_facts(provenance.base_settings(plan, declared_population=plan.population.sha256), facts)
+
+
+async def _facts(settings: Settings) -> dict[str, Any]:
+    from harness.llm.providers import make_provider
+    from harness.plugin.parts import make_judge
+    from harness.runner import provenance
+
+    provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
+    judge = make_judge(settings, provider)
+    facts = provenance.session_settings(settings, provider, judge)
+    for one in filter(None, (provider, judge)):
+        await one.aclose()
+    return facts
+
+
+def _paid_runs(experiment: str, results_dir: Path) -> dict[str, str]:
+    """Runs of the experiment for which calls were paid, by id, with their fingerprints."""
+    from harness.records import RunRegistry
+
+    if not (results_dir / "runs.sqlite").exists():
+        return {}
+    with RunRegistry(results_dir, lambda: datetime.now(UTC)) as registry:
+        runs = registry.runs(experiment)
+    return {
+        run.id: run.fingerprint
+        for run in runs
+        if "rehearsal" not in (run.settings.get("provider"), run.settings.get("judge_provider"))
+        and _has_calls(results_dir, experiment, run.id)
+    }
+
+
+def _has_calls(results_dir: Path, experiment: str, run_id: str) -> bool:
+    """Whether journal or records have a call of the run."""
+    from harness.llm.journal_file import JournalFile
+    from harness.records import files_of_run, read
+
+    journal = results_dir / "journal" / f"{run_id}.sqlite"
+    if journal.exists() and JournalFile(journal).trials:
+        return True
+    return any(
+        sum(((record.get("usage") or {}).get("calls") or {}).values())
+        for path in files_of_run(results_dir, experiment, run_id)
+        for section in read(path).sections
+        for record in section.records
+    )
+
+
+def _plans(place: Path) -> Sequence[Plan]:
+    from harness.records.plans import plans_in, read_plan
+
+    found = plans_in(place) if place.is_dir() else [read_plan(place)]
+    if not found:
+        raise ConfigurationError(f"{place}: no locked plan there; lock one with harness plan lock.")
+    return found
+
+
+def _lines(plan: Plan) -> list[str]:
+    content = plan.content
+    seal = (
+        plan.sealed[:12]
+        if plan.intact
+        else f"{plan.sealed[:12]}, CHANGED SINCE: its content is {plan.sha256[:12]}"
+    )
+    shown = {
+        "locked": content["locked"],
+        "estimand": content["estimand"],
+        "primary": f"{', '.join(content['primary_metrics'])} (adjustment: {content['adjustment']})",
+        "test": content["test"],
+        "sesoi": f"{content['sesoi']:g} points",
+        "n": ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in content["n"].items()),
+        "exclusions": "; ".join(content["exclusions"]) or "none",
+        "looks": content["looks"],
+        "model": json.dumps({k: content["settings"].get(k) for k in ("provider", "model", "judge_model")}),
+        "earlier runs": ", ".join(content["earlier_runs"]) or "none with paid calls",
+        "file": plan.path or "",
+    }
+    return [f"Plan of {plan.experiment}: {seal}", *(f"  {name:<13}{value}" for name, value in shown.items())]

@@ -1,0 +1,252 @@
+"""Locked plans: what a run set out to show, hashed before the first paid call, and in what a run departs from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.records.atomic import write_atomic
+from harness.records.design import Design
+from harness.records.looks import count_looks, looks_at
+from harness.records.plain import canonical, differences, plain, shown
+from harness.records.reader import Outcome
+from harness.records.writer import safe_name
+
+FOLDER = "plans"
+KIND = "harness_plan"
+SEAL = "sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A locked plan. ``content`` is all of the file but its seal; ``sealed`` the hash that stands in the file."""
+
+    content: Mapping[str, Any]
+    sealed: str
+    path: Path | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Of the content, as canonical JSON."""
+        return hashlib.sha256(canonical(self.content)).hexdigest()
+
+    @property
+    def intact(self) -> bool:
+        """Whether the content is what was locked."""
+        return self.sha256 == self.sealed
+
+    @property
+    def experiment(self) -> str:
+        return str(self.content["experiment"])
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.content["fingerprint"])
+
+    @property
+    def reps(self) -> int:
+        return int(self.content["n"]["reps"])
+
+    @property
+    def looks(self) -> int:
+        return int(self.content["looks"])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a run is as far as a plan is concerned. ``finished`` has the finished trials of each group.
+
+    ``plans`` are the hashes of plans that its sessions worked under, ``runs`` the ids of all runs that are in it,
+    ``looks`` how often its results were looked at.
+    """
+
+    settings: Mapping[str, Any]
+    groups: Mapping[str, Mapping[str, Any]]
+    metrics: tuple[str, ...]
+    n: Mapping[str, int]
+    finished: Mapping[str, int]
+    plans: tuple[str, ...]
+    runs: tuple[str, ...]
+    looks: int
+    began: str = ""
+
+
+def lock(content: Mapping[str, Any], results_dir: Path, out: Path | None = None) -> Plan:
+    """Write ``content`` with its hash under ``results_dir``/plans, and to ``out`` too.
+
+    Raises `ConfigurationError` where another plan for the same settings is locked already.
+    """
+    data = {"type": KIND, **plain(content)[0]}
+    plan = Plan(data, hashlib.sha256(canonical(data)).hexdigest())
+    for other in plans_in(results_dir, plan.experiment):
+        if other.fingerprint == plan.fingerprint:
+            raise ConfigurationError(
+                f"{other.path}: a plan for these settings of {plan.experiment} was locked {other.content['locked']}. "
+                "A plan does not change once it is locked; what goes beyond it is exploratory (--exploratory)."
+            )
+    path = results_dir / FOLDER / f"{safe_name(plan.experiment)}_{plan.sealed[:12]}.json"
+    for place in [path, *([out] if out is not None else [])]:
+        write_atomic(place, {**data, SEAL: plan.sealed})
+    return Plan(data, plan.sealed, path)
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file; whether it is what was locked, `Plan.intact` says. Raises `HarnessError`."""
+    try:
+        data = json.loads(path.read_bytes())
+        if data["type"] != KIND:
+            raise ValueError(f"type {data['type']!r:.40}")
+        content = {key: value for key, value in data.items() if key != SEAL}
+        plan = Plan(content, str(data[SEAL]), path)
+        _ = plan.experiment, plan.fingerprint, plan.reps, plan.looks, content["locked"], content["settings"]
+        return plan
+    except OSError as error:
+        raise HarnessError(f"Plan {path}: {error.strerror}; expected a file of harness plan lock.") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise HarnessError(
+            f"Plan {path}: not a locked plan ({type(error).__name__}: {error!s:.80}); expected a file of harness plan "
+            "lock. Put it back as it was."
+        ) from None
+
+
+def plans_in(results_dir: Path, experiment: str | None = None) -> list[Plan]:
+    """Every plan under ``results_dir``, or those of an experiment, oldest first. Raises `HarnessError`."""
+    found = [read_plan(path) for path in sorted((results_dir / FOLDER).glob("*.json"))]
+    wanted = [plan for plan in found if experiment in (None, plan.experiment)]
+    return sorted(wanted, key=lambda plan: (str(plan.content["locked"]), plan.sealed))
+
+
+def plan_for(results_dir: Path, experiment: str, fingerprint: str, *, rehearsal: bool) -> Plan | None:
+    """The plan that a run is held against: that of its settings, else the experiment's newest.
+
+    A rehearsal is held against a plan of its very settings only: a plan is about what will be evidence.
+    """
+    plans = plans_in(results_dir, experiment)
+    exact = [plan for plan in plans if plan.fingerprint == fingerprint]
+    held = exact or ([] if rehearsal else plans)
+    return held[-1] if held else None
+
+
+def beyond(plan: Plan, reps: int, runs: Iterable[str] = ()) -> str | None:
+    """In what ``reps`` or ``runs`` together go beyond the planned N, if they do."""
+    several = sorted(set(runs))
+    if not plan.intact:
+        return "the plan was changed after it was locked"
+    if reps > plan.reps:
+        return f"{reps} reps where {plan.reps} are planned"
+    if len(several) > 1:
+        return f"{len(several)} runs ({', '.join(several)}) where one is planned"
+    return None
+
+
+def refusal(plan: Plan, what: str) -> str:
+    """Why a session or a merge is not to be had without ``--exploratory``."""
+    return (
+        f"{plan.experiment}: {what} (plan {plan.sealed[:12]}, locked {plan.content['locked']}). Adding to a run until "
+        "its result looks right makes its p-value worthless: keep to the plan, or add --exploratory, and record, "
+        "summary and report call the result exploratory."
+    )
+
+
+def held_against_plan(
+    folder: Path,
+    experiment: str,
+    metadata: Sequence[Mapping[str, Any]],
+    design: Design,
+    outcomes: Mapping[str, Outcome],
+    runs: Sequence[str],
+    *,
+    rehearsal: bool,
+    exploratory: bool = False,
+) -> dict[str, Any]:
+    """What a meta file says of plan, deviations and looks. ``runs`` are the ids of all runs that are in it.
+
+    Raises `ConfigurationError` where it goes beyond the planned N and neither the caller nor the record says that it is
+    exploratory; several runs together are the caller's doing alone.
+    """
+    rows = looks_at(folder, runs)
+    labelled = exploratory or any(line.get("exploratory") for line in metadata)
+    mark = next((str(line["fingerprint"]) for line in metadata if line.get("fingerprint")), "")
+    plan = plan_for(folder, experiment, mark, rehearsal=rehearsal)
+    found: dict[str, Any] = {"plan": None, "exploratory": labelled, "looks": count_looks(rows)}
+    if plan is None:
+        return found
+    what = beyond(plan, design.reps, runs) if plan.fingerprint == mark else None
+    if what is not None and not (exploratory if len(set(runs)) > 1 else labelled):
+        raise ConfigurationError(refusal(plan, what))
+    standing = standing_of(metadata, design, outcomes, runs, count_looks(rows))
+    told = {"sha256": plan.sealed, "file": plan.path and plan.path.name, "locked": plan.content["locked"]}
+    told |= {name: plan.content[name] for name in ("primary_metrics", "sesoi", "n", "looks")}
+    return found | {"plan": {**told, "deviations": deviations(plan, standing)}}
+
+
+def standing_of(
+    metadata: Sequence[Mapping[str, Any]],
+    design: Design,
+    outcomes: Mapping[str, Outcome],
+    runs: Sequence[str],
+    looks: int,
+) -> Standing:
+    """What the first lines and the trials of a run say of it."""
+    accepted = [outcome.accepted["group"] for outcome in outcomes.values() if outcome.accepted is not None]
+    proposals = design.proposals if design.only is None else len(design.only)
+    return Standing(
+        settings=next((line["settings"] for line in metadata if line.get("settings")), {}),
+        groups={line["group"]: line.get("group_settings") or {} for line in metadata if line.get("group")},
+        metrics=design.metrics,
+        n={"reps": design.reps, "panels": len(design.panels), "proposals": proposals},
+        finished={group: accepted.count(group) for group in design.groups},
+        plans=tuple(dict.fromkeys(str(line["plan"]) for line in metadata if line.get("plan"))),
+        runs=tuple(sorted(set(runs))),
+        looks=looks,
+        began=min((str(line["timestamp"]) for line in metadata if line.get("timestamp")), default=""),
+    )
+
+
+def deviations(plan: Plan, run: Standing) -> list[str]:
+    """In what the run departs from its plan, a sentence each; empty when in nothing."""
+    return [*_of_file(plan, run), *_of_settings(plan, run), *_of_size(plan, run), *_of_use(plan, run)]
+
+
+def _of_file(plan: Plan, run: Standing) -> Iterator[str]:
+    if not plan.intact:
+        yield f"plan changed after it was locked: sealed {plan.sealed[:12]}, its content is {plan.sha256[:12]}"
+    for other in run.plans:
+        if other != plan.sealed:
+            yield f"plan changed after it was locked: the run worked under {other[:12]}, this is {plan.sealed[:12]}"
+    if run.began and not run.plans and run.began < str(plan.content["locked"]):
+        yield f"run began {run.began}, before the plan was locked {plan.content['locked']}"
+
+
+def _of_settings(plan: Plan, run: Standing) -> Iterator[str]:
+    for key, (planned, found) in differences(plan.content["settings"], run.settings).items():
+        yield f"setting {key}: {shown(planned)} planned, {shown(found)} found"
+    planned_arms = plan.content.get("group_settings") or {}
+    for group in sorted(planned_arms.keys() & run.groups.keys()):
+        for key, (planned, found) in differences(planned_arms[group], run.groups[group]).items():
+            yield f"group {group}, {key}: {shown(planned)} planned, {shown(found)} found"
+
+
+def _of_size(plan: Plan, run: Standing) -> Iterator[str]:
+    n = plan.content["n"]
+    for name in ("reps", "panels", "proposals"):
+        if run.n.get(name) != n.get(name):
+            yield f"{name}: {n.get(name)} planned, {run.n.get(name)} found"
+    if len(run.runs) > 1:
+        yield f"runs: 1 planned, {len(run.runs)} merged"
+    for group, trials in run.finished.items():
+        if trials < n["trials_per_arm"]:
+            yield f"{group}: {n['trials_per_arm']} trials planned, {trials} finished"
+
+
+def _of_use(plan: Plan, run: Standing) -> Iterator[str]:
+    for metric in plan.content["primary_metrics"]:
+        if metric not in run.metrics:
+            yield f"primary metric {metric!r} is none of the run's: {', '.join(run.metrics)}"
+    if run.looks > plan.looks:
+        yield f"looks: {plan.looks} planned, {run.looks} taken"

@@ -1,0 +1,37 @@
+"""A run beside its locked plan, in lines of at most 80 columns: what a reader needs before any p-value."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+WIDTH = 80
+
+
+def plan_lines(meta: Mapping[str, Any]) -> Iterator[str]:
+    """From a meta file: exploratory or not, the plan and what departs from it, how often was looked; who judged."""
+    plan = meta.get("plan")
+    if meta.get("exploratory"):
+        yield "EXPLORATORY: this goes beyond a locked plan, or was not held to one."
+    if plan is not None:
+        n = plan["n"]
+        yield from _wrapped(
+            f"Plan {plan['sha256'][:12]}, locked {plan['locked'][:16]}: {n['trials_per_arm']} trials per arm, "
+            f"primary {', '.join(plan['primary_metrics'])}, smallest effect of interest {plan['sesoi']:g}."
+        )
+        yield from (line for one in plan["deviations"] for line in _wrapped(f"DEVIATION: {one}."))
+        if not plan["deviations"]:
+            yield "No deviation from the plan."
+    if meta.get("looks"):
+        planned = f" of {plan['looks']} planned" if plan is not None else ""
+        yield f"Looks at this run's results so far: {meta['looks']}{planned}."
+    judge = next(
+        (line for line in (meta.get("groups") or {}).values() if line and line.get("judge_model")), None
+    )
+    if judge is not None:
+        yield f"Judged by {judge['judge_provider']}:{judge['judge_model']}, played by {judge['model']}."
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
