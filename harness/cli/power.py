@@ -140,8 +140,8 @@ def _limit(now: Power, components: Components, wanted: float) -> Iterator[str]:
         yield f"More reps of these blocks lead to power {now.limit:.2f} at most: the difference itself"
         yield "varies between blocks, and only more blocks average that."
     elif wanted > now.power:
-        seen = "varies little" if components.block_arm else "was not seen to vary"
-        yield f"More reps help: the difference {seen} between blocks beyond chance."
+        seen = "differ little" if components.block_arm else "were not seen to differ"
+        yield f"More reps help: blocks {seen} beyond chance."
 
 
 def _variances(components: Components) -> tuple[float, float, float, float]:
