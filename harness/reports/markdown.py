@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.reports import asked, run_tables
 from harness.reports.numbers import counted
@@ -33,17 +33,20 @@ def _run(section: Section) -> Iterator[Part]:
     yield asked.question(told)
     arms = (f"{group}: {asked.arm(line)}" for group, line in told.arms().items())
     yield Items((*arms, asked.size(told), asked.answered_by(told)))
-    yield from _verdict(section.verdict)
+    yield from _verdict(section.verdict, told.plan())
     yield from _tables(told)
 
 
-def _verdict(verdict: Verdict) -> Iterator[Part]:
+def _verdict(verdict: Verdict, plan: Sequence[str]) -> Iterator[Part]:
     yield Heading("Verdict", 3)
     yield verdict.headline
     if verdict.statements:
         yield Items(
             tuple(f"{one.metric}. {one.text} Claimed for: {one.estimand}." for one in verdict.statements)
         )
+    if plan:
+        yield "The plan:"
+        yield Items(tuple(map(bounded, plan)))
     if verdict.cautions:
         yield "Before believing it:"
         yield Items(tuple(map(bounded, verdict.cautions)))

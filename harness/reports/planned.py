@@ -1,4 +1,4 @@
-"""A run beside its locked plan, in lines of at most 80 columns: what a reader needs before any p-value."""
+"""A run beside its locked plan: what a reader needs before any p-value."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ WIDTH = 80
 
 
 def plan_lines(meta: Mapping[str, Any]) -> Iterator[str]:
+    """The sentences of `plan_sentences` in lines of at most 80 columns."""
+    for sentence in plan_sentences(meta):
+        yield from textwrap.wrap(sentence, WIDTH, subsequent_indent="  ")
+
+
+def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
     """From a meta file: exploratory or not, the plan and what departs from it, how often was looked; who judged."""
     plan = meta.get("plan")
     if meta.get("exploratory"):
         yield "EXPLORATORY: this goes beyond a locked plan, or was not held to one."
     if plan is not None:
         n = plan["n"]
-        yield from _wrapped(
+        yield (
             f"Plan {plan['sha256'][:12]}, locked {plan['locked'][:16]}: {n['trials_per_arm']} trials per arm, "
             f"primary {', '.join(plan['primary_metrics'])}, smallest effect of interest {plan['sesoi']:g}."
         )
-        yield from (line for one in plan["deviations"] for line in _wrapped(f"DEVIATION: {one}."))
+        yield from (f"DEVIATION: {one}." for one in plan["deviations"])
         if not plan["deviations"]:
             yield "No deviation from the plan."
     if meta.get("looks"):
@@ -31,7 +37,3 @@ def plan_lines(meta: Mapping[str, Any]) -> Iterator[str]:
     )
     if judge is not None:
         yield f"Judged by {judge['judge_provider']}:{judge['judge_model']}, played by {judge['model']}."
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")

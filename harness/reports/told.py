@@ -12,6 +12,7 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.instrument import Examiner, examine
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, runs_in_files
+from harness.reports.planned import plan_sentences
 from harness.stats.results import Analysis
 
 
@@ -67,6 +68,10 @@ class Told:
     def first_line(self) -> Mapping[str, Any]:
         """The metadata of the run's first file."""
         return self.run.metadata[0] if self.run.metadata else {}
+
+    def plan(self) -> list[str]:
+        """How the run stands to a locked plan, in sentences; none where the run's meta file says nothing of it."""
+        return list(plan_sentences(self.dataset.meta))
 
     def arms(self) -> dict[str, Mapping[str, Any]]:
         """Group → the metadata of one of its files; empty where none has been written."""

@@ -67,7 +67,8 @@ def verdict(told: Told) -> Verdict:
         return Verdict(Standing.FAULTY, _faulty(failed), (), cautions)
     statements = tuple(statement(one) for one in told.analysis.comparisons)
     interim = bool(told.meta["partial"])
-    headline = ("An interim look. " if interim else "") + _headline(statements)
+    begun = "Exploratory. " * bool(told.dataset.meta.get("exploratory")) + "An interim look. " * interim
+    headline = begun + _headline(statements)
     return Verdict(Standing.INTERIM if interim else Standing.EVIDENCE, headline, statements, cautions)
 
 

@@ -112,6 +112,15 @@ def test_a_warning_is_said_and_leaves_the_claim(real: Told) -> None:
     assert said.cautions[0] == "1 check of the instrument warns: blocks."
 
 
+def test_what_goes_beyond_the_plan_is_exploratory(real: Told) -> None:
+    beyond = replace(real, dataset=replace(real.dataset, meta={"exploratory": True, "looks": 3}))
+    assert verdict(beyond).headline.startswith("Exploratory. Treatment is lower")
+    assert beyond.plan() == [
+        "EXPLORATORY: this goes beyond a locked plan, or was not held to one.",
+        "Looks at this run's results so far: 3.",
+    ]
+
+
 def test_an_unfinished_run_is_an_interim_look(real: Told) -> None:
     said = verdict(replace(real, meta={**real.meta, "partial": True}))
     assert said.standing is Standing.INTERIM
