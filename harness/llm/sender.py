@@ -11,10 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from harness.errors import ConfigurationError, ModelCallError
 from harness.llm.budget import Budget, Reservation
 from harness.llm.calls import Reply, Request
+from harness.llm.forecast import Forecast
 from harness.llm.limits import Limits, Permit
-
-EXPECTED_REPLY = 2_048
-"""Tokens that a reply is taken to have under a limit of tokens per minute, until it is there to be counted."""
 
 
 class Sender:
@@ -31,6 +29,7 @@ class Sender:
         self.calls = self.in_flight = 0
         self.calls_by_kind: Counter[str] = Counter()
         self.budget, self.limits = budget, limits
+        self._forecast = Forecast(limits.tpm) if limits is not None and limits.tpm else None
         self._slots = asyncio.Semaphore(sys.maxsize if concurrency is None else concurrency)
         self._stopped = False
         self._ending: ModelCallError | None = None  # why, where a call's failure stopped it
@@ -64,6 +63,8 @@ class Sender:
                         self._check_running()
                 raise
             finally:
+                if self._forecast is not None and turn.reply is not None:
+                    self._forecast.learn(request, turn.reply)
                 self._end(turn)
 
     async def _allow(self, request: Request, turn: Turn) -> None:
@@ -71,7 +72,7 @@ class Sender:
         if self.budget is not None:
             turn.reservation = await self.budget.reserve(request)
         if self.limits is not None:
-            turn.permit = await self.limits.acquire(_tokens(request) if self.limits.tpm else 0)
+            turn.permit = await self.limits.acquire(self._forecast.tokens(request) if self._forecast else 0)
         self._check_running()
 
     def _begin(self, kind: str) -> None:
@@ -151,11 +152,3 @@ class Turn:
             self.reservation.settle(reply)
         else:
             self.reservation.release(sent=self.sent, maybe_billed=self.sent and self.lost)
-
-
-def _tokens(request: Request) -> int:
-    """What a call is taken to need: a token per three bytes of prompt, and the reply."""
-    from harness.llm.identity import written
-
-    reply = EXPECTED_REPLY if request.max_tokens is None else request.max_tokens
-    return len(written(request)) // 3 + reply

@@ -88,8 +88,8 @@ class CountingEndpoint(FakeEndpoint):
         self._wanted = self.count + more
 
     def wait(self, process: subprocess.Popen[str]) -> bool:
-        """Until they have come; false when ``process`` ended before, or a minute passed."""
-        for _ in range(3000):
+        """Until they have come; false when ``process`` ended before, or five minutes passed."""
+        for _ in range(15_000):
             if self._reached.wait(0.02):
                 return True
             if process.poll() is not None:
