@@ -15,6 +15,8 @@ from harness.records.plain import plain
 from harness.records.reader import Lean
 
 COLUMNS = 80
+LARGEST = 20_000
+"""Values of which an analysis takes about a second; a merge of more does not wait for it."""
 _NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections")
 _QUIET = (Level.WARN, Level.FAIL)
 
@@ -53,6 +55,8 @@ def _analysed(data: Dataset) -> Any:
     """The analysis without its mixed model, which is for a report: a session's end should not wait for it."""
     from harness.stats import analyse
 
+    if len(data.observations) > LARGEST:
+        return {"problem": f"not made here of more than {LARGEST:,} values; harness analyse makes it"}
     try:
         return plain(analyse(data, mixed=False))[0]
     except Exception as error:  # a fault here must not keep the results from their artifact (F25)

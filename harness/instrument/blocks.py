@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from statistics import fmean
 
-from harness.instrument.subject import Subject
+from harness.instrument.subject import Subject, mean
 from harness.model import Check, Level
 
 FEWEST = 6
@@ -39,11 +38,11 @@ def one_block(subject: Subject) -> Iterator[Check]:
             if len(found) < 3:
                 continue
             values = list(found.values())
-            mean, without = fmean(values), _weakest(values)
+            whole, without = mean(values), _weakest(values)
             alone = sum(value != 0 for value in values) == 1
-            fragile = abs(mean) >= MARGIN and mean * without <= 0
+            fragile = abs(whole) >= MARGIN and whole * without <= 0
             level = Level.WARN if alone or fragile else Level.PASS
-            said = f"{other} − {control} is {mean:+.2f}, without one of {len(values)} blocks {without:+.2f}"
+            said = f"{other} − {control} is {whole:+.2f}, without one of {len(values)} blocks {without:+.2f}"
             if level is Level.WARN:
                 said += f" (rests on panel {_heaviest(found)[0]}, proposal {_heaviest(found)[1]})"
             yield Check("one block", level, said, without, expected, metric)
@@ -60,15 +59,15 @@ def _means(subject: Subject, metric: str, arm: str) -> dict[Block, float]:
     for observation in subject.due(metric, arm):
         if observation.value is not None:
             found.setdefault(observation.block, []).append(observation.value)
-    return {block: fmean(values) for block, values in found.items()}
+    return {block: mean(values) for block, values in found.items()}
 
 
 def _weakest(values: Sequence[float]) -> float:
     """The mean without the one value that bears most of it."""
-    total, sign = sum(values), 1 if fmean(values) >= 0 else -1
+    total, sign = sum(values), 1 if mean(values) >= 0 else -1
     return (total - max(values, key=lambda value: sign * value)) / (len(values) - 1)
 
 
 def _heaviest(found: dict[Block, float]) -> Block:
-    sign = 1 if fmean(found.values()) >= 0 else -1
+    sign = 1 if mean(list(found.values())) >= 0 else -1
     return max(found, key=lambda block: sign * found[block])

@@ -6,10 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from math import inf, sqrt
-from statistics import correlation, fmean
+from statistics import correlation
 from typing import Any
 
-from harness.instrument.subject import Record, Subject
+from harness.instrument.subject import Record, Subject, mean
 from harness.model import Check, Level
 
 LEAN, APART = 0.3, 0.9
@@ -100,7 +100,7 @@ def _course(subject: Subject, metric: str, arm: str) -> list[_Point]:
         block, begin = (record["panel"], record["proposal"]), _seconds(record.get("started"))
         mine = scores.get((*block, record["rep"]))
         if mine and begin is not None:
-            found.append((block if blocked else (0, 0), begin, fmean(mine)))
+            found.append((block if blocked else (0, 0), begin, mean(mine)))
     return found
 
 
@@ -125,4 +125,5 @@ def _centred(ranks: Iterable[float], blocks: Sequence[tuple[int, int]]) -> list[
     paired = [(block, float(rank)) for block, rank in zip(blocks, ranks, strict=True)]
     for block, rank in paired:
         own.setdefault(block, []).append(rank)
-    return [rank - fmean(own[block]) for block, rank in paired]
+    level = {block: mean(mine) for block, mine in own.items()}
+    return [rank - level[block] for block, rank in paired]
