@@ -6,7 +6,6 @@ from harness.cli import commands as commands  # each module of commands register
 from harness.cli import consistency as consistency
 from harness.cli import data as data
 from harness.cli import plan as plan
-from harness.cli import plan as plan
 from harness.cli import power as power
 from harness.cli import report as report
 from harness.cli import rescore as rescore

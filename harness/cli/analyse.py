@@ -12,7 +12,6 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.looking import note_looks
-from harness.cli.looking import note_looks
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -29,8 +29,8 @@ from harness.stats.reliability import Reliability, reliability
 class Rescored:
     """What came of it. ``first`` and ``second`` are the judges as ``PROVIDER:MODEL``.
 
-    ``stopped`` is why it ended early. ``shifts`` has metric → group → mean of new − original, ``missing`` metric → pairs
-    in which a score is missing. ``of_judge`` says what the agreement is of; ``path`` holds all of this as JSON.
+    ``stopped`` is why it ended early. ``shifts`` has metric → group → mean of new − original, ``missing`` metric →
+    pairs in which a score is missing. ``of_judge`` says what the agreement is of; ``path`` holds all of this as JSON.
     """
 
     rescore_id: str
@@ -202,7 +202,9 @@ class Rescoring:
 
     def _meaning(self) -> str:
         if any(one.foreign for one in self._told):
-            return f"two instruments: the engine {self._original['engine']} asks for scores in words of its own"
+            return (
+                f"two instruments: the engine {self._original['engine']} asks for scores in words of its own"
+            )
         same = all(self._original[name] == self._judge[name] for name in ("provider", "model"))
         return "one judge's repeatability" if same else "two judges"
 

@@ -12,7 +12,6 @@ from harness.plugin.progress import duration, thousands
 from harness.plugin.state import State
 from harness.reports.answer import answer_lines
 from harness.reports.planned import plan_lines
-from harness.reports.planned import plan_lines
 
 REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
 NAME_WIDTH = 24
@@ -40,7 +39,6 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     if meta["rehearsal"]:
         yield REHEARSAL
     yield from (f"{group}: {arm(first_line)}" for group, first_line in meta["groups"].items() if first_line)
-    yield from plan_lines(meta)
     yield from plan_lines(meta)
     yield from table(meta["summary"])
     if "analysis" in meta:
