@@ -68,11 +68,13 @@ def run(
     strict_instrument: Annotated[
         bool, typer.Option("--strict-instrument", help="A FAIL of an instrument check fails the run.")
     ] = False,
+    numprocesses: Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)] = None,
 ) -> None:
     """Run experiments and write their artifacts."""
     from harness.plugin.launch import Request, launch
 
     named: dict[str, Any] = {
+        "--numprocesses": numprocesses,  # to be refused, with the way out
         "--mode": _mode(mode, full=full, fast=fast),
         "--count": count,
         "--out": out,
@@ -147,12 +149,14 @@ def estimate(
         bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and all else on stderr.")] = False,
+    numprocesses: Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)] = None,
 ) -> None:
     """Rehearse experiments offline; print the calls, tokens, price and minutes that a run would take."""
     from harness.plugin.estimate_report import as_json as to_json
     from harness.plugin.launch import Request, launch
 
     named: dict[str, Any] = {
+        "--numprocesses": numprocesses,  # to be refused, with the way out
         "-k": keyword,
         "--mode": _mode(mode, full=full, fast=fast),
         "--count": count,

@@ -43,7 +43,8 @@ class Request:
     def pytest_configure(self, config: pytest.Config) -> None:
         if getattr(config.option, "numprocesses", None):
             raise pytest.UsageError(
-                "-n: workers would not know what was asked for here; use pytest -m experiment -n N."
+                "-n: leave it out; harness plays in one process, where trials overlap all the same. For worker "
+                "processes use pytest -m experiment -n N."
             )
         state = state_of(config)
         state.wanted = self.wanted

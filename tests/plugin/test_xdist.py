@@ -207,11 +207,15 @@ def test_a_case_whose_parts_cannot_be_had_ends_the_session_at_its_turn(lab: Lab)
     assert not [trial for trial in lab.watched.calls if "/Control/" in trial]
 
 
-def test_harness_run_takes_no_workers(lab: Lab) -> None:
+@pytest.mark.parametrize("command", ["run", "estimate"])
+@pytest.mark.parametrize("words", [("-n", "2"), ()])
+def test_the_command_line_takes_no_workers(lab: Lab, command: str, words: Sequence[str]) -> None:
     """They would not know which experiments were asked for, and play all."""
-    done = lab.command("run", "test_small.py", PYTEST_ADDOPTS="-n 2")
+    done = lab.command(command, "test_small.py", *words, **({} if words else {"PYTEST_ADDOPTS": "-n 2"}))
     assert done.returncode == ExitCode.USAGE
-    assert "-n: workers would not know what was asked for here; use pytest -m experiment -n N." in done.stderr
+    assert "-n: leave it out" in done.stderr or "--estimate: leave -n out" in done.stderr
+    assert command == "estimate" or "use pytest -m experiment -n N." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_what_can_only_repeat_is_met_once(lab: Lab) -> None:
