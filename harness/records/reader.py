@@ -8,18 +8,24 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
 
+_NUMBERS = (int, float)
+_DICT, _TEXT = frozenset({dict}), frozenset({str})
+_TEXT_OR_NONE = frozenset({str, type(None)})
+_NEEDED = itemgetter("metric", "value")
+
 
 def is_number(value: Any) -> bool:
     """Whether ``value`` is a number that can be counted with: finite, no truth value, no text."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
         return False
-    return abs(value) < 1e300
+    return bool(abs(value) < 1e300)
 
 
 _MERGED = frozenset(
@@ -98,7 +104,7 @@ def stream(path: Path, problems: list[Problem] | None = None) -> Iterator[dict[s
 
     What cannot be read is appended to ``problems``. Raises `HarnessError` when the file cannot be opened.
     """
-    for _, record in _stream(path, [] if problems is None else problems, hashlib.sha256()):
+    for _, record in _stream(path, [] if problems is None else problems):
         yield record
 
 
@@ -118,21 +124,23 @@ class Lean:
     def __call__(self, record: dict[str, Any]) -> Mapping[str, Any]:
         kept = {key: value for key, value in record.items() if key in _MERGED}
         if record["status"] == FINISHED:
-            kept["samples"] = [self._shared(sample) for sample in record["samples"]]
+            kept["samples"] = self._shared(record["samples"])
         return kept
 
-    def _shared(self, sample: Mapping[str, Any]) -> Mapping[str, Any]:
-        value = sample["value"]
-        # The type too: True, 1 and 1.0 are equal, and True is no score.
-        key = (sample["metric"], sample.get("person"), type(value), value, sample.get("reason"))
-        try:
-            found = self._samples.get(key)
-        except TypeError:  # a value that is a list or an object
-            return sample
-        if found is None:
-            found = {"metric": key[0], "person": key[1], "value": value, "reason": key[4]}
-            self._samples[key] = found
-        return found
+    def _shared(self, samples: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
+        known, shared = self._samples, list[Mapping[str, Any]]()
+        for sample in samples:
+            value, person, reason = sample["value"], sample.get("person"), sample.get("reason")
+            # The type too: True, 1 and 1.0 are equal, and True is no score.
+            key = (sample["metric"], person, type(value), value, reason)
+            try:
+                shared.append(known[key])
+            except KeyError:
+                known[key] = {"metric": key[0], "person": person, "value": value, "reason": reason}
+                shared.append(known[key])
+            except TypeError:  # a value that is a list or an object
+                shared.append(sample)
+        return shared
 
 
 @contextmanager
@@ -147,16 +155,16 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def read(path: Path, *, bulky: bool = False, keep: Keep | None = None) -> RecordFile:
+def read(path: Path, *, bulky: bool = False, keep: Keep | None = None, hashed: bool = True) -> RecordFile:
     """Read a file; transcripts and texts only when ``bulky``, or what ``keep`` keeps of each record.
 
-    Raises `HarnessError` when it cannot be opened.
+    ``sha256`` is empty unless ``hashed``. Raises `HarnessError` when it cannot be opened.
     """
     kept: Keep = keep or (_whole if bulky else _slim)
     problems: list[Problem] = []
     digest = hashlib.sha256()
     sections: list[Section] = []
-    for number, record in _stream(path, problems, digest):
+    for number, record in _stream(path, problems, digest if hashed else None):
         if record.get("type") == "run_metadata":
             sections.append(Section(record))
         elif _is_users_own(record):
@@ -167,7 +175,7 @@ def read(path: Path, *, bulky: bool = False, keep: Keep | None = None) -> Record
             if not sections:
                 sections.append(Section({}))
             sections[-1].records.append(kept(record))
-    return RecordFile(path, digest.hexdigest(), tuple(sections), tuple(problems))
+    return RecordFile(path, digest.hexdigest() if hashed else "", tuple(sections), tuple(problems))
 
 
 def files_of_run(results_dir: Path, experiment: str, run_id: str) -> tuple[Path, ...]:
@@ -201,9 +209,10 @@ def finished_trials(paths: Iterable[Path]) -> frozenset[str]:
     return frozenset(trial for trial, outcome in outcomes(records).items() if outcome.accepted)
 
 
-def _stream(path: Path, problems: list[Problem], digest: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+def _stream(path: Path, problems: list[Problem], digest: Any = None) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, raw in enumerate(_raw_lines(path), start=1):
-        digest.update(raw)
+        if digest is not None:
+            digest.update(raw)
         try:
             record = _decoded(raw)
             if not isinstance(record, dict):
@@ -258,15 +267,15 @@ def _malformed(record: Mapping[str, Any]) -> str | None:
 
 
 def _are_samples(value: Any) -> bool:
-    if not isinstance(value, list):
+    # The innermost loops of all reading: by types as a whole, not sample by sample.
+    if not isinstance(value, list) or not _DICT.issuperset(map(type, value)):
         return False
-    for one in value:  # the innermost loop of all reading: no generator, no union of types
-        if not isinstance(one, dict) or "value" not in one or not isinstance(one.get("metric"), str):
-            return False
-        person = one.get("person")
-        if person is not None and not isinstance(person, str):
-            return False
-    return True
+    try:
+        metrics = [metric for metric, _ in map(_NEEDED, value)]
+    except KeyError:
+        return False
+    persons = [one.get("person") for one in value]
+    return _TEXT.issuperset(map(type, metrics)) and _TEXT_OR_NONE.issuperset(map(type, persons))
 
 
 def _is_usage(value: Any) -> bool:
@@ -279,7 +288,7 @@ def _is_usage(value: Any) -> bool:
         isinstance(one, dict) and _names_a_model(one) for one in models
     ):
         return False
-    numbers = (*calls.values(), *(value.get(key) for key in ("tokens_in", "tokens_out", "cost")))
+    numbers = (*calls.values(), value.get("tokens_in"), value.get("tokens_out"), value.get("cost"))
     return all(number is None or is_number(number) for number in numbers)
 
 

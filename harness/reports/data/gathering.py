@@ -24,6 +24,8 @@ Row = dict[str, Any]
 _SAMPLE = ("metric", "person", "value", "reason", "justification")
 _FAST = itemgetter(*_SAMPLE)
 _MOST = 2**63
+_WHOLE = frozenset({int})
+_WHOLE_OR_NONE = frozenset({int, type(None)})
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ def gather(paths: Iterable[Path]) -> Gathered:
 
 def _read(path: Path, gatherer: Gatherer, runs: dict[tuple[str, str], RunRows], problems: list[str]) -> None:
     gatherer.start(path)
-    file = read(path, keep=gatherer)
+    file = read(path, keep=gatherer, hashed=False)
     gatherer.end()
     problems += [str(problem) for problem in file.problems]
     touched = []
@@ -150,15 +152,23 @@ def _design(run: RunRows, problems: list[str]) -> Design | None:
 
 def _settle(run: RunRows) -> None:
     """Mark each row: its run, whether it is the accepted one of its trial, and whether the design has that trial."""
-    planned = None
-    if run.design is not None:
-        planned = {one.id for group in run.design.groups for one in run.design.trials(run.experiment, group)}
     for row in run.rows:
         row["run"], row["accepted"] = run, False
-        row["planned"] = None if planned is None else row["trial"] in planned
+        row["planned"] = None if run.design is None else _is_planned(row, run.design)
     for outcome in outcomes(run.rows).values():
         if isinstance(outcome.accepted, dict):
             outcome.accepted["accepted"] = True
+
+
+def _is_planned(row: Row, design: Design) -> bool:
+    """Whether the design has the trial that the row says it is, by its id and by its coordinates alike."""
+    group, rep, panel, proposal = row["group"], row["rep"], row["panel"], row["proposal"]
+    if rep is None or panel is None or proposal is None or group not in design.groups:
+        return False
+    known = range(design.proposals) if design.only is None else design.only
+    inside = 1 <= rep <= design.reps and 0 <= panel < len(design.panels) and proposal in known
+    name = f"{row['run'].experiment}/{group}/rep{rep}/panel{panel}/proposal{proposal}"
+    return inside and row["trial"] == name
 
 
 def _samples(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
@@ -171,30 +181,49 @@ def _samples(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def _row(record: Mapping[str, Any], samples: Sequence[tuple[Any, ...]]) -> Row:
-    usage = record.get("usage") or {}
+    get, usage = record.get, record.get("usage") or {}
     failed = record["status"] != FINISHED
+    calls = usage.get("calls") or {}
     return {
-        **{
-            key: record.get(key)
-            for key in ("experiment", "run_id", "group", "trial", "status", "started", "ended")
-        },
-        **{key: whole(record.get(key)) for key in ("rep", "panel", "proposal", "attempt")},
-        **{key: whole(record.get(key)) for key in ("calls_replayed", "refusals")},
-        **{key: whole(usage.get(key)) for key in ("tokens_in", "tokens_out")},
-        **{key: _length(record.get(key)) for key in ("rejections", "corrections", "interventions")},
-        "kind": record.get("kind") if failed else None,
-        "reason": record.get("reason") if failed else None,
-        "people": listed(record.get("people")),
-        "duration": number(record.get("duration")),
-        "calls_by_kind": usage.get("calls") or {},
-        "calls": whole(sum(count or 0 for count in (usage.get("calls") or {}).values())),
+        "experiment": record["experiment"],
+        "run_id": get("run_id"),
+        "group": record["group"],
+        "rep": whole(record["rep"]),
+        "panel": whole(record["panel"]),
+        "proposal": whole(record["proposal"]),
+        "trial": record["trial"],
+        "people": listed(get("people")),
+        "attempt": whole(get("attempt")),
+        "status": record["status"],
+        "kind": get("kind") if failed else None,
+        "reason": get("reason") if failed else None,
+        "started": get("started"),
+        "ended": get("ended"),
+        "duration": number(get("duration")),
+        "calls_by_kind": calls,
+        "calls": whole(sum(count or 0 for count in calls.values())),
+        "calls_replayed": whole(get("calls_replayed")),
+        "tokens_in": whole(usage.get("tokens_in")),
+        "tokens_out": whole(usage.get("tokens_out")),
         "cost": number(usage.get("cost")),
+        "refusals": whole(get("refusals")),
+        "rejections": _length(get("rejections")),
+        "corrections": _length(get("corrections")),
+        "interventions": _length(get("interventions")),
         "samples": len(samples),
-        "missing": sum(1 for sample in samples if number(sample[2]) is None),
-        "answered_by": listed(
-            dict.fromkeys(one.get("model") for one in usage.get("models") or () if one.get("model"))
-        ),
+        "missing": _missing([sample[2] for sample in samples]),
+        "answered_by": _models(usage.get("models")),
     }
+
+
+def _missing(values: Sequence[Any]) -> int:
+    if _WHOLE.issuperset(map(type, values)):
+        return 0
+    return sum(1 for value in values if number(value) is None)
+
+
+def _models(models: Any) -> str | None:
+    return listed(dict.fromkeys(one["model"] for one in models if one.get("model"))) if models else None
 
 
 def _columns(
@@ -206,14 +235,15 @@ def _columns(
 ) -> pa.Table:
     import pyarrow as pa
 
-    if set(map(type, values)) <= {int, type(None)} and all(abs(value or 0) < _MOST for value in values):
-        numbers: list[float | None] = list(values)
+    if _WHOLE_OR_NONE.issuperset(map(type, values)) and all(
+        -_MOST < value < _MOST for value in set(values) - {None}
+    ):
+        numbers: Sequence[float | None] = values
     else:
         numbers = [None if (clean := number(value)) is None else float(clean) for value in values]
     why: list[str | None] = [None] * len(numbers)
-    for place, found in enumerate(numbers):
-        if found is None:
-            why[place] = _why(values[place], reasons[place])
+    for place in [place for place, found in enumerate(numbers) if found is None]:
+        why[place] = _why(values[place], reasons[place])
     return pa.table(
         {
             "metric": text_array(metrics),
@@ -239,16 +269,14 @@ def _joined(parts: Sequence[pa.Table]) -> pa.Table:
 
 def whole(value: Any) -> int | None:
     """``value`` when it is a whole number of 64 bits, else ``None``."""
-    if isinstance(value, bool) or not isinstance(value, int) or not -_MOST <= value < _MOST:
-        return None
-    return value
+    return value if type(value) is int and -_MOST <= value < _MOST else None
 
 
 def listed(values: Any) -> str | None:
     """Several names as one text."""
     if not isinstance(values, Iterable) or isinstance(values, str):
         return None
-    return "; ".join(str(value) for value in values) or None
+    return "; ".join(map(str, values)) or None
 
 
 def _length(value: Any) -> int:
