@@ -63,11 +63,13 @@ def test_what_another_engine_recorded_for_each_is_told_once() -> None:
         Event(1, ana, "action", "TALK", "A cane.", target=bo),
         Event(1, bo, "stimulus", "CONVERSATION", "A cane.", source=ana),
         Event(1, bo, "stimulus", "THOUGHT", "Be bold.", source="variety"),
+        Event(2, ana, "stimulus", "CONVERSATION", "Sum up."),
     ]
     client = FakeClient(chatty)
     asyncio.run(score_again(plan().personas, transcript, claims(plan()), "t", 1, client, foreign=True))
     (panel,) = [str(request.messages[1]["content"]) for request, _ in client.of("score_panel")]
     assert panel.count("Find uses.") == panel.count("A cane.") == panel.count("Be bold.") == 1
+    assert f"Request to {ana}: Sum up." in panel and "Request to everyone: Find uses." in panel
     texts = {name: str(client.of("score_person", name)[0][0].messages[1]["content"]) for name in PEOPLE}
     assert all(text.count("Find uses.") == 1 for text in texts.values())
     assert [text.count("A cane.") for text in texts.values()] == [1, 1, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -91,23 +92,29 @@ def _overhear(world: World, events: Iterable[Event]) -> None:
 def _retell_foreign(world: World, transcript: Sequence[Event]) -> None:
     """Where each person's own memory was recorded, what one said stands there once more with everyone who heard it."""
     people = {person.name: person for person in world.people}
+    heard = Counter(_mark(event) for event in transcript)
     told: set[tuple[int, str, str]] = set()
     for event in transcript:
-        person = people.get(event.person)
+        person, mark = people.get(event.person), _mark(event)
         if event.kind == "action":
             world.transcript.append(event)
             if person is not None:
                 _remember(person, [event])
-        elif event.source in people and event.type == "CONVERSATION":
-            said = replace(event, kind="action", type="TALK", person=event.source, target=event.person)
-            if person is not None:
-                person.perceive(said)
-        else:
-            mark = (event.step, event.type, event.content)
-            if event.type != "CONVERSATION":
-                world.transcript.append(event)
-            elif mark not in told:
-                world.transcript.append(replace(event, person=""))
-                told.add(mark)
-            if person is not None:
-                person.perceive(event)
+            continue
+        spoken = event.source in people and event.type == "CONVERSATION"
+        seen = _as_said(event) if spoken else event
+        if not spoken and mark not in told:
+            world.transcript.append(replace(event, person="") if heard[mark] > 1 else event)
+        told.add(mark)
+        if person is not None:
+            person.perceive(seen)
+
+
+def _mark(event: Event) -> tuple[int, str, str]:
+    """The same for what several heard at once; what comes to one person's mind is that person's alone."""
+    whose = "" if event.type == "CONVERSATION" else event.person
+    return event.step, f"{event.kind} {event.type} {whose}", event.content
+
+
+def _as_said(event: Event) -> Event:
+    return replace(event, kind="action", type="TALK", person=event.source, target=event.person)
