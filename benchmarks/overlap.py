@@ -1,25 +1,108 @@
-"""How closely the cases of one session overlap: 1,000 cases of one call each beside plain pytest with empty cases.
+"""How closely the cases of one session overlap: 1,000 cases of one call each beside plain pytest.
 
     python benchmarks/overlap.py [--runs 5] [--cases 1000] [--concurrency 100]
 
-One experiment, 2 groups × ``--count 500``, one person, one step: a call per case, 100 in flight, in one process. At
-100 ms a call, 1,000 calls cannot take less than 1 s; one after another they would take 100 s. The yardstick is plain
-pytest running as many parametrized empty cases; the zero-latency run tells what a case costs by itself, with its JSONL
-file. Wall times of whole processes, medians of alternating pairs, other plugins kept out on both sides.
+One experiment, 2 groups × ``--count 500``, one person, one step: a call per case, 100 in flight, in one process,
+journal on, a JSONL file per case. The yardstick is plain pytest with pytest-repeat, as many cases of 2 groups ×
+``--count 500``, whose test writes the same line (a record that ours wrote) to a JSONL file and flushes it. It calls
+nothing.
 
-No limit is set for these figures. An earlier trial of the design, without files or records, needed 1.5 s for the
-calls of 100 ms where plain pytest took 0.8 s.
+Wall times of whole processes and their CPU time (user and system), medians of alternating pairs, other plugins kept
+out on both sides. At zero latency ours may take 2.5 × the yardstick. At 100 ms a call, 1,000 calls cannot take less
+than 1 s, and one after another would take 100 s; ours may take 2.5 s.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
+import statistics
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from startup import CASES, INI, PLAIN
-from timing import PYTEST, alternating, run
+from startup import CASES, INI
+from timing import PYTEST, Command, run, verdict
+
+WRITING = """
+import json
+from pathlib import Path
+
+import pytest
+
+LINE = json.loads(Path("line.json").read_text())
+FILE = open("plain.jsonl", "w")
+
+@pytest.mark.experiment
+@pytest.mark.parametrize("group", ["Control", "Treatment"])
+def test_many(group):
+    FILE.write(json.dumps({**LINE, "group": group}) + "\\n")
+    FILE.flush()
+"""
+FILES = {"test_cases.py": CASES, "test_plain.py": WRITING, "pytest.ini": INI}
+SLOWER, SECONDS = 2.5, 2.5
+"""What ours may take: times the yardstick at zero latency, and seconds at 100 ms a call."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a process took: seconds on the wall's clock, and of CPU time with all its children."""
+
+    seconds: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s ({self.cpu:.2f} s CPU)"
+
+
+def timed(command: Command, folder: Path) -> Taken:
+    """What one process took from start to exit. Ends this script if it failed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, _ = run(command, folder)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Taken(seconds, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+
+
+def alternating(ours: Callable[[], Taken], yardstick: Callable[[], Taken], runs: int) -> tuple[Taken, Taken]:
+    """Medians of ``runs`` pairs, ours and yardstick in turn, after one pair that warms up."""
+    ours(), yardstick()
+    first, second = zip(*((ours(), yardstick()) for _ in range(runs)), strict=True)
+    return _median(first), _median(second)
+
+
+def _median(taken: Sequence[Taken]) -> Taken:
+    return Taken(statistics.median(one.seconds for one in taken), statistics.median(one.cpu for one in taken))
+
+
+class Comparison:
+    """Both sides in one folder."""
+
+    def __init__(self, folder: Path, cases: int, concurrency: int) -> None:
+        self.folder, self.cases, self.concurrency = folder, cases, concurrency
+        self._count = ("-q", "-m", "experiment", "--count", str(cases // 2))
+        for file, text in FILES.items():
+            (folder / file).write_text(text)
+
+    def playing(self, milliseconds: int) -> Taken:
+        """Ours: each call takes so long."""
+        with tempfile.TemporaryDirectory() as results:
+            model = ("--model", f"rehearsal:{milliseconds}ms", "--concurrency", str(self.concurrency))
+            command = (*PYTEST, *self._count, "test_cases.py", *model, "--results-dir", results)
+            taken = timed(command, self.folder)
+            records = sorted(Path(results).glob("*.jsonl"))
+            if len(records) != self.cases:
+                sys.exit(f"Expected {self.cases} record files, found {len(records)}.")
+            (self.folder / "line.json").write_text(records[0].read_text().splitlines()[1])
+            return taken
+
+    def writing(self) -> Taken:
+        """The yardstick."""
+        taken = timed((*PYTEST, *self._count, "test_plain.py", "-p", "no:harness"), self.folder)
+        if (self.folder / "plain.jsonl").read_text().count("\n") != self.cases:
+            sys.exit(f"Expected {self.cases} lines from the yardstick.")
+        return taken
 
 
 def main() -> None:
@@ -28,38 +111,17 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=1000, help="even number of cases (default: 1000)")
     parser.add_argument("--concurrency", type=int, default=100, help="calls in flight (default: 100)")
     options = parser.parse_args()
-    reps = options.cases // 2
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        plain = PLAIN.replace("range(1, 501)", f"range(1, {reps + 1})")
-        for file, text in {"test_cases.py": CASES, "test_plain.py": plain, "pytest.ini": INI}.items():
-            (folder / file).write_text(text)
-
-        def playing(model: str) -> float:
-            with tempfile.TemporaryDirectory() as results:
-                chosen = (
-                    "--model",
-                    model,
-                    "--concurrency",
-                    str(options.concurrency),
-                    "--results-dir",
-                    results,
-                )
-                command = (*PYTEST, "-q", "-m", "experiment", "test_cases.py", "--count", str(reps), *chosen)
-                seconds, printed = run(command, folder)
-                if len(list(Path(results).glob("*.jsonl"))) != options.cases:
-                    sys.exit(f"Expected {options.cases} record files:\n{printed[-500:]}")
-                return seconds
-
-        def empty() -> float:
-            return run((*PYTEST, "-q", "-m", "experiment", "test_plain.py", "-p", "no:harness"), folder)[0]
-
-        for milliseconds in (100, 0):
-            ours, bare = alternating(lambda: playing(f"rehearsal:{milliseconds}ms"), empty, options.runs)  # noqa: B023
-            floor = milliseconds * options.cases / options.concurrency / 1000
+        both = Comparison(Path(name), options.cases, options.concurrency)
+        for milliseconds in (0, 100):
+            ours, plain = alternating(lambda: both.playing(milliseconds), both.writing, options.runs)  # noqa: B023
+            ratio = ours.seconds / plain.seconds
+            judged = verdict(ours.seconds, SECONDS, "s") if milliseconds else verdict(ratio, SLOWER, "×")
             print(
-                f"{options.cases} cases, {milliseconds:>3} ms a call, {options.concurrency} in flight: "
-                f"{ours:.2f} s (calls alone: {floor:.2f} s) beside {bare:.2f} s for plain empty cases"
+                f"{options.cases} cases, {milliseconds:>3} ms a call, {options.concurrency} in flight: {ours} beside "
+                f"{plain} for plain pytest writing the same lines: {ratio:.2f} × wall, "
+                f"{ours.cpu / plain.cpu:.2f} × CPU; {judged}",
+                flush=True,
             )
 
 

@@ -105,12 +105,9 @@ class CellRun:
 
     def wait(self, tick: Callable[[], None], interval: float = 0.2) -> tuple[Played, ...]:
         """Wait until every trial has ended, calling ``tick`` meanwhile. Cancelled trials are left out."""
-        waiting: Iterable[Future[Played]] = self.futures.values()
-        while True:
-            _, waiting = concurrent.futures.wait(waiting, timeout=interval)
-            if not waiting:
-                break
-            tick()
+        while waiting := [future for future in self.futures.values() if not future.done()]:
+            if concurrent.futures.wait(waiting, timeout=interval).not_done:
+                tick()
         return tuple(future.result() for future in self.futures.values() if not future.cancelled())
 
 

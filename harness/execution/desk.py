@@ -233,7 +233,7 @@ class Desk:
             self.gateway.close_trial(client)
             self._turns[client.run_id, trial.id].release()
 
-    async def close_case(self, case: str, outcome: CellOutcome) -> None:
+    def close_case(self, case: str, outcome: CellOutcome) -> None:
         """Say that a cell was worked on to its end."""
         self._tally.case_ended(case)
         self._emit.case_ended(case, outcome)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,6 +24,17 @@ class BackgroundLoop:
         """Start ``work``; the future is the caller's to wait for."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    def submit_all(self, works: Sequence[Coroutine[Any, Any, T]]) -> list[Future[T]]:
+        """Start all of ``works``, in their order, and wake the loop just once for it."""
+        futures: list[Future[T]] = [Future() for _ in works]
+
+        def start() -> None:
+            for work, future in zip(works, futures, strict=True):
+                self._loop.create_task(work).add_done_callback(partial(_hand_over, future))
+
+        self._loop.call_soon_threadsafe(start)
+        return futures
+
     def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
         """Start ``work`` and wait for it. Raises `TimeoutError` after ``timeout`` seconds."""
         return self.submit(work).result(timeout)
@@ -35,6 +47,19 @@ class BackgroundLoop:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+def _hand_over(future: Future[T], task: asyncio.Task[T]) -> None:
+    """Let ``future`` end as ``task`` did."""
+    if task.cancelled():
+        future.cancel()
+    if not future.set_running_or_notify_cancel():
+        return
+    error = task.exception()
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(task.result())
 
 
 async def _cancel_others() -> None:

@@ -120,7 +120,7 @@ class _Visitor:
         for client in self._trials.values():
             self._desk.close_trial(client)
         for case, entry in self._cases.items():
-            await self._desk.close_case(case, CellOutcome(entry.cell, (), entry.trials, GONE))
+            self._desk.close_case(case, CellOutcome(entry.cell, (), entry.trials, GONE))
 
     async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
         standings = await self._desk.enter(entries)
@@ -152,7 +152,7 @@ class _Visitor:
 
     async def close_case(self, case: str, outcome: CellOutcome) -> None:
         self._cases.pop(case, None)
-        await self._desk.close_case(case, outcome)
+        self._desk.close_case(case, outcome)
 
     async def start_face(self) -> None:
         await self._desk.start_face()
@@ -252,8 +252,8 @@ class RemoteDesk:
     def close_trial(self, client: RemoteTrial) -> None:
         self.tell("close_trial", client.number)
 
-    async def close_case(self, case: str, outcome: CellOutcome) -> None:
-        await self.call("close_case", case, outcome)
+    def close_case(self, case: str, outcome: CellOutcome) -> None:
+        self.loop.run(self.call("close_case", case, outcome))
 
     def stop(self, reason: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
         """Stop the whole session. On the loop."""

@@ -44,7 +44,6 @@ class Entry:
 
 def entry_of(plan: CellPlan, declared_population: str | None) -> Entry:
     """What is entered for ``plan``; ``declared_population`` is the hash of its experiment's own population."""
-    play = plan.experiment.play
     return Entry(
         plan.cell,
         len(plan.trials),
@@ -52,8 +51,32 @@ def entry_of(plan: CellPlan, declared_population: str | None) -> Entry:
         provenance.group_settings(plan, declared_population=declared_population),
         _design(plan),
         provenance.cell_metadata(plan),
-        str(plan.trials[0].proposal["id"]) if play is not None and play.case_per_trial else "",
+        _label(plan),
     )
+
+
+def entries_of(plans: Sequence[CellPlan], declared: Mapping[str, str | None]) -> list[Entry]:
+    """What is entered for each of ``plans``. What the reps of an arm have in common is worked out once.
+
+    ``declared`` are the hashes of the experiments' own populations.
+    """
+    made: dict[tuple[object, ...], Entry] = {}
+    return [_entered(plan, declared[plan.cell.experiment], made) for plan in plans]
+
+
+def _entered(plan: CellPlan, declared_population: str | None, made: dict[tuple[object, ...], Entry]) -> Entry:
+    own = ("cell", "panels", "trials")  # the panels follow from the rest
+    parts = (id(getattr(plan, name)) for name in CellPlan.__slots__ if name not in own)
+    key = (plan.cell.group, len(plan.trials), _label(plan), *parts)
+    if key not in made:
+        made[key] = entry_of(plan, declared_population)
+    first_line = {**made[key].first_line, "rep": plan.cell.rep}
+    return replace(made[key], cell=plan.cell, first_line=first_line)
+
+
+def _label(plan: CellPlan) -> str:
+    play = plan.experiment.play
+    return str(plan.trials[0].proposal["id"]) if play is not None and play.case_per_trial else ""
 
 
 @dataclass

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from harness.engines.own import OwnPlay
 from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError
 from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, Standing, failure_of, outcome_of
-from harness.execution.runs import entry_of
+from harness.execution.runs import entries_of
 from harness.llm.budget import BudgetExhaustedError
 from harness.model import Experiment, TrialFailure, TrialPlan, TrialResult
 from harness.populations import Population, population_of
@@ -98,7 +98,7 @@ class Session:
         Returns one `CellRun` per plan. Raises `HarnessError` when a run cannot be opened.
         """
         declared = {plan.cell.experiment: self._declared(plan.experiment) for plan in plans}
-        entries = [entry_of(plan, declared[plan.cell.experiment]) for plan in plans]
+        entries = entries_of(plans, declared)
         standings = self.desk.loop.run(self.desk.enter(entries))
         self._plans.update({tuple(trial.trial.id for trial in plan.trials): plan for plan in plans})
         for name in dict.fromkeys(plan.engine for plan in plans):
@@ -109,15 +109,13 @@ class Session:
             _log_arm(cell_run.plan, cell_run.standing)
             for trial in cell_run.plan.trials:
                 owners.setdefault(trial.trial.id, []).append(cell_run)
-        for trial in interleave(plans, self.settings.seed):
-            cell_run = owners[trial.trial.id].pop(0)
-            cell_run.futures[trial.trial.id] = self._start_trial(cell_run, trial)
+        self._start_trials([(owners[t.trial.id].pop(0), t) for t in interleave(plans, self.settings.seed)])
         return started
 
     def wait(self, cell_run: CellRun, tick: Callable[[], None]) -> CellOutcome:
         """Wait for a cell's trials, calling ``tick`` meanwhile, and count the cell as done."""
         outcome = outcome_of(cell_run, cell_run.wait(tick), self.stopped)
-        self.desk.loop.run(self.desk.close_case(cell_run.standing.case, outcome))
+        self.desk.close_case(cell_run.standing.case, outcome)
         return outcome
 
     def _declared(self, experiment: Experiment) -> str | None:
@@ -126,17 +124,18 @@ class Session:
         except ConfigurationError:
             return None  # a fixture put another in its place, else the case would have failed already
 
-    def _start_trial(self, cell_run: CellRun, plan: TrialPlan) -> Future[Played]:
-        """A future of the trial: of its earlier record, of the same trial under way, or of a new try."""
-        standing = cell_run.standing
-        key = (standing.run_id, plan.trial.id)
-        if plan.trial.id in standing.accepted:
-            done: Future[Played] = Future()
-            done.set_result(standing.accepted[plan.trial.id])
-            return done
-        if key not in self._under_way or self._under_way[key].done():
-            self._under_way[key] = self.desk.loop.submit(self._play(cell_run, plan))
-        return self._under_way[key]
+    def _start_trials(self, trials: Sequence[tuple[CellRun, TrialPlan]]) -> None:
+        """Give each a future: of its earlier record, of the same trial under way, or of a new try."""
+        keys = [(cell_run.standing.run_id, plan.trial.id) for cell_run, plan in trials]
+        new: dict[tuple[str, str], Coroutine[Any, Any, Played]] = {}
+        for key, (cell_run, plan) in zip(keys, trials, strict=True):
+            under_way = key in new or (key in self._under_way and not self._under_way[key].done())
+            if key[1] not in cell_run.standing.accepted and not under_way:
+                new[key] = self._play(cell_run, plan)
+        self._under_way.update(zip(new, self.desk.loop.submit_all(list(new.values())), strict=True))
+        for key, (cell_run, _) in zip(keys, trials, strict=True):
+            earlier = cell_run.standing.accepted.get(key[1])
+            cell_run.futures[key[1]] = self._under_way[key] if earlier is None else _done(earlier)
 
     async def _play(self, cell_run: CellRun, plan: TrialPlan) -> Played:
         async with self._window, self._turns[cell_run.plan.engine]:
@@ -183,6 +182,12 @@ class Session:
             self.desk.loop.run(engine.aclose())
         logging.getLogger().removeHandler(self._collector)
         self.desk.close()
+
+
+def _done(played: Played) -> Future[Played]:
+    done: Future[Played] = Future()
+    done.set_result(played)
+    return done
 
 
 def _at_most(number: int | None) -> contextlib.AbstractAsyncContextManager[Any]:

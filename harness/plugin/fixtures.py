@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.model import Cell, Correction, Experiment, Group, Intervention
-from harness.plugin.selection import Case, rep_of, selected_proposals
+from harness.plugin.selection import Case, case_of, rep_of, selected_proposals
 from harness.plugin.state import State, state_of
 from harness.populations import Population, load
 from harness.runner.plan import CellPlan, choose_mode, plan_cell
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def _harness_case(request: pytest.FixtureRequest) -> Case:
-    case: Case = request.param
+    case = case_of(request.node)
+    assert case is not None, "not selected, so never set up"
     return case
 
 

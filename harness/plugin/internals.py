@@ -30,6 +30,26 @@ def generator_fixtures(item: pytest.Function) -> list[str]:
     return [name for name, stack in definitions.items() if inspect.isgeneratorfunction(stack[-1].func)]
 
 
+def fill(item: pytest.Function, module: str) -> None:
+    """Give ``item`` the values of its fixtures, if all that it uses are plain ones of ``module``.
+
+    They are what pytest would get from the same functions, which it then has not to call; its way to them takes most
+    of a short case's time.
+    """
+    definitions = {name: stack[-1] for name, stack in item._fixtureinfo.name2fixturedefs.items()}
+    if any(definition.func.__module__ != module for definition in definitions.values()):
+        return
+    values: dict[str, Any] = {"request": item._request}
+
+    def value(name: str) -> Any:
+        if name not in values:
+            definition = definitions[name]
+            values[name] = definition.func(**{needed: value(needed) for needed in definition.argnames})
+        return values[name]
+
+    item.funcargs.update({name: value(name) for name in item.fixturenames})
+
+
 @contextlib.contextmanager
 def set_up(item: pytest.Function, nextitem: pytest.Function | None) -> Iterator[list[str]]:
     """Set ``item`` up as pytest does, yield the names of what left a finalizer, and tear it down again.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Any
 
@@ -14,7 +16,9 @@ from harness.execution.cells import CellOutcome
 from harness.execution.desk import Desk
 from harness.execution.remote import RemoteDesk
 from harness.execution.session import Session
+from harness.plugin import fixtures
 from harness.plugin.internals import (
+    fill,
     generator_fixtures,
     keep_trial_logs_apart,
     keep_trial_prints_apart,
@@ -24,6 +28,9 @@ from harness.plugin.progress import Display
 from harness.plugin.selection import case_of
 from harness.plugin.state import State, invitation_of, state_of
 from harness.runner.plan import CellPlan
+
+RARELY = (20_000, 20, 20)
+"""Thresholds of Python's garbage collector while cases run."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,12 +43,23 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         or (session.testsfailed and not config.option.continue_on_collection_errors)
     ):
         return (yield)
-    with keep_trial_prints_apart(config):
+    with keep_trial_prints_apart(config), _collecting_rarely():
         try:
             _start_all(config, cases)
         except HarnessError as error:
             raise pytest.UsageError(str(error)) from None
         return (yield)
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Cases, plans and modules stay to the end: to look for garbage among them again and again is for nothing."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*RARELY)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
@@ -89,11 +107,18 @@ def start_with_desk(state: State) -> Desk:
     return state.desk
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if case_of(item) is not None and isinstance(item, pytest.Function) and not _shows_set_up(item.config):
+        fill(item, fixtures.__name__)
+
+
 def _may_overlap(config: pytest.Config) -> bool:
+    return invitation_of(config) is None and not (config.option.usepdb or _shows_set_up(config))
+
+
+def _shows_set_up(config: pytest.Config) -> bool:
     option = config.option
-    return invitation_of(config) is None and not (
-        option.usepdb or option.setuponly or option.setupshow or getattr(option, "setupplan", False)
-    )
+    return bool(option.setuponly or option.setupshow or getattr(option, "setupplan", False))
 
 
 def _prepare(state: State, items: list[pytest.Function]) -> None:

@@ -7,7 +7,8 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,8 @@ _WAYS_OUT = {
     errno.EEXIST: "a file is in the way of the directory: move it, or choose another --results-dir",
     errno.ENOTDIR: "a file is in the way of the directory: move it, or choose another --results-dir",
 }
+AT_ONCE = 16
+"""Files that are synced at the same time: the disk does many in one go, and a thousand take a tenth of the time."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -71,14 +74,13 @@ class JSONLWriter:
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         generated = name or f"records_{datetime.now(UTC):%Y%m%dT%H%M%S}.jsonl"
-        wanted = path if path is not None else (directory or Path()) / generated
-        make_directory(wanted.parent)
         self._lock = threading.Lock()
-        self.path = _create(wanted)
         self._size = 0
         self._closed = False
-        if metadata is not None:
-            self._start(metadata)
+        self.path, file = _create(path if path is not None else (directory or Path()) / generated)
+        with _closing(file):
+            if metadata is not None:
+                self._start(metadata, file)
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one line. When this returns, the line survives the death of this process."""
@@ -86,8 +88,8 @@ class JSONLWriter:
         with self._lock:
             if self._closed:
                 raise HarnessError(f"{self.path} is closed; a record came after the end of the session.")
-            with explained(self.path, "write a record to"):
-                self._append(line)
+            with explained(self.path, "write a record to"), _opened(self.path) as file:
+                self._append(line, file)
 
     def close(self) -> None:
         """Make everything durable and close. A second call does nothing."""
@@ -97,24 +99,24 @@ class JSONLWriter:
                 with explained(self.path, "finish writing"), _opened(self.path) as file:
                     os.fsync(file)
 
-    def _start(self, metadata: Mapping[str, Any]) -> None:
+    def _start(self, metadata: Mapping[str, Any], file: int) -> None:
         try:
-            self.write(metadata)
+            with explained(self.path, "write a record to"):
+                self._append(to_line(metadata), file)
         except HarnessError:
             self._closed = True
             self.path.unlink(missing_ok=True)
             raise
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, line: bytes, file: int) -> None:
         rest = memoryview(line)
-        with _opened(self.path) as file:
-            try:
-                while rest:
-                    rest = rest[os.write(file, rest) :]
-            except OSError:
-                with suppress(OSError):  # without it the reader finds a torn line, and says so
-                    os.ftruncate(file, self._size)
-                raise
+        try:
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        except OSError:
+            with suppress(OSError):  # without it the reader finds a torn line, and says so
+                os.ftruncate(file, self._size)
+            raise
         self._size += len(line)
 
     def __enter__(self) -> Self:
@@ -164,13 +166,9 @@ class WriterPool:
 
     def close_all(self) -> None:
         """Close every writer, even when one fails; then raise the first failure."""
-        failures: list[HarnessError] = []
-        with self._lock:
-            for writer in self._writers.values():
-                try:
-                    writer.close()
-                except HarnessError as error:
-                    failures.append(error)
+        with self._lock, ThreadPoolExecutor(AT_ONCE, "harness-writers") as threads:
+            closed = [threads.submit(writer.close) for writer in self._writers.values()]
+        failures = [error for one in closed if (error := one.exception()) is not None]
         if failures:
             raise failures[0]
 
@@ -196,21 +194,26 @@ class WriterPool:
         self.close_all()
 
 
-def _create(wanted: Path) -> Path:
+def _create(wanted: Path) -> tuple[Path, int]:
+    """A new file of that name, or of the first like it that is free, and it open."""
     number, path = 1, wanted
     with explained(wanted, "create"):
         while True:
             try:
-                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-                return path
+                return path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o666)
             except FileExistsError:
                 number += 1
                 path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+            except FileNotFoundError:
+                make_directory(wanted.parent)
+
+
+def _opened(path: Path) -> AbstractContextManager[int]:
+    return _closing(os.open(path, os.O_WRONLY | os.O_APPEND))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    file = os.open(path, os.O_WRONLY | os.O_APPEND)
+def _closing(file: int) -> Iterator[int]:
     try:
         yield file
     finally:

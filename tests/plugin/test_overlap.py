@@ -83,6 +83,29 @@ def test_cases_with_teardowns_do_not_overlap(lab: Lab) -> None:
     assert len(cells_in_turn(lab)) == 6
 
 
+def test_a_fixture_that_takes_the_cell_has_the_tests_own(lab: Lab) -> None:
+    played = "@pytest.fixture\ndef played(cell):\n    cell.run()\n    return cell\n"
+    lab.write(SMALL.replace("(cell):\n    cell.run()", "(played, cell):\n    assert played is cell") + played)
+    lab.run().assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("override", "set_up"), [("", 0), ("@pytest.fixture\ndef engine(): return 'embedded'", 18)]
+)
+def test_plain_fixtures_are_filled_in_without_pytests_machinery(lab: Lab, override: str, set_up: int) -> None:
+    counting = (
+        "def pytest_fixture_setup(fixturedef, request):\n    print('set up', fixturedef.argname)\n"
+        "def pytest_runtest_logreport(report):\n    print(report.when, report.outcome)\n"
+    )
+    lab.pytester.makeconftest(counting)
+    lab.write(SMALL + override)
+    result = lab.run("-s", "--concurrency=unlimited")
+    result.assert_outcomes(passed=2)
+    at_their_turn = result.stdout.str().partition("setup passed")[2]
+    assert at_their_turn.count("set up") == set_up // 2  # of two cases, the one that follows
+    assert at_their_turn.count("call passed") == 2
+
+
 def test_the_first_failure_under_x_stops_what_runs_ahead(lab: Lab) -> None:
     async def before(trial: str, number: int) -> None:
         if "/rep1/" in trial:
