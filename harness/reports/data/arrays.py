@@ -22,15 +22,18 @@ def array(kind: Kind, values: Sequence[Any]) -> pa.Array:
 
 
 def text_array(values: Sequence[Any]) -> pa.Array:
-    """``values`` as text. What is no text is written out; half a surrogate pair becomes its escape."""
+    """``values`` as text, in the layout that pandas takes without a copy.
+
+    What is no text is written out; half a surrogate pair becomes its escape.
+    """
     import pyarrow as pa
 
     if set(map(type, values)) <= {str, type(None)}:
         try:
-            return pa.array(values, pa.string())
+            return pa.array(values, pa.large_string())
         except UnicodeEncodeError:
             pass
-    return pa.array([None if value is None else clean(str(value)) for value in values], pa.string())
+    return pa.array([None if value is None else clean(str(value)) for value in values], pa.large_string())
 
 
 def clean(text: str) -> str:

@@ -13,7 +13,7 @@ from harness.records.artifact import number
 from harness.records.design import Design
 from harness.records.lines import FINISHED
 from harness.records.reader import outcomes, read, uncollected
-from harness.reports.data.arrays import text_array
+from harness.reports.data.arrays import array, text_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +23,7 @@ Owner = tuple[str, str | None]
 Row = dict[str, Any]
 _SAMPLE = ("metric", "person", "value", "reason", "justification")
 _FAST = itemgetter(*_SAMPLE)
+_REPEATED = ("experiment", "group", "status", "people")
 _MOST = 2**63
 _WHOLE = frozenset({int})
 _WHOLE_OR_NONE = frozenset({int, type(None)})
@@ -79,6 +80,7 @@ class Gatherer:
         self.parts: list[pa.Table] = []
         self._file = ""
         self._samples: list[tuple[Any, ...]] = []
+        self._texts: dict[str | None, str | None] = {}
         self._owners: dict[tuple[Owner, ...], tuple[Owner, ...]] = {}
 
     def __call__(self, record: dict[str, Any]) -> Row:
@@ -87,6 +89,8 @@ class Gatherer:
         self.sizes.append(len(samples))
         row = _row(record, samples)
         owners = tuple([one[:2] for one in samples])
+        for name in _REPEATED:
+            row[name] = self._texts.setdefault(row[name], row[name])
         row["owners"] = self._owners.setdefault(owners, owners)
         row["number"] = len(self.rows)
         row["file"] = self._file
@@ -152,8 +156,10 @@ def _design(run: RunRows, problems: list[str]) -> Design | None:
 
 def _settle(run: RunRows) -> None:
     """Mark each row: its run, whether it is the accepted one of its trial, and whether the design has that trial."""
+    rehearsal = run.rehearsal
     for row in run.rows:
         row["run"], row["accepted"] = run, False
+        row["experiment"], row["run_id"], row["rehearsal"] = run.experiment, run.run_id, rehearsal
         row["planned"] = None if run.design is None else _is_planned(row, run.design)
     for outcome in outcomes(run.rows).values():
         if isinstance(outcome.accepted, dict):
@@ -246,8 +252,8 @@ def _columns(
         why[place] = _why(values[place], reasons[place])
     return pa.table(
         {
-            "metric": text_array(metrics),
-            "person": text_array(persons),
+            "metric": array("name", metrics),
+            "person": array("name", persons),
             "value": pa.array(numbers, pa.float64(), from_pandas=False, safe=False),
             "reason": text_array(why),
             "justification": text_array(justifications),

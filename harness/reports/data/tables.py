@@ -32,7 +32,7 @@ class Tables:
     @cached_property
     def trials(self) -> pa.Table:
         """One row per try."""
-        return table(TRIALS, [_placed(row) for row in self._rows])
+        return table(TRIALS, list(self._rows))
 
     @cached_property
     def scores(self) -> pa.Table:
@@ -49,19 +49,19 @@ class Tables:
         if absent:
             numbers = np.concatenate([numbers, np.array([number for number, _ in absent])])
             samples = pa.concat_tables([samples, _absent(absent, samples.schema)])
-        places = table(PLACE, [_placed(row) for row in self._gathered.rows])
+        places = table(PLACE, self._gathered.rows)
         columns = {
             one.name: places.column(one.name).combine_chunks().take(pa.array(numbers)) for one in PLACE
         }
         for name in ("metric", "person"):
-            columns[name] = samples.column(name).combine_chunks().dictionary_encode()
+            columns[name] = samples.column(name).unify_dictionaries()
         return pa.table({**columns, **{one.name: samples.column(one.name) for one in SCORES[-3:]}})
 
     @cached_property
     def calls(self) -> pa.Table:
         """One row per try and kind of call."""
         rows = [
-            {**_placed(row), "kind": kind, "calls": whole(count)}
+            {**row, "kind": kind, "calls": whole(count)}
             for row in self._rows
             for kind, count in row["calls_by_kind"].items()
         ]
@@ -147,21 +147,14 @@ def _absent(absent: Sequence[tuple[int, Owner]], schema: pa.Schema) -> pa.Table:
     size = len(absent)
     return pa.table(
         {
-            "metric": array("text", [owner[0] for _, owner in absent]),
-            "person": array("text", [owner[1] for _, owner in absent]),
+            "metric": array("name", [owner[0] for _, owner in absent]),
+            "person": array("name", [owner[1] for _, owner in absent]),
             "value": array("number", [None] * size),
             "reason": array("text", ["the record has no such sample"] * size),
             "justification": array("text", [None] * size),
         },
         schema=schema,
     )
-
-
-def _placed(row: Row) -> Row:
-    run: RunRows | None = row.get("run")
-    if run is None:
-        return row
-    return row | {"experiment": run.experiment, "run_id": run.run_id, "rehearsal": run.rehearsal}
 
 
 def _experiment(run: RunRows) -> Row:
