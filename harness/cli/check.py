@@ -22,10 +22,11 @@ def check(
     from harness.instrument import Examiner, check_lines, described, examine
     from harness.model import Level
     from harness.records import runs_in_files
+    from harness.studies.examining import own_checks
 
     failed = False
     for run in runs_in_files(_files(paths or [Path("results")]), keep=Examiner().keep):
-        checks = examine(run)
+        checks = examine(run, own=own_checks())
         failed |= any(one.level is Level.FAIL for one in checks)
         typer.echo(f"{run.experiment}, run {run.run_id}")
         typer.echo("\n".join(check_lines(described(run, checks), all_of_them=True)))
@@ -33,7 +34,11 @@ def check(
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    found = [file for path in paths for file in ([path] if path.suffix == ".jsonl" else sorted(path.glob("*.jsonl")))]
+    found = [
+        file
+        for path in paths
+        for file in ([path] if path.suffix == ".jsonl" else sorted(path.glob("*.jsonl")))
+    ]
     if not found:
         raise HarnessError(
             f"No JSONL files in {', '.join(map(str, paths))}; expected a folder of results, or files of a run."

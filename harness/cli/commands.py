@@ -219,8 +219,10 @@ def merge(
     import harness.stats as stats
     from harness.instrument import Examiner
     from harness.records import merge as merge_files
+    from harness.studies.examining import own_checks
 
     note_looks(files, "merge")
-    made = merge_files(files, out, stats=stats, examine=Examiner(), force=force, exploratory=exploratory)
+    examiner = Examiner(own_checks())
+    made = merge_files(files, out, stats=stats, examine=examiner, force=force, exploratory=exploratory)
     for artifact in made:
         typer.echo(f"{artifact}\n{artifact.with_suffix('.meta.json')}")

@@ -37,6 +37,7 @@ def report(
 ) -> None:
     """Write a report: the verdict, effects, checks of the instrument, costs, and every transcript."""
     from harness.reports import write_report
+    from harness.studies.examining import own_checks
     from harness.studies.table1.figures import published_for
 
     paths = results or [Path("results")]
@@ -48,7 +49,13 @@ def report(
     target = out or Path(f"report.{format or Form.HTML}")
     form, compress = (str(format) if format else None), (False if uncompressed else None)
     selection = write_report(
-        paths, target, runs=run or (), published=published_for, format=form, compress=compress
+        paths,
+        target,
+        runs=run or (),
+        published=published_for,
+        format=form,
+        compress=compress,
+        own=own_checks(),
     )
     note_looks(paths, "report", {one.run_id for one in selection.told})
     typer.echo(target)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.engines import Engine
 from harness.errors import ExitCode, HarnessError
@@ -29,6 +29,9 @@ from harness.records import RunRegistry, WriterPool, session_timestamp, trial_li
 from harness.runner import provenance
 from harness.runner.settings import Settings
 from harness.telemetry import Observers
+
+if TYPE_CHECKING:
+    from harness.instrument import OwnChecks
 
 PATIENCE_SECONDS = 150.0
 """How long a session that its budget stopped waits for the calls in flight; longer than a call may take."""
@@ -280,11 +283,11 @@ class Desk:
         self.pool.close_all()
         self._emit.session_ended(self.stopped)
 
-    def conclude(self) -> list[Conclusion]:
-        """Write the artifact of every run that this session worked on. After `close`."""
+    def conclude(self, own: OwnChecks | None = None) -> list[Conclusion]:
+        """Write the artifact of every run that this session worked on, with its ``own`` checks too. After `close`."""
         if self._loop is None:
             return []  # it never started
         try:
-            return self._book.conclude()
+            return self._book.conclude(own)
         finally:
             self._emit.close()

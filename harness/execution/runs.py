@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.execution.cells import Played
@@ -22,6 +22,9 @@ from harness.records.store import OPEN
 from harness.runner import provenance
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
+
+if TYPE_CHECKING:
+    from harness.instrument import Examiner, OwnChecks
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +229,19 @@ class RunBook:
             "group_settings": dict(entered.groups[cell.group]),
         }
 
-    def conclude(self) -> list[Conclusion]:
-        """Merge all files of each run into its artifact; mark finished runs. One fault does not stop the others."""
-        concluded = [self._conclude(entered) for entered in self._open.values()]
+    def conclude(self, own: OwnChecks | None = None) -> list[Conclusion]:
+        """Merge all files of each run into its artifact, examined with its ``own`` checks too; mark finished runs.
+
+        One fault does not stop the others.
+        """
+        from harness.instrument import Examiner
+
+        concluded = [self._conclude(entered, Examiner(own)) for entered in self._open.values()]
         self._registry.close()
         return concluded
 
-    def _conclude(self, entered: OpenRun) -> Conclusion:
+    def _conclude(self, entered: OpenRun, examiner: Examiner) -> Conclusion:
         import harness.stats as stats
-        from harness.instrument import Examiner
 
         files: Sequence[Path] = ()
         try:
@@ -242,11 +249,11 @@ class RunBook:
             if not files:
                 return Conclusion(entered.experiment, entered.run.id, (), None, problem="no trial ended")
             self._look(entered)
-            artifact = merge(files, stats=stats, examine=Examiner())[0]
+            artifact = merge(files, stats=stats, examine=examiner)[0]
             meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
             if not meta["partial"]:
                 self._registry.finish(entered.run.id)
-            problem = self._copied(files)
+            problem = self._copied(files, examiner)
             return Conclusion(entered.experiment, entered.run.id, tuple(files), artifact, meta, problem)
         except HarnessError as error:
             return Conclusion(entered.experiment, entered.run.id, tuple(files), None, problem=str(error))
@@ -264,14 +271,13 @@ class RunBook:
                 planned=None if entered.plan is None else int(entered.plan.content["n"]["trials_per_arm"]),
             )
 
-    def _copied(self, files: Sequence[Path]) -> str | None:
+    def _copied(self, files: Sequence[Path], examiner: Examiner) -> str | None:
         """Write the artifact where ``--out`` wants it too; why that failed, if it did."""
         import harness.stats as stats
-        from harness.instrument import Examiner
 
         try:
             if self._settings.out is not None:
-                merge(files, self._settings.out, stats=stats, examine=Examiner())
+                merge(files, self._settings.out, stats=stats, examine=examiner)
         except HarnessError as error:
             return f"--out: {error}"
         return None

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.instrument.examination import examine
+from harness.instrument.examination import OwnChecks, examine
 from harness.instrument.trace import condense
 from harness.model import Check, Dataset, Level, worst
 from harness.records import FiledRun, dataset_of
+from harness.records.lines import COMMON
 from harness.records.plain import plain
 from harness.records.reader import Lean
 
@@ -18,19 +19,22 @@ COLUMNS = 80
 LARGEST = 20_000
 """Values of which an analysis takes about a second; a merge of more does not wait for it."""
 _NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections")
+SHORT = 200
+"""Characters up to which a text among an experiment's own details is kept."""
 _QUIET = (Level.WARN, Level.FAIL)
 
 
 class Examiner:
-    """What `harness.records.merge` is given, so that it examines each run as it merges it."""
+    """What `harness.records.merge` is given, so that it examines each run as it merges it, with ``own`` checks too."""
 
-    def __init__(self) -> None:
-        self._lean = Lean()
+    def __init__(self, own: OwnChecks | None = None) -> None:
+        self._lean, self._own = Lean(), own
 
     def keep(self, record: dict[str, Any]) -> Mapping[str, Any]:
-        """What the checks need of a record: what a merge needs, and the transcript's trace in its place."""
+        """What checks need of a record: what a merge needs, short details, and the transcript's trace in its place."""
         own = {key: record[key] for key in _NEEDED if key in record}
-        return {**self._lean(record), **own, "trace": condense(record)}
+        details = {key: record[key] for key in record.keys() - COMMON if _is_short(record[key])}
+        return {**details, **self._lean(record), **own, "trace": condense(record)}
 
     def __call__(self, run: FiledRun) -> dict[str, Any]:
         """``instrument`` and ``analysis`` of the run's meta file, as plain JSON data.
@@ -39,7 +43,11 @@ class Examiner:
         ``problem`` and loses nothing else.
         """
         data = dataset_of(run)
-        return {"instrument": described(run, examine(run, data)), "analysis": _analysed(data)}
+        return {"instrument": described(run, examine(run, data, self._own)), "analysis": _analysed(data)}
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) <= SHORT)
 
 
 def described(run: FiledRun, checks: Sequence[Check]) -> dict[str, Any]:

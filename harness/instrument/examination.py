@@ -11,6 +11,9 @@ from harness.instrument.subject import Subject
 from harness.model import Check, Dataset, Level
 from harness.records import FiledRun, dataset_of
 
+OwnChecks = Callable[[FiledRun], Iterable[Check]]
+"""What an experiment's own play checks of a run; nothing for most."""
+
 CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
     scores.saturation,
     scores.variance,
@@ -35,14 +38,22 @@ CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
 )
 
 
-def examine(run: FiledRun, data: Dataset | None = None) -> list[Check]:
-    """Every check of ``run``. ``data`` is its dataset, made from the run where it is not given.
+def examine(run: FiledRun, data: Dataset | None = None, own: OwnChecks | None = None) -> list[Check]:
+    """Every check of ``run``. ``data`` is its dataset, made from the run where it is not given; ``own`` checks more.
 
     The checks of words and of identical replies need transcripts, or the traces that `condense` made of them when the
     files were read. A check that cannot be made is a FAIL that says so, never a pass.
     """
     subject = Subject(run, dataset_of(run) if data is None else data)
-    return [_finite(one) for check in CHECKS for one in _made(check, subject)]
+    checks = (*CHECKS, *([_own(own)] if own else ()))
+    return [_finite(one) for check in checks for one in _made(check, subject)]
+
+
+def _own(checks: OwnChecks) -> Callable[[Subject], Iterable[Check]]:
+    def own_checks(subject: Subject) -> Iterable[Check]:
+        return checks(subject.run)
+
+    return own_checks
 
 
 def _made(check: Callable[[Subject], Iterable[Check]], subject: Subject) -> list[Check]:

@@ -123,6 +123,8 @@ class Play:
     (`harness.llm.calls.ModelClient`), and returns a `TrialResult`. ``calls`` gives, for a `TrialPlan`, the least and
     the most model calls by kind. ``record_type`` is what lines of finished trials are called. With
     ``case_per_trial`` one pytest case stands for one trial, not for a cell: its id has the proposal's ``id``.
+    ``examine`` gives further checks of the instrument (`Check`) of a run as its files tell it
+    (`harness.records.FiledRun`); of each record it sees, beside what every record has, the short values in ``details``.
     """
 
     function: Callable[[Any, Any], Awaitable[Any]]
@@ -130,6 +132,7 @@ class Play:
     record_type: str = "trial_result"
     case_per_trial: bool = False
     check: Callable[[Any], Iterable[str]] | None = None
+    examine: Callable[[Any], Iterable[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,9 @@ from harness.execution.runs import Conclusion
 from harness.execution.session import Session
 from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
+
+if TYPE_CHECKING:
+    from harness.instrument import OwnChecks
 
 WAITING = f"Interrupted: waiting up to {DRAIN_SECONDS:.0f} s for paid replies. Ctrl-C again leaves at once."
 
@@ -71,16 +74,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def _conclude(state: State, session: Session, desk: Desk) -> None:
     """Keep what was left of each run; of a rehearsal, what it says of the real one."""
-    conclusions = desk.conclude()
+    from harness.studies.examining import own_checks
+
+    own = own_checks(plan.experiment for plan in session.plans)
+    conclusions = desk.conclude(own)
     if state.rehearsal is None:
         state.conclusions += conclusions
-        _report(state)
+        _report(state, own)
         return
     outcomes = [outcome for _, outcome in state.outcomes.values()]
     state.estimates += state.rehearsal.estimates(session.plans, outcomes, conclusions)
 
 
-def _report(state: State) -> None:
+def _report(state: State, own: OwnChecks) -> None:
     """Write what ``--report`` asks for; the results are safe already, whatever comes of it."""
     from harness.plugin.options import report_file
 
@@ -93,7 +99,7 @@ def _report(state: State) -> None:
 
     runs = [one.run_id for one in state.conclusions if one.records]
     try:
-        write_report(records, out, runs=runs, published=published_for)
+        write_report(records, out, runs=runs, published=published_for, own=own)
         state.report = f"Report: {out}"
     except Exception as error:  # whatever it is, it must not take the summary of a paid session with it
         state.report = f"REPORT NOT WRITTEN: {error if isinstance(error, HarnessError) else repr(error)}"

@@ -11,6 +11,14 @@ from harness.model import Sample, TrialFailure, TrialPlan, TrialResult, Usage
 
 FINISHED, FAILED = "finished", "failed"
 RESULT, FAILURE = "trial_result", "trial_failure"
+COMMON = frozenset(
+    {
+        "type", "run_id", "trial", "experiment", "group", "rep", "panel", "proposal", "people", "proposal_fields",
+        "status", "samples", "transcript", "extraction", "corrections", "interventions", "reason", "kind", "usage",
+        "paid", "calls_replayed", "refusals", "rejections", "attempt", "started", "ended", "duration",
+    }
+)  # fmt: skip
+"""What `trial_line` writes of any trial; every other key of a record is a detail that its experiment added."""
 
 
 def trial_line(

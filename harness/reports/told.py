@@ -9,11 +9,14 @@ from typing import Any
 
 import harness.stats as stats
 from harness.errors import ConfigurationError, HarnessError
-from harness.instrument import Examiner, examine
+from harness.instrument import Examiner, OwnChecks, examine
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, runs_in_files
 from harness.reports.planned import plan_sentences
 from harness.stats.results import Analysis
+
+MIXED_UP_TO = 5_000
+"""Expected values of a run up to which the secondary mixed model is fitted: its time grows with their cube."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,16 @@ class Selection:
 
 
 def select(
-    paths: Iterable[Path], run_ids: Sequence[str] = (), published: Publications | None = None
+    paths: Iterable[Path],
+    run_ids: Sequence[str] = (),
+    published: Publications | None = None,
+    own: OwnChecks | None = None,
 ) -> Selection:
     """The runs ``run_ids``, else the newest of each experiment; a rehearsal counts only where there is nothing else.
 
-    ``paths`` are record files and folders of them. Raises `HarnessError` when there are none or one cannot be read,
+    ``paths`` are record files and folders of them; ``own`` are checks of the experiments' own.
+
+    Raises `HarnessError` when there are no files or one cannot be read,
     and `ConfigurationError` for an unknown id.
     """
     runs = runs_in_files(record_files(paths), keep=Examiner().keep)
@@ -105,7 +113,7 @@ def select(
     for run in runs:
         if run not in chosen:
             left_out[run.experiment] = (*left_out.get(run.experiment, ()), run.run_id)
-    return Selection(tuple(_told(run, published or _nothing) for run in chosen), left_out)
+    return Selection(tuple(_told(run, published or _nothing, own) for run in chosen), left_out)
 
 
 def record_files(paths: Iterable[Path]) -> list[Path]:
@@ -138,12 +146,13 @@ def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
     return [newest[name] for name in sorted(newest)]
 
 
-def _told(run: FiledRun, published: Publications) -> Told:
+def _told(run: FiledRun, published: Publications, own: OwnChecks | None) -> Told:
     dataset = dataset_of(run)
     _, meta = build(run.experiment, run.outcomes, run.design, stats=stats)
-    checks = tuple(examine(run, dataset))
+    checks = tuple(examine(run, dataset, own))
     earlier = published(run.experiment, run.design.metrics)
-    return Told(run, dataset, stats.analyse(dataset), meta, checks, earlier)
+    analysis = stats.analyse(dataset, mixed=len(dataset.observations) <= MIXED_UP_TO)
+    return Told(run, dataset, analysis, meta, checks, earlier)
 
 
 def _nothing(experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:  # noqa: ARG001

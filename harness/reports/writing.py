@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.errors import ConfigurationError
+from harness.instrument import OwnChecks
 from harness.records import write_whole
 from harness.reports.told import Publications, Selection, select
 
@@ -21,18 +22,19 @@ def write_report(
     published: Publications | None = None,
     format: str | None = None,
     compress: bool | None = None,
+    own: OwnChecks | None = None,
 ) -> Selection:
     """Write the report of the runs in ``paths`` (record files and folders of them) to ``out``; what it tells about.
 
     ``runs`` are ids; without them it is the newest run of each experiment, and a rehearsal only where there is nothing
     else. ``published`` has what is known of the same experiments from elsewhere. ``compress`` packs the transcripts of
-    the page: ``None`` does so when they are large.
+    the page: ``None`` does so when they are large. ``own`` are checks of the experiments' own.
 
     Raises `HarnessError` for files that cannot be read or written and `ConfigurationError` for an unknown run or a file
     name that no report has.
     """
     form = format_of(out, format)
-    selection = select(paths, runs, published)
+    selection = select(paths, runs, published, own)
     write_whole(out, _rendered(selection, form, compress))
     return selection
 
