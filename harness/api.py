@@ -74,7 +74,8 @@ def run(
 
     ``count`` overrides the mode's repetitions; ``concurrency`` is the number of model calls in flight, ``None`` for no
     limit. ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens`` are what this call may spend; stopped by them,
-    ``exit_code`` is 6, and the same call again goes on. The rest is as in pytest's options of the same names.
+    ``exit_code`` is 6, and the same call again goes on. ``judge_model`` scores in place of ``model``, and
+    ``exploratory`` goes beyond a locked plan. The rest is as in pytest's options of the same names.
 
     Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
     """

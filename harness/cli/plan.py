@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -308,8 +309,10 @@ def _has_calls(results_dir: Path, experiment: str, run_id: str) -> bool:
     from harness.records import files_of_run, read
 
     journal = results_dir / "journal" / f"{run_id}.sqlite"
-    if journal.exists() and JournalFile(journal).trials:
-        return True
+    if journal.exists():
+        with contextlib.closing(JournalFile(journal)) as file:
+            if file.trials:
+                return True
     return any(
         sum(((record.get("usage") or {}).get("calls") or {}).values())
         for path in files_of_run(results_dir, experiment, run_id)

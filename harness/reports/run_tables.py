@@ -305,6 +305,8 @@ def _origins(told: Told) -> Iterator[tuple[str, str]]:
     yield "code", f"{line.get('git_commit') or 'no commit'}{_dirt(line.get('git_dirty'))}"
     yield "harness, Python", f"{_set(line.get('harness_version'))}, {_set(line.get('python_version'))}"
     yield "engine, provider, model", ", ".join(_set(line.get(key)) for key in ("engine", "provider", "model"))
+    judge = ", ".join(_set(line.get(key)) for key in ("judge_provider", "judge_model"))
+    yield "judge", judge if line.get("judge_model") else "the model that plays"
     yield "answered by", _answering(told.meta["usage"]["models"])
     yield "endpoint", str(line.get("base_url") or "the provider's own")
     yield "temperature, seed, mode", ", ".join(_set(line.get(key)) for key in ("temperature", "seed", "mode"))

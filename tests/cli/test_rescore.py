@@ -131,7 +131,9 @@ def test_what_was_cut_off_goes_on_and_nothing_is_paid_twice(
     assert said.code == 0 and "4 of 4 chosen" in said.out
     assert len(judge.calls) == 8 - 3
     judge.forget()
+    before = results(lab)
     assert command(*WORDS, "--share=1").code == 0 and not judge.calls
+    assert results(lab) == before, "what is on record is not written again"
 
 
 def test_the_budget_holds(lab: Lab, judge: Watched, command: Command) -> None:
