@@ -268,5 +268,8 @@
   fill(picks[0], index.runs.map((run, place) => [place, `${run.experiment}, ${run.run}${run.rehearsal ? " (rehearsal)" : ""}`]));
   refill(0);
   byId("reader").hidden = false;
-  show().finally(() => (document.documentElement.dataset.ready = "yes"));
+  show().finally(() => {
+    performance.mark("ready");
+    document.documentElement.dataset.ready = "yes";
+  });
 })();
