@@ -14,6 +14,8 @@ from harness.records.design import Design
 from harness.records.merge import FiledRun, artifact_name, runs_in_files
 from harness.records.reader import Outcome
 
+_Samples = Mapping[tuple[str, str | None], Mapping[str, Any]]
+
 
 def datasets(paths: Iterable[Path]) -> list[Dataset]:
     """One dataset per run in the record files ``paths``, oldest run first; trials that did not finish are missing.
@@ -39,25 +41,21 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
 def observations(experiment: str, outcomes: Mapping[str, Outcome], design: Design) -> Iterator[Observation]:
     """Every expected value, in the artifact's order: group, metric, panel, proposal, rep, person."""
     for group in design.groups:
-        trials = list(design.trials(experiment, group))
+        played = [(trial, *_played(outcomes.get(trial.id))) for trial in design.trials(experiment, group)]
         for metric in design.metrics:
-            for trial in trials:
-                outcome = outcomes.get(trial.id)
-                record = outcome.accepted if outcome else None
-                samples = {} if record is None else _samples(record, metric)
+            for trial, record, samples in played:
                 for person in design.expected(trial.panel, metric):
-                    value, reason = _value(record, samples.get(person))
+                    value, reason = _value(record, samples.get((metric, person)))
                     yield Observation(
                         metric, group, trial.cell.rep, trial.panel, trial.proposal, person, value, reason
                     )
 
 
-def _samples(record: Mapping[str, Any], metric: str) -> dict[str | None, Mapping[str, Any]]:
-    found: dict[str | None, Mapping[str, Any]] = {}
-    for sample in record.get("samples") or ():
-        if sample["metric"] == metric:
-            found.setdefault(sample.get("person"), sample)
-    return found
+def _played(outcome: Outcome | None) -> tuple[Mapping[str, Any] | None, _Samples]:
+    """A trial's accepted record, and its samples by metric and person, the first of each."""
+    record = outcome.accepted if outcome else None
+    samples = () if record is None else record.get("samples") or ()
+    return record, {(one["metric"], one.get("person")): one for one in reversed(samples)}
 
 
 def _value(
