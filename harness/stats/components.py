@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -109,8 +110,7 @@ def _reciprocal_reps(found: Layout) -> float:
 
 def _sizes(kept: Sequence[Observation]) -> list[int]:
     """Scores of each trial."""
-    trials = [one.trial for one in kept]
-    return [trials.count(trial) for trial in dict.fromkeys(trials)]
+    return list(Counter(one.trial for one in kept).values())
 
 
 def _panels(found: Sequence[Observation]) -> list[int]:

@@ -15,6 +15,8 @@ from harness.stats.student import answered
 METHOD = "REML, trial and persona random, block fixed"
 _BOUNDARY = 1e-6
 """A component below this share of the residual variance lies on the boundary."""
+MOST_SCORES = 1200
+"""Beyond, statsmodels takes minutes: its time grows with more than the square of the scores."""
 _OPTIMISER = "powell"
 """statsmodels' own choice, by gradients, stops short of the optimum near a boundary, and may call that converged."""
 
@@ -47,6 +49,8 @@ def _unfit(kept: Sequence[Observation], df: int) -> str | None:
         return "an arm has no scores"
     if any(one.person is None for one in kept):
         return "one score per trial: trial and residual cannot be told apart"
+    if len(kept) > MOST_SCORES:
+        return f"not fitted to more than {MOST_SCORES:,} scores; there are {len(kept):,}"
     if df < 1:
         return "needs more trials than blocks + 1"
     if len({(one.group, one.value) for one in kept}) == 2:

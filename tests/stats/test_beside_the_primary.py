@@ -90,6 +90,7 @@ def test_a_fit_that_does_not_converge_is_no_answer(monkeypatch: pytest.MonkeyPat
     [
         ({arm: np.full((4, 3, 2, 5), 7.0) for arm in ARMS}, True, "every score of an arm is the same"),
         ({arm: np.zeros((4, 3, 2)) for arm in ARMS}, False, "one score per trial"),
+        (drawn(shape=(6, 6, 6, 3)), True, "not fitted to more than 1,200 scores; there are 1,296"),
         (
             {"Control": np.ones((4, 3, 2, 5)), "Treatment": np.full((4, 3, 2, 5), np.nan)},
             True,

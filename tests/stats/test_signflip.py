@@ -19,6 +19,11 @@ def test_by_hand() -> None:
     assert sign_flip([1, 2, -3]).p == 1.0
 
 
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=8).filter(any))
+def test_sums_that_are_equal_but_for_rounding_tie(whole: list[int]) -> None:
+    assert sign_flip([one / 10 for one in whole]).p == sign_flip(whole).p
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_scipys_exact_permutation_test(seed: int) -> None:
     data = np.random.default_rng(seed).normal(0.3, 1, 9)
