@@ -106,7 +106,7 @@ def test_no_one_takes_the_new_scores_for_trials(lab: Lab, judge: Watched, comman
     command(*WORDS)
     assert files_of_run(lab.results, "small", run_id) == files
     everything = sorted(lab.results.rglob("*.jsonl"))
-    assert len(everything) == len(files) + 1
+    assert len(everything) == len(files) + 2, "the new scores, and the looks at results"
     (run,) = runs_in_files(everything)
     assert len(run.outcomes) == 4 and not any(file.problems for file in run.files)
     assert command("merge", *map(str, everything)).code == 0
