@@ -45,6 +45,14 @@ def test_the_rules(new: float, original: float, verdict: str, why: str) -> None:
     assert why in found.reason
 
 
+@pytest.mark.parametrize(("effect", "verdict"), [(0.48, "inconclusive"), (0.0, "consistent")])
+def test_where_the_original_shows_no_effect_the_new_one_is_weighed_alone(effect: float, verdict: str) -> None:
+    """Original 0.33 ± 0.38: D = 0.15 ± 0.32 lies inside ±0.5, D = −0.33 ± 0.32 does not; neither decides."""
+    found = consistency(made(effect, 0.1, 1), made(0.33, 0.6, 2))[0]
+    assert found.original.p is not None and found.original.p > 0.05
+    assert found.verdict == verdict
+
+
 def test_opposite_signs_within_the_margin_are_not_consistent() -> None:
     found = consistency(made(-0.06, 0.03, 1), made(0.06, 0.03, 2))[0]
     assert found.verdict == "inconclusive" and "signs differ" in found.reason
