@@ -187,7 +187,10 @@ def test_a_trial_shows_what_was_corrected_and_where_an_intervention_fired(driver
         "return [...document.querySelectorAll('#trial .event')].map(e => e.classList[1])"
     )
     assert kinds[:3] == ["heard", "corrected", "thought"]
-    hidden = "return [...document.querySelectorAll('#trial .event.thought')].every(e => e.hidden)"
+    hidden = "return [...document.querySelectorAll('#trial .event.thought')].every(e => !e.checkVisibility())"
+    assert "end of turn" in text
+    assert driver.execute_script(hidden.replace("thought", "other"))
+    assert not driver.execute_script(hidden)
     driver.execute_script("document.querySelector('[data-shows=thought]').click()")
     assert driver.execute_script(hidden)
 
