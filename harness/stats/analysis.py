@@ -61,9 +61,7 @@ def _check(dataset: Dataset, primary_metric: str | None, confidence: float) -> N
         raise ConfigurationError(f"Confidence {confidence}: expected a share between 0 and 1, such as 0.95.")
 
 
-def _compared(
-    dataset: Dataset, metric: str, treatment: str, confidence: float, mixed: bool
-) -> Comparison:
+def _compared(dataset: Dataset, metric: str, treatment: str, confidence: float, mixed: bool) -> Comparison:
     control = dataset.groups[0]
     arms = (control, treatment)
     found = layout(dataset, metric, *arms)
@@ -94,7 +92,13 @@ def secondary(
         within_blocks(found, confidence),
         *(
             method(dataset, metric, control, treatment, confidence)
-            for method in (*[reml] * mixed, cluster_robust, paired_by_person, welch_on_persons, welch_on_scores)
+            for method in (
+                *[reml] * mixed,
+                cluster_robust,
+                paired_by_person,
+                welch_on_persons,
+                welch_on_scores,
+            )
         ),
     )
 
