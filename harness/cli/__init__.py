@@ -10,6 +10,7 @@ from harness.cli import power as power
 from harness.cli import report as report
 from harness.cli import rescore as rescore
 from harness.cli import table1 as table1
+from harness.cli import variants as variants
 from harness.cli.app import main
 
 __all__ = ["main"]

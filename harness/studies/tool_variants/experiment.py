@@ -22,15 +22,18 @@ from harness.model import (
     TrialResult,
 )
 from harness.studies.tool_variants.checks import problems
+from harness.studies.tool_variants.decision import RULE
+from harness.studies.tool_variants.examination import examine
 from harness.studies.tool_variants.outcomes import Judged, called, judge
 from harness.studies.tool_variants.prompts import ZERO_PERSONA, system_prompt
+from harness.studies.tool_variants.reading import APPROPRIATE
 from harness.studies.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Scenario
 from harness.studies.tool_variants.variants import VARIANTS, Variant
 
 NAME = "tool_variants"
 TEMPERATURE = 0.2
 MAX_TOKENS = 1024
-APPROPRIATE, TOKENS = "appropriate", "tokens"
+TOKENS = "tokens"
 
 _SCENARIOS = {scenario.id: scenario for scenario in SCENARIOS}
 
@@ -44,7 +47,7 @@ def tool_variants(variants: Mapping[str, Variant] = VARIANTS) -> Experiment:
         metrics=(Measure(APPROPRIATE), Measure(TOKENS)),
         modes={"full": Mode(reps=3, steps=1), "fast": Mode(reps=1, steps=1)},
         protocol="scenario",
-        settings={"fixed_timestamp": FIXED_TIMESTAMP, "zero_persona": ZERO_PERSONA},
+        settings={"fixed_timestamp": FIXED_TIMESTAMP, "zero_persona": ZERO_PERSONA, "decision": RULE},
         temperature=TEMPERATURE,
         play=Play(
             play,
@@ -52,6 +55,7 @@ def tool_variants(variants: Mapping[str, Variant] = VARIANTS) -> Experiment:
             record_type="scenario_result",
             case_per_trial=True,
             check=check,
+            examine=examine,
         ),
     )
 
@@ -90,12 +94,14 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
     calls = called(reply.tool_calls)
     now = datetime.fromisoformat(plan.settings["fixed_timestamp"])
     judged = judge(variant, scenario, reply.text, calls, now)
+    appropriate = judged.outcome in scenario.accept
     samples = (
-        Sample(APPROPRIATE, float(judged.outcome in scenario.accept), justification=judged.why or None),
+        Sample(APPROPRIATE, float(appropriate), justification=judged.why or None),
         Sample(TOKENS, float(reply.tokens_in + reply.tokens_out)),
     )
     spoken = tuple(_transcript(plan.proposal["prompt"], reply.text, calls))
-    return TrialResult(plan.trial, samples, spoken, details=_details(plan, reply, calls, judged))
+    details = {**_details(plan, reply, calls, judged), "appropriate": appropriate}
+    return TrialResult(plan.trial, samples, spoken, details=details)
 
 
 def _transcript(prompt: str, text: str, calls: list[dict[str, Any]]) -> Iterator[Event]:

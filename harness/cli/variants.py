@@ -1,0 +1,76 @@
+"""``harness variants``: which tool variant is to be taken? The answer of the study of tool variants."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.analyse import Format, writer
+from harness.cli.app import app
+from harness.cli.looking import note_looks
+from harness.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from harness.records import FiledRun
+
+NAME = "tool_variants"
+
+
+@app.command()
+def variants(
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of results or JSONL files.", show_default="results")
+    ] = None,
+    run: Annotated[
+        list[str] | None, typer.Option(help="This run; may be repeated. Default: the newest.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
+    format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
+) -> None:
+    """Decide between tool variants: ADOPT, REJECT or REVISIT, scenario by scenario, by the rule in the records."""
+    from harness.instrument import examine
+    from harness.studies.tool_variants.analysis import analyse
+    from harness.studies.tool_variants.examination import examine as own
+    from harness.studies.tool_variants.reading import played
+    from harness.studies.tool_variants.telling import answer_json, answer_parts
+
+    paths = results or [Path("results")]
+    found = _runs(paths, run or [])
+    answers = [analyse(played(one), examine(one, own=own)) for one in found]
+    note_looks(paths, "variants", {one.run_id for one in found})
+    if as_json:
+        content = [answer_json(one) for one in answers]
+        typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+        return
+    typer.echo("\n".join(writer(format)(answer_parts(one)) for one in answers), nl=False)
+
+
+def _runs(paths: list[Path], ids: list[str]) -> list[FiledRun]:
+    """The runs of ``ids``, else the newest: a part, or a rehearsal, only where there is nothing else."""
+    from harness.instrument import Examiner
+    from harness.records import runs_in_files
+    from harness.reports.told import record_files
+
+    for path in paths:
+        if not path.exists():
+            raise ConfigurationError(f"{path}: no such file or folder; expected results of a run.")
+    runs = [one for one in runs_in_files(record_files(paths), keep=Examiner().keep) if one.experiment == NAME]
+    where = ", ".join(map(str, paths))
+    if not runs:
+        raise ConfigurationError(
+            f"No records of {NAME} in {where}; expected those of pytest -m experiment -k {NAME}."
+        )
+    known = {one.run_id for one in runs}
+    problems = [
+        f"Run {name!r}: no records in {where}; expected one of {', '.join(sorted(known))}."
+        for name in ids
+        if name not in known
+    ]
+    if problems:
+        raise ConfigurationError(*problems)
+    if ids:
+        return [one for one in runs if one.run_id in ids]
+    return [max(runs, key=lambda one: (not one.rehearsal, one.design.only is None, one.run_id))]

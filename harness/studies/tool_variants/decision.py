@@ -1,0 +1,93 @@
+"""What is decided on a comparison, by a rule that stands in the run's records from its beginning."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from harness.stats.results import Estimate
+
+CEILING = 0.95
+"""Share of appropriate turns from which a category, or a run, cannot tell two variants apart."""
+RULE: Mapping[str, Any] = {
+    "measure": "appropriate",
+    "unit": "scenarios",
+    "test": "exact sign-flip over all scenarios, two-sided, Holm over variants",
+    "alpha": 0.05,
+    "margin": 0.1,
+    "ceiling": CEILING,
+    "tie": "95 % interval within the margin: the simpler variant (fewer tools, then shorter schemas)",
+}
+"""ADOPT a variant that is better by ``margin`` at ``alpha``, REJECT one that is worse so; a tie goes to the simpler,
+all else is to REVISIT. ``margin`` is a difference of shares."""
+
+
+class Choice(StrEnum):
+    """About a later variant. ``REFUSED``: nothing may be decided on such a run."""
+
+    ADOPT = "ADOPT"
+    REJECT = "REJECT"
+    REVISIT = "REVISIT"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A choice and its reasons, one sentence each."""
+
+    choice: Choice
+    because: tuple[str, ...]
+
+
+def simplicity(tools: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """How simple a variant is, the smaller the simpler: its number of tools, then the characters of their schemas."""
+    return len(tools), len(json.dumps(list(tools), sort_keys=True))
+
+
+def decide(
+    variant: str,
+    first: str,
+    test: Estimate,
+    p: float | None,
+    shares: tuple[float | None, float | None],
+    tools: Mapping[str, Sequence[Mapping[str, Any]]],
+    rule: Mapping[str, Any],
+) -> Decision:
+    """What ``rule`` says of ``variant`` against ``first``.
+
+    ``test`` has the mean difference over scenarios and its interval, ``p`` is that of the sign-flip test, adjusted;
+    ``shares`` are of appropriate turns, first and later.
+    """
+    margin, alpha = float(rule["margin"]), float(rule["alpha"])
+    d, limits = test.difference, test.interval
+    if d is None:
+        return Decision(Choice.REVISIT, (test.reason or "there is no difference to decide on",))
+    if p is not None and p < alpha and abs(d) >= margin:
+        better = "better" if d > 0 else "worse"
+        reason = f"{variant} is {better} by {abs(d):.2f}, at least {margin:g}, with p = {p:.3g} < {alpha:g}"
+        return Decision(Choice.ADOPT if d > 0 else Choice.REJECT, (reason,))
+    ceiling = float(rule["ceiling"])
+    if all(share is not None and share >= ceiling for share in shares):
+        reason = (
+            f"both are appropriate in {ceiling:.0%} of turns or more: the scenarios cannot tell them apart"
+        )
+        return Decision(Choice.REVISIT, (reason,))
+    if (limits is not None and -margin < limits.low and limits.high < margin) or (limits is None and d == 0):
+        return _tie(variant, first, tools)
+    shown = "no interval" if limits is None else f"95 % interval {limits.low:+.2f} to {limits.high:+.2f}"
+    known = "not defined" if p is None else f"{p:.3g}"
+    reason = f"neither a difference of {margin:g} nor a tie is shown: {d:+.2f}, {shown}, p {known}"
+    return Decision(Choice.REVISIT, (reason,))
+
+
+def _tie(variant: str, first: str, tools: Mapping[str, Sequence[Mapping[str, Any]]]) -> Decision:
+    later, earlier = simplicity(tools[variant]), simplicity(tools[first])
+    simpler = variant if later < earlier else first
+    reason = (
+        f"a tie, which goes to the simpler, {simpler}: {variant} has {later[0]} tools of {later[1]:,} characters, "
+        f"{first} {earlier[0]} of {earlier[1]:,}"
+    )
+    return Decision(Choice.ADOPT if simpler == variant else Choice.REJECT, (reason,))
