@@ -64,6 +64,7 @@ def run(
     resume: str | None = None,
     results_dir: Path | str = "results",
     out: Path | str | None = None,
+    report: Path | str | None = None,
     reruns: int = 0,
     fresh: bool = False,
     exploratory: bool = False,
@@ -101,6 +102,7 @@ def run(
         "--notebooks": notebooks,
         "--resume": resume,
         "--out": out,
+        "--report": report,
         "--reruns": reruns or None,
     }
     options += [f"{name}={value}" for name, value in named.items() if value is not None]

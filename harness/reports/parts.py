@@ -106,4 +106,6 @@ def _escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
-_MARKUP = re.compile(r"[\\|*`\[\]]|<(?![.=\d\s])")
+_MARKUP = re.compile(
+    r"[\\|*`\[\]~]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)|^[#+>-](?=[\s#])|:(?=//)|(?<=www)\.|<(?![.=\d\s])"
+)

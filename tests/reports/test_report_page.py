@@ -17,6 +17,7 @@ import pytest
 from harness.errors import ConfigurationError, HarnessError
 from harness.reports import Published, Selection, select, write_report
 from harness.reports.page import html
+from harness.reports.parts import as_markdown
 from harness.reports.transcripts import escaped, transcripts
 from tests.support import records
 from tests.support.reports import BOUNDARY, DESIGN, HOSTILE, told_trial, write_run
@@ -216,6 +217,22 @@ def test_markdown_takes_no_markup_from_texts(tmp_path: Path) -> None:
     assert "<script" not in row.replace("\\<", "")
     assert not re.search(r"(?<!\\)[`\[\]*]", row)
     assert len(re.findall(r"(?<!\\)\|", row)) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ideas_qty", "ideas_qty"),
+        ("_stressed_ ~struck~", "\\_stressed\\_ \\~struck\\~"),
+        ("# no heading", "\\# no heading"),
+        ("- no item", "\\- no item"),
+        ("&lt;b&gt; R&D", "\\&lt;b\\&gt; R&D"),
+        ("http://e.invalid www.e.invalid", "http\\://e.invalid www\\.e.invalid"),
+        ("<.001, +0.47, −0.11", "<.001, +0.47, −0.11"),
+    ],
+)
+def test_markdown_escapes_what_would_be_markup_and_no_more(text: str, expected: str) -> None:
+    assert as_markdown([text]) == f"{expected}\n"
 
 
 def test_the_newest_run_of_each_experiment_is_told_and_a_real_one_before_rehearsals(tmp_path: Path) -> None:
