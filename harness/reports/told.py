@@ -104,8 +104,7 @@ def select(
 
     ``paths`` are record files and folders of them; ``own`` are checks of the experiments' own.
 
-    Raises `HarnessError` when there are no files or one cannot be read,
-    and `ConfigurationError` for an unknown id.
+    Raises `HarnessError` when there are no files or one cannot be read, and `ConfigurationError` for an unknown id.
     """
     runs = runs_in_files(record_files(paths), keep=Examiner().keep)
     chosen = _named(runs, run_ids) if run_ids else _newest(runs)
