@@ -10,6 +10,7 @@ import openai
 
 from harness.errors import ModelCallError
 from harness.llm.calls import Reply, Request, Vectors
+from harness.llm.providers.contents import flattened
 from harness.llm.providers.failures import GARBAGE, Failures, body_of, code_of, message_of
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class OpenAICompatible:
         message, reason = choice.message, choice.finish_reason or "stop"
         calls = message.tool_calls or []
         return Reply(
-            message.content or message.refusal or "",
+            flattened(message.content) or message.refusal or "",
             model=completion.model or "",
             finish_reason=reason,
             tool_calls=[call.model_dump(exclude_none=True) for call in calls],
