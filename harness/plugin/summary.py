@@ -11,6 +11,7 @@ from harness.instrument import check_lines
 from harness.plugin.progress import duration, thousands
 from harness.plugin.state import State
 from harness.reports.answer import answer_lines
+from harness.reports.arms import own_settings
 from harness.reports.planned import plan_lines
 
 REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
@@ -38,7 +39,8 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         return
     if meta["rehearsal"]:
         yield REHEARSAL
-    yield from (f"{group}: {arm(first_line)}" for group, first_line in meta["groups"].items() if first_line)
+    arms = {group: arm(first_line) for group, first_line in meta["groups"].items() if first_line}
+    yield from (f"{group}: {text}" for group, text in arms.items() if text)
     yield from plan_lines(meta)
     yield from table(meta["summary"])
     if "analysis" in meta:
@@ -60,7 +62,10 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
 
 
 def arm(metadata: Mapping[str, Any]) -> str:
-    """What an arm has, from the first line of one of its files."""
+    """What an arm has, from the first line of one of its files; empty where there is nothing to say."""
+    own = own_settings(metadata)
+    if own is not None:
+        return own
     correction, interventions = metadata["correction"], metadata["interventions"]
     quality = "correction off"
     if correction["enabled"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.reports.arms import own_settings
 from harness.reports.numbers import counted
 from harness.reports.told import Told
 
@@ -15,6 +16,9 @@ def arm(line: Mapping[str, Any]) -> str:
     >>> arm({"correction": {"enabled": True, "quality_threshold": 5, "max_attempts": 2}, "interventions": []})
     'correction below 5, up to 2 times; no intervention'
     """
+    own = own_settings(line)
+    if own is not None:
+        return own or "nothing of its own"
     correction, interventions = line.get("correction") or {}, line.get("interventions") or ()
     quality = "no correction"
     if correction.get("enabled"):

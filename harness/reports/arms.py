@@ -1,0 +1,33 @@
+"""What tells the arms apart of an experiment that plays its trials itself, in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+OWN_ENGINE = "own"
+"""The engine that first lines name where there is none of personas, so no correction and no intervention either."""
+SHORT = 40
+"""Characters of a setting that is shown."""
+
+
+def own_settings(line: Mapping[str, Any]) -> str | None:
+    """An arm's own settings from the first line of one of its files; ``None`` for an arm of personas.
+
+    Short values as they are, lists by their length; what repeats the arm's name is left out.
+
+    >>> own_settings({"engine": "own", "group": "a", "group_settings": {"own": {"tone": "dry", "tools": [1, 2]}}})
+    'tone dry, 2 tools'
+    """
+    if line.get("engine") != OWN_ENGINE:
+        return None
+    own = (line.get("group_settings") or {}).get("own") or {}
+    return ", ".join(_named(own, str(line.get("group"))))
+
+
+def _named(own: Mapping[str, Any], group: str) -> Iterator[str]:
+    for name, value in own.items():
+        if isinstance(value, list | tuple):
+            yield f"{len(value)} {name}"
+        elif isinstance(value, str | int | float) and len(str(value)) <= SHORT and str(value) != group:
+            yield f"{name} {value}"

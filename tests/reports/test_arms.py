@@ -1,0 +1,33 @@
+"""What is said of an arm: of personas their correction and interventions, of an own play its own settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.plugin.summary import arm
+from harness.reports import asked
+from harness.reports.arms import own_settings
+
+OWN = {"engine": "own", "group": "applike", "correction": {"enabled": False}, "interventions": []}
+
+
+@pytest.mark.parametrize(
+    ("own", "text"),
+    [
+        ({"variant": "applike", "tools": [{}, {}, {}], "tools_sha256": "ab" * 32}, "3 tools"),
+        ({"tone": "dry", "depth": 2}, "tone dry, depth 2"),
+        ({"variant": "applike"}, ""),
+        ({}, ""),
+    ],
+)
+def test_an_own_plays_arm(own: dict[str, object], text: str) -> None:
+    line = {**OWN, "group_settings": {"own": own}}
+    assert own_settings(line) == arm(line) == text
+    assert asked.arm(line) == (text or "nothing of its own")
+
+
+def test_an_arm_of_personas_is_told_as_ever() -> None:
+    line = {**OWN, "engine": "embedded"}
+    assert own_settings(line) is None
+    assert arm(line) == "correction off; no intervention"
+    assert asked.arm(line) == "no correction; no intervention"
