@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.instrument.subject import Record, Subject, mean
 from harness.model import Check, Level
+from harness.stats.student import p_value
 
 LEAN, APART = 0.3, 0.9
 """|P(control's trial is over before the other's begins) − P(the reverse)|: a medium one, and arms in blocks."""
@@ -110,14 +111,20 @@ def _correlation(course: Sequence[_Point]) -> tuple[float, float] | None:
     df = len(course) - len({*blocks}) - 1
     if len(course) < FEWEST or df < FEWEST_DF:
         return None
-    from scipy import stats
-
-    begins, scores = (_centred(stats.rankdata([point[side] for point in course]), blocks) for side in (1, 2))
+    begins, scores = (_centred(_ranks([point[side] for point in course]), blocks) for side in (1, 2))
     if not any(begins) or not any(scores):
         return None
     rho = max(-1.0, min(1.0, correlation(begins, scores)))
     t = rho * sqrt(df / (1 - rho**2)) if abs(rho) < 1 else inf
-    return rho, float(2 * stats.t.sf(abs(t), df))
+    return rho, p_value(t, df)
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """From 1; equal values share the mean of their ranks."""
+    order = sorted(values)
+    first = {value: place for place, value in reversed(list(enumerate(order)))}
+    last = {value: place for place, value in enumerate(order)}
+    return [(first[value] + last[value]) / 2 + 1 for value in values]
 
 
 def _centred(ranks: Iterable[float], blocks: Sequence[tuple[int, int]]) -> list[float]:
