@@ -43,6 +43,26 @@ SHOWN_PARAMETERS = (
 """What observers are told of a request's extras. Named one by one, so that nothing secret is among them."""
 
 
+SHORT = 40
+"""Characters up to which an arm's setting, or a field of what its case is about, is shown with the case."""
+
+
+def short(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers and short texts among ``settings``."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if isinstance(value, int | float) or (isinstance(value, str) and len(value) <= SHORT)
+    }
+
+
+def _about(entry: Entry) -> dict[str, Any]:
+    """The short fields of the proposal that the case is about."""
+    proposals = entry.first_line["script"]["words"]["proposals"]
+    fields = next((one for one in proposals if one.get("id") == entry.label), {})
+    return {key: value for key, value in short(fields).items() if key != "id"}
+
+
 class Emitter:
     """What a session tells its observers, from any thread. Implements the gateway's `CallObserver`."""
 
@@ -80,8 +100,10 @@ class Emitter:
             about = {name: entry.first_line[name] for name in ("engine", "mode", "correction")}
             names = [one["name"] for one in entry.first_line["interventions"]]
             facts = {**self._facts, **about, "interventions": names}
-            facts |= {"case": entry.label} if entry.label else {}
-            self._observers.handle(CaseStarted(case, self._now(), cell, run_id, attempt, entry.trials, facts))
+            facts |= {**_about(entry), "case": entry.label} if entry.label else {}
+            labels = short(entry.group_settings.get("own") or {})
+            started = CaseStarted(case, self._now(), cell, run_id, attempt, entry.trials, facts, labels)
+            self._observers.handle(started)
         return case
 
     def case_ended(self, case: str, outcome: CellOutcome) -> None:

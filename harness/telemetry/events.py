@@ -31,7 +31,8 @@ class CaseStarted:
     """A cell's trials were started.
 
     ``case`` is unique in the session. ``attempt`` counts from 1; a rerun of the cell is its next attempt.
-    ``trials`` is how many there are in all, the earlier ones included.
+    ``trials`` is how many there are in all, the earlier ones included. ``labels`` are the arm's own short settings,
+    by which cases are told apart beside the cell.
     """
 
     case: str
@@ -41,6 +42,7 @@ class CaseStarted:
     attempt: int = 1
     trials: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def variable(environ: Mapping[str, str], *names: str) -> str:
 class _Case:
     run: RunTree
     rep: int
+    labels: Mapping[str, Any] = field(default_factory=dict)
     trials: dict[str, RunTree] = field(default_factory=dict)
 
 
@@ -103,6 +104,7 @@ class LangSmithObserver:
 
         cell = event.cell
         identity = {"experiment": cell.experiment, "group": cell.group, "rep": cell.rep}
+        which = {"run_id": event.run_id, "attempt": event.attempt}
         run = RunTree(
             name=str(cell),
             run_type="chain",
@@ -111,9 +113,9 @@ class LangSmithObserver:
             project_name=self._project,
             ls_client=self._client,
             tags=[cell.experiment, cell.group],
-            extra={"metadata": {**event.facts, **identity, "run_id": event.run_id, "attempt": event.attempt}},
+            extra={"metadata": {**event.facts, **event.labels, **identity, **which}},
         )
-        self._cases[event.case] = _Case(run, cell.rep)
+        self._cases[event.case] = _Case(run, cell.rep, event.labels)
         self._created.append(run)
 
     def _case_ended(self, event: CaseEnded) -> None:
@@ -129,6 +131,7 @@ class LangSmithObserver:
         self._feedback += [
             {"key": key, "score": score, **common} for key, score in {"rep": case.rep, **event.scores}.items()
         ]
+        self._feedback += [{"key": key, "value": value, **common} for key, value in case.labels.items()]
 
     def _trial_started(self, event: TrialStarted) -> None:
         case = self._cases.get(event.case)

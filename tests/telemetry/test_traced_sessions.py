@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import ModelCallError
 from harness.telemetry import from_environment
+from tests.plugin.test_own_play import OWN
 from tests.support import happenings
 from tests.support.recorder import Recorder, recording
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
@@ -199,3 +200,17 @@ def test_only_a_session_with_variables_loads_an_sdk(lab: Lab) -> None:
     process = lab.start("-q", "-s")
     output, _ = process.communicate(timeout=60)
     assert "SDKS []" in output
+
+
+def test_a_case_of_an_own_play_has_its_arm_and_what_it_is_about(lab: Lab, recorder: Recorder) -> None:
+    lab.write(OWN.replace('"prompt": kind}', '"prompt": kind * 20, "category": kind}'))
+    assert lab.run().ret == 0
+    cases = [run["extra"]["metadata"] for run in recorder.runs().values() if "parent_run_id" not in run]
+    found = sorted((one["tone"], one["category"], one["case"], one["rep"]) for one in cases)
+    assert found == [
+        (tone, kind, f"{kind}:one", 1) for tone in ("plainly", "rudely") for kind in ("map", "poem", "sum")
+    ]
+    assert all(one["run_id"] and "prompt" not in one for one in cases)
+    feedback = Counter((one["key"], one.get("value") or one.get("score")) for one in recorder.feedback())
+    assert feedback["tone", "plainly"] == feedback["tone", "rudely"] == 3
+    assert feedback["rep", 1] == 6
