@@ -68,6 +68,18 @@ class RefusedError(ModelCallError):
     """The model, or its provider's filter, declined to answer. An outcome of the sample: it is not asked again."""
 
 
+class UnacceptableReplyError(ModelCallError):
+    """Replies came, as many as allowed, and none was acceptable. ``reason`` is what was wrong with the last one."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(message, retry_after=0.0)
+
+
+class StoppedError(ModelCallError):
+    """The session sends nothing more. No outcome of a sample: who goes on after failed calls lets this one pass."""
+
+
 class RejectedError(ModelCallError):
     """Whoever asked rejected every reply to a question, as many as one try of the trial may have.
 

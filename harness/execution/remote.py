@@ -135,8 +135,10 @@ class _Visitor:
         self._trials[number] = client
         return number, client.token, client.base_url
 
-    async def ask(self, trial: int, request: Request, site: Site, asks: int | None) -> Reply:
-        return await self._trials[trial].ask(request, site, asks=asks)
+    async def ask(
+        self, trial: int, request: Request, site: Site, asks: int | None, replies: int | None
+    ) -> Reply:
+        return await self._trials[trial].ask(request, site, asks=asks, replies=replies)
 
     async def embed(self, trial: int, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         return await self._trials[trial].embed(texts, model)
@@ -281,8 +283,10 @@ class RemoteTrial:
         self.number, self.token, self.base_url = number, token, base_url
         self._desk = desk
 
-    async def ask(self, request: Request, site: Site, *, asks: int | None = None) -> Reply:
-        reply: Reply = await self._desk.call("ask", self.number, request, site, asks)
+    async def ask(
+        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+    ) -> Reply:
+        reply: Reply = await self._desk.call("ask", self.number, request, site, asks, replies)
         return reply
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:

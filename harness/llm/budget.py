@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.errors import ConfigurationError, ModelCallError
+from harness.errors import ConfigurationError, ModelCallError, StoppedError
 from harness.llm.calls import Reply, Request
 
 COMPLETION_BOUND = 16_384
@@ -150,7 +150,7 @@ class Budget:
     def _refuse(self, worst: Amount) -> None:
         """Raise unless waiting for the calls in flight can help."""
         if self._halted:
-            raise ModelCallError("the run was stopped: this call was not sent.")
+            raise StoppedError("the run was stopped: this call was not sent.")
         name = self._exceeded(self.spent + worst)
         if name is not None:
             raise BudgetExhaustedError(self._exhausted(name, worst))

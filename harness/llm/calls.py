@@ -105,11 +105,14 @@ class ModelClient(Protocol):
     def base_url(self) -> str:
         """The HTTP face's address, ending in ``/v1``."""
 
-    async def ask(self, request: Request, site: Site, *, asks: int | None = None) -> Reply:
+    async def ask(
+        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+    ) -> Reply:
         """Send ``request`` and return an acceptable reply: complete, not empty, valid for its response format.
 
-        Raises `ModelCallError` when none came after the attempts allowed, and `RejectedError` when ``asks`` replies to
-        this question were rejected in this try of the trial, those of a session that was cut off included.
+        Raises `ModelCallError` when none came after the attempts allowed, `UnacceptableReplyError` when ``replies``
+        came and were of no use (``None``: as many as the session allows), and `RejectedError` when ``asks`` replies
+        to this question were rejected in this try of the trial, those of a session that was cut off included.
         """
 
     def reject(self, reply: Reply, reason: str) -> None:

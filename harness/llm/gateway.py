@@ -12,7 +12,13 @@ from dataclasses import dataclass, replace
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError, ModelCallError, RefusedError, RejectedError
+from harness.errors import (
+    HarnessError,
+    ModelCallError,
+    RefusedError,
+    RejectedError,
+    UnacceptableReplyError,
+)
 from harness.llm.acceptance import UnacceptableError, accept, expectation
 from harness.llm.budget import Budget
 from harness.llm.calls import Provider, Reply, Request, Site, Vectors
@@ -153,7 +159,14 @@ class Gateway:
         """Who answers calls of ``kind``."""
         return self.judge if self.judge is not None and kind in OUTCOME_KINDS else self.provider
 
-    async def ask(self, client: TrialClient, request: Request, site: Site, asks: int | None = None) -> Reply:
+    async def ask(
+        self,
+        client: TrialClient,
+        request: Request,
+        site: Site,
+        asks: int | None = None,
+        replies: int | None = None,
+    ) -> Reply:
         """What `TrialClient.ask` does."""
         provider = self.provider_of(site.kind)
         request, body = identified(request, model=provider.model, temperature=self.temperature)
@@ -163,7 +176,7 @@ class Gateway:
             return provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
 
         call = _Call(client, request, body, site, send, lambda reply: accept(reply, request))
-        return await self._ask(call, asks)
+        return await self._ask(call, asks, replies)
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
@@ -186,7 +199,7 @@ class Gateway:
         if self.journal is not None:
             self.journal.reject(client.run_id, client.trial_id, kept, reason)
 
-    async def _ask(self, call: _Call, asks: int | None = None) -> Reply:
+    async def _ask(self, call: _Call, asks: int | None = None, replies: int | None = None) -> Reply:
         """Try until there is an acceptable reply or trying is over. Equal questions are told apart on arrival."""
         question = call.client.samples.claim(call.site, call.request.digest)
         question.asks = asks
@@ -200,7 +213,7 @@ class Gateway:
                     return await self._attempt(call, question)
                 except ModelCallError as error:
                     seconds = self._retry.pause(error, failures[is_reply(error)])
-                    if seconds is None:
+                    if seconds is None or (is_reply(error) and failures[True] + 1 == replies):
                         raise
                     failures[is_reply(error)] += 1
                     call.attempts += 1
@@ -360,10 +373,10 @@ def _judged(call: _Call, reply: Reply) -> tuple[Any, str]:
 
 
 def _unacceptable(call: _Call, kept: Kept) -> ModelCallError:
-    return ModelCallError(
+    return UnacceptableReplyError(
         f"Call {call.site.kind!r} of {call.client.trial_id}: no acceptable reply in {call.attempts + 1} attempts; "
         f"expected {expectation(call.request)}, the last reply was {kept.reason}: {kept.reply.text[:200]!r}.",
-        retry_after=0.0,
+        reason=kept.reason,
     )
 
 

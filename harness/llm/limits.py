@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from harness.errors import ConfigurationError, ModelCallError
+from harness.errors import ConfigurationError, ModelCallError, StoppedError
 from harness.llm.ratelimit_headers import Quota, read_quotas, read_retry_after
 
 WINDOW = 60.0
@@ -128,7 +128,7 @@ class Limits:
     def _wait(self, tokens: int) -> float:
         """Seconds until the call may be sent as things stand; not positive when it may now."""
         if self._halted:
-            raise ModelCallError("the run was stopped: this call was not sent.")
+            raise StoppedError("the run was stopped: this call was not sent.")
         now = self._clock()
         self._forget(now)
         moments = [self._paused_until, self._room_at(tokens)]

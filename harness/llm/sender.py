@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from harness.errors import ConfigurationError, ModelCallError
+from harness.errors import ConfigurationError, ModelCallError, StoppedError
 from harness.llm.budget import Budget, Reservation
 from harness.llm.calls import Reply, Request
 from harness.llm.forecast import Forecast
@@ -130,7 +130,7 @@ class Sender:
         if self._ending is not None:
             raise self._ending.with_traceback(None)
         if self._stopped:
-            raise ModelCallError("the run was stopped: this call was not sent.")
+            raise StoppedError("the run was stopped: this call was not sent.")
 
 
 class Turn:

@@ -24,7 +24,12 @@ class Way(Protocol):
     base_url: str
 
     async def ask(
-        self, client: TrialClient, request: Request, site: Site, asks: int | None = None
+        self,
+        client: TrialClient,
+        request: Request,
+        site: Site,
+        asks: int | None = None,
+        replies: int | None = None,
     ) -> Reply: ...
 
     async def embed(
@@ -64,13 +69,16 @@ class TrialClient:
         """The HTTP face's address, ending in ``/v1``; empty until the gateway's face is started."""
         return self._way.base_url
 
-    async def ask(self, request: Request, site: Site, *, asks: int | None = None) -> Reply:
+    async def ask(
+        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+    ) -> Reply:
         """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped.
 
         `RefusedError` when JSON was asked for and the model declined; in words, `Reply.refusal` says so.
-        `RejectedError` when ``asks`` replies to this question were rejected in this try (``None``: no limit).
+        `RejectedError` when ``asks`` replies to this question were rejected in this try (``None``: no limit), and
+        `UnacceptableReplyError` when ``replies`` came of which none was acceptable (``None``: the policy's number).
         """
-        return await self._way.ask(self, request, site, asks)
+        return await self._way.ask(self, request, site, asks, replies)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`. Their tokens are counted where the provider says how many."""

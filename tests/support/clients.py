@@ -30,7 +30,9 @@ class FakeClient:
         self.rejected: list[tuple[Reply, str]] = []
         self._waiting: list[asyncio.Event] = []
 
-    async def ask(self, request: Request, site: Site, *, asks: int | None = None) -> Reply:
+    async def ask(
+        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+    ) -> Reply:
         self.calls.append((request, site))
         data = self.answer(request, site)
         if self.reverse:
