@@ -41,11 +41,13 @@ def size(told: Told) -> str:
     """How many people, panels, proposals and repetitions: what was planned."""
     design = told.design
     people = len({person for panel in design.panels for person in panel})
-    trials = len(design.panels) * design.proposals * design.reps
+    proposals = counted(design.proposals, "proposal")
+    if design.only is not None:
+        proposals = f"{len(design.only)} of {proposals}, a part,"
+    who = f"{counted(people, 'persona')} in {counted(len(design.panels), 'panel')} × " if people else ""
     return (
-        f"{counted(people, 'persona')} in {counted(len(design.panels), 'panel')} × "
-        f"{counted(design.proposals, 'proposal')} × {counted(design.reps, 'repetition')}: "
-        f"{counted(trials, 'trial')} planned per arm."
+        f"{who}{proposals} × {counted(design.reps, 'repetition')}: "
+        f"{counted(design.trials_per_group, 'trial')} planned per arm."
     )
 
 

@@ -34,6 +34,9 @@ def _run(section: Section) -> Iterator[Part]:
     arms = (f"{group}: {asked.arm(line)}" for group, line in told.arms().items())
     yield Items((*arms, asked.size(told), asked.answered_by(told)))
     yield from _verdict(section.verdict, told.plan())
+    if section.grid:
+        yield from _captioned(section.outcomes, told)
+        yield from _captioned(section.grid.table(), told)
     yield from _tables(told)
 
 

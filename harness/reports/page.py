@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from harness.reports import asked, figures, numbers, run_tables
+from harness.reports import asked, figures, grid, numbers, run_tables
 from harness.reports.told import Selection, Told
 from harness.reports.transcripts import transcripts
 from harness.reports.verdict import Verdict, verdict
@@ -25,11 +25,16 @@ LONG_TEXT = 4_000
 
 @dataclass(frozen=True)
 class Section:
-    """What a template needs of one run. ``id`` is unique in the page."""
+    """What a template needs of one run. ``id`` is unique in the page, ``place`` is the run's among all of them.
+
+    ``grid`` has outcomes scenario by scenario, where the records name them.
+    """
 
     id: str
     told: Told
     verdict: Verdict
+    place: int = 0
+    grid: grid.Grid | None = None
 
     @property
     def asked(self) -> Any:
@@ -39,9 +44,16 @@ class Section:
     def tables(self) -> Any:
         return run_tables
 
+    @property
+    def outcomes(self) -> Any:
+        return self.grid and grid.classes(self.grid)
+
 
 def sections(told: Sequence[Told]) -> list[Section]:
-    return [Section(f"run-{number}", one, verdict(one)) for number, one in enumerate(told, start=1)]
+    return [
+        Section(f"run-{place + 1}", one, verdict(one), place, grid.grid(one))
+        for place, one in enumerate(told)
+    ]
 
 
 def title(selection: Selection) -> str:
@@ -54,7 +66,7 @@ def title(selection: Selection) -> str:
 
 def html(selection: Selection, *, compress: bool | None = None) -> bytes:
     """The page in UTF-8. Equal runs give equal bytes."""
-    style, script = _resource("style.css"), _resource("reader.js")
+    style, script = resource("style.css"), resource("reader.js")
     text: str = (
         environment(autoescape=True)
         .get_template("report.html")
@@ -125,5 +137,6 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """A file of the package's templates, as it is."""
     return files("harness.reports").joinpath("templates", name).read_text("utf-8")

@@ -259,6 +259,14 @@
   byId("previous").addEventListener("click", () => move(-1));
   byId("next").addEventListener("click", () => move(1));
   byId("more").addEventListener("click", () => listMore(true));
+  document.querySelectorAll("a[data-run]").forEach((link) => link.addEventListener("click", (event) => {
+    event.preventDefault();
+    const { run, group, rep, proposal } = link.dataset;
+    const same = (row) => row.group === group && String(row.rep) === rep && String(row.proposal) === proposal;
+    picks[0].value = run;
+    refill(0, { group, rep, row: trials().findIndex(same) });
+    show(true);
+  }));
   document.querySelectorAll("[data-shows]").forEach((box) => box.addEventListener("change", filter));
   byId("search").addEventListener("submit", (event) => {
     event.preventDefault();
