@@ -229,6 +229,10 @@ class Desk:
             self.stop(str(error))
             raise
 
+    def tell_of(self, trial: Trial, note: str) -> None:
+        """Show how far a trial is, by its own account."""
+        self._tally.told(trial, note)
+
     def close_trial(self, client: TrialClient) -> None:
         """Give the trial back, recorded or not. A second time does nothing."""
         trial = self._open.pop(client, None)

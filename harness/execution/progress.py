@@ -16,7 +16,10 @@ WINDOW = 20
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Counts at one moment. ``seconds_left`` is ``None`` until two trials have ended."""
+    """Counts at one moment. ``seconds_left`` is ``None`` until two trials have ended.
+
+    ``note`` is what a trial under way told last, with its name before it.
+    """
 
     cells: int
     cells_done: int
@@ -26,6 +29,7 @@ class Snapshot:
     in_flight: int
     tokens: int
     seconds_left: float | None
+    note: str = ""
 
 
 class Pace:
@@ -59,6 +63,7 @@ class Tally:
         self._done: set[str] = set()
         self._planned: dict[str, int] = {}
         self._ended: set[str] = set()
+        self._notes: dict[str, str] = {}
         self._pace = Pace(clock)
 
     def entered(self, case: str, trials: int, done: Iterable[str]) -> None:
@@ -77,7 +82,13 @@ class Tally:
     def ended(self, trial: Trial) -> None:
         """A try of it was written down."""
         self._ended.add(trial.id)
+        self._notes.pop(trial.id, None)
         self._pace.tick()
+
+    def told(self, trial: Trial, note: str) -> None:
+        """A trial under way says how far it is."""
+        self._notes.pop(trial.id, None)
+        self._notes[trial.id] = f"{trial.cell}: {note}"
 
     def snapshot(self, gateway: Gateway) -> Snapshot:
         """The counts, with the gateway's."""
@@ -91,4 +102,5 @@ class Tally:
             gateway.in_flight,
             gateway.tokens_in + gateway.tokens_out,
             self._pace.seconds_left(trials - done),
+            next(reversed(tuple(self._notes.values())), ""),
         )

@@ -91,7 +91,7 @@ class _Visitor:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         methods = (
             self.enter, self.open_trial, self.ask, self.embed, self.reject, self.record, self.close_trial,
-            self.close_case, self.start_face, self.stop, self.write,
+            self.close_case, self.start_face, self.stop, self.write, self.tell_of,
         )  # fmt: skip
         self._methods: dict[str, Callable[..., Any]] = {method.__name__: method for method in methods}
 
@@ -155,6 +155,9 @@ class _Visitor:
     async def close_case(self, case: str, outcome: CellOutcome) -> None:
         self._cases.pop(case, None)
         self._desk.close_case(case, outcome)
+
+    async def tell_of(self, trial: Trial, note: str) -> None:
+        self._desk.tell_of(trial, note)
 
     async def start_face(self) -> None:
         await self._desk.start_face()
@@ -247,9 +250,13 @@ class RemoteDesk:
         seconds: float,
     ) -> Played:
         # Metrics and interventions may hold functions, and are not written down.
-        bare = replace(plan, metrics=(), interventions=(), play=None)
+        bare = replace(plan, metrics=(), interventions=(), play=None, place=None)
         played: Played = await self.call("record", client.number, bare, outcome, started, seconds)
         return played
+
+    def tell_of(self, trial: Trial, note: str) -> None:
+        """Have it shown where the desk is. On the loop."""
+        self.tell("tell_of", trial, note)
 
     def close_trial(self, client: RemoteTrial) -> None:
         self.tell("close_trial", client.number)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, Standing, failure_of, outcome_of
 from harness.execution.runs import entries_of
 from harness.llm.budget import BudgetExhaustedError
-from harness.model import Experiment, TrialFailure, TrialPlan, TrialResult
+from harness.model import Experiment, Place, TrialFailure, TrialPlan, TrialResult
 from harness.populations import Population, population_of
 from harness.runner import provenance
 from harness.runner.plan import OWN, CellPlan, interleave
@@ -150,6 +152,7 @@ class Session:
             if isinstance(client, Played):
                 return client  # by another player, meanwhile
             started, began = self._now(), self._clock()
+            plan = self._placed(plan, cell_run.standing.run_id)
             outcome: TrialResult | TrialFailure
             try:
                 try:
@@ -159,6 +162,13 @@ class Session:
                 return await self.desk.record(client, plan, outcome, started, self._clock() - began)
             finally:
                 self.desk.close_trial(client)
+
+    def _placed(self, plan: TrialPlan, run_id: str) -> TrialPlan:
+        """The plan with the place for its own files, where it asks for one."""
+        if plan.play is None or not plan.play.files:
+            return plan
+        tell = functools.partial(self.desk.tell_of, plan.trial)
+        return replace(plan, place=Place(self.settings.results_dir, run_id, tell))
 
     def _failure(self, plan: TrialPlan, error: Exception) -> TrialFailure:
         """Why the trial failed. One that did not end because the session does is cancelled."""

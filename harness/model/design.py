@@ -125,6 +125,7 @@ class Play:
     ``case_per_trial`` one pytest case stands for one trial, not for a cell: its id has the proposal's ``id``.
     ``examine`` gives further checks of the instrument (`Check`) of a run as its files tell it
     (`harness.records.FiledRun`); of each record it sees, beside what every record has, the short values in ``details``.
+    With ``files`` its trials may keep files of their own: their plans have a `Place`.
     """
 
     function: Callable[[Any, Any], Awaitable[Any]]
@@ -133,6 +134,7 @@ class Play:
     case_per_trial: bool = False
     check: Callable[[Any], Iterable[str]] | None = None
     examine: Callable[[Any], Iterable[Any]] | None = None
+    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,8 @@ class Experiment:
     ``shuffle_seed`` shuffles them first. ``fragments`` are merged into everyone's persona.
     The first group is the one that the others are compared with. ``play`` plays trials in place of an engine of
     personas, and then nobody need take part; ``settings`` is plain data for it, which identifies the experiment and
-    stands in its records; its calls are sent with ``temperature`` where the session names none.
+    stands in its records; its calls are sent with ``temperature`` where the session names none. ``axes`` are the
+    settings that a sweep may vary; ``seed`` is what its trials are given in place of the session's.
 
     Raises `ConfigurationError` with every fault at once.
     """
@@ -259,9 +262,11 @@ class Experiment:
     play: Play | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     temperature: float | None = None
+    axes: tuple[str, ...] = ()
+    seed: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("groups", "metrics", "fragments"):
+        for name in ("groups", "metrics", "fragments", "axes"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not isinstance(self.population, str | Path):
             object.__setattr__(self, "population", tuple(self.population))
@@ -287,6 +292,10 @@ class Experiment:
             known = ", ".join(self.modes) or "none"
             yield f"Experiment {self.name}: default_mode={self.default_mode!r} is not among its modes: {known}."
         yield from _settings_problems(f"Experiment {self.name}", self.settings)
+        for axis in self.axes:
+            if axis not in self.settings:
+                known = ", ".join(self.settings) or "none"
+                yield f"Experiment {self.name}: axis {axis!r} is not among its settings: {known}."
         yield from self._play_problems()
         for group in self.groups:
             yield from group.problems(self.name)
@@ -327,7 +336,7 @@ RESERVED = frozenset(
         "harness_version", "python_version", "engine", "provider", "base_url", "model", "temperature", "seed",
         "provider_seed", "judge_provider", "judge_model", "judge_base_url", "judge_is_player", "exploratory",
         "correction", "interventions", "script", "population", "selection", "design",
-        "settings", "group_settings", "plan", "protocol",
+        "settings", "group_settings", "plan", "protocol", "trial_seed",
     }
 )  # fmt: skip
 """What a file's first line says of every run: no setting of an experiment or a group may be called so."""

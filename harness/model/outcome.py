@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from harness.model.design import Correction, Intervention, Measure, Persona, Play, Proposition, Script
@@ -45,11 +46,24 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a trial that is being played may keep files of its own, for a `Play` that asks for it.
+
+    ``results`` is the results directory; ``run_id`` is the same in every session that works on the run, and begins with
+    the moment when it was begun. ``tell`` shows a line to whoever waits, in place of what it told before.
+    """
+
+    results: Path
+    run_id: str
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
 class TrialPlan:
-    """Everything that an engine needs to run one trial, frozen and picklable.
+    """Everything that an engine needs to run one trial, frozen and, without its ``place``, picklable.
 
     ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which sends ``temperature`` with its calls;
-    ``record_type`` is what its line is called.
+    ``record_type`` is what its line is called. ``place`` is filled in when the trial begins.
     """
 
     trial: Trial
@@ -66,6 +80,7 @@ class TrialPlan:
     arm: Mapping[str, Any] = field(default_factory=dict)
     record_type: str = "trial_result"
     temperature: float | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

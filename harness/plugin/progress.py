@@ -16,6 +16,8 @@ PATIENCE = 0.5
 """Seconds before a terminal shows anything: a short session should not flicker."""
 PLAIN_EVERY = 15.0
 """Seconds between plain lines."""
+TURNS = 3.0
+"""Seconds that the live line shows the counts, and then what a trial told of itself, by turns."""
 
 _KEY = pytest.StashKey["Display"]()
 
@@ -27,6 +29,11 @@ def line(now: Snapshot) -> str:
         f"cells {now.cells_done}/{now.cells}, trials {now.trials_done}/{now.trials}, "
         f"calls {now.calls:,}, tokens {thousands(now.tokens)}{left}"
     )
+
+
+def plain_lines(now: Snapshot) -> list[str]:
+    """The line of progress, and under it what a trial told of itself."""
+    return [line(now), *([now.note] if now.note else [])]
 
 
 def duration(seconds: float) -> str:
@@ -80,10 +87,15 @@ class Display:
         if self._config.get_terminal_writer().hasmarkup:
             if self._clock() - self._since >= PATIENCE:
                 self._drawn = True
-                draw_below(self._config, line(desk.progress()))
+                draw_below(self._config, self._live(desk.progress()))
         elif self._clock() - self._last_plain >= PLAIN_EVERY:
             self._last_plain = self._clock()
             with uncaptured(self._config):
                 self._reporter.ensure_newline()
-                self._reporter.write_line(line(desk.progress()))
+                for text in plain_lines(desk.progress()):
+                    self._reporter.write_line(text)
                 self._reporter.flush()
+
+    def _live(self, now: Snapshot) -> str:
+        notes_turn = now.note and int((self._clock() - self._since) / TURNS) % 2
+        return now.note if notes_turn else line(now)
