@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +215,16 @@ def test_a_case_of_an_own_play_has_its_arm_and_what_it_is_about(lab: Lab, record
     feedback = Counter((one["key"], one.get("value") or one.get("score")) for one in recorder.feedback())
     assert feedback["tone", "plainly"] == feedback["tone", "rudely"] == 3
     assert feedback["rep", 1] == 6
+
+
+def test_every_case_of_the_tool_study_has_variant_run_rep_and_category(lab: Lab, recorder: Recorder) -> None:
+    lab.write((Path(__file__).parents[1] / "experiments" / "test_tool_variants.py").read_text())
+    assert lab.run("--count=2", "-k", "sanity", model="rehearsal").ret == 0
+    cases = [run["extra"]["metadata"] for run in recorder.runs().values() if "parent_run_id" not in run]
+    found = Counter((one["variant"], one["rep"], one["category"]) for one in cases)
+    assert found == {(name, rep, "sanity"): 3 for name in ("baseline", "applike") for rep in (1, 2)}
+    assert len({one["run_id"] for one in cases}) == 1 and len({one["case"] for one in cases}) == 3
+    feedback = Counter((one["key"], one.get("value", one.get("score"))) for one in recorder.feedback())
+    assert feedback["variant", "baseline"] == feedback["variant", "applike"] == 6
+    assert feedback["rep", 1] == feedback["rep", 2] == 6
+    assert {key for key, _ in feedback} == {"variant", "rep", "appropriate", "tokens"}
