@@ -7,8 +7,10 @@ from harness.cli import consistency as consistency
 from harness.cli import data as data
 from harness.cli import plan as plan
 from harness.cli import power as power
+from harness.cli import replay as replay
 from harness.cli import report as report
 from harness.cli import rescore as rescore
+from harness.cli import review as review
 from harness.cli import table1 as table1
 from harness.cli import variants as variants
 from harness.cli.app import main

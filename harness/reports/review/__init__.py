@@ -1,0 +1,25 @@
+"""Layer 2: people score transcripts without knowing the arm: sheets out, scores in, and what they come to."""
+
+from harness.reports.review.blinding import Mask, hints
+from harness.reports.review.dimensions import DIMENSIONS, SCALE
+from harness.reports.review.exporting import Exported, export
+from harness.reports.review.importing import Imported, import_scores
+from harness.reports.review.items import Act, Item, Reader, items_of
+from harness.reports.review.result import Outcome, review_of
+
+__all__ = [
+    "DIMENSIONS",
+    "SCALE",
+    "Act",
+    "Exported",
+    "Imported",
+    "Item",
+    "Mask",
+    "Outcome",
+    "Reader",
+    "export",
+    "hints",
+    "import_scores",
+    "items_of",
+    "review_of",
+]

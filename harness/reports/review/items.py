@@ -1,0 +1,159 @@
+"""A transcript as a reviewer sees it: nothing in it tells the arm."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from harness.records import FiledRun
+from harness.reports.review.blinding import Mask
+
+LONGEST = 20_000
+"""Characters of one text that a reviewer is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One call in the words of no arm: what was done, and its details, each with its label."""
+
+    done: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One transcript. ``id`` tells nothing; ``hidden`` counts names that were taken out."""
+
+    id: str
+    asked_at: str
+    prompt: str
+    tests: str
+    reply: str
+    acts: tuple[Act, ...]
+    hidden: int = 0
+
+
+Reader = Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[Act]]
+"""From a record and the first line of its file to what was done, in the words of no arm."""
+
+
+def as_recorded(record: Mapping[str, Any], first_line: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG001
+    """For a study that says nothing of its own: the record's ``actions``, else only that something was called.
+
+    Arguments are left out: which there are, and what they are called, tells the interface.
+    """
+    actions = record.get("actions")
+    if isinstance(actions, list) and actions:
+        return [_action(one) for one in actions if isinstance(one, Mapping)]
+    calls = record.get("tool_calls")
+    return [Act("a tool was called") for _ in (calls if isinstance(calls, list) else [])]
+
+
+def _action(one: Mapping[str, Any]) -> Act:
+    done = str(one.get("ability") or "something").replace("_", " ")
+    at = one.get("at")
+    times = [str(moment) for moment in at] if isinstance(at, list) else []
+    return Act(done, (("when", ", ".join(times)),) if times else ())
+
+
+def reviewable(run: FiledRun) -> list[str]:
+    """The trials that ended with a reply, in the order of the design: what there is to review."""
+    planned = [trial.id for group in run.design.groups for trial in run.design.trials(run.experiment, group)]
+    return [
+        trial for trial in planned if (outcome := run.outcomes.get(trial)) is not None and outcome.accepted
+    ]
+
+
+@dataclass(frozen=True)
+class Blinding:
+    """How records become items: ``identify`` gives a trial's id; ``names`` are hidden everywhere, ``words`` in replies."""
+
+    identify: Callable[[str], str]
+    names: Mask
+    words: Mask
+    reader: Reader = as_recorded
+
+
+def items_of(run: FiledRun, how: Blinding) -> dict[str, Item]:
+    """Trial → its blind item, for every reviewable trial of a run whose records were read whole."""
+    lines = {(line.get("group"), line.get("rep")): line for line in reversed(run.metadata)}
+    return {
+        trial: blind(record, lines.get((record["group"], record["rep"]), {}), how)
+        for trial in reviewable(run)
+        if (record := run.outcomes[trial].accepted)
+    }
+
+
+def blind(record: Mapping[str, Any], first_line: Mapping[str, Any], how: Blinding) -> Item:
+    """One record as an item."""
+    fields = record.get("proposal_fields")
+    fields = fields if isinstance(fields, Mapping) else {}
+    prompt = str(record.get("prompt") or fields.get("prompt") or _shown(fields))
+    tests = str(fields.get("description") or "") if fields.get("prompt") else ""
+    hide = _Hiding(how)
+    return Item(
+        id=how.identify(str(record["trial"])),
+        asked_at=_when(first_line),
+        prompt=hide.names(prompt),
+        tests=hide.names(tests),
+        reply=hide.all(_said(record)),
+        acts=tuple(
+            Act(act.done, tuple((label, hide.all(value)) for label, value in act.details))
+            for act in how.reader(record, first_line)
+        ),
+        hidden=hide.count,
+    )
+
+
+class _Hiding:
+    """Hides, and counts how much."""
+
+    def __init__(self, how: Blinding) -> None:
+        self.how, self.count = how, 0
+
+    def names(self, text: str) -> str:
+        return self._hidden(self.how.names, bounded(text))
+
+    def all(self, text: str) -> str:
+        return self._hidden(self.how.words, self.names(text))
+
+    def _hidden(self, mask: Mask, text: str) -> str:
+        shown, count = mask.text(text)
+        self.count += count
+        return shown
+
+
+def _said(record: Mapping[str, Any]) -> str:
+    """The reply's words, else what was said in the transcript, without who was corrected or made to think."""
+    if isinstance(text := record.get("response_text"), str):
+        return text
+    events = record.get("transcript")
+    spoken = [
+        f"{one.get('person')}: {one.get('content')}"
+        if len(record.get("people") or ()) > 1
+        else str(one.get("content"))
+        for one in (events if isinstance(events, list) else [])
+        if isinstance(one, Mapping) and one.get("kind") == "action" and one.get("type") == "TALK"
+    ]
+    return "\n\n".join(spoken)
+
+
+def _shown(fields: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in fields.items())
+
+
+def _when(first_line: Mapping[str, Any]) -> str:
+    try:
+        return f"{datetime.fromisoformat(str(first_line.get('fixed_timestamp'))):%A, %Y-%m-%d, %H:%M}"
+    except ValueError:
+        return ""
+
+
+def bounded(text: str) -> str:
+    """``text`` as a sheet can hold it: cut to `LONGEST`, saying so, without control characters."""
+    clean = "".join(sign for sign in text[:LONGEST] if sign in "\n\t" or unicodedata.category(sign) != "Cc")
+    clean = clean.encode("utf-8", "replace").decode()
+    return clean if len(text) <= LONGEST else f"{clean}… ({len(text):,} characters in all)"

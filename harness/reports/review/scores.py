@@ -1,0 +1,163 @@
+"""What a reviewer sends back, read and checked: every fault at once, and none of it believed before."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigurationError, HarnessError, raise_if_any
+from harness.reports.review.dimensions import DIMENSIONS, SCALE
+from harness.reports.review.sheet import ITEM, NOTES
+
+LARGEST = 50_000_000
+"""Bytes of a file of scores: a sheet with long transcripts has a few millions."""
+LONGEST_NOTE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a file of scores, as it stands there. ``where`` names it in messages."""
+
+    where: str
+    item: str
+    scores: Mapping[str, Any]
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A file of scores. ``export`` and ``reviewer`` are empty where it does not say."""
+
+    rows: tuple[Row, ...]
+    export: str = ""
+    reviewer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one reviewer gives one transcript."""
+
+    item: str
+    scores: Mapping[str, int]
+    notes: str = ""
+
+
+def read_scores(path: Path) -> Sent:
+    """A CSV sheet with scores filled in, or the JSON that the page saves. Raises `HarnessError`."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise HarnessError(f"{path} is larger than {LARGEST:,} bytes; expected a file of scores.")
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError(
+            f"Could not read {path}: {error}; expected scores as CSV or JSON, in UTF-8."
+        ) from error
+    return _of_json(path, text) if text.lstrip().startswith(("{", "[")) else _of_csv(path, text)
+
+
+def _of_json(path: Path, text: str) -> Sent:
+    try:
+        content = json.loads(text)
+        rows = [_row(f"{path.name}, entry {n}", one) for n, one in enumerate(content["items"], start=1)]
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+        raise HarnessError(
+            f"{path} has no scores that can be read ({error!r:.100}); expected what the page saved."
+        ) from error
+    return Sent(tuple(rows), _text(content.get("export")), _text(content.get("reviewer")))
+
+
+def _of_csv(path: Path, text: str) -> Sent:
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    csv.field_size_limit(LARGEST)
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+    except csv.Error as error:
+        raise HarnessError(f"{path} is no CSV: {error}.") from error
+    lacking = [name for name in (ITEM, *DIMENSIONS) if not rows or name not in rows[0]]
+    if lacking:
+        raise ConfigurationError(
+            f"{path}: no column {', '.join(lacking)}; expected the sheet that was exported, a row per transcript."
+        )
+    return Sent(tuple(_row(f"{path.name}, row {number}", one) for number, one in enumerate(rows, start=2)))
+
+
+def _row(where: str, one: Mapping[str, Any]) -> Row:
+    scores = {name: one.get(name) for name in DIMENSIONS}
+    return Row(where, _text(one.get(ITEM)).strip(), scores, _text(one.get(NOTES))[:LONGEST_NOTE])
+
+
+def checked(sent: Sent, items: Mapping[str, str], scenarios: Mapping[str, str]) -> list[Score]:
+    """The scores of every item that was scored; an item without any score is one that is not reviewed yet.
+
+    ``items`` maps ids to trials, ``scenarios`` trials to what they were asked. Raises `ConfigurationError` with all
+    faults.
+    """
+    raise_if_any(_faults(sent.rows, items, scenarios))
+    return [
+        Score(row.item, {name: number(value) or 0 for name, value in row.scores.items()}, row.notes.strip())
+        for row in sent.rows
+        if _is_scored(row)
+    ]
+
+
+def _faults(rows: Sequence[Row], items: Mapping[str, str], scenarios: Mapping[str, str]) -> Iterator[str]:
+    asked = set(scenarios.values()) | {trial.rpartition("/")[2] for trial in scenarios}
+    for item, times in Counter(row.item for row in rows).items():
+        if times > 1 and item in items:
+            yield f"{item}: scored in {times} rows; expected one row for each transcript."
+    for row in rows:
+        if row.item in asked:
+            yield (
+                f"{row.where}: {row.item!r:.60} is a scenario; expected an item, which is one transcript: a score "
+                "belongs to one repetition and is not copied to the others."
+            )
+        elif row.item not in items:
+            yield f"{row.where}: {row.item!r:.60} is no item of this key; expected the sheet that it was exported with."
+        if _is_scored(row):
+            yield from _wrong_scores(row)
+
+
+def _wrong_scores(row: Row) -> Iterator[str]:
+    for name, value in row.scores.items():
+        if _is_empty(value):
+            yield f"{row.where}: {row.item:.60} has no {name}; expected {_scale()}."
+        elif number(value) not in SCALE:
+            yield f"{row.where}: {row.item:.60}, {name}: {value!r:.60}; expected {_scale()}."
+
+
+def number(value: Any) -> int | None:
+    """A whole number, also as text, or as a spreadsheet writes it (``2.0``).
+
+    >>> number("2"), number(3.0), number("2.5"), number(True)
+    (2, 3, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(found) if found in SCALE else None
+
+
+def _scale() -> str:
+    return ", ".join(map(str, SCALE))
+
+
+def _is_scored(row: Row) -> bool:
+    return not all(map(_is_empty, row.scores.values()))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,134 @@
+"""Scores of reviews, in a file beside the records: lines that nobody takes for trials, added to and never replaced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.records import stream, write_whole
+from harness.records.plain import to_line
+from harness.records.writer import explained, safe_name
+from harness.reports.review.dimensions import DIMENSIONS, SCALE
+from harness.reports.review.scores import Score
+
+METADATA, SCORE = "review_metadata", "review_score"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One transcript's scores by one reviewer. ``changed``: how often they were given anew."""
+
+    trial: str
+    reviewer: str
+    scores: Mapping[str, int]
+    notes: str = ""
+    changed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What an import came to: transcripts scored for the first time, scored anew, and as they were."""
+
+    new: int
+    changed: int
+    same: int
+
+
+def store_path(folder: Path, experiment: str, run_id: str) -> Path:
+    """Where the scores of a run stand."""
+    return folder / f"{safe_name(experiment)}_review_{safe_name(run_id)}.jsonl"
+
+
+def kept(folder: Path, experiment: str, run_id: str) -> dict[tuple[str, str], Kept]:
+    """(reviewer, trial) → the scores that hold: those given last."""
+    path = store_path(folder, experiment, run_id)
+    found: dict[tuple[str, str], Kept] = {}
+    for line in stream(path) if path.exists() else ():
+        if line.get("type") == SCORE and (one := _kept(line)):
+            earlier = found.get((one.reviewer, one.trial))
+            again = 0 if earlier is None else earlier.changed + 1
+            found[(one.reviewer, one.trial)] = Kept(one.trial, one.reviewer, one.scores, one.notes, again)
+    return found
+
+
+def _kept(line: Mapping[str, Any]) -> Kept | None:
+    trial, reviewer, scores = (line.get(name) for name in ("reviewed_trial", "reviewer", "scores"))
+    if not isinstance(trial, str) or not isinstance(reviewer, str) or not isinstance(scores, Mapping):
+        return None
+    if set(scores) != set(DIMENSIONS) or not all(
+        type(one) is int and one in SCALE for one in scores.values()
+    ):
+        return None
+    return Kept(trial, reviewer, dict(scores), str(line.get("notes") or ""))
+
+
+def add(
+    folder: Path, experiment: str, run_id: str, reviewer: str, given: Mapping[str, Score], *, imported: str
+) -> Added:
+    """Add what is new of ``given`` (trial → score) by ``reviewer``; lines that are there stay as they are.
+
+    ``imported`` is a UTC time. The file is replaced whole or not at all. Raises `HarnessError`.
+    """
+    path = store_path(folder, experiment, run_id)
+    with _alone(path):
+        before = kept(folder, experiment, run_id)
+        lines: list[dict[str, Any]] = []
+        added = Added(0, 0, 0)
+        for trial, score in given.items():
+            earlier = before.get((reviewer, trial))
+            if earlier and (earlier.scores, earlier.notes) == (dict(score.scores), score.notes):
+                added = Added(added.new, added.changed, added.same + 1)
+                continue
+            added = Added(added.new + (earlier is None), added.changed + (earlier is not None), added.same)
+            lines.append(_line(trial, reviewer, score, imported))
+        if lines:
+            write_whole(path, _content(path, experiment, run_id, lines))
+    return added
+
+
+def _line(trial: str, reviewer: str, score: Score, imported: str) -> dict[str, Any]:
+    content = {"item": score.item, "scores": dict(score.scores), "notes": score.notes, "imported": imported}
+    return {"type": SCORE, "reviewed_trial": trial, "reviewer": reviewer, **content}
+
+
+def _content(path: Path, experiment: str, run_id: str, lines: Sequence[Mapping[str, Any]]) -> bytes:
+    first = {
+        "type": METADATA,
+        "experiment": experiment,
+        "reviewed_run": run_id,
+        "dimensions": dict(DIMENSIONS),
+    }
+    with explained(path, "read"):
+        before = path.read_bytes() if path.exists() else to_line(first)
+    return before + (b"" if before.endswith(b"\n") else b"\n") + b"".join(map(to_line, lines))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One import at a time: another one waits."""
+    import fcntl
+
+    lock = path.parent / ".locks" / f"{path.stem}.lock"
+    with explained(lock, "lock"):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def reviewers_name(name: str) -> str:
+    """``name`` as it is kept: on one line, not empty. Raises `HarnessError`."""
+    clean = " ".join(name.split())
+    if not clean or len(clean) > 100:
+        raise HarnessError(
+            f"Reviewer {name!r:.60}: expected a name of 1 to 100 characters; give --reviewer NAME."
+        )
+    return clean
