@@ -76,8 +76,20 @@ def _proposal(scenario: Scenario) -> dict[str, str]:
 
 
 def check(experiment: Experiment) -> Iterable[str]:
-    """What must hold before the first call."""
-    return problems(experiment, {group.name: VARIANTS[group.name] for group in experiment.groups})
+    """What must hold before the first call. Every case asks; the answer about the same experiment is kept."""
+    if _latest.experiment is not experiment:
+        variants = {group.name: VARIANTS[group.name] for group in experiment.groups}
+        _latest.faults = tuple(problems(experiment, variants))
+        _latest.experiment = experiment
+    return _latest.faults
+
+
+class _Checked:
+    experiment: Experiment | None = None
+    faults: tuple[str, ...] = ()
+
+
+_latest = _Checked()
 
 
 async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
