@@ -21,6 +21,9 @@ _NAME = re.compile(
 _FIELDS = re.compile(r"be the following:\s*([\w ,]{1,500})")
 _ROOT = re.compile(r"field `(\w{1,80})`: [^\n]{0,80}root")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
+_ONE_WORD = re.compile(
+    r"[Aa]nswer with one word: ((?:[\w-]{1,40}, ){0,20}[\w-]{1,40},? or [\w-]{1,40})[.]?\s*\Z"
+)
 _TOPICS = {"introduc": "introduction", "brainstorm": "idea", "debat": "debate", "consolidat": "summary"}
 
 
@@ -141,6 +144,13 @@ def extraction_from_prompt(request: Request, rng: Random) -> dict[str, Any]:
     return extraction(root[1] if root else "results", names, rng)
 
 
+def words_to_choose_from(request: Request) -> Sequence[str]:
+    """What a prompt allows that ends ``Answer with one word: X or Y`` or ``… X, Y or Z``; nothing for any other."""
+    last = next(iter(texts_of(request.messages[-1:])), "")
+    found = _ONE_WORD.search(last[-1000:])
+    return re.split(r",? or |, ", found[1]) if found else ()
+
+
 def consolidation(request: Request, rng: Random) -> dict[str, Any]:
     """What TinyTroupe's memory asks for."""
     found = next((found for found in map(_TIME.search, texts_of(request.messages)) if found), None)
@@ -158,7 +168,10 @@ def json_object(request: Request, rng: Random) -> dict[str, Any]:
 
 
 def plain_text(request: Request, rng: Random) -> str | dict[str, Any]:
-    """An answer where no format is set: text, or the object that the prompt alone asks for."""
+    """An answer where no format is set: text, one of the words that were named, or the object that is asked for."""
     if classify(request) == "extract":
         return extraction_from_prompt(request, rng)
+    words = words_to_choose_from(request)
+    if words:
+        return rng.choice(words)
     return " ".join(phrases.capitalised(phrases.sentence(rng)) for _ in range(3))

@@ -1,0 +1,104 @@
+"""Asking agents: for strategies, and for decisions. What does not come is missing, and never a default."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harness.errors import ModelCallError, StoppedError
+from harness.llm.calls import Message, ModelClient, Reply, Request, Site
+from harness.studies.cooperation.prompts import MAX_WORDS, choice_in, plainly
+from harness.studies.cooperation.rounds import Decision, Strategy
+from harness.studies.cooperation.society import Options
+
+MAX_TOKENS = 1024
+SHOWN = 200
+"""Characters of a decision's reply that are kept; the journal has all."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No reply came, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks through a trial's client. ``temperature`` is the trial's."""
+
+    client: ModelClient
+    temperature: float | None
+
+    async def strategy(
+        self, agent: str, number: int, messages: Iterable[Message], options: Options, known: str | None
+    ) -> Strategy:
+        """The agent's strategy for a round. ``known`` is why it failed in an earlier session, if it did."""
+        reply = Failed(known) if known else await self._ask(messages, Site("strategy", agent, number))
+        if isinstance(reply, Failed):
+            return Strategy(agent, None, reason=reply.reason)
+        if reply.refusal:
+            return Strategy(agent, None, reason="the model declined", cost=reply.cost)
+        words = reply.text.split()
+        text = " ".join(words[:MAX_WORDS]) if len(words) > MAX_WORDS else reply.text.strip()
+        return Strategy(agent, text, plainly(text, options), len(words), cost=reply.cost)
+
+    async def decision(
+        self, site: Site, messages: Iterable[Message], options: Options, known: str | None
+    ) -> Decision:
+        """One choice. It is asked for once: what the first reply says is the answer."""
+        reply = Failed(known) if known else await self._ask(messages, site, replies=1)
+        if isinstance(reply, Failed):
+            return Decision(None, "failed", reason=reply.reason)
+        said = reply.text[:SHOWN]
+        if reply.refusal:
+            return Decision(None, "refused", said, "the model declined", reply.cost)
+        choice = choice_in(reply.text, options)
+        if choice is None:
+            wanted = " or ".join(options.names)
+            return Decision(None, "unparseable", said, f"expected one word, {wanted}", reply.cost)
+        return Decision(choice, None, said, cost=reply.cost)
+
+    async def _ask(
+        self, messages: Iterable[Message], site: Site, replies: int | None = None
+    ) -> Reply | Failed:
+        request = Request(tuple(messages), temperature=self.temperature, max_tokens=MAX_TOKENS)
+        try:
+            return await self.client.ask(request, site, replies=replies)
+        except StoppedError:
+            raise  # it says nothing of the agent
+        except ModelCallError as error:
+            if error.fatal:
+                raise
+            return Failed(str(error))
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run all concurrently, wait for all, since their replies are paid for, and raise a failure then, if any."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    failures = [one for one in results if isinstance(one, BaseException)]
+    if failures:
+        raise min(failures, key=lambda one: isinstance(one, StoppedError))
+    return [one for one in results if not isinstance(one, BaseException)]
+
+
+def cost_of(parts: Iterable[Strategy | Decision]) -> tuple[float | None, str | None]:
+    """Dollars for all replies; ``None`` with the reason where that of any is not known."""
+    costs: list[float | None] = [one.cost for one in parts if _answered(one)]
+    unknown = costs.count(None)
+    if unknown:
+        return None, f"the price of {unknown} of {len(costs)} replies is not known"
+    return sum(one for one in costs if one is not None), None
+
+
+def _answered(one: Strategy | Decision) -> bool:
+    failed = one.text is None if isinstance(one, Strategy) else one.missing == "failed"
+    return not failed or one.cost is not None
+
+
+Known = tuple[Mapping[str, str], Mapping[tuple[str, str], str]]
+"""Failed strategies and failed decisions of a round that an earlier session finished."""
