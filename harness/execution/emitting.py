@@ -59,7 +59,7 @@ def short(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _about(entry: Entry) -> dict[str, Any]:
     """The short fields of the proposal that the case is about."""
     proposals = entry.first_line["script"]["words"]["proposals"]
-    fields = next((one for one in proposals if one.get("id") == entry.label), {})
+    fields: Mapping[str, Any] = next((one for one in proposals if one.get("id") == entry.label), {})
     return {key: value for key, value in short(fields).items() if key != "id"}
 
 
