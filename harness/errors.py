@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -21,8 +23,11 @@ class ExitCode(IntEnum):
 class HarnessError(Exception):
     """An error whose text names the thing, its value, what was expected and the way out.
 
-    It is shown without a traceback: the message is all that the user needs.
+    It is shown without a traceback: the message is all that the user needs. Where it ends a trial, ``details`` is
+    plain data for that trial's record.
     """
+
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class ConfigurationError(HarnessError):

@@ -114,7 +114,9 @@ class CellRun:
 def failure_of(trial: Trial, error: Exception) -> TrialFailure:
     """The failure of a trial that ended with ``error``; what is no message for its reader is named by its class."""
     kind = type(error).__name__
-    return TrialFailure(trial, str(error) if isinstance(error, HarnessError) else f"{kind}: {error}", kind)
+    if isinstance(error, HarnessError):
+        return TrialFailure(trial, str(error), kind, dict(error.details))
+    return TrialFailure(trial, f"{kind}: {error}", kind)
 
 
 def outcome_of(run: CellRun, played: Iterable[Played], stopped: str | None) -> CellOutcome:

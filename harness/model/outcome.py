@@ -171,8 +171,12 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True)
 class TrialFailure:
-    """A trial that could not be finished, and why. ``kind`` is the error's class, for counting."""
+    """A trial that could not be finished, and why. ``kind`` is the error's class, for counting.
+
+    ``details`` are further keys of its record, as in `TrialResult`: what there was of it until then.
+    """
 
     trial: Trial
     reason: str
     kind: str
+    details: Mapping[str, Any] = field(default_factory=dict)

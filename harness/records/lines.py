@@ -46,8 +46,7 @@ def trial_line(
     the replies that were of no use.
     """
     result = isinstance(outcome, TrialResult)
-    details = dict(outcome.details) if isinstance(outcome, TrialResult) else {}
-    return details | {
+    return dict(outcome.details) | {
         "type": plan.record_type if result else FAILURE,
         "run_id": run_id,
         **_coordinates(plan),

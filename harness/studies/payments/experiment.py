@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ModelCallError
+from harness.errors import HarnessError, ModelCallError
 from harness.llm.calls import ModelClient
 from harness.model import (
     Event,
@@ -32,7 +32,7 @@ from harness.studies.payments.proposing import KIND, Proposer
 from harness.studies.payments.seeds import derived, master_seed
 
 NAME = "payments"
-MARKETS = 4
+MARKETS = 6
 TEMPERATURE = 0.7
 EARLIER = 20
 """How many of its latest proposals a bank of the Treatment is told of."""
@@ -114,9 +114,12 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
     )
     try:
         result = await runner.run()
+        _refuse_an_outage(result, runner.turns, config)
+    except HarnessError as error:
+        error.details = {"turns": runner.turns, "events": stream.events}
+        raise
     finally:
         sys.stdout.write(f"\n{console.getvalue()}")
-    _refuse_an_outage(result, runner.turns, config)
     return TrialResult(
         plan.trial,
         tuple(_samples(result, runner.turns)),
