@@ -29,13 +29,14 @@ class Request:
     """A plugin that carries what was asked for into the session, and what came of it out of it.
 
     ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
-    ``own_cases`` says that the cases stand in this package and in no file of the user's.
+    ``own_cases`` says that the cases stand in this package and in no file of the user's. ``beside`` are further plugins.
     """
 
     wanted: Sequence[Experiment | str] | None = None
     only: Sequence[str] = ()
     group: str | None = None
     own_cases: bool = False
+    beside: Sequence[object] = ()
     conclusions: list[Conclusion] = field(default_factory=list)
     estimates: list[Estimate] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
@@ -91,5 +92,5 @@ def launch(request: Request, options: Sequence[str], path: Path | None = None) -
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         arguments += ["-p", "harness.plugin", "-p", "pytest_repeat", "-p", "pytest_rerunfailures"]
     arguments += ["-p", "no:cacheprovider", "-W", f"ignore:{REWRITE}:pytest.PytestAssertRewriteWarning"]
-    code = pytest.main([*arguments, "-m", "experiment", *options], plugins=[request])
+    code = pytest.main([*arguments, "-m", "experiment", *options], plugins=[request, *request.beside])
     return int(code) if code != pytest.ExitCode.NO_TESTS_COLLECTED else int(ExitCode.NO_CASES)

@@ -116,7 +116,7 @@ def plan_cell(
             correction=correction,
             interventions=tuple(interventions),
             metrics=experiment.metrics,
-            seed=seed,
+            seed=seed if experiment.seed is None else experiment.seed,
             play=experiment.play,
             settings=experiment.settings,
             arm=arm,

@@ -128,6 +128,8 @@ def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, 
     own: dict[str, Any] = {}
     if experiment.temperature is not None:
         own["temperature"] = experiment.temperature
+    if experiment.seed is not None:
+        own["trial_seed"] = experiment.seed
     if experiment.play is not None:
         own["play"] = _describe_function(experiment.play.function)
     if experiment.settings:
@@ -156,6 +158,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
         **plan.experiment.settings,
         **plan.arm,
         **({} if plan.experiment.temperature is None else {"temperature": plan.experiment.temperature}),
+        **({} if plan.experiment.seed is None else {"trial_seed": plan.experiment.seed}),
         "experiment": plan.cell.experiment,
         "group": plan.cell.group,
         "rep": plan.cell.rep,

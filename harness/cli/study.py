@@ -1,0 +1,263 @@
+"""``harness study``: batches of variants, their registry, comparison, and what is to be handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.app import app
+from harness.errors import ConfigurationError, ExitCode
+
+if TYPE_CHECKING:
+    from harness.operations.layout import Study
+    from harness.operations.manifest import Manifest
+
+study = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Many variants of an experiment, kept apart and comparable.",
+)
+app.add_typer(study, name="study")
+
+Name = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study, lower-case with hyphens.")]
+BatchName = Annotated[
+    str | None,
+    typer.Argument(metavar="BATCH", help="Id of the batch. Default: the newest.", show_default=False),
+]
+Root = Annotated[Path, typer.Option(help="Where studies are.")]
+RUNS = Path("runs")
+Concurrency = Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")]
+Tpm = Annotated[int | None, typer.Option(help="Tokens in any minute.")]
+MaxCost = Annotated[
+    float | None, typer.Option(help="US dollars that this call may spend, all sessions together.")
+]
+MaxCalls = Annotated[int | None, typer.Option(help="The same in model calls.")]
+MaxTokens = Annotated[int | None, typer.Option(help="The same in tokens.")]
+Prices = Annotated[Path | None, typer.Option(help="JSON of your own prices.")]
+Reruns = Annotated[
+    int | None, typer.Option(min=0, help="Tries of a case whose trials could not be finished.")
+]
+
+
+@study.command()
+def init(name: Name, root: Root = RUNS) -> None:
+    """Begin a study: its folders and an empty registry. What is there already is left alone."""
+    from harness.operations.layout import Study
+
+    place = Study(root, name)
+    place.init()
+    typer.echo(place.folder)
+
+
+_AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequence[str]]]) -> Manifest:
+    from harness.cli.study_session import facts, find_experiment, identifying
+    from harness.operations.planning import Wanted, create
+
+    path, notebooks = named["path"], named["notebooks"]
+    experiment = find_experiment(named["exp"], path, str(notebooks) if notebooks else None)
+    metrics = experiment.metric_names
+    options = identifying(
+        **{key: named[key] for key in ("mode", "count", "engine", "model", "judge_model", "temperature")},
+        **{key: named[key] for key in ("provider_seed", "rpm", "notebooks", "judge_base_url")},
+        base_url=named["model_base_url"],
+    )
+    wanted = Wanted(
+        experiment=experiment,
+        axes=axes,
+        seeds=[named["seed"] + step for step in range(named["confidence"])],
+        intent=named["intent"] or "-".join(axis for axis, _ in axes),
+        objective=named["objective"] or f"Vary {' and '.join(axis for axis, _ in axes)} of {experiment.name}",
+        success_metric=named["metric"] or metrics[0],
+        gate_profile=named["gate_profile"],
+        schema_map=named["schema_map"],
+        options=options,
+        factorial=named["factorial"],
+        scenario_rev=named["scenario_rev"],
+        config_rev=named["config_rev"],
+        path=str(path.resolve()) if path else None,
+    )
+    return create(place, wanted, facts, datetime.now(UTC))
+
+
+@study.command(context_settings=_AXES)
+def sweep(
+    ctx: typer.Context,
+    name: Name,
+    exp: Annotated[str, typer.Option(help="Name of the experiment.")],
+    confidence: Annotated[int, typer.Option(min=1, max=1000, help="Seeds for each variant.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    factorial: Annotated[
+        bool, typer.Option("--full-factorial", help="All combinations of several axes.")
+    ] = False,
+    path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None,
+    intent: Annotated[
+        str | None, typer.Option(help="A word or two for the batch's id. Default: the axes.")
+    ] = None,
+    objective: Annotated[str | None, typer.Option(help="What the batch is to find out.")] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric of success. Default: the first.")] = None,
+    gate_profile: Annotated[
+        str, typer.Option(help="The gate profile that results are held against.")
+    ] = "instrument",
+    schema_map: Annotated[
+        str, typer.Option(help="The schema map of gates; none: structural checks only.")
+    ] = "none",
+    scenario_rev: Annotated[str | None, typer.Option(help="scn-vNN. Default: the newest.")] = None,
+    config_rev: Annotated[str | None, typer.Option(help="cfg-vNN. Default: the newest.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
+    engine: Annotated[str | None, typer.Option(help="embedded or tinytroupe.")] = None,
+    model: Annotated[str | None, typer.Option(help="rehearsal, or PROVIDER:MODEL.")] = None,
+    model_base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
+    judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    provider_seed: Annotated[
+        int | None, typer.Option(help="Send seeds, derived from this per sample.")
+    ] = None,
+    rpm: Annotated[int | None, typer.Option(help="Model calls in any minute.")] = None,
+    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
+    plan_only: Annotated[bool, typer.Option("--plan-only", help="Write the manifest; run nothing.")] = False,
+    concurrency: Concurrency = "16",
+    tpm: Tpm = None,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    prices: Prices = None,
+    reruns: Reruns = None,
+    root: Root = RUNS,
+) -> None:
+    """Vary one axis, each value under each seed: --axis threshold 2 3 4. With --confidence alone, vary the seed."""
+    named = {key: value for key, value in locals().items() if key != "ctx"}
+    place = _study(root, name)
+    axes = list(_axes(ctx.args))
+    made = _declare(place, named, axes or [("seed", [str(seed + step) for step in range(confidence)])])
+    typer.echo(
+        f"{place.batch(made.batch_id).manifest}: {len(made.variants)} variants, {made.scenario_rev}, {made.config_rev}"
+    )
+    if not plan_only:
+        raise typer.Exit(_run(place, made, named))
+
+
+@study.command()
+def new(
+    name: Name,
+    exp: Annotated[str, typer.Option(help="Name of the experiment.")],
+    intent: Annotated[str, typer.Option(help="A word or two for the batch's id.")] = "baseline",
+    objective: Annotated[str | None, typer.Option(help="What the batch is to find out.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The seed.")] = 0,
+    path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric of success. Default: the first.")] = None,
+    gate_profile: Annotated[
+        str, typer.Option(help="The gate profile that results are held against.")
+    ] = "instrument",
+    schema_map: Annotated[str, typer.Option(help="The schema map of gates.")] = "none",
+    scenario_rev: Annotated[str | None, typer.Option(help="scn-vNN. Default: the newest.")] = None,
+    config_rev: Annotated[str | None, typer.Option(help="cfg-vNN. Default: the newest.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
+    model: Annotated[str | None, typer.Option(help="rehearsal, or PROVIDER:MODEL.")] = None,
+    root: Root = RUNS,
+) -> None:
+    """Declare a batch of one variant, the experiment as it is; run nothing yet."""
+    named: dict[str, Any] = dict(locals())
+    unsaid = (
+        "engine",
+        "model_base_url",
+        "judge_model",
+        "judge_base_url",
+        "temperature",
+        "provider_seed",
+        "rpm",
+    )
+    named |= dict.fromkeys((*unsaid, "notebooks")) | {"confidence": 1, "factorial": False}
+    place = _study(root, name)
+    made = _declare(place, named, [("seed", [str(seed)])])
+    typer.echo(place.batch(made.batch_id).manifest)
+
+
+@study.command()
+def run(
+    name: Name,
+    batch: BatchName = None,
+    concurrency: Concurrency = "16",
+    tpm: Tpm = None,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    prices: Prices = None,
+    reruns: Reruns = None,
+    root: Root = RUNS,
+) -> None:
+    """Run what is not finished of a batch. Said again, it goes on where it was; finished, it changes nothing."""
+    named = {key: value for key, value in locals().items() if key not in ("name", "batch")}
+    place = _study(root, name)
+    raise typer.Exit(_run(place, _manifest(place, batch), named))
+
+
+def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
+    from harness.cli.study_session import Sessions, experiment_of, facts
+    from harness.operations.running import run_batch
+
+    further = [f"--concurrency={named['concurrency']}"]
+    further += [f"--{key}={named[key]}" for key in ("tpm", "prices", "reruns") if named[key] is not None]
+    limits = {key: named[key] for key in ("max_cost", "max_calls", "max_tokens")}
+    batch = place.batch(made.batch_id)
+    ran = run_batch(
+        place, made, experiment_of(made), facts=facts, launch=Sessions(batch.heartbeat, limits, further)
+    )
+    for row in ran.rows:
+        typer.echo(f"{row.variant_id}  {row.status}  {row.notes}")
+    if ran.before:
+        typer.echo(
+            f"{ran.before} of {len(made.variants)} variants were finished already; they were left as they are."
+        )
+    typer.echo(f"{made.batch_id}: exit code {ran.code} ({ExitCode(ran.code).name})")
+    return ran.code
+
+
+def _study(root: Path, name: str) -> Study:
+    from harness.operations.layout import Study
+
+    return Study(root, name).existing()
+
+
+def _manifest(place: Study, batch: str | None) -> Manifest:
+    """The manifest of a batch, the newest without a name. Raises `ConfigurationError`."""
+    from harness.operations.manifest import load
+
+    known = place.batch_ids()
+    if not known:
+        raise ConfigurationError(
+            f"Study {place.name} has no batches; expected one: harness study sweep {place.name}"
+        )
+    found = place.batch(batch or known[-1])
+    if found.id not in known:
+        raise ConfigurationError(
+            f"Batch {found.id!r} is not in {place.name}; expected one of {', '.join(known)}."
+        )
+    return load(found.manifest)
+
+
+def _axes(words: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """``--axis NAME VALUE…``, any number of times. Raises `ConfigurationError` for whatever else stands there."""
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        option, equals, axis = word.partition("=")
+        if option != "--axis":
+            raise ConfigurationError(
+                f"harness study sweep: {word!r} is no option; expected --axis NAME VALUE… beside the others."
+            )
+        if not equals:
+            axis = rest.pop(0) if rest else ""
+        values = []
+        while rest and not rest[0].startswith("--"):
+            values.append(rest.pop(0))
+        yield axis, values

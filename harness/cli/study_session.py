@@ -1,0 +1,127 @@
+"""The sessions of a batch, as the command line starts them: which experiment and options, how much is left to spend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ConfigurationError, ExitCode
+from harness.model import Experiment
+from harness.operations.axes import Options
+from harness.operations.manifest import Manifest
+
+if TYPE_CHECKING:
+    from harness.execution.runs import Conclusion
+
+OPTIONS = {
+    "mode": "--mode",
+    "count": "--count",
+    "engine": "--engine",
+    "model": "--model",
+    "base_url": "--model-base-url",
+    "judge_model": "--judge-model",
+    "judge_base_url": "--judge-base-url",
+    "temperature": "--temperature",
+    "provider_seed": "--provider-seed",
+    "rpm": "--rpm",
+    "notebooks": "--notebooks",
+}
+"""Options that identify a batch's runs, by their name in the manifest; the rest may change from session to session."""
+
+
+def identifying(**named: Any) -> dict[str, Any]:
+    """Those that were said."""
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in named.items()
+        if value is not None
+    }
+
+
+def find_experiment(name: str, path: Path | None, notebooks: str | None = None) -> Experiment:
+    """A registered experiment, or the one of that name in a test file. Raises `ConfigurationError`."""
+    from harness.runner.settings import find_checkout, find_sources
+    from harness.studies import find, registered
+
+    if path is not None:
+        from harness.cli.listing import _collected
+
+        at_hand = _collected(path)
+        if name not in at_hand:
+            raise ConfigurationError(
+                f"--exp {name!r}: {path} has none such; expected one of {', '.join(at_hand)}."
+            )
+        return at_hand[name]
+    found = find(name, registered(find_sources(notebooks, find_checkout())))
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found)
+        raise ConfigurationError(
+            f"--exp {name!r} is a study of several experiments; expected one of {names}."
+        )
+    return found[0]
+
+
+def experiment_of(manifest: Manifest) -> Experiment:
+    """The experiment of a batch, as it is now."""
+    path = Path(manifest.path) if manifest.path else None
+    return find_experiment(manifest.experiment, path, manifest.session.get("notebooks"))
+
+
+def facts(options: Options) -> Mapping[str, Any]:
+    """What a session of these options adds to its runs' identity. Raises `ConfigurationError` for a missing key, say."""
+    from harness.llm.providers import make_provider
+    from harness.plugin.parts import make_judge
+    from harness.runner.provenance import session_settings
+    from harness.runner.settings import Settings
+
+    settings = Settings(
+        model=options.get("model") or "rehearsal",
+        base_url=options.get("base_url"),
+        judge_model=options.get("judge_model"),
+        judge_base_url=options.get("judge_base_url"),
+        temperature=options.get("temperature"),
+        provider_seed=options.get("provider_seed"),
+    )
+    provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
+    return session_settings(settings, provider, make_judge(settings, provider))
+
+
+@dataclass
+class Sessions:
+    """Starts the sessions of a batch one after another. What one spent, the next has less.
+
+    ``limits`` are ``--max-cost``, ``--max-calls`` and ``--max-tokens``; ``further`` are options that identify no run.
+    """
+
+    heartbeat: Path
+    limits: Mapping[str, float | None]
+    further: Sequence[str] = ()
+    spent: dict[str, float] = field(default_factory=dict)
+
+    def __call__(
+        self, experiments: Sequence[Experiment], options: Options, folder: Path
+    ) -> tuple[int, Sequence[Conclusion]]:
+        from harness.plugin.heartbeat import Heartbeat
+        from harness.plugin.launch import Request, launch
+
+        left = {
+            name: limit - self.spent.get(name, 0) for name, limit in self.limits.items() if limit is not None
+        }
+        if any(value <= 0 for value in left.values()):
+            return int(ExitCode.BUDGET), ()
+        arguments = [f"{OPTIONS[name]}={value}" for name, value in options.items()]
+        arguments += [f"--{name.replace('_', '-')}={value:g}" for name, value in left.items()]
+        watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
+        request = Request(list(experiments), beside=[watch])
+        code = launch(request, [*arguments, f"--results-dir={folder.resolve()}", *self.further])
+        if watch.last is not None:
+            self._count("max_calls", watch.last.calls)
+            self._count("max_tokens", watch.last.tokens)
+            self._count("max_cost", watch.cost or 0)
+        return code, request.conclusions
+
+    def _count(self, name: str, value: float) -> None:
+        self.spent[name] = self.spent.get(name, 0) + value

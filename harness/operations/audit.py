@@ -1,0 +1,146 @@
+"""Registry, manifests and disk held against each other; each disagreement is a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.operations import ids
+from harness.operations.layout import Batch, Study, Variant
+from harness.operations.manifest import Manifest, load
+from harness.operations.registry import Content, Registry, Row, Status
+from harness.operations.resolving import changed_specs, digest, read_inputs
+from harness.records import fingerprint
+
+
+def audit(study: Study) -> list[str]:
+    """Every disagreement, in the order of batches; empty when there is none. Changes nothing. Raises `HarnessError`."""
+    content = Registry(study.rows).read()
+    found = [*content.problems]
+    manifests: dict[str, Manifest] = {}
+    for name in study.batch_ids():
+        try:
+            manifests[name] = load(study.batch(name).manifest)
+        except (ConfigurationError, HarnessError) as error:
+            found += str(error).splitlines()
+    found += _of_rows(study, content.rows, manifests)
+    for name, manifest in manifests.items():
+        found += _of_batch(study, study.batch(name), manifest, content)
+    return [*found, *_of_revisions(manifests.values()), *_of_latest(study, content, manifests)]
+
+
+def _of_rows(study: Study, rows: Iterable[Row], manifests: Mapping[str, Manifest]) -> Iterator[str]:
+    for row in rows:
+        where = f"runs.csv: {row.variant_id} of {row.batch_id}"
+        if row.study != study.name:
+            yield f"{where}: study {row.study!r}; expected {study.name!r}."
+        manifest = manifests.get(row.batch_id)
+        if manifest is None:
+            yield f"{where}: no such batch with a manifest on disk."
+            continue
+        planned = {one.id: one for one in manifest.variants}.get(row.variant_id)
+        if planned is None:
+            yield f"{where}: the manifest has no such variant."
+            continue
+        said = {
+            "scenario_rev": manifest.scenario_rev,
+            "config_rev": manifest.config_rev,
+            "seed": str(planned.seed),
+        }
+        results = study.batch(row.batch_id).variant(row.variant_id).results
+        said["results_dir"] = results.relative_to(study.folder).as_posix()
+        for field, expected in said.items():
+            if getattr(row, field) != expected:
+                yield f"{where}: {field} {getattr(row, field)!r}; the manifest has {expected!r}."
+
+
+def _of_batch(study: Study, batch: Batch, manifest: Manifest, content: Content) -> Iterator[str]:
+    yield from (f"{batch.id}: {problem}" for problem in changed_specs(study, manifest))
+    rows = content.latest(batch.id)
+    planned = {one.id for one in manifest.variants}
+    folder = batch.folder / "variants"
+    there = {path.name for path in folder.glob("*") if path.is_dir()}
+    for name in sorted(there - planned):
+        yield f"{batch.id}: folder variants/{name} is in no manifest."
+    for one in manifest.variants:
+        yield from _of_variant(batch.variant(one.id), f"{batch.id}, {one.id}", rows.get(one.id))
+
+
+def _of_variant(place: Variant, where: str, row: Row | None) -> Iterator[str]:
+    if row is None and place.placed.exists():
+        yield f"{where}: results on disk, but no row in runs.csv; harness study run writes it."
+    if row is not None and row.status == Status.SUCCESS and not place.placed.exists():
+        yield f"{where}: a success in runs.csv, but its results are not on disk."
+    if row is not None and not place.resolved.exists():
+        yield f"{where}: a row in runs.csv, but no inputs on disk."
+    yield from (f"{where}: {problem}" for problem in (*damage(place), *_of_inputs(place)))
+
+
+def damage(place: Variant) -> Iterator[str]:
+    """In what a variant's results differ from what was placed there."""
+    if not place.placed.exists():
+        return
+    try:
+        hashes = dict(json.loads(place.placed.read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        yield f"results/files.json cannot be read ({error!s:.80})."
+        return
+    for name, sha256 in hashes.items():
+        path = place.results / Path(name).name
+        if not path.is_file():
+            yield f"results/{name} is gone."
+        elif digest(path) != sha256:
+            yield f"results/{name} was changed: SHA-256 {str(sha256)[:12]} then, {digest(path)[:12]} now."
+
+
+def _of_inputs(place: Variant) -> Iterator[str]:
+    try:
+        content = read_inputs(place)
+    except HarnessError as error:
+        yield str(error)
+        return
+    if content and fingerprint(content.get("settings", {})) != content.get("fingerprint"):
+        yield "inputs/settings.json was changed: its settings are not those of its fingerprint."
+
+
+def _of_revisions(manifests: Iterable[Manifest]) -> Iterator[str]:
+    seen: dict[str, tuple[str, str]] = {}
+    for manifest in manifests:
+        for revision, content in (
+            (manifest.scenario_rev, manifest.scenario),
+            (manifest.config_rev, manifest.config),
+        ):
+            mark = fingerprint(content)
+            batch, first = seen.setdefault(revision, (manifest.batch_id, mark))
+            if mark != first:
+                yield f"{revision} stands for something else in {manifest.batch_id} than in {batch}."
+
+
+def latest(study: Study) -> str | None:
+    """The promoted batch, if there is one. Raises `HarnessError`."""
+    if not study.latest.exists():
+        return None
+    try:
+        return study.latest.read_text("utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise HarnessError(f"{study.latest}: {error!s:.80}; expected the id of a batch.") from error
+
+
+def _of_latest(study: Study, content: Content, manifests: Mapping[str, Manifest]) -> Iterator[str]:
+    name = latest(study)
+    if name is None:
+        return
+    try:
+        ids.parse_batch(name)
+    except ConfigurationError as error:
+        yield f"latest.txt: {error}"
+        return
+    if name not in manifests:
+        yield f"latest.txt: {name} is no batch on disk."
+        return
+    rows = content.latest(name)
+    for one in manifests[name].variants:
+        if one.id not in rows or rows[one.id].status != Status.SUCCESS:
+            yield f"latest.txt: {name} is promoted, but {one.id} is no success."

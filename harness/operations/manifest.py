@@ -1,0 +1,266 @@
+"""The manifest of a batch: what is to be run, under which revisions, held whole before anything runs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.operations import ids
+from harness.operations.layout import write
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+LARGEST = 4_000_000
+"""Bytes; a manifest of thousands of variants is well below."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """A base spec: its path below the study, and the SHA-256 (hex) of its content."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One variant: what it overrides, axis by axis, and its seed."""
+
+    id: str
+    seed: int
+    overrides: Mapping[str, ids.Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A batch as declared. ``session`` are the options of its pytest sessions that identify runs.
+
+    ``scenario`` and ``config`` are what the two revisions stand for (`harness.operations.revisions`). ``path`` is the
+    test file that declares the experiment, where it is no registered one. ``axes`` is what the batch varies,
+    ``declared`` the axes that are the experiment's own.
+    """
+
+    study: str
+    batch_id: str
+    experiment: str
+    scenario_rev: str
+    config_rev: str
+    created_at: str
+    objective: str
+    success_metric: str
+    gate_profile: str
+    schema_map: str
+    axes: tuple[str, ...]
+    variants: tuple[Planned, ...]
+    base_specs: tuple[SpecFile, ...] = ()
+    declared: tuple[str, ...] = ()
+    path: str | None = None
+    session: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        return ids.vocabulary(self.declared)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({one.seed for one in self.variants}))
+
+    def variant(self, variant_id: str) -> Planned:
+        """The variant of that id. Raises `ConfigurationError`."""
+        for one in self.variants:
+            if one.id == variant_id:
+                return one
+        known = ", ".join(one.id for one in self.variants)
+        raise ConfigurationError(
+            f"Batch {self.batch_id} has no variant {variant_id!r}; expected one of {known}."
+        )
+
+
+def save(manifest: Manifest, path: Path) -> None:
+    """Write ``manifest`` as YAML. Raises `HarnessError`."""
+    import yaml
+
+    from harness.records.plain import plain
+
+    write(path, yaml.safe_dump(plain(asdict(manifest))[0], sort_keys=False, allow_unicode=True, width=110))
+
+
+def load(path: Path) -> Manifest:
+    """The manifest at ``path``. Raises `ConfigurationError` with every fault at once."""
+    content = _read(path)
+    problems = list(_faults(content))
+    if not problems:
+        manifest = _made(content)
+        problems = list(_contradictions(manifest, path.parent.name))
+    if problems:
+        raise ConfigurationError(*(f"{path}: {problem}" for problem in problems))
+    return manifest
+
+
+def _read(path: Path) -> Any:
+    import yaml
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise HarnessError(f"{path}: {error.strerror}; expected the manifest of a batch.") from error
+    if len(data) > LARGEST:
+        raise ConfigurationError(f"{path}: {len(data):,} bytes; expected a manifest of at most {LARGEST:,}.")
+    try:
+        return yaml.load(data, Loader=_loader())
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f"line {where.line + 1}: " if where else ""
+        what = getattr(error, "problem", None) or str(error)
+        raise ConfigurationError(
+            f"{path}: {line}no YAML ({what:.120}); expected the manifest of a batch."
+        ) from None
+
+
+@functools.cache
+def _loader() -> Any:
+    """YAML's safe loader, for which a key said twice is a fault and a date is text."""
+    import yaml
+
+    class Strict(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            for key, (place, _) in zip(keys, node.value, strict=True):
+                if keys.count(key) > 1:
+                    raise yaml.MarkedYAMLError(
+                        problem=f"{key!r} stands there twice", problem_mark=place.start_mark
+                    )
+            return dict(super().construct_mapping(node, deep=deep))
+
+    Strict.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Strict
+
+
+@functools.cache
+def _schema() -> type[BaseModel]:
+    from pydantic import (
+        AwareDatetime,
+        BaseModel,
+        ConfigDict,
+        Field,
+        StrictBool,
+        StrictFloat,
+        StrictInt,
+        StrictStr,
+    )
+
+    class Strict(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+    said = Field(min_length=1)
+
+    class Spec(Strict):
+        path: str = said
+        sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    class Variant(Strict):
+        id: str
+        seed: StrictInt = Field(ge=0)
+        overrides: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr]
+
+    class File(Strict):
+        study: str
+        batch_id: str
+        experiment: str = said
+        scenario_rev: str
+        config_rev: str
+        created_at: AwareDatetime
+        objective: str = said
+        success_metric: str = said
+        gate_profile: str = said
+        schema_map: str = said
+        axes: list[str] = Field(min_length=1)
+        variants: list[Variant] = Field(min_length=1)
+        base_specs: list[Spec]
+        declared: list[str] = Field(default_factory=list)
+        path: str | None = None
+        session: dict[str, Any] = Field(default_factory=dict)
+        scenario: dict[str, Any]
+        config: dict[str, Any]
+
+    for model in (Spec, Variant, File):
+        model.model_rebuild(_types_namespace={**locals(), **globals()})
+    return File
+
+
+def _faults(content: Any) -> list[str]:
+    from pydantic import ValidationError
+
+    try:
+        _schema().model_validate(content)
+    except ValidationError as error:
+        return [_told(one) for one in error.errors()]
+    return []
+
+
+def _told(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"]) or "the file"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: no such field; leave it out."
+    value = "" if fault["type"] == "missing" else f"{fault['input']!r:.60}: "
+    return f"{where}: {value}{fault['msg'][:1].lower()}{fault['msg'][1:]}."
+
+
+def _made(content: Mapping[str, Any]) -> Manifest:
+    made = dict(content)
+    made["variants"] = tuple(Planned(**one) for one in content["variants"])
+    made["base_specs"] = tuple(SpecFile(**one) for one in content["base_specs"])
+    for name in ("axes", "declared"):
+        made[name] = tuple(content.get(name, ()))
+    return Manifest(**made)
+
+
+def _contradictions(manifest: Manifest, folder: str) -> list[str]:
+    """What each field alone does not show."""
+    found: list[str] = []
+
+    def tried(what: Any, *arguments: Any) -> Any:
+        try:
+            return what(*arguments)
+        except ConfigurationError as error:
+            found.extend(error.problems)
+            return None
+
+    tried(ids.study_id, manifest.study)
+    tried(ids.parse_batch, manifest.batch_id)
+    tried(ids.parse_revision, manifest.scenario_rev, "scn")
+    tried(ids.parse_revision, manifest.config_rev, "cfg")
+    if manifest.batch_id != folder:
+        found.append(f"batch_id: {manifest.batch_id!r} in the folder {folder!r}; expected the same.")
+    names = [one.id for one in manifest.variants]
+    found += [f"variants: {name} stands there {names.count(name)} times; expected once."
+              for name in dict.fromkeys(names) if names.count(name) > 1]  # fmt: skip
+    found += [f"base_specs: {spec.path!r}: expected a path below the study." for spec in manifest.base_specs
+              if Path(spec.path).is_absolute() or ".." in Path(spec.path).parts]  # fmt: skip
+    axes = tried(lambda: manifest.vocabulary)
+    for one in manifest.variants if axes else ():
+        name = tried(ids.parse_variant, one.id, axes)
+        if name is not None and name != _of(one):
+            found.append(
+                f"variants: {one.id} overrides {dict(one.overrides)} with seed {one.seed}; expected what its id says."
+            )
+        if name is not None and set(name.axes) - {"seed"} - set(manifest.axes):
+            found.append(
+                f"variants: {one.id} varies what is none of the batch's axes: {', '.join(manifest.axes)}."
+            )
+    return found
+
+
+def _of(planned: Planned) -> ids.VariantId:
+    values = tuple((axis, ids.text_of(value)) for axis, value in planned.overrides.items())
+    return ids.VariantId(values or (("seed", str(planned.seed)),), planned.seed)

@@ -1,0 +1,110 @@
+"""A new batch: its variants, its revisions, and its manifest, checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from harness.errors import ConfigurationError, raise_if_any
+from harness.model import Experiment
+from harness.operations import ids, manifest, revisions
+from harness.operations.axes import Options, grid
+from harness.operations.layout import Study
+from harness.operations.manifest import Manifest, Planned
+from harness.operations.resolving import Facts, base_specs, resolve
+from harness.operations.running import baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person said of a batch. ``axes`` are names with the texts of their values.
+
+    ``scenario_rev`` and ``config_rev`` ``None`` keep the newest. ``path`` is the test file of the experiment.
+    """
+
+    experiment: Experiment
+    axes: Sequence[tuple[str, Sequence[str]]]
+    seeds: Sequence[int]
+    intent: str
+    objective: str
+    success_metric: str
+    gate_profile: str
+    schema_map: str
+    options: Options
+    factorial: bool = False
+    scenario_rev: str | None = None
+    config_rev: str | None = None
+    path: str | None = None
+
+
+def create(study: Study, wanted: Wanted, facts: Facts, moment: datetime) -> Manifest:
+    """Write the manifest of a new batch, and nothing else. Raises `ConfigurationError` with what is wrong with it."""
+    experiment = wanted.experiment
+    raise_if_any(_unsaid(wanted))
+    variants = grid(wanted.axes, wanted.seeds, experiment.axes, factorial=wanted.factorial)
+    _refuse_faulty(experiment, variants, wanted.options, facts)
+    specs = base_specs(study)
+    made = Manifest(
+        study=study.name,
+        batch_id=str(ids.make_batch(moment, wanted.intent, study.batch_ids())),
+        experiment=experiment.name,
+        scenario_rev="",
+        config_rev="",
+        created_at=moment.astimezone(UTC).isoformat(timespec="seconds"),
+        objective=wanted.objective,
+        success_metric=wanted.success_metric,
+        gate_profile=wanted.gate_profile,
+        schema_map=wanted.schema_map,
+        axes=tuple(axis for axis, _ in wanted.axes),
+        variants=variants,
+        base_specs=specs,
+        declared=tuple(ids.axis_of(name) for name in experiment.axes),
+        path=wanted.path,
+        session=dict(wanted.options),
+    )
+    base = resolve(experiment, baseline(made), wanted.options, facts)
+    scenario, config = revisions.contents(base, experiment, wanted.options, specs)
+    return _saved(study, made, wanted, scenario, config)
+
+
+def _saved(study: Study, made: Manifest, wanted: Wanted, scenario: Options, config: Options) -> Manifest:
+    from dataclasses import replace
+
+    scenarios, configs = revisions.known_in(study)
+    problems: list[str] = []
+    chosen = []
+    for kind, content, asked, known in (
+        ("scn", scenario, wanted.scenario_rev, scenarios),
+        ("cfg", config, wanted.config_rev, configs),
+    ):
+        try:
+            chosen.append(revisions.choose(kind, content, asked, known))
+        except ConfigurationError as error:
+            problems += error.problems
+    raise_if_any(problems)
+    whole = replace(made, scenario_rev=chosen[0], config_rev=chosen[1], scenario=scenario, config=config)
+    manifest.save(whole, study.batch(whole.batch_id).manifest)
+    return whole
+
+
+def _unsaid(wanted: Wanted) -> list[str]:
+    if wanted.success_metric in wanted.experiment.metric_names:
+        return []
+    known = ", ".join(wanted.experiment.metric_names)
+    return [
+        f"--metric {wanted.success_metric!r}: {wanted.experiment.name} has no such metric; expected one of {known}."
+    ]
+
+
+def _refuse_faulty(
+    experiment: Experiment, variants: Sequence[Planned], options: Options, facts: Facts
+) -> None:
+    """Every variant is resolved once, so that none is found faulty after another was paid for."""
+    problems: dict[str, None] = {}
+    for one in variants:
+        try:
+            resolve(experiment, one, options, facts)
+        except ConfigurationError as error:
+            problems.update(dict.fromkeys(error.problems))
+    raise_if_any(problems)

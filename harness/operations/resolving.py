@@ -1,0 +1,154 @@
+"""What a variant's run is made of, to the last setting: what is held to be the same when it is resumed or compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.model import Cell, Experiment
+from harness.operations.axes import Options, applied
+from harness.operations.layout import Study, Variant, write
+from harness.operations.manifest import Manifest, Planned, SpecFile
+from harness.populations import population_of
+from harness.records import fingerprint
+from harness.records.plain import differences, indented, plain, shown
+from harness.runner.plan import CellPlan, choose_mode, plan_cell
+
+Facts = Callable[[Options], Mapping[str, Any]]
+"""What a session of these options adds to its runs' identity: who answers, where, and how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A variant, ready to run. ``settings`` and ``groups`` are those of its run in the registry of runs.
+
+    ``asks`` says that a model is to be asked something: so it is unless the experiment's own play declares no calls.
+    """
+
+    planned: Planned
+    experiment: Experiment
+    options: Options
+    settings: Mapping[str, Any]
+    groups: Mapping[str, Any]
+    asks: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.settings)
+
+    def content(self, specs: Sequence[SpecFile]) -> dict[str, Any]:
+        """What ``inputs/settings.json`` has."""
+        return {
+            "variant": self.planned.id,
+            "seed": self.planned.seed,
+            "overrides": dict(self.planned.overrides),
+            "fingerprint": self.fingerprint,
+            "count": self.options.get("count"),
+            "rate": self.options.get("rpm"),
+            "settings": plain(self.settings)[0],
+            "groups": plain(self.groups)[0],
+            "base_specs": {spec.path: spec.sha256 for spec in specs},
+        }
+
+
+def resolve(experiment: Experiment, planned: Planned, options: Options, facts: Facts) -> Resolved:
+    """What ``planned`` makes of ``experiment``. Raises `ConfigurationError` for what cannot be run."""
+    from harness.execution.runs import entry_of, with_facts
+
+    changed, session = applied(experiment, planned, options)
+    mode_name, mode = choose_mode(changed, session.get("mode"))
+    population = population_of(changed, _folder(changed, session))
+    cells = {
+        group.name: plan_cell(
+            changed,
+            Cell(changed.name, group.name, 1),
+            mode_name=mode_name,
+            mode=mode,
+            reps=session.get("count") or mode.reps,
+            population=population,
+            correction=group.correction,
+            interventions=group.interventions,
+            engine=str(session.get("engine") or "embedded"),
+            seed=0,
+            arm=group.settings,
+        )
+        for group in changed.groups
+    }
+    entries = {name: entry_of(cell, population.sha256) for name, cell in cells.items()}
+    settings = with_facts(next(iter(entries.values())).settings, facts(session))
+    groups = {name: one.group_settings for name, one in entries.items()}
+    return Resolved(planned, changed, session, settings, groups, _asks(changed, next(iter(cells.values()))))
+
+
+def _asks(experiment: Experiment, cell: CellPlan) -> bool:
+    play = experiment.play
+    if play is None or play.calls is None:
+        return True
+    return any(sum(play.calls(trial)[0].values()) > 0 for trial in cell.trials)
+
+
+def _folder(experiment: Experiment, options: Options) -> Path | None:
+    notebooks = options.get("notebooks")
+    return Path(notebooks) if notebooks and experiment.script.source == "notebook" else None
+
+
+def base_specs(study: Study) -> tuple[SpecFile, ...]:
+    """Every file under ``specs``, with its hash. Raises `HarnessError`."""
+    return tuple(
+        SpecFile(path.relative_to(study.folder).as_posix(), digest(path)) for path in study.spec_files()
+    )
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 (hex) of a file. Raises `HarnessError`."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise HarnessError(f"{path}: {error.strerror}; expected a file that can be read.") from error
+
+
+def changed_specs(study: Study, manifest: Manifest) -> list[str]:
+    """In what the base specs differ from what the manifest says of them, a sentence each."""
+    found = []
+    for spec in manifest.base_specs:
+        path = study.folder / spec.path
+        now = digest(path) if path.is_file() else None
+        if now != spec.sha256:
+            found.append(
+                f"{spec.path}: SHA-256 {spec.sha256[:12]} in the manifest, {now[:12] if now else 'no file'} now."
+            )
+    return found
+
+
+def keep_inputs(place: Variant, content: Mapping[str, Any]) -> None:
+    """Write what a variant is made of, once. Raises `ConfigurationError` where it was made of something else."""
+    if place.resolved.exists():
+        changed = differences(_read(place.resolved), plain(content)[0])
+        if changed:
+            raise ConfigurationError(
+                f"Variant {place.folder.name} was begun with other inputs or settings:",
+                *(f"  {key}: {shown(then)} then, {shown(now)} now" for key, (then, now) in changed.items()),
+                "Set them as they were, or make a new batch: harness study sweep (or new).",
+            )
+        return
+    write(place.resolved, indented(plain(content)[0]) + "\n")
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise HarnessError(
+            f"{path}: {error!s:.120}; expected what an earlier session wrote. Put it back."
+        ) from error
+
+
+def read_inputs(place: Variant) -> Mapping[str, Any]:
+    """What ``inputs/settings.json`` has; empty before the first session. Raises `HarnessError`."""
+    found: Mapping[str, Any] = _read(place.resolved) if place.resolved.exists() else {}
+    return found

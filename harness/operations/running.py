@@ -1,0 +1,284 @@
+"""Running a batch: what is left to do goes into sessions, and what came of it to each variant's folder and row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ConfigurationError, ExitCode, HarnessError
+from harness.model import Experiment
+from harness.operations import resolving
+from harness.operations.axes import Options
+from harness.operations.layout import Batch, Study, Variant, place, said, write
+from harness.operations.manifest import Manifest, Planned
+from harness.operations.registry import Registry, Row, Status
+from harness.operations.resolving import Facts, Resolved
+from harness.operations.revisions import contents
+from harness.records import Run, RunRegistry, artifact_name, files_of_run
+from harness.records.lock import RunLock
+from harness.records.plain import differences, indented, shown
+from harness.records.store import FINISHED
+
+if TYPE_CHECKING:
+    from harness.execution.runs import Conclusion
+
+Launch = Callable[[Sequence[Experiment], Options, Path], "tuple[int, Sequence[Conclusion]]"]
+"""Runs experiments in one session with these options, in a results folder: its exit code, what it left of each run."""
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a batch. ``rows`` were added by this call, ``before`` is how many variants were done already."""
+
+    code: int
+    rows: tuple[Row, ...] = ()
+    before: int = 0
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run_batch(
+    study: Study,
+    manifest: Manifest,
+    experiment: Experiment,
+    *,
+    facts: Facts,
+    launch: Launch,
+    clock: Clock = now,
+) -> Ran:
+    """Run what is not finished of a batch. A finished batch is left as it is, to the byte.
+
+    Raises `ConfigurationError`, before anything runs, where specs, scenario, config or a variant's inputs are not what
+    the batch was begun with, and `HarnessError` while another process works on it.
+    """
+    batch = study.batch(manifest.batch_id)
+    resolved = prepared(study, manifest, experiment, facts)
+    rows = Registry(study.rows).read().latest(batch.id)
+    left = [one for one in resolved if not finished(batch.variant(one.planned.id), rows.get(one.planned.id))]
+    if not left:
+        return Ran(int(ExitCode.OK), before=len(resolved))
+    with _alone(batch):
+        return _Running(study, manifest, batch, launch, clock).run(left, len(resolved) - len(left))
+
+
+def prepared(study: Study, manifest: Manifest, experiment: Experiment, facts: Facts) -> list[Resolved]:
+    """Every variant, resolved and held against what it was begun with. Raises `ConfigurationError`."""
+    problems = resolving.changed_specs(study, manifest)
+    if problems:
+        raise ConfigurationError(
+            f"Batch {manifest.batch_id}: base specs were changed:",
+            *(f"  {problem}" for problem in problems),
+            "Put them back, or make a new batch under a new revision.",
+        )
+    _refuse_changed(manifest, experiment, facts)
+    resolved = [resolving.resolve(experiment, one, manifest.session, facts) for one in manifest.variants]
+    batch = study.batch(manifest.batch_id)
+    runs = runs_of(batch)
+    for one in resolved:
+        if batch.variant(one.planned.id).resolved.exists():
+            resolving.keep_inputs(batch.variant(one.planned.id), one.content(manifest.base_specs))
+        _refuse_other_run(one, runs)
+    return resolved
+
+
+def _refuse_changed(manifest: Manifest, experiment: Experiment, facts: Facts) -> None:
+    base = resolving.resolve(experiment, baseline(manifest), manifest.session, facts)
+    for what, then, found in zip(
+        (f"scenario ({manifest.scenario_rev})", f"config ({manifest.config_rev})"),
+        (manifest.scenario, manifest.config),
+        contents(base, experiment, manifest.session, manifest.base_specs),
+        strict=True,
+    ):
+        changed = differences(then, found)
+        if changed:
+            raise ConfigurationError(
+                f"Batch {manifest.batch_id}: its {what} was changed:",
+                *(f"  {key}: {shown(a)} then, {shown(b)} now" for key, (a, b) in changed.items()),
+                "Put it back as it was, or make a new batch under a new revision.",
+            )
+
+
+def baseline(manifest: Manifest) -> Planned:
+    """No override, the first seed."""
+    seed = manifest.variants[0].seed
+    return Planned(f"vr-seed-{seed}-s{seed}", seed)
+
+
+def _refuse_other_run(one: Resolved, runs: Sequence[Run]) -> None:
+    """A run of the variant in the registry of runs has other settings: to go on would be to begin another."""
+    for run in runs:
+        if run.experiment == one.experiment.name and run.fingerprint != one.fingerprint:
+            changed = differences(run.settings, one.settings)
+            raise ConfigurationError(
+                f"Variant {one.planned.id}: its run {run.id} was begun with other settings:",
+                *(f"  {key}: {shown(then)} then, {shown(now)} now" for key, (then, now) in changed.items()),
+                "Set them as they were, or make a new batch.",
+            )
+
+
+def runs_of(batch: Batch) -> tuple[Run, ...]:
+    """The runs of a batch in its registry of runs. Raises `HarnessError`."""
+    if not (batch.session / "runs.sqlite").exists():
+        return ()
+    with said(), RunRegistry(batch.session, now) as registry:
+        return registry.runs()
+
+
+def finished(place: Variant, row: Row | None) -> bool:
+    """Whether the variant's last run is a success whose results are in place."""
+    return row is not None and row.status == Status.SUCCESS and place.placed.exists()
+
+
+@contextmanager
+def _alone(batch: Batch) -> Iterator[None]:
+    with said():
+        try:
+            lock = RunLock(batch.session / "lock", batch.id)
+        except HarnessError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            holder = str(error).partition("(")[2].partition(")")[0]
+            raise HarnessError(
+                f"Batch {batch.id} is being worked on by another live session ({holder}); wait for it to end. "
+                f"How far it is: {batch.heartbeat}"
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _Running:
+    """One call of `run_batch`, alone on its batch."""
+
+    def __init__(self, study: Study, manifest: Manifest, batch: Batch, launch: Launch, clock: Clock) -> None:
+        self._study, self._manifest, self._batch = study, manifest, batch
+        self._launch, self._clock = launch, clock
+        self._registry = Registry(study.rows)
+        self._rows: list[Row] = []
+
+    def run(self, left: Sequence[Resolved], before: int) -> Ran:
+        for one in left:
+            resolving.keep_inputs(self._batch.variant(one.planned.id), one.content(self._manifest.base_specs))
+        ended = {run.experiment: run for run in runs_of(self._batch) if run.status == FINISHED}
+        for one in left:  # its session did not live to say so
+            if one.experiment.name in ended:
+                self._keep(one, *_found(self._batch.session, ended[one.experiment.name]), code=0)
+        todo = [one for one in left if one.experiment.name not in ended]
+        code = int(ExitCode.OK)
+        for options, members in _sessions(todo):
+            code = self._session(options, members)
+            if code in (ExitCode.INTERRUPTED, ExitCode.BUDGET, ExitCode.USAGE, ExitCode.INTERNAL):
+                break
+        return Ran(code or self._verdict(left), tuple(self._rows), before)
+
+    def _verdict(self, left: Sequence[Resolved]) -> int:
+        """Nothing went wrong in the sessions; whether every variant is a success as well."""
+        rows = self._registry.read().latest(self._batch.id)
+        done = all(finished(self._batch.variant(one.planned.id), rows.get(one.planned.id)) for one in left)
+        return int(ExitCode.OK if done else ExitCode.FAILED)
+
+    def _session(self, options: Options, members: Sequence[Resolved]) -> int:
+        code, conclusions = self._launch([one.experiment for one in members], options, self._batch.session)
+        by_name = {conclusion.experiment: conclusion for conclusion in conclusions}
+        for one in members:
+            left = by_name.get(one.experiment.name)
+            if left is not None:
+                self._keep(one, left.run_id, left.records, left.artifact, left.meta, left.problem, code=code)
+        return code
+
+    def _keep(
+        self,
+        one: Resolved,
+        run_id: str,
+        records: Sequence[Path],
+        artifact: Path | None,
+        meta: Mapping[str, Any],
+        problem: str | None,
+        *,
+        code: int,
+    ) -> None:
+        """Place what a run left, then say so in the registry; what was said of it already is not said again."""
+        target = self._batch.variant(one.planned.id)
+        status, note = judged(meta, one.asks, problem, code)
+        if artifact is not None:
+            place_all([*records, artifact, artifact.with_suffix(".meta.json")], target)
+        row = self._row(one, status, f"run {run_id}: {note}")
+        last = self._registry.read().latest(self._batch.id).get(one.planned.id)
+        if last is None or (last.status, last.notes) != (row.status, row.notes):
+            self._registry.append([row])
+            self._rows.append(row)
+
+    def _row(self, one: Resolved, status: Status, note: str) -> Row:
+        results = self._batch.variant(one.planned.id).results.relative_to(self._study.folder)
+        manifest = self._manifest
+        return Row(
+            timestamp=self._clock().astimezone(UTC).isoformat(timespec="seconds"),
+            study=manifest.study,
+            batch_id=manifest.batch_id,
+            variant_id=one.planned.id,
+            scenario_rev=manifest.scenario_rev,
+            config_rev=manifest.config_rev,
+            seed=str(one.planned.seed),
+            status=str(status),
+            results_dir=results.as_posix(),
+            notes=note,
+        )
+
+
+def _sessions(left: Iterable[Resolved]) -> Iterator[tuple[Options, list[Resolved]]]:
+    """Variants that can be played in one session, together: those with the same model, judge and rate."""
+    members: dict[str, list[Resolved]] = {}
+    for one in left:
+        members.setdefault(json.dumps(dict(one.options), sort_keys=True, default=str), []).append(one)
+    for together in members.values():
+        yield together[0].options, together
+
+
+def _found(folder: Path, run: Run) -> tuple[str, list[Path], Path | None, Mapping[str, Any], str | None]:
+    """What a finished run left in the sessions' folder. Raises `HarnessError`."""
+    artifact = folder / artifact_name(run.experiment, run.id)
+    try:
+        meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise HarnessError(
+            f"Run {run.id} of {run.experiment} is finished, but {artifact}: {error!s:.120}."
+        ) from error
+    return run.id, list(files_of_run(folder, run.experiment, run.id)), artifact, meta, None
+
+
+def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) -> tuple[Status, str]:
+    """How a run ended, by its meta file, and that in a few words. ``asks``: models were to be asked something."""
+    if not meta:
+        stopped = {int(ExitCode.INTERRUPTED): Status.INTERRUPTED, int(ExitCode.BUDGET): Status.STOPPED}
+        return stopped.get(code, Status.FAILED), problem or "nothing was left of it"
+    trials, calls = meta["trials"], sum((meta["usage"].get("calls") or {}).values())
+    answered = calls > 0 and meta["usage"].get("tokens_out", 0) > 0
+    cost = meta["usage"].get("cost")
+    note = f"{trials['finished']} of {trials['planned']} trials, {calls} calls"
+    note += "" if cost is None else f", ${cost:.4f}"
+    if not meta["partial"]:
+        if asks and not answered:
+            return Status.FAILED, f"{note}; no model call was answered"
+        return (Status.FAILED, f"{note}; {problem}") if problem else (Status.SUCCESS, note)
+    if code in (ExitCode.INTERRUPTED, ExitCode.BUDGET):
+        return (Status.INTERRUPTED if code == ExitCode.INTERRUPTED else Status.STOPPED), note
+    return (Status.PARTIAL if trials["finished"] else Status.FAILED), note
+
+
+def place_all(files: Iterable[Path], target: Variant) -> None:
+    """Put ``files`` into the variant's results, and their hashes beside them, last. Raises `HarnessError`."""
+    hashes = {}
+    for file in files:
+        place(file, target.results / file.name)
+        hashes[file.name] = resolving.digest(file)
+    write(target.placed, indented(dict(sorted(hashes.items()))) + "\n")

@@ -1,0 +1,88 @@
+"""A file that says how far a session is, for whoever looks in. It says nothing of failure: only an exit code does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.execution.progress import Snapshot
+from harness.plugin.progress import duration
+from harness.plugin.state import state_of
+from harness.records.atomic import write_whole
+
+EVERY = 5.0
+"""Seconds between two beats."""
+
+
+def beat(stage: str, now: Snapshot | None, moment: datetime, cost: float | None, started: datetime) -> str:
+    """The text of the file."""
+    lines = [f"stage: {stage}", f"at: {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
+    lines.append(f"running for: {duration((moment - started).total_seconds())}")
+    if now is not None:
+        left = "not known yet" if now.seconds_left is None else duration(now.seconds_left)
+        lines += [
+            f"step: {now.trials_done} of {now.trials} trials, {now.cells_done} of {now.cells} cells",
+            f"calls: {now.calls} made, {now.in_flight} under way, {now.tokens} tokens",
+            f"cost: {'not known' if cost is None else f'${cost:.4f}'}",
+            f"time left: {left}",
+        ]
+    lines.append(
+        "An old time above means nothing by itself: a call may take minutes. Judge by the exit code alone."
+    )
+    return "\n".join(lines) + "\n"
+
+
+class Heartbeat:
+    """A plugin that writes ``path`` every ``every`` seconds of a session. ``last`` is the newest count."""
+
+    def __init__(self, path: Path, stage: str, clock: Callable[[], datetime], every: float = EVERY) -> None:
+        self.path, self.stage = path, stage
+        self.last: Snapshot | None = None
+        self.cost: float | None = 0.0
+        self._clock, self._every, self._started = clock, every, clock()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        state = state_of(session.config)
+
+        def go_on() -> None:
+            while not self._over.wait(self._every):
+                self._look(state.desk)
+                self._write("running")
+
+        self._write("starting")
+        self._thread = threading.Thread(target=go_on, name="heartbeat", daemon=True)
+        self._thread.start()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> object:
+        desk = state_of(session.config).desk
+        try:
+            return (yield)
+        finally:
+            self._over.set()
+            if self._thread is not None:
+                self._thread.join()
+            self._look(desk)
+            self._write(f"ended, exit code {int(session.exitstatus)}")
+
+    def _look(self, desk: object) -> None:
+        progress = getattr(desk, "progress", None)
+        if progress is not None and getattr(desk, "gateway", None) is not None:
+            self.last = progress()
+            self.cost = getattr(desk.gateway, "cost", None)  # type: ignore[attr-defined]
+
+    def _write(self, doing: str) -> None:
+        try:
+            write_whole(
+                self.path,
+                beat(f"{self.stage}, {doing}", self.last, self._clock(), self.cost, self._started).encode(),
+            )
+        except HarnessError:
+            return  # a sign of life that cannot be written is no reason to die
