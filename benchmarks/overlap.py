@@ -1,11 +1,13 @@
 """How closely the cases of one session overlap: 1,000 cases of one call each beside plain pytest.
 
-    python benchmarks/overlap.py [--runs 5] [--cases 1000] [--concurrency 100]
+    python benchmarks/overlap.py [--runs 5] [--concurrency 100] [--shape questions|reps|both]
 
-One experiment, 2 groups × ``--count 500``, one person, one step: a call per case, 100 in flight, in one process,
-journal on, a JSONL file per case. The yardstick is plain pytest with pytest-repeat, as many cases of 2 groups ×
-``--count 500``, whose test writes the same line (a record that ours wrote) to a JSONL file and flushes it. It calls
-nothing.
+``questions``: one experiment that plays its trials itself, 2 groups × 250 questions × ``--count 2``, a case and a call
+each; 100 in flight, in one process, journal on, a JSONL file per group and rep. ``reps``: the embedded engine with one
+person and one step, 2 groups × ``--count 500``, so that each of the 1,000 cases has a file of its own, which no
+experiment is known to need; it is printed and held to no limit. The yardstick is plain pytest with pytest-repeat, as
+many cases over the same parameters, whose test writes the same line (a record that ours wrote) to a JSONL file and
+flushes it. It calls nothing.
 
 Wall times of whole processes and their CPU time (user and system), medians of alternating pairs, other plugins kept
 out on both sides. At zero latency ours may take 2.5 × the yardstick. At 100 ms a call, 1,000 calls cannot take less
@@ -26,6 +28,31 @@ from pathlib import Path
 from startup import CASES, INI
 from timing import PYTEST, Command, run, verdict
 
+QUESTIONS = """
+import pytest
+from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
+from harness.llm.calls import Request, Site
+
+
+async def play(plan, client):
+    messages = [{"role": "user", "content": plan.proposal["prompt"]}]
+    reply = await client.ask(Request(messages), Site("answer"))
+    return TrialResult(plan.trial, (Sample("length", len(reply.text)),), details={"text": reply.text})
+
+
+EXPERIMENT = Experiment(
+    name="questions",
+    groups=(Group("Control"), Group("Treatment")),
+    script=Script(task="", proposals=tuple({"id": str(n), "prompt": f"Question {n}?"} for n in range(250))),
+    metrics=(Measure("length"),),
+    modes={"full": Mode()},
+    play=Play(play, case_per_trial=True),
+)
+
+@pytest.mark.experiment(EXPERIMENT)
+def test_questions(cell):
+    cell.run()
+"""
 WRITING = """
 import json
 from pathlib import Path
@@ -36,12 +63,28 @@ LINE = json.loads(Path("line.json").read_text())
 FILE = open("plain.jsonl", "w")
 
 @pytest.mark.experiment
+@pytest.mark.parametrize("question", range(QUESTIONS))
 @pytest.mark.parametrize("group", ["Control", "Treatment"])
-def test_many(group):
+def test_many(group, question):
     FILE.write(json.dumps({**LINE, "group": group}) + "\\n")
     FILE.flush()
 """
-FILES = {"test_cases.py": CASES, "test_plain.py": WRITING, "pytest.ini": INI}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How 1,000 cases come about: our test file, ``questions`` × ``count`` in each of two groups, and its files."""
+
+    name: str
+    source: str
+    questions: int
+    count: int
+    files: int
+    limited: bool
+
+
+SHAPES = (Shape("questions", QUESTIONS, 250, 2, 4, True), Shape("reps", CASES, 1, 500, 1000, False))
+CASES_IN_ALL = 1000
 SLOWER, SECONDS = 2.5, 2.5
 """What ours may take: times the yardstick at zero latency, and seconds at 100 ms a call."""
 
@@ -79,50 +122,60 @@ def _median(taken: Sequence[Taken]) -> Taken:
 class Comparison:
     """Both sides in one folder."""
 
-    def __init__(self, folder: Path, cases: int, concurrency: int) -> None:
-        self.folder, self.cases, self.concurrency = folder, cases, concurrency
-        self._count = ("-q", "-m", "experiment", "--count", str(cases // 2))
-        for file, text in FILES.items():
+    def __init__(self, folder: Path, shape: Shape, concurrency: int) -> None:
+        self.folder, self.shape, self.concurrency = folder, shape, concurrency
+        self._count = ("-q", "-m", "experiment", "--count", str(shape.count))
+        writing = WRITING.replace("QUESTIONS", str(shape.questions))
+        for file, text in {"test_ours.py": shape.source, "test_plain.py": writing, "pytest.ini": INI}.items():
             (folder / file).write_text(text)
 
     def playing(self, milliseconds: int) -> Taken:
         """Ours: each call takes so long."""
         with tempfile.TemporaryDirectory() as results:
             model = ("--model", f"rehearsal:{milliseconds}ms", "--concurrency", str(self.concurrency))
-            command = (*PYTEST, *self._count, "test_cases.py", *model, "--results-dir", results)
+            command = (*PYTEST, *self._count, "test_ours.py", *model, "--results-dir", results)
             taken = timed(command, self.folder)
-            records = sorted(Path(results).glob("*.jsonl"))
-            if len(records) != self.cases:
-                sys.exit(f"Expected {self.cases} record files, found {len(records)}.")
-            (self.folder / "line.json").write_text(records[0].read_text().splitlines()[1])
+            records = [path.read_text().splitlines() for path in sorted(Path(results).glob("*.jsonl"))]
+            found = len(records), sum(len(lines) - 1 for lines in records)
+            if found != (self.shape.files, CASES_IN_ALL):
+                sys.exit(f"Expected {self.shape.files} files and {CASES_IN_ALL} records, found {found}.")
+            (self.folder / "line.json").write_text(records[0][1])
             return taken
 
     def writing(self) -> Taken:
         """The yardstick."""
         taken = timed((*PYTEST, *self._count, "test_plain.py", "-p", "no:harness"), self.folder)
-        if (self.folder / "plain.jsonl").read_text().count("\n") != self.cases:
-            sys.exit(f"Expected {self.cases} lines from the yardstick.")
+        if (self.folder / "plain.jsonl").read_text().count("\n") != CASES_IN_ALL:
+            sys.exit(f"Expected {CASES_IN_ALL} lines from the yardstick.")
         return taken
+
+
+def compare(shape: Shape, runs: int, concurrency: int) -> None:
+    """Print both latencies of one shape."""
+    with tempfile.TemporaryDirectory() as name:
+        both = Comparison(Path(name), shape, concurrency)
+        for milliseconds in (0, 100):
+            ours, plain = alternating(lambda: both.playing(milliseconds), both.writing, runs)  # noqa: B023
+            ratio = ours.seconds / plain.seconds
+            judged = verdict(ours.seconds, SECONDS, "s") if milliseconds else verdict(ratio, SLOWER, "×")
+            print(
+                f"{shape.name:<9} {milliseconds:>3} ms a call, {concurrency} in flight: {ours} beside {plain} for "
+                f"plain pytest writing the same lines: {ratio:.2f} × wall, {ours.cpu / plain.cpu:.2f} × CPU"
+                + (f"; {judged}" if shape.limited else ""),
+                flush=True,
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5, help="pairs of each comparison (default: 5)")
-    parser.add_argument("--cases", type=int, default=1000, help="even number of cases (default: 1000)")
     parser.add_argument("--concurrency", type=int, default=100, help="calls in flight (default: 100)")
+    names = [shape.name for shape in SHAPES]
+    parser.add_argument("--shape", choices=[*names, "both"], default="both", help="default: both")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        both = Comparison(Path(name), options.cases, options.concurrency)
-        for milliseconds in (0, 100):
-            ours, plain = alternating(lambda: both.playing(milliseconds), both.writing, options.runs)  # noqa: B023
-            ratio = ours.seconds / plain.seconds
-            judged = verdict(ours.seconds, SECONDS, "s") if milliseconds else verdict(ratio, SLOWER, "×")
-            print(
-                f"{options.cases} cases, {milliseconds:>3} ms a call, {options.concurrency} in flight: {ours} beside "
-                f"{plain} for plain pytest writing the same lines: {ratio:.2f} × wall, "
-                f"{ours.cpu / plain.cpu:.2f} × CPU; {judged}",
-                flush=True,
-            )
+    for shape in SHAPES:
+        if options.shape in (shape.name, "both"):
+            compare(shape, options.runs, options.concurrency)
 
 
 if __name__ == "__main__":

@@ -70,11 +70,11 @@ def entries_of(plans: Sequence[CellPlan], declared: Mapping[str, str | None]) ->
 def _entered(plan: CellPlan, declared_population: str | None, made: dict[tuple[object, ...], Entry]) -> Entry:
     own = ("cell", "panels", "trials")  # the panels follow from the rest
     parts = (id(getattr(plan, name)) for name in CellPlan.__slots__ if name not in own)
-    key = (plan.cell.group, len(plan.trials), _label(plan), *parts)
+    key = (plan.cell.group, len(plan.trials), *parts)
     if key not in made:
         made[key] = entry_of(plan, declared_population)
     first_line = {**made[key].first_line, "rep": plan.cell.rep}
-    return replace(made[key], cell=plan.cell, first_line=first_line)
+    return replace(made[key], cell=plan.cell, first_line=first_line, label=_label(plan))
 
 
 def _label(plan: CellPlan) -> str:

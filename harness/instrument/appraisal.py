@@ -60,13 +60,13 @@ def described(run: FiledRun, checks: Sequence[Check]) -> dict[str, Any]:
 
 
 def _analysed(data: Dataset) -> Any:
-    """The analysis without its mixed model, which is for a report: a session's end should not wait for it."""
+    """The primary analysis; what stands beside it is for a report: a session's end should not wait for it."""
     from harness.stats import analyse
 
     if len(data.observations) > LARGEST:
         return {"problem": f"not made here of more than {LARGEST:,} values; harness analyse makes it"}
     try:
-        return plain(analyse(data, mixed=False))[0]
+        return plain(analyse(data, beside=False))[0]
     except Exception as error:  # a fault here must not keep the results from their artifact (F25)
         return {"problem": f"the analysis could not be made: {type(error).__name__}: {error}"}
 

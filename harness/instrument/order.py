@@ -111,7 +111,10 @@ def _correlation(course: Sequence[_Point]) -> tuple[float, float] | None:
     df = len(course) - len({*blocks}) - 1
     if len(course) < FEWEST or df < FEWEST_DF:
         return None
-    begins, scores = (_centred(_ranks([point[side] for point in course]), blocks) for side in (1, 2))
+    begins, scores = (
+        _centred(_ranks(values), blocks)
+        for values in ([begin for _, begin, _ in course], [score for _, _, score in course])
+    )
     if not any(begins) or not any(scores):
         return None
     rho = max(-1.0, min(1.0, correlation(begins, scores)))

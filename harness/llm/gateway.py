@@ -102,6 +102,7 @@ class Gateway:
         self.observers = CallObservers(observers)
         self.base_url = ""
         self.tokens_in = self.tokens_out = self.replayed = 0
+        self.cost: float | None = 0.0  # US dollars; one reply of unknown cost makes the sum unknown
         self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits)
         self._retry = retry or RetryPolicy()
         self._price, self._provider_seed = price, provider_seed
@@ -141,16 +142,16 @@ class Gateway:
         self._opened += 1
         known = self.journal is not None and self.journal.begin(run_id, trial_id)
         client = TrialClient(self, trial_id, self._opened, run_id=run_id, attempt=attempt, known=known)
-        self._trials[_public(client.token)] = client
+        self._trials[client.name] = client
         return client
 
     def close_trial(self, client: TrialClient) -> None:
         """Revoke the trial's token at the HTTP face."""
-        self._trials.pop(_public(client.token), None)
+        self._trials.pop(client.name, None)
 
     def trial_of(self, token: str) -> TrialClient | None:
         """The open trial with this token: found by its public part, then compared in constant time."""
-        client = self._trials.get(_public(token))
+        client = self._trials.get(token.partition(".")[0])
         return client if client and compare_digest(client.token.encode(), token.encode()) else None
 
     # Calls
@@ -277,6 +278,7 @@ class Gateway:
         reply = self._price(reply, call.request.model)
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
+        self.cost = None if self.cost is None or reply.cost is None else self.cost + reply.cost
         call.client.account.note_billed(reply)
         return reply
 
@@ -378,7 +380,3 @@ def _unacceptable(call: _Call, kept: Kept) -> ModelCallError:
         f"expected {expectation(call.request)}, the last reply was {kept.reason}: {kept.reply.text[:200]!r}.",
         reason=kept.reason,
     )
-
-
-def _public(token: str) -> str:
-    return token.partition(".")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.llm.identity import canonical
@@ -19,17 +19,27 @@ Schema = Mapping[str, Any] | bool
 class Checker:
     """One compiled schema. Never fetches a remote ``$ref``.
 
-    Making one raises `jsonschema.SchemaError` when the schema itself is not valid.
+    What the quick check cannot say yes to is jsonschema's, loaded when it is first needed; then a schema that is itself
+    not valid raises `jsonschema.SchemaError`.
     """
 
     def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._quick: Check = compile_quick(schema)
+
+    @cached_property
+    def _validator(self) -> Validator:
         from jsonschema.validators import Draft202012Validator, validator_for
         from referencing import Registry
 
+        schema = self._schema
         kind = validator_for(schema, default=Draft202012Validator)
         kind.check_schema(schema)  # type: ignore[arg-type]  # the stubs forget that true and false are schemas
-        self._validator: Validator = kind(schema, registry=Registry())
-        self._quick: Check = compile_quick(schema)
+        return kind(schema, registry=Registry())
+
+    def require_valid_schema(self) -> None:
+        """Raises `jsonschema.SchemaError` when the schema itself is not valid."""
+        self._validator  # noqa: B018 - making it is the check
 
     def is_valid(self, value: Any) -> bool:
         return self._quick(value) or self.fault(value) is None
@@ -46,7 +56,7 @@ class Checker:
 
 
 def checker(schema: Schema) -> Checker:
-    """The checker of ``schema``, from a cache. Raises as `Checker` does."""
+    """The checker of ``schema``, from a cache."""
     return _cached(canonical(schema))
 
 

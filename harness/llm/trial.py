@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Protocol
 
 from harness.errors import ModelCallError
@@ -52,7 +53,7 @@ class TrialClient:
         self, way: Way, trial_id: str, number: int, *, run_id: str = "", attempt: int = 1, known: bool = False
     ) -> None:
         self.trial_id, self.run_id, self.attempt = trial_id, run_id, attempt
-        self.token = f"t{number:x}.{secrets.token_urlsafe(24)}"
+        self.name = f"t{number:x}"
         self.failure: ModelCallError | None = None
         self.rejections: list[dict[str, Any]] = []
         self.replayed = self.refusals = 0
@@ -63,6 +64,11 @@ class TrialClient:
         self._given: dict[str, Kept] = {}
         self._reasons: dict[str, list[str]] = {}
         self._known, self._recalling = known, asyncio.Lock()
+
+    @cached_property
+    def token(self) -> str:
+        """The trial's own credential at the HTTP face: its name, and a secret."""
+        return f"{self.name}.{secrets.token_urlsafe(24)}"
 
     @property
     def base_url(self) -> str:

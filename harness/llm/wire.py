@@ -101,7 +101,7 @@ def _is_schema(described: Any) -> bool:
     if not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
         return False
     try:
-        checker(described["schema"])
+        checker(described["schema"]).require_valid_schema()
     except (SchemaError, RecursionError):
         return False
     return True

@@ -34,8 +34,10 @@ def fill(item: pytest.Function, module: str) -> None:
     """Give ``item`` the values of its fixtures, if all that it uses are plain ones of ``module``.
 
     They are what pytest would get from the same functions, which it then has not to call; its way to them takes most
-    of a short case's time.
+    of a short case's time. What it has already stays.
     """
+    if item.funcargs.keys() >= {*item.fixturenames}:
+        return
     definitions = {name: stack[-1] for name, stack in item._fixtureinfo.name2fixturedefs.items()}
     if any(definition.func.__module__ != module for definition in definitions.values()):
         return
@@ -48,6 +50,25 @@ def fill(item: pytest.Function, module: str) -> None:
         return values[name]
 
     item.funcargs.update({name: value(name) for name in item.fixturenames})
+
+
+MAY_SKIP = frozenset({"skip", "skipif", "xfail"})
+
+
+def only_pytest_sets_up(item: pytest.Function, ours: str) -> bool:
+    """Whether setting ``item`` up is nothing but its fixtures: no mark may skip it, no stranger's hook is heard.
+
+    ``ours`` is the module whose hook is known.
+    """
+    if any(mark.name in MAY_SKIP for mark in item.iter_markers()):
+        return False
+    known = (ours, "pytest_rerunfailures")
+    owners = (_module(one.plugin) for one in item.ihook.pytest_runtest_setup.get_hookimpls())
+    return all(owner in known or owner.startswith("_pytest.") for owner in owners)
+
+
+def _module(plugin: Any) -> str:
+    return str(plugin.__name__ if inspect.ismodule(plugin) else type(plugin).__module__)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-import harness.stats as stats
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.execution.cells import CellOutcome
 from harness.execution.desk import Desk
@@ -22,6 +21,7 @@ from harness.plugin.internals import (
     generator_fixtures,
     keep_trial_logs_apart,
     keep_trial_prints_apart,
+    only_pytest_sets_up,
     set_up,
 )
 from harness.plugin.progress import Display
@@ -68,8 +68,6 @@ def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
     if _may_overlap(config):
         _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
     say_notes(state)
-    if state.prepared and len({case.group for item in cases if (case := case_of(item)) is not None}) > 1:
-        stats.preload()
 
 
 def say_notes(state: State) -> None:
@@ -153,17 +151,25 @@ def _nothing_forbids(state: State, item: pytest.Function) -> bool:
 def _freeze(state: State, item: pytest.Function, following: pytest.Function | None) -> CellPlan | None:
     """The plan that the case's fixtures gave; ``None`` where it has to wait for its turn, a faulty set-up included."""
     try:
+        if only_pytest_sets_up(item, __name__):
+            fill(item, fixtures.__name__)
+            if "cell" in item.funcargs:
+                return _plan_of(item)
         with set_up(item, following) as finalizers:
             if finalizers:
                 state.one_by_one[item.nodeid] = f"fixture {finalizers[0]!r} has a teardown"
                 return None
-            handle: Any = item.funcargs["cell"]
-            plan: CellPlan = handle.plan
-            return plan
+            return _plan_of(item)
     except ConfigurationError:
         raise
     except (Exception, pytest.skip.Exception, pytest.fail.Exception):
         return None  # it will say so itself when its turn comes
+
+
+def _plan_of(item: pytest.Function) -> CellPlan:
+    handle: Any = item.funcargs["cell"]
+    plan: CellPlan = handle.plan
+    return plan
 
 
 def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:

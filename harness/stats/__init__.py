@@ -3,7 +3,7 @@
 from harness.stats.analysis import analyse
 from harness.stats.consistency import Verdict, consistency
 from harness.stats.describe import describe, summarise
-from harness.stats.welch import compare, preload, reasons, welch
+from harness.stats.welch import compare, reasons, welch
 
 __all__ = [
     "Verdict",
@@ -11,7 +11,6 @@ __all__ = [
     "compare",
     "consistency",
     "describe",
-    "preload",
     "reasons",
     "summarise",
     "welch",

@@ -21,7 +21,12 @@ from harness.stats.within import within_blocks
 
 
 def analyse(
-    dataset: Dataset, *, primary_metric: str | None = None, confidence: float = 0.95, mixed: bool = True
+    dataset: Dataset,
+    *,
+    primary_metric: str | None = None,
+    confidence: float = 0.95,
+    mixed: bool = True,
+    beside: bool = True,
 ) -> Analysis:
     """Every metric's difference from the first group: the primary analysis, others beside it, and what it rests on.
 
@@ -30,13 +35,13 @@ def analyse(
     more groups Dunnett's correction runs over the groups, and Bonferroni's over the metrics.
 
     Without ``mixed`` the mixed model is left out: it alone needs statsmodels, and a second where all else takes
-    a hundredth.
+    a hundredth. Without ``beside`` every secondary method is: NumPy need not be loaded.
 
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """
     _check(dataset, primary_metric, confidence)
     found = [
-        _compared(dataset, metric, group, confidence, mixed)
+        _compared(dataset, metric, group, confidence, mixed=mixed, beside=beside)
         for metric in dataset.metrics
         for group in dataset.groups[1:]
     ]
@@ -61,7 +66,9 @@ def _check(dataset: Dataset, primary_metric: str | None, confidence: float) -> N
         raise ConfigurationError(f"Confidence {confidence}: expected a share between 0 and 1, such as 0.95.")
 
 
-def _compared(dataset: Dataset, metric: str, treatment: str, confidence: float, mixed: bool) -> Comparison:
+def _compared(
+    dataset: Dataset, metric: str, treatment: str, confidence: float, *, mixed: bool, beside: bool
+) -> Comparison:
     control = dataset.groups[0]
     arms = (control, treatment)
     found = layout(dataset, metric, *arms)
@@ -71,7 +78,7 @@ def _compared(dataset: Dataset, metric: str, treatment: str, confidence: float, 
         control=control,
         treatment=treatment,
         primary=primary,
-        secondary=secondary(dataset, metric, treatment, found, confidence, mixed=mixed),
+        secondary=secondary(dataset, metric, treatment, found, confidence, mixed=mixed) if beside else (),
         generalising=generalising(found),
         hedges_g=hedges_g(dataset, metric, primary, *arms),
         icc_trial=icc_by_trial(dataset, metric, arms, confidence),

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from harness.model import Dataset
+from harness.stats.beta import f_quantile
 from harness.stats.results import Interval, Quantity
 
 ESTIMATOR = "one-way ANOVA"
@@ -116,12 +117,10 @@ def _quantity(found: Squares | str, what: str, confidence: float) -> Quantity:
 
 def _interval(found: Squares, confidence: float) -> Interval | None:
     """Searle's (1971) from the F ratio: exact for equal cluster sizes, approximate otherwise."""
-    from scipy import special
-
     if found.within == 0:
         return None
     ratio, tail = found.between / found.within, (1 + confidence) / 2
-    low = ratio / float(special.fdtri(found.df_between, found.df_within, tail))
-    high = ratio * float(special.fdtri(found.df_within, found.df_between, tail))
+    low = ratio / f_quantile(tail, found.df_between, found.df_within)
+    high = ratio * f_quantile(tail, found.df_within, found.df_between)
     n = found.size
     return Interval((low - 1) / (low + n - 1), (high - 1) / (high + n - 1), confidence)

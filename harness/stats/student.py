@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
+from harness.stats.beta import t_quantile, t_tails
 from harness.stats.results import Estimate, Interval
 
 _ROUNDING = 1e-9
@@ -29,10 +30,8 @@ def answered(asked: Estimate, difference: float, se: float, df: float, confidenc
 
 
 def p_value(t: float, df: float) -> float:
-    """Two-sided. From `scipy.special`, because loading all of `scipy.stats` takes longer than many a session."""
-    from scipy import special
-
-    return float(2 * special.stdtr(df, -abs(t)))
+    """Two-sided."""
+    return t_tails(t, df)
 
 
 def interval(centre: float, se: float, df: float, confidence: float) -> Interval:
@@ -42,9 +41,7 @@ def interval(centre: float, se: float, df: float, confidence: float) -> Interval
 
 def critical(df: float, confidence: float) -> float:
     """The t that leaves (1 − confidence) / 2 on either side."""
-    from scipy import special
-
-    return float(special.stdtrit(df, (1 + confidence) / 2))
+    return t_quantile((1 + confidence) / 2, df)
 
 
 def one_sample(asked: Estimate, differences: Sequence[float], confidence: float) -> Estimate:

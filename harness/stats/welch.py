@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +23,7 @@ class Moments:
     @classmethod
     def of(cls, values: Sequence[float]) -> Moments:
         """Equal values have a standard deviation of exactly 0, free of rounding. `ValueError` for NaN."""
-        if not all(math.isfinite(value) for value in values):
+        if not all(map(math.isfinite, values)):
             raise ValueError("a sample is not a finite number; leave it out and count it as missing")
         if not values:
             return cls(0, None, None)
@@ -79,14 +77,6 @@ def compare(
         "effect_size": _cohen_d(difference, one, other),
     }
     return block, _reasons(block, one, other)
-
-
-def preload() -> None:
-    """Begin to import what SciPy computes with: better spent while replies are awaited than at the end.
-
-    On a thread of its own, where no Ctrl-C can stop it half way: NumPy cannot be imported a second time.
-    """
-    threading.Thread(target=importlib.import_module, args=("scipy.special",), name="preload").start()
 
 
 def _test(one: Moments, other: Moments, confidence: float) -> Mapping[str, Any]:
@@ -145,11 +135,11 @@ _SHARED = ("mean", "percent", "t", "p", "confidence", "significant", "degrees", 
 
 
 def _mean_and_std(values: Sequence[float]) -> tuple[float | None, float | None]:
-    import numpy as np
-
-    with np.errstate(all="ignore"):
-        data = np.asarray(values, dtype=float)
-        return _finite(float(data.mean())), _finite(float(data.std(ddof=1)))
+    try:
+        mean = math.fsum(values) / len(values)
+        return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    except OverflowError:
+        return None, None
 
 
 def _known(*values: float | None) -> bool:
