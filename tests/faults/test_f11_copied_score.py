@@ -10,7 +10,7 @@ import pytest
 from harness.errors import ConfigurationError
 from harness.reports.review import DIMENSIONS, import_scores, review_of
 from harness.reports.review.importing import scenarios_of, sent_and_key
-from tests.support.reviews import exported, keys, run_for_review, reviewed
+from tests.support.reviews import exported, keys, reviewed, run_for_review
 
 
 def written(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -35,7 +35,7 @@ def test_a_sheet_with_a_row_per_scenario_is_refused(tmp_path: Path) -> None:
     run = run_for_review(tmp_path / "results", reps=3)
     done = exported(run, tmp_path / "out")
     (tmp_path / "s.csv").write_text(f"scenario,{','.join(DIMENSIONS)}\nsanity:dentist,3,3,3,3\n")
-    with pytest.raises(ConfigurationError, match="no column item; .* a row per transcript"):
+    with pytest.raises(ConfigurationError, match=r"no column item; .* a row per transcript"):
         sent_and_key(tmp_path / "s.csv", done.key)
 
 

@@ -35,7 +35,7 @@ def betraying(variant: str, scenario: int, rep: int) -> tuple[str, list[dict[str
     return text, [{"name": name, "args": dict(VARIANTS[variant].examples[ability][1])}]
 
 
-def neutral(variant: str, scenario: int, rep: int) -> tuple[str, list[dict[str, Any]]]:  # noqa: ARG001
+def neutral(variant: str, scenario: int, rep: int) -> tuple[str, list[dict[str, Any]]]:
     """The same in every variant."""
     tool, arguments = VARIANTS[variant].examples[Ability.CREATE_ONCE]
     return f"Done, number {scenario}.", [{"name": tool, "args": dict(arguments)}]
@@ -82,7 +82,7 @@ def exported(run: FiledRun, out: Path, **more: Any) -> Exported:
     return export(run, out, reader=acts, **more)
 
 
-def good(trial: str) -> Mapping[str, int]:  # noqa: ARG001
+def good(trial: str) -> Mapping[str, int]:
     return dict.fromkeys(DIMENSIONS, 3)
 
 

@@ -12,6 +12,7 @@ from harness.records import FiledRun
 MASKED = "[name hidden]"
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _JOINT = r"[\W_]{0,2}"
+_LONGEST = 100
 _SHORTEST = 4
 """Letters of the shortest word that counts as a hint."""
 
@@ -83,7 +84,7 @@ def _parameters(function: Mapping[str, Any]) -> list[str]:
 
 def _is_made_up(name: str) -> bool:
     """Whether no sentence has it: it has an underscore, or a capital inside."""
-    return "_" in name or re.search(r"[a-z][A-Z]", name) is not None
+    return len(name) <= _LONGEST and ("_" in name or re.search(r"[a-z][A-Z]", name) is not None)
 
 
 def _form(name: str) -> str:

@@ -69,7 +69,7 @@ def reviewable(run: FiledRun) -> list[str]:
 
 @dataclass(frozen=True)
 class Blinding:
-    """How records become items. ``identify`` gives a trial's id; ``names`` are hidden anywhere, ``words`` in replies."""
+    """How records become items. ``identify`` gives a trial's id; ``names`` are hidden always, ``words`` in replies."""
 
     identify: Callable[[str], str]
     names: Mask
