@@ -37,7 +37,7 @@ def report(
 ) -> None:
     """Write a report: the verdict, effects, checks of the instrument, costs, and every transcript."""
     from harness.reports import write_report
-    from harness.studies.examining import own_checks
+    from harness.studies.examining import own_answers, own_checks
     from harness.studies.table1.figures import published_for
 
     paths = results or [Path("results")]
@@ -56,6 +56,7 @@ def report(
         format=form,
         compress=compress,
         own=own_checks(),
+        answers=own_answers(),
     )
     note_looks(paths, "report", {one.run_id for one in selection.told})
     typer.echo(target)

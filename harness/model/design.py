@@ -125,6 +125,8 @@ class Play:
     ``case_per_trial`` one pytest case stands for one trial, not for a cell: its id has the proposal's ``id``.
     ``examine`` gives further checks of the instrument (`Check`) of a run as its files tell it
     (`harness.records.FiledRun`); of each record it sees, beside what every record has, the short values in ``details``.
+    ``answer`` takes the same run and its checks, and tells what follows, for a report: headings, sentences and tables
+    (`harness.reports.parts`).
     With ``files`` its trials may keep files of their own: their plans have a `Place`.
     """
 
@@ -134,6 +136,7 @@ class Play:
     case_per_trial: bool = False
     check: Callable[[Any], Iterable[str]] | None = None
     examine: Callable[[Any], Iterable[Any]] | None = None
+    answer: Callable[[Any, Sequence[Any]], Iterable[Any]] | None = None
     files: bool = False
 
 

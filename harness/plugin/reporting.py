@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +17,7 @@ from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
 
 if TYPE_CHECKING:
-    from harness.instrument import OwnChecks
+    from harness.model import Experiment
 
 WAITING = f"Interrupted: waiting up to {DRAIN_SECONDS:.0f} s for paid replies. Ctrl-C again leaves at once."
 
@@ -76,17 +76,17 @@ def _conclude(state: State, session: Session, desk: Desk) -> None:
     """Keep what was left of each run; of a rehearsal, what it says of the real one."""
     from harness.studies.examining import own_checks
 
-    own = own_checks(plan.experiment for plan in session.plans)
-    conclusions = desk.conclude(own)
+    experiments = [plan.experiment for plan in session.plans]
+    conclusions = desk.conclude(own_checks(experiments))
     if state.rehearsal is None:
         state.conclusions += conclusions
-        _report(state, own)
+        _report(state, experiments)
         return
     outcomes = [outcome for _, outcome in state.outcomes.values()]
     state.estimates += state.rehearsal.estimates(session.plans, outcomes, conclusions)
 
 
-def _report(state: State, own: OwnChecks) -> None:
+def _report(state: State, experiments: Sequence[Experiment]) -> None:
     """Write what ``--report`` asks for; the results are safe already, whatever comes of it."""
     from harness.plugin.options import report_file
 
@@ -95,11 +95,13 @@ def _report(state: State, own: OwnChecks) -> None:
     if out is None or not records:
         return
     from harness.reports import write_report
+    from harness.studies.examining import own_answers, own_checks
     from harness.studies.table1.figures import published_for
 
     runs = [one.run_id for one in state.conclusions if one.records]
     try:
-        write_report(records, out, runs=runs, published=published_for, own=own)
+        own, answers = own_checks(experiments), own_answers(experiments)
+        write_report(records, out, runs=runs, published=published_for, own=own, answers=answers)
         state.report = f"Report: {out}"
     except Exception as error:  # whatever it is, it must not take the summary of a paid session with it
         state.report = f"REPORT NOT WRITTEN: {error if isinstance(error, HarnessError) else repr(error)}"

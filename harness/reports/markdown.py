@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.reports import asked, run_tables
+from harness.reports import asked, own_answer, run_tables
 from harness.reports.numbers import counted
 from harness.reports.page import Section, bounded, sections, title
 from harness.reports.parts import Heading, Items, Part, Table, as_markdown
@@ -34,6 +34,7 @@ def _run(section: Section) -> Iterator[Part]:
     arms = (f"{group}: {asked.arm(line)}" for group, line in told.arms().items())
     yield Items((*arms, asked.size(told), asked.answered_by(told)))
     yield from _verdict(section.verdict, told.plan())
+    yield from own_answer.below(told.answer)
     if section.grid:
         yield from _captioned(section.outcomes, told)
         yield from _captioned(section.grid.table(), told)

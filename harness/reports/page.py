@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from harness.reports import asked, figures, grid, numbers, run_tables
+from harness.reports import asked, figures, grid, numbers, own_answer, run_tables
 from harness.reports.told import Selection, Told
 from harness.reports.transcripts import transcripts
 from harness.reports.verdict import Verdict, verdict
@@ -43,6 +43,10 @@ class Section:
     @property
     def tables(self) -> Any:
         return run_tables
+
+    @property
+    def answer(self) -> Any:
+        return list(own_answer.kinds(self.told.answer))
 
     @property
     def outcomes(self) -> Any:

@@ -12,6 +12,7 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.instrument import Examiner, OwnChecks, examine
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, runs_in_files
+from harness.reports.parts import Part
 from harness.reports.planned import plan_sentences
 from harness.stats.results import Analysis
 
@@ -37,11 +38,16 @@ Publications = Callable[[str, Sequence[str]], Mapping[str, Published]]
 """From an experiment and its metrics, by the names that a run gives them, to what was published about each."""
 
 
+OwnAnswers = Callable[[FiledRun, Sequence[Check]], Iterable[Part]]
+"""What an experiment itself says of a run, given its checks; nothing for most."""
+
+
 @dataclass(frozen=True)
 class Told:
     """One run: its analysis, the checks of its instrument, and what was published about the same experiment.
 
     ``meta`` is what follows from the records: ``summary``, ``samples``, ``trials``, ``failures``, ``usage``, ….
+    ``answer`` is what the experiment itself says of it.
     """
 
     run: FiledRun
@@ -50,6 +56,7 @@ class Told:
     meta: Mapping[str, Any]
     checks: tuple[Check, ...] = ()
     published: Mapping[str, Published] = field(default_factory=dict)
+    answer: tuple[Part, ...] = ()
 
     @property
     def experiment(self) -> str:
@@ -99,10 +106,12 @@ def select(
     run_ids: Sequence[str] = (),
     published: Publications | None = None,
     own: OwnChecks | None = None,
+    answers: OwnAnswers | None = None,
 ) -> Selection:
     """The runs ``run_ids``, else the newest of each experiment; a rehearsal counts only where there is nothing else.
 
-    ``paths`` are record files and folders of them; ``own`` are checks of the experiments' own.
+    ``paths`` are record files and folders of them; ``own`` are checks of the experiments' own, ``answers`` what
+    they say themselves.
 
     Raises `HarnessError` when there are no files or one cannot be read, and `ConfigurationError` for an unknown id.
     """
@@ -112,7 +121,7 @@ def select(
     for run in runs:
         if run not in chosen:
             left_out[run.experiment] = (*left_out.get(run.experiment, ()), run.run_id)
-    return Selection(tuple(_told(run, published or _nothing, own) for run in chosen), left_out)
+    return Selection(tuple(_told(run, published or _nothing, own, answers) for run in chosen), left_out)
 
 
 def record_files(paths: Iterable[Path]) -> list[Path]:
@@ -140,18 +149,26 @@ def _named(runs: Sequence[FiledRun], run_ids: Sequence[str]) -> list[FiledRun]:
 
 def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
     newest: dict[str, FiledRun] = {}
-    for run in sorted(runs, key=lambda run: (not run.rehearsal, run.run_id)):  # ids begin with their time
+    # Ids begin with their time. A part of an experiment is told where there is no whole run.
+    for run in sorted(runs, key=lambda run: (not run.rehearsal, run.design.only is None, run.run_id)):
         newest[run.experiment] = run
     return [newest[name] for name in sorted(newest)]
 
 
-def _told(run: FiledRun, published: Publications, own: OwnChecks | None) -> Told:
+def _told(run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None) -> Told:
     dataset = dataset_of(run)
     _, meta = build(run.experiment, run.outcomes, run.design, stats=stats)
     checks = tuple(examine(run, dataset, own))
     earlier = published(run.experiment, run.design.metrics)
     analysis = stats.analyse(dataset, mixed=len(dataset.observations) <= MIXED_UP_TO)
-    return Told(run, dataset, analysis, meta, checks, earlier)
+    return Told(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))
+
+
+def _answer(run: FiledRun, checks: Sequence[Check], answers: OwnAnswers | None) -> list[Part]:
+    try:
+        return list(answers(run, checks)) if answers else []
+    except Exception as error:  # a fault of one experiment's answer must not take the report with it
+        return [f"The experiment's own answer could not be made: {type(error).__name__}: {error}"]
 
 
 def _nothing(experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:  # noqa: ARG001

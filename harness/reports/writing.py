@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import ConfigurationError
 from harness.instrument import OwnChecks
 from harness.records import write_whole
-from harness.reports.told import Publications, Selection, select
+from harness.reports.told import OwnAnswers, Publications, Selection, select
 
 FORMATS = {".html": "html", ".htm": "html", ".md": "md"}
 """Endings of report files, and what is written into them."""
@@ -23,18 +23,20 @@ def write_report(
     format: str | None = None,
     compress: bool | None = None,
     own: OwnChecks | None = None,
+    answers: OwnAnswers | None = None,
 ) -> Selection:
     """Write the report of the runs in ``paths`` (record files and folders of them) to ``out``; what it tells about.
 
     ``runs`` are ids; without them it is the newest run of each experiment, and a rehearsal only where there is nothing
     else. ``published`` has what is known of the same experiments from elsewhere. ``compress`` packs the transcripts of
-    the page: ``None`` does so when they are large. ``own`` are checks of the experiments' own.
+    the page: ``None`` does so when they are large. ``own`` are checks of the experiments' own,
+    ``answers`` what they say themselves.
 
     Raises `HarnessError` for files that cannot be read or written and `ConfigurationError` for an unknown run or a file
     name that no report has.
     """
     form = format_of(out, format)
-    selection = select(paths, runs, published, own)
+    selection = select(paths, runs, published, own, answers)
     write_whole(out, _rendered(selection, form, compress))
     return selection
 

@@ -1,12 +1,13 @@
-"""What experiments' own plays check after a run, found by the experiment's name."""
+"""What experiments' own plays check and answer after a run, found by the experiment's name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from harness.instrument import OwnChecks
-from harness.model import Check, Experiment
+from harness.model import Check, Experiment, Play
 from harness.records import FiledRun
+from harness.reports.parts import Part
 from harness.studies import registered
 
 OWN_ENGINE = "own"
@@ -15,16 +16,36 @@ OWN_ENGINE = "own"
 
 def own_checks(at_hand: Iterable[Experiment] = ()) -> OwnChecks:
     """For `harness.instrument`: the checks of a run's experiment, which is one of those ``at_hand`` or registered."""
-    known = {experiment.name: experiment for experiment in at_hand}
+    play_of = _plays(at_hand)
 
     def examine(run: FiledRun) -> Iterable[Check]:
-        if all(line.get("engine") != OWN_ENGINE for line in run.metadata):
-            return ()
-        experiment = known.get(run.experiment) or _registered(run.experiment)
-        play = experiment.play if experiment else None
+        play = play_of(run)
         return play.examine(run) if play and play.examine else ()
 
     return examine
+
+
+def own_answers(at_hand: Iterable[Experiment] = ()) -> Callable[[FiledRun, Sequence[Check]], Iterable[Part]]:
+    """For `harness.reports`: what a run's experiment itself says of it."""
+    play_of = _plays(at_hand)
+
+    def answer(run: FiledRun, checks: Sequence[Check]) -> Iterable[Part]:
+        play = play_of(run)
+        return play.answer(run, checks) if play and play.answer else ()
+
+    return answer
+
+
+def _plays(at_hand: Iterable[Experiment]) -> Callable[[FiledRun], Play | None]:
+    known = {experiment.name: experiment for experiment in at_hand}
+
+    def play_of(run: FiledRun) -> Play | None:
+        if all(line.get("engine") != OWN_ENGINE for line in run.metadata):
+            return None
+        experiment = known.get(run.experiment) or _registered(run.experiment)
+        return experiment.play if experiment else None
+
+    return play_of
 
 
 def _registered(name: str) -> Experiment | None:

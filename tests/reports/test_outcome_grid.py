@@ -11,6 +11,7 @@ import pytest
 
 from harness.reports import select, write_report
 from harness.reports.grid import classes, grid
+from harness.studies.examining import own_answers, own_checks
 from tests.support.browser import chromium, opened, requests, until
 from tests.support.reports import write_run
 from tests.support.tool_runs import planted, write_tool_run
@@ -58,6 +59,24 @@ def test_a_part_says_so(tmp_path: Path) -> None:
     assert "A part: 3 of 20 scenarios." in (tmp_path / "r.html").read_text()
     text = (tmp_path / "r.md").read_text()
     assert re.search(r"\| appropriate +\| +\d of 9", text) and "| sanity:dentist " in text
+
+
+def test_the_studys_own_answer_stands_in_page_and_markdown(tmp_path: Path) -> None:
+    paths = write_tool_run(tmp_path, planted(0.5))
+    for name in ("r.html", "r.md"):
+        write_report(paths, tmp_path / name, own=own_checks(), answers=own_answers())
+        text = (tmp_path / name).read_text()
+        assert "applike against baseline: ADOPT" in text and "treats calls as independent" in text
+    assert 'id="run-1-answer"' in (tmp_path / "r.html").read_text()
+    assert re.search(r"\| exact sign-flip \| +20 \|", (tmp_path / "r.md").read_text())
+
+
+def test_a_fault_in_an_own_answer_leaves_the_report(tmp_path: Path) -> None:
+    def broken(*_: Any) -> list[Any]:
+        raise KeyError("margin")
+
+    write_report(write_tool_run(tmp_path, planted(0.5)), tmp_path / "r.md", answers=broken)
+    assert "own answer could not be made: KeyError: 'margin'" in (tmp_path / "r.md").read_text()
 
 
 def test_a_place_opens_its_transcript(driver: Any, tmp_path: Path) -> None:

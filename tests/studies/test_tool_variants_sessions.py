@@ -243,3 +243,16 @@ def test_anthropics_api_gets_the_tools_and_the_temperature_and_its_blocks_are_ca
             one["response_text"] for one in rest
         )
         assert all(one["tool_calls"][0]["args"]["title"] == "x" for one in rest)
+
+
+def test_cases_in_workers_and_a_merge_are_examined_by_the_experiments_name(study: Lab) -> None:
+    session = study.start("-n2", "-p", "xdist", "--count=1", "--model=rehearsal", "-k", "sanity or negative")
+    output, _ = session.communicate()
+    assert "14 passed" in output, output
+    assert "WARN whole: a part only: 7 of 20" in output and "PASS" not in output
+    (artifact,) = study.artifacts
+    expected = artifact.with_suffix(".meta.json").read_bytes()
+    artifact.with_suffix(".meta.json").unlink()
+    done = study.command("merge", *(str(path) for path in study.results.glob("*.jsonl")))
+    assert done.returncode == 0, done.stderr
+    assert artifact.with_suffix(".meta.json").read_bytes() == expected

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.llm.calls import ModelClient, Reply, Request, Site
 from harness.model import (
@@ -23,12 +23,16 @@ from harness.model import (
 )
 from harness.studies.tool_variants.checks import problems
 from harness.studies.tool_variants.decision import RULE
-from harness.studies.tool_variants.examination import examine
 from harness.studies.tool_variants.outcomes import Judged, called, judge
 from harness.studies.tool_variants.prompts import ZERO_PERSONA, system_prompt
 from harness.studies.tool_variants.reading import APPROPRIATE
 from harness.studies.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Scenario
 from harness.studies.tool_variants.variants import VARIANTS, Variant
+
+if TYPE_CHECKING:
+    from harness.model import Check
+    from harness.records import FiledRun
+    from harness.reports.parts import Part
 
 NAME = "tool_variants"
 TEMPERATURE = 0.2
@@ -55,9 +59,22 @@ def tool_variants(variants: Mapping[str, Variant] = VARIANTS) -> Experiment:
             record_type="scenario_result",
             case_per_trial=True,
             check=check,
-            examine=examine,
+            examine=_examine,
+            answer=_answer,
         ),
     )
+
+
+def _examine(run: FiledRun) -> Iterable[Check]:
+    from harness.studies.tool_variants.examination import examine  # loaded when there is a run
+
+    return examine(run)
+
+
+def _answer(run: FiledRun, checks: Sequence[Check]) -> Iterable[Part]:
+    from harness.studies.tool_variants.telling import run_parts
+
+    return run_parts(run, checks)
 
 
 def _arm(variant: Variant) -> Group:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.model import Check
+from harness.records import FiledRun
 from harness.records.plain import plain
 from harness.reports.numbers import NONE, fixed, p_value, signed, span
 from harness.reports.parts import Heading, Items, Part, Table
 from harness.stats.results import Estimate
-from harness.studies.tool_variants.analysis import FEWEST, Answer, Behaviour, Comparison
+from harness.studies.tool_variants.analysis import FEWEST, Answer, Behaviour, Comparison, analyse
+from harness.studies.tool_variants.reading import played
 
 REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+
+
+def run_parts(run: FiledRun, checks: Sequence[Check]) -> Iterator[Part]:
+    """For a report: the answer of ``run``, whose instrument was checked."""
+    return answer_parts(analyse(played(run), checks))
 
 
 def answer_json(answer: Answer) -> Mapping[str, Any]:
