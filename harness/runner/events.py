@@ -5,7 +5,7 @@ A console, a file and a replay are told by the same function from the same data,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.errors import HarnessError
@@ -57,17 +57,17 @@ _TOLD: Mapping[str, tuple[str, ...]] = {
 
 def tell(event: Event, handler: OutputHandlerProtocol) -> None:
     """Tell ``handler`` of one event. Raises `HarnessError` for one that is none of ours."""
-    name = event.get("event")
     try:
+        name = str(event["event"])
         if name == "experiment_complete":
             result = event["result"]
             handler.on_experiment_complete(None if result is None else result_from(result))
         else:
-            says: Callable[..., None] = getattr(handler, f"on_{name}")
-            says(*(event[key] for key in _TOLD[str(name)]))
-    except (KeyError, TypeError) as error:
+            said = [event[key] for key in _TOLD[name]]
+            getattr(handler, f"on_{name}")(*said)
+    except (AttributeError, KeyError, TypeError) as error:
         raise HarnessError(
-            f"An event {name!r} cannot be read ({error!r}); expected one of a run's own."
+            f"An event cannot be read ({error!r}): {event!r:.80}; expected one of a run's own."
         ) from error
 
 
