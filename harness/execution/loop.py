@@ -17,6 +17,7 @@ class BackgroundLoop:
 
     def __init__(self, name: str = "harness") -> None:
         self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
@@ -30,7 +31,10 @@ class BackgroundLoop:
 
         def start() -> None:
             for work, future in zip(works, futures, strict=True):
-                self._loop.create_task(work).add_done_callback(partial(_hand_over, future))
+                task = self._loop.create_task(work)
+                self._tasks.add(task)  # the loop itself holds a task so loosely that it may be collected as garbage
+                task.add_done_callback(self._tasks.discard)
+                task.add_done_callback(partial(_hand_over, future))
 
         self._loop.call_soon_threadsafe(start)
         return futures

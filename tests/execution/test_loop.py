@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
@@ -71,3 +72,17 @@ def test_a_future_cancelled_by_who_waits_stays_so(loop: BackgroundLoop) -> None:
     loop.run(open_gate(), timeout=5)
     assert second.result(timeout=5) == 1
     assert first.cancelled()
+
+
+def test_work_that_nobody_else_refers_to_is_not_collected_as_garbage(loop: BackgroundLoop) -> None:
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    async def nothing() -> None:
+        await asyncio.sleep(0)
+
+    (future,) = loop.submit_all([endless()])
+    loop.run(nothing(), timeout=5)
+    gc.collect()
+    loop.close()
+    assert future.cancelled()
