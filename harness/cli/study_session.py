@@ -71,7 +71,7 @@ def experiment_of(manifest: Manifest) -> Experiment:
 
 
 def facts(options: Options) -> Mapping[str, Any]:
-    """What a session of these options adds to its runs' identity. Raises `ConfigurationError` for a missing key, say."""
+    """What a session of these options adds to its runs' identity. Raises `ConfigurationError`."""
     from harness.llm.providers import make_provider
     from harness.plugin.parts import make_judge
     from harness.runner.provenance import session_settings

@@ -202,6 +202,8 @@ def _shares(by_level: Mapping[str, Sequence[float]]) -> tuple[float | None, floa
     kept = [level for level in by_level.values() if level]
     if len(values) < 2:
         return None, None, "fewer than two means"
+    if len(kept) < 2:
+        return None, None, "one value of the axis alone"
     if all(len(level) < 2 for level in kept):
         return None, None, "one seed per value of the axis: what is the seed's cannot be told"
     centre = fmean(values)
