@@ -99,22 +99,29 @@ def test_the_original_tests_stand_beside_it_and_say_what_they_are(tmp_path: Path
     assert again == one.beside, "seeded"
 
 
-def test_bca_is_scipys(tmp_path: Path) -> None:
+def test_bca_is_scipys() -> None:
+    """Skewed data, on which the plain percentile interval is another."""
     import numpy as np
     from scipy import stats
 
     from harness.studies.tool_variants.as_calls import bootstrap
 
-    first, later = [0.0] * 30 + [1.0] * 30, [0.0] * 15 + [1.0] * 45
-    expected = stats.bootstrap(
-        (np.array(first), np.array(later)),
-        lambda a, b, axis: b.mean(axis=axis) - a.mean(axis=axis),
-        n_resamples=9999,
-        rng=np.random.default_rng(42),
-    ).confidence_interval
-    found = bootstrap(first, later).interval
-    assert found is not None
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    first, later = [0.0] * 57 + [1.0] * 3, [0.0] * 40 + [1.0] * 9
+
+    def expected(method: str) -> tuple[float, float]:
+        found = stats.bootstrap(
+            (np.array(first), np.array(later)),
+            lambda a, b, axis: b.mean(axis=axis) - a.mean(axis=axis),
+            n_resamples=9999,
+            method=method,
+            rng=np.random.default_rng(42),
+        ).confidence_interval
+        return found.low, found.high
+
+    limits = bootstrap(first, later).interval
+    assert limits is not None
+    assert (limits.low, limits.high) == pytest.approx(expected("BCa"))
+    assert (limits.low, limits.high) != pytest.approx(expected("percentile"))
 
 
 def test_fisher_is_the_textbooks() -> None:

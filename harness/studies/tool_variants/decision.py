@@ -67,7 +67,7 @@ def decide(
         return Decision(Choice.REVISIT, (test.reason or "there is no difference to decide on",))
     if p is not None and p < alpha and abs(d) >= margin:
         better = "better" if d > 0 else "worse"
-        reason = f"{variant} is {better} by {abs(d):.2f}, at least {margin:g}, with p = {p:.3g} < {alpha:g}"
+        reason = f"{variant} is {better} by {abs(d):.2f}, at least {margin:g}, with {_p(p)} (below {alpha:g})"
         return Decision(Choice.ADOPT if d > 0 else Choice.REJECT, (reason,))
     ceiling = float(rule["ceiling"])
     if all(share is not None and share >= ceiling for share in shares):
@@ -78,9 +78,14 @@ def decide(
     if (limits is not None and -margin < limits.low and limits.high < margin) or (limits is None and d == 0):
         return _tie(variant, first, tools)
     shown = "no interval" if limits is None else f"95 % interval {limits.low:+.2f} to {limits.high:+.2f}"
-    known = "not defined" if p is None else f"{p:.3g}"
-    reason = f"neither a difference of {margin:g} nor a tie is shown: {d:+.2f}, {shown}, p {known}"
+    reason = f"neither a difference of {margin:g} nor a tie is shown: {d:+.2f}, {shown}, {_p(p)}"
     return Decision(Choice.REVISIT, (reason,))
+
+
+def _p(p: float | None) -> str:
+    if p is None:
+        return "p not defined"
+    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)
 
 
 def _tie(variant: str, first: str, tools: Mapping[str, Sequence[Mapping[str, Any]]]) -> Decision:

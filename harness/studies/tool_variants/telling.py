@@ -49,7 +49,7 @@ def answer_parts(answer: Answer) -> Iterator[Part]:
 
 def _decided(one: Comparison) -> Iterator[Part]:
     yield Heading(f"{one.variant} against {one.first}: {one.decision.choice}", 2)
-    yield Items(tuple(f"{reason[:1].upper()}{reason[1:]}." for reason in one.decision.because))
+    yield Items(tuple(f"{reason}." for reason in one.decision.because))
 
 
 def _outcomes(behaviours: Sequence[Behaviour]) -> Iterator[Part]:
