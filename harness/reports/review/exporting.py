@@ -51,10 +51,7 @@ def export(
     if targets != [out]:
         keep_apart(out, key, run.folder)
     own = Key(secret_of(run.run_id, reviewer, seed), run.experiment, run.run_id, reviewer)
-    told = sorted(hints(run))
-    words = with_endings(told)
-    names = Mask.of(telling_names(run))
-    found = items_of(run, Blinding(own.item, names, words if strict else Mask.of(()), reader))
+    found = items_of(run, _blinding(run, own, reader, strict))
     if not found:
         raise ConfigurationError(
             f"Run {run.run_id} of {run.experiment} has no finished trial, so there is nothing to review."
@@ -63,14 +60,20 @@ def export(
     items = [found[trial] for trial in own.shuffled(found)]
     for target in targets:
         write_whole(target, _rendered(target, items, own, run.rehearsal))
-    return Exported(
-        files=tuple(targets),
-        key=key,
-        items=len(items),
-        hidden=sum(item.hidden for item in items),
-        hints=tuple(told),
-        hinting=0 if strict else sum(words.text(item.reply)[1] > 0 for item in items),
-    )
+    return _told(run, targets, key, items, strict)
+
+
+def _blinding(run: FiledRun, key: Key, reader: Reader, strict: bool) -> Blinding:
+    words = with_endings(hints(run)) if strict else Mask.of(())
+    return Blinding(key.item, Mask.of(telling_names(run)), words, reader)
+
+
+def _told(run: FiledRun, files: Sequence[Path], key: Path, items: Sequence[Item], strict: bool) -> Exported:
+    words = hints(run)
+    mask = with_endings(words)
+    hinting = 0 if strict else sum(mask.text(item.reply)[1] > 0 for item in items)
+    hidden = sum(item.hidden for item in items)
+    return Exported(tuple(files), key, len(items), hidden, tuple(sorted(words)), hinting)
 
 
 def _rendered(target: Path, items: Sequence[Item], key: Key, rehearsal: bool) -> bytes:
