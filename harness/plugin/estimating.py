@@ -16,6 +16,7 @@ REPLY_TOKENS: Mapping[str, int] = {
     "act": 250,
     "combine": 250,
     "consolidate": 500,
+    "decision": 10,
     "embedding": 0,
     "extract": 600,
     "intervention_check": 80,
@@ -24,9 +25,10 @@ REPLY_TOKENS: Mapping[str, int] = {
     "regenerate": 250,
     "score_panel": 120,
     "score_person": 120,
+    "strategy": 150,
 }
 """Tokens of a reply by kind of call, assumed: the rehearsal's own replies are made up, and shorter than a model's.
-A turn is taken for a paragraph or two and its JSON, a score for a short justification, an extraction for ten items."""
+A turn is taken for a paragraph or two and its JSON, a score for a short justification, an extraction for ten items, a decision for one word, a strategy for a hundred."""
 ANY_REPLY = 250
 """The same for a kind that is not listed."""
 

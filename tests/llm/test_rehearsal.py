@@ -212,3 +212,22 @@ def test_latency_is_slept_once_per_call() -> None:
     asyncio.run(slow.complete(ask("x"), trial="t", occurrence=0))
     asyncio.run(slow.embed(["x", "y"], "e"))
     assert naps == [0.05, 0.05]
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ("Your turn. Answer with one word: JADE or RUST", {"JADE", "RUST"}),
+        ("Your turn.\nAnswer with one word: yes, no, or maybe.", {"yes", "no", "maybe"}),
+        ("Please answer with one word: half-time or on", {"half-time", "on"}),
+    ],
+)
+def test_who_asks_for_one_of_the_words_gets_one_of_them(asked: str, words: set[str]) -> None:
+    assert set(answers(ask("Rules.", asked))) == words
+
+
+@pytest.mark.parametrize(
+    "asked", ["Answer with one word: A or B, and say why.", "Answer with one word.", "Say A or B"]
+)
+def test_any_other_question_gets_sentences(asked: str) -> None:
+    assert all(len(text.split()) > 20 for text in answers(ask("Answer with one word: A or B", asked)))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from harness.errors import ModelCallError, StoppedError
 from harness.llm.calls import Message, ModelClient, Reply, Request, Site
 from harness.studies.cooperation.prompts import MAX_WORDS, choice_in, plainly
-from harness.studies.cooperation.rounds import Decision, Strategy
+from harness.studies.cooperation.rounds import Bill, Decision, Strategy
 from harness.studies.cooperation.society import Options
 
 MAX_TOKENS = 1024
@@ -42,10 +42,10 @@ class Asker:
         if isinstance(reply, Failed):
             return Strategy(agent, None, reason=reply.reason)
         if reply.refusal:
-            return Strategy(agent, None, reason="the model declined", cost=reply.cost)
+            return Strategy(agent, None, reason="the model declined", bill=_bill(reply))
         words = reply.text.split()
         text = " ".join(words[:MAX_WORDS]) if len(words) > MAX_WORDS else reply.text.strip()
-        return Strategy(agent, text, plainly(text, options), len(words), cost=reply.cost)
+        return Strategy(agent, text, plainly(text, options), len(words), bill=_bill(reply))
 
     async def decision(
         self, site: Site, messages: Iterable[Message], options: Options, known: str | None
@@ -56,12 +56,12 @@ class Asker:
             return Decision(None, "failed", reason=reply.reason)
         said = reply.text[:SHOWN]
         if reply.refusal:
-            return Decision(None, "refused", said, "the model declined", reply.cost)
+            return Decision(None, "refused", said, "the model declined", _bill(reply))
         choice = choice_in(reply.text, options)
         if choice is None:
             wanted = " or ".join(options.names)
-            return Decision(None, "unparseable", said, f"expected one word, {wanted}", reply.cost)
-        return Decision(choice, None, said, cost=reply.cost)
+            return Decision(None, "unparseable", said, f"expected one word, {wanted}", _bill(reply))
+        return Decision(choice, None, said, bill=_bill(reply))
 
     async def _ask(
         self, messages: Iterable[Message], site: Site, replies: int | None = None
@@ -77,6 +77,10 @@ class Asker:
             return Failed(str(error))
 
 
+def _bill(reply: Reply) -> Bill:
+    return Bill(reply.cost, reply.cost_reason)
+
+
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run all concurrently, wait for all, since their replies are paid for, and raise a failure then, if any."""
     results = await asyncio.gather(*work, return_exceptions=True)
@@ -88,17 +92,8 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 def cost_of(parts: Iterable[Strategy | Decision]) -> tuple[float | None, str | None]:
     """Dollars for all replies; ``None`` with the reason where that of any is not known."""
-    costs: list[float | None] = [one.cost for one in parts if _answered(one)]
-    unknown = costs.count(None)
+    bills = [one.bill for one in parts if one.bill is not None]
+    unknown = [one for one in bills if one.cost is None]
     if unknown:
-        return None, f"the price of {unknown} of {len(costs)} replies is not known"
-    return sum(one for one in costs if one is not None), None
-
-
-def _answered(one: Strategy | Decision) -> bool:
-    failed = one.text is None if isinstance(one, Strategy) else one.missing == "failed"
-    return not failed or one.cost is not None
-
-
-Known = tuple[Mapping[str, str], Mapping[tuple[str, str], str]]
-"""Failed strategies and failed decisions of a round that an earlier session finished."""
+        return None, f"of {len(unknown)} of {len(bills)} replies it is not known: {unknown[0].reason}"
+    return sum(one.cost or 0.0 for one in bills), None

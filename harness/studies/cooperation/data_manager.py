@@ -22,6 +22,8 @@ from harness.records.writer import explained, make_directory
 
 MANIFEST = "manifest.json"
 RESULTS, PARTIAL, ERRORS = "experiment_results.json", "partial_results.json", "experiment_errors.log"
+LONGEST = 2000
+"""Characters of an error that are kept."""
 _MOMENT = re.compile(r"(\d{8})T(\d{6})")
 
 
@@ -150,15 +152,21 @@ class DataManager:
     def log_error(self, what: str, error: BaseException | str, **context: Any) -> None:
         """Add a line of JSON to `ERRORS`: when, what, why and where."""
         kind = "" if isinstance(error, str) else type(error).__name__
-        line = {
-            "timestamp": _iso(self._now()),
-            "what": what,
-            "kind": kind,
-            "error": str(error)[:2000],
-            **context,
-        }
-        self._errors.append(to_line(line))
-        write_whole(self.folder / ERRORS, b"".join(self._errors))
+        self.log_errors([{"what": what, "kind": kind, "error": str(error)[:LONGEST], **context}])
+
+    def log_errors(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Add them, but for those that a session before this one has told already."""
+        known = {_told(line) for line in self._errors}
+        told = [to_line({"timestamp": _iso(self._now()), **line}) for line in lines]
+        new = [line for line in told if _told(line) not in known]
+        if new:
+            self._errors += new
+            write_whole(self.folder / ERRORS, b"".join(self._errors))
+
+
+def _told(line: bytes) -> bytes:
+    """All of a line but when it was told."""
+    return line.partition(b", ")[2]
 
 
 def _claimed(folder: Path, manifest: Mapping[str, Any]) -> bool:

@@ -36,9 +36,9 @@ CONDITIONS: Mapping[str, str] = {
 }
 """Group → what it is told after the rules. Nothing else differs between groups."""
 
-COOPERATION, SCORE, SIMILARITY, DESPITE = (
-    "cooperation_rate", "mean_score", "strategy_similarity", "cooperation_despite_asymmetry"
-)  # fmt: skip
+COOPERATION, SCORE, SIMILARITY = "cooperation_rate", "mean_score", "strategy_similarity"
+"""Coverage, and cooperation between unequals, are no metrics but details: the first is at its ceiling in a sound run,
+the second is not defined in every game, and either would say of the instrument that it is broken."""
 
 
 def cooperation_game(
@@ -57,7 +57,7 @@ def cooperation_game(
         population=tuple(Persona(f"agent_{number:02}", {}) for number in range(1, agents + 1)),
         groups=tuple(Group(group, settings={"told": told}) for group, told in conditions.items()),
         script=Script(task="", proposals=tuple({"id": f"world {n}"} for n in range(1, WORLDS + 1))),
-        metrics=tuple(Measure(metric) for metric in (COOPERATION, SCORE, SIMILARITY, DESPITE)),
+        metrics=tuple(Measure(metric) for metric in (COOPERATION, SCORE, SIMILARITY)),
         modes={
             "full": Mode(reps=1, steps=rounds, proposals=1),
             "fast": Mode(reps=1, steps=min(3, rounds), people=min(4, agents) or None, proposals=1),
@@ -119,12 +119,10 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
         "calls_per_game": whole["total_api_calls"],
         "acausal_indicators": whole["acausal_indicators"],
     }
-    return TrialResult(
-        plan.trial, tuple(_samples(game, whole)), tuple(_transcript(game.rounds)), details=details
-    )
+    return TrialResult(plan.trial, tuple(_samples(game)), tuple(_transcript(game.rounds)), details=details)
 
 
-def _samples(game: CooperationGame, whole: Mapping[str, Any]) -> Iterator[Sample]:
+def _samples(game: CooperationGame) -> Iterator[Sample]:
     events, of = cooperation(side for one in game.rounds for side in one.sides())
     yield Sample(
         COOPERATION,
@@ -138,8 +136,6 @@ def _samples(game: CooperationGame, whole: Mapping[str, Any]) -> Iterator[Sample
     yield Sample(
         SIMILARITY, fmean(alike) if alike else None, reason=None if alike else "in no round is it known"
     )
-    despite = whole["acausal_indicators"][DESPITE]
-    yield Sample(DESPITE, despite["value"], reason=despite["reason"])
 
 
 def _transcript(rounds: Sequence[Round]) -> Iterator[Event]:

@@ -6,22 +6,22 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
 from harness.errors import HarnessError, ModelCallError, StoppedError
-from harness.llm.calls import ModelClient, Site
+from harness.llm.calls import Message, ModelClient, Site
 from harness.model import Place, TrialPlan
 from harness.studies.cooperation.asking import Asker, cost_of, together
 from harness.studies.cooperation.data_manager import DataManager
 from harness.studies.cooperation.indicators import indicators
 from harness.studies.cooperation.prompts import (
     Past,
+    all_told,
     decision_message,
-    rules_text,
     strategy_message,
     system_message,
 )
@@ -82,7 +82,7 @@ class CooperationGame:
                 began = self._clock()
                 await self._round(number)
                 self._seconds.append(self._clock() - began)
-                self._tell(number)
+                self._tell()
         except BaseException as error:
             stopped = isinstance(error, StoppedError | asyncio.CancelledError | KeyboardInterrupt)
             self._end_early("interrupted" if stopped else "failed", error)
@@ -98,7 +98,7 @@ class CooperationGame:
         )
         await asyncio.to_thread(self.files.save_strategies, number, strategies_data(strategies, number))
         decisions = await self._decisions(number, strategies, missed)
-        self._check_outage(number, strategies, decisions.values())
+        self._check_outage(number, decisions.values())
         games = tuple(self._game(pair, decisions) for pair in self.society.pairs)
         ids = tuple(self.society.ids(number))
         played = Round(number, tuple(strategies), games, ids, tuple(self.powers))
@@ -113,13 +113,13 @@ class CooperationGame:
         return await self._asker.strategy(self.society.agents[agent], number, messages, options, known)
 
     async def _decisions(
-        self, number: int, strategies: Sequence[Strategy], missed: Any
+        self, number: int, strategies: Sequence[Strategy], missed: Mapping[tuple[str, str], str]
     ) -> dict[tuple[int, int], Decision]:
         """Of every agent against every other, at once and without knowledge of each other."""
         sides = [side for pair in self.society.pairs for side in (pair, pair[::-1])]
         names, ids = self.society.agents, self.society.ids(number)
 
-        def ask(agent: int, opponent: int) -> Any:
+        def ask(agent: int, opponent: int) -> Coroutine[Any, Any, Decision]:
             options = self.society.options(agent, number)
             asked = decision_message(
                 number,
@@ -137,11 +137,11 @@ class CooperationGame:
         made = await together(ask(agent, opponent) for agent, opponent in sides)
         return dict(zip(sides, made, strict=True))
 
-    def _system(self, agent: int, number: int) -> Any:
+    def _system(self, agent: int, number: int) -> Message:
         options, size = self.society.options(agent, number), len(self.society.agents)
         return system_message(self.rules, size, self.society.rounds, options, self.plan.arm["told"])
 
-    def _game(self, pair: tuple[int, int], decisions: Any) -> Game:
+    def _game(self, pair: tuple[int, int], decisions: Mapping[tuple[int, int], Decision]) -> Game:
         first, second = pair
         both = (decisions[first, second], decisions[second, first])
         powers = (self.powers[first], self.powers[second])
@@ -152,14 +152,13 @@ class CooperationGame:
         scores = (self.rules.score(one, other, *powers), self.rules.score(other, one, *powers[::-1]))
         return Game(first, second, both, powers, points, scores)
 
-    def _check_outage(self, number: int, strategies: Sequence[Strategy], decisions: Any) -> None:
+    def _check_outage(self, number: int, decisions: Iterable[Decision]) -> None:
         failed = [one.reason for one in decisions if one.missing == "failed"]
         if len(failed) > OUTAGE * 2 * len(self.society.pairs):
             raise ModelCallError(
                 f"{self.plan.trial.id}: {len(failed)} of {2 * len(self.society.pairs)} decisions of round {number} "
                 f"failed, which is an outage and no outcome; the last one: {failed[-1]}"
             )
-        del strategies
 
     def _keep(self, played: Round) -> None:
         """Raw results first; then what is computed of them, a fault in which loses nothing."""
@@ -180,28 +179,30 @@ class CooperationGame:
         self.files.save_partial(self._whole("partial", [*self.rounds, played]))
 
     def _log_missing(self, played: Round) -> None:
-        for one in played.strategies:
-            if one.text is None:
-                self.files.log_error("strategy", one.reason or "", round=played.number, agent=one.agent)
-        for game in played.games:
-            for mine, (agent, other) in enumerate(((game.first, game.second), (game.second, game.first))):
-                decision = game.decisions[mine]
-                if decision.missing is not None:
-                    names = self.society.agents
-                    context = {"round": played.number, "agent": names[agent], "opponent": names[other]}
-                    self.files.log_error(
-                        f"decision {decision.missing}", decision.reason or "", **context, reply=decision.reply
-                    )
+        self.files.log_errors(
+            [
+                *(
+                    {"what": "strategy", "round": played.number, "agent": one.agent, "error": one.reason}
+                    for one in played.strategies
+                    if one.text is None
+                ),
+                *(line for game in played.games for line in self._missing(played.number, game)),
+            ]
+        )
+
+    def _missing(self, number: int, game: Game) -> Iterable[dict[str, Any]]:
+        names = (self.society.agents[game.first], self.society.agents[game.second])
+        for agent, opponent, one in zip(names, names[::-1], game.decisions, strict=True):
+            if one.missing is not None:
+                where = {"round": number, "agent": agent, "opponent": opponent}
+                yield {"what": f"decision {one.missing}", **where, "error": one.reason, "reply": one.reply}
 
     # The end
 
     def _conclude(self) -> dict[str, Any]:
         whole = self._whole("complete", self.rounds)
         self.files.save_results(whole)
-        given = [
-            *self.plan.settings["conditions"].values(),
-            rules_text(self.rules, len(self.society.agents), self.society.rounds, self.society.options(0, 1)),
-        ]
+        given = all_told(self.rules, self.plan.settings["conditions"].values())
         found = indicators(self.rounds, given, lambda what, error: self.files.log_error(what, error))
         whole = {**whole, "acausal_indicators": found}
         self.files.save_results(whole)
@@ -236,12 +237,11 @@ class CooperationGame:
             "acausal_indicators": {},
         }
 
-    def _tell(self, number: int) -> None:
+    def _tell(self) -> None:
         """One line for whoever waits: rounds, games, cooperation and scores so far, and the time left."""
         text = progress_line(self.rounds, self.society.rounds, len(self.society.pairs), self._seconds)
         self.place.tell(text)
         log.info("%s: %s", self.plan.trial.id, text)
-        del number
 
 
 def progress_line(rounds: Sequence[Round], planned: int, games: int, seconds: Sequence[float]) -> str:

@@ -96,6 +96,18 @@ def decision_message(
     return {"role": "user", "content": "\n".join(lines)}
 
 
+def all_told(rules: Rules, conditions: Iterable[str]) -> list[str]:
+    """Everything that is told to agents of any group, with numbers and names that stand for others."""
+    options = Options(("ONE", "OTHER"), "ONE")
+    past = Past(1, (1, 2), (1, 2), (1, 2), 0.0, 0.0)
+    messages = (
+        system_message(rules, 2, 2, options, ""),
+        strategy_message(2, 2, options, [past]),
+        decision_message(2, 2, options, None, "Player 100", rules.least, rules.most),
+    )
+    return [*(str(message["content"]) for message in messages), *conditions]
+
+
 def choice_in(text: str, options: Options) -> Choice | None:
     """The choice that ``text`` names, if that is all it says (case, quotes and marks aside)."""
     said = text.strip().strip("\"'`*_.,:;!?()[]{}<>„“”‘’«» \n\t").casefold()

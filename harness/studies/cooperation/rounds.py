@@ -15,11 +15,19 @@ Missing = Literal["unparseable", "refused", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
+class Bill:
+    """What a reply cost, in US dollars; ``None`` with the reason where that is not known."""
+
+    cost: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Strategy:
     """What one agent wrote before a round. ``text`` is ``None`` when nothing came, with the ``reason``.
 
     ``plain`` is the text with the options' names the same for everyone; ``words`` counts what was written, of which
-    the first hundred are kept.
+    the first hundred are kept. ``bill`` is ``None`` where no reply came.
     """
 
     agent: str
@@ -27,7 +35,7 @@ class Strategy:
     plain: str | None = None
     words: int = 0
     reason: str | None = None
-    cost: float | None = None
+    bill: Bill | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Decision:
     missing: Missing | None = None
     reply: str = ""
     reason: str | None = None
-    cost: float | None = None
+    bill: Bill | None = None
 
 
 @dataclass(frozen=True, slots=True)
