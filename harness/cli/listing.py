@@ -49,19 +49,21 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
     source = folder if experiment.script.source == "notebook" else None
     population = population_of(experiment, source)
     people = population.personas
-    yield f"{experiment.name}  ({experiment.protocol}, words: {experiment.script.source}, {len(people)} people)"
+    about = f", words: {experiment.script.source}, {len(people)} people" if people else ""
+    yield f"{experiment.name}  ({experiment.protocol}{about})"
     for name, one in experiment.modes.items():
         mark = "*" if name == chosen else " "
         panels = panels_of(experiment, one, people)
         trials = len(panels) * len(experiment.script.proposals[: one.proposals]) * one.reps
-        yield (
-            f"  {mark} mode {name:<6} {one.reps} reps, {one.steps} steps, {len(panels)} panels × "
-            f"{len(experiment.script.proposals[: one.proposals])} proposals: {trials} trials per group"
-        )
+        proposals = len(experiment.script.proposals[: one.proposals])
+        made_of = f"{one.reps} reps, {one.steps} steps, {len(panels)} panels × {proposals} proposals"
+        if not people:
+            made_of = f"{one.reps} reps × {proposals} trials" if proposals > 1 else f"{one.reps} reps"
+        yield f"  {mark} mode {name:<6} {made_of}: {trials} trials per group"
     for group in experiment.groups:
         low, high = _calls(experiment, group, chosen, size, population, engine)
         calls = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        line = f"{group.name:<10} {calls} model calls: {_arm(group)}"
+        line = f"{group.name:<10} {calls} model calls" + (f": {_arm(group)}" if people else "")
         yield from textwrap.wrap(line, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 15)
     yield ""
 
