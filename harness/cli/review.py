@@ -15,7 +15,7 @@ from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from harness.records import FiledRun
-    from harness.reports.review import Exported, Reader
+    from harness.reports.review import Exported, Reading
 
 group = typer.Typer(
     add_completion=False,
@@ -61,7 +61,7 @@ def export_(
             "harness review export: expected --out with a folder, or a file .html or .csv."
         )
     found = _run(results, run)
-    done = export(found, out, key=key, seed=seed, reviewer=reviewer, reader=_reader(found), strict=strict)
+    done = export(found, out, key=key, seed=seed, reviewer=reviewer, reading=_reading(found), strict=strict)
     for line in exported_lines(done):
         typer.echo(line)
 
@@ -147,12 +147,12 @@ def _run(results: list[Path] | None, run_id: str | None) -> FiledRun:
     )
 
 
-def _reader(run: FiledRun) -> Reader:
+def _reading(run: FiledRun) -> Reading:
     """How calls of the run's study are read in the words of no arm."""
     if run.experiment == "tool_variants":
-        from harness.studies.tool_variants.neutral import acts
+        from harness.studies.tool_variants.neutral import READING
 
-        return acts
-    from harness.reports.review.items import as_recorded
+        return READING
+    from harness.reports.review import Reading
 
-    return as_recorded
+    return Reading()

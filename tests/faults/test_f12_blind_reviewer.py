@@ -13,7 +13,7 @@ from harness.studies.tool_variants.variants import VARIANTS
 from tests.support.reviews import betraying, exported, keys, run_for_review
 
 TOOLS = [tool.name for variant in VARIANTS.values() for tool in variant.tools]
-PARAMETERS = ["delay_seconds", "recurring", "cron"]
+PARAMETERS = ["delay_seconds", "recurring", "cron", "18 * *"]
 
 
 def content(tmp_path: Path) -> dict[str, str]:
@@ -30,7 +30,9 @@ def sheets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_replies_and_calls_do_name_them(tmp_path: Path) -> None:
     """Else nothing would be shown by their absence."""
-    assert exported(run_for_review(tmp_path / "results", only=None), tmp_path / "out").hidden == 5 * 80
+    assert (
+        exported(run_for_review(tmp_path / "results", only=None), tmp_path / "out").hidden == 5 * 80 + 2 * 40
+    )
     turns = [betraying(variant, number, 1) for variant in VARIANTS for number in range(4)]
     assert {call["name"] for _, calls in turns for call in calls} == set(TOOLS)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.reports.review import Act
-from harness.studies.tool_variants.neutral import LABELS, TIMES, UNREADABLE, acts
+from harness.reports.review import Act, Mask
+from harness.studies.tool_variants.neutral import LABELS, READING, TIMES, UNREADABLE, acts
 from harness.studies.tool_variants.rejudge import changes, rejudge
 from harness.studies.tool_variants.scenarios import SCENARIOS, Outcome
 from harness.studies.tool_variants.variants import VARIANTS
@@ -71,6 +71,20 @@ def test_both_variants_calls_read_alike(first: tuple[str, Any], later: tuple[str
 def test_what_recurs_shows_its_next_times() -> None:
     act = told("applike", "reminders_create", {"title": "x", "cron": "30 17 * * 5"})
     assert act.details[1][1].startswith("Fri 2026-03-13 17:30, then Fri 2026-03-20 17:30, then ")
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("I set it to 0 18 * * 5, by cron.", "I set it to [name hidden], by [name hidden]."),
+        ("The cron is `0 8 * * 1-5`.", "The [name hidden] is [name hidden]`."),
+        ("*/5 * * * MON", "[name hidden]"),
+        ("Call 030 12 34 56 on 19 March.", "Call 030 12 34 56 on 19 March."),
+        ("On 2026-03-12 at 15:00, or 2 - 3 days later.", "On 2026-03-12 at 15:00, or 2 - 3 days later."),
+    ],
+)
+def test_how_one_variant_alone_speaks_of_time_is_hidden(text: str, hidden: str) -> None:
+    assert Mask.of(READING.names, READING.forms).text(text)[0] == hidden
 
 
 def test_arguments_that_are_no_object_cannot_be_read() -> None:

@@ -13,7 +13,7 @@ from harness.records import FiledRun, runs_in_files
 from harness.reports.review import DIMENSIONS, Exported, export, import_scores
 from harness.reports.review.importing import sent_and_key
 from harness.studies.tool_variants.abilities import Ability
-from harness.studies.tool_variants.neutral import acts
+from harness.studies.tool_variants.neutral import READING
 from harness.studies.tool_variants.variants import VARIANTS
 from tests.support.tool_runs import write_tool_run
 
@@ -31,6 +31,8 @@ def betraying(variant: str, scenario: int, rep: int) -> tuple[str, list[dict[str
     camel = name.split("_")[0] + "".join(part.title() for part in name.split("_")[1:])
     text = (
         f"I used {name}, or {name.upper()}, {camel}, {name.replace('_', '-')}; this is {variant}. Rep {rep}."
+    if variant == "applike":
+        text += " As cron: 0 18 * * 5."
     )
     return text, [{"name": name, "args": dict(VARIANTS[variant].examples[ability][1])}]
 
@@ -79,7 +81,7 @@ def read_back(folder: Path) -> FiledRun:
 
 
 def exported(run: FiledRun, out: Path, **more: Any) -> Exported:
-    return export(run, out, reader=acts, **more)
+    return export(run, out, reading=READING, **more)
 
 
 def good(trial: str) -> Mapping[str, int]:

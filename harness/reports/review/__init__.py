@@ -4,7 +4,7 @@ from harness.reports.review.blinding import Mask, hints
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
 from harness.reports.review.exporting import Exported, export
 from harness.reports.review.importing import Imported, import_scores
-from harness.reports.review.items import Act, Item, Reader, items_of
+from harness.reports.review.items import Act, Item, Reading, items_of
 from harness.reports.review.result import Outcome, review_of
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "Item",
     "Mask",
     "Outcome",
-    "Reader",
+    "Reading",
     "export",
     "hints",
     "import_scores",

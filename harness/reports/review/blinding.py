@@ -24,13 +24,14 @@ class Mask:
     pattern: re.Pattern[str] | None
 
     @classmethod
-    def of(cls, names: Iterable[str]) -> Mask:
-        """
+    def of(cls, names: Iterable[str], forms: Iterable[str] = ()) -> Mask:
+        """``forms`` are regular expressions of what tells as much as a name.
+
         >>> Mask.of(["list_tasks"]).text("I called listTasks, then list-tasks.")
         ('I called [name hidden], then [name hidden].', 2)
         """
-        forms = {form for name in names if (form := _form(name))}
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        by_name = {_form(name) for name in names}
+        longest_first = (*forms, *sorted(by_name, key=lambda form: (-len(form), form)))
         return cls(re.compile("|".join(longest_first), re.IGNORECASE) if longest_first else None)
 
     def text(self, text: str) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from harness.errors import ConfigurationError
 from harness.records import FiledRun, write_whole
 from harness.reports.review.blinding import Mask, hints, telling_names, with_endings
 from harness.reports.review.form import html_form
-from harness.reports.review.items import Blinding, Item, Reader, as_recorded, items_of
+from harness.reports.review.items import Blinding, Item, Reading, items_of
 from harness.reports.review.keys import NAME, Key, add_key, keep_apart, secret_of
 from harness.reports.review.sheet import csv_sheet
 
@@ -36,7 +36,7 @@ def export(
     key: Path | None = None,
     seed: int | None = None,
     reviewer: str = "",
-    reader: Reader = as_recorded,
+    reading: Reading = Reading(),  # noqa: B008
     strict: bool = False,
 ) -> Exported:
     """Write the sheets of ``run``, whose records were read whole: a page and a CSV in the folder ``out``, or one file.
@@ -51,7 +51,7 @@ def export(
     if targets != [out]:
         keep_apart(out, key, run.folder)
     own = Key(secret_of(run.run_id, reviewer, seed), run.experiment, run.run_id, reviewer)
-    found = items_of(run, _blinding(run, own, reader, strict))
+    found = items_of(run, _blinding(run, own, reading, strict))
     if not found:
         raise ConfigurationError(
             f"Run {run.run_id} of {run.experiment} has no finished trial, so there is nothing to review."
@@ -63,9 +63,10 @@ def export(
     return _told(run, targets, key, items, strict)
 
 
-def _blinding(run: FiledRun, key: Key, reader: Reader, strict: bool) -> Blinding:
+def _blinding(run: FiledRun, key: Key, reading: Reading, strict: bool) -> Blinding:
     words = with_endings(hints(run)) if strict else Mask.of(())
-    return Blinding(key.item, Mask.of(telling_names(run)), words, reader)
+    names = Mask.of({*telling_names(run), *reading.names}, reading.forms)
+    return Blinding(key.item, names, words, reading.acts)
 
 
 def _told(run: FiledRun, files: Sequence[Path], key: Path, items: Sequence[Item], strict: bool) -> Exported:

@@ -68,13 +68,22 @@ def reviewable(run: FiledRun) -> list[str]:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a study's calls are read, and what else tells its arms: ``names``, and ``forms`` as regular expressions."""
+
+    acts: Reader = as_recorded
+    names: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Blinding:
     """How records become items. ``identify`` gives a trial's id; ``names`` are hidden always, ``words`` in replies."""
 
     identify: Callable[[str], str]
     names: Mask
     words: Mask
-    reader: Reader = as_recorded
+    acts: Reader
 
 
 def items_of(run: FiledRun, how: Blinding) -> dict[str, Item]:
@@ -102,7 +111,7 @@ def blind(record: Mapping[str, Any], first_line: Mapping[str, Any], how: Blindin
         reply=hide.all(_said(record)),
         acts=tuple(
             Act(act.done, tuple((label, hide.all(value)) for label, value in act.details))
-            for act in how.reader(record, first_line)
+            for act in how.acts(record, first_line)
         ),
         hidden=hide.count,
     )

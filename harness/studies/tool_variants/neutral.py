@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from harness.reports.review.items import Act
+from harness.reports.review.items import Act, Reading
 from harness.studies.tool_variants.abilities import Ability, Action, UnreadableError, moment
 from harness.studies.tool_variants.variants import VARIANTS, Variant
 
@@ -30,6 +30,8 @@ FROM, TO = ("since", "start"), ("until", "end")
 TIMES = frozenset({"when", "delay_seconds", "recurring", "start", "end", "cron", "since", "until"})
 """Told as times, whatever the form. Elsewhere than in looking up, ``end`` is left out: one variant alone has it."""
 UNREADABLE = "cannot be read as a time"
+CRON = r"(?<!\S)[`\"']?(?=[\d/, -]{0,40}\*)(?:[\d*/,-]+ +){4}(?:[\d*/,-]*[\d*]|[a-z]{3}(?:-[a-z]{3})?)"
+"""A cron expression in a text: one variant alone speaks so."""
 
 
 def acts(record: Mapping[str, Any], first_line: Mapping[str, Any]) -> Sequence[Act]:
@@ -91,3 +93,7 @@ def _read(value: Any) -> str:
 
 def _shown(at: datetime) -> str:
     return f"{at:%a %Y-%m-%d %H:%M}"
+
+
+READING = Reading(acts, names=("cron",), forms=(CRON,))
+"""How blind sheets are made of this study's records."""
