@@ -70,10 +70,8 @@ class PaymentsRunner(BaseExperimentRunner):
 
     def _view(self, iteration: int, bank: str, policies: Policies) -> View:
         """All that the bank is told: nothing in it is another's."""
-        count = self._earlier
-        earlier = (
-            None if count is None else self._past[bank][len(self._past[bank]) - count :] if count else []
-        )
+        told = self._past[bank]
+        earlier = None if self._earlier is None else told[max(0, len(told) - self._earlier) :]
         pays, is_paid = self.market.flows(bank)
         cost = self.market.past(policies, bank)
         return View(bank, iteration, policies[bank], cost, pays, is_paid, earlier)
