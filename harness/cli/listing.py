@@ -57,13 +57,13 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
         trials = len(panels) * len(experiment.script.proposals[: one.proposals]) * one.reps
         proposals = len(experiment.script.proposals[: one.proposals])
         made_of = f"{one.reps} reps, {one.steps} steps, {len(panels)} panels × {proposals} proposals"
-        if not people:
+        if experiment.play:
             made_of = f"{one.reps} reps × {proposals} trials" if proposals > 1 else f"{one.reps} reps"
         yield f"  {mark} mode {name:<6} {made_of}: {trials} trials per group"
     for group in experiment.groups:
         low, high = _calls(experiment, group, chosen, size, population, engine)
         calls = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        line = f"{group.name:<10} {calls} model calls" + (f": {_arm(group)}" if people else "")
+        line = f"{group.name:<10} {calls} model calls" + ("" if experiment.play else f": {_arm(group)}")
         yield from textwrap.wrap(line, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 15)
     yield ""
 

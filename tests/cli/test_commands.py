@@ -81,7 +81,7 @@ def test_one_group_is_a_partial_run(harness: Command, lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["--exp", "exp_9"], "Unknown experiment 'exp_9'; expected one of exp_1, exp_2_1, exp_2_2, exp_3"),
+        (["--exp", "exp_9"], "Unknown experiment 'exp_9'; expected one of cooperation, "),
         (
             ["--exp", "exp_3", "--group", "Contrl"],
             "--group 'Contrl': no such group; expected one of Control, Treatment.",

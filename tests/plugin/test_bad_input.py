@@ -29,7 +29,7 @@ BEFORE_THE_FIRST_TRIAL: dict[str, tuple[list[str], str, str]] = {
     "experiment": (
         [],
         SMALL.replace("experiment(small)", "experiment('exp_9')"),
-        "Unknown experiment 'exp_9'; expected one of exp_1, exp_2_1, exp_2_2, exp_3",
+        "Unknown experiment 'exp_9'; expected one of cooperation, ",
     ),
     "marker": (
         [],
