@@ -5,7 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from harness.instrument.examination import OwnChecks, examine
 from harness.instrument.trace import condense
@@ -14,6 +15,9 @@ from harness.records import FiledRun, dataset_of
 from harness.records.lines import COMMON
 from harness.records.plain import plain
 from harness.records.reader import Lean
+
+if TYPE_CHECKING:
+    from harness.records.shapes import Examined
 
 COLUMNS = 80
 LARGEST = 20_000
@@ -24,17 +28,37 @@ SHORT = 200
 _QUIET = (Level.WARN, Level.FAIL)
 
 
+class Traced(Lean):
+    """What checks need of a record: what a merge needs, short details, and the transcript's trace in its place."""
+
+    @cached_property
+    def shape(self) -> type[Examined]:
+        from harness.records.shapes import Examined
+
+        return Examined
+
+    def quick(self, line: Examined) -> dict[str, Any]:  # type: ignore[override]
+        return super().quick(line) | {
+            "rep": line.rep,
+            "panel": line.panel,
+            "proposal": line.proposal,
+            "started": line.started,
+            "refusals": line.refusals,
+            "rejections": line.rejections,
+            "trace": condense({"transcript": line.transcript, "people": line.people}),
+        }
+
+    def __call__(self, record: dict[str, Any], /) -> dict[str, Any]:
+        own = {key: record[key] for key in _NEEDED if key in record}
+        details = {key: record[key] for key in record.keys() - COMMON if _is_short(record[key])}
+        return {**details, **super().__call__(record), **own, "trace": condense(record)}
+
+
 class Examiner:
     """What `harness.records.merge` is given, so that it examines each run as it merges it, with ``own`` checks too."""
 
     def __init__(self, own: OwnChecks | None = None) -> None:
-        self._lean, self._own = Lean(), own
-
-    def keep(self, record: dict[str, Any]) -> Mapping[str, Any]:
-        """What checks need of a record: what a merge needs, short details, and the transcript's trace in its place."""
-        own = {key: record[key] for key in _NEEDED if key in record}
-        details = {key: record[key] for key in record.keys() - COMMON if _is_short(record[key])}
-        return {**details, **self._lean(record), **own, "trace": condense(record)}
+        self.keep, self._own = Traced(), own
 
     def __call__(self, run: FiledRun) -> dict[str, Any]:
         """``instrument`` and ``analysis`` of the run's meta file, as plain JSON data.

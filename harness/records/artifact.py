@@ -9,13 +9,15 @@ from typing import Any, Protocol
 
 from harness.model import Trial
 from harness.records.design import Design
-from harness.records.reader import Outcome, is_number
+from harness.records.reader import Outcome, Samples, is_number
 
 Results = dict[str, dict[str, list[float]]]
 """Group → metric → samples."""
 
 Owner = tuple[str, str | None]
 """A metric, and the person that a sample of it is about."""
+
+_WHOLE = frozenset({int})
 
 
 class Statistics(Protocol):
@@ -139,6 +141,26 @@ def number(value: Any) -> float | None:
     return int(value) if float(value).is_integer() else float(value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """Whose samples of which metric a trial gives, in the artifact's order, and how many of each metric."""
+
+    owners: tuple[Owner, ...]
+    sizes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, design: Design, panel: int) -> _Due:
+        owners = [(metric, person) for metric in design.metrics for person in design.expected(panel, metric)]
+        return cls(tuple(owners), Counter(metric for metric, _ in owners))
+
+    def whole_numbers(self, samples: Any) -> Sequence[int] | None:
+        """The values, where they are just these owners' and small whole numbers all of them."""
+        if not isinstance(samples, Samples) or samples.owners != self.owners or not samples.values:
+            return None
+        plain = _WHOLE.issuperset(map(type, samples.values)) and len({*self.owners}) == len(self.owners)
+        return samples.values if plain and max(map(abs, samples.values)) < 1e300 else None
+
+
 def _gather_group(
     found: Gathered, group: str, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], design: Design
 ) -> None:
@@ -146,23 +168,17 @@ def _gather_group(
     found.expected[group] = dict.fromkeys(design.metrics, 0)
     found.unfinished[group] = dict.fromkeys(design.metrics, 0)
     results: dict[str, list[float]] = {metric: [] for metric in design.metrics}
-    due = [_owners(design, panel) for panel in range(len(design.panels))]
-    sizes = [Counter(metric for metric, _ in owners) for owners in due]
+    dues = [_Due.of(design, panel) for panel in range(len(design.panels))]
     for trial in trials:
-        outcome = outcomes.get(trial.id)
+        outcome, due = outcomes.get(trial.id), dues[trial.panel]
         accepted = outcome.accepted if outcome else None
-        _add(sizes[trial.panel], found.expected[group])
+        _add(due.sizes, found.expected[group])
         if accepted is not None:
-            _gather_trial(found, results, trial, accepted, due[trial.panel])
+            _gather_trial(found, results, trial, accepted, due)
             found.results[group] = results
             continue
-        _add(sizes[trial.panel], found.unfinished[group])
+        _add(due.sizes, found.unfinished[group])
         found.outstanding[group].append({"trial": trial.id, "reason": _why_not(outcome)})
-
-
-def _owners(design: Design, panel: int) -> list[Owner]:
-    """Whose samples of which metric a trial of this panel gives, in the artifact's order."""
-    return [(metric, person) for metric in design.metrics for person in design.expected(panel, metric)]
 
 
 def _add(sizes: Mapping[str, int], counts: dict[str, int]) -> None:
@@ -175,14 +191,17 @@ def _gather_trial(
     results: dict[str, list[float]],
     trial: Trial,
     record: Mapping[str, Any],
-    due: Sequence[Owner],
+    due: _Due,
 ) -> None:
-    samples = _by_owner(found, trial, record)
-    for owner in due:
-        sample = samples.pop(owner, None)
-        value = number(sample.get("value")) if sample else None
-        if value is not None:
-            results[owner[0]].append(value)
+    if (whole := due.whole_numbers(record.get("samples"))) is not None:  # nearly always
+        start = 0
+        for metric, size in due.sizes.items():
+            results[metric] += whole[start : start + size]
+            start += size
+        return
+    for owner, given, value, reason in _samples_due(found, trial, record, due):
+        if (counted := number(value)) is not None:
+            results[owner[0]].append(counted)
             continue
         found.missing.append(
             {
@@ -190,18 +209,32 @@ def _gather_trial(
                 "group": trial.cell.group,
                 "trial": trial.id,
                 "person": owner[1],
-                "reason": _why_missing(sample),
+                "reason": _why_missing(given, value, reason),
             }
         )
-    for metric, person in samples:
+
+
+def _samples_due(
+    found: Gathered, trial: Trial, record: Mapping[str, Any], due: _Due
+) -> Iterator[tuple[Owner, bool, Any, Any]]:
+    """For each owner whether the record has its sample, with value and reason; surplus samples are noted."""
+    owned = _by_owner(found, trial, record.get("samples") or ())
+    for owner in due.owners:
+        sample = owned.pop(owner, None)
+        yield (
+            (owner, True, sample.get("value"), sample.get("reason")) if sample else (owner, False, None, None)
+        )
+    for metric, person in owned:
         found.unexpected.append(
             {"trial": trial.id, "metric": metric, "person": person, "why": "not in the design"}
         )
 
 
-def _by_owner(found: Gathered, trial: Trial, record: Mapping[str, Any]) -> dict[Owner, Mapping[str, Any]]:
+def _by_owner(
+    found: Gathered, trial: Trial, given: Iterable[Mapping[str, Any]]
+) -> dict[Owner, Mapping[str, Any]]:
     samples: dict[Owner, Mapping[str, Any]] = {}
-    for sample in record.get("samples") or ():
+    for sample in given:
         owner = (sample["metric"], sample.get("person"))
         if owner not in samples:
             samples[owner] = sample
@@ -212,12 +245,12 @@ def _by_owner(found: Gathered, trial: Trial, record: Mapping[str, Any]) -> dict[
     return samples
 
 
-def _why_missing(sample: Mapping[str, Any] | None) -> str:
-    if sample is None:
+def _why_missing(given: bool, value: Any, reason: Any) -> str:
+    if not given:
         return "the record has no such sample"
-    if sample.get("value") is not None:
-        return f"not a number: {sample['value']!r:.60}"
-    return str(sample.get("reason") or "no reason recorded")
+    if value is not None:
+        return f"not a number: {value!r:.60}"
+    return str(reason or "no reason recorded")
 
 
 def _why_not(outcome: Outcome | None) -> str:

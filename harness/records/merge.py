@@ -34,7 +34,8 @@ class Examiner(Protocol):
     meta file says of it beside all else.
     """
 
-    def keep(self, record: dict[str, Any]) -> Mapping[str, Any]: ...
+    @property
+    def keep(self) -> Keep: ...
 
     def __call__(self, run: FiledRun) -> Mapping[str, Any]: ...
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from operator import itemgetter
+from functools import cached_property
+from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import HarnessError
 from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
+
+if TYPE_CHECKING:
+    from harness.records.shapes import Finished, Scored
 
 _NUMBERS = (int, float)
 _DICT, _TEXT = frozenset({dict}), frozenset({str})
 _TEXT_OR_NONE = frozenset({str, type(None)})
 _NEEDED = itemgetter("metric", "value")
+_OWNER = attrgetter("metric", "person")
 
 
 def is_number(value: Any) -> bool:
@@ -104,43 +109,89 @@ def stream(path: Path, problems: list[Problem] | None = None) -> Iterator[dict[s
 
     What cannot be read is appended to ``problems``. Raises `HarnessError` when the file cannot be opened.
     """
-    for _, record in _stream(path, [] if problems is None else problems):
-        yield record
+    found: list[Problem] = [] if problems is None else problems
+    for number, raw in enumerate(_raw_lines(path), start=1):
+        record = _record(path, number, raw, found)
+        if record is not None:
+            yield record
 
 
-Keep = Callable[[dict[str, Any]], Mapping[str, Any]]
-"""What is kept of a record."""
+class Keep(Protocol):
+    """What is kept of a record.
+
+    One that has ``shape`` and ``quick`` too is given the lines of that shape decoded, instead of as dictionaries.
+    """
+
+    def __call__(self, record: dict[str, Any], /) -> Mapping[str, Any]: ...
+
+
+Owners = tuple[tuple[str, str | None], ...]
+"""Metric and person of each sample of a record."""
+
+
+class Samples(Sequence[Mapping[str, Any]]):
+    """The samples of a record in columns. Most records of a run have the same owners in the same order."""
+
+    __slots__ = ("owners", "reasons", "values")
+
+    def __init__(self, owners: Owners, values: Sequence[Any], reasons: Sequence[str | None]) -> None:
+        self.owners, self.values, self.reasons = owners, values, reasons
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return list(self)[place]
+        metric, person = self.owners[place]
+        reason = self.reasons[place] if self.reasons else None
+        return {"metric": metric, "person": person, "value": self.values[place], "reason": reason}
 
 
 class Lean:
-    """Keeps of records what a merge looks at. Equal samples become one object, across all files read with it.
-
-    For hundreds of thousands of records: their samples differ in little but the judge's justifications.
-    """
+    """Keeps of records what a merge looks at. Equal owners become one object, across all files read with it."""
 
     def __init__(self) -> None:
-        self._samples: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+        self._owners: dict[Owners, Owners] = {}
 
-    def __call__(self, record: dict[str, Any]) -> Mapping[str, Any]:
+    @cached_property
+    def shape(self) -> type[Finished]:
+        from harness.records.shapes import Finished
+
+        return Finished
+
+    def quick(self, line: Finished) -> dict[str, Any]:
+        """What is kept of a line that has the shape of a finished trial's."""
+        return {
+            "run_id": line.run_id,
+            "trial": line.trial,
+            "experiment": line.experiment,
+            "group": line.group,
+            "status": FINISHED,
+            "samples": self._columns(line.samples),
+            "usage": line.usage,
+            "attempt": line.attempt,
+            "ended": line.ended,
+        }
+
+    def _columns(self, samples: Sequence[Scored]) -> Samples:
+        owners = tuple(map(_OWNER, samples))
+        reasons = [one.reason for one in samples]
+        return Samples(
+            self._owners.setdefault(owners, owners),
+            [one.value for one in samples],
+            reasons if any(reasons) else (),
+        )
+
+    def __call__(self, record: dict[str, Any], /) -> dict[str, Any]:
         kept = {key: value for key, value in record.items() if key in _MERGED}
         if record["status"] == FINISHED:
-            kept["samples"] = self._shared(record["samples"])
+            owners = tuple([(one["metric"], one.get("person")) for one in record["samples"]])
+            values = [one["value"] for one in record["samples"]]
+            reasons = [one.get("reason") for one in record["samples"]]
+            owners = self._owners.setdefault(owners, owners)
+            kept["samples"] = Samples(owners, values, reasons if any(reasons) else ())
         return kept
-
-    def _shared(self, samples: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
-        known, shared = self._samples, list[Mapping[str, Any]]()
-        for sample in samples:
-            value, person, reason = sample["value"], sample.get("person"), sample.get("reason")
-            # The type too: True, 1 and 1.0 are equal, and True is no score.
-            key = (sample["metric"], person, type(value), value, reason)
-            try:
-                shared.append(known[key])
-            except KeyError:
-                known[key] = {"metric": key[0], "person": person, "value": value, "reason": reason}
-                shared.append(known[key])
-            except TypeError:  # a value that is a list or an object
-                shared.append(sample)
-        return shared
 
 
 @contextmanager
@@ -164,18 +215,51 @@ def read(path: Path, *, bulky: bool = False, keep: Keep | None = None, hashed: b
     problems: list[Problem] = []
     digest = hashlib.sha256()
     sections: list[Section] = []
-    for number, record in _stream(path, problems, digest if hashed else None):
-        if record.get("type") == "run_metadata":
-            sections.append(Section(record))
-        elif _is_users_own(record):
-            continue
-        elif problem := _malformed(record):
-            problems.append(Problem(path, number, False, problem))
-        else:
-            if not sections:
-                sections.append(Section({}))
-            sections[-1].records.append(kept(record))
+    quick = _quick(kept)
+    for number, raw in enumerate(_raw_lines(path), start=1):
+        if hashed:
+            digest.update(raw)
+        record = quick(raw)
+        if record is None:
+            found = _record(path, number, raw, problems)
+            if found is None or _begins(sections, found) or _is_users_own(found):
+                continue
+            if problem := _malformed(found):
+                problems.append(Problem(path, number, False, problem))
+                continue
+            record = kept(found)
+        if not sections:
+            sections.append(Section({}))
+        sections[-1].records.append(record)
     return RecordFile(path, digest.hexdigest() if hashed else "", tuple(sections), tuple(problems))
+
+
+def _quick(keep: Keep) -> Callable[[bytes], Mapping[str, Any] | None]:
+    """What ``keep`` keeps of a line of the shape that it names; ``None`` for any other line."""
+    shape = getattr(keep, "shape", None)
+    if shape is None:
+        return lambda _: None
+    from harness.records.shapes import UNLIKE, decoder
+
+    decode, quick = decoder(shape), keep.quick  # type: ignore[attr-defined]
+
+    def kept(raw: bytes) -> Mapping[str, Any] | None:
+        try:
+            line = decode(raw)
+        except UNLIKE:
+            return None
+        found: Mapping[str, Any] = quick(line)
+        return found
+
+    return kept
+
+
+def _begins(sections: list[Section], record: dict[str, Any]) -> bool:
+    """Whether ``record`` is a metadata line, with which a section begins."""
+    if record.get("type") != "run_metadata":
+        return False
+    sections.append(Section(record))
+    return True
 
 
 def files_of_run(results_dir: Path, experiment: str, run_id: str) -> tuple[Path, ...]:
@@ -209,19 +293,16 @@ def finished_trials(paths: Iterable[Path]) -> frozenset[str]:
     return frozenset(trial for trial, outcome in outcomes(records).items() if outcome.accepted)
 
 
-def _stream(path: Path, problems: list[Problem], digest: Any = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        if digest is not None:
-            digest.update(raw)
-        try:
-            record = _decoded(raw)
-            if not isinstance(record, dict):
-                raise ValueError(f"expected a JSON object, found {type(record).__name__}")
-        except (ValueError, RecursionError) as error:
-            if raw.strip():
-                problems.append(Problem(path, number, not raw.endswith(b"\n"), str(error)))
-        else:
-            yield number, record
+def _record(path: Path, number: int, raw: bytes, problems: list[Problem]) -> dict[str, Any] | None:
+    try:
+        record = _decoded(raw)
+        if not isinstance(record, dict):
+            raise ValueError(f"expected a JSON object, found {type(record).__name__}")
+    except (ValueError, RecursionError) as error:
+        if raw.strip():
+            problems.append(Problem(path, number, not raw.endswith(b"\n"), str(error)))
+        return None
+    return record
 
 
 def _decoded(raw: bytes) -> Any:

@@ -221,3 +221,13 @@ def test_a_torn_file_keeps_its_whole_lines(tmp_path: Path, cut: int, noise: byte
     path.write_bytes(path.read_bytes()[: -cut or None] + noise)
     found = {row["trial"] for row in read_tables(tmp_path).trials.to_pylist()}
     assert {one.id for one in TRIALS[:2]} <= found
+
+
+def test_a_whole_number_that_is_no_float_is_the_nearest_one(tmp_path: Path) -> None:
+    odd = finished(TRIALS[0], SMALL) | {"duration": 2**53 + 1}
+    odd["samples"][0]["value"] = 2**53 + 1
+    lines = "".join(json.dumps(line) + "\n" for line in (metadata(), odd))
+    (tmp_path / "a.jsonl").write_text(lines)
+    tables = read_tables(tmp_path)
+    assert tables.trials.column("duration").to_pylist() == [2.0**53]
+    assert 2.0**53 in tables.scores.column("value").to_pylist()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from harness.reports.data.columns import Column, Kind
@@ -18,6 +19,8 @@ def array(kind: Kind, values: Sequence[Any]) -> pa.Array:
     if kind in ("text", "name"):
         texts = text_array(values)
         return texts.dictionary_encode() if kind == "name" else texts
+    if kind == "number":
+        values = [value if value is None else float(value) for value in values]
     return pa.array(values, {"whole": pa.int64(), "number": pa.float64(), "truth": pa.bool_()}[kind])
 
 
@@ -45,8 +48,14 @@ def clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def table(columns: Iterable[Column], rows: Sequence[dict[str, Any]]) -> pa.Table:
+def table(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> pa.Table:
     """``rows`` as a table of these columns; what a row lacks is empty."""
     import pyarrow as pa
 
-    return pa.table({one.name: array(one.kind, [row.get(one.name) for row in rows]) for one in columns})
+    names = [one.name for one in columns]
+    try:
+        values: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True))
+    except KeyError:
+        values = [[row.get(name) for row in rows] for name in names]
+    values = values or [()] * len(names)
+    return pa.table({one.name: array(one.kind, found) for one, found in zip(columns, values, strict=True)})

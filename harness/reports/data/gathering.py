@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from functools import cached_property
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,23 @@ from harness.records.artifact import number
 from harness.records.design import Design
 from harness.records.lines import FINISHED
 from harness.records.reader import outcomes, read, uncollected
-from harness.reports.data.arrays import array, text_array
+from harness.reports.data.arrays import clean, text_array
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from harness.records.shapes import Tabled
 
 Owner = tuple[str, str | None]
 """A metric, and the person that a sample of it is about."""
 Row = dict[str, Any]
 _SAMPLE = ("metric", "person", "value", "reason", "justification")
 _FAST = itemgetter(*_SAMPLE)
+_OWNER = attrgetter("metric", "person")
 _REPEATED = ("experiment", "group", "status", "people")
 _MOST = 2**63
+_EXACT = 2**53
+"""Whole numbers beyond it are not all floats; Arrow refuses them."""
 _WHOLE = frozenset({int})
 _WHOLE_OR_NONE = frozenset({int, type(None)})
 
@@ -76,19 +82,37 @@ class Gatherer:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
-        self.sizes: list[int] = []
         self.parts: list[pa.Table] = []
         self._file = ""
-        self._samples: list[tuple[Any, ...]] = []
+        self._values: list[Any] = []
+        self._reasons: list[Any] = []
+        self._justifications: list[Any] = []
         self._texts: dict[str | None, str | None] = {}
         self._owners: dict[tuple[Owner, ...], tuple[Owner, ...]] = {}
 
-    def __call__(self, record: dict[str, Any]) -> Row:
+    @cached_property
+    def shape(self) -> type[Tabled]:
+        from harness.records.shapes import Tabled
+
+        return Tabled
+
+    def quick(self, line: Tabled) -> Row:
+        """The row of a line that has the shape of a finished trial's."""
+        samples = line.samples
+        owners, values = tuple(map(_OWNER, samples)), [one.value for one in samples]
+        self._reasons += [one.reason for one in samples]
+        self._justifications += [one.justification for one in samples]
+        return self._kept(_quick_row(line, values), owners, values)
+
+    def __call__(self, record: dict[str, Any], /) -> Row:
         samples = _samples(record)
-        self._samples.extend(samples)
-        self.sizes.append(len(samples))
-        row = _row(record, samples)
-        owners = tuple([one[:2] for one in samples])
+        owners, values = tuple([one[:2] for one in samples]), [one[2] for one in samples]
+        self._reasons += [one[3] for one in samples]
+        self._justifications += [one[4] for one in samples]
+        return self._kept(_row(record, values), owners, values)
+
+    def _kept(self, row: Row, owners: tuple[Owner, ...], values: list[Any]) -> Row:
+        self._values += values
         for name in _REPEATED:
             row[name] = self._texts.setdefault(row[name], row[name])
         row["owners"] = self._owners.setdefault(owners, owners)
@@ -102,9 +126,10 @@ class Gatherer:
 
     def end(self) -> None:
         """Put the samples of a file into columns, where they take a tenth of the memory."""
-        if self._samples:
-            self.parts.append(_columns(*zip(*self._samples, strict=True)))
-            self._samples.clear()
+        columns = (self._values, self._reasons, self._justifications)
+        self.parts.append(_columns(*columns))
+        for one in columns:
+            one.clear()
 
 
 def gather(paths: Iterable[Path]) -> Gathered:
@@ -120,7 +145,8 @@ def gather(paths: Iterable[Path]) -> Gathered:
             run.design = _design(run, problems)
             _settle(run)
     ordered = [runs[key] for key in sorted(runs, key=lambda key: (key[1], key[0]))]
-    return Gathered(ordered, gatherer.rows, gatherer.sizes, _joined(gatherer.parts), problems)
+    sizes = [row["samples"] for row in gatherer.rows]
+    return Gathered(ordered, gatherer.rows, sizes, _joined(gatherer), problems)
 
 
 def _read(path: Path, gatherer: Gatherer, runs: dict[tuple[str, str], RunRows], problems: list[str]) -> None:
@@ -186,7 +212,7 @@ def _samples(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return [tuple(map(sample.get, _SAMPLE)) for sample in record["samples"]]
 
 
-def _row(record: Mapping[str, Any], samples: Sequence[tuple[Any, ...]]) -> Row:
+def _row(record: Mapping[str, Any], values: Sequence[Any]) -> Row:
     get, usage = record.get, record.get("usage") or {}
     failed = record["status"] != FINISHED
     calls = usage.get("calls") or {}
@@ -216,9 +242,44 @@ def _row(record: Mapping[str, Any], samples: Sequence[tuple[Any, ...]]) -> Row:
         "rejections": _length(get("rejections")),
         "corrections": _length(get("corrections")),
         "interventions": _length(get("interventions")),
-        "samples": len(samples),
-        "missing": _missing([sample[2] for sample in samples]),
+        "samples": len(values),
+        "missing": _missing(values),
         "answered_by": _models(usage.get("models")),
+    }
+
+
+def _quick_row(line: Tabled, values: Sequence[Any]) -> Row:
+    """The same as `_row`, of what is known to be valid."""
+    usage = line.usage
+    return {
+        "experiment": line.experiment,
+        "run_id": line.run_id,
+        "group": line.group,
+        "rep": line.rep,
+        "panel": line.panel,
+        "proposal": line.proposal,
+        "trial": line.trial,
+        "people": "; ".join(line.people) or None,
+        "attempt": line.attempt,
+        "status": FINISHED,
+        "kind": None,
+        "reason": None,
+        "started": line.started,
+        "ended": line.ended,
+        "duration": number(line.duration),
+        "calls_by_kind": usage["calls"],
+        "calls": whole(sum(usage["calls"].values())),
+        "calls_replayed": line.calls_replayed,
+        "tokens_in": whole(usage["tokens_in"]),
+        "tokens_out": whole(usage["tokens_out"]),
+        "cost": number(usage["cost"]),
+        "refusals": line.refusals,
+        "rejections": len(line.rejections),
+        "corrections": len(line.corrections),
+        "interventions": len(line.interventions),
+        "samples": len(values),
+        "missing": _missing(values),
+        "answered_by": _models(usage["models"]),
     }
 
 
@@ -232,29 +293,21 @@ def _models(models: Any) -> str | None:
     return listed(dict.fromkeys(one["model"] for one in models if one.get("model"))) if models else None
 
 
-def _columns(
-    metrics: Sequence[str],
-    persons: Sequence[str | None],
-    values: Sequence[Any],
-    reasons: Sequence[Any],
-    justifications: Sequence[Any],
-) -> pa.Table:
+def _columns(values: Sequence[Any], reasons: Sequence[Any], justifications: Sequence[Any]) -> pa.Table:
     import pyarrow as pa
 
     if _WHOLE_OR_NONE.issuperset(map(type, values)) and all(
-        -_MOST < value < _MOST for value in set(values) - {None}
+        -_EXACT < value < _EXACT for value in set(values) - {None}
     ):
         numbers: Sequence[float | None] = values
     else:
-        numbers = [None if (clean := number(value)) is None else float(clean) for value in values]
+        numbers = [None if (known := number(value)) is None else float(known) for value in values]
     why: list[str | None] = [None] * len(numbers)
     for place in [place for place, found in enumerate(numbers) if found is None]:
         why[place] = _why(values[place], reasons[place])
     return pa.table(
         {
-            "metric": array("name", metrics),
-            "person": array("name", persons),
-            "value": pa.array(numbers, pa.float64(), from_pandas=False, safe=False),
+            "value": pa.array(numbers, pa.float64(), from_pandas=False),
             "reason": text_array(why),
             "justification": text_array(justifications),
         }
@@ -267,10 +320,30 @@ def _why(value: Any, reason: Any) -> str:
     return str(reason or "no reason recorded")
 
 
-def _joined(parts: Sequence[pa.Table]) -> pa.Table:
+def _joined(gatherer: Gatherer) -> pa.Table:
+    """The samples of all files, with their owners."""
     import pyarrow as pa
 
-    return pa.concat_tables(parts) if parts else _columns((), (), (), (), ())
+    rest = pa.concat_tables([_columns((), (), ()), *gatherer.parts])
+    owners = [row["owners"] for row in gatherer.rows]
+    names = {"metric": _names(owners, 0), "person": _names(owners, 1)}
+    return pa.table({**names, **{name: rest.column(name) for name in rest.column_names}})
+
+
+def _names(owners: Sequence[tuple[Owner, ...]], side: int) -> pa.Array:
+    """A side of all ``owners`` in turn, each name kept once. Equal ones are one object, looked up once."""
+    import numpy as np
+    import pyarrow as pa
+
+    codes: dict[str, int] = {}
+    coded: dict[int, Any] = {}
+    for one in owners:
+        if id(one) not in coded:
+            texts = [owner[side] for owner in one]
+            places = [-1 if text is None else codes.setdefault(clean(text), len(codes)) for text in texts]
+            coded[id(one)] = np.array(places, dtype=np.int32)
+    found = np.concatenate([np.empty(0, np.int32), *(coded[id(one)] for one in owners)])
+    return pa.DictionaryArray.from_arrays(pa.array(found, mask=found < 0), text_array(list(codes)))
 
 
 def whole(value: Any) -> int | None:

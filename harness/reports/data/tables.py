@@ -32,7 +32,16 @@ class Tables:
     @cached_property
     def trials(self) -> pa.Table:
         """One row per try."""
-        return table(TRIALS, list(self._rows))
+        import pyarrow as pa
+
+        chosen = {id(run) for run in self.runs}
+        known = [id(row.get("run")) in chosen for row in self._gathered.rows]
+        return self._tries if all(known) else self._tries.filter(pa.array(known, pa.bool_()))
+
+    @cached_property
+    def _tries(self) -> pa.Table:
+        """The tries of all runs that were read, chosen or not, as they are numbered."""
+        return table(TRIALS, self._gathered.rows)
 
     @cached_property
     def scores(self) -> pa.Table:
@@ -49,9 +58,8 @@ class Tables:
         if absent:
             numbers = np.concatenate([numbers, np.array([number for number, _ in absent])])
             samples = pa.concat_tables([samples, _absent(absent, samples.schema)])
-        places = table(PLACE, self._gathered.rows)
         columns = {
-            one.name: places.column(one.name).combine_chunks().take(pa.array(numbers)) for one in PLACE
+            one.name: self._tries.column(one.name).combine_chunks().take(pa.array(numbers)) for one in PLACE
         }
         for name in ("metric", "person"):
             columns[name] = samples.column(name).unify_dictionaries()

@@ -1,0 +1,129 @@
+"""Lines exactly as `harness.records.lines.trial_line` writes those of finished trials, decoded by their types.
+
+A reader that names the fields it looks at is spared all others: nothing is made of them, and what it gets is valid.
+A line of any other shape, whatever is odd about it, raises; the reader of `harness.records.reader` then looks at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from msgspec import Meta, MsgspecError, Raw, Struct
+from msgspec.json import Decoder
+
+UNLIKE = (MsgspecError, UnicodeDecodeError, RecursionError)
+"""What `decoder` raises for a line of another shape."""
+
+if TYPE_CHECKING:
+    Skipped = Any
+else:
+    Skipped = Raw
+"""A field that is passed over; a shape that looks at it says what it is."""
+
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""Beyond 64 bits decoders disagree, so there the other reader decides."""
+Number = Whole | Annotated[float, Meta(gt=-1e300, lt=1e300)]
+
+
+class Model(TypedDict):
+    model: str | None
+    fingerprint: str | None
+    replies: Whole
+
+
+class Used(TypedDict):
+    calls: dict[str, Number]
+    tokens_in: Number
+    tokens_out: Number
+    cost: Number | None
+    cost_reason: str | None
+    models: list[Model]
+
+
+class Scored(Struct, gc=False):
+    """A sample without its justification."""
+
+    metric: str
+    person: str | None
+    value: Number | None
+    reason: str | None
+
+
+class Finished(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """What every reader of a finished trial looks at; what is `Skipped` may be missing."""
+
+    type: Literal["trial_result"]
+    status: Literal["finished"]
+    run_id: str
+    trial: str
+    experiment: str
+    group: str
+    rep: Whole
+    panel: Whole
+    proposal: Whole
+    usage: Used
+    attempt: Whole
+    started: str
+    ended: str
+    samples: list[Scored]
+    people: Skipped = Raw()
+    proposal_fields: Skipped = Raw()
+    transcript: Skipped = Raw()
+    extraction: Skipped = Raw()
+    corrections: Skipped = Raw()
+    interventions: Skipped = Raw()
+    paid: Skipped = Raw()
+    calls_replayed: Skipped = Raw()
+    refusals: Skipped = Raw()
+    rejections: Skipped = Raw()
+    duration: Skipped = Raw()
+
+
+class Event(TypedDict):
+    """What the checks need of a line of a transcript."""
+
+    kind: str
+    type: str
+    content: str
+    source: str
+
+
+class Examined(Finished, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """What the checks of an instrument look at."""
+
+    people: list[str]
+    transcript: list[Event]
+    refusals: Whole
+    rejections: list[dict[str, Any]]
+
+
+class Justified(Scored, gc=False, kw_only=True):
+    """A sample with its justification."""
+
+    justification: str | None
+
+
+class Tabled(Finished, gc=False, kw_only=True, forbid_unknown_fields=True):
+    """What tables show; of what is only counted, nothing but the number is made."""
+
+    samples: list[Justified]  # type: ignore[assignment]
+    people: list[str]
+    corrections: list[Raw]
+    interventions: list[Raw]
+    rejections: list[Raw]
+    calls_replayed: Whole
+    refusals: Whole
+    duration: Number
+
+
+def decoder(shape: type[Finished]) -> Callable[[bytes], Any]:
+    """A function from a line to ``shape``. It raises one of `UNLIKE` for a line of another shape."""
+    decode = Decoder(shape).decode
+
+    def decoded(raw: bytes) -> Any:
+        if not raw.isascii():
+            raw.decode()  # in fields that are passed over, msgspec does not look for broken UTF-8
+        return decode(raw)
+
+    return decoded
