@@ -1,0 +1,72 @@
+"""What a simulation reads: the scenario, and the files that it names, checked against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.studies.population import agents as agents_file
+from harness.studies.population import network_file, persona, scenario
+from harness.studies.population import spec as population_file
+from harness.studies.population.agents import Agents, read_agents
+from harness.studies.population.files import sha256
+from harness.studies.population.network import Network
+from harness.studies.population.network_file import read_network
+from harness.studies.population.persona import PersonaConfig, Teller, plain_personas, read_personas
+from harness.studies.population.scenario import Scenario, read_scenario
+from harness.studies.population.spec import read_spec
+
+PERSONA_SUFFIX = ".persona.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The parts, and the SHA-256 of each file by what it is."""
+
+    scenario: Scenario
+    agents: Agents
+    network: Network
+    personas: PersonaConfig
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of the outcome that is an agent's position."""
+        position = self.scenario.outcomes.position
+        return tuple(position.options or ()) if position else ()
+
+    def teller(self) -> Teller:
+        """Tells personas, what matters for the decision first."""
+        first = tuple(self.scenario.outcomes.decision_relevant_attributes)
+        return Teller(self.personas, self.agents, first)
+
+
+def read_inputs(path: Path, personas: Path | None = None) -> Inputs:
+    """The scenario at ``path`` and what belongs to it.
+
+    ``personas`` is a file of persona phrasings; ``None``: the one beside the population's file that is called like it,
+    with .persona.yaml, else plain ones. Raises `ConfigurationError` with every fault of the first file that has any.
+    """
+    meta = read_scenario(path).meta
+    places = {
+        population_file.WHAT: path.parent / meta.population_spec,
+        agents_file.WHAT: path.parent / meta.agents_file,
+        network_file.WHAT: path.parent / meta.network_file,
+    }
+    spec = read_spec(places[population_file.WHAT])
+    agents = read_agents(places[agents_file.WHAT])
+    attributes = frozenset(agents.columns)
+    found = personas or places[population_file.WHAT].with_suffix(PERSONA_SUFFIX)
+    if personas is None and not found.exists():
+        config = plain_personas(spec)
+    else:
+        config, places[persona.WHAT] = read_personas(found, attributes), found
+    places[scenario.WHAT] = path
+    return Inputs(
+        read_scenario(path, attributes),
+        agents,
+        read_network(places[network_file.WHAT], agents),
+        config,
+        {what: sha256(place, what) for what, place in sorted(places.items())},
+    )
