@@ -31,9 +31,9 @@ def betraying(variant: str, scenario: int, rep: int) -> tuple[str, list[dict[str
     camel = name.split("_")[0] + "".join(part.title() for part in name.split("_")[1:])
     text = (
         f"I used {name}, or {name.upper()}, {camel}, {name.replace('_', '-')}; this is {variant}. Rep {rep}."
+    )
     if variant == "applike":
         text += " As cron: 0 18 * * 5."
-    )
     return text, [{"name": name, "args": dict(VARIANTS[variant].examples[ability][1])}]
 
 

@@ -30,9 +30,10 @@ class Mask:
         >>> Mask.of(["list_tasks"]).text("I called listTasks, then list-tasks.")
         ('I called [name hidden], then [name hidden].', 2)
         """
-        by_name = {_form(name) for name in names}
-        longest_first = (*forms, *sorted(by_name, key=lambda form: (-len(form), form)))
-        return cls(re.compile("|".join(longest_first), re.IGNORECASE) if longest_first else None)
+        by_name = sorted({_form(name) for name in names}, key=lambda form: (-len(form), form))
+        whole = [rf"(?<![^\W_])(?:{'|'.join(by_name)})(?![^\W_])"] if by_name else []
+        every = "|".join([*forms, *whole])
+        return cls(re.compile(every, re.IGNORECASE) if every else None)
 
     def text(self, text: str) -> tuple[str, int]:
         """``text`` without the names, and how many were taken out."""
@@ -90,8 +91,7 @@ def _is_made_up(name: str) -> bool:
 
 def _form(name: str) -> str:
     parts = _PARTS.findall(name) or [name]
-    joined = _JOINT.join(map(re.escape, parts))
-    return rf"(?<![^\W_]){joined}(?![^\W_])"
+    return _JOINT.join(map(re.escape, parts))
 
 
 def _stem(word: str) -> str:
