@@ -125,11 +125,12 @@ class Emitter:
         if not self:
             return
         case, at = self._case_of.pop(trial.id, ""), self._now()
+        told = outcome.details.get("events", ())
         if isinstance(outcome, TrialFailure):
             failure = Failure(outcome.kind, outcome.reason)
-            self._observers.handle(TrialEnded(case, trial.id, at, usage=usage, failure=failure))
+            self._observers.handle(TrialEnded(case, trial.id, at, usage=usage, failure=failure, events=told))
         else:
-            self._observers.handle(TrialEnded(case, trial.id, at, outcome.samples, usage))
+            self._observers.handle(TrialEnded(case, trial.id, at, outcome.samples, usage, events=told))
 
     def on_call(self, call: CallRecord) -> None:
         """One attempt at a call, on the event loop's thread."""

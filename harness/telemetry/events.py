@@ -75,7 +75,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """``failure`` is ``None`` when the trial finished. Samples that could not be obtained carry their reasons."""
+    """``failure`` is ``None`` when the trial finished. Samples that could not be obtained carry their reasons.
+
+    ``events`` is what an iterating experiment told while it ran, as its record has it.
+    """
 
     case: str
     trial: str
@@ -83,6 +86,7 @@ class TrialEnded:
     samples: Sequence[Sample] = ()
     usage: Usage = field(default_factory=Usage)
     failure: Failure | None = None
+    events: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

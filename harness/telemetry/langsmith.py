@@ -170,6 +170,7 @@ class LangSmithObserver:
                 "tokens_out": usage.tokens_out,
             },
         }
+        outputs |= {"events": list(event.events)} if event.events else {}
         self._close(run, event.at, outputs, _said(event.failure))
 
     def _call(self, event: CallEnded) -> None:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pytest
 from support.requests import SCORE, ask
 
-from harness.errors import ConfigurationError, ModelCallError
+from harness.errors import ConfigurationError, ModelCallError, StoppedError, UnacceptableReplyError
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.gateway import Gateway
 from harness.llm.identity import digest
@@ -205,6 +205,39 @@ def test_queued_calls_hear_of_the_halt_before_a_slot_is_free() -> None:
         outcomes = await asyncio.wait_for(asyncio.gather(*queued, return_exceptions=True), 5)
         assert all(isinstance(each, ModelCallError) for each in outcomes) and not first.done()
         first.cancel()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("replies", [1, 2])
+def test_who_asks_may_want_fewer_replies_of_no_use(replies: int) -> None:
+    async def main() -> None:
+        stub = Stub(lambda _: Reply("no JSON at all"))
+        client = Gateway(stub).open_trial("t")
+        with pytest.raises(UnacceptableReplyError) as caught:
+            await client.ask(ask("x", response_format=SCORE), SITE, replies=replies)
+        assert len(stub.asked) == replies and caught.value.reason.startswith("not JSON")
+        assert "t" not in caught.value.reason.split(), "the trial's name is no business of the model"
+
+    asyncio.run(main())
+
+
+def test_trouble_on_the_way_is_tried_again_all_the_same() -> None:
+    async def main() -> None:
+        answers: list[Reply | Exception] = [ModelCallError("busy", retry_after=0.01)] * 2 + [Reply(GOOD)]
+        stub = Stub(lambda number: answers[number])
+        client = Gateway(stub, sleep=lambda _: asyncio.sleep(0)).open_trial("t")
+        assert (await client.ask(ask("x", response_format=SCORE), SITE, replies=1)).data["value"] == 7
+
+    asyncio.run(main())
+
+
+def test_what_a_stopped_session_did_not_send_is_told_from_a_failed_call() -> None:
+    async def main() -> None:
+        gateway = Gateway(Stub(lambda _: Reply("ok")))
+        gateway.halt()
+        with pytest.raises(StoppedError):
+            await gateway.open_trial("t").ask(ask("x"), SITE)
 
     asyncio.run(main())
 

@@ -149,6 +149,14 @@ def test_a_kill_costs_no_more_than_what_was_in_flight(lab: Lab) -> None:
         assert calls <= endpoint.count - calls <= calls + 2 * 4
 
 
+def test_a_session_that_its_budget_stops_decides_nothing_and_goes_on_later(banks: Lab) -> None:
+    stopped = banks.run("--count=1", "--max-calls=10")
+    assert stopped.ret == 6 and not banks.lines(kind="optimisation_result") and len(banks.watched.calls) == 10
+    banks.run("--count=1").assert_outcomes(passed=TRIALS)
+    assert len(banks.watched.calls) == TRIALS * 5 * BANKS, "what was paid for was not asked again"
+    assert all(line["failures"] == 0 for line in banks.lines(kind="optimisation_result"))
+
+
 def test_it_is_estimated(banks: Lab) -> None:
     result = banks.run("--estimate", "--count=1")
     result.stdout.fnmatch_lines(["*propose*"])

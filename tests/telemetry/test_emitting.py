@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import ModelCallError
-from harness.execution.emitting import call_ended
+from harness.execution.emitting import Emitter, call_ended
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.observing import CallRecord
+from harness.model import Cell, Trial, TrialFailure, TrialResult, Usage
+from harness.telemetry import Observers
+from harness.telemetry.events import Happening, TrialEnded
 
 REQUEST = Request(({"role": "user", "content": "Hello?"},), "gpt-4o-mini", temperature=0.3)
 
@@ -78,3 +81,25 @@ def test_of_an_embedding_the_texts_are_told_and_the_numbers_are_not():
     event = call_ended(record(request=request, reply=reply, site=Site("embedding")), "openai")
     assert [one["content"] for one in event.messages] == ["one", "two"]
     assert event.answer is not None and event.answer.text == ""
+
+
+def test_observers_hear_of_an_iterating_run_what_its_record_says():
+    heard: list[Happening] = []
+
+    class Listening(Observers):
+        def __bool__(self) -> bool:
+            return True
+
+        def handle(self, event: Happening) -> None:
+            heard.append(event)
+
+    events = [{"event": "iteration_start", "iteration": 1}]
+    trial = Trial(Cell("payments", "Control", 1), 0, 0)
+    emitter = Emitter(Listening(), lambda: datetime.now(UTC))
+    for outcome in (
+        TrialResult(trial, (), details={"events": events}),
+        TrialFailure(trial, "an outage", "ModelCallError", {"events": events}),
+        TrialResult(trial, ()),
+    ):
+        emitter.trial_ended(trial, outcome, Usage())
+    assert [list(one.events) for one in heard if isinstance(one, TrialEnded)] == [events, events, []]
