@@ -33,7 +33,7 @@ def line(now: Snapshot) -> str:
 
 def plain_lines(now: Snapshot) -> list[str]:
     """The line of progress, and under it what a trial told of itself."""
-    return [line(now), *([now.note] if now.note else [])]
+    return [line(now), *now.note.splitlines()]
 
 
 def duration(seconds: float) -> str:
@@ -97,5 +97,5 @@ class Display:
                 self._reporter.flush()
 
     def _live(self, now: Snapshot) -> str:
-        notes_turn = now.note and int((self._clock() - self._since) / TURNS) % 2
-        return now.note if notes_turn else line(now)
+        lines = plain_lines(now)
+        return lines[int((self._clock() - self._since) / TURNS) % len(lines)]

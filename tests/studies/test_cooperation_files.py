@@ -203,8 +203,7 @@ def test_progress_says_where_the_game_is(tmp_path: Path) -> None:
     object.__setattr__(game.place, "tell", told.append)
     asyncio.run(game.play())
     assert told[3] == (
-        "round 4/5, games 12/15, cooperation 100 % (6 of 6), mean score 6.0. "
-        "Estimated time remaining: 60 seconds"
+        "round 4/5, games 12/15, cooperation 100 %\nMean score 6.0. Estimated time remaining: 60 seconds"
     )
     assert told[0].endswith("remaining: 67 minutes") and told[1].endswith("remaining: 26 minutes")
     assert told[2].endswith("remaining: 12 minutes"), "the mean of 1000, 60 and 60 s, for two rounds"

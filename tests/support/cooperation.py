@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,7 @@ def game_of(
 def played(results: Path, answer: Answer, **more: Any) -> tuple[CooperationGame, dict[str, Any]]:
     """A game that was played to its end, and its results."""
     game, _ = game_of(results, answer, **more)
-    return game, asyncio.run(game.play())
+    return game, asdict(asyncio.run(game.play()))
 
 
 def load(path: Path) -> Any:

@@ -88,12 +88,3 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     if failures:
         raise min(failures, key=lambda one: isinstance(one, StoppedError))
     return [one for one in results if not isinstance(one, BaseException)]
-
-
-def cost_of(parts: Iterable[Strategy | Decision]) -> tuple[float | None, str | None]:
-    """Dollars for all replies; ``None`` with the reason where that of any is not known."""
-    bills = [one.bill for one in parts if one.bill is not None]
-    unknown = [one for one in bills if one.cost is None]
-    if unknown:
-        return None, f"of {len(unknown)} of {len(bills)} replies it is not known: {unknown[0].reason}"
-    return sum(one.cost or 0.0 for one in bills), None

@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from harness.errors import HarnessError
 from harness.records import write_atomic, write_whole
 from harness.records.plain import differences, plain, shown, to_line
 from harness.records.writer import explained, make_directory
+from harness.studies.cooperation.results import ExperimentResult
 
 MANIFEST = "manifest.json"
 RESULTS, PARTIAL, ERRORS = "experiment_results.json", "partial_results.json", "experiment_errors.log"
@@ -79,11 +81,6 @@ class DataManager:
                 return cls(folder, found, now)
             number += 1
 
-    @property
-    def experiment_id(self) -> str:
-        """The folder's name."""
-        return self.folder.name
-
     # Rounds
 
     def save_strategies(self, number: int, data: Mapping[str, Any]) -> None:
@@ -137,17 +134,22 @@ class DataManager:
 
     # The whole
 
-    def save_partial(self, data: Mapping[str, Any]) -> None:
+    def save_partial(self, result: ExperimentResult) -> None:
         """What there is so far."""
-        write_atomic(self.folder / PARTIAL, self._whole(data))
+        write_atomic(self.folder / PARTIAL, asdict(result))
 
-    def save_results(self, data: Mapping[str, Any]) -> None:
+    def save_results(self, result: ExperimentResult) -> None:
         """The end of it."""
-        write_atomic(self.folder / RESULTS, self._whole(data))
+        write_atomic(self.folder / RESULTS, asdict(result))
 
-    def _whole(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        times = {"start_time": self.manifest["start_time"], "end_time": _iso(self._now())}
-        return {"experiment_id": self.experiment_id, **times, **data}
+    @property
+    def identity(self) -> dict[str, str]:
+        """The part of an `ExperimentResult` that says which and when."""
+        return {
+            "experiment_id": self.folder.name,
+            "start_time": self.manifest["start_time"],
+            "end_time": _iso(self._now()),
+        }
 
     def log_error(self, what: str, error: BaseException | str, **context: Any) -> None:
         """Add a line of JSON to `ERRORS`: when, what, why and where."""

@@ -110,14 +110,14 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
     sides = [side for one in game.rounds for side in one.sides()]
     cooperations, decisions = cooperation(sides)
     details = {
-        "folder": game.files.experiment_id,
+        "folder": whole.experiment_id,
         "cooperations": cooperations,
         "decisions": decisions,
         "decisions_asked": len(sides),
         "coverage": decisions / len(sides),
-        "games": whole["total_games"],
-        "calls_per_game": whole["total_api_calls"],
-        "acausal_indicators": whole["acausal_indicators"],
+        "games": whole.total_games,
+        "calls_per_game": whole.total_api_calls,
+        "acausal_indicators": dict(whole.acausal_indicators),
     }
     return TrialResult(plan.trial, tuple(_samples(game)), tuple(_transcript(game.rounds)), details=details)
 

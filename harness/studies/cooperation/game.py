@@ -7,7 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from harness.errors import HarnessError, ModelCallError, StoppedError
 from harness.llm.calls import Message, ModelClient, Site
 from harness.model import Place, TrialPlan
-from harness.studies.cooperation.asking import Asker, cost_of, together
+from harness.studies.cooperation.asking import Asker, together
 from harness.studies.cooperation.data_manager import DataManager
 from harness.studies.cooperation.indicators import indicators
 from harness.studies.cooperation.prompts import (
@@ -26,6 +26,7 @@ from harness.studies.cooperation.prompts import (
     system_message,
 )
 from harness.studies.cooperation.rates import percent
+from harness.studies.cooperation.results import ExperimentResult, Status, totals
 from harness.studies.cooperation.rounds import (
     Decision,
     Game,
@@ -72,7 +73,7 @@ class CooperationGame:
         self._clock = clock
         self._seconds: deque[float] = deque(maxlen=LOOK_BACK)
 
-    async def play(self) -> dict[str, Any]:
+    async def play(self) -> ExperimentResult:
         """All rounds, then the analysis; what stands in ``experiment_results.json``.
 
         However it ends, what was played is on disk, with how it ended. Raises what kept it from its end.
@@ -85,7 +86,7 @@ class CooperationGame:
                 self._tell()
         except BaseException as error:
             stopped = isinstance(error, StoppedError | asyncio.CancelledError | KeyboardInterrupt)
-            self._end_early("interrupted" if stopped else "failed", error)
+            self._end_early(Status.INTERRUPTED if stopped else Status.FAILED, error)
             raise
         return await asyncio.to_thread(self._conclude)
 
@@ -176,7 +177,7 @@ class CooperationGame:
             }
         self.summaries.append(summary)
         self.files.save_summary(number, summary)
-        self.files.save_partial(self._whole("partial", [*self.rounds, played]))
+        self.files.save_partial(self._result(Status.PARTIAL, [*self.rounds, played]))
 
     def _log_missing(self, played: Round) -> None:
         self.files.log_errors(
@@ -199,60 +200,48 @@ class CooperationGame:
 
     # The end
 
-    def _conclude(self) -> dict[str, Any]:
-        whole = self._whole("complete", self.rounds)
+    def _conclude(self) -> ExperimentResult:
+        whole = self._result(Status.COMPLETE, self.rounds)
         self.files.save_results(whole)
         given = all_told(self.rules, self.plan.settings["conditions"].values())
-        found = indicators(self.rounds, given, lambda what, error: self.files.log_error(what, error))
-        whole = {**whole, "acausal_indicators": found}
+        found = indicators(self.rounds, given, self.files.log_error)
+        whole = replace(whole, acausal_indicators=found)
         self.files.save_results(whole)
         self.files.save_partial(whole)
         return whole
 
-    def _end_early(self, status: str, error: BaseException) -> None:
+    def _end_early(self, status: Status, error: BaseException) -> None:
         """Say on disk how it ended. Its own faults are told in the log: the reason why it ended is what is raised."""
         try:
-            if status == "failed":
+            if status is Status.FAILED:
                 self.files.log_error("trial", error, round=len(self.rounds) + 1)
-            self.files.save_partial(self._whole(status, self.rounds))
+            self.files.save_partial(self._result(status, self.rounds))
         except HarnessError as fault:
             log.error("%s: %s", self.plan.trial.id, fault)
 
-    def _whole(self, status: str, rounds: Sequence[Round]) -> dict[str, Any]:
-        size = len(self.society.agents)
-        strategies = [strategy for one in rounds for strategy in one.strategies]
-        decisions = [decision for one in rounds for decision in _decisions_of(one)]
-        cost, reason = cost_of([*strategies, *decisions])
-        return {
-            "status": status,
-            "group": self.plan.trial.cell.group,
-            "rep": self.plan.trial.cell.rep,
-            "trial": self.plan.trial.id,
-            "total_rounds": len(rounds),
-            "total_games": sum(len(one.games) for one in rounds),
-            "total_api_calls": len(rounds) * size * size,
-            "total_cost": cost,
-            "total_cost_reason": reason,
-            "round_summaries": list(self.summaries[: len(rounds)]),
-            "acausal_indicators": {},
-        }
+    def _result(self, status: Status, rounds: Sequence[Round]) -> ExperimentResult:
+        summaries = self.summaries[: len(rounds)]
+        parts = {**self.files.identity, **totals(self.plan.trial, rounds)}
+        return ExperimentResult(status=status, round_summaries=summaries, **parts)
 
     def _tell(self) -> None:
         """One line for whoever waits: rounds, games, cooperation and scores so far, and the time left."""
         text = progress_line(self.rounds, self.society.rounds, len(self.society.pairs), self._seconds)
         self.place.tell(text)
-        log.info("%s: %s", self.plan.trial.id, text)
+        log.info("%s: %s", self.plan.trial.id, text.replace("\n", ". "))
 
 
 def progress_line(rounds: Sequence[Round], planned: int, games: int, seconds: Sequence[float]) -> str:
-    """How far a game is. ``seconds`` are how long the last rounds took; their mean is what a round is taken to take."""
+    """How far a game is, in two short lines. ``seconds`` are how long the last rounds took: so long, in the mean, a
+    round is taken to take."""
     done, last = len(rounds), rounds[-1]
     events, of = cooperation(last.sides())
     minutes = (planned - done) * fmean(seconds) / 60
     left = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{60 * minutes:.0f} seconds"
     return (
-        f"round {done}/{planned}, games {done * games}/{planned * games}, cooperation "
-        f"{percent(events, of)}, mean score {fmean(last.scores()):.1f}. Estimated time remaining: {left}"
+        f"round {done}/{planned}, games {done * games}/{planned * games}, "
+        f"cooperation {percent(events, of, counts=False)}\n"
+        f"Mean score {fmean(last.scores()):.1f}. Estimated time remaining: {left}"
     )
 
 
@@ -268,10 +257,6 @@ def _past(played: Round, agent: int) -> Past:
         scores[agent],
         fmean(scores),
     )
-
-
-def _decisions_of(played: Round) -> list[Decision]:
-    return [decision for game in played.games for decision in game.decisions]
 
 
 def _files(plan: TrialPlan, place: Place, now: Callable[[], datetime]) -> DataManager:
