@@ -29,8 +29,8 @@ SECTIONS = (
 BLANK = "TO BE WRITTEN BY A PERSON:"
 REHEARSAL = "REHEARSAL. The replies were made up offline; nothing here is evidence."
 SHARES = (
-    "Share of the variance of variants' means: sum of squares within levels (seed) and between them (variant), over the "
-    "total. With few seeds the variant's share is above 0 by chance alone."
+    "Share of the variance of variants' means: sum of squares within levels (seed) and between them (variant), over "
+    "the total. With few seeds the variant's share is above 0 by chance alone."
 )
 _STAMP = re.compile(r"Results as of SHA-256 ([0-9a-f]{64})")
 

@@ -132,10 +132,10 @@ def _loader() -> Any:
     class Strict(yaml.SafeLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for key, (place, _) in zip(keys, node.value, strict=True):
-                if keys.count(key) > 1:
+            for number, (place, _) in enumerate(node.value):
+                if keys[number] in keys[:number]:
                     raise yaml.MarkedYAMLError(
-                        problem=f"{key!r} stands there twice", problem_mark=place.start_mark
+                        problem=f"{keys[number]!r} stands there twice", problem_mark=place.start_mark
                     )
             return dict(super().construct_mapping(node, deep=deep))
 

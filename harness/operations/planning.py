@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from harness.errors import ConfigurationError, raise_if_any
 from harness.model import Experiment
 from harness.operations import ids, manifest, revisions
 from harness.operations.axes import Options, grid
-from harness.operations.layout import Study
+from harness.operations.layout import Study, said
 from harness.operations.manifest import Manifest, Planned
 from harness.operations.resolving import Facts, base_specs, resolve
 from harness.operations.running import baseline
+from harness.records.writer import explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,6 @@ def create(study: Study, wanted: Wanted, facts: Facts, moment: datetime) -> Mani
 
 
 def _saved(study: Study, made: Manifest, wanted: Wanted, scenario: Options, config: Options) -> Manifest:
-    from dataclasses import replace
-
     scenarios, configs = revisions.known_in(study)
     problems: list[str] = []
     chosen = []
@@ -83,9 +82,23 @@ def _saved(study: Study, made: Manifest, wanted: Wanted, scenario: Options, conf
         except ConfigurationError as error:
             problems += error.problems
     raise_if_any(problems)
-    whole = replace(made, scenario_rev=chosen[0], config_rev=chosen[1], scenario=scenario, config=config)
+    revised = replace(made, scenario_rev=chosen[0], config_rev=chosen[1], scenario=scenario, config=config)
+    whole = replace(revised, batch_id=_claimed(study, ids.parse_batch(made.batch_id)))
     manifest.save(whole, study.batch(whole.batch_id).manifest)
     return whole
+
+
+def _claimed(study: Study, wanted: ids.BatchId) -> str:
+    """The id of a batch whose folder nobody else made: another process may want the same in the same minute."""
+    with said(), explained(study.folder / "batches", "create a batch in"):
+        (study.folder / "batches").mkdir(exist_ok=True)
+        while True:
+            try:
+                study.batch(str(wanted)).folder.mkdir()
+            except FileExistsError:
+                wanted = replace(wanted, version=wanted.version + 1)
+            else:
+                return str(wanted)
 
 
 def _unsaid(wanted: Wanted) -> list[str]:

@@ -269,10 +269,17 @@ def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) 
     if not meta["partial"]:
         if asks and not answered:
             return Status.FAILED, f"{note}; no model call was answered"
+        if not _obtained(meta):
+            return Status.FAILED, f"{note}; no value of any metric was obtained"
         return (Status.FAILED, f"{note}; {problem}") if problem else (Status.SUCCESS, note)
     if code in (ExitCode.INTERRUPTED, ExitCode.BUDGET):
         return (Status.INTERRUPTED if code == ExitCode.INTERRUPTED else Status.STOPPED), note
     return (Status.PARTIAL if trials["finished"] else Status.FAILED), note
+
+
+def _obtained(meta: Mapping[str, Any]) -> int:
+    """How many values there are, of all metrics in all groups."""
+    return sum(one["obtained"] for group in meta["samples"].values() for one in group.values())
 
 
 def place_all(files: Iterable[Path], target: Variant) -> None:

@@ -1,0 +1,182 @@
+"""A study of a small experiment that plays its own trials, and a command line to work on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.study_session import Sessions, facts
+from harness.model import Experiment, Group, Measure, Mode, Play, Script
+from harness.model.outcome import Sample, TrialResult
+from harness.operations.layout import Study
+from harness.operations.manifest import Manifest, load
+from harness.operations.planning import Wanted, create
+from harness.operations.running import Ran, run_batch
+from tests.support.sessions import LIGHT, environment
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+RACE = '''
+"""A race: each trial asks the model once per step, and its own seed has a say."""
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
+from harness.llm.calls import Request, Site
+
+PLAYED = []
+
+
+async def play(plan, client):
+    PLAYED.append(plan.trial)
+    if len(PLAYED) == int(os.environ.get("KILL_AT", "0")):
+        os.kill(os.getpid(), signal.SIGKILL)
+    total = 0
+    for step in range(plan.steps):
+        prompt = f"{plan.proposal['id']} {plan.settings['chunk_size']} {step}"
+        reply = await client.ask(Request(messages=[{"role": "user", "content": prompt}]), Site("answer", str(step)))
+        total += len(reply.text)
+    luck = random.Random(f"{plan.seed}/{plan.trial.proposal}").random()
+    return TrialResult(plan.trial, (Sample("length", total * plan.settings["chunk_size"] + luck),))
+
+
+race = Experiment(
+    name="race",
+    groups=(Group("plain"), Group("rude", settings={"tone": "rude"})),
+    script=Script(task="", proposals=tuple({"id": name} for name in ("sum", "poem", "map"))),
+    metrics=(Measure("length"),),
+    modes={"full": Mode(reps=2, steps=1)},
+    settings={"chunk_size": 2, "place": "Oslo"},
+    axes=("chunk_size",),
+    play=Play(play, lambda plan: ({"answer": plan.steps}, {"answer": plan.steps})),
+)
+
+
+@pytest.mark.experiment(race)
+def test_race(cell):
+    cell.run()
+'''
+
+
+async def silent(plan: Any, _client: Any) -> TrialResult:
+    """Plays without a model: what it scores is its place in the design, its chunk size and its seed."""
+    score = plan.trial.proposal + plan.trial.cell.rep + 10 * plan.settings["chunk_size"] + plan.seed
+    return TrialResult(plan.trial, (Sample("length", float(score)),))
+
+
+def experiment(**changes: Any) -> Experiment:
+    """Six trials a group; asks nobody."""
+    parts: dict[str, Any] = {
+        "name": "quiet",
+        "groups": (Group("plain"), Group("rude", settings={"tone": "rude"})),
+        "script": Script(task="", proposals=tuple({"id": name} for name in ("sum", "poem", "map"))),
+        "metrics": (Measure("length"),),
+        "modes": {"full": Mode(reps=2, steps=1)},
+        "settings": {"chunk_size": 2, "place": "Oslo"},
+        "axes": ("chunk_size",),
+        "play": Play(silent, lambda _: ({}, {})),
+    }
+    return Experiment(**{**parts, **changes})
+
+
+class Bench:
+    """A study in a folder of its own, worked on in this process."""
+
+    def __init__(self, root: Path) -> None:
+        self.study = Study(root / "runs", "races")
+        self.study.init()
+        self.experiment = experiment()
+
+    def declare(
+        self, *axes: tuple[str, list[str]], seeds: tuple[int, ...] = (0,), **changes: Any
+    ) -> Manifest:
+        wanted: dict[str, Any] = {
+            "experiment": self.experiment,
+            "axes": axes or (("chunk-size", ["2", "3"]),),
+            "seeds": seeds,
+            "intent": "test",
+            "objective": "To see it run.",
+            "success_metric": "length",
+            "gate_profile": "instrument",
+            "schema_map": "none",
+            "options": {},
+        }
+        return create(self.study, Wanted(**{**wanted, **changes}), facts, NOON)
+
+    def run(self, manifest: Manifest, *further: str, **limits: float | None) -> Ran:
+        heartbeat = self.study.batch(manifest.batch_id).heartbeat
+        quiet = ("-qq", "--no-header", "--no-summary", *further)
+        return run_batch(
+            self.study,
+            manifest,
+            self.experiment,
+            facts=facts,
+            launch=Sessions(heartbeat, limits, quiet),
+            clock=lambda: NOON,
+        )
+
+    def read(self, manifest: Manifest) -> Manifest:
+        return load(self.study.batch(manifest.batch_id).manifest)
+
+
+@pytest.fixture
+def bench(loaded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A study without batches."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
+    monkeypatch.chdir(tmp_path)
+    return Bench(tmp_path)
+
+
+def command(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """``harness study`` with ``words``, in a process of its own; the race is in ``race.py``."""
+    (folder / "race.py").write_text(RACE)
+    return subprocess.run(
+        [sys.executable, "-c", "from harness.cli import main; main()", "study", *words],
+        cwd=folder,
+        env=environment() | {"PYTEST_ADDOPTS": " ".join(LIGHT)} | variables,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file below ``folder``, by its hash."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def outcome(study: Path) -> dict[str, Any]:
+    """What a study came to, less what any two runs of it differ in: ids of runs, times, and names made of them."""
+    found: dict[str, Any] = {}
+    for variant in sorted(study.glob("batches/*/variants/*")):
+        (meta_path,) = variant.glob("results/*.meta.json")
+        artifact = meta_path.with_name(meta_path.name.removesuffix(".meta.json") + ".json")
+        meta = json.loads(meta_path.read_bytes())
+        run = meta["run_id"]
+        kept = {name: meta[name] for name in ("trials", "usage", "samples", "partial", "failures", "summary")}
+        found[variant.name] = (
+            artifact.read_bytes(),
+            kept,
+            (variant / "inputs" / "settings.json").read_bytes(),
+        )
+        found[f"row of {variant.name}"] = [
+            line.split(",", 1)[1].replace(run, "RUN")
+            for line in (study / "registry" / "runs.csv").read_text().splitlines()
+            if f",{variant.name}," in line
+        ]
+    return found
