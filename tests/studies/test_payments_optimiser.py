@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -9,16 +10,19 @@ import pickle
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.payments import TWO, optimise, played, proposing, solved, values
+from support.clients import FakeClient
+from support.payments import TWO, optimise, plan, played, proposing, solved, values
 
 from harness.errors import ModelCallError, RefusedError, StoppedError, UnacceptableReplyError
 from harness.llm.calls import Request, Site
 from harness.runner.result import Reason
 from harness.studies.payments.config import PaymentsConfig
+from harness.studies.payments.experiment import calls, play
 from harness.studies.payments.market import LIQUIDITY
 from harness.studies.payments.seeds import derived, master_seed
 
@@ -70,7 +74,7 @@ def test_the_arms_differ_by_the_history_alone() -> None:
     )
     last = prompt(told.calls[-1][0])
     assert (
-        "Your earlier proposals, each tried on sampled days:" in last
+        "Your earlier proposals, each tried on 6 sampled days:" in last
         and "- round 5: opening_liquidity" in last
     )
 
@@ -213,3 +217,32 @@ def test_bootstrap_mode_estimates_on_days_of_each_iteration() -> None:
 
 def test_the_two_banks_day_is_what_it_says() -> None:
     assert [payment.amount for payment in TWO.day] == [TWO.x, TWO.y]
+
+
+def test_with_a_confidence_the_interval_of_the_deltas_decides() -> None:
+    turns = [
+        turn
+        for seed in range(4)
+        for turn in optimise(replace(SMALL, confidence=0.9, samples=4), wandering(seed), seed=seed)[0].turns
+    ]
+    for turn in turns:
+        above = turn["interval"] is not None and turn["interval"]["low"] > 0
+        assert turn["accepted"] == (turn["delta"] > 0 and above)
+    assert any(turn["accepted"] for turn in turns)
+    assert any(turn["delta"] > 0 and not turn["accepted"] for turn in turns), "some saved, but not surely"
+
+
+def test_calls_are_within_what_was_estimated() -> None:
+    config = solved(max_iterations=12, window=4)
+    (least,), (most,) = (bound.values() for bound in calls(plan(config)))
+    assert (least, most) == (3 * 2, 12 * 2 * 3)
+    for answer in (wandering(), proposing(1), proposing(RefusedError("no")), proposing({LIQUIDITY: -1})):
+        assert least <= len(played(config, answer)[1].calls) <= most
+
+
+def test_an_arm_that_says_nothing_of_proposals_is_told_nothing_of_them() -> None:
+    client = FakeClient(proposing(1))
+    asyncio.run(play(replace(plan(solved(max_iterations=1)), arm={}), client))
+    assert not any(
+        "propose" in prompt(request).partition("Propose a policy")[0] for request, _ in client.calls
+    )

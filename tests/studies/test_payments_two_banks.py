@@ -38,6 +38,12 @@ def test_brute_force_agrees(two: TwoBanks) -> None:
     assert brute(two, 10_000, 300_000) == (optimum[FIRST][0], optimum[SECOND][0])
 
 
+def test_paying_at_once_is_also_the_least_that_the_two_together_can_have() -> None:
+    grid = range(0, 300_001, 10_000)
+    totals = (cost(TWO, one, other, FIRST) + cost(TWO, one, other, SECOND) for one in grid for other in grid)
+    assert min(totals) == sum(paid.total for _, paid in TWO.optimum().values()) == 1_500
+
+
 _cases = st.builds(
     lambda x, y, a, wait, rest, liquidity, delay, unsettled: (
         x, y, a, a + wait, a + wait + rest, Rates(liquidity, delay, unsettled)

@@ -17,6 +17,16 @@ from tests.support.recorder import Recorder, recording
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
 KEY = "lsv2_pt_0123456789abcdef_fake"
+PAYMENTS = """
+import pytest
+from harness.studies.payments.config import PaymentsConfig
+from harness.studies.payments.experiment import payments
+
+
+@pytest.mark.experiment(payments(PaymentsConfig(history_days=2, samples=2, max_iterations=2), markets=1))
+def test_payments(cell):
+    cell.run()
+"""
 UNLUCKY = "small/Control/rep1/panel0/proposal1"
 
 
@@ -228,3 +238,13 @@ def test_every_case_of_the_tool_study_has_variant_run_rep_and_category(lab: Lab,
     assert feedback["variant", "baseline"] == feedback["variant", "applike"] == 6
     assert feedback["rep", 1] == feedback["rep", 2] == 6
     assert {key for key, _ in feedback} == {"variant", "rep", "appropriate", "tokens"}
+
+
+def test_a_trace_tells_of_an_optimisation_run_what_its_record_does(lab: Lab, recorder: Recorder) -> None:
+    lab.write(PAYMENTS)
+    assert lab.run("--count=1").ret == 0
+    records = {one["trial"]: one["events"] for one in lab.lines(kind="optimisation_result")}
+    sent = [
+        run["outputs"]["events"] for run in recorder.runs().values() if "events" in run.get("outputs", {})
+    ]
+    assert len(records) == 2 and sorted(map(str, sent)) == sorted(map(str, records.values()))

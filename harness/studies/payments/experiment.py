@@ -108,7 +108,7 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
         market,
         Proposer(client, config, plan.temperature),
         seed=seed,
-        earlier=plan.arm["earlier_proposals"],
+        earlier=plan.arm.get("earlier_proposals"),
         output=stream,
         save=saved.append,
     )

@@ -79,16 +79,17 @@ def _told(view: View, config: PaymentsConfig, error: str | None) -> Iterator[str
         f"{cost.delay}, unsettled {cost.unsettled})."
     )
     if view.earlier is not None:
-        yield from _history(view.earlier)
+        yield from _history(view.earlier, config.samples)
     if error is not None:
         yield f"Your last answer could not be used: {error}"
     yield f"Propose a policy: {LIQUIDITY}, a whole number of cents from 0 to {config.most_liquidity}."
 
 
-def _history(earlier: Sequence[Past]) -> Iterator[str]:
-    yield (
-        "Your earlier proposals, each tried on sampled days:" if earlier else "You have proposed nothing yet."
-    )
+def _history(earlier: Sequence[Past], samples: int) -> Iterator[str]:
+    if not earlier:
+        yield "You have proposed nothing yet."
+        return
+    yield f"Your earlier proposals, each tried on {samples} sampled days:"
     for past in earlier:
         word = "saved" if past.delta >= 0 else "cost"
         kept = "kept" if past.accepted else "not kept"
