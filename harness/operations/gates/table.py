@@ -1,0 +1,89 @@
+"""Agents as columns: read leniently, so that a gate can say what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.errors import ConfigurationError
+
+Array = np.ndarray[Any, Any]
+LONGEST = 200
+"""Characters of a text that are kept; no category is longer, and one long text must not widen a whole column."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """An attribute of everybody. ``kind`` is number, truth, text, mixed or empty; ``known`` is False where it is null.
+
+    ``values`` are floats, booleans or texts of at most `LONGEST` characters; all False where kinds are mixed.
+    ``whole`` says that every number is an integer, ``longest`` the length of the longest text.
+    """
+
+    kind: str
+    values: Array
+    known: Array
+    whole: bool = False
+    longest: int = 0
+
+
+@dataclass(eq=False)
+class Table:
+    """Agents of a file. ``faults`` are rows that are no objects; they stand in no column."""
+
+    ids: Sequence[Any]
+    rows: Sequence[Mapping[str, Any]]
+    names: Sequence[str]
+    meta: Mapping[str, Any]
+    faults: int = 0
+    _columns: dict[str, Column] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def column(self, name: str) -> Column:
+        """The attribute; empty for everybody where nobody has it."""
+        if name not in self._columns:
+            self._columns[name] = column_of([row.get(name) for row in self.rows])
+        return self._columns[name]
+
+
+def table_of(data: Any) -> Table:
+    """The agents in ``{meta, agents}`` or in a bare list. Raises `ConfigurationError`."""
+    rows = data if isinstance(data, list) else data.get("agents") if isinstance(data, dict) else None
+    if not isinstance(rows, list) or not rows:
+        raise ConfigurationError(
+            'agents.json: expected {"meta": …, "agents": [{"_id": …}, …]} with somebody in it.'
+        )
+    sound = [row for row in rows if isinstance(row, dict)]
+    meta = data.get("meta") if isinstance(data, dict) else None
+    names = dict.fromkeys(name for row in sound for name in row if not name.startswith("_"))
+    ids = [row.get("_id") for row in sound]
+    return Table(ids, sound, list(names), meta if isinstance(meta, dict) else {}, len(rows) - len(sound))
+
+
+def column_of(values: Sequence[Any]) -> Column:
+    """The column of one attribute's values, ``None`` where it is empty."""
+    known = np.array([value is not None for value in values], dtype=bool)
+    kinds = {type(value) for value in values} - {type(None)}
+    if not kinds:
+        return Column("empty", np.zeros(len(values), dtype=bool), known)
+    if kinds == {bool}:
+        return Column("truth", np.array([bool(value) for value in values], dtype=bool), known)
+    if kinds <= {int, float}:
+        return Column("number", _numbers(values), known, whole=_whole(values))
+    if kinds == {str}:
+        longest = max(len(value) for value in values if value is not None)
+        return Column("text", np.array([(value or "")[:LONGEST] for value in values]), known, longest=longest)
+    return Column("mixed", np.zeros(len(values), dtype=bool), known)
+
+
+def _numbers(values: Sequence[Any]) -> Array:
+    return np.array([0.0 if value is None else float(value) for value in values], dtype=float)
+
+
+def _whole(values: Sequence[Any]) -> bool:
+    return all(value is None or isinstance(value, int) or value.is_integer() for value in values)
