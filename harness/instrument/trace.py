@@ -45,8 +45,8 @@ def trace_of(record: Mapping[str, Any]) -> Trace:
 
 def _told(events: list[Mapping[str, Any]], people: frozenset[str]) -> Iterator[tuple[str, bool]]:
     for event in events:
-        kind, text = event.get("type"), event.get("content")
-        from_a_person = kind != "THOUGHT" and event.get("source") in people
+        kind, text, source = event.get("type"), event.get("content"), event.get("source")
+        from_a_person = kind != "THOUGHT" and isinstance(source, str) and source in people
         if event.get("kind") == "stimulus" and not from_a_person and isinstance(text, str) and text:
             yield sys.intern(text), kind == "THOUGHT"
 

@@ -22,7 +22,7 @@ def datasets(paths: Iterable[Path]) -> list[Dataset]:
 
     Raises `HarnessError` when a file cannot be read or no file of a run has its design.
     """
-    return [dataset_of(run, _meta(run.folder, run.experiment, run.run_id)) for run in runs_in_files(paths)]
+    return [dataset_of(run, meta_of(run)) for run in runs_in_files(paths)]
 
 
 def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
@@ -69,10 +69,10 @@ def _value(
     return value, None if value is not None else str(sample.get("reason") or "no reason recorded")
 
 
-def _meta(folder: Path, experiment: str, run_id: str) -> Mapping[str, Any]:
+def meta_of(run: FiledRun) -> Mapping[str, Any]:
+    """The meta file beside the records of ``run``, as its last merge wrote it; empty where there is none."""
     with suppress(OSError, ValueError):
-        content: Mapping[str, Any] = json.loads(
-            (folder / artifact_name(experiment, run_id)).with_suffix(".meta.json").read_bytes()
-        )
-        return content
+        path = (run.folder / artifact_name(run.experiment, run.run_id)).with_suffix(".meta.json")
+        content = json.loads(path.read_bytes())
+        return content if isinstance(content, dict) else {}
     return {}

@@ -11,13 +11,10 @@ import harness.stats as stats
 from harness.errors import ConfigurationError, HarnessError
 from harness.instrument import Examiner, OwnChecks, examine
 from harness.model import Check, Dataset
-from harness.records import Design, FiledRun, build, dataset_of, runs_in_files
+from harness.records import Design, FiledRun, build, dataset_of, meta_of, runs_in_files
 from harness.reports.parts import Part
 from harness.reports.planned import plan_sentences
 from harness.stats.results import Analysis
-
-MIXED_UP_TO = 5_000
-"""Expected values of a run up to which the secondary mixed model is fitted: its time grows with their cube."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +153,18 @@ def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
 
 
 def _told(run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None) -> Told:
-    dataset = dataset_of(run)
+    dataset = dataset_of(run, meta_of(run))
     _, meta = build(run.experiment, run.outcomes, run.design, stats=stats)
     checks = tuple(examine(run, dataset, own))
     earlier = published(run.experiment, run.design.metrics)
-    analysis = stats.analyse(dataset, mixed=len(dataset.observations) <= MIXED_UP_TO)
+    analysis = stats.analyse(dataset, primary_metric=_planned(dataset))
     return Told(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))
+
+
+def _planned(dataset: Dataset) -> str | None:
+    """The metric that a locked plan names as the primary one; none where it names several."""
+    names: Sequence[str] = (dataset.meta.get("plan") or {}).get("primary_metrics") or ()
+    return names[0] if len(names) == 1 and names[0] in dataset.metrics else None
 
 
 def _answer(run: FiledRun, checks: Sequence[Check], answers: OwnAnswers | None) -> list[Part]:

