@@ -2,8 +2,9 @@
 
 Everybody is put in an order by their attributes, the heaviest first; a share of people, the smaller the stronger the
 homophily wanted, is put where someone else belongs. Each is tied to the next ones in the order (which gives
-clustering), and a share of ties is led elsewhere at random (Watts & Strogatz, Nature 393, 1998), which takes of it.
-Both shares are corrected until clustering and assortativity are as wanted, or as near as they can be.
+clustering), and a share of ties is led elsewhere at random (Watts & Strogatz, Nature 393, 1998), which takes of it;
+where much homophily is wanted and little clustering, some of those stay in the wider neighbourhood.
+The shares are corrected until clustering and assortativity are as wanted, or as near as they can be.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from harness.studies.population.sampling import generator
 
 ROUNDS = 10
 """Corrections at most. Each costs one measurement."""
+WIDER = 25
+"""The wider neighbourhood is this part of the order."""
 NEAR_CLUSTERING, NEAR_HOMOPHILY = 0.02, 0.05
 """How near counts as met."""
 BINS = 12
@@ -50,10 +53,17 @@ class Network:
 
 @dataclass(slots=True)
 class _Shares:
-    """What is corrected: the share of ties led elsewhere, and per attribute that of people at their own place."""
+    """What is corrected: the share of ties led elsewhere, of these that in the wider neighbourhood, and per attribute
+    that of people at their own place.
+    """
 
     elsewhere: float
     placed: dict[str, float]
+    around: float = 0.0
+
+    def alike(self) -> float:
+        """The share of ties between people who stand near each other."""
+        return 1 - self.elsewhere + 0.9 * self.around * self.elsewhere
 
 
 def connect(agents: Agents, config: NetworkConfig, *, seed: int = 0) -> Network:
@@ -144,9 +154,11 @@ def _correct(
 ) -> None:
     """Clustering goes with the third power of what is left in place, assortativity with the square of who is."""
     left = (1 - shares.elsewhere) * (max(target, 1e-6) / max(clustered, 1e-6)) ** (1 / 3)
-    before, shares.elsewhere = 1 - shares.elsewhere, float(np.clip(1 - left, 0.0, 1.0))
+    before, shares.elsewhere = shares.alike(), float(np.clip(1 - left, 0.0, 1.0))
+    lacking = 1.15 * max(wanted.values(), default=0.0) - (1 - shares.elsewhere)
+    shares.around = float(np.clip(lacking / max(0.9 * shares.elsewhere, 1e-3), 0.0, 1.0))
     for name, share in shares.placed.items():
-        expected = max(reached[name], 1e-3) * max(1 - shares.elsewhere, 1e-3) / max(before, 1e-3)
+        expected = max(reached[name], 1e-3) * max(shares.alike(), 1e-3) / max(before, 1e-3)
         shares.placed[name] = float(
             np.clip(share * (wanted[name] / expected) ** 0.5, 0.02 * (wanted[name] > 0), 1.0)
         )
@@ -175,6 +187,8 @@ def _ties(
     rng = generator(seed, "elsewhere")
     moved = rng.random(len(near)) < shares.elsewhere
     others = np.searchsorted(np.cumsum(degrees), rng.random(len(near))).clip(max=size - 1)
+    around = (near + rng.integers(1, max(2, size // WIDER), len(near))) % size
+    others = np.where(rng.random(len(near)) < shares.around, order[around], others)
     pairs[1, moved] = others[moved]
     return _filled(pairs, degrees, ties, size, rng)
 

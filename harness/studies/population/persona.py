@@ -48,7 +48,7 @@ class CategoricalPhrasing(Form):
     attribute: str
     phrases: dict[str, str]
     null_options: list[str] = Field(default_factory=list)
-    null_phrase: str | None = None
+    null_phrase: str | None = ""  # not None, for extropy-run insists on the key
     fallback: str | None = None
 
 
@@ -205,7 +205,7 @@ class Teller:
 
 
 def _of_option(phrasing: CategoricalPhrasing, value: str) -> str:
-    if value in phrasing.null_options and phrasing.null_phrase is not None:
+    if value in phrasing.null_options and phrasing.null_phrase:
         return phrasing.null_phrase
     return (
         phrasing.phrases.get(value) or phrasing.fallback or f"{phrasing.attribute.replace('_', ' ')}: {value}"

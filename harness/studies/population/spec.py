@@ -168,10 +168,10 @@ class PopulationSpec(Form):
 
 
 def read_spec(path: Path) -> PopulationSpec:
-    """The population in ``path``. Raises `ConfigurationError` with every fault."""
+    """The population in ``path``, with its order worked out. Raises `ConfigurationError` with every fault."""
     spec = read_yaml(path, PopulationSpec, WHAT)
     raise_if_any(f"{WHAT} {path}: {fault}" for fault in problems(spec))
-    return spec
+    return spec.model_copy(update={"sampling_order": order(spec)})
 
 
 def spec_of(data: Any, owner: str = WHAT) -> PopulationSpec:
