@@ -10,7 +10,9 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import ConfigurationError, HarnessError
-from harness.model import Correction, Group, Mode, Persona, Proposition
+from harness.llm.calls import Request, Site
+from harness.model import Correction, Group, Mode, Persona, Play, Proposition
+from harness.model.outcome import Sample, TrialResult
 from harness.operations import layout
 from harness.operations.axes import applied, grid
 from harness.operations.manifest import Planned
@@ -331,3 +333,21 @@ def test_the_heartbeat_says_how_far_it_is(bench: Bench) -> None:
         "time left:",
     ):
         assert part in text
+
+
+async def ask(plan, client):  # type: ignore[no-untyped-def]
+    reply = await client.ask(
+        Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), Site("answer")
+    )
+    return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
+
+
+def test_what_one_session_spends_the_next_has_less(bench: Bench) -> None:
+    bench.experiment = experiment(play=Play(ask, lambda _: ({"answer": 1}, {"answer": 1})))
+    made = bench.declare(("rate", ["1000", "2000"]))
+    ran = bench.run(made, max_calls=18.0)
+    assert (ran.code, [row.status for row in ran.rows]) == (6, ["success", "stopped"])
+    again = bench.run(made, max_calls=18.0)
+    assert (again.code, [row.status for row in again.rows], again.before) == (0, ["success"], 1)
+    notes = [row.notes.partition(": ")[2] for row in (*ran.rows, *again.rows)]
+    assert notes == ["12 of 12 trials, 12 calls", "6 of 12 trials, 6 calls", "12 of 12 trials, 12 calls"]

@@ -1,0 +1,116 @@
+"""``harness study`` at the terminal: from init to a promoted baseline, and one error for each mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.studies import command, contents, outcome
+
+SWEEP = (
+    "sweep",
+    "races",
+    "--path",
+    "race.py",
+    "--exp",
+    "race",
+    "--confidence",
+    "2",
+    "--axis",
+    "chunk-size",
+    "2",
+    "3",
+)
+CAVEAT = ("--segment-caveat", "One panel.")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    assert command(tmp_path, "init", "races").stdout == "runs/races\n"
+    return tmp_path
+
+
+def test_from_init_to_a_promoted_baseline(folder: Path) -> None:
+    swept = command(folder, *SWEEP)
+    assert swept.returncode == 0, swept.stdout + swept.stderr
+    assert "vr-chunk-size-3-s1  success  run " in swept.stdout
+    study = folder / "runs" / "races"
+    (batch,) = (study / "batches").iterdir()
+    assert "Registry, manifests and disk agree." in command(folder, "audit", "races").stdout
+    compared = command(folder, "compare", "races")
+    assert "chunk-size 2" in compared.stdout
+    assert "REHEARSAL" in compared.stdout
+    before = contents(study)
+    again = command(folder, "run", "races")
+    assert (again.returncode, contents(study)) == (0, before)
+    assert "4 of 4 variants were finished already" in again.stdout
+    promoted = command(folder, "promote", "races")
+    assert promoted.returncode == 4
+    assert "no report" in promoted.stderr
+    assert command(folder, "finish", "races", *CAVEAT).returncode == 0
+    assert command(folder, "promote", "races").returncode == 0
+    assert (study / "registry" / "latest.txt").read_text() == f"{batch.name}\n"
+    shown = command(folder, "status", "races", batch.name).stdout
+    assert f"{batch.name}  scn-v01 cfg-v01  4 of 4 done, baseline" in shown
+    assert "stage: 4 variants, ended, exit code 0" in shown
+
+
+@pytest.mark.parametrize("moment", [1, 9, 40])
+def test_a_killed_batch_goes_on_to_the_same_end(folder: Path, moment: int) -> None:
+    """Killed in its first trial, amid the second variant, and near its end (48 trials)."""
+    killed = command(folder, *SWEEP, KILL_AT=str(moment))
+    assert killed.returncode == -9
+    assert (folder / "runs/races/registry/runs.csv").read_text().count("\n") == 1
+    went_on = command(folder, "run", "races")
+    assert went_on.returncode == 0, went_on.stdout + went_on.stderr
+    undisturbed = folder / "undisturbed"
+    undisturbed.mkdir()
+    command(undisturbed, "init", "races")
+    assert command(undisturbed, *SWEEP).returncode == 0
+    one, other = outcome(folder / "runs/races"), outcome(undisturbed / "runs/races")
+    assert one == other
+
+
+def test_a_stop_by_the_budget_is_exit_code_6_and_goes_on(folder: Path) -> None:
+    stopped = command(folder, *SWEEP, "--max-calls", "10")
+    assert stopped.returncode == 6, stopped.stdout
+    rows = (folder / "runs/races/registry/runs.csv").read_text()
+    assert ",stopped," in rows
+    assert rows.count(",success,") < 4
+    assert command(folder, "run", "races").returncode == 0
+
+
+MISTAKES = [
+    (("init", "../races"), "Study '../races': expected lower-case letters"),
+    (("run", "nowhere"), "expected a study begun with: harness study init nowhere"),
+    (("run", "races"), "Study races has no batches"),
+    (("run", "races", "../x"), "Study races has no batches"),
+    (("sweep", "races", "--exp", "exp_9", "--axis", "steps", "1"), "Unknown experiment 'exp_9'"),
+    (("sweep", "races", "--exp", "table1", "--axis", "steps", "1"), "is a study of several experiments"),
+    (("sweep", "races", "--exp", "exp_3", "--axes", "steps", "1"), "'--axes' is no option"),
+    (("sweep", "races", "--exp", "exp_3", "--axis", "mood", "1"), "--axis 'mood': expected one of seed"),
+    (
+        ("sweep", "races", "--exp", "exp_3", "--axis", "steps", "1", "--axis", "people", "2"),
+        "a sweep varies one axis",
+    ),
+    (("sweep", "races", "--exp", "exp_3", "--model", "openai:gpt-5"), "OPENAI_API_KEY"),
+    (("compare", "races"), "has no batches"),
+    (("finish", "races"), "has no batches"),
+]
+
+
+def test_one_error_for_each_mistake_and_nothing_touched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    (folder / "race.py").write_text("")
+    before = contents(folder / "runs")
+    for words, said in MISTAKES:
+        done = command(folder, *words)
+        assert done.returncode == 4, (words, done.stdout, done.stderr)
+        assert said in done.stderr, (words, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert done.stderr.count("ERROR") == 1
+    assert contents(folder / "runs") == before
+    assert sorted(path.name for path in folder.iterdir()) == ["race.py", "runs"]
