@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,50 +97,49 @@ def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
     """One optimisation run. Its lines are printed when it ends, all at once: runs that overlap do not mix."""
-    config = PaymentsConfig.read(plan.settings["payments"])
-    seed = master_seed(plan.seed, plan.proposal["id"], plan.trial.cell.rep)
-    market = Market(config, derived(plan.seed, "market", plan.proposal["id"]))
-    saved: list[IterationRecord] = []
-    console = io.StringIO()
+    console, saved = io.StringIO(), list[IterationRecord]()
     stream = EventStream([RichOutput(console)])
-    runner = PaymentsRunner(
-        plan.trial.id,
-        market,
-        Proposer(client, config, plan.temperature),
-        seed=seed,
-        earlier=plan.arm.get("earlier_proposals"),
-        output=stream,
-        save=saved.append,
-    )
+    runner = _runner(plan, client, stream, saved.append)
     try:
         result = await runner.run()
-        _refuse_an_outage(result, runner.turns, config)
+        _refuse_an_outage(result, runner)
     except HarnessError as error:
         error.details = {"turns": runner.turns, "events": stream.events}
         raise
     finally:
         sys.stdout.write(f"\n{console.getvalue()}")
-    return TrialResult(
-        plan.trial,
-        tuple(_samples(result, runner.turns)),
-        tuple(_transcript(runner.turns)),
-        details=_details(result, saved, runner, stream),
+    samples, transcript = tuple(_samples(result, runner.turns)), tuple(_transcript(runner.turns))
+    return TrialResult(plan.trial, samples, transcript, details=_details(result, saved, runner, stream))
+
+
+def _runner(
+    plan: TrialPlan, client: ModelClient, stream: EventStream, save: Callable[[IterationRecord], None]
+) -> PaymentsRunner:
+    config = PaymentsConfig.read(plan.settings["payments"])
+    name = plan.proposal["id"]
+    return PaymentsRunner(
+        plan.trial.id,
+        Market(config, derived(plan.seed, "market", name)),
+        Proposer(client, config, plan.temperature),
+        seed=master_seed(plan.seed, name, plan.trial.cell.rep),
+        earlier=plan.arm.get("earlier_proposals"),
+        output=stream,
+        save=save,
     )
 
 
-def _refuse_an_outage(
-    result: ExperimentResult, turns: Sequence[Mapping[str, Any]], config: PaymentsConfig
-) -> None:
+def _refuse_an_outage(result: ExperimentResult, runner: PaymentsRunner) -> None:
     """A run that ended because calls failed is no outcome: it fails, and is played again. Raises `ModelCallError`.
 
     A model that declines, or cannot answer, is one: asking until it does would choose the sample.
     """
     if result.convergence_reason == Reason.PROPOSER_OUTAGE:
-        latest = [turn for turn in turns if turn["iteration"] > result.num_iterations - config.patience]
+        patience = runner.market.config.patience
+        latest = [turn for turn in runner.turns if turn["iteration"] > result.num_iterations - patience]
         failed = [turn["failure"] for turn in latest if turn["failed"] == "call"]
         if failed:
             raise ModelCallError(
-                f"{result.experiment_name}: no proposal in {config.patience} iterations in a row; "
+                f"{result.experiment_name}: no proposal in {patience} iterations in a row; "
                 f"{len(failed)} of {len(latest)} calls failed, the last: {failed[-1]}"
             )
 
