@@ -12,7 +12,7 @@ from harness.errors import ConfigurationError
 from harness.studies.cooperation.experiment import calls, check, cooperation_game
 from harness.studies.cooperation.rules import Rules
 from harness.studies.cooperation.society import Society
-from tests.support.cooperation import CASE, plan_of
+from tests.support.cooperation import CASE, is_decision, label, plan_of, played
 from tests.support.sessions import Lab
 
 
@@ -51,6 +51,26 @@ def test_updated_power_by_hand() -> None:
     assert rules().updated([100, 110, 90], [5, 3, 1]) == [120, 110, 70]
     assert rules(gain=2.5).updated([100, 110, 90], [5, 3, 1]) == [105, 110, 85]
     assert rules(gain=0).updated([100, 110, 90], [5, 3, 1]) == [100, 110, 90]
+
+
+def test_a_whole_round_of_unequal_players_by_hand(tmp_path: Any) -> None:
+    """The example of docs/cooperation.md: power 80, 100 and 120; the weakest defects, the others cooperate."""
+
+    def answer(request: Any) -> str:
+        if not is_decision(request):
+            return "As before."
+        weakest = "Round 1" in str(request.messages[1]) and "Your power is 80.0" in str(request.messages[1])
+        return label(request, cooperate=not weakest)
+
+    game, whole = played(tmp_path, answer, rounds=2, power={"start": [80, 100, 120]})
+    first, second = game.rounds
+    assert [one.points for one in first.games] == [(5, 0), (5, 0), (3, 3)]
+    assert [one.scores for one in first.games] == [(6.25, 0), (7.5, 0), (pytest.approx(3.6), 2.5)]
+    assert first.scores() == pytest.approx([13.75, 3.6, 2.5])
+    assert second.powers == pytest.approx((80 + 70 / 3, 100 - 35 / 3, 120 - 35 / 3))
+    assert whole["round_summaries"][0]["cooperation_rate"] == 4 / 6
+    despite = whole["acausal_indicators"]["cooperation_despite_asymmetry"]
+    assert (despite["events"], despite["of"], despite["more"]["weaker"]) == (8, 10, [3, 5])
 
 
 def test_power_stays_within_its_bounds() -> None:

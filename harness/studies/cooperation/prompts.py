@@ -41,8 +41,8 @@ def rules_text(rules: Rules, agents: int, rounds: int, options: Options) -> str:
             "every other player. In a game both choose at the same time, without talking to each other.",
             *_payoffs(rules, options),
             f"Every player has a power between {rules.least:g} and {rules.most:g}. {_WEIGHTS[rules.power_rule]} "
-            "After a round, power rises for those whose average points per game were above the average of all "
-            "players, and falls for those below.",
+            "After a round, power rises for those whose average points per game, before any multiplication, were above "
+            "the average of all players, and falls for those below.",
             "In each round you first write down your strategy; then you learn the powers and choose in each game. "
             "Players have other names in every round.",
         )
