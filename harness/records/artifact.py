@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, Protocol
 
 from harness.model import Trial
@@ -147,18 +148,17 @@ class _Due:
 
     owners: tuple[Owner, ...]
     sizes: Mapping[str, int]
+    distinct: bool
 
     @classmethod
     def of(cls, design: Design, panel: int) -> _Due:
         owners = [(metric, person) for metric in design.metrics for person in design.expected(panel, metric)]
-        return cls(tuple(owners), Counter(metric for metric, _ in owners))
+        sizes = Counter(metric for metric, _ in owners)
+        return cls(tuple(owners), sizes, len({*owners}) == len(owners))
 
-    def whole_numbers(self, samples: Any) -> Sequence[int] | None:
-        """The values, where they are just these owners' and small whole numbers all of them."""
-        if not isinstance(samples, Samples) or samples.owners != self.owners or not samples.values:
-            return None
-        plain = _WHOLE.issuperset(map(type, samples.values)) and len({*self.owners}) == len(self.owners)
-        return samples.values if plain and max(map(abs, samples.values)) < 1e300 else None
+    def are_those_of(self, samples: Any) -> bool:
+        """Whether ``samples`` are just these owners', in their order: nearly always."""
+        return self.distinct and isinstance(samples, Samples) and samples.owners == self.owners
 
 
 def _gather_group(
@@ -193,13 +193,14 @@ def _gather_trial(
     record: Mapping[str, Any],
     due: _Due,
 ) -> None:
-    if (whole := due.whole_numbers(record.get("samples"))) is not None:  # nearly always
+    samples: Any = record.get("samples") or ()
+    if due.are_those_of(samples) and _are_plain(samples.values):
         start = 0
         for metric, size in due.sizes.items():
-            results[metric] += whole[start : start + size]
+            results[metric] += samples.values[start : start + size]
             start += size
         return
-    for owner, given, value, reason in _samples_due(found, trial, record, due):
+    for owner, given, value, reason in _samples_due(found, trial, samples, due):
         if (counted := number(value)) is not None:
             results[owner[0]].append(counted)
             continue
@@ -214,11 +215,19 @@ def _gather_trial(
         )
 
 
+def _are_plain(values: Sequence[Any]) -> bool:
+    """Whether all are whole numbers that `number` would leave as they are."""
+    return _WHOLE.issuperset(map(type, values)) and max(map(abs, values), default=0) < 1e300
+
+
 def _samples_due(
-    found: Gathered, trial: Trial, record: Mapping[str, Any], due: _Due
+    found: Gathered, trial: Trial, samples: Any, due: _Due
 ) -> Iterator[tuple[Owner, bool, Any, Any]]:
     """For each owner whether the record has its sample, with value and reason; surplus samples are noted."""
-    owned = _by_owner(found, trial, record.get("samples") or ())
+    if due.are_those_of(samples):
+        yield from zip(due.owners, repeat(True), samples.values, samples.reasons or repeat(None))
+        return
+    owned = _by_owner(found, trial, samples)
     for owner in due.owners:
         sample = owned.pop(owner, None)
         yield (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from harness.records.reader import uncollected
 from harness.reports.data.columns import Column, Kind
 
 if TYPE_CHECKING:
@@ -53,9 +54,11 @@ def table(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> pa.Table
     import pyarrow as pa
 
     names = [one.name for one in columns]
-    try:
-        values: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True))
-    except KeyError:
-        values = [[row.get(name) for row in rows] for name in names]
-    values = values or [()] * len(names)
-    return pa.table({one.name: array(one.kind, found) for one, found in zip(columns, values, strict=True)})
+    with uncollected():
+        try:
+            values: list[Sequence[Any]] = list(zip(*map(itemgetter(*names), rows), strict=True))
+        except KeyError:
+            values = [[row.get(name) for row in rows] for name in names]
+        values = values or [()] * len(names)
+        made = [array(one.kind, found) for one, found in zip(columns, values, strict=True)]
+    return pa.table(dict(zip(names, made, strict=True)))
