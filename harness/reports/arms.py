@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,10 +15,13 @@ SHORT = 40
 def own_settings(line: Mapping[str, Any]) -> str | None:
     """An arm's own settings from the first line of one of its files; ``None`` for an arm of personas.
 
-    Short values as they are, lists by their length; what repeats the arm's name is left out.
+    Short values as they are, sentences by their beginning, lists by their length; what repeats the arm's name, and
+    codes, are left out.
 
     >>> own_settings({"engine": "own", "group": "a", "group_settings": {"own": {"tone": "dry", "tools": [1, 2]}}})
     'tone dry, 2 tools'
+    >>> own_settings({"engine": "own", "group": "a", "group_settings": {"own": {"told": ""}}})
+    'told nothing'
     """
     if line.get("engine") != OWN_ENGINE:
         return None
@@ -29,5 +33,7 @@ def _named(own: Mapping[str, Any], group: str) -> Iterator[str]:
     for name, value in own.items():
         if isinstance(value, list | tuple):
             yield f"{len(value)} {name}"
+        elif isinstance(value, str) and " " in value:
+            yield f"{name} {textwrap.shorten(value, SHORT + len(name), placeholder=' …')!r}"
         elif isinstance(value, str | int | float) and len(str(value)) <= SHORT and str(value) != group:
-            yield f"{name} {value}"
+            yield f"{name} {'nothing' if value == '' else value}"

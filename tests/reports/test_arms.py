@@ -16,6 +16,11 @@ OWN = {"engine": "own", "group": "applike", "correction": {"enabled": False}, "i
     [
         ({"variant": "applike", "tools": [{}, {}, {}], "tools_sha256": "ab" * 32}, "3 tools"),
         ({"tone": "dry", "depth": 2}, "tone dry, depth 2"),
+        (
+            {"told": "All of you are copies of one and the same model."},
+            "told 'All of you are copies of one and the same …'",
+        ),
+        ({"told": ""}, "told nothing"),
         ({"variant": "applike"}, ""),
         ({}, ""),
     ],
