@@ -12,19 +12,19 @@ from harness.operations.gates.telling import listed, shown
 
 _ENDINGS = (
     "ations",
+    "ating",
     "ation",
+    "ated",
+    "ates",
+    "ate",
     "ments",
     "ment",
-    "tions",
-    "tion",
     "ings",
-    "ing",
     "ions",
+    "ing",
     "ion",
     "ed",
     "es",
-    "e",
-    "s",
 )
 _SHORTEST = 4
 """Letters that a stem keeps at least."""
@@ -96,8 +96,13 @@ def stems(text: str) -> set[str]:
 def _stem(word: str) -> str:
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST:
-            return word[: -len(ending)]
-    return word
+            return _single(word[: -len(ending)])
+    return _single(word.removesuffix("s") if len(word) > _SHORTEST else word)
+
+
+def _single(word: str) -> str:
+    """With one letter at the end where there are two: ``cancell`` and ``cancel``."""
+    return word[:-1] if len(word) > _SHORTEST and word[-1] == word[-2] else word.removesuffix("e")
 
 
 def _bland(options: set[str]) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, raise_if_any
 from harness.operations.gates.table import Table, table_of
 from harness.studies.population.files import M, read_json, read_yaml
-from harness.studies.population.spec import PopulationSpec, read_spec
+from harness.studies.population.spec import WHAT, PopulationSpec, problems
 
 RESULTS = ("meta.json", "by_timestep.json", "outcome_distributions.json", "agent_states.json")
 STREAMS = ("timeline.jsonl", "simulation.db")
@@ -34,6 +34,7 @@ class Material:
         self.directory = directory
         self.read: set[str] = set()
         self._known: dict[str, Any] = {}
+        self._hashes: dict[Path, str] = {}
 
     def path(self, name: str) -> Path:
         """Where the file ``name`` stands, or should."""
@@ -46,20 +47,24 @@ class Material:
 
     def json(self, name: str) -> Any:
         """What the file holds. Raises `Blocked`."""
+        self.read.add(name)
         return self._once(name, lambda: read_json(self._there(name), "File"))
 
     def population(self, name: str = "population.yaml") -> PopulationSpec:
-        """The spec of the population. Raises `Blocked`."""
-        found: PopulationSpec = self._once(name, lambda: read_spec(self._there(name)))
+        """The spec of the population, its sampling order as it stands there. Raises `Blocked`."""
+        self.read.add(name)
+        found: PopulationSpec = self._once(name, lambda: _as_written(self._there(name)))
         return found
 
     def form(self, name: str, form: type[M], what: str) -> M:
         """The YAML of the file as a ``form``. Raises `Blocked`."""
+        self.read.add(name)
         found: M = self._once(name, lambda: read_yaml(self._there(name), form, what))
         return found
 
     def agents(self) -> Table:
         """The agents of agents.json. Raises `Blocked`."""
+        self.read.add("agents.json")
         found: Table = self._once("agents", lambda: table_of(self.json("agents.json")))
         return found
 
@@ -86,10 +91,17 @@ class Material:
             raise Blocked(found.about, *found.problems)
         return found
 
-    @staticmethod
-    def _hash(path: Path) -> str:
-        try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            return ""
+    def _hash(self, path: Path) -> str:
+        if path not in self._hashes:
+            try:
+                with path.open("rb") as file:
+                    self._hashes[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError:
+                self._hashes[path] = ""
+        return self._hashes[path]
+
+
+def _as_written(path: Path) -> PopulationSpec:
+    spec = read_yaml(path, PopulationSpec, WHAT)
+    raise_if_any(f"{WHAT} {path}: {fault}" for fault in problems(spec))
+    return spec

@@ -30,7 +30,7 @@ _MODULES = {
     "G5": "scenario", "GE": "estimate", "G6": "simulate", "GC": "calls", "GR": "results",
 }  # fmt: skip
 _FIRST_FILES = {
-    "spec": ("base.yaml", "population.yaml"),
+    "spec": ("base.yaml",),
     "extend": ("population.yaml",),
     "sample": ("agents.json",),
     "network": ("network.json",),
