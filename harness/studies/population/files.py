@@ -139,19 +139,14 @@ def _faults(error: ValidationError, owner: str, data: Any) -> Iterator[str]:
 
 def _named(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
     """Steps to a place; an item of a list goes by its name where it has one."""
-    for step in location:
+    for number, step in enumerate(location, 1):
         try:
             data = data[step]
         except (KeyError, IndexError, TypeError):
-            data = (
-                None if isinstance(step, int) else data
-            )  # a union's tag stands in a location, but not in the data
-        name = (
-            data.get("name") or data.get("attribute")
-            if isinstance(step, int) and isinstance(data, dict)
-            else None
-        )
-        yield str(name) if isinstance(name, str) else str(step)
+            if number < len(location):
+                continue  # a union's tag, which stands in a location, but not in the data
+        name = data.get("name") or data.get("attribute") if isinstance(data, dict) else None
+        yield name if isinstance(step, int) and isinstance(name, str) else str(step)
 
 
 def _lowered(message: str) -> str:

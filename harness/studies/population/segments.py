@@ -59,8 +59,6 @@ def _is_state(one: Any) -> bool:
 
 def view(states: Sequence[Mapping[str, Any]], outcome: Outcome, by: str, min_n: int = MIN_N) -> View:
     """``outcome`` by ``by``: an attribute, or ``age:30,65`` for a number cut at these. Raises `ConfigurationError`."""
-    if min_n < 1:
-        raise ConfigurationError(f"--min-n {min_n}: expected 1 or more.")
     attribute, cuts = _parsed(by)
     known = states[0]["attributes"]
     if attribute not in known:
@@ -124,6 +122,8 @@ def _place(name: str, cuts: tuple[float, ...]) -> tuple[int, float, str]:
 
 
 def _row(name: str, states: Sequence[Mapping[str, Any]], outcome: Outcome, min_n: int) -> Row:
+    if min_n < 1:
+        raise ConfigurationError(f"--min-n {min_n}: expected 1 or more.")
     final = [one["final_state"] for one in states]
     values = [one["outcomes"][outcome.name] for one in final if one["outcomes"].get(outcome.name) is not None]
     aware = sum(bool(one["aware"]) for one in final)
