@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.instrument.subject import Subject, mean
+from harness.instrument.subject import Block, Subject, mean
 from harness.model import Check, Level
 
 FEWEST = 6
 """Below 6 blocks an exact sign-flip test cannot come below p = 2/2⁵ = .0625, whatever the scores are."""
 MARGIN = 0.5
 """Points from which a difference is looked at; below it a sign means little anyway."""
-
-Block = tuple[int, int]
 
 
 def enough(subject: Subject) -> Iterator[Check]:
@@ -50,16 +48,8 @@ def one_block(subject: Subject) -> Iterator[Check]:
 
 def _differences(subject: Subject, metric: str, control: str, other: str) -> dict[Block, float]:
     """Block → other − control, each arm's mean over its trials and people."""
-    one, two = (_means(subject, metric, arm) for arm in (control, other))
+    one, two = (subject.block_means(metric, arm) for arm in (control, other))
     return {block: two[block] - one[block] for block in one if block in two}
-
-
-def _means(subject: Subject, metric: str, arm: str) -> dict[Block, float]:
-    found: dict[Block, list[float]] = {}
-    for observation in subject.due(metric, arm):
-        if observation.value is not None:
-            found.setdefault(observation.block, []).append(observation.value)
-    return {block: mean(values) for block, values in found.items()}
 
 
 def _weakest(values: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from harness.instrument.missing import FEW, MANY, graded
 from harness.instrument.subject import Record, Subject, counted, percent, tries
 from harness.model import Check, Level
-from harness.records.reader import Outcome
+from harness.records.reader import Outcome, Samples
 
 ALPHA = 0.05
 _DETAIL = re.compile(r"[(:].*", re.DOTALL)
@@ -66,11 +66,11 @@ def _refused(subject: Subject, arm: str) -> tuple[int, int]:
 
 
 def _declined(record: Record) -> bool:
-    reasons = (str(sample.get("reason") or "") for sample in record.get("samples") or ())
+    reasons = Samples.of(record.get("samples") or ()).reasons
     return (
         bool(record.get("refusals"))
         or record.get("kind") == "RefusedError"
-        or any(reason.startswith("refused") for reason in reasons)
+        or any(str(reason or "").startswith("refused") for reason in reasons)
     )
 
 

@@ -13,6 +13,8 @@ from harness.records.reader import Outcome
 
 Record = Mapping[str, Any]
 Line = Mapping[str, Any]
+Block = tuple[int, int]
+"""Panel and proposal."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,20 @@ class Subject:
     def scores(self, metric: str, arm: str) -> list[float]:
         """The values of ``metric`` that were obtained in ``arm``."""
         return [one.value for one in self.due(metric, arm) if one.value is not None]
+
+    def block_means(self, metric: str, arm: str) -> Mapping[Block, float]:
+        """Block → the mean of the values of ``metric`` that were obtained in ``arm``."""
+        if (metric, arm) not in self._block_means:
+            found: dict[Block, list[float]] = {}
+            for one in self.due(metric, arm):
+                if one.value is not None:
+                    found.setdefault(one.block, []).append(one.value)
+            self._block_means[metric, arm] = {block: mean(values) for block, values in found.items()}
+        return self._block_means[metric, arm]
+
+    @cached_property
+    def _block_means(self) -> dict[tuple[str, str], Mapping[Block, float]]:
+        return {}
 
     @cached_property
     def _values(self) -> Mapping[tuple[str, str], Sequence[Observation]]:

@@ -12,9 +12,9 @@ from harness.model import Dataset, Observation
 from harness.records.artifact import number
 from harness.records.design import Design
 from harness.records.merge import FiledRun, artifact_name, runs_in_files
-from harness.records.reader import Outcome
+from harness.records.reader import Outcome, Owners, Samples
 
-_Samples = Mapping[tuple[str, str | None], Mapping[str, Any]]
+_Places = Mapping[tuple[str, str | None], int]
 
 
 def datasets(paths: Iterable[Path]) -> list[Dataset]:
@@ -40,33 +40,38 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
 
 def observations(experiment: str, outcomes: Mapping[str, Outcome], design: Design) -> Iterator[Observation]:
     """Every expected value, in the artifact's order: group, metric, panel, proposal, rep, person."""
+    known: dict[Owners, _Places] = {}
     for group in design.groups:
-        played = [(trial, *_played(outcomes.get(trial.id))) for trial in design.trials(experiment, group)]
+        played = [
+            (trial, *_played(outcomes.get(trial.id), known)) for trial in design.trials(experiment, group)
+        ]
         for metric in design.metrics:
-            for trial, record, samples in played:
-                for person in design.expected(trial.panel, metric):
-                    value, reason = _value(record, samples.get((metric, person)))
-                    yield Observation(
-                        metric, group, trial.cell.rep, trial.panel, trial.proposal, person, value, reason
-                    )
+            for trial, samples, places in played:
+                rep, panel, proposal = trial.cell.rep, trial.panel, trial.proposal
+                for person in design.expected(panel, metric):
+                    value, reason = _value(samples, places.get((metric, person)))
+                    yield Observation(metric, group, rep, panel, proposal, person, value, reason)
 
 
-def _played(outcome: Outcome | None) -> tuple[Mapping[str, Any] | None, _Samples]:
-    """A trial's accepted record, and its samples by metric and person, the first of each."""
-    record = outcome.accepted if outcome else None
-    samples = () if record is None else record.get("samples") or ()
-    return record, {(one["metric"], one.get("person")): one for one in reversed(samples)}
+def _played(outcome: Outcome | None, known: dict[Owners, _Places]) -> tuple[Samples | None, _Places]:
+    """The samples of a trial's accepted record, and where in them each owner's first is."""
+    if outcome is None or outcome.accepted is None:
+        return None, {}
+    found = Samples.of(outcome.accepted.get("samples") or ())
+    if found.owners not in known:
+        known[found.owners] = {owner: place for place, owner in reversed(list(enumerate(found.owners)))}
+    return found, known[found.owners]
 
 
-def _value(
-    record: Mapping[str, Any] | None, sample: Mapping[str, Any] | None
-) -> tuple[float | None, str | None]:
-    if record is None:
+def _value(samples: Samples | None, place: int | None) -> tuple[float | None, str | None]:
+    if samples is None:
         return None, "the trial did not finish"
-    if sample is None:
+    if place is None:
         return None, "the record has no such sample"
-    value = number(sample.get("value"))
-    return value, None if value is not None else str(sample.get("reason") or "no reason recorded")
+    value = number(samples.values[place])
+    if value is not None:
+        return value, None
+    return None, str((samples.reasons and samples.reasons[place]) or "no reason recorded")
 
 
 def meta_of(run: FiledRun) -> Mapping[str, Any]:

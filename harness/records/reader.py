@@ -137,6 +137,15 @@ class Samples(Sequence[Mapping[str, Any]]):
     def __init__(self, owners: Owners, values: Sequence[Any], reasons: Sequence[str | None]) -> None:
         self.owners, self.values, self.reasons = owners, values, reasons
 
+    @classmethod
+    def of(cls, samples: Sequence[Mapping[str, Any]]) -> Samples:
+        """``samples`` in columns, which they may be already."""
+        if isinstance(samples, Samples):
+            return samples
+        owners = tuple((one["metric"], one.get("person")) for one in samples)
+        reasons = [one.get("reason") for one in samples]
+        return cls(owners, [one.get("value") for one in samples], reasons if any(reasons) else ())
+
     def __len__(self) -> int:
         return len(self.owners)
 
@@ -186,11 +195,9 @@ class Lean:
     def __call__(self, record: dict[str, Any], /) -> dict[str, Any]:
         kept = {key: value for key, value in record.items() if key in _MERGED}
         if record["status"] == FINISHED:
-            owners = tuple([(one["metric"], one.get("person")) for one in record["samples"]])
-            values = [one["value"] for one in record["samples"]]
-            reasons = [one.get("reason") for one in record["samples"]]
-            owners = self._owners.setdefault(owners, owners)
-            kept["samples"] = Samples(owners, values, reasons if any(reasons) else ())
+            samples = Samples.of(record["samples"])
+            samples.owners = self._owners.setdefault(samples.owners, samples.owners)
+            kept["samples"] = samples
         return kept
 
 
