@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import HarnessError, ModelCallError, StoppedError
+from harness.llm.budget import BudgetExhaustedError
+from harness.llm.calls import Reply
 from harness.studies.cooperation.data_manager import DataManager, errors_in, folder_name
-from tests.support.cooperation import MOMENT, RUN, always, game_of, is_decision, label, load, played
+from harness.studies.cooperation.experiment import cooperation_game
+from harness.studies.cooperation.game import CooperationGame
+from tests.support.cooperation import (
+    MOMENT,
+    RUN,
+    Client,
+    always,
+    game_of,
+    is_decision,
+    label,
+    load,
+    plan_of,
+    played,
+)
 
 RESULT_KEYS = {
     "experiment_id", "start_time", "end_time", "total_rounds", "total_games", "total_api_calls", "total_cost",
@@ -137,6 +153,7 @@ def broken(after: int, error: Exception) -> Any:
     ("error", "status"),
     [
         (StoppedError("the run was stopped"), "interrupted"),
+        (BudgetExhaustedError("the budget is used up"), "interrupted"),
         (ModelCallError("no key", fatal=True), "failed"),
         (ModelCallError("out of order"), "failed"),  # every call: an outage, and no outcome
         (RuntimeError("a fault"), "failed"),
@@ -190,7 +207,7 @@ def test_a_strategy_that_failed_is_none_and_the_agent_plays_on(tmp_path: Path) -
     assert [one.text for one in game.rounds[1].strategies] == [None] * 3
     assert [one["cooperation_rate"] for one in whole["round_summaries"]] == [1.0, 0.0]
     assert whole["round_summaries"][1]["strategy_similarity"] is None
-    assert [line["what"] for line in errors_in(game.files.folder)] == ["strategy"] * 3
+    assert [line["what"] for line in errors_in(game.files.folder)] == ["strategy failed"] * 3
 
 
 def test_progress_says_where_the_game_is(tmp_path: Path) -> None:
@@ -207,3 +224,28 @@ def test_progress_says_where_the_game_is(tmp_path: Path) -> None:
     )
     assert told[0].endswith("remaining: 67 minutes") and told[1].endswith("remaining: 26 minutes")
     assert told[2].endswith("remaining: 12 minutes"), "the mean of 1000, 60 and 60 s, for two rounds"
+
+
+def test_a_refusal_is_missing_and_paid_for_in_every_session(tmp_path: Path) -> None:
+    class Declining(Client):
+        async def ask(self, *words: Any, **more: Any) -> Reply:
+            return replace(await super().ask(*words, **more), refusal=True)
+
+    plan = plan_of(tmp_path, cooperation_game(3), rounds=1)
+    results = []
+    for _ in range(2):
+        game = CooperationGame(plan, Declining(always(cooperate=True)), now=lambda: MOMENT)
+        results.append(asyncio.run(game.play()))
+    assert results[0] == results[1]
+    assert results[0].total_cost == pytest.approx(0.009) and results[0].total_api_calls == 9
+    assert {one.missing for one in game.rounds[0].strategies} == {"refused"}
+    assert results[0].round_summaries[0]["coverage"] == 0.0
+
+
+def test_a_mode_with_fewer_agents_takes_the_first_of_their_powers(tmp_path: Path) -> None:
+    experiment = cooperation_game(5, power={"start": [60, 70, 80, 90, 100]})
+    plan = plan_of(tmp_path, experiment)
+    plan = replace(plan, personas=plan.personas[:3])
+    game = CooperationGame(plan, Client(always(cooperate=True)), now=lambda: MOMENT)
+    asyncio.run(game.play())
+    assert game.rounds[0].powers == (60, 70, 80)

@@ -14,6 +14,8 @@ from harness.studies.cooperation.rounds import Bill, Decision, Strategy
 from harness.studies.cooperation.society import Options
 
 MAX_TOKENS = 1024
+LONGEST = 2000
+"""Characters of a strategy: a hundred words, unless somebody's words have no end."""
 SHOWN = 200
 """Characters of a decision's reply that are kept; the journal has all."""
 
@@ -40,11 +42,13 @@ class Asker:
         """The agent's strategy for a round. ``known`` is why it failed in an earlier session, if it did."""
         reply = Failed(known) if known else await self._ask(messages, Site("strategy", agent, number))
         if isinstance(reply, Failed):
-            return Strategy(agent, None, reason=reply.reason)
+            return Strategy(agent, None, missing="failed", reason=reply.reason)
         if reply.refusal:
-            return Strategy(agent, None, reason="the model declined", bill=_bill(reply))
+            reason = "the model declined"
+            return Strategy(agent, None, missing="refused", reason=reason, bill=_bill(reply))
         words = reply.text.split()
         text = " ".join(words[:MAX_WORDS]) if len(words) > MAX_WORDS else reply.text.strip()
+        text = text[:LONGEST]
         return Strategy(agent, text, plainly(text, options), len(words), bill=_bill(reply))
 
     async def decision(

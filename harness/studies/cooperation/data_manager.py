@@ -108,7 +108,9 @@ class DataManager:
         if games is None or strategies is None:
             return {}, {}
         try:
-            lost = {one["agent"]: one["reason"] for one in strategies["strategies"] if one["text"] is None}
+            lost = {
+                one["agent"]: one["reason"] for one in strategies["strategies"] if one["missing"] == "failed"
+            }
             missed = {
                 (game["players"][side], game["players"][1 - side]): game["reasons"][side]
                 for game in games["games"]

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from harness.errors import HarnessError, ModelCallError, StoppedError
+from harness.llm.budget import BudgetExhaustedError
 from harness.llm.calls import Message, ModelClient, Site
 from harness.model import Place, TrialPlan
 from harness.studies.cooperation.asking import Asker, together
@@ -44,6 +45,8 @@ log = logging.getLogger("harness")
 
 OUTAGE = 0.5
 """Share of a round's calls above which their failing is the model's outage, and no outcome: the trial fails."""
+IN_ORDER = (StoppedError, BudgetExhaustedError, asyncio.CancelledError, KeyboardInterrupt)
+"""What ends a game that is no fault of it: the same command goes on."""
 LOOK_BACK = 3
 """Rounds whose mean duration the time left is estimated from."""
 
@@ -85,8 +88,7 @@ class CooperationGame:
                 self._seconds.append(self._clock() - began)
                 self._tell()
         except BaseException as error:
-            stopped = isinstance(error, StoppedError | asyncio.CancelledError | KeyboardInterrupt)
-            self._end_early(Status.INTERRUPTED if stopped else Status.FAILED, error)
+            self._end_early(Status.INTERRUPTED if isinstance(error, IN_ORDER) else Status.FAILED, error)
             raise
         return await asyncio.to_thread(self._conclude)
 
@@ -183,7 +185,12 @@ class CooperationGame:
         self.files.log_errors(
             [
                 *(
-                    {"what": "strategy", "round": played.number, "agent": one.agent, "error": one.reason}
+                    {
+                        "what": f"strategy {one.missing}",
+                        "round": played.number,
+                        "agent": one.agent,
+                        "error": one.reason,
+                    }
                     for one in played.strategies
                     if one.text is None
                 ),
@@ -203,7 +210,7 @@ class CooperationGame:
     def _conclude(self) -> ExperimentResult:
         whole = self._result(Status.COMPLETE, self.rounds)
         self.files.save_results(whole)
-        given = all_told(self.rules, self.plan.settings["conditions"].values())
+        given = all_told(self.rules, [*self.plan.settings["conditions"].values(), self.plan.arm["told"]])
         found = indicators(self.rounds, given, self.files.log_error)
         whole = replace(whole, acausal_indicators=found)
         self.files.save_results(whole)

@@ -24,7 +24,7 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """What one agent wrote before a round. ``text`` is ``None`` when nothing came, with the ``reason``.
+    """What one agent wrote before a round. ``text`` is ``None`` with what is ``missing``, and the ``reason``.
 
     ``plain`` is the text with the options' names the same for everyone; ``words`` counts what was written, of which
     the first hundred are kept. ``bill`` is ``None`` where no reply came.
@@ -34,6 +34,7 @@ class Strategy:
     text: str | None
     plain: str | None = None
     words: int = 0
+    missing: Missing | None = None
     reason: str | None = None
     bill: Bill | None = None
 

@@ -19,7 +19,8 @@ LOWEST, HIGHEST = 50.0, 150.0
 """What power may be."""
 
 POWER: Mapping[str, Any] = {"start": 100.0, "least": LOWEST, "most": HIGHEST, "gain": 10.0}
-"""``start`` is everyone's, or a list with one number per agent. ``gain``: see `Rules.updated`."""
+"""``start`` is everyone's, or a list with one number per agent, of which a mode with fewer agents takes the first.
+``gain``: see `Rules.updated`."""
 
 WEIGHTS: Mapping[str, Callable[[float, float], float]] = {
     "opponent_ratio": lambda own, other: other / own,
@@ -49,7 +50,7 @@ class Rules:
     def starting(self, agents: int) -> list[float]:
         """Everyone's power before the first round."""
         if isinstance(self.start, Sequence):
-            return [float(one) for one in self.start]
+            return [float(one) for one in self.start][:agents]
         return [float(self.start)] * agents
 
     def points(self, own: Choice, other: Choice) -> float:
