@@ -1,5 +1,7 @@
 """100,000 trial records, loaded, aggregated and merged: seconds and peak memory, each in a process of its own.
 
+CPU time (user and system) is given beside the wall clock's: on a machine that does other work it changes least.
+
     python benchmarks/data.py [--trials N] [--folder DIR]
 
 The records have the shape of exp_3's (5 people, 18 samples with their justifications), with transcripts of two events;
@@ -153,8 +155,8 @@ def merge(folder: Path) -> str:
 STEPS = {"load": load, "merge": merge}
 
 
-def alone(step: str, folder: Path) -> tuple[float, float]:
-    """A step in a process of its own: seconds of wall from its first line, and MiB of peak memory."""
+def alone(step: str, folder: Path) -> tuple[float, float, float]:
+    """A step in a process of its own: seconds of wall from its first line, of CPU in all, and MiB of peak memory."""
     done = subprocess.run(
         [sys.executable, __file__, "--step", step, "--folder", str(folder)],
         capture_output=True,
@@ -165,7 +167,7 @@ def alone(step: str, folder: Path) -> tuple[float, float]:
         sys.exit(done.stdout + done.stderr)
     said, seconds, cpu, peak = done.stdout.strip().split("\t")
     print(f"{step:<6} {float(seconds):6.2f} s wall, {float(cpu):6.2f} s CPU, {float(peak):5.0f} MiB: {said}")
-    return float(seconds), float(peak)
+    return float(seconds), float(cpu), float(peak)
 
 
 def step(name: str, folder: Path) -> None:
@@ -195,8 +197,14 @@ def main() -> None:
             f"{size / 2**20:.0f} MiB in {len(list(folder.glob('*.jsonl')))} files; load is {os.getloadavg()[0]:.1f}"
         )
         figures = [alone(name, folder) for name in STEPS]
-    print("load, aggregate and merge:", verdict(sum(seconds for seconds, _ in figures), SECONDS, "s"))
-    print("peak memory:", verdict(max(peak for _, peak in figures), MIB, "MiB"))
+    wall, cpu, peak = zip(*figures, strict=True)
+    print(
+        "load, aggregate and merge:",
+        verdict(sum(wall), SECONDS, "s"),
+        "of wall;",
+        f"{sum(cpu):.2f} s of CPU;",
+    )
+    print(f"load is {os.getloadavg()[0]:.1f}; peak memory:", verdict(max(peak), MIB, "MiB"))
     return None
 
 
