@@ -37,12 +37,20 @@ def analyse(
     ] = None,
     exp: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
     run: Annotated[list[str] | None, typer.Option(help="Only this run; may be repeated.")] = None,
+    counts: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="EVENT",
+            help="Also count an event, such as 'Fluency>=7', with an exact test; may be repeated.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
     format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
 ) -> None:
     """Print the analysis of each run: differences blocked by panel and proposal, and what stands beside them."""
     from harness.reports.tables import analysis_json, analysis_parts
     from harness.stats import analyse as analysed
+    from harness.stats.events import Event, count_events
     from harness.studies.table1.published import caution
     from harness.studies.table1.worked_example import worked_example
 
@@ -53,7 +61,8 @@ def analyse(
     if artifacts is not None and results:
         raise ConfigurationError("Both results and --artifacts were given; expected one of them.")
     found = _published(artifacts, run, exp) if artifacts else recorded(results or [RESULTS], run, exp)
-    answers = [(analysed(one), one) for one in found]
+    asked = [Event.read(text) for text in counts or ()]
+    answers = [(analysed(one), one, count_events(one, asked)) for one in found]
     if not artifacts:
         note_looks(results or [RESULTS], "analyse", {one.source for one in found})
     if as_json:
@@ -61,7 +70,10 @@ def analyse(
         typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
         return
     write = writer(format)
-    typer.echo("\n".join(write(analysis_parts(*each, explained(*each))) for each in answers), nl=False)
+    pages = (
+        write(analysis_parts(told, one, explained(told, one), counted)) for told, one, counted in answers
+    )
+    typer.echo("\n".join(pages), nl=False)
 
 
 def writer(format: Format) -> Callable[[Iterable[Part]], str]:

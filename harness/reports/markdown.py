@@ -57,11 +57,15 @@ def _verdict(verdict: Verdict, plan: Sequence[str]) -> Iterator[Part]:
 
 
 def _tables(told: Told) -> Iterator[Part]:
-    for captioned in (run_tables.outcomes(told), run_tables.effects(told)):
-        yield from _captioned(captioned, told)
-    bad = run_tables.alarms(told)
-    if bad is not None:
-        yield from _captioned(bad, told)
+    made = (
+        run_tables.outcomes(told),
+        run_tables.counts(told),
+        run_tables.effects(told),
+        run_tables.alarms(told),
+    )
+    for captioned in made:
+        if captioned is not None:
+            yield from _captioned(captioned, told)
     yield f"{counted(len(run_tables.passes(told).table.rows), 'check')} of the measuring instrument passed."
     why = run_tables.reasons(told)
     yield from _captioned(run_tables.missing(told), told)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from harness.model import Check, Level
+from harness.reports import events
 from harness.reports.figures import rep_means
 from harness.reports.numbers import (
     MINUS,
@@ -24,6 +27,7 @@ from harness.reports.numbers import (
 from harness.reports.parts import Table
 from harness.reports.told import Published, Told
 from harness.reports.verdict import ALPHA, basis
+from harness.stats.events import count_events
 from harness.stats.results import Comparison, Estimate, Quantity
 
 SHOWN = 30
@@ -89,6 +93,8 @@ def _outcome_notes(told: Told) -> Iterator[str]:
     comparisons = told.analysis.comparisons
     for text in dict.fromkeys(basis(one.primary) for one in comparisons):
         yield f"Primary analysis: {text}."
+    for claim in dict.fromkeys(one.primary.estimand for one in comparisons):
+        yield f"Claimed for {claim}."
     for text in dict.fromkeys(one.adjustment for one in comparisons):
         yield f"p adjusted by {text}."
     if any(_is_apart(told, one) for one in comparisons):
@@ -165,6 +171,12 @@ def _why_not(told: Told) -> list[str]:
 
 def _quantity(one: Quantity) -> str:
     return fixed(one.value) + (f" ({span(one.interval)})" if one.interval and one.value is not None else "")
+
+
+def counts(told: Told) -> Captioned | None:
+    """Events of each arm with exact tests, of metrics that are 0 or 1; ``None`` where there is none."""
+    found = count_events(told.dataset)
+    return Captioned(events.CAPTION, events.table(found), " ".join(events.about(found))) if found else None
 
 
 def steadiness(told: Told) -> Captioned:
@@ -275,7 +287,7 @@ def _time(outcomes: Sequence[Any]) -> tuple[str, ...]:
     tries = [
         one for found in outcomes for one in (*found.failures, *([found.accepted] if found.accepted else ()))
     ]
-    lasted = sorted(one["duration"] for one in tries if isinstance(one.get("duration"), int | float))
+    lasted = sorted(seconds for one in tries for seconds in _seconds(one))
     return (
         whole(sum(one.accepted is not None for one in outcomes)),
         whole(sum(one.attempts for one in outcomes)),
@@ -283,6 +295,12 @@ def _time(outcomes: Sequence[Any]) -> tuple[str, ...]:
         _moment(min(_texts(tries, "started"), default=None)),
         _moment(max(_texts(tries, "ended"), default=None)),
     )
+
+
+def _seconds(one: Mapping[str, Any]) -> Iterator[float]:
+    """How long a try took, by its two moments: what a reader of records keeps of every line."""
+    with suppress(KeyError, TypeError, ValueError):
+        yield (datetime.fromisoformat(one["ended"]) - datetime.fromisoformat(one["started"])).total_seconds()
 
 
 def _texts(records: Iterable[Mapping[str, Any]], key: str) -> list[str]:

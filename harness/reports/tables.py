@@ -7,9 +7,11 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from harness.model import Dataset
+from harness.reports import events
 from harness.reports.numbers import NONE, fixed, p_value, percent, signed, span, whole
 from harness.reports.parts import Heading, Items, Part, Table, fits
 from harness.stats import describe
+from harness.stats.counts import CountComparison
 from harness.stats.results import Analysis, Comparison, Estimate, Quantity
 
 T = TypeVar("T")
@@ -17,7 +19,12 @@ LABEL = 36
 REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
 
 
-def analysis_parts(analysis: Analysis, dataset: Dataset, explained: Sequence[str] = ()) -> Iterator[Part]:
+def analysis_parts(
+    analysis: Analysis,
+    dataset: Dataset,
+    explained: Sequence[str] = (),
+    counts: Sequence[CountComparison] = (),
+) -> Iterator[Part]:
     """Everything about one run. ``dataset`` is what was analysed; ``explained`` are paragraphs that go at the end."""
     yield Heading(f"{analysis.experiment}, {analysis.source}")
     if analysis.rehearsal:
@@ -30,12 +37,18 @@ def analysis_parts(analysis: Analysis, dataset: Dataset, explained: Sequence[str
         yield from _secondary(mine)
         yield from _resting_on(mine)
         yield from _generalising(mine, analysis.notes)
+    if counts:
+        yield Heading(events.CAPTION, 2)
+        yield events.table(counts)
+        yield Items(tuple(events.about(counts)))
     yield from explained
 
 
-def analysis_json(analysis: Analysis, dataset: Dataset) -> dict[str, Any]:
-    """The analysis as plain values, with ``groups``: group → metric → n, mean, std, missing."""
-    return {**asdict(analysis), "groups": _described(dataset)}
+def analysis_json(
+    analysis: Analysis, dataset: Dataset, counts: Sequence[CountComparison] = ()
+) -> dict[str, Any]:
+    """The analysis as plain values, with ``groups``: group → metric → n, mean, std, missing; and ``counts``."""
+    return {**asdict(analysis), "groups": _described(dataset), "counts": [asdict(one) for one in counts]}
 
 
 def _described(dataset: Dataset) -> dict[str, dict[str, Any]]:

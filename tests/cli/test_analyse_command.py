@@ -55,6 +55,20 @@ def test_each_run_of_a_folder_has_its_table(analyse: Command, tmp_path: Path) ->
     assert analyse(tmp_path / f"exp_3_Control_{RUN}.jsonl").code == 0
 
 
+def test_events_are_counted_with_an_exact_test(analyse: Command, tmp_path: Path) -> None:
+    records(tmp_path, shift=3)
+    assert "counted" not in analyse(tmp_path).out
+    metric = SMALL.metrics[-1]
+    said = analyse(tmp_path, "--counts", f"{metric}>=5")
+    assert said.code == 0 and max(map(len, said.out.splitlines())) <= 80
+    (one,) = json.loads(analyse(tmp_path, "--counts", f"{metric}>=5", "--json").out)[0]["counts"]
+    control, treatment = (f"{count['events']} of {count['of']}" for count in one["counts"])
+    assert f"{metric} >= 5 {control} {treatment} " in squeezed(said.out)
+    assert f"{one['test']['method']}: unit {one['test']['unit']}; claimed for" in squeezed(said.out)
+    wrong = analyse(tmp_path, "--counts", "Charm>3")
+    assert wrong.code == 4 and "unknown metric 'Charm'" in wrong.err and "Traceback" not in wrong.err
+
+
 def test_json_and_markdown_of_records(analyse: Command, tmp_path: Path) -> None:
     records(tmp_path, shift=1)
     content = json.loads(analyse(tmp_path, "--json").out)

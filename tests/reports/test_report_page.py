@@ -16,6 +16,7 @@ import pytest
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.reports import Published, Selection, select, write_report
+from harness.reports.markdown import markdown
 from harness.reports.page import html
 from harness.reports.parts import as_markdown
 from harness.reports.transcripts import escaped, transcripts
@@ -163,6 +164,26 @@ def test_published_values_stand_beside_ours(tmp_path: Path) -> None:
     lines = [line for line in out.read_text().splitlines() if "6.16 (1.59), 6.63 (1.34)" in line]
     assert len(lines) == 1
     assert re.search(r"^\| Fluency .*\+0\.47 \|\s+\.015 \|$", lines[0])
+
+
+def test_outcomes_of_0_and_1_are_counted_with_their_test(page: str, tmp_path: Path) -> None:
+    assert "counted" not in page
+    for path in write_run(tmp_path):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for sample in (one for line in lines for one in line.get("samples", ())):
+            sample["value"] = sample["value"] % 2
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    chosen = select([tmp_path])
+    for text in (html(chosen).decode(), markdown(chosen).decode()):
+        assert "Outcomes that happen or do not, counted" in text
+        assert re.search(r"\d+ of 24\b", text) and "claimed for these personas" in text
+
+
+def test_each_table_of_p_values_names_unit_df_and_estimand_and_times_are_known(selection: Selection) -> None:
+    text = markdown(selection).decode()
+    assert re.search(r"^Primary analysis: .* n = 6, unit: blocks .*Claimed for these personas", text, re.M)
+    (control,) = re.findall(r"^\| Control +\| +12 \| +12 \| +(\S+ s|–) \|", text, re.M)
+    assert control != "–"
 
 
 def test_small_transcripts_are_plain_and_large_ones_packed(selection: Selection) -> None:

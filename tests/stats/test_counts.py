@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from harness.errors import ConfigurationError
 from harness.stats.counts import Count, compare_counts, mcnemar, stratified
-from tests.support.scores import dataset
+from harness.stats.events import Event, count_events
+from tests.support.scores import dataset, joined
 
 SIDE = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(lambda pair: Count(pair[0], sum(pair)))
 
@@ -83,3 +85,37 @@ def test_one_value_per_trial_is_tested_within_blocks() -> None:
     found = compare_counts(dataset(arms, persons=False), "score", "Treatment", bool, "yes")
     assert found.test.unit == "trials"
     assert found.test.p == pytest.approx(2 / 6**12)
+
+
+@pytest.mark.parametrize(
+    ("text", "event", "holds", "fails"),
+    [
+        ("Fluency>=7", Event("Fluency", ">=", 7), 7, 6),
+        ("Task Completion < 2.5", Event("Task Completion", "<", 2.5), 2, 2.5),
+        ("yes", Event("yes", "=", 1), 1, 0),
+        ("yes = 0", Event("yes", "=", 0), 0, 1),
+        ("shift>-1", Event("shift", ">", -1), 0, -1),
+    ],
+)
+def test_an_event_is_read_as_it_is_written(text: str, event: Event, holds: float, fails: float) -> None:
+    assert Event.read(text) == event
+    assert event(holds) and not event(fails)
+    assert Event.read(str(event)) == event
+
+
+def test_metrics_of_nothing_but_0_and_1_are_counted_unasked() -> None:
+    zeros, points = np.zeros((4, 3, 2)), np.full((4, 3, 2), 6.0)
+    both = joined(
+        dataset({"Control": zeros, "Treatment": zeros + 1}, "yes", persons=False),
+        dataset({"Control": points, "Treatment": points + 2}, "points", persons=False),
+    )
+    assert [one.event for one in count_events(both)] == ["yes = 1"]
+    asked = count_events(both, [Event("points", ">=", 7), Event("yes")])
+    assert [(one.event, *map(str, one.counts)) for one in asked] == [
+        ("points >= 7", "0 of 24", "24 of 24"),
+        ("yes = 1", "0 of 24", "24 of 24"),
+    ]
+    with pytest.raises(
+        ConfigurationError, match="'no = 1' of exp: unknown metric 'no'; expected one of yes, points"
+    ):
+        count_events(both, [Event("no")])
