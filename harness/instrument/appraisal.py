@@ -60,13 +60,13 @@ class Examiner:
     def __init__(self, own: OwnChecks | None = None) -> None:
         self.keep, self._own = Traced(), own
 
-    def __call__(self, run: FiledRun) -> dict[str, Any]:
-        """``instrument`` and ``analysis`` of the run's meta file, as plain JSON data.
+    def __call__(self, run: FiledRun, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """``instrument`` and ``analysis`` of the run's meta file, as plain JSON data; ``meta`` is the rest of it.
 
         ``instrument`` has the ``worst`` level, ``rehearsal``, and ``checks``. A fault in the analysis is told in its
         ``problem`` and loses nothing else.
         """
-        data = dataset_of(run)
+        data = dataset_of(run, meta)
         return {"instrument": described(run, examine(run, data, self._own)), "analysis": _analysed(data)}
 
 

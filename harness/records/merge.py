@@ -37,7 +37,7 @@ class Examiner(Protocol):
     @property
     def keep(self) -> Keep: ...
 
-    def __call__(self, run: FiledRun) -> Mapping[str, Any]: ...
+    def __call__(self, run: FiledRun, meta: Mapping[str, Any]) -> Mapping[str, Any]: ...
 
 
 def merge(
@@ -139,7 +139,9 @@ def _read_all(paths: Iterable[Path], keep: Keep | None = None) -> list[RecordFil
     unique = {path.resolve(): path for path in paths}
     if not unique:
         raise HarnessError("No files to merge; expected JSONL files, such as results/*.jsonl.")
-    return sorted((read(path, keep=keep) for path in unique.values()), key=lambda file: (file.path.name, file.sha256))
+    return sorted(
+        (read(path, keep=keep) for path in unique.values()), key=lambda file: (file.path.name, file.sha256)
+    )
 
 
 def _parts(files: Iterable[RecordFile]) -> Iterable[Part]:
@@ -218,9 +220,13 @@ def _units(
         )
         artifact, meta = build(experiment, run.outcomes, run.design, stats=stats)
         meta = {**_provenance(experiment, members, run.metadata, run.design), **planned, **meta}
-        found = {} if examine is None else examine(run)
+        found = {} if examine is None else examine(run, meta)
         mixed = {"mixed": {"runs": ids, "settings": conflicts} if conflicts or len(ids) > 1 else None}
-        yield artifact_name(experiment, run.run_id), artifact, {"run_id": run.run_id, **mixed, **meta, **found}
+        yield (
+            artifact_name(experiment, run.run_id),
+            artifact,
+            {"run_id": run.run_id, **mixed, **meta, **found},
+        )
 
 
 def _design(experiment: str, parts: Sequence[Part], metadata: Sequence[Mapping[str, Any]]) -> Design:

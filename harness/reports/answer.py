@@ -42,8 +42,17 @@ def _against_control(mine: Sequence[Mapping[str, Any]], mark: str) -> Iterator[s
     for one in mine:
         yield _row(one).replace(MINUS, "-")
     yield from _reasons(mine)
-    text = f"adjusted: {first['adjustment']}. For {first['primary']['estimand']}; more: harness analyse"
+    text = f"{_adjustments(mine)} For {first['primary']['estimand']}; more: harness analyse"
     yield from textwrap.wrap(text, WIDTH)
+
+
+def _adjustments(mine: Sequence[Mapping[str, Any]]) -> str:
+    """What was corrected for, with the metrics where it is not the same for all."""
+    shared: dict[str, list[str]] = {}
+    for one in mine:
+        shared.setdefault(one["adjustment"], []).append(one["metric"])
+    named = ("" if len(shared) == 1 else f" of {', '.join(metrics)}" for metrics in shared.values())
+    return " ".join(f"adjusted{names}: {text}." for names, text in zip(named, shared, strict=True))
 
 
 def _row(one: Mapping[str, Any]) -> str:

@@ -157,14 +157,8 @@ def _told(run: FiledRun, published: Publications, own: OwnChecks | None, answers
     _, meta = build(run.experiment, run.outcomes, run.design, stats=stats)
     checks = tuple(examine(run, dataset, own))
     earlier = published(run.experiment, run.design.metrics)
-    analysis = stats.analyse(dataset, primary_metric=_planned(dataset))
+    analysis = stats.analyse(dataset)
     return Told(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))
-
-
-def _planned(dataset: Dataset) -> str | None:
-    """The metric that a locked plan names as the primary one; none where it names several."""
-    names: Sequence[str] = (dataset.meta.get("plan") or {}).get("primary_metrics") or ()
-    return names[0] if len(names) == 1 and names[0] in dataset.metrics else None
 
 
 def _answer(run: FiledRun, checks: Sequence[Check], answers: OwnAnswers | None) -> list[Part]:

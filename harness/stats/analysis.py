@@ -31,8 +31,9 @@ def analyse(
     """Every metric's difference from the first group: the primary analysis, others beside it, and what it rests on.
 
     The primary p of each metric is one, chosen beforehand: `blocked`. With two groups Holm's correction runs over
-    the metrics; a ``primary_metric`` that was named beforehand is tested alone, and Holm runs over the others. With
-    more groups Dunnett's correction runs over the groups, and Bonferroni's over the metrics.
+    the metrics; a ``primary_metric`` that was named beforehand (by default: by a locked plan, as its only one) is
+    tested alone, and Holm runs over the others. With more groups Dunnett's correction runs over the groups, and
+    Bonferroni's over the metrics.
 
     Without ``mixed`` the mixed model is left out: it alone needs statsmodels, and a second where all else takes
     a hundredth. Without ``beside`` every secondary method is: NumPy need not be loaded.
@@ -40,6 +41,7 @@ def analyse(
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """
     _check(dataset, primary_metric, confidence)
+    primary_metric = primary_metric or _planned(dataset)
     found = [
         _compared(dataset, metric, group, confidence, mixed=mixed, beside=beside)
         for metric in dataset.metrics
@@ -64,6 +66,12 @@ def _check(dataset: Dataset, primary_metric: str | None, confidence: float) -> N
         )
     if not 0 < confidence < 1:
         raise ConfigurationError(f"Confidence {confidence}: expected a share between 0 and 1, such as 0.95.")
+
+
+def _planned(dataset: Dataset) -> str | None:
+    """The metric that a locked plan names as the primary one; none where it names several."""
+    names: Sequence[str] = (dataset.meta.get("plan") or {}).get("primary_metrics") or ()
+    return names[0] if len(names) == 1 and names[0] in dataset.metrics else None
 
 
 def _compared(

@@ -56,6 +56,8 @@ def test_a_run_as_planned_says_so(lab: Lab, command: Command) -> None:
     result.stdout.fnmatch_lines(["Plan *2 trials per arm, primary Courtesy*", "No deviation from the plan."])
     meta = lab.meta()
     assert meta["plan"]["deviations"] == [] and meta["looks"] == 1 and not meta["exploratory"]
+    adjusted = {one["metric"]: one["adjustment"] for one in meta["analysis"]["comparisons"]}
+    assert adjusted["Courtesy"] == "none: the primary metric, named beforehand"
     sealed = json.loads(the_plan(lab).read_text())["sha256"]
     (first, _) = lab.lines(kind="run_metadata")
     assert (first["plan"], first["exploratory"]) == (sealed, False)

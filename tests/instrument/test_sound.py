@@ -57,7 +57,7 @@ def test_a_check_that_breaks_is_a_fail_not_a_pass() -> None:
 
 
 def test_what_stands_in_the_meta_file_is_plain_json() -> None:
-    found = Examiner()(filed(sound()))
+    found = Examiner()(filed(sound()), {})
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["instrument"]["worst"], found["instrument"]["rehearsal"]) == ("PASS", False)
     assert [one["metric"] for one in found["analysis"]["comparisons"]] == [

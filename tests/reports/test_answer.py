@@ -24,14 +24,18 @@ UNKNOWN = Estimate(
 )
 
 
-def lines(*pairs: tuple[str, Estimate], rehearsal: bool = False) -> list[str]:
+def lines(
+    *pairs: tuple[str, Estimate],
+    rehearsal: bool = False,
+    adjustments: tuple[str, ...] = ("Holm over 2 metrics",) * 9,
+) -> list[str]:
     nothing = Quantity(None, reason="-")
     comparisons = tuple(
         Comparison(
             metric, "Control", "Treatment", one, (), UNKNOWN, *[nothing] * 4,
-            p_adjusted=None if one.p is None else 0.0414, adjustment="Holm over 2 metrics",
+            p_adjusted=None if one.p is None else 0.0414, adjustment=adjustment,
         )
-        for metric, one in pairs
+        for (metric, one), adjustment in zip(pairs, adjustments, strict=False)
     )  # fmt: skip
     found: dict[str, Any] = asdict(Analysis("exp_3", "r1", "recorded", rehearsal, comparisons))
     return list(answer_lines(found))
@@ -49,6 +53,13 @@ def test_one_line_per_metric_with_its_interval_df_and_p() -> None:
         "harness analyse",
     ]
     assert max(map(len, found)) <= 80
+
+
+def test_metrics_that_were_corrected_differently_are_named() -> None:
+    found = " ".join(
+        lines(("ideas", PRIMARY), ("Fluency", PRIMARY), adjustments=("none: planned", "Holm over 1"))
+    )
+    assert "adjusted of ideas: none: planned. adjusted of Fluency: Holm over 1. For these" in found
 
 
 def test_a_metric_without_a_test_has_its_reason() -> None:
