@@ -75,7 +75,8 @@ def test_a_full_rehearsal_has_a_thousand_calls(lab: Lab) -> None:
     found = load(folder / "experiment_results.json")
     assert (found["total_rounds"], found["total_games"], found["total_api_calls"]) == (10, 450, 1000)
     assert len(list((folder / "rounds").glob("games_r*.json"))) == 10
-    assert 0.4 < found["round_summaries"][0]["cooperation_rate"] < 0.6
+    cooperations = sum(one["cooperations"] for one in found["round_summaries"])
+    assert 0.44 < cooperations / 900 < 0.56, "the rehearsal tosses a coin for each decision"
     (line,) = lab.lines("baseline", "game_result")
     assert line["usage"]["calls"] == {"strategy": 100, "decision": 900} and line["folder"] == folder.name
 
