@@ -340,17 +340,23 @@ def finish(
     root: Root = RUNS,
 ) -> None:
     """Check what a batch hands in, and write its report where there is none."""
+    from harness.cli.looking import note_looks
     from harness.operations.finishing import finish as finished
 
     place = _study(root, name)
+    made = _manifest(place, batch)
     done = finished(
         place,
-        _manifest(place, batch),
+        made,
         single_seed_caveat=single_seed_caveat,
         segment_caveat=segment_caveat,
         minimum=minimum_n,
         rewrite=rewrite,
     )
+    if done.written:
+        note_looks(
+            (place.batch(made.batch_id).variant(one.id).results for one in made.variants), "study finish"
+        )
     for variant_id, gates in done.gates.items():
         typer.echo(f"{variant_id}  gates {gates}")
     typer.echo(

@@ -81,6 +81,17 @@ def test_a_stop_by_the_budget_is_exit_code_6_and_goes_on(folder: Path) -> None:
     assert command(folder, "run", "races").returncode == 0
 
 
+def test_a_person_who_interrupts_it_finds_that_said_and_can_go_on(folder: Path) -> None:
+    interrupted = command(folder, *SWEEP, KILL_AT="9", KILL_WITH="SIGINT")
+    assert interrupted.returncode == 2, interrupted.stdout + interrupted.stderr
+    rows = (folder / "runs/races/registry/runs.csv").read_text()
+    assert ",interrupted," in rows
+    went_on = command(folder, "run", "races")
+    assert went_on.returncode == 0, went_on.stdout + went_on.stderr
+    last = (folder / "runs/races/registry/runs.csv").read_text().splitlines()[-1]
+    assert ",success," in last
+
+
 MISTAKES = [
     (("init", "../races"), "Study '../races': expected lower-case letters"),
     (("run", "nowhere"), "expected a study begun with: harness study init nowhere"),

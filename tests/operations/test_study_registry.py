@@ -18,9 +18,15 @@ from harness.operations.registry import HEADER, Registry, Row, Status
 from tests.support.sessions import environment
 
 WRITER = """
-import sys
+import os, sys
 from pathlib import Path
+from harness.operations import registry
 from harness.operations.registry import Registry, Row
+
+def in_two_parts(file, data, write=os.write):
+    return write(file, data[:9]) + write(file, data[9:])
+
+registry.os.write = in_two_parts  # as a slow disk might: only the lock keeps others out
 registry = Registry(Path(sys.argv[1]))
 for number in range(int(sys.argv[3])):
     name = f"{sys.argv[2]}-{number}"

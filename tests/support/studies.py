@@ -24,6 +24,7 @@ from tests.support.sessions import LIGHT, environment
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 RACE = '''
 """A race: each trial asks the model once per step, and its own seed has a say."""
+import asyncio
 import os
 import random
 import signal
@@ -39,8 +40,11 @@ PLAYED = []
 
 async def play(plan, client):
     PLAYED.append(plan.trial)
-    if len(PLAYED) == int(os.environ.get("KILL_AT", "0")):
-        os.kill(os.getpid(), signal.SIGKILL)
+    moment = int(os.environ.get("KILL_AT", "0"))
+    if len(PLAYED) == moment:
+        os.kill(os.getpid(), getattr(signal, os.environ.get("KILL_WITH", "SIGKILL")))
+    if len(PLAYED) >= moment > 0:
+        await asyncio.sleep(60)  # until the signal is heard
     total = 0
     for step in range(plan.steps):
         prompt = f"{plan.proposal['id']} {plan.settings['chunk_size']} {step}"
@@ -161,13 +165,13 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def outcome(study: Path) -> dict[str, Any]:
-    """What a study came to, less what any two runs of it differ in: ids of runs, times, and names made of them."""
+    """What a study came to, less what any two differ in: ids of runs and batches, times, and names made of them."""
     found: dict[str, Any] = {}
     for variant in sorted(study.glob("batches/*/variants/*")):
         (meta_path,) = variant.glob("results/*.meta.json")
         artifact = meta_path.with_name(meta_path.name.removesuffix(".meta.json") + ".json")
         meta = json.loads(meta_path.read_bytes())
-        run = meta["run_id"]
+        run, batch = meta["run_id"], variant.parents[1].name
         kept = {name: meta[name] for name in ("trials", "usage", "samples", "partial", "failures", "summary")}
         found[variant.name] = (
             artifact.read_bytes(),
@@ -175,7 +179,7 @@ def outcome(study: Path) -> dict[str, Any]:
             (variant / "inputs" / "settings.json").read_bytes(),
         )
         found[f"row of {variant.name}"] = [
-            line.split(",", 1)[1].replace(run, "RUN")
+            line.split(",", 1)[1].replace(run, "RUN").replace(batch, "BATCH")
             for line in (study / "registry" / "runs.csv").read_text().splitlines()
             if f",{variant.name}," in line
         ]
