@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.operations.gates import GATES
-from tests.support.gated_study import Study, agents, bad, checked, edges
+from harness.operations.gates import GATES, checks_of, load_profile
+from harness.operations.gates.material import Material
+from harness.operations.gates.subject import Subject
+from tests.support.gated_study import Study, agents, bad, checked, edges, write
 
 Break = Callable[[Study], Any]
 
@@ -181,7 +183,7 @@ PLANTED: list[tuple[str, str, str, Break]] = [
     ("G2", "FAIL", "file", attribute(0, type="number")),
     ("G2", "FAIL", "base", without("population.yaml", "attributes", 2)),
     ("G2", "WARN", "base", to("population.yaml", "attributes", 0, "sampling", "distribution", "max", value=80)),
-    ("G2", "WARN", "extension", without("population.yaml", "attributes", 5)),
+    ("G2", "WARN", "extension", without("population.yaml", "attributes", 6)),
     ("G2", "FAIL", "outcome leakage", named("protest_intent")),
     ("G2", "FAIL", "outcome leakage", named("protesting_likelihood")),
     ("G2", "FAIL", "outcome leakage", answers("march", "petition", "other")),
@@ -291,7 +293,10 @@ PLANTED: list[tuple[str, str, str, Break]] = [
     ("GE", "FAIL", "file", without("estimate.json")),
     ("GE", "FAIL", "calls", to("estimate.json", value={"total_cost": 1.0})),
     ("GE", "FAIL", "calls", to("estimate.json", value={"calls": 0, "total_cost": 0.0})),
-    ("GE", "WARN", "cost", to("estimate.json", "total_cost", value=None)),
+    ("GE", "FAIL", "calls", to("estimate.json", value=[])),
+    ("G3A", "FAIL", "options", to("agents.json", "agents", 7, "rooms", value=9)),
+    ("G3B", "FAIL", "marginal drift", each_agent(lambda number, row: row.update(rooms=1 + number % 2))),
+    ("G3B", "FAIL", "support", each_agent(lambda _, row: row.update(rooms=1))),
     ("G6", "FAIL", "files", without("results/meta.json")),
     ("G6", "FAIL", "file", to("results/by_timestep.json", value=[])),
     ("G6", "FAIL", "timeline", to("results/timeline.jsonl", value="")),
@@ -341,7 +346,7 @@ PLANTED: list[tuple[str, str, str, Break]] = [
 
 def _misordered(files: Study) -> None:
     files["base.yaml"] = files["population.yaml"]
-    files["base.yaml"]["sampling_order"] = ["employed", "age", "sex", "region", "owner", "renter"]
+    files["base.yaml"]["sampling_order"] = ["employed", "age", "sex", "region", "rooms", "owner", "renter"]
 
 
 PLANTED[2] = ("G1", "FAIL", "sampling order", _misordered)
@@ -387,6 +392,29 @@ def test_f40_wholes_that_are_declared_may_differ(tmp_path: Path) -> None:
         meta(denominators={"protest_intent": 200, "walks": 150})(files)
 
     assert bad(checked(tmp_path, "GR", declared)) == set()
+
+
+ESTIMATES = [
+    ({"pass1_calls": 9, "pass2_calls": 9, "total_cost": 3.0}, {"max_cost": 5.0}, set()),
+    ([{"name": "least", "calls": 4, "dollars": 1.0}, {"name": "expected", "calls": 9, "dollars": 3.0}], {}, set()),
+    ([{"name": "expected", "calls": 9, "dollars": 3.0}, {"name": "most", "calls": 9, "dollars": 9.0}],
+     {"max_cost": 2.0}, {("FAIL", "cost")}),
+    ({"calls": 9, "total_cost": None}, {}, set()),
+    ({"calls": 9, "total_cost": None}, {"max_cost": 2.0}, {("WARN", "cost")}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("estimate", "limits", "expected"), ESTIMATES)
+def test_an_estimate_is_held_against_the_profiles_limit(
+    estimate: Any, limits: dict[str, Any], expected: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    write(tmp_path, {"estimate.json": estimate, "mine.yaml": {"name": "mine", "thresholds": limits}})
+    subject = Subject(Material(tmp_path), load_profile(str(tmp_path / "mine.yaml")))
+    assert bad(checks_of("GE", subject)) == expected
+
+
+def test_a_rehearsal_costs_nothing(tmp_path: Path) -> None:
+    assert bad(checked(tmp_path, "G6", meta(cost={"total_cost": None}, rehearsal=True))) == set()
 
 
 @pytest.mark.parametrize("gate", GATES)

@@ -42,6 +42,11 @@ def spec(size: int = SIZE) -> dict[str, Any]:
                 "categorical",
                 {"type": "categorical", "options": ["north", "south", "west"], "weights": [0.5, 0.3, 0.2]},
             ),
+            attribute(
+                "rooms",
+                "int",
+                {"type": "categorical", "options": ["1", "2", "3+"], "weights": [0.25, 0.5, 0.25]},
+            ),
             attribute("owner", "boolean", {"type": "boolean", "probability_true": 0.4}),
             attribute("renter", "boolean", {"type": "boolean", "probability_true": 0.4}),
             attribute(
@@ -64,6 +69,7 @@ def agents(size: int = SIZE) -> list[dict[str, Any]]:
             "age": number * 91 // size,
             "sex": ("female", "male")[number % 2],
             "region": "north" if number % 10 < 5 else "south" if number % 10 < 8 else "west",
+            "rooms": (1, 2, 2, 3)[number % 4],
             "owner": number % 10 in (0, 3, 5, 8),
             "renter": number % 10 in (1, 4, 6, 9),
             "employed": number * 91 // size >= 16 and number % 2 == 0,
@@ -118,7 +124,7 @@ def persona() -> dict[str, Any]:
         "groups": [{"name": "me", "label": "About me", "attributes": names}],
         "phrasings": {
             "boolean": [
-                {"attribute": name, "true_phrase": f"{name}: yes", "false_phrase": f"{name}: no"} for name in names[3:]
+                {"attribute": name, "true_phrase": f"{name}: yes", "false_phrase": f"{name}: no"} for name in names[4:]
             ],
             "categorical": [
                 {"attribute": "sex", "phrases": {"female": "I am a woman.", "male": "I am a man."}},
@@ -193,7 +199,7 @@ def schema() -> dict[str, Any]:
 def study() -> Study:
     """Name of a file → its content."""
     base = spec()
-    base["attributes"] = base["attributes"][:5]
+    base["attributes"] = base["attributes"][:6]
     return {
         "base.yaml": base,
         "population.yaml": spec(),

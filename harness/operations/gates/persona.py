@@ -21,11 +21,12 @@ def check(subject: Subject) -> Iterator[Check]:
     known = [one.name for one in spec.attributes]
     phrased = {one.attribute for one in _phrasings(persona)}
     told = phrased | {name for group in persona.groups for name in group.attributes}
+    introduced = {name for name in known if f"{{{name}}}" in persona.intro_template}
     yield passed("file", f"{len(phrased)} of {len(known)} attributes have words of their own", NAME)
     yield from _strangers(persona, set(known), told)
-    silent = [name for name in known if name not in told]
+    silent = [name for name in known if name not in told | introduced]
     said = f"{share(len(silent), len(known), 'attributes')} never reach the persona"
-    if len(silent) == len(known):
+    if not told & set(known):
         yield failed("coverage", said, number=len(silent), threshold="none")
     elif silent:
         yield warned("coverage", f"{said}: {listed(silent)}", number=len(silent), threshold="none")

@@ -11,7 +11,7 @@ from harness.operations.gates.conditions import Columns, Unevaluable, judge, kep
 from harness.operations.gates.material import Blocked
 from harness.operations.gates.rules import Prior, Soft
 from harness.operations.gates.subject import Subject, above, below, failed, passed, warned
-from harness.operations.gates.table import LONGEST, Array, Column, Table
+from harness.operations.gates.table import LONGEST, Array, Column, Table, labels, option_label
 from harness.operations.gates.telling import listed, share, shown
 from harness.studies.population.spec import Attribute, Boolean, Categorical, Normal, PopulationSpec, Uniform
 
@@ -103,9 +103,8 @@ def _shares(column: Column, chosen: Array, prior: Prior) -> dict[str, float]:
                 for one in prior.bins]  # fmt: skip
         counts = {label: int(((values >= low) & (values < high)).sum()) for label, low, high in ends}
         return {**counts, "outside every bin": len(values) - sum(counts.values())}
-    if column.kind == "truth":
-        return {"true": int(values.sum()), "false": int((~values).sum())}
-    return {str(name): int(count) for name, count in zip(*np.unique(values, return_counts=True), strict=True)}
+    found, counted = np.unique(labels(column)[chosen], return_counts=True)
+    return {str(name): int(count) for name, count in zip(found, counted, strict=True)}
 
 
 def _drift(
@@ -161,7 +160,7 @@ def _beside_spec(subject: Subject, agents: Table, covered: set[str]) -> Iterator
         if one.sampling.strategy != "independent" or one.sampling.modifiers:
             continue
         column = agents.column(one.name)
-        if (prior := _specified(one)) is not None and column.kind in ("text", "truth"):
+        if (prior := _specified(one, column)) is not None and column.kind in ("text", "truth", "number"):
             if one.name not in covered:
                 counts = _shares(column, column.known, prior)
                 yield from _drift(subject, "marginal drift", one.name, prior, counts, int(column.known.sum()))
@@ -169,14 +168,17 @@ def _beside_spec(subject: Subject, agents: Table, covered: set[str]) -> Iterator
             yield from _spread(subject, one.name, column, width)
 
 
-def _specified(one: Attribute) -> Prior | None:
+def _specified(one: Attribute, column: Column) -> Prior | None:
     drawn = one.sampling.distribution
     if isinstance(drawn, Boolean):
         true = drawn.probability_true
         return Prior(field=one.name, shares={"true": true, "false": 1 - true}, source="population.yaml")
     if isinstance(drawn, Categorical):
         total = sum(drawn.weights)
-        shares = {name: weight / total for name, weight in zip(drawn.options, drawn.weights, strict=True)}
+        shares: dict[str, float] = {}
+        for option, weight in zip(drawn.options, drawn.weights, strict=True):
+            name = option_label(option, column)
+            shares[name] = shares.get(name, 0) + weight / total
         return Prior(field=one.name, shares=shares, source="population.yaml")
     return None
 

@@ -12,7 +12,7 @@ from harness.operations.gates.conditions import Columns, Unevaluable, kept
 from harness.operations.gates.material import Blocked
 from harness.operations.gates.rules import Bounds, Exclusive, Hard, Rules, names_read
 from harness.operations.gates.subject import Subject, failed, none_of, passed, warned
-from harness.operations.gates.table import LONGEST, Array, Column, Table
+from harness.operations.gates.table import LONGEST, Array, Column, Table, labels, option_label
 from harness.operations.gates.telling import listed, share, shown
 from harness.studies.population.spec import Attribute, Categorical, PopulationSpec
 
@@ -125,8 +125,9 @@ def _as_specified(one: Attribute, agents: Table) -> Iterator[Check]:
 
 
 def _options(name: str, column: Column, options: list[str]) -> Check:
-    strange = column.known & ~np.isin(column.values, [one[:LONGEST] for one in options])
-    odd = [str(one) for one in np.unique(column.values[strange])]
+    values, known = labels(column), [option_label(one, column) for one in options]
+    strange = column.known & ~np.isin(values, known)
+    odd = [str(one) for one in np.unique(values[strange])]
     told = f": {listed(odd)}" if odd else ""
     count = int(strange.sum())
     said = f"{share(count, int(column.known.sum()), 'values')} are none of its {len(options)} options{told}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from harness.errors import ConfigurationError
 
 Array = np.ndarray[Any, Any]
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 LONGEST = 200
 """Characters of a text that are kept; no category is longer, and one long text must not widen a whole column."""
 
@@ -49,6 +51,24 @@ class Table:
         if name not in self._columns:
             self._columns[name] = column_of([row.get(name) for row in self.rows])
         return self._columns[name]
+
+
+def labels(column: Column) -> Array:
+    """Values as texts that can be compared with options: ``true``, ``3``, ``2.5``."""
+    if column.kind == "text":
+        return column.values
+    found, place = np.unique(column.values, return_inverse=True)
+    return np.array([_label(value) for value in found.tolist()], dtype=str)[place]
+
+
+def option_label(option: str, column: Column) -> str:
+    """An option as its values are labelled; of ``5+`` an attribute of numbers has the number."""
+    found = _NUMBER.search(option) if column.kind == "number" else None
+    return _label(float(found[0])) if found else option[:LONGEST]
+
+
+def _label(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
 def table_of(data: Any) -> Table:
