@@ -49,6 +49,9 @@ def test_json_is_sorted_plain_and_the_same_each_time(june: list[Table]) -> None:
             assert set(row) == {
                 "metric", "t_mean", "t_sd", "c_mean", "c_sd", "delta", "p_value", "na", "ne",
             }  # fmt: skip
+        assert set(one["test"]["df"]) == {row["metric"] for row in one["rows"]}
+        assert one["test"]["unit"] == "scores" and one["test"]["method"].startswith("Welch")
+    assert content["exp_3"]["test"]["df"]["persona_adherence"] == pytest.approx(231.3, abs=0.05)
     assert [row["metric"] for row in content["exp_1"]["rows"]] == list(METRICS)
     assert [row["metric"] for row in content["exp_3"]["rows"]] == list(METRICS[:4])
     assert content["exp_1"]["notes"] == ["ideas_qty: 39 of 40 samples in Treatment"]
@@ -63,6 +66,7 @@ def test_json_is_sorted_plain_and_the_same_each_time(june: list[Table]) -> None:
         "| Na = 200, Ne = 40 | C   |       6.72 (1.50) |      7.16 (1.15) | 7.27 (0.65) | 6.63 (1.05) |  3.85 (2.01) |",
         "|                   | Δ   |             −0.92 |            −2.16 |       −0.52 |       −0.47 |        +4.43 |",
         "|                   | p   |             <.001 |            <.001 |       <.001 |        .050 |        <.001 |",
+        "|                   | df  |             393.6 |            340.3 |       339.3 |        78.0 |         74.7 |",
         "|                   | Δ   |             +0.80 |            −2.06 |       −3.13 |       −1.42 |        −1.72 |",
         "|                   | Δ   |             +0.47 |            +0.98 |       −0.11 |       −0.13 |              |",
         "- † exp_1, ideas_qty: 39 of 40 samples in Treatment.",
@@ -71,6 +75,11 @@ def test_json_is_sorted_plain_and_the_same_each_time(june: list[Table]) -> None:
 )
 def test_markdown(june: list[Table], line: str) -> None:
     assert line in as_markdown(parts(june)).splitlines()
+
+
+def test_what_the_p_is_about_stands_below(june: list[Table]) -> None:
+    said = as_markdown(parts(june))
+    assert "degrees of freedom below; unit: scores; claimed for none of this design" in said
 
 
 def test_reproduced_computation_is_called_no_more_than_that(june: list[Table]) -> None:

@@ -1,21 +1,23 @@
-"""Table 1 as the paper prints it: a line each for Treatment, Control, their difference and p."""
+"""Table 1 as the paper prints it: a line each for Treatment, Control, their difference, p and its df."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-from harness.reports.numbers import NONE, fixed, p_value, signed
+from harness.reports.numbers import NONE, fixed, p_value, signed, whole
 from harness.reports.parts import Heading, Items, Part
 from harness.reports.parts import Table as Grid
+from harness.stats.estimands import AS_IF_SCORES
 from harness.studies.table1.figures import METRICS
 from harness.studies.table1.table import Row, Table
 from harness.studies.table1.validation import Miss
 
 MARK = "†"
 EXPLAINED = (
-    "T and C: Treatment's and Control's mean (sample SD). Δ: T − C. p: Welch's t-test on raw scores, as in the paper; "
-    "it treats scores as independent, which those of one conversation or one persona are not ('harness analyse')."
+    "T and C: Treatment's and Control's mean (sample SD). Δ: T − C. p: Welch's t-test on raw scores, as in the paper, "
+    f"with its degrees of freedom below; unit: scores; claimed for {AS_IF_SCORES}. Scores of one conversation or one "
+    "persona are not independent: 'harness analyse' has the answer that respects this."
 )
 
 
@@ -51,6 +53,7 @@ def _lines(tables: Iterable[Table]) -> Iterator[tuple[str, ...]]:
         yield (f"Na = {one.na}, Ne = {one.ne}", "C", *(_mean(row, "c") for row in cells))
         yield ("", "Δ", *(signed(_rounded(row.delta)) if row else "" for row in cells))
         yield ("", "p", *(p_value(row.p_value) if row else "" for row in cells))
+        yield ("", "df", *(whole(row.df) if row else "" for row in cells))
 
 
 def _mean(row: Row | None, arm: str) -> str:

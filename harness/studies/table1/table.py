@@ -9,6 +9,8 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.model import Dataset
 from harness.stats import welch
+from harness.stats.estimands import AS_IF_SCORES
+from harness.stats.welch import TEST_TYPE
 from harness.studies.table1.artifacts import Artifact
 from harness.studies.table1.figures import METRICS, PUBLISHED
 from harness.studies.table1.published import caution, dataset
@@ -20,7 +22,7 @@ GROUPS = CONTROL, TREATMENT = "Control", "Treatment"
 class Row:
     """One metric of one experiment. Numbers are ``None`` where the samples do not define them.
 
-    ``t_n`` and ``c_n`` are the samples obtained, ``planned`` how many of each there should be.
+    ``df`` are the degrees of freedom of ``p_value``. ``t_n`` and ``c_n`` are the samples obtained, ``planned`` how many of each there should be.
     """
 
     metric: str
@@ -30,6 +32,7 @@ class Row:
     c_sd: float | None
     delta: float | None
     p_value: float | None
+    df: float | None
     t_n: int
     c_n: int
     planned: int
@@ -80,7 +83,10 @@ def table(artifact: Artifact) -> Table:
 
 
 def as_json(tables: Sequence[Table]) -> dict[str, Any]:
-    """Experiment → ``rows`` in the table's order, and what is known beside them; plain values."""
+    """Experiment → ``rows`` in the table's order, and what is known beside them; plain values.
+
+    ``test`` says what the rows' p-values are: method, unit, estimand, and degrees of freedom by metric.
+    """
     return {
         one.experiment: {
             "na": one.na,
@@ -89,6 +95,12 @@ def as_json(tables: Sequence[Table]) -> dict[str, Any]:
             "rehearsal": one.dataset.rehearsal,
             "rows": [_plain(one, row) for row in one.rows],
             "source": one.artifact.path.name,
+            "test": {
+                "df": {row.metric: row.df for row in one.rows},
+                "estimand": AS_IF_SCORES,
+                "method": TEST_TYPE,
+                "unit": "scores",
+            },
         }
         for one in tables
     }
@@ -123,6 +135,7 @@ def _row(data: Dataset, metric: str) -> Row:
         c_sd=block["control_std"],
         delta=block["mean_difference"],
         p_value=block["p_value"],
+        df=block["degrees_of_freedom"],
         t_n=block["treatment_sample_size"],
         c_n=block["control_sample_size"],
         planned=max(sum(1 for _ in data.of(metric, group)) for group in GROUPS),
