@@ -3,4 +3,4 @@
 from harness.populations.population import Population, load, population_of
 from harness.populations.sources import packaged
 
-__all__ = ["Population", "load", "population_of", "packaged"]
+__all__ = ["Population", "load", "packaged", "population_of"]
