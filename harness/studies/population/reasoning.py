@@ -65,10 +65,10 @@ class Clients(Protocol):
 
 
 class Questions:
-    """The requests of one scenario."""
+    """The requests of one scenario; ``temperature`` ``None`` leaves it to the gateway."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
+    def __init__(self, scenario: Scenario, temperature: float | None = None) -> None:
+        self._scenario, self._temperature = scenario, temperature
 
     def first(self, asked: Asked) -> Request:
         """In role."""
@@ -76,13 +76,14 @@ class Questions:
             f"You are this person. Think and answer as they would, in the first person.\n\n{asked.persona}"
         )
         messages = [{"role": "system", "content": system}, {"role": "user", "content": self._news(asked)}]
-        return Request(messages, response_format=REACTION)
+        return Request(messages, response_format=REACTION, temperature=self._temperature)
 
     def second(self, reasoning: str) -> Request:
         """Sorting what was said."""
         return Request(
             [{"role": "system", "content": self._sorting}, {"role": "user", "content": reasoning}],
             response_format=self._outcomes,
+            temperature=self._temperature,
         )
 
     def _news(self, asked: Asked) -> str:
@@ -181,8 +182,7 @@ class ModelMind:
     """Asks a model, all of a chunk at once; the gateway bounds how many calls are in flight."""
 
     def __init__(self, scenario: Scenario, clients: Clients, *, temperature: float | None = None) -> None:
-        self._questions, self._clients, self._temperature = Questions(scenario), clients, temperature
-        self._scenario = scenario
+        self._questions, self._clients = Questions(scenario, temperature), clients
 
     async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
         """Raises `ModelCallError` where a failure is fatal, or nobody of the chunk got an answer."""
