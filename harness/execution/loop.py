@@ -32,7 +32,7 @@ class BackgroundLoop:
         def start() -> None:
             for work, future in zip(works, futures, strict=True):
                 task = self._loop.create_task(work)
-                self._tasks.add(task)  # the loop itself holds a task so loosely that it may be collected as garbage
+                self._tasks.add(task)  # the loop itself does not keep it from being collected as garbage
                 task.add_done_callback(self._tasks.discard)
                 task.add_done_callback(partial(_hand_over, future))
 

@@ -28,7 +28,8 @@ REPLY_TOKENS: Mapping[str, int] = {
     "strategy": 150,
 }
 """Tokens of a reply by kind of call, assumed: the rehearsal's own replies are made up, and shorter than a model's.
-A turn is taken for a paragraph or two and its JSON, a score for a short justification, an extraction for ten items, a decision for one word, a strategy for a hundred."""
+A turn is taken for a paragraph or two and its JSON, a score for a short justification, an extraction for ten items,
+a decision for one word, a strategy for a hundred."""
 ANY_REPLY = 250
 """The same for a kind that is not listed."""
 

@@ -29,7 +29,7 @@ class Request:
     """A plugin that carries what was asked for into the session, and what came of it out of it.
 
     ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
-    ``own_cases`` says that the cases stand in this package and in no file of the user's. ``beside`` are further plugins.
+    ``own_cases`` says that the cases stand in this package and in no file of the user's. ``beside`` are more plugins.
     """
 
     wanted: Sequence[Experiment | str] | None = None

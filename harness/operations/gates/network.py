@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from harness.operations.gates.subject import Subject, above, below, failed, none
 from harness.operations.gates.table import Array
 from harness.operations.gates.telling import listed, share
 
+_FIELDS = ("source", "target", "weight", "type")
 _EACH = "edges that are not malformed"
 
 
@@ -56,19 +58,29 @@ def check(subject: Subject) -> Iterator[Check]:
 
 
 def _edges(edges: list[Any], ids: list[str]) -> _Edges:
+    reasons: Counter[str] = Counter()
+    sound = edges
+    if not _all_sound(edges):
+        said = [_malformed(edge) for edge in edges]
+        reasons.update(reason for reason in said if reason)
+        sound = [edge for edge, reason in zip(edges, said, strict=True) if not reason]
     place = {name: number for number, name in enumerate(ids)}
-    ends: list[tuple[int, int]] = []
-    reasons: dict[str, int] = {}
-    for edge in edges:
-        reason = _malformed(edge)
-        if reason:
-            reasons[reason] = reasons.get(reason, 0) + 1
-            continue
-        source, target = edge["source"], edge["target"]
-        ends.append((place.setdefault(source, len(place)), place.setdefault(target, len(place))))
-    both = np.array(ends, dtype=np.int64).reshape(-1, 2)
+    names = [edge["source"] for edge in sound], [edge["target"] for edge in sound]
+    source, target = (
+        np.array([place.setdefault(name, len(place)) for name in side], dtype=np.int64) for side in names
+    )
     told = tuple(f"{count:,} {reason}" for reason, count in sorted(reasons.items()))
-    return _Edges(both[:, 0], both[:, 1], sum(reasons.values()), told, tuple(list(place)[len(ids) :]))
+    return _Edges(source, target, reasons.total(), told, tuple(list(place)[len(ids) :]))
+
+
+def _all_sound(edges: list[Any]) -> bool:
+    """Whether none is `_malformed`, in a fraction of the time that asking for each takes."""
+    if {*map(type, edges)} - {dict}:
+        return False
+    source, target, weight, kind = ([edge.get(name) for edge in edges] for name in _FIELDS)
+    texts = {*map(type, source), *map(type, target), *map(type, kind)} <= {str}
+    numbers = {*map(type, weight)} <= {float, int}
+    return texts and numbers and all(kind) and min(weight, default=0) >= 0 and max(weight, default=0) <= 1
 
 
 def _malformed(edge: Any) -> str:
