@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.operations.gates.conditions import Unevaluable, judge, kept
 from harness.operations.gates.leakage import Handed, Measured, leaks, stems
+from harness.operations.gates.network import _all_sound, _malformed
 from harness.operations.gates.rules import Rules, names_read, rule_problems
 from harness.operations.gates.stops import contradictions
 from harness.operations.gates.table import column_of
@@ -166,3 +167,18 @@ def test_any_names_can_be_compared(outcome: str, attribute: str) -> None:
 def test_stems_of_related_words_meet() -> None:
     assert stems("adoption") == stems("adopted") == stems("adopting") == {"adopt"}
     assert np.all([len(one) >= 4 for one in stems("caring uses bring")])
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(-1, 2), st.floats(-1, 2), st.text(max_size=2), st.just([])
+)
+EDGES = st.lists(
+    st.one_of(ODD, st.fixed_dictionaries({"source": ODD, "target": ODD, "weight": ODD, "type": ODD}),
+              st.just({"source": "a", "target": "b", "weight": 0.5, "type": "x"})),
+    max_size=4,
+)  # fmt: skip
+
+
+@given(EDGES)
+def test_the_quick_look_at_edges_agrees_with_the_long_one(edges: list[object]) -> None:
+    assert _all_sound(edges) is not any(map(_malformed, edges))
