@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,7 @@ from harness.studies.population.as_personas import survey_population
 from harness.studies.population.example import PACKAGED
 from harness.studies.population.spec import read_spec
 
+ROOT = Path(__file__).resolve().parents[2]
 Cli = Callable[..., tuple[int, str, str]]
 
 
@@ -252,3 +255,26 @@ def test_the_example_overwrites_nothing(tmp_path: Path, cli: Cli) -> None:
     assert cli("example", tmp_path / "a")[0] == 0
     code, _, errors = cli("example", tmp_path / "a")
     assert code == 4 and "has network.yaml" in errors
+
+
+@pytest.mark.parametrize(
+    "command", [("sample", "population.yaml"), ("network", "agents.json", "-c", "network.yaml")]
+)
+def test_a_stage_gives_the_same_bytes_whatever_the_order_of_hashes(
+    town: Path, command: tuple[str, ...]
+) -> None:
+    def made(hash_seed: str) -> bytes:
+        run = [
+            sys.executable,
+            "-c",
+            "from harness.cli import main; main()",
+            "population",
+            *command,
+            "-o",
+            "made.json",
+        ]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+        subprocess.run(run, cwd=town, env=environment, check=True, capture_output=True)
+        return (town / "made.json").read_bytes()
+
+    assert made("1") == made("2")

@@ -18,6 +18,8 @@ from harness.studies.population.reasoning import ModelMind
 from harness.studies.population.simulation import Options, Progress, Simulation
 
 HEARTBEAT, LOCK = "state.json", ".lock"
+EVERY = 1.0
+"""Seconds between two heartbeats, but for that at the end of a step."""
 RUN = "simulation"
 """What the journal of a results folder calls its only run."""
 
@@ -79,10 +81,14 @@ async def simulate(
     lock = RunLock(folder / LOCK, str(folder))
     try:
         began = wall()
+        last = began - EVERY
 
         def beat(progress: Progress) -> None:
-            write_json(folder / HEARTBEAT, heartbeat(progress, wall() - began, wall()))
-            say(progress)
+            nonlocal last
+            if progress.chunk == progress.chunks or wall() - last >= EVERY:
+                last = wall()
+                write_json(folder / HEARTBEAT, heartbeat(progress, last - began, last))
+                say(progress)
 
         mind = ModelMind(inputs.scenario, GatewayClients(gateway))
         done = await Simulation(inputs, options, mind, folder, on_progress=beat).run()

@@ -87,6 +87,8 @@ class Simulation:
         self._names = dynamics.Names(self._ids, channels, kinds, inputs.options)
         position = inputs.scenario.outcomes.position
         self._position = position.name if position else ""
+        self._calls = 0
+        self._cost: float | None = 0.0
 
     async def run(self) -> Finished:
         """Go on from where it was left, to the end. Raises `HarnessError`, `ModelCallError`."""
@@ -122,6 +124,8 @@ class Simulation:
 
     async def _go_on(self, store: Store) -> Finished:
         state, summaries = store.state(self._ids, len(self._ties.teller)), store.summaries()
+        for usage in store.usages():
+            self._add(sum(usage["calls"].values()), usage["cost"])
         self._cut_timeline(store.get("timeline_bytes"))
         ended = store.get("ended")
         while ended is None:
@@ -170,7 +174,8 @@ class Simulation:
                 asked = [self._asked(place, state, heard, by_agent.get(place, []), step) for place in chunk]
                 came = await self._mind.think(asked, f"t{step}/chunk{number}")
                 store.keep_chunk(step, number, dict(zip(chunk, came.found, strict=True)), came.usage)
-            self._beat(store, step, number + 1, len(chunks))
+                self._add(came.usage.total_calls, came.usage.cost)
+            self._beat(step, number + 1, len(chunks))
         return store.reasonings(step)
 
     def _asked(self, place: int, state: State, heard: Heard, hearings: list[int], step: int) -> Asked:
@@ -218,6 +223,10 @@ class Simulation:
         for tie, teller, listener, position in zip(ties, *(one.tolist() for one in ends), strict=True):
             yield tie, self._ids[teller], self._ids[listener], step, position
 
+    def _add(self, calls: int, cost: float | None) -> None:
+        self._calls += calls
+        self._cost = None if self._cost is None or cost is None else self._cost + cost
+
     def _cut_timeline(self, size: int) -> None:
         """Take off what a step that was cut off had written."""
         if self._folder is None:
@@ -237,12 +246,9 @@ class Simulation:
             os.fsync(file.fileno())
             return file.tell()
 
-    def _beat(self, store: Store, step: int, chunk: int, chunks: int) -> None:
-        from harness.studies.population.outcome import spent
-
-        calls, _, _, cost, _ = spent(store.usages())
+    def _beat(self, step: int, chunk: int, chunks: int) -> None:
         steps = self.inputs.scenario.simulation.max_timesteps
-        self._say(Progress(step, steps, chunk, chunks, sum(calls.values()), cost))
+        self._say(Progress(step, steps, chunk, chunks, self._calls, self._cost))
 
 
 def _by_agent(heard: Heard) -> dict[int, list[int]]:
