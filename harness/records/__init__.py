@@ -2,7 +2,7 @@
 
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic, write_whole
-from harness.records.dataset import dataset_of, datasets, meta_of, observations
+from harness.records.dataset import dataset_of, datasets, meta_beside, meta_of, observations
 from harness.records.design import Design
 from harness.records.lines import trial_line
 from harness.records.merge import Examiner, FiledRun, artifact_name, merge, runs_in_files
@@ -28,6 +28,7 @@ __all__ = [
     "fingerprint",
     "finished_trials",
     "merge",
+    "meta_beside",
     "meta_of",
     "observations",
     "outcomes",

@@ -76,8 +76,13 @@ def _value(samples: Samples | None, place: int | None) -> tuple[float | None, st
 
 def meta_of(run: FiledRun) -> Mapping[str, Any]:
     """The meta file beside the records of ``run``, as its last merge wrote it; empty where there is none."""
+    return meta_beside(run.folder, run.experiment, run.run_id)
+
+
+def meta_beside(folder: Path, experiment: str, run_id: str) -> Mapping[str, Any]:
+    """The meta file of a run in ``folder``, as its last merge wrote it; empty where there is none."""
     with suppress(OSError, ValueError):
-        path = (run.folder / artifact_name(run.experiment, run.run_id)).with_suffix(".meta.json")
+        path = (folder / artifact_name(experiment, run_id)).with_suffix(".meta.json")
         content = json.loads(path.read_bytes())
         return content if isinstance(content, dict) else {}
     return {}

@@ -246,6 +246,40 @@ def test_the_checklist_is_filled_in(results: Path, tmp_path: Path) -> None:
         assert line in text, line
 
 
+def test_the_checklist_has_analysis_and_departures_from_the_meta_file(results: Path, tmp_path: Path) -> None:
+    def answers() -> str:
+        write_bundle(results, tmp_path / "b.zip")
+        return unpacked(tmp_path / "b.zip")["checklist.md"].decode()
+
+    assert "| Statistical analysis | not recorded; *to be filled in by the authors* |" in answers()
+    one = {
+        "primary": {"method": "paired t", "unit": "blocks", "estimand": "these people"},
+        "adjustment": "Holm over 2 metrics",
+    }
+    meta = {
+        "analysis": {"comparisons": [one, one]},
+        "instrument": {"checks": [{"level": "WARN", "name": "drift"}, {"level": "PASS", "name": "words"}]},
+        "plan": {"deviations": ["base_url is http://10.0.0.7:99/v1, not planned"]},
+        "exploratory": True,
+        "looks": 3,
+    }
+    (results / "exp_3_r1.meta.json").write_text(json.dumps(meta))
+    text = answers()
+    for line in (
+        "| Statistical analysis | paired t, unit blocks, claimed for these people |",
+        "| Corrections for multiplicity | Holm over 2 metrics |",
+        "| Exploratory, beyond a locked plan | yes |",
+        "| Looks at the results | 3 |",
+        "| Checks of the instrument that fail or warn | WARN drift |",
+    ):
+        assert line in text, line
+    assert (
+        "| Deviations from the plan | base\\_url is" in text
+        or "| Deviations from the plan | base_url is" in text
+    )
+    assert "10.0.0.7" not in text
+
+
 def test_a_locked_plan_travels_with_its_experiment(results: Path, tmp_path: Path) -> None:
     from harness.records.plans import lock
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
+from harness.records import meta_beside
 from harness.records.atomic import write_whole
 from harness.records.plain import encoded, indented, plain
 from harness.records.plans import FOLDER, plans_in
@@ -68,7 +69,12 @@ def contents(tables: Tables, folder: Path) -> dict[str, bytes]:
     plans = _plans(tables, folder)
     files = {
         "README.md": _readme(tables, rehearsal, bool(plans)),
-        "checklist.md": checklist(tables, sorted(plans), MARK if rehearsal else None),
+        "checklist.md": checklist(
+            tables,
+            sorted(plans),
+            MARK if rehearsal else None,
+            {run.run_id: meta_beside(folder, run.experiment, run.run_id) for run in tables.runs},
+        ),
         "codebook.md": codebook(_DATA, MARK if rehearsal else None),
         "environment.json": indented(environment() | {"rehearsal": rehearsal}) + "\n",
         "prompts.json": indented(plain(prompts(tables.runs))[0]) + "\n",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from harness.reports.data.gathering import Row, RunRows
@@ -17,8 +18,16 @@ NOT_RECORDED = "not recorded; " + AUTHORS
 Item = tuple[str, str]
 
 
-def checklist(tables: Tables, plans: Sequence[str] = (), mark: str | None = None) -> str:
-    """The checklist in Markdown, a section per run. ``plans`` are the files of locked plans, ``mark`` is said first."""
+def checklist(
+    tables: Tables,
+    plans: Sequence[str] = (),
+    mark: str | None = None,
+    metas: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> str:
+    """The checklist in Markdown, a section per run.
+
+    ``plans`` are the files of locked plans, ``mark`` is said first, ``metas`` has the runs' meta files by run id.
+    """
     lines = ["# Reporting checklist", "", *([f"**{mark}**", ""] if mark else [])]
     lines += ["What records cannot tell is marked: " + AUTHORS + ".", ""]
     experiments = {(one["experiment"], one["run_id"]): one for one in tables.experiments.to_pylist()}
@@ -28,7 +37,7 @@ def checklist(tables: Tables, plans: Sequence[str] = (), mark: str | None = None
         lines += [f"## {cell(run.experiment)}, run {cell(run.run_id)}", ""]
         if run.rehearsal:
             lines += ["**REHEARSAL: this run is no evidence.**", ""]
-        for title, items in _sections(run, facts, plans):
+        for title, items in _sections(run, facts, plans, metas.get(run.run_id, {})):
             lines += [f"### {title}", "", "| item | answer |", "| --- | --- |"]
             lines += [f"| {name} | {answer} |" for name, answer in items]
             lines += [""]
@@ -45,12 +54,15 @@ def cell(value: Any) -> str:
     return re.sub(r"([\\`*\[\]<>|~!#])", r"\\\1", "".join(one for one in text if one.isprintable()))
 
 
-def _sections(run: RunRows, facts: Row, plans: Sequence[str]) -> Iterator[tuple[str, Iterable[Item]]]:
+def _sections(
+    run: RunRows, facts: Row, plans: Sequence[str], meta: Mapping[str, Any]
+) -> Iterator[tuple[str, Iterable[Item]]]:
     yield "Question and plan", _question(plans)
     yield "Model", _model(run, facts)
     yield "Prompts and personas", _prompts(facts)
     yield "Procedure", _procedure(run, facts)
     yield "What came of it", _outcome(run, facts)
+    yield "Analysis", _analysis(meta)
     yield "People, ethics, availability", _people(facts)
 
 
@@ -102,7 +114,6 @@ def _procedure(run: RunRows, facts: Row) -> Iterator[Item]:
     for group in groups_of(run):
         yield f"Arm {cell(group)}", cell(_arm(run, group))
     yield "Human involvement during the runs", f"none by the harness; {AUTHORS}"
-    yield "Deviations from the plan", AUTHORS
 
 
 def _arm(run: RunRows, group: str) -> str:
@@ -139,7 +150,28 @@ def _outcome(run: RunRows, facts: Row) -> Iterator[Item]:
     )
     yield "Lines of the record files that could not be read", cell(facts["problems"])
     yield "Exclusions beyond these", AUTHORS
-    yield "Statistical analysis, and corrections for multiplicity", AUTHORS
+
+
+def _analysis(meta: Mapping[str, Any]) -> Iterator[Item]:
+    found = (meta.get("analysis") or {}).get("comparisons") or ()
+    said = dict.fromkeys(
+        f"{one['primary']['method']}, unit {one['primary']['unit']}, claimed for {one['primary']['estimand']}"
+        for one in found
+    )
+    yield "Statistical analysis", _joined(said)
+    yield "Corrections for multiplicity", _joined(dict.fromkeys(one["adjustment"] for one in found))
+    plan = meta.get("plan")
+    yield "Deviations from the plan", AUTHORS if plan is None else _joined(plan["deviations"] or ["none"])
+    labelled = "yes" if meta.get("exploratory") else "no"
+    yield "Exploratory, beyond a locked plan", labelled if meta else NOT_RECORDED
+    yield "Looks at the results", cell(meta.get("looks"))
+    bad = [one for one in (meta.get("instrument") or {}).get("checks") or () if one["level"] != "PASS"]
+    said = dict.fromkeys(f"{one['level']} {one['name']}" for one in bad)
+    yield "Checks of the instrument that fail or warn", _joined(said or ["none"] * ("instrument" in meta))
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return cell(without_places("; ".join(texts)) or None)
 
 
 def _people(facts: Row) -> Iterator[Item]:

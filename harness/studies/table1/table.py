@@ -22,7 +22,8 @@ GROUPS = CONTROL, TREATMENT = "Control", "Treatment"
 class Row:
     """One metric of one experiment. Numbers are ``None`` where the samples do not define them.
 
-    ``df`` are the degrees of freedom of ``p_value``. ``t_n`` and ``c_n`` are the samples obtained, ``planned`` how many of each there should be.
+    ``df`` are the degrees of freedom of ``p_value``; ``t_n`` and ``c_n`` are the samples obtained, ``planned`` how
+    many of each there should be.
     """
 
     metric: str
