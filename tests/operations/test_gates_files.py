@@ -265,3 +265,20 @@ def test_ten_thousand_agents_and_a_hundred_thousand_edges_take_about_a_second(tm
     checks = [check for gate in ("G3A", "G3B", "G4") for check in checks_of(gate, subject)]
     assert time.process_time() - begun < 3, "about 0.5 s where nothing else runs"
     assert bad(checks) == set()
+
+
+@pytest.mark.parametrize(
+    ("first", "load"), [("name: commuters", load_profile), ("fields: ", load_schema_map)]
+)
+def test_what_the_docs_show_can_be_loaded(first: str, load: Any, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "gates.md").read_text("utf-8")
+    block = next(one for one in text.split("\n\n") if one.startswith(f"    {first}"))
+    path = tmp_path / "shown.yaml"
+    path.write_text("\n".join(line.removeprefix("    ") for line in block.splitlines()), "utf-8")
+    load(str(path)) if load is load_profile else load(path)
+
+
+def test_the_docs_tell_of_every_gate() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "gates.md").read_text("utf-8")
+    assert all(f"| {gate.name} | {gate.stage} |" in text for gate in GATES.values())
+    assert all(f"`{name}`" in text for name in SHIPPED)

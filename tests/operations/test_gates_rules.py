@@ -394,6 +394,13 @@ def test_f40_wholes_that_are_declared_may_differ(tmp_path: Path) -> None:
     assert bad(checked(tmp_path, "GR", declared)) == set()
 
 
+def test_f40_failed_reasonings_are_among_those_asked_for(tmp_path: Path) -> None:
+    checks = checked(tmp_path, "GC", to("results/by_timestep.json", 1, "agents_failed", value=4))
+    found = next(one for one in checks if one.name == "call failures")
+    assert found.message == "4 of 154 reasonings asked for (2.6 %) failed"
+    assert found.number == pytest.approx(4 / 154)
+
+
 ESTIMATES = [
     ({"pass1_calls": 9, "pass2_calls": 9, "total_cost": 3.0}, {"max_cost": 5.0}, set()),
     ([{"name": "least", "calls": 4, "dollars": 1.0}, {"name": "expected", "calls": 9, "dollars": 3.0}], {}, set()),
