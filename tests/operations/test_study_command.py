@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.studies import command, contents, outcome
+from harness.cli import main
+from tests.support.studies import Bench, command, contents, outcome
 
 SWEEP = (
     "sweep",
@@ -111,17 +112,22 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.parametrize(("words", "said"), MISTAKES)
 def test_one_error_for_each_mistake_and_nothing_touched(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    said: str,
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    (folder / "race.py").write_text("")
-    before = contents(folder / "runs")
-    for words, said in MISTAKES:
-        done = command(folder, *words)
-        assert done.returncode == 4, (words, done.stdout, done.stderr)
-        assert said in done.stderr, (words, done.stderr)
-        assert "Traceback" not in done.stderr
-        assert done.stderr.count("ERROR") == 1
-    assert contents(folder / "runs") == before
-    assert sorted(path.name for path in folder.iterdir()) == ["race.py", "runs"]
+    monkeypatch.setattr("sys.argv", ["harness", "study", *words])
+    here = bench.study.root.parent
+    before = contents(here)
+    with pytest.raises(SystemExit) as left:
+        main()
+    told = capsys.readouterr().err
+    assert left.value.code == 4
+    assert said in told
+    assert told.count("ERROR") == 1
+    assert contents(here) == before

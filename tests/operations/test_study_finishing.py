@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -12,15 +14,29 @@ from harness.operations.audit import audit
 from harness.operations.finishing import finish, promote
 from harness.operations.manifest import Manifest
 from harness.operations.segments import Segment, SegmentAnalysis
+from tests.support.sessions import LIGHT
 from tests.support.studies import Bench
 
 CAVEATS = {"single_seed_caveat": "One seed, for a start.", "segment_caveat": "One panel only."}
 
 
+@pytest.fixture(scope="module")
+def done(loaded: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+    """A study with a batch that was run, for all tests to copy."""
+    root = tmp_path_factory.mktemp("done")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
+        patch.chdir(root)
+        made = Bench(root)
+        declared = made.declare()
+        made.run(declared)
+    return made.study.folder, declared
+
+
 @pytest.fixture
-def made(bench: Bench) -> Manifest:
-    declared = bench.declare()
-    bench.run(declared)
+def made(bench: Bench, done: tuple[Path, Manifest]) -> Manifest:
+    folder, declared = done
+    shutil.copytree(folder, bench.study.folder, dirs_exist_ok=True)
     return declared
 
 
