@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.reports.numbers import MINUS, p_value, signed, span, whole
+from harness.reports.numbers import MINUS, p_value, percent, signed, span, whole
 from harness.reports.parts import WIDTH
 from harness.stats.results import Interval
 
@@ -66,7 +66,7 @@ def _row(one: Mapping[str, Any]) -> str:
 
 def _level(mine: Sequence[Mapping[str, Any]]) -> str:
     levels = [one["primary"]["interval"]["level"] for one in mine if one["primary"]["interval"]]
-    return f"{100 * levels[0]:g} % CI" if levels else "CI"
+    return f"{percent(levels[0])} CI" if levels else "CI"
 
 
 def _reasons(mine: Sequence[Mapping[str, Any]]) -> Iterator[str]:

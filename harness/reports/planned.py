@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-WIDTH = 80
+from harness.reports.parts import WIDTH
 
 
 def plan_lines(meta: Mapping[str, Any]) -> Iterator[str]:

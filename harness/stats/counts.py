@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -120,20 +119,7 @@ def stratified(blocks: Sequence[tuple[Count, Count]]) -> Estimate:
     lowest = sum(max(0, a.events + b.events - a.of) for a, b in informative)
     seen = law[sum(b.events for _, b in informative) - lowest]
     p = float(min(1.0, law[law <= seen * (1 + 1e-7)].sum()))
-    return Estimate(asked.method, asked.estimand, asked.unit, asked.n, difference, p=p)
-
-
-def mcnemar(pairs: Iterable[tuple[bool, bool]]) -> Estimate:
-    """McNemar's (1947) exact test of pairs (control, treatment): the discordant ones are fair coins under the null."""
-    from scipy import stats
-
-    tally = Counter((bool(one), bool(other)) for one, other in pairs)
-    n, gained, lost = tally.total(), tally[(False, True)], tally[(True, False)]
-    asked = Estimate("McNemar, exact", FIXED_SET, "pairs", n, note=f"{gained} gained, {lost} lost")
-    if not gained + lost:
-        return _without(asked, "no pair differs", 0.0 if n else None)
-    p = float(stats.binomtest(gained, gained + lost).pvalue)
-    return Estimate(asked.method, asked.estimand, asked.unit, n, (gained - lost) / n, p=p, note=asked.note)
+    return replace(asked, difference=difference, p=p)
 
 
 def _by_block(
@@ -168,6 +154,4 @@ def _mantel_haenszel(blocks: Sequence[tuple[Count, Count]]) -> float:
 
 
 def _without(asked: Estimate, reason: str, difference: float | None = None) -> Estimate:
-    return Estimate(
-        asked.method, asked.estimand, asked.unit, asked.n, difference, reason=reason, note=asked.note
-    )
+    return replace(asked, difference=difference, reason=reason)

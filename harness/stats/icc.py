@@ -12,8 +12,6 @@ from harness.model import Dataset
 from harness.stats.beta import f_quantile
 from harness.stats.results import Interval, Quantity
 
-ESTIMATOR = "one-way ANOVA"
-
 
 class Squares(NamedTuple):
     """Mean squares between and within clusters, their degrees of freedom, and the mean cluster size n₀."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.errors import ConfigurationError
-from harness.stats.counts import Count, compare_counts, mcnemar, stratified
+from harness.stats.counts import Count, compare_counts, stratified
 from harness.stats.events import Event, count_events
 from tests.support.scores import dataset, joined
 
@@ -57,16 +57,6 @@ def test_blocks_matter() -> None:
     within = stratified(blocks)
     assert pooled.p is not None and pooled.p < 0.001
     assert within.p == pytest.approx(1) and within.difference == pytest.approx(0)
-
-
-def test_mcnemar_by_hand() -> None:
-    """1 gained, 6 lost: 2 · (1 + 7) / 2^7 = .125."""
-    found = mcnemar([(False, True)] + [(True, False)] * 6 + [(True, True)] * 20)
-    assert found.p == pytest.approx(0.125)
-    assert (found.n, found.note) == (27, "1 gained, 6 lost")
-    assert found.difference == pytest.approx(-5 / 27)
-    assert mcnemar([(True, True)] * 9).reason == "no pair differs"
-    assert mcnemar([]).p is None
 
 
 def test_scores_of_persons_are_not_counted_as_trials() -> None:
