@@ -8,6 +8,7 @@ from harness.cli import data as data
 from harness.cli import gates as gates
 from harness.cli import plan as plan
 from harness.cli import population as population
+from harness.cli import population_runs as population_runs
 from harness.cli import power as power
 from harness.cli import replay as replay
 from harness.cli import report as report

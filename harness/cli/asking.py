@@ -1,0 +1,98 @@
+"""How a command asks a model by itself: a gateway of its own, with a journal beside what it writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError, raise_if_any
+
+if TYPE_CHECKING:
+    from harness.llm.calls import ModelClient
+    from harness.llm.gateway import Gateway
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a stage asks a model."""
+
+    model: str
+    base_url: str | None
+    seed: int
+    max_cost: float | None
+    prices: Path | None
+    journal: Path
+    judge: str | None = None
+    concurrency: str = "16"
+    rpm: int | None = None
+    tpm: int | None = None
+    temperature: float | None = None
+
+    def gateway(self) -> Gateway:
+        """The gateway. Raises `ConfigurationError` for what cannot be asked."""
+        from harness.plugin.parts import make_gateway
+        from harness.runner.settings import Settings, bound_problems, parse_concurrency
+
+        raise_if_any(bound_problems(max_cost=self.max_cost, rpm=self.rpm, tpm=self.tpm))
+        return make_gateway(
+            Settings(
+                model=self.model,
+                base_url=self.base_url,
+                judge_model=self.judge,
+                seed=self.seed,
+                max_cost=self.max_cost,
+                prices=self.prices,
+                rpm=self.rpm,
+                tpm=self.tpm,
+                temperature=self.temperature,
+                concurrency=parse_concurrency(self.concurrency),
+                results_dir=self.journal,
+            )
+        )
+
+
+def asked(asking: Asking, stage: str, write: Callable[[ModelClient], Awaitable[Made]]) -> Made:
+    """What ``write`` makes with a client of its own; what was paid for is in the journal beside the file."""
+
+    async def work(gateway: Gateway) -> Made:
+        client = gateway.open_trial(stage, f"stage-{stage}-seed{asking.seed}")
+        made = await write(client)
+        usage = client.usage()
+        cost = f"${usage.cost:,.4f}" if usage.cost is not None else f"cost not known: {usage.cost_reason}"
+        typer.echo(f"{usage.total_calls} calls, {cost}", err=True)
+        return made
+
+    return ended(asking, work)
+
+
+def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
+    """Run ``work`` with a gateway to its end; a failure's exit code tells what it was."""
+    from harness.llm.budget import BudgetExhaustedError
+
+    async def whole() -> Made:
+        gateway = asking.gateway()
+        try:
+            return await work(gateway)
+        finally:
+            await gateway.aclose()
+
+    try:
+        return asyncio.run(whole())
+    except ConfigurationError:
+        raise
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. The same command goes on where it was left.", err=True)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except HarnessError as error:
+        typer.echo(f"ERROR: {error}", err=True)
+        if isinstance(error, ModelCallError):
+            typer.echo("What was answered is kept: the same command goes on where it was left.", err=True)
+        stopped = isinstance(error, BudgetExhaustedError)
+        raise typer.Exit(ExitCode.BUDGET if stopped else ExitCode.FAILED) from None

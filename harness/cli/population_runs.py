@@ -1,0 +1,188 @@
+"""``harness population estimate``, ``simulate`` and ``results``: what comes of an event, and what that takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.asking import Asking, ended
+from harness.cli.population import BaseUrl, MaxCost, Model, Prices, Seed, group
+
+if TYPE_CHECKING:
+    from harness.llm.gateway import Gateway
+    from harness.studies.population.estimate import Case
+    from harness.studies.population.segments import View
+    from harness.studies.population.simulation import Progress
+
+Concurrency = Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")]
+Threshold = Annotated[int, typer.Option(help="Further exposures that make an agent think again.")]
+ChunkSize = Annotated[int, typer.Option(help="Agents between two checkpoints.")]
+PersonaFile = Annotated[Path | None, typer.Option("--personas", help="Phrasings of personas.")]
+
+
+@group.command()
+def estimate(
+    scenario: Annotated[Path, typer.Argument(help="scenario.yaml.")],
+    personas: PersonaFile = None,
+    model: Model = "rehearsal",
+    threshold: Threshold = 3,
+    chunk_size: ChunkSize = 50,
+    seed: Seed = 0,
+    prices: Prices = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """What a simulation would take: calls, tokens and dollars. Makes no call."""
+    from harness.llm.prices import find_prices
+    from harness.studies.population.estimate import as_rows
+    from harness.studies.population.estimate import estimate as work_out
+    from harness.studies.population.inputs import read_inputs
+    from harness.studies.population.simulation import Options
+
+    options = Options(seed, threshold, chunk_size, model)
+    cases = asyncio.run(work_out(read_inputs(scenario, personas), options, find_prices(prices)))
+    typer.echo(json.dumps(as_rows(cases), indent=2) if as_json else "\n".join(_estimate_lines(cases, model)))
+
+
+def _estimate_lines(cases: tuple[Case, ...], model: str) -> list[str]:
+    lines = [
+        f"{'':<10}{'share':>7}{'steps':>7}{'reached':>9}{'calls':>10}{'tokens in':>13}{'tokens out':>12}{'dollars':>11}"
+    ]
+    for one in cases:
+        dollars = "–" if one.dollars is None else f"{one.dollars:,.2f}"
+        lines.append(
+            f"{one.name:<10}{one.sharing:>7.0%}{one.timesteps:>7}{one.reached:>9.1%}{one.calls:>10,}"
+            f"{one.tokens_in:>13,}{one.tokens_out:>12,}{dollars:>11}"
+        )
+    lines.append(
+        "share: of those who reason, how many speak of it, assumed. Replies are assumed at 250 tokens and 15"
+    )
+    lines.append("per outcome, prompts at 4 characters a token; a call that is repeated is not in it.")
+    return lines if cases[0].dollars is not None else [*lines, f"No price is known for {model!r}."]
+
+
+@group.command()
+def simulate(
+    scenario: Annotated[Path, typer.Argument(help="scenario.yaml.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of results.")],
+    personas: PersonaFile = None,
+    model: Model = "rehearsal",
+    routine_model: Annotated[
+        str | None, typer.Option(help="Who sorts what was said; default: the model.")
+    ] = None,
+    base_url: BaseUrl = None,
+    threshold: Threshold = 3,
+    chunk_size: ChunkSize = 50,
+    seed: Seed = 0,
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    concurrency: Concurrency = "16",
+    rpm: Annotated[int | None, typer.Option(help="Model calls in any minute.")] = None,
+    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute.")] = None,
+    max_cost: MaxCost = None,
+    prices: Prices = None,
+) -> None:
+    """Simulate; the same command again goes on where it was left, and changes nothing once it is done."""
+    from harness.studies.population.inputs import read_inputs
+    from harness.studies.population.running import RUN, simulate
+    from harness.studies.population.simulation import Options
+
+    inputs = read_inputs(scenario, personas)
+    asked = model if routine_model is None else f"{model} + {routine_model}"
+    options = Options(
+        seed, threshold, chunk_size, asked if temperature is None else f"{asked} at {temperature:g}"
+    )
+    asking = Asking(
+        model, base_url, seed, max_cost, prices, out, routine_model, concurrency, rpm, tpm, temperature
+    )  # fmt: skip
+
+    async def work(gateway: Gateway) -> dict[str, Any]:
+        gateway.open_run(RUN)
+        return await simulate(inputs, options, gateway, out, say=_told)
+
+    meta = ended(asking, work)
+    cost = meta["cost"]
+    typer.echo(
+        f"{meta['stopped_reason']} ({meta['stopped_detail']}); {meta['agents_reasoned']:,} of "
+        f"{meta['population_size']:,} agents reasoned, {meta['final_exposure_rate']:.1%} aware; "
+        f"{meta['total_reasoning_calls']:,} calls, "
+        + (
+            f"${cost['total_cost']:,.2f}"
+            if cost["total_cost"] is not None
+            else f"cost not known: {cost['cost_reason']}"
+        )
+    )
+    if meta["agents_failed"]:
+        typer.echo(
+            f"NOT REASONED: {meta['agents_failed']:,} times no usable reply came; reasons in timeline.jsonl."
+        )
+    if meta["rehearsal"]:
+        typer.echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
+    typer.echo(f"Written: {out}")
+
+
+def _told(progress: Progress) -> None:
+    cost = "" if progress.cost is None else f", ${progress.cost:,.2f}"
+    chunk = f"chunk {progress.chunk} of {progress.chunks}"
+    typer.echo(
+        f"step {progress.timestep + 1} of {progress.timesteps}, {chunk}: {progress.calls:,} calls{cost}",
+        err=True,
+    )
+
+
+@group.command()
+def results(
+    folder: Annotated[Path, typer.Argument(help="The folder of results.")],
+    scenario: Annotated[Path, typer.Option("--scenario", help="The scenario that was simulated.")],
+    segment: Annotated[
+        list[str] | None, typer.Option(help="An attribute, or a number's cuts: age:30,65.")
+    ] = None,
+    min_n: Annotated[int, typer.Option(help="Values from which shares are told.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Outcomes of everybody and by segment, with the number that every share is of."""
+    from harness.studies.population.scenario import read_scenario
+    from harness.studies.population.segments import overall, read_states, view
+
+    states, meta = read_states(folder)
+    outcomes = [
+        one for one in read_scenario(scenario).outcomes.suggested_outcomes if one.type != "open_ended"
+    ]
+    views = [
+        view(states, one, by, min_n) if by else overall(states, one, min_n)
+        for by in [None, *(segment or [])]
+        for one in outcomes
+    ]
+    if as_json:
+        from dataclasses import asdict
+
+        content = {"meta": meta, "views": [asdict(one) for one in views]}
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    if meta.get("rehearsal"):
+        typer.echo("REHEARSAL: the replies were made up offline. Nothing below is evidence.\n")
+    typer.echo("\n\n".join("\n".join(_view_lines(one)) for one in views))
+
+
+def _view_lines(one: View) -> list[str]:
+    by = f" by {one.attribute}" if one.attribute else ""
+    lines = [f"{one.outcome}{by}; shares and means are of those who answered", ""]
+    lines.append(f"{'segment':<20}{'n':>7}{'aware':>7}{'answered':>10}  ")
+    for row in one.rows:
+        figures = row.reason or ", ".join(
+            f"{name} {_figure(name, value)}" for name, value in (row.figures or {}).items()
+        )
+        lines.append(f"{row.segment:<20.20}{row.n:>7,}{row.aware:>7,}{row.answered:>10,}  {figures}")
+    return lines
+
+
+def _figure(name: str, value: float) -> str:
+    return (
+        f"{value:.2f}"
+        if name in ("mean", "std", "min", "max")
+        else f"{value:,}"
+        if name == "count"
+        else f"{value:.1%}"
+    )
