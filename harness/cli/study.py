@@ -232,12 +232,12 @@ def _manifest(place: Study, batch: str | None) -> Manifest:
     """The manifest of a batch, the newest without a name. Raises `ConfigurationError`."""
     from harness.operations.manifest import load
 
-    known = place.batch_ids()
-    if not known:
+    known, newest = place.batch_ids(), place.newest()
+    if newest is None:
         raise ConfigurationError(
             f"Study {place.name} has no batches; expected one: harness study sweep {place.name}"
         )
-    found = place.batch(batch or known[-1])
+    found = place.batch(batch or newest)
     if found.id not in known:
         raise ConfigurationError(
             f"Batch {found.id!r} is not in {place.name}; expected one of {', '.join(known)}."

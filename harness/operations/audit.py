@@ -18,7 +18,7 @@ from harness.records import fingerprint
 def audit(study: Study) -> list[str]:
     """Every disagreement, in the order of batches; empty when there is none. Changes nothing. Raises `HarnessError`."""
     content = Registry(study.rows).read()
-    found = [*content.problems]
+    found = [*content.problems, *(f"batches/{name} is no folder of a batch." for name in study.strays())]
     manifests: dict[str, Manifest] = {}
     for name in study.batch_ids():
         try:

@@ -116,6 +116,15 @@ def parse_batch(text: str) -> BatchId:
     return BatchId(moment, intent, _version("Batch", text, version))
 
 
+def is_batch(text: str) -> bool:
+    """Whether ``text`` is a batch id."""
+    try:
+        parse_batch(text)
+    except ConfigurationError:
+        return False
+    return True
+
+
 def make_batch(moment: datetime, intent: str, taken: Iterable[str] = ()) -> BatchId:
     """A new id, of the first version that is not among the ids ``taken``. Raises `ConfigurationError`."""
     minute = moment.astimezone(UTC).replace(second=0, microsecond=0)

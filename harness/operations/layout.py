@@ -113,7 +113,21 @@ class Study:
 
     def batch_ids(self) -> list[str]:
         """Every folder of a batch, by name."""
+        return [name for name in self._folders() if ids.is_batch(name)]
+
+    def strays(self) -> list[str]:
+        """Folders among the batches that are none."""
+        return [name for name in self._folders() if not ids.is_batch(name)]
+
+    def _folders(self) -> list[str]:
         return sorted(path.name for path in (self.folder / "batches").glob("*") if path.is_dir())
+
+    def newest(self) -> str | None:
+        """The batch that was declared last; of one minute, the one whose manifest is the newest file."""
+        declared = [name for name in self.batch_ids() if self.batch(name).manifest.is_file()]
+        minute = len("bYYYYMMDD-HHMM")
+        times = {name: (name[:minute], self.batch(name).manifest.stat().st_mtime_ns) for name in declared}
+        return max(times, key=times.__getitem__, default=None)
 
     def spec_files(self) -> list[Path]:
         """Every file under ``specs``, by name."""

@@ -118,7 +118,7 @@ def refuse_incomparable(manifests: Sequence[Manifest]) -> None:
         for what, then, now in (
             ("scenario", first.scenario, other.scenario),
             ("config", without(first.config, varied), without(other.config, varied)),
-            ("seed policy", {"seeds": list(policy(first))}, {"seeds": list(policy(other))}),
+            ("seed policy", {"seeds": policy(first)}, {"seeds": policy(other)}),
         ):
             problems += [
                 f"{both}: {what}, {key}: {shown(a)} and {shown(b)}."
@@ -147,9 +147,11 @@ def refuse_uneven(found: Sequence[Outcome]) -> None:
         )
 
 
-def policy(manifest: Manifest) -> tuple[int, ...]:
-    """Which seeds a batch runs every level under; empty where the seed is what it varies."""
-    return () if manifest.axes == ("seed",) else manifest.seeds
+def policy(manifest: Manifest) -> str:
+    """Which seeds a batch runs every value of its axis under."""
+    if manifest.axes == ("seed",):
+        return "the seed is what it varies"
+    return ", ".join(map(str, manifest.seeds))
 
 
 def without(config: Mapping[str, object], axes: Iterable[str]) -> dict[str, object]:

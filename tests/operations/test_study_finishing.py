@@ -209,6 +209,8 @@ def damage(bench: Bench, made: Manifest, name: str) -> None:
             )
         case "stray folder":
             (batch.folder / "variants" / "vr-chunk-size-99-s0").mkdir()
+        case "stray batch":
+            (study.folder / "batches" / "notes").mkdir()
         case "inputs":
             place.resolved.write_text(place.resolved.read_text().replace('"Oslo"', '"Rome"'))
         case "latest":
@@ -232,6 +234,7 @@ AUDITED = [
     ("other variant", ["the manifest has no such variant."]),
     ("other batch", ["no such batch with a manifest on disk."]),
     ("stray folder", ["folder variants/vr-chunk-size-99-s0 is in no manifest."]),
+    ("stray batch", ["batches/notes is no folder of a batch."]),
     ("inputs", ["inputs/settings.json was changed"]),
     ("latest", ["latest.txt: b20250101-0000-x-v01 is no batch on disk."]),
     ("manifest", ["objective: field required.", "goal: no such field"]),

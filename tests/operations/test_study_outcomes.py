@@ -84,7 +84,7 @@ def test_batches_that_differ_in_more_are_refused_and_it_is_said_in_what(bench: B
     assert refused.value.problems[1:] == (
         f"{both}: scenario, own.place: 'Oslo' and 'Rome'.",
         f"{both}: config, reps: 2 and 3.",
-        f"{both}: seed policy, seeds: [0, 1] and [5, 6].",
+        f"{both}: seed policy, seeds: '0, 1' and '5, 6'.",
     )
 
 

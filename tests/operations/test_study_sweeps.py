@@ -234,6 +234,15 @@ def test_two_processes_on_one_batch(bench: Bench) -> None:
     assert bench.run(made).code == 0
 
 
+def test_the_newest_batch_is_the_one_declared_last(bench: Bench) -> None:
+    bench.declare(intent="zebra")
+    assert bench.study.newest() == "b20261120-1200-zebra-v01"
+    last = bench.declare(intent="ant")
+    os.utime(bench.study.batch(last.batch_id).manifest, (2e9, 2e9))
+    (bench.study.folder / "batches" / "b20991231-2359-torn-v01").mkdir()
+    assert bench.study.newest() == last.batch_id == "b20261120-1200-ant-v01"
+
+
 def test_two_batches_of_one_minute_have_two_names(bench: Bench) -> None:
     made: list[str] = []
     threads = [threading.Thread(target=lambda: made.append(bench.declare().batch_id)) for _ in range(5)]
