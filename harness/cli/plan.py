@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -331,6 +332,8 @@ def _plans(place: Path) -> Sequence[Plan]:
 
 
 def _lines(plan: Plan) -> list[str]:
+    from harness.reports.parts import WIDTH
+
     content = plan.content
     seal = (
         plan.sealed[:12]
@@ -350,4 +353,9 @@ def _lines(plan: Plan) -> list[str]:
         "earlier runs": ", ".join(content["earlier_runs"]) or "none with paid calls",
         "file": plan.path or "",
     }
-    return [f"Plan of {plan.experiment}: {seal}", *(f"  {name:<13}{value}" for name, value in shown.items())]
+    texts = [f"  {name:<13}{value}" for name, value in shown.items()]
+    fold = textwrap.TextWrapper(
+        WIDTH, subsequent_indent=" " * 15, break_on_hyphens=False, break_long_words=False
+    )
+    wrapped = map(fold.wrap, texts)
+    return [f"Plan of {plan.experiment}: {seal}", *(line for lines in wrapped for line in lines)]

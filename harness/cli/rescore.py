@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -94,6 +95,15 @@ def _experiments(path: Path | None, sources: Sources) -> dict[str, Experiment]:
 
 def lines(done: Rescored) -> Iterator[str]:
     """What came of it, at most 80 columns where names allow."""
+    from harness.reports.parts import WIDTH
+
+    for line in _lines(done):
+        is_row = "  " in line
+        yield from [line] if is_row or not line else textwrap.wrap(line, WIDTH, break_on_hyphens=False)
+    yield f"Written: {done.path} and the records beside it."
+
+
+def _lines(done: Rescored) -> Iterator[str]:
     if done.rehearsal:
         yield "REHEARSAL: the replies were made up offline. Nothing below is evidence."
     yield f"{done.experiment}, run {done.run_id}: {done.scored} of {done.planned} chosen trials scored again."
@@ -117,14 +127,13 @@ def lines(done: Rescored) -> Iterator[str]:
     if missing:
         yield "Left out, a score missing: " + ", ".join(f"{name} {n}" for name, n in missing.items()) + "."
     yield (
-        "ICC(2,1): two-way random effects, absolute agreement, one scoring, with its 95 % interval; ICC(3,1): the same"
+        "ICC(2,1): two-way random effects, absolute agreement, one scoring, with its 95 % interval; ICC(3,1): the same "
+        "for consistency. kappa: quadratic weights. shift: mean of new − first. n and interval treat scores as "
+        "independent, although those of one trial are not: the interval is too narrow."
     )
-    yield "for consistency. kappa: quadratic weights. shift: mean of new − first. n and interval treat scores as"
-    yield "independent, although those of one trial are not: the interval is too narrow."
     yield from (f"NOT SCORED: {trial}: {reason}" for trial, reason in list(done.failures.items())[:5])
     if done.stopped:
         yield f"STOPPED: {done.stopped}"
-    yield f"Written: {done.path} and the records beside it."
 
 
 def _number(value: float | None, form: str = ".2f") -> str:

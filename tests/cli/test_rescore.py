@@ -68,7 +68,7 @@ def test_a_share_is_scored_again_by_another_judge(lab: Lab, judge: Watched, comm
     assert len(judge.calls) == 2 * 3 * 2, "two arms, three of ten blocks, two people"
     assert {str(one.messages) for one in judge.requests} <= asked, "the judge sees what the first one saw"
     assert "6 of 6 chosen trials scored again" in said.out
-    assert re.search(r"Courtesy +12 ", said.out) and "of two judges" in said.out
+    assert re.search(r"Courtesy +12 ", said.out) and "of two judges" in " ".join(said.out.split())
     first, *lines = results(lab)
     assert first["type"] == "rescore_metadata" and first["judge"]["model"] == "judge-1"
     assert {(one["group"], one["proposal"]) for one in lines} == {
@@ -96,7 +96,8 @@ def test_the_figures_are_those_of_the_pairs_on_record(lab: Lab, judge: Watched, 
 def test_the_same_judge_asked_again_is_repeatability(lab: Lab, command: Command) -> None:
     lab.run()
     said = command("rescore", "results", "--path=test_small.py", "--model=watched", "--share=1")
-    assert said.code == 0 and "of one judge's repeatability" in said.out
+    assert said.code == 0 and "of one judge's repeatability" in " ".join(said.out.split())
+    assert max(len(line) for line in said.out.splitlines() if not line.startswith("Written:")) <= 80
 
 
 def test_no_one_takes_the_new_scores_for_trials(lab: Lab, judge: Watched, command: Command) -> None:

@@ -51,6 +51,7 @@ def the_plan(lab: Lab) -> Path:
 def test_a_run_as_planned_says_so(lab: Lab, command: Command) -> None:
     code, said = command(*LOCK)
     assert code == 0 and "2 trials per arm" in said, said
+    assert max(len(line) for line in said.splitlines() if not line.startswith("  file")) <= 80
     result = lab.run()
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["Plan *2 trials per arm, primary Courtesy*", "No deviation from the plan."])
