@@ -3,7 +3,8 @@
     python benchmarks/population_kills.py [--kills 20] [--agents 300] [--seed 0]
 
 Files must be equal byte for byte and simulation.db by its dump; of the folder only the heartbeat and the journal are
-left out. Moments are drawn between 0.6 seconds and nine tenths of the whole run's time, so that imports are not what is killed.
+left out. Moments are drawn between 0.6 seconds and nine tenths of the whole run's time, so that it is not imports that
+are killed.
 """
 
 from __future__ import annotations
