@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -22,11 +23,13 @@ def check(
     from harness.instrument import Examiner, check_lines, described, examine
     from harness.model import Level
     from harness.records import runs_in_files
+    from harness.records.looks import note_look_at
     from harness.studies.examining import own_checks
 
     failed = False
     for run in runs_in_files(_files(paths or [Path("results")]), keep=Examiner().keep):
         checks = examine(run, own=own_checks())
+        note_look_at(run, how="check", now=datetime.now(UTC))  # some of them tell a difference between arms
         failed |= any(one.level is Level.FAIL for one in checks)
         typer.echo(f"{run.experiment}, run {run.run_id}")
         typer.echo("\n".join(check_lines(described(run, checks), all_of_them=True)))

@@ -11,6 +11,7 @@ import typer
 
 from harness.cli.analyse import Format, recorded, writer
 from harness.cli.app import app
+from harness.cli.looking import note_looks
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ def consistency(
         raise ConfigurationError(
             f"--delta {delta:g}: expected a margin above 0, in points of the metric's scale."
         )
-    pairs = _pairs(_datasets(new, run or (), exp or ()), _datasets(_folder(with_)), str(new), with_)
+    earlier = _folder(with_)
+    pairs = _pairs(_datasets(new, run or (), exp or ()), _datasets(earlier), str(new), with_)
+    for place, ids in ((new, {one.source for one, _ in pairs}), (earlier, {one.source for _, one in pairs})):
+        if _has_records(place):
+            note_looks([place], "consistency", ids)
     found = []
     for mine, theirs in pairs:
         one, other = with_normalised_metrics(mine), with_normalised_metrics(theirs)
@@ -79,12 +84,16 @@ def _datasets(path: Path, runs: Sequence[str] = (), only: Sequence[str] = ()) ->
 
     if not path.exists():
         raise ConfigurationError(f"{path}: no such file or folder; expected results of a run, or artifacts.")
-    if path.is_dir() and not any(path.glob("*.jsonl")):
+    if not _has_records(path):
         return published_datasets(path, runs=runs, only=only)
     newest = {}
     for one in sorted(recorded([path], runs, only), key=lambda one: (not one.rehearsal, one.source)):
         newest[one.experiment] = one
     return [newest[name] for name in sorted(newest)]
+
+
+def _has_records(path: Path) -> bool:
+    return path.is_file() or any(path.glob("*.jsonl"))
 
 
 def _pairs(

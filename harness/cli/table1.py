@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
+from harness.cli.looking import note_looks
 from harness.errors import ExitCode
 
 Artifacts = Annotated[
@@ -38,6 +39,9 @@ def table1(
     from harness.studies.table1.table import table
 
     tables = [table(one) for one in read_artifacts(artifacts, run or (), exp or ())]
+    ours = {one.artifact.run_id for one in tables if one.artifact.run_id is not None}
+    if ours and any(artifacts.glob("*.jsonl")):
+        note_looks([artifacts], "table1", ours)
     if as_json:
         typer.echo(json.dumps(to_json(tables), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
     else:

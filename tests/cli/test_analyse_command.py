@@ -182,3 +182,20 @@ def test_mistakes_are_one_message_and_exit_4(
     said = (consistency if "--with" in words else analyse)(*words)
     assert said.code == 4 and said.out == "", said.out
     assert said.err.startswith("ERROR: ") and message in said.err and "Traceback" not in said.err
+
+
+def test_a_verdict_and_a_check_are_looks_too(
+    analyse: Command,
+    consistency: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    new, earlier = records(tmp_path / "new"), records(tmp_path / "earlier", "20250101T000000-cccccc")
+    for path in (*new.glob("*.jsonl"), *earlier.glob("*.jsonl")):
+        path.write_text(path.read_text().replace("rehearsal", "openai"))
+    assert consistency(new, "--with", earlier).code == 0
+    assert command(monkeypatch, capsys, "check")(new).code == 0
+    rows = [json.loads(line) for line in (new / "plans" / "looks.jsonl").read_text().splitlines()]
+    assert [(row["how"], row["look_run"]) for row in rows] == [("consistency", RUN), ("check", RUN)]
+    assert (earlier / "plans" / "looks.jsonl").exists()
