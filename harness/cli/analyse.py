@@ -87,12 +87,8 @@ def recorded(
     paths: Sequence[Path], runs: Sequence[str] | None = None, only: Sequence[str] | None = None
 ) -> list[Dataset]:
     """The datasets of the runs in ``paths``, oldest first. Raises `HarnessError` when there are none such."""
-    from harness.records import datasets
-    from harness.reports.told import record_files
+    from harness.records import datasets, record_files
 
-    for path in paths:
-        if not path.exists():
-            raise ConfigurationError(f"{path}: no such file or folder; expected results of a run.")
     return _chosen(datasets(record_files(paths)), runs or (), only or (), ", ".join(map(str, paths)))
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 def note_looks(places: Iterable[Path], how: str, run_ids: Collection[str] | None = None) -> None:
     """Note a look at each run in ``places``, or at those of ``run_ids``. Raises `HarnessError`."""
-    from harness.records import runs_in_files
+    from harness.records import record_files, runs_in_files
     from harness.records.looks import note_look_at
     from harness.records.reader import Lean
-    from harness.runner.recall import record_files
 
     now = datetime.now(UTC)
     for run in runs_in_files(record_files(places), keep=Lean()):

@@ -125,10 +125,9 @@ def check(
     ] = None,
 ) -> None:
     """List in what runs depart from their plan; exit code 1 when one does."""
-    from harness.records import runs_in_files
+    from harness.records import record_files, runs_in_files
     from harness.records.looks import count_looks, looks_at
     from harness.records.plans import deviations, plan_for, read_plan, standing_of
-    from harness.runner.recall import record_files
 
     given = None if plan is None else read_plan(plan)
     departs = False

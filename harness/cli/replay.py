@@ -50,8 +50,7 @@ def replay(
 
 def _run(paths: Sequence[Path], run_id: str | None) -> FiledRun:
     """The run of that id, else the newest with events. Raises `ConfigurationError`."""
-    from harness.records import runs_in_files
-    from harness.runner.recall import record_files
+    from harness.records import record_files, runs_in_files
 
     for path in paths:
         if not path.exists():

@@ -129,8 +129,7 @@ def show(
 
 def _run(results: list[Path] | None, run_id: str | None) -> FiledRun:
     """The run of that id, or the only one, with its records whole."""
-    from harness.records import runs_in_files
-    from harness.reports.told import record_files
+    from harness.records import record_files, runs_in_files
 
     paths = results or [Path("results")]
     for path in paths:

@@ -51,8 +51,7 @@ def variants(
 def _runs(paths: list[Path], ids: list[str]) -> list[FiledRun]:
     """The runs of ``ids``, else the newest: a part, or a rehearsal, only where there is nothing else."""
     from harness.instrument import Examiner
-    from harness.records import runs_in_files
-    from harness.reports.told import record_files
+    from harness.records import record_files, runs_in_files
 
     for path in paths:
         if not path.exists():

@@ -111,6 +111,20 @@ class FiledRun:
         return any(_is_rehearsal(entry) for entry in self.metadata)
 
 
+def record_files(paths: Iterable[Path]) -> list[Path]:
+    """The JSONL files among and in ``paths``. Raises `HarnessError` when there are none, or no such path."""
+    given = list(paths)
+    for path in given:
+        if not path.exists():
+            raise HarnessError(f"{path}: no such file or folder; expected results of a run.")
+    found = [file for path in given for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    if not found:
+        raise HarnessError(
+            f"No records in {', '.join(map(str, given)) or 'nothing'}; expected a folder of results with JSONL files."
+        )
+    return found
+
+
 def runs_in_files(paths: Iterable[Path], *, keep: Keep | None = None) -> list[FiledRun]:
     """The runs whose records are in ``paths``, each apart, by run id; of records what ``keep`` keeps.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import harness.stats as stats
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError
 from harness.instrument import Examiner, OwnChecks, examine
 from harness.model import Check, Dataset
-from harness.records import Design, FiledRun, build, dataset_of, meta_of, runs_in_files
+from harness.records import Design, FiledRun, build, dataset_of, meta_of, record_files, runs_in_files
 from harness.reports.parts import Part
 from harness.reports.planned import plan_sentences
 from harness.stats.results import Analysis
@@ -119,17 +119,6 @@ def select(
         if run not in chosen:
             left_out[run.experiment] = (*left_out.get(run.experiment, ()), run.run_id)
     return Selection(tuple(_told(run, published or _nothing, own, answers) for run in chosen), left_out)
-
-
-def record_files(paths: Iterable[Path]) -> list[Path]:
-    """The JSONL files among and in ``paths``. Raises `HarnessError` when there are none."""
-    given = list(paths)
-    found = [file for path in given for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
-    if not found:
-        raise HarnessError(
-            f"No records in {', '.join(map(str, given)) or 'nothing'}; expected a folder of results with JSONL files."
-        )
-    return found
 
 
 def _named(runs: Sequence[FiledRun], run_ids: Sequence[str]) -> list[FiledRun]:

@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.model import Event, Experiment, Persona, Proposition, render
 from harness.populations import Population, load
-from harness.records import FiledRun, runs_in_files, stream
+from harness.records import FiledRun, record_files, runs_in_files, stream
 
 PACKAGED = "packaged:"
 
@@ -32,17 +32,6 @@ class Told:
     @property
     def trial(self) -> str:
         return str(self.record["trial"])
-
-
-def record_files(places: Iterable[Path]) -> list[Path]:
-    """The JSONL files among ``places`` and directly in those that are folders. Raises `HarnessError` for none."""
-    places = list(places)
-    files = [
-        file for place in places for file in (sorted(place.glob("*.jsonl")) if place.is_dir() else [place])
-    ]
-    if not files:
-        raise HarnessError(f"{', '.join(map(str, places))}: no JSONL files there; expected a results folder.")
-    return files
 
 
 def find_run(places: Iterable[Path], run_id: str | None) -> FiledRun:

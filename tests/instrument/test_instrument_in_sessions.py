@@ -120,9 +120,7 @@ def test_harness_check_strict_fails_on_a_fail(lab: Lab) -> None:
 def test_harness_check_without_files(lab: Lab) -> None:
     done = lab.command("check")
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr == (
-        "ERROR: No JSONL files in results; expected a folder of results, or files of a run.\n"
-    )
+    assert done.stderr == ("ERROR: results: no such file or folder; expected results of a run.\n")
 
 
 def test_levels_are_in_their_order_in_a_summary() -> None:
