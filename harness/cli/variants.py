@@ -29,6 +29,10 @@ def variants(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
     format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
+    rejudge: Annotated[
+        bool,
+        typer.Option("--rejudge", help="Judge the recorded turns by today's rules instead; no call is made."),
+    ] = False,
 ) -> None:
     """Decide between tool variants: ADOPT, REJECT or REVISIT, scenario by scenario, by the rule in the records."""
     from harness.instrument import examine
@@ -39,6 +43,9 @@ def variants(
 
     paths = results or [Path("results")]
     found = _runs(paths, run or [])
+    if rejudge:
+        typer.echo(_judged_again(paths, {one.run_id for one in found}, format), nl=False)
+        return
     answers = [analyse(played(one), examine(one, own=own)) for one in found]
     note_looks(paths, "variants", {one.run_id for one in found})
     if as_json:
@@ -46,6 +53,23 @@ def variants(
         typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
         return
     typer.echo("\n".join(writer(format)(answer_parts(one)) for one in answers), nl=False)
+
+
+def _judged_again(paths: list[Path], ids: set[str], format: Format) -> str:
+    """What today's rules make of the turns on record, run by run."""
+    from harness.records import record_files, runs_in_files
+    from harness.reports.parts import Heading, Items, Part
+    from harness.studies.tool_variants.rejudge import changes, rejudge
+
+    texts = []
+    for run in (one for one in runs_in_files(record_files(paths)) if one.run_id in ids):
+        judged = rejudge(run)
+        table, changed = changes(judged), sum(one.changed for one in judged)
+        lost = [f"{one.trial}: {one.why}" for one in judged if one.now is None]
+        said = f"{changed} of {len(judged)} turns come out otherwise by today's rules; the records stay as they are."
+        parts: list[Part] = [Heading(f"{NAME}, run {run.run_id}"), Items((said, *lost)), *([table] if changed else [])]
+        texts.append(writer(format)(parts))
+    return "\n".join(texts)
 
 
 def _runs(paths: list[Path], ids: list[str]) -> list[FiledRun]:
