@@ -67,7 +67,11 @@ def _judged_again(paths: list[Path], ids: set[str], format: Format) -> str:
         table, changed = changes(judged), sum(one.changed for one in judged)
         lost = [f"{one.trial}: {one.why}" for one in judged if one.now is None]
         said = f"{changed} of {len(judged)} turns come out otherwise by today's rules; the records stay as they are."
-        parts: list[Part] = [Heading(f"{NAME}, run {run.run_id}"), Items((said, *lost)), *([table] if changed else [])]
+        parts: list[Part] = [
+            Heading(f"{NAME}, run {run.run_id}"),
+            Items((said, *lost)),
+            *([table] if changed else []),
+        ]
         texts.append(writer(format)(parts))
     return "\n".join(texts)
 
