@@ -191,7 +191,7 @@ def test_merge_refuses_to_mix_settings_unless_forced(harness: Command, lab: Lab)
 def test_merge_of_what_is_not_there(harness: Command) -> None:
     said = harness("merge", "nothing.jsonl")
     assert said.code == 4
-    assert "Could not read nothing.jsonl" in said.err
+    assert "nothing.jsonl: no such file or folder; expected results of a run." in said.err
 
 
 def test_the_command_is_installed(lab: Lab) -> None:
