@@ -18,7 +18,8 @@ def enough(subject: Subject) -> Iterator[Check]:
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
             n = len(_differences(subject, metric, control, other))
-            said = f"{n} blocks (panel × proposal) have scores in {control} and {other}"
+            have = "block (panel × proposal) has" if n == 1 else "blocks (panel × proposal) have"
+            said = f"{n} {have} scores in {control} and {other}"
             level = Level.PASS if n >= FEWEST else Level.WARN
             yield Check("blocks", level, said, n, f"at least {FEWEST}", metric)
 
