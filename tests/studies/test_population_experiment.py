@@ -28,11 +28,11 @@ def scenario(tmp_path: Path) -> Path:
     return tmp_path / "town" / "scenario.yaml"
 
 
-def test_variants_are_groups_and_repetitions_are_seeds(
+def test_variants_are_groups_and_worlds_are_seeds(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    experiment = simulation_experiment(scenario, VARIANTS, reps=2)
+    experiment = simulation_experiment(scenario, VARIANTS, worlds=2)
     done = harness.run(experiment, results_dir=tmp_path / "results", quiet=True)
     assert done.exit_code == 0
     loud, quiet = done.values("baseline", "aware"), done.values("quiet", "aware")

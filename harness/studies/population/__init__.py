@@ -2,3 +2,18 @@
 
 Each stage is a function of its input files, options and seed. Nothing here is imported until it is used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.model import Experiment
+    from harness.studies import Sources
+
+
+def study(sources: Sources) -> tuple[Experiment, ...]:  # noqa: ARG001
+    """The study's one experiment, ``population``."""
+    from harness.studies.population.experiment import town
+
+    return (town(),)

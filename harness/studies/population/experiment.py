@@ -1,147 +1,328 @@
-"""A simulation as a trial: variants of one scenario as groups, repetitions as seeds, all as ordinary pytest cells."""
+"""A simulation as a trial: variants of one scenario as groups or as a sweep's axes, in worlds of one seed each."""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.llm.calls import ModelClient
-from harness.model import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialPlan, TrialResult
+from harness.model import (
+    Experiment,
+    Group,
+    Measure,
+    Mode,
+    Play,
+    Sample,
+    Script,
+    Trial,
+    TrialPlan,
+    TrialResult,
+)
+from harness.records.writer import explained, safe_name
+from harness.studies.population.source import Files, Source, Town, inputs_of
 
 if TYPE_CHECKING:
     from harness.studies.population.inputs import Inputs
-    from harness.studies.population.simulation import Finished, Options
+    from harness.studies.population.scenario import Scenario
 
+NAME = "population"
+ALONE = "simulation"
+"""The only group of an experiment that a scenario's file declares: a sweep's variants are its arms."""
 AWARE, SENTIMENT = "aware", "sentiment"
-AXES = ("threshold", "chunk_size", "share_probability")
-"""What a variant may set; what it does not is as the command line's default or the scenario has it."""
+DEFAULTS: Mapping[str, Any] = {"threshold": 3, "chunk_size": 50, "simulator": "own"}
+"""Axes with what holds where a variant says nothing; of ``share_probability`` that is the scenario's."""
+AXES = (*DEFAULTS, "share_probability")
+SIMULATORS = ("own", "extropy")
+TOWN_AGENTS = 120
+WORLDS = 6
+"""Seeds under which the town is simulated in every group: blocks enough for a verdict."""
+BETWEEN_WORLDS, BETWEEN_REPS = 1_000_003, 1_000_000_007
+"""So far apart are the seeds of two worlds, and of two repetitions of one. The first has the trial's seed itself."""
+FOLDER = "simulations"
+"""Below the results directory: a folder per run, in it one per trial."""
+
+
+def town(agents: int = TOWN_AGENTS) -> Experiment:
+    """``population``: does it matter for what a town thinks that people speak of it?"""
+    import yaml
+
+    from harness.studies.population.example import PACKAGED
+
+    said = yaml.safe_load((PACKAGED / "scenario.yaml").read_bytes())
+    position = next(one for one in said["outcomes"]["suggested_outcomes"] if one["type"] == "categorical")
+    return _experiment(
+        Town(agents),
+        NAME,
+        {"baseline": {}, "silent": {"share_probability": 0.0}},
+        {"full": Mode(steps=said["simulation"]["max_timesteps"]), "fast": Mode(steps=2, proposals=1)},
+        worlds=WORLDS,
+        task=said["event"]["content"],
+        options=position["options"],
+        agents=agents,
+        share=said["spread"]["share_probability"],
+    )
 
 
 def simulation_experiment(
     scenario: Path,
-    variants: Mapping[str, Mapping[str, Any]],
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
     *,
-    name: str = "population",
-    reps: int = 5,
+    name: str = NAME,
+    worlds: int = 1,
     personas: Path | None = None,
 ) -> Experiment:
-    """Simulate ``scenario`` once per variant and repetition; repetition n has the same seed in every variant.
+    """Simulate ``scenario`` once per variant and world; world n has the same seed in every variant.
 
-    ``variants`` maps a group's name to settings of `AXES`. Metrics are the share of agents that heard of the event
-    (``aware``), the mean sentiment of those who reasoned, and for each option of the position its share among those
-    who hold one (``position_<number>``, in the scenario's order). A trial goes on from the journal when it was cut
-    off. Raises `ConfigurationError`.
+    ``variants`` maps a group's name to settings of `AXES`; ``None``: one group without any, for a sweep. Metrics are the
+    share of agents that heard of the event (``aware``), the mean sentiment of those who reasoned, and for each option of
+    the position its share among those who hold one (``position_<number>``, in the scenario's order). Each trial keeps
+    its files in a folder of its own (`folder_of`); one that was cut off begins anew, and is served from the journal
+    what was answered. Raises `ConfigurationError`.
     """
-    inputs = _inputs(scenario, personas)
+    source = Files(scenario, personas)
+    inputs = inputs_of(source)
+    return _experiment(
+        source,
+        name,
+        {ALONE: {}} if variants is None else variants,
+        {"full": Mode(steps=inputs.scenario.simulation.max_timesteps)},
+        worlds=worlds,
+        task=inputs.scenario.event.content,
+        options=inputs.options,
+        agents=len(inputs.agents),
+        share=inputs.scenario.spread.share_probability,
+    )
+
+
+def _experiment(
+    source: Source,
+    name: str,
+    variants: Mapping[str, Mapping[str, Any]],
+    modes: Mapping[str, Mode],
+    *,
+    worlds: int,
+    task: str,
+    options: Iterable[str],
+    agents: int,
+    share: float,
+) -> Experiment:
+    options = list(options)
     odd = {axis for settings in variants.values() for axis in settings} - set(AXES)
     if odd:
         raise ConfigurationError(
             f"Experiment {name}: {sorted(odd)[0]!r} is no axis; expected one of {', '.join(AXES)}."
         )
-    metrics = (AWARE, SENTIMENT, *(_metric(number) for number in range(len(inputs.options))))
+    metrics = (AWARE, SENTIMENT, *(position(number) for number in range(len(options))))
+    simulation = Simulated(source)
     return Experiment(
         name=name,
-        groups=tuple(
-            Group(group, settings={"variant": dict(settings)}) for group, settings in variants.items()
+        groups=tuple(Group(group, settings=dict(settings)) for group, settings in variants.items()),
+        script=Script(
+            task=" ".join(task.replace("{", "(").replace("}", ")").split()),
+            proposals=tuple({"id": f"world {number}"} for number in range(1, worlds + 1)),
         ),
-        script=Script(task=inputs.scenario.event.content.replace("{", "(").replace("}", ")")),
         metrics=tuple(Measure(metric) for metric in metrics),
-        modes={"full": Mode(reps=reps, steps=inputs.scenario.simulation.max_timesteps)},
+        modes=modes,
         protocol="simulation",
         settings={
-            "scenario_file": str(scenario),
-            "persona_file": None if personas is None else str(personas),
-            "inputs_sha256": dict(inputs.hashes),
-            "options": list(inputs.options),
-            "agents": len(inputs.agents),
+            **DEFAULTS,
+            "share_probability": float(share),
+            "inputs_sha256": dict(source.hashes()),
+            "options": options,
+            "agents": agents,
         },
-        play=Play(play, calls=calls, record_type="simulation_result", check=check),
+        play=Play(
+            simulation,
+            calls=calls,
+            record_type="simulation_result",
+            check=simulation.check,
+            files=True,
+        ),
+        axes=AXES,
     )
 
 
-def check(experiment: Experiment) -> Iterable[str]:
-    """The files must be those that the experiment was declared with."""
-    settings = experiment.settings
-    try:
-        inputs = _inputs(Path(settings["scenario_file"]), _path(settings["persona_file"]))
-    except HarnessError as error:
-        yield str(error)
-        return
-    for what, digest in inputs.hashes.items():
-        if settings["inputs_sha256"].get(what) != digest:
-            yield f"Experiment {experiment.name}: the {what} file has changed since it was declared; declare it anew."
-
-
-def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """None if nobody hears; two for everybody in every step at most."""
-    most = plan.settings["agents"] * plan.steps
-    return {"reason": 0, "classify": 0}, {"reason": most, "classify": most}
-
-
-async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
-    """One simulation, kept in memory: what was answered is in the run's journal."""
-    from harness.studies.population.reasoning import ModelMind
-    from harness.studies.population.running import OneClient
-    from harness.studies.population.simulation import Options, Simulation
-
-    settings = dict(plan.arm["variant"])
-    inputs = _inputs(Path(plan.settings["scenario_file"]), _path(plan.settings["persona_file"]))
-    if dict(inputs.hashes) != dict(plan.settings["inputs_sha256"]):
-        raise ConfigurationError(
-            "The files of the simulation have changed since the experiment was declared."
-        )
-    inputs = _with_share(inputs, settings.pop("share_probability", None))
-    options = Options(seed=plan.seed * 1_000_003 + plan.trial.cell.rep, **settings)
-    mind = ModelMind(inputs.scenario, OneClient(client), temperature=plan.temperature)
-    done = await Simulation(inputs, options, mind, None).run()
-    return TrialResult(plan.trial, tuple(_samples(inputs, done)), (), details=_details(inputs, options, done))
-
-
-def _samples(inputs: Inputs, done: Finished) -> Iterable[Sample]:
-    last = done.summaries[-1]
-    held = sum(last.position_distribution.values())
-    yield Sample(AWARE, last.exposure_rate)
-    reason = None if last.average_sentiment is not None else "nobody reasoned"
-    yield Sample(SENTIMENT, last.average_sentiment, reason=reason)
-    for number, option in enumerate(inputs.options):
-        share = last.position_distribution.get(option, 0) / held if held else None
-        yield Sample(_metric(number), share, reason=None if held else "nobody holds a position")
-
-
-def _details(inputs: Inputs, options: Options, done: Finished) -> dict[str, Any]:
-    last = done.summaries[-1]
-    return {
-        "simulation_seed": options.seed,
-        "stopped_reason": done.reason.value,
-        "stopped_detail": done.detail,
-        "population_size": len(inputs.agents),
-        "total_timesteps": len(done.summaries),
-        "position_counts": dict(last.position_distribution),
-        "agents_failed": sum(one.agents_failed for one in done.summaries),
-    }
-
-
-def _metric(number: int) -> str:
+def position(number: int) -> str:
+    """The metric of the position's option ``number``, from 0."""
     return f"position_{number + 1}"
 
 
-def _with_share(inputs: Inputs, share: float | None) -> Inputs:
-    if share is None:
+def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """One agent reasons at least, else the trial fails; at most everybody in every step."""
+    most = plan.settings["agents"] * plan.steps
+    return {"reason": 1, "classify": 1}, {"reason": most, "classify": most}
+
+
+def folder_of(results: Path, run_id: str, trial: Trial) -> Path:
+    """Where the trial of that run keeps its files."""
+    cell = trial.cell
+    return (
+        results
+        / FOLDER
+        / safe_name(run_id)
+        / f"{safe_name(cell.group)}-rep{cell.rep}-world{trial.proposal + 1}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Plays one simulation of ``source`` as a trial."""
+
+    source: Source
+
+    def __str__(self) -> str:
+        """What identifies it beside its settings, which have the inputs' hashes: wherever the files are."""
+        return f"{type(self).__module__}.{type(self).__name__}"
+
+    async def __call__(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
+        """Simulate into the trial's folder. Raises `HarnessError` where nobody reasoned."""
+        from harness.studies.population.segments import SEGMENTS, by_attributes, read_states
+
+        assert plan.place is not None
+        settings = {**plan.settings, **plan.arm}
+        inputs = await asyncio.to_thread(self._inputs, plan)
+        folder = folder_of(plan.place.results, plan.place.run_id, plan.trial)
+        with explained(folder, "write"):
+            if folder.exists():
+                await asyncio.to_thread(shutil.rmtree, folder)
+        simulate = _extropy if settings["simulator"] == "extropy" else _own
+        meta = await simulate(self.source, _as_set(inputs, plan, settings), plan, settings, client, folder)
+        if not meta["agents_reasoned"]:
+            raise HarnessError(
+                f"{plan.trial.id}: nobody reasoned ({meta['total_exposures']:,} exposures). "
+                "Look at the exposure rules of the scenario."
+            )
+        states, _ = read_states(folder)
+        _write(folder / SEGMENTS, by_attributes(states, inputs.scenario, plan.settings["options"]))
+        samples = tuple(_samples(folder, plan.settings["options"]))
+        return TrialResult(plan.trial, samples, (), details=_details(meta))
+
+    def check(self, experiment: Experiment) -> Iterable[str]:
+        """The files must be those that the experiment was declared with, and the settings such as can be simulated."""
+        settings = experiment.settings
+        try:
+            hashes = self.source.hashes()
+        except HarnessError as error:
+            yield str(error)
+            return
+        for what, digest in hashes.items():
+            if settings["inputs_sha256"].get(what) != digest:
+                yield f"Experiment {experiment.name}: the {what} file has changed since it was declared; declare it anew."
+        for group in experiment.groups:
+            for problem in self._problems({**settings, **group.settings}):
+                yield f"Group {group.name!r} of {experiment.name}: {problem}"
+
+    def _problems(self, settings: Mapping[str, Any]) -> Iterable[str]:
+        for name in ("threshold", "chunk_size"):
+            if not _whole(settings[name]) or settings[name] < 1:
+                yield f"{name}={settings[name]!r}; expected a whole number from 1."
+        share = settings["share_probability"]
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
+            yield f"share_probability={share!r}; expected 0 to 1."
+        if settings["simulator"] not in SIMULATORS:
+            yield f"simulator={settings['simulator']!r}; expected one of {', '.join(SIMULATORS)}."
+        elif settings["simulator"] == "extropy" and not isinstance(self.source, Files):
+            yield (
+                "simulator='extropy' reads files, and the packaged town is made in memory; write it out with: "
+                "harness population example town"
+            )
+
+    def _inputs(self, plan: TrialPlan) -> Inputs:
+        inputs = inputs_of(self.source)
+        if dict(inputs.hashes) != dict(plan.settings["inputs_sha256"]):
+            raise ConfigurationError("The files of the simulation have changed since it was declared.")
         return inputs
-    if not 0 <= share <= 1:
-        raise ConfigurationError(f"share_probability={share}; expected 0 to 1.")
-    spread = inputs.scenario.spread.model_copy(update={"share_probability": share})
-    return replace(inputs, scenario=inputs.scenario.model_copy(update={"spread": spread}))
 
 
-def _inputs(scenario: Path, personas: Path | None) -> Inputs:
-    from harness.studies.population.inputs import read_inputs
-
-    return read_inputs(scenario, personas)
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
+def _as_set(inputs: Inputs, plan: TrialPlan, settings: Mapping[str, Any]) -> Inputs:
+    """The inputs with the scenario as the trial's settings have it."""
+    return replace(inputs, scenario=_scenario(inputs.scenario, plan.steps, settings["share_probability"]))
+
+
+def _scenario(scenario: Scenario, steps: int, share: float) -> Scenario:
+    spread = scenario.spread.model_copy(update={"share_probability": float(share)})
+    simulation = scenario.simulation.model_copy(update={"max_timesteps": steps})
+    return scenario.model_copy(update={"spread": spread, "simulation": simulation})
+
+
+async def _own(
+    source: Source,  # noqa: ARG001
+    inputs: Inputs,
+    plan: TrialPlan,
+    settings: Mapping[str, Any],
+    client: ModelClient,
+    folder: Path,
+) -> Mapping[str, Any]:
+    from harness.studies.population.outcome import META, write_results
+    from harness.studies.population.reasoning import ModelMind
+    from harness.studies.population.running import OneClient
+    from harness.studies.population.simulation import Progress, Simulation
+
+    def told(progress: Progress) -> None:
+        assert plan.place is not None
+        chunk = f"chunk {progress.chunk} of {progress.chunks}"
+        plan.place.tell(f"step {progress.timestep + 1} of {progress.timesteps}, {chunk}")
+
+    options = _options(plan, settings)
+    mind = ModelMind(inputs.scenario, OneClient(client), temperature=plan.temperature)
+    done = await Simulation(inputs, options, mind, folder, on_progress=told).run()
+    write_results(folder, inputs, options, done)
+    return _read(folder / META)
+
+
+async def _extropy(
+    source: Source,
+    inputs: Inputs,
+    plan: TrialPlan,
+    settings: Mapping[str, Any],
+    client: ModelClient,
+    folder: Path,
+) -> Mapping[str, Any]:
+    raise NotImplementedError
+
+
+def _options(plan: TrialPlan, settings: Mapping[str, Any]) -> Any:
+    from harness.studies.population.simulation import Options
+
+    trial = plan.trial
+    seed = plan.seed + trial.proposal * BETWEEN_WORLDS + (trial.cell.rep - 1) * BETWEEN_REPS
+    return Options(seed=seed, threshold=settings["threshold"], chunk_size=settings["chunk_size"], model="")
+
+
+def _samples(folder: Path, options: Iterable[str]) -> Iterable[Sample]:
+    from harness.studies.population.outcome import STEPS
+
+    last = _read(folder / STEPS)[-1]
+    yield Sample(AWARE, last["exposure_rate"])
+    sentiment = last["average_sentiment"]
+    yield Sample(SENTIMENT, sentiment, reason=None if sentiment is not None else "nobody reasoned")
+    shares = last["position_distribution"]
+    for number, option in enumerate(options):
+        share = shares.get(option, 0.0) if shares else None
+        yield Sample(position(number), share, reason=None if shares else "nobody holds a position")
+
+
+def _details(meta: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("stopped_reason", "stopped_detail", "population_size", "total_timesteps", "agents_reasoned")
+    return {"simulation_seed": meta["seed"], **{name: meta[name] for name in (*kept, "agents_failed")}}
+
+
+def _read(path: Path) -> Any:
+    from harness.studies.population.files import read_json
+
+    return read_json(path, "Results")
+
+
+def _write(path: Path, content: object) -> None:
+    from harness.studies.population.files import write_json
+
+    write_json(path, content)

@@ -48,25 +48,32 @@ def read_inputs(path: Path, personas: Path | None = None) -> Inputs:
     ``personas`` is a file of persona phrasings; ``None``: the one beside the population's file that is called like it,
     with .persona.yaml, else plain ones. Raises `ConfigurationError` with every fault of the first file that has any.
     """
-    meta = read_scenario(path).meta
-    places = {
-        population_file.WHAT: path.parent / meta.population_spec,
-        agents_file.WHAT: path.parent / meta.agents_file,
-        network_file.WHAT: path.parent / meta.network_file,
-    }
+    places = _places(path, personas)
     spec = read_spec(places[population_file.WHAT])
     agents = read_agents(places[agents_file.WHAT])
     attributes = frozenset(agents.columns)
-    found = personas or places[population_file.WHAT].with_suffix(PERSONA_SUFFIX)
-    if personas is None and not found.exists():
-        config = plain_personas(spec)
-    else:
-        config, places[persona.WHAT] = read_personas(found, attributes), found
-    places[scenario.WHAT] = path
+    named = places.get(persona.WHAT)
     return Inputs(
         read_scenario(path, attributes),
         agents,
         read_network(places[network_file.WHAT], agents),
-        config,
-        {what: sha256(place, what) for what, place in sorted(places.items())},
+        plain_personas(spec) if named is None else read_personas(named, attributes),
+        hashes(path, personas),
     )
+
+
+def hashes(path: Path, personas: Path | None = None) -> dict[str, str]:
+    """The SHA-256 of each file that `read_inputs` reads, by what it is. Raises `ConfigurationError`."""
+    return {what: sha256(place, what) for what, place in sorted(_places(path, personas).items())}
+
+
+def _places(path: Path, personas: Path | None) -> dict[str, Path]:
+    meta = read_scenario(path).meta
+    found = {
+        population_file.WHAT: path.parent / meta.population_spec,
+        agents_file.WHAT: path.parent / meta.agents_file,
+        network_file.WHAT: path.parent / meta.network_file,
+        scenario.WHAT: path,
+    }
+    own = personas or found[population_file.WHAT].with_suffix(PERSONA_SUFFIX)
+    return found if personas is None and not own.exists() else {**found, persona.WHAT: own}

@@ -148,7 +148,7 @@ def meta(inputs: Inputs, options: Options, finished: Finished) -> dict[str, Any]
     return {
         "scenario_name": inputs.scenario.meta.name,
         "population_size": len(inputs.agents),
-        "model": options.model,
+        "model": options.model or ", ".join(_models(finished.usages)),
         "models_answering": _models(finished.usages),
         "rehearsal": all(name.startswith("rehearsal") for name in _models(finished.usages)),
         "seed": options.seed,

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.llm.calls import ModelClient
+from harness.llm.account import Account
+from harness.llm.calls import ModelClient, Reply, Request, Site
 from harness.llm.gateway import Gateway
+from harness.model import Usage
 from harness.records.lock import RunLock
 from harness.studies.population.files import read_json, write_json
 from harness.studies.population.inputs import Inputs
@@ -42,25 +44,39 @@ class GatewayClients:
 
 
 class OneClient:
-    """The client that an experiment's trial has; all chunks are asked by it."""
+    """The client that an experiment's trial has: all chunks are asked by it, and each is told what its replies took."""
 
     def __init__(self, client: ModelClient) -> None:
-        self._client = _Unpriced(client)
+        self._client = client
 
     def open(self, name: str) -> ModelClient:  # noqa: ARG002
-        """Always the same."""
-        return self._client
+        """The trial's own, with an account of its own."""
+        return _Counting(self._client)
 
     def close(self, client: ModelClient) -> None:
         """Nothing: it is the trial's."""
 
 
-class _Unpriced:
-    """Hides ``usage``: the trial's own record says what it took, once."""
+class _Counting:
+    """Counts the replies that were used. What was asked again besides stands in the trial's own record.
+
+    A trial that goes on is served from the journal: its own client knows from the start what was paid earlier, so
+    that no difference of its sums is a chunk's.
+    """
 
     def __init__(self, client: ModelClient) -> None:
-        self.ask, self.reject = client.ask, client.reject
-        self.token, self.base_url = client.token, client.base_url
+        self._client, self._account = client, Account()
+        self.reject, self.token, self.base_url = client.reject, client.token, client.base_url
+
+    async def ask(
+        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+    ) -> Reply:
+        reply = await self._client.ask(request, site, asks=asks, replies=replies)
+        self._account.note_reply(site.kind, reply)
+        return reply
+
+    def usage(self) -> Usage:
+        return self._account.usage()
 
 
 async def simulate(

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean, quantiles
 from typing import Any
 
 from harness.errors import ConfigurationError
 from harness.studies.population.files import read_json
 from harness.studies.population.outcome import META, STATES, distribution
-from harness.studies.population.scenario import Outcome
+from harness.studies.population.scenario import Outcome, Scenario
 
+SEGMENTS = "segments.json"
+"""What `by_attributes` gives, beside the results: `harness study finish` reads it."""
+MOST_ATTRIBUTES, MOST_VALUES = 12, 8
+"""Attributes by which segments are made, those that matter for the decision first; numbers of more values are cut."""
 MIN_N = 30
 """Values below which a segment's shares are not told, unless said otherwise."""
 WHAT = "Results"
@@ -130,3 +136,70 @@ def _row(name: str, states: Sequence[Mapping[str, Any]], outcome: Outcome, min_n
     if len(values) < min_n:
         return Row(name, len(states), aware, len(values), None, f"fewer than {min_n} answered")
     return Row(name, len(states), aware, len(values), distribution(outcome, values))
+
+
+def by_attributes(
+    states: Sequence[Mapping[str, Any]], scenario: Scenario, options: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What experiments measure of a simulation, by the agents' attributes, as segments.json has it.
+
+    Of each attribute: ``aware`` of all agents, ``sentiment`` of those who reasoned, and ``position_<number>`` of those
+    who hold one. A segment's ``n`` is its own denominator, and all n of a table add up to its ``total``. Numbers of
+    many values are cut at their quartiles, texts of many are left out.
+    """
+    return [
+        {"name": name, "metric": metric, "unit": unit, **_table(states, segments, value)}
+        for name, segments in _partitions(states, scenario.outcomes.decision_relevant_attributes)
+        for metric, unit, value in _measures(options)
+    ]
+
+
+def _measures(
+    options: Sequence[str],
+) -> Iterator[tuple[str, str, Callable[[Mapping[str, Any]], float | None]]]:
+    yield "aware", "agents", lambda final: float(bool(final["aware"]))
+    yield "sentiment", "agents who reasoned", lambda final: final["sentiment"]
+    for number, option in enumerate(options, 1):
+        yield f"position_{number}", "agents who hold a position", functools.partial(_holds, option)
+
+
+def _holds(option: str, final: Mapping[str, Any]) -> float | None:
+    return None if final["position"] is None else float(final["position"] == option)
+
+
+def _partitions(
+    states: Sequence[Mapping[str, Any]], first: Sequence[str]
+) -> Iterator[tuple[str, list[tuple[str, list[int]]]]]:
+    names = [*first, *(name for name in states[0]["attributes"] if name not in first)]
+    found = 0
+    for name in names:
+        segments = _partition([one["attributes"].get(name) for one in states])
+        if len(segments) > 1 and found < MOST_ATTRIBUTES:
+            found += 1
+            yield name, segments
+
+
+def _partition(values: Sequence[Any]) -> list[tuple[str, list[int]]]:
+    """Segments with the places of their agents; empty where the values make none."""
+    cuts: tuple[float, ...] = ()
+    if len({str(one) for one in values}) > MOST_VALUES:
+        numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
+        if len(numbers) < len(values):
+            return []
+        cuts = tuple(dict.fromkeys(round(one, 6) for one in quantiles(numbers, n=4)))
+    parts: dict[str, list[int]] = {}
+    for place, value in enumerate(values):
+        parts.setdefault(_segment(value, cuts), []).append(place)
+    return sorted(parts.items(), key=lambda one: _place(one[0], cuts))
+
+
+def _table(
+    states: Sequence[Mapping[str, Any]],
+    segments: Sequence[tuple[str, Sequence[int]]],
+    value: Callable[[Mapping[str, Any]], float | None],
+) -> dict[str, Any]:
+    rows = []
+    for name, places in segments:
+        held = [one for place in places if (one := value(states[place]["final_state"])) is not None]
+        rows.append({"name": name, "value": fmean(held) if held else None, "n": len(held)})
+    return {"total": sum(row["n"] for row in rows), "segments": rows}
