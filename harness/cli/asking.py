@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +16,7 @@ from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCall
 if TYPE_CHECKING:
     from harness.llm.calls import ModelClient
     from harness.llm.gateway import Gateway
+    from harness.studies.population.stages import Ask
 
 Made = TypeVar("Made")
 
@@ -72,9 +74,17 @@ def asked(asking: Asking, stage: str, write: Callable[[ModelClient], Awaitable[M
     return ended(asking, work)
 
 
+def asker(asking: Asking) -> Ask:
+    """`asked`, as stages take it."""
+
+    def ask(stage: str, write: Callable[[ModelClient], Awaitable[Made]], /) -> Made:
+        return asked(asking, stage, write)
+
+    return ask
+
+
 def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
     """Run ``work`` with a gateway to its end; a failure's exit code tells what it was."""
-    from harness.llm.budget import BudgetExhaustedError
 
     async def whole() -> Made:
         gateway = asking.gateway()
@@ -83,16 +93,28 @@ def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
         finally:
             await gateway.aclose()
 
-    try:
+    with failures_told():
         return asyncio.run(whole())
+
+
+@contextmanager
+def failures_told(again: str = "The same command") -> Iterator[None]:
+    """Ends with the exit code that tells what went wrong; ``again`` is what goes on afterwards."""
+    from harness.llm.budget import BudgetExhaustedError
+
+    try:
+        yield
     except ConfigurationError:
         raise
     except KeyboardInterrupt:
-        typer.echo("Interrupted. The same command goes on where it was left.", err=True)
+        typer.echo(f"Interrupted. {again} goes on where it was left.", err=True)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except HarnessError as error:
         typer.echo(f"ERROR: {error}", err=True)
         if isinstance(error, ModelCallError):
-            typer.echo("What was answered is kept: the same command goes on where it was left.", err=True)
+            typer.echo(
+                f"What was answered is kept: {again[:1].lower()}{again[1:]} goes on where it was left.",
+                err=True,
+            )
         stopped = isinstance(error, BudgetExhaustedError)
         raise typer.Exit(ExitCode.BUDGET if stopped else ExitCode.FAILED) from None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.app import app
-from harness.cli.asking import Asking, asked
+from harness.cli.asking import Asking, asker
 from harness.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from harness.studies.population.stages import Told
 
 group = typer.Typer(no_args_is_help=True, help="A survey population, stage by stage.", rich_markup_mode=None)
 app.add_typer(group, name="population")
@@ -47,17 +50,18 @@ def spec(
     prices: Prices = None,
 ) -> None:
     """Write a population's spec: attributes and how they are distributed."""
-    from harness.studies.population.authoring import write_spec
-    from harness.studies.population.files import write_yaml
-    from harness.studies.population.spec import read_spec
+    from harness.studies.population import stages
 
     _one_of(description, by_hand)
     asking = Asking(model, base_url, seed, max_cost, prices, out.parent)
-    made = (
-        read_spec(by_hand) if by_hand else asked(asking, "spec", lambda c: write_spec(c, description, size))
+    told = stages.make_spec(
+        out,
+        asker(asking),
+        description=description,
+        size=None if by_hand else size,
+        by_hand=by_hand,
     )
-    write_yaml(out, made)
-    typer.echo(f"Written: {out} ({len(made.attributes)} attributes, {made.meta.size:,} agents)")
+    _written(out, told)
 
 
 @group.command()
@@ -73,23 +77,11 @@ def extend(
     prices: Prices = None,
 ) -> None:
     """Add the attributes that matter for a scenario."""
-    from harness.studies.population.authoring import extend_spec
-    from harness.studies.population.files import write_yaml
-    from harness.studies.population.spec import read_spec
+    from harness.studies.population import stages
 
     _one_of(scenario, by_hand)
-    base = read_spec(population)
     asking = Asking(model, base_url, seed, max_cost, prices, out.parent)
-    made = (
-        read_spec(by_hand) if by_hand else asked(asking, "extend", lambda c: extend_spec(c, base, scenario))
-    )
-    lost = sorted({one.name for one in base.attributes} - {one.name for one in made.attributes})
-    if lost:
-        raise ConfigurationError(
-            f"Population {by_hand}: lacks {', '.join(lost)} of {population}; expected all of it."
-        )
-    write_yaml(out, made)
-    typer.echo(f"Written: {out} ({len(made.attributes) - len(base.attributes)} attributes added)")
+    _written(out, stages.extend(population, out, asker(asking), scenario=scenario, by_hand=by_hand))
 
 
 @group.command()
@@ -100,16 +92,9 @@ def sample(
     seed: Seed = 0,
 ) -> None:
     """Draw agents from a spec."""
-    from harness.studies.population.agents import write_agents
-    from harness.studies.population.sampling import sample as draw
-    from harness.studies.population.spec import read_spec
+    from harness.studies.population import stages
 
-    agents = draw(read_spec(population), count=count, seed=seed)
-    write_agents(out, agents)
-    typer.echo(f"Written: {out} ({len(agents):,} agents)")
-    for name, number in agents.meta["stats"]["constraint_violations"].items():
-        if number:
-            typer.echo(f"VIOLATED: {name} by {number:,} of {len(agents):,} agents")
+    _written(out, stages.sample(population, out, count=count, seed=seed))
 
 
 @group.command()
@@ -122,24 +107,9 @@ def network(
     seed: Seed = 0,
 ) -> None:
     """Connect agents, and say how far degree, clustering and homophily are as wanted."""
-    from harness.studies.population.agents import read_agents
-    from harness.studies.population.network import connect
-    from harness.studies.population.network_config import NetworkConfig, read_network_config
-    from harness.studies.population.network_file import write_network
+    from harness.studies.population import stages
 
-    drawn = read_agents(agents)
-    wanted = read_network_config(config, frozenset(drawn.columns)) if config else NetworkConfig()
-    made = connect(drawn, wanted, seed=seed)
-    write_network(out, made, drawn)
-    typer.echo(f"Written: {out} ({len(made):,} ties)")
-    targets = made.meta["targets"]
-    rows = {"avg_degree": targets["avg_degree"], "clustering": targets["clustering"]}
-    for name, one in (
-        rows | {f"homophily {name}": one for name, one in targets["homophily"].items()}
-    ).items():
-        typer.echo(
-            f"{name:<24}{one['target']:>8.3f} wanted {one['reached']:>8.3f} reached{'' if one['met'] else '  NOT MET'}"
-        )
+    _written(out, stages.network(agents, out, config=config, seed=seed))
 
 
 @group.command()
@@ -158,24 +128,11 @@ def persona(
     prices: Prices = None,
 ) -> None:
     """Write how attributes are told in the first person."""
-    from harness.studies.population.agents import read_agents
-    from harness.studies.population.authoring import write_personas
-    from harness.studies.population.files import write_yaml
-    from harness.studies.population.persona import Teller, plain_personas, read_personas
-    from harness.studies.population.spec import read_spec
+    from harness.studies.population import stages
 
-    read = read_spec(population)
-    attributes = frozenset(one.name for one in read.attributes)
     asking = Asking(model, base_url, seed, max_cost, prices, out.parent)
-    if by_hand:
-        made = read_personas(by_hand, attributes)
-    else:
-        made = plain_personas(read) if plain else asked(asking, "persona", lambda c: write_personas(c, read))
-    write_yaml(out, made)
-    typer.echo(f"Written: {out}")
-    if agents is not None:
-        drawn = read_agents(agents)
-        typer.echo("\n" + Teller(made, drawn).tell(drawn.rows()[0]))
+    told = stages.persona(population, out, asker(asking), by_hand=by_hand, plain=plain, agents=agents)
+    _written(out, told)
 
 
 @group.command()
@@ -194,24 +151,26 @@ def scenario(
     prices: Prices = None,
 ) -> None:
     """Write what happens to them, who hears of it, and what is measured."""
-    from harness.studies.population.authoring import write_scenario
-    from harness.studies.population.files import write_yaml
-    from harness.studies.population.scenario import read_scenario
+    from harness.studies.population import stages
     from harness.studies.population.spec import read_spec
 
-    read = read_spec(population)
-    told = description or read.meta.scenario_description or ""
+    told = description or read_spec(population).meta.scenario_description or ""
     _one_of(told if not by_hand else description, by_hand)
     asking = Asking(model, base_url, seed, max_cost, prices, out.parent)
-    made = (
-        read_scenario(by_hand, frozenset(one.name for one in read.attributes))
-        if by_hand
-        else asked(asking, "scenario", lambda c: write_scenario(c, read, told, steps))
-    )
     places = {"population_spec": population, "agents_file": agents, "network_file": network}
     named = {name: _relative(path, out.parent) for name, path in places.items()}
-    write_yaml(out, made.model_copy(update={"meta": made.meta.model_copy(update=named)}))
-    typer.echo(f"Written: {out}")
+    _written(
+        out,
+        stages.scenario(
+            population,
+            out,
+            asker(asking),
+            named=named,
+            description=told,
+            steps=steps,
+            by_hand=by_hand,
+        ),
+    )
 
 
 @group.command()
@@ -227,6 +186,12 @@ def personas(
     if out.exists() and any(out.iterdir()):
         raise ConfigurationError(f"{out}: is there and not empty; expected a new folder.")
     typer.echo(f"Written: {export_personas(agents, out, phrasings, first=first):,} persona files in {out}")
+
+
+def _written(out: Path, told: Told) -> None:
+    typer.echo(f"Written: {out} ({told.summary})")
+    for line in told.lines:
+        typer.echo(line)
 
 
 def _one_of(text: str, by_hand: Path | None) -> None:
