@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,11 @@ class Blocked(Exception):
 class Material:
     """Files under ``directory``, or in its ``inputs`` folder as a variant has them.
 
-    ``read`` names what has been read so far.
+    ``read`` names what has been read so far; what is ``hidden`` counts as not there.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, hidden: Collection[str] = ()) -> None:
+        self.directory, self.hidden = directory, frozenset(hidden)
         self.read: set[str] = set()
         self._known: dict[str, Any] = {}
         self._hashes: dict[Path, str] = {}
@@ -43,7 +43,8 @@ class Material:
         return next((one for one in places if one.is_file()), places[0])
 
     def has(self, name: str) -> bool:
-        return self.path(name).is_file()
+        path = self.path(name)
+        return name not in self.hidden and path.is_file()
 
     def json(self, name: str) -> Any:
         """What the file holds. Raises `Blocked`."""
@@ -70,11 +71,13 @@ class Material:
 
     def hashes(self) -> dict[str, str]:
         """SHA-256, in hex, of each file that has been read; empty for one that is not there."""
-        return {name: self._hash(self.path(name)) for name in sorted(self.read)}
+        return {
+            name: "" if name in self.hidden else self._hash(self.path(name)) for name in sorted(self.read)
+        }
 
     def _there(self, name: str) -> Path:
         path = self.path(name)
-        if not path.is_file():
+        if not self.has(name):
             raise Blocked(name, f"{path}: no such file; expected what its stage writes.")
         return path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from math import isfinite
@@ -170,11 +170,13 @@ def run_gates(
     schema_name: str | None = None,
     gates: Iterable[str] = (),
     before: Report | None = None,
+    hidden: Collection[str] = (),
 ) -> Report:
     """Run ``gates``, in the order of stages; none named: those that are `due`.
 
-    ``before`` is what they said last time: a gate that fails again on other files stops the run. Raises
-    `ConfigurationError` where there is no folder, or nothing in it to check.
+    ``before`` is what they said last time: a gate that fails again on other files stops the run. Files that are
+    ``hidden`` count as not there: what a later stage wrote for other inputs misleads. Raises `ConfigurationError`
+    where there is no folder, or nothing in it to check.
     """
     if not directory.is_dir():
         raise ConfigurationError(
@@ -186,7 +188,7 @@ def run_gates(
             f"{directory}: no file of any stage; expected population.yaml, agents.json or others."
         )
     earlier = {one.gate: one for one in before.results} if before and before.profile == profile.name else {}
-    subject, results = Subject(Material(directory), profile, schema), []
+    subject, results = Subject(Material(directory, hidden), profile, schema), []
     for name in (one for one in GATES if one in names):
         result = _run(name, subject, earlier.get(name))
         results.append(result)
