@@ -20,9 +20,10 @@ from starlette.requests import Request as HTTPRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from harness.errors import ModelCallError
+from harness.errors import ModelCallError, RefusedError
 from harness.llm.calls import Site
 from harness.llm.kinds import classify
+from harness.llm.responses import declined, response, response_request
 from harness.llm.trial import TrialClient
 from harness.llm.wire import (
     chat_completion,
@@ -40,7 +41,12 @@ MAX_BODY = 8 * 1024 * 1024
 """Bytes of the largest request body that is kept."""
 
 _ENDURED = 8 * MAX_BODY
-_KNOWN = "POST /v1/chat/completions, POST /v1/embeddings, POST /v1/harness/rejections, GET /v1/models"
+_KNOWN = ", ".join(
+    [
+        *("POST /v1/chat/completions", "POST /v1/responses", "POST /v1/embeddings"),
+        *("POST /v1/harness/rejections", "GET /v1/models"),
+    ]
+)
 _TYPES = {401: "authentication_error", 404: "not_found_error"}
 _Work = Callable[[TrialClient, Any], Awaitable[Any]]
 
@@ -83,6 +89,7 @@ class Face:
         application = Starlette(
             routes=[
                 Route("/v1/chat/completions", self._answer(self._chat), methods=["POST"]),
+                Route("/v1/responses", self._answer(self._responses), methods=["POST"]),
                 Route("/v1/embeddings", self._answer(self._embeddings), methods=["POST"]),
                 Route("/v1/harness/rejections", self._answer(self._rejections), methods=["POST"]),
                 Route("/v1/models", self._answer(self._models), methods=["GET"]),
@@ -100,7 +107,7 @@ class Face:
             try:
                 return _json(await work(client, await _body(request)))
             except Exception as error:
-                client.failure = client.failure or _as_failure(error)
+                client.note_failure(_as_failure(error))
                 return _answer_to(error)
 
         return endpoint
@@ -115,6 +122,15 @@ class Face:
     async def _chat(self, client: TrialClient, body: Any) -> Any:
         request = chat_request(body)
         return chat_completion(await client.ask(request, Site(classify(request))))
+
+    async def _responses(self, client: TrialClient, body: Any) -> Any:
+        """A model that declines to write JSON is no fault of the call: the API has words for it."""
+        request = response_request(body)
+        kind = classify(request)
+        try:
+            return response(await client.ask(request, Site(kind)), body)
+        except RefusedError as error:
+            return declined(self._gateway.provider_of(kind).model, str(error), body)
 
     async def _embeddings(self, client: TrialClient, body: Any) -> Any:
         texts, model = embedding_texts(body), str(body.get("model", ""))

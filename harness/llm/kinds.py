@@ -15,13 +15,15 @@ _FREE_TEXT = (
     ("combine", "combines them into"),
     ("minibio", "Short biography"),
 )
+_BY_SCHEMA = {"agent_reasoning": "reason", "classification": "classify"}
+"""What extropy-run calls the schemas of its two calls per agent."""
 
 
 def classify(request: Request) -> str:
     """The kind of a chat request.
 
     One of ``act``, ``regenerate``, ``quality_check``, ``combine``, ``intervention_check``, ``extract``,
-    ``score_person``, ``score_panel``, ``consolidate``, ``minibio`` and ``other``.
+    ``score_person``, ``score_panel``, ``consolidate``, ``minibio``, ``reason``, ``classify`` and ``other``.
     """
     form = request.response_format or {}
     if form.get("type") == "json_schema":
@@ -41,7 +43,7 @@ def _structured(name: str, request: Request) -> str:
         return "regenerate" if any("TENTATIVE ACTION" in text for text in late) else "act"
     if name.startswith("LLMScalarWithJustification"):
         return _judgement(request)
-    return "other"
+    return _BY_SCHEMA.get(name, "other")
 
 
 def _judgement(request: Request) -> str:

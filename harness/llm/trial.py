@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
-from harness.errors import ModelCallError
+from harness.errors import ModelCallError, StoppedError
 from harness.llm.account import Account
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.samples import Kept, Samples
@@ -43,10 +43,10 @@ class Way(Protocol):
 class TrialClient:
     """The gateway bound to one try of a trial; implements `ModelClient`. Made by `Gateway.open_trial`.
 
-    ``failure`` is the first request at the HTTP face that failed, for the engine to raise where the foreign
-    code has swallowed it. ``rejections`` has every unacceptable reply of this try: kind, person, step, attempt, reason
-    and the text's first 500 characters. ``replayed`` counts the calls that the journal answered, ``refusals`` those
-    that the model declined to answer.
+    ``failure`` is the first request at the HTTP face that failed, or the first after which none can succeed, for the
+    engine to raise where the foreign code has swallowed it; ``failed`` is how many did. ``rejections`` has every
+    unacceptable reply of this try: kind, person, step, attempt, reason and the text's first 500 characters.
+    ``replayed`` counts the calls that the journal answered, ``refusals`` those that the model declined to answer.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class TrialClient:
         self.name = f"t{number:x}"
         self.failure: ModelCallError | None = None
         self.rejections: list[dict[str, Any]] = []
-        self.replayed = self.refusals = 0
+        self.replayed = self.refusals = self.failed = 0
         self.samples = Samples(attempt)
         self.account = Account()
         self._earlier = Account()
@@ -111,6 +111,12 @@ class TrialClient:
         """Why the engine rejected replies of ``kind`` in this try; in all its sessions, once they are recalled."""
         return tuple(self._reasons.get(kind, ()))
 
+    def note_failure(self, error: ModelCallError) -> None:
+        """A request at the HTTP face came to nothing."""
+        self.failed += 1
+        if self.failure is None or (_is_final(error) and not _is_final(self.failure)):
+            self.failure = error
+
     def usage(self) -> Usage:
         """What this try was paid for: calls by kind, rejected and failed attempts included, and billed tokens.
 
@@ -158,3 +164,7 @@ class TrialClient:
                 "text": kept.reply.text[:SHOWN],
             }
         )
+
+
+def _is_final(error: ModelCallError) -> bool:
+    return error.fatal or isinstance(error, StoppedError)

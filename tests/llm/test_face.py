@@ -215,7 +215,7 @@ def test_a_closed_trial_is_refused() -> None:
             400,
             "2,049 texts; expected at most 2,048",
         ),
-        ("POST", "responses", b"{}", 404, "POST /v1/responses"),
+        ("POST", "completions", b"{}", 404, "POST /v1/completions"),
         ("POST", "chat/completions/", b"{}", 404, "POST /v1/chat/completions/"),
         ("GET", "../etc/passwd", b"", 404, "known: POST /v1/chat/completions"),
         ("GET", "chat/completions", b"", 405, "GET /v1/chat/completions"),

@@ -271,12 +271,27 @@ _NEARLY = st.fixed_dictionaries(
 _REJECTION = st.fixed_dictionaries(
     {"kind": st.sampled_from(["other", "act", "extract"]) | _JUNK}, optional={"reason": st.text() | _JUNK}
 )
+_ITEM = st.fixed_dictionaries({"role": st.just("user"), "content": _JUNK | _CONTENT})
+_RESPONSE = st.fixed_dictionaries(
+    {"input": _JUNK | st.lists(_ITEM | _JSON, max_size=2) | _JSON},
+    optional={
+        "instructions": _JUNK | _JSON,
+        "text": _JSON | st.fixed_dictionaries({"format": _FORMAT}),
+        "tools": st.lists(_TOOL, max_size=1) | _JSON,
+        "max_output_tokens": _NUMBER | _JSON,
+        "temperature": _NUMBER | _JSON,
+        "stream": st.booleans() | _JSON,
+        "metadata": _JSON,
+    },
+)
 requests = st.one_of(
+    _ANYTHING,
     _ANYTHING,
     _aimed("/v1/chat/completions", _BODY),
     _aimed("/v1/chat/completions", _as_json(_CHAT)),
     _aimed("/v1/chat/completions", _as_json(_NEARLY)),
     _aimed("/v1/chat/completions", _as_json(_NEARLY)),
+    _aimed("/v1/responses", _as_json(_RESPONSE)),
     _aimed("/v1/embeddings", _as_json(_EMBED)),
     _aimed("/v1/harness/rejections", _as_json(_REJECTION)),
 )

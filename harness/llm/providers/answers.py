@@ -113,6 +113,18 @@ def _judged(value: int | bool, rng: Random) -> dict[str, Any]:
     }
 
 
+def reaction(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001
+    """A person's reaction to news, long enough that no two are alike: whoever sorts it is told nothing else."""
+    return {
+        "reasoning": " ".join(phrases.capitalised(phrases.sentence(rng)) for _ in range(3)),
+        "public_statement": phrases.capitalised(phrases.sentence(rng)),
+        "reasoning_summary": phrases.capitalised(phrases.sentence(rng)),
+        "sentiment": round(rng.uniform(-1, 1), 2),
+        "conviction": rng.randint(0, 100),
+        "will_share": rng.random() < 0.5,
+    }
+
+
 def extraction(root: str, fields: Sequence[str], rng: Random) -> dict[str, Any]:
     """Two to nine distinct items under ``root``."""
     numbers = rng.sample(range(phrases.IDEAS), rng.randint(2, 9))

@@ -30,6 +30,7 @@ _AUTHORS: Mapping[str, Author] = {
     "score": answers.score,
     "check": answers.check,
     "extraction": lambda request, rng: answers.extraction_from_schema(_schema(request), rng),
+    "agent_reasoning": answers.reaction,
     "CognitiveActionModel": answers.turn,
     "CognitiveActionModelWithReasoning": answers.turn,
     "CognitiveActionsModel": answers.turn,
