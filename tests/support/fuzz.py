@@ -241,9 +241,12 @@ _ANYTHING = st.builds(
 )
 
 
-def _aimed(path: str, body: st.SearchStrategy[bytes]) -> st.SearchStrategy[Sent]:
-    """Requests that are in order as far as their body."""
-    right = {"method": st.just("POST"), "path": st.just(path), "token": st.just(f"Bearer {TOKEN}")}
+def _aimed(
+    path: str, body: st.SearchStrategy[bytes], token: st.SearchStrategy[str] | None = None
+) -> st.SearchStrategy[Sent]:
+    """Requests that are in order as far as their body; with ``token`` as far as that."""
+    token = token or st.just(f"Bearer {TOKEN}")
+    right = {"method": st.just("POST"), "path": st.just(path), "token": token}
     more = {"headers": st.just([]), "length": st.none(), "chunked": st.booleans()}
     return st.builds(Sent, body=body, **right, **more)
 
@@ -286,7 +289,7 @@ _RESPONSE = st.fixed_dictionaries(
 )
 requests = st.one_of(
     _ANYTHING,
-    _ANYTHING,
+    _aimed("/v1/responses", _as_json(_RESPONSE), _TOKEN),
     _aimed("/v1/chat/completions", _BODY),
     _aimed("/v1/chat/completions", _as_json(_CHAT)),
     _aimed("/v1/chat/completions", _as_json(_NEARLY)),
