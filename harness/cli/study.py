@@ -30,6 +30,20 @@ BatchName = Annotated[
 ]
 Root = Annotated[Path, typer.Option(help="Where studies are.")]
 RUNS = Path("runs")
+Exp = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the experiment. Default: the simulation of the study's scenario.", show_default=False
+    ),
+]
+GateProfile = Annotated[
+    str | None,
+    typer.Option(help="The gate profile that results are held against.", show_default="of pipeline.yaml"),
+]
+SchemaMap = Annotated[
+    str | None,
+    typer.Option(help="The schema map of gates, below the study.", show_default="of pipeline.yaml"),
+]
 Concurrency = Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")]
 Tpm = Annotated[int | None, typer.Option(help="Tokens in any minute.")]
 MaxCost = Annotated[
@@ -59,9 +73,11 @@ _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequence[str]]]) -> Manifest:
     from harness.cli.study_session import facts, find_experiment, identifying
     from harness.operations.planning import Wanted, create
+    from harness.studies.population.experiment import NAME
 
-    path, notebooks = named["path"], named["notebooks"]
-    experiment = find_experiment(named["exp"], path, str(notebooks) if notebooks else None)
+    path, notebooks = _path(place, named["exp"], named["path"]), named["notebooks"]
+    experiment = find_experiment(named["exp"] or NAME, path, str(notebooks) if notebooks else None)
+    profile, schema_map = _rules(place, path)
     metrics = experiment.metric_names
     options = identifying(
         **{key: named[key] for key in ("mode", "count", "engine", "model", "judge_model", "temperature")},
@@ -75,8 +91,8 @@ def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequ
         intent=named["intent"] or "-".join(axis for axis, _ in axes),
         objective=named["objective"] or f"Vary {' and '.join(axis for axis, _ in axes)} of {experiment.name}",
         success_metric=named["metric"] or metrics[0],
-        gate_profile=named["gate_profile"],
-        schema_map=named["schema_map"],
+        gate_profile=named["gate_profile"] or profile,
+        schema_map=named["schema_map"] or schema_map,
         options=options,
         factorial=named["factorial"],
         scenario_rev=named["scenario_rev"],
@@ -86,11 +102,38 @@ def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequ
     return create(place, wanted, facts, datetime.now(UTC))
 
 
+def _path(place: Study, exp: str | None, path: Path | None) -> Path | None:
+    """The file that declares the experiment: without any word, the study's own scenario."""
+    own = place.folder / "scenario.yaml"
+    if exp is None and path is None:
+        if not own.is_file():
+            raise ConfigurationError(
+                f"No --exp, and {own} is not there; expected the name of an experiment, or a population and scenario "
+                f"built with: harness study build {place.name}"
+            )
+        return own
+    return path
+
+
+def _rules(place: Study, path: Path | None) -> tuple[str, str]:
+    """Gate profile and schema map where nobody names them: for a simulation those that it was built by."""
+    from harness.operations.simulated import NO_MAP, is_scenario
+
+    if not is_scenario(None if path is None else str(path)):
+        return "instrument", NO_MAP
+    if not (place.folder / "pipeline.yaml").exists():
+        return "generic-all-ages", NO_MAP
+    from harness.operations import pipeline
+
+    built = pipeline.read(place)
+    return (built.gate_profile, built.schema_map or NO_MAP) if built else ("generic-all-ages", NO_MAP)
+
+
 @study.command(context_settings=_AXES)
 def sweep(
     ctx: typer.Context,
     name: Name,
-    exp: Annotated[str, typer.Option(help="Name of the experiment.")],
+    exp: Exp = None,
     confidence: Annotated[int, typer.Option(min=1, max=1000, help="Seeds for each variant.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     factorial: Annotated[
@@ -102,12 +145,8 @@ def sweep(
     ] = None,
     objective: Annotated[str | None, typer.Option(help="What the batch is to find out.")] = None,
     metric: Annotated[str | None, typer.Option(help="The metric of success. Default: the first.")] = None,
-    gate_profile: Annotated[
-        str, typer.Option(help="The gate profile that results are held against.")
-    ] = "instrument",
-    schema_map: Annotated[
-        str, typer.Option(help="The schema map of gates; none: structural checks only.")
-    ] = "none",
+    gate_profile: GateProfile = None,
+    schema_map: SchemaMap = None,
     scenario_rev: Annotated[str | None, typer.Option(help="scn-vNN. Default: the newest.")] = None,
     config_rev: Annotated[str | None, typer.Option(help="cfg-vNN. Default: the newest.")] = None,
     mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
@@ -148,16 +187,14 @@ def sweep(
 @study.command()
 def new(
     name: Name,
-    exp: Annotated[str, typer.Option(help="Name of the experiment.")],
+    exp: Exp = None,
     intent: Annotated[str, typer.Option(help="A word or two for the batch's id.")] = "baseline",
     objective: Annotated[str | None, typer.Option(help="What the batch is to find out.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The seed.")] = 0,
     path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None,
     metric: Annotated[str | None, typer.Option(help="The metric of success. Default: the first.")] = None,
-    gate_profile: Annotated[
-        str, typer.Option(help="The gate profile that results are held against.")
-    ] = "instrument",
-    schema_map: Annotated[str, typer.Option(help="The schema map of gates.")] = "none",
+    gate_profile: GateProfile = None,
+    schema_map: SchemaMap = None,
     scenario_rev: Annotated[str | None, typer.Option(help="scn-vNN. Default: the newest.")] = None,
     config_rev: Annotated[str | None, typer.Option(help="cfg-vNN. Default: the newest.")] = None,
     mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
@@ -210,7 +247,11 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
     limits = {key: named[key] for key in ("max_cost", "max_calls", "max_tokens")}
     batch = place.batch(made.batch_id)
     ran = run_batch(
-        place, made, experiment_of(made), facts=facts, launch=Sessions(batch.heartbeat, limits, further)
+        place,
+        made,
+        experiment_of(made, batch),
+        facts=facts,
+        launch=Sessions(batch.heartbeat, limits, further),
     )
     for row in ran.rows:
         typer.echo(f"{row.variant_id}  {row.status}  {row.notes}")
@@ -218,6 +259,8 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
         typer.echo(
             f"{ran.before} of {len(made.variants)} variants were finished already; they were left as they are."
         )
+    if ran.stuck:
+        typer.echo(f"\n{ran.stuck.text}\n")
     typer.echo(f"{made.batch_id}: exit code {ran.code} ({ExitCode(ran.code).name})")
     return ran.code
 

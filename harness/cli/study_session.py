@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigurationError, ExitCode
 from harness.model import Experiment
 from harness.operations.axes import Options
+from harness.operations.layout import Batch
 from harness.operations.manifest import Manifest
+from harness.operations.simulated import is_scenario
 
 if TYPE_CHECKING:
     from harness.execution.runs import Conclusion
@@ -42,10 +44,21 @@ def identifying(**named: Any) -> dict[str, Any]:
 
 
 def find_experiment(name: str, path: Path | None, notebooks: str | None = None) -> Experiment:
-    """A registered experiment, or the one of that name in a test file. Raises `ConfigurationError`."""
+    """A registered experiment, that of a scenario, or the one of that name in a test file.
+
+    Raises `ConfigurationError`.
+    """
     from harness.runner.settings import find_checkout, find_sources
     from harness.studies import find, registered
 
+    if path is not None and is_scenario(str(path)):
+        from harness.studies.population.experiment import NAME, simulation_experiment
+
+        if name != NAME:
+            raise ConfigurationError(
+                f"--exp {name!r}: {path} is a scenario's; expected --exp {NAME}, or none."
+            )
+        return simulation_experiment(path)
     if path is not None:
         from harness.cli.listing import _collected
 
@@ -64,9 +77,9 @@ def find_experiment(name: str, path: Path | None, notebooks: str | None = None) 
     return found[0]
 
 
-def experiment_of(manifest: Manifest) -> Experiment:
+def experiment_of(manifest: Manifest, batch: Batch) -> Experiment:
     """The experiment of a batch, as it is now."""
-    path = Path(manifest.path) if manifest.path else None
+    path = batch.folder / manifest.path if manifest.path else None
     return find_experiment(manifest.experiment, path, manifest.session.get("notebooks"))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.model import Level
-from harness.operations import batch_report, gate_status
+from harness.operations import batch_report, gate_status, simulated
 from harness.operations.audit import damage
 from harness.operations.batch_report import Material
 from harness.operations.gate_status import SOURCES, Gates
@@ -46,6 +46,7 @@ def finish(
     """
     batch = study.batch(manifest.batch_id)
     raise_if_any(_unfinished(study, manifest))
+    simulated.gate_all(study, manifest, manifest.variants)
     found = outcomes(study, manifest)
     folders = [batch.variant(one.id).results for one in manifest.variants]
     segments = analyses(found, manifest.success_metric, folders)
@@ -134,6 +135,7 @@ def promote(study: Study, manifest: Manifest, gates: Sequence[Gates] = SOURCES) 
     """
     batch = study.batch(manifest.batch_id)
     problems = _unfinished(study, manifest)
+    simulated.gate_all(study, manifest, manifest.variants)
     for one in manifest.variants:
         try:
             status = gate_status.status(batch.variant(one.id), gates)

@@ -8,15 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError
 from harness.operations import ids
 from harness.operations.layout import write
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-LARGEST = 4_000_000
-"""Bytes; a manifest of thousands of variants is well below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +38,8 @@ class Manifest:
     """A batch as declared. ``session`` are the options of its pytest sessions that identify runs.
 
     ``scenario`` and ``config`` are what the two revisions stand for (`harness.operations.revisions`). ``path`` is the
-    test file that declares the experiment, where it is no registered one. ``axes`` is what the batch varies,
-    ``declared`` the axes that are the experiment's own.
+    test file that declares the experiment, where it is no registered one, or, below the batch's folder, the scenario that
+    is simulated. ``axes`` is what the batch varies, ``declared`` the axes that are the experiment's own.
     """
 
     study: str
@@ -85,16 +82,17 @@ class Manifest:
 
 def save(manifest: Manifest, path: Path) -> None:
     """Write ``manifest`` as YAML. Raises `HarnessError`."""
-    import yaml
-
     from harness.records.plain import plain
+    from harness.records.strict_yaml import yaml_text
 
-    write(path, yaml.safe_dump(plain(asdict(manifest))[0], sort_keys=False, allow_unicode=True, width=110))
+    write(path, yaml_text(plain(asdict(manifest))[0]))
 
 
 def load(path: Path) -> Manifest:
     """The manifest at ``path``. Raises `ConfigurationError` with every fault at once."""
-    content = _read(path)
+    from harness.records.strict_yaml import read_yaml
+
+    content = read_yaml(path, str(path))
     problems = list(_faults(content))
     if not problems:
         manifest = _made(content)
@@ -102,48 +100,6 @@ def load(path: Path) -> Manifest:
     if problems:
         raise ConfigurationError(*(f"{path}: {problem}" for problem in problems))
     return manifest
-
-
-def _read(path: Path) -> Any:
-    import yaml
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise HarnessError(f"{path}: {error.strerror}; expected the manifest of a batch.") from error
-    if len(data) > LARGEST:
-        raise ConfigurationError(f"{path}: {len(data):,} bytes; expected a manifest of at most {LARGEST:,}.")
-    try:
-        return yaml.load(data, Loader=_loader())
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f"line {where.line + 1}: " if where else ""
-        what = getattr(error, "problem", None) or str(error)
-        raise ConfigurationError(
-            f"{path}: {line}no YAML ({what:.120}); expected the manifest of a batch."
-        ) from None
-
-
-@functools.cache
-def _loader() -> Any:
-    """YAML's safe loader, for which a key said twice is a fault and a date is text."""
-    import yaml
-
-    class Strict(yaml.SafeLoader):
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for number, (place, _) in enumerate(node.value):
-                if keys[number] in keys[:number]:
-                    raise yaml.MarkedYAMLError(
-                        problem=f"{keys[number]!r} stands there twice", problem_mark=place.start_mark
-                    )
-            return dict(super().construct_mapping(node, deep=deep))
-
-    Strict.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    return Strict
 
 
 @functools.cache

@@ -99,7 +99,7 @@ def outcomes(study: Study, manifest: Manifest, only: Sequence[str] = ()) -> list
 
 def dataset_in(place: Variant) -> Dataset:
     """The data of a variant's results. Raises `HarnessError` where that is not one run."""
-    files = sorted(place.results.glob("*.jsonl"))
+    files = sorted(place.results.glob("*_run*_*.jsonl"))
     found = datasets(files) if files else []
     if len(found) != 1:
         raise HarnessError(f"{place.results}: records of {len(found)} runs; expected those of one.")

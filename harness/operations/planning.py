@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from harness.errors import ConfigurationError, raise_if_any
 from harness.model import Experiment
-from harness.operations import ids, manifest, revisions
+from harness.operations import ids, manifest, revisions, simulated
 from harness.operations.axes import Options, grid
 from harness.operations.layout import Study, said
 from harness.operations.manifest import Manifest, Planned
@@ -21,7 +22,8 @@ from harness.records.writer import explained
 class Wanted:
     """What a person said of a batch. ``axes`` are names with the texts of their values.
 
-    ``scenario_rev`` and ``config_rev`` ``None`` keep the newest. ``path`` is the test file of the experiment.
+    ``scenario_rev`` and ``config_rev`` ``None`` keep the newest. ``path`` is the file that declares the
+    experiment, a test file or a scenario's; none for a registered one.
     """
 
     experiment: Experiment
@@ -44,6 +46,8 @@ def create(study: Study, wanted: Wanted, facts: Facts, moment: datetime) -> Mani
     experiment = wanted.experiment
     raise_if_any(_unsaid(wanted))
     variants = grid(wanted.axes, wanted.seeds, experiment.axes, factorial=wanted.factorial)
+    if simulated.is_scenario(wanted.path):
+        _refuse_unsound(study, wanted)
     _refuse_faulty(experiment, variants, wanted.options, facts)
     specs = base_specs(study)
     made = Manifest(
@@ -84,7 +88,11 @@ def _saved(study: Study, made: Manifest, wanted: Wanted, scenario: Options, conf
     raise_if_any(problems)
     revised = replace(made, scenario_rev=chosen[0], config_rev=chosen[1], scenario=scenario, config=config)
     whole = replace(revised, batch_id=_claimed(study, ids.parse_batch(made.batch_id)))
-    manifest.save(whole, study.batch(whole.batch_id).manifest)
+    batch = study.batch(whole.batch_id)
+    if simulated.is_scenario(wanted.path):
+        own = simulated.hand_out(Path(str(wanted.path)), [batch.variant(one.id) for one in whole.variants])
+        whole = replace(whole, path=own.relative_to(batch.folder).as_posix())
+    manifest.save(whole, batch.manifest)
     return whole
 
 
@@ -108,6 +116,19 @@ def _unsaid(wanted: Wanted) -> list[str]:
     return [
         f"--metric {wanted.success_metric!r}: {wanted.experiment.name} has no such metric; expected one of {known}."
     ]
+
+
+def _refuse_unsound(study: Study, wanted: Wanted) -> None:
+    """A variant is one simulation of files that no gate FAILs."""
+    if (wanted.options.get("count") or 1) > 1:
+        raise ConfigurationError(
+            f"--count {wanted.options['count']}: a variant of a study is one simulation; expected more seeds instead: "
+            f"--confidence {wanted.options['count']}"
+        )
+    source = Path(str(wanted.path))
+    simulated.inputs_beside(source)
+    profile, schema = simulated.rules(study, wanted.gate_profile, wanted.schema_map)
+    simulated.refuse_failing(source, profile, schema, study.name)
 
 
 def _refuse_faulty(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.model import Experiment
-from harness.operations import resolving
+from harness.operations import resolving, simulated
 from harness.operations.axes import Options
+from harness.operations.gates import Escalation
 from harness.operations.layout import Batch, Study, Variant, place, said, write
 from harness.operations.manifest import Manifest, Planned
 from harness.operations.registry import Registry, Row, Status
@@ -35,11 +36,15 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a batch. ``rows`` were added by this call, ``before`` is how many variants were done already."""
+    """What came of a batch. ``rows`` were added by this call, ``before`` is how many variants were done already.
+
+    ``stuck`` says why no further session was begun, where the same gate failed twice.
+    """
 
     code: int
     rows: tuple[Row, ...] = ()
     before: int = 0
+    stuck: Escalation | None = None
 
 
 def now() -> datetime:
@@ -174,12 +179,22 @@ class _Running:
             if one.experiment.name in ended:
                 self._keep(one, *_found(self._batch.session, ended[one.experiment.name]), code=0)
         todo = [one for one in left if one.experiment.name not in ended]
-        code = int(ExitCode.OK)
+        code, stuck = int(ExitCode.OK), None
         for options, members in _sessions(todo):
             code = self._session(options, members)
-            if code in (ExitCode.INTERRUPTED, ExitCode.BUDGET, ExitCode.USAGE, ExitCode.INTERNAL):
+            stuck = self._stuck()
+            if stuck or code in (ExitCode.INTERRUPTED, ExitCode.BUDGET, ExitCode.USAGE, ExitCode.INTERNAL):
                 break
-        return Ran(code or self._verdict(left), tuple(self._rows), before)
+        code = code or (int(ExitCode.FAILED) if stuck else self._verdict(left))
+        return Ran(code, tuple(self._rows), before, stuck)
+
+    def _stuck(self) -> Escalation | None:
+        """Of what was run now: an old failure was told when it happened."""
+        return simulated.standing(self._study) if self._simulates and self._rows else None
+
+    @property
+    def _simulates(self) -> bool:
+        return simulated.is_scenario(self._manifest.path)
 
     def _verdict(self, left: Sequence[Resolved]) -> int:
         """Nothing went wrong in the sessions; whether every variant is a success as well."""
@@ -211,7 +226,10 @@ class _Running:
         target = self._batch.variant(one.planned.id)
         status, note = judged(meta, one.asks, problem, code)
         if artifact is not None:
-            place_all([*records, artifact, artifact.with_suffix(".meta.json")], target)
+            own = simulated.files(self._batch.session, run_id) if self._simulates else []
+            place_all([*records, artifact, artifact.with_suffix(".meta.json"), *own], target)
+            if own:
+                note += f", gates {simulated.gate(self._study, self._manifest, target).level}"
         row = self._row(one, status, f"run {run_id}: {note}")
         last = self._registry.read().latest(self._batch.id).get(one.planned.id)
         if last is None or (last.status, last.notes) != (row.status, row.notes):

@@ -8,7 +8,7 @@ An experiment's own segments stand beside its results, in ``results/segments.jso
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -91,11 +91,11 @@ def _analysis(
     return SegmentAnalysis(name, metric, f"values of {metric}", len(kept), segments)
 
 
-def read(path: Path, owner: str = "") -> list[SegmentAnalysis]:
+def read(path: Path) -> list[SegmentAnalysis]:
     """The analyses in a ``segments.json``. Raises `HarnessError`."""
     try:
         content = json.loads(path.read_bytes())
-        return [_read(one, owner) for one in content]
+        return [_read(one) for one in content]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise HarnessError(
             f"{path}: {type(error).__name__}: {error!s:.100}; expected a list of objects with name, metric, unit, "
@@ -103,7 +103,7 @@ def read(path: Path, owner: str = "") -> list[SegmentAnalysis]:
         ) from error
 
 
-def _read(one: dict[str, object], owner: str) -> SegmentAnalysis:
+def _read(one: dict[str, object]) -> SegmentAnalysis:
     segments = one["segments"]
     if not isinstance(segments, list) or not all(isinstance(each, dict) for each in segments):
         raise TypeError("segments is no list of objects")
@@ -111,8 +111,7 @@ def _read(one: dict[str, object], owner: str) -> SegmentAnalysis:
         Segment(str(s["name"]), None if s["value"] is None else float(s["value"]), _count(s["n"]))
         for s in segments
     )
-    name = f"{one['name']}, {owner}" if owner else str(one["name"])
-    return SegmentAnalysis(name, str(one["metric"]), str(one["unit"]), _count(one["total"]), made)
+    return SegmentAnalysis(str(one["name"]), str(one["metric"]), str(one["unit"]), _count(one["total"]), made)
 
 
 def _count(value: object) -> int:
@@ -122,13 +121,38 @@ def _count(value: object) -> int:
 
 
 def analyses(found: Sequence[Outcome], metric: str, folders: Sequence[Path]) -> list[SegmentAnalysis]:
-    """The experiment's own segments where its results have them, else those by place."""
-    own = list(_own(folders))
-    return own or by_place(found, metric)
+    """The experiment's own segments where its results have them, else those by place.
+
+    Of its own those of ``metric``, or all where none is of it. Tables of one name and metric are one over all variants:
+    their n add up.
+    """
+    own = [one for folder in folders for one in _own(folder)]
+    chosen = [one for one in own if one.metric == metric] or own
+    together: dict[tuple[str, str, str], list[SegmentAnalysis]] = {}
+    for one in chosen:
+        together.setdefault((one.name, one.metric, one.unit), []).append(one)
+    return [_pooled(tables) for tables in together.values()] or by_place(found, metric)
 
 
-def _own(folders: Sequence[Path]) -> Iterator[SegmentAnalysis]:
-    for folder in folders:
-        path = folder / "segments.json"
-        if path.exists():
-            yield from read(path, folder.parent.name)
+def _own(folder: Path) -> list[SegmentAnalysis]:
+    path = folder / "segments.json"
+    return read(path) if path.exists() else []
+
+
+def _pooled(tables: Sequence[SegmentAnalysis]) -> SegmentAnalysis:
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    names = dict.fromkeys(segment.name for one in tables for segment in one.segments)
+    segments = tuple(_of_name(name, tables) for name in names)
+    unit = f"{first.unit}, over {len(tables)} variants"
+    return SegmentAnalysis(first.name, first.metric, unit, sum(one.total for one in tables), segments)
+
+
+def _of_name(name: str, tables: Sequence[SegmentAnalysis]) -> Segment:
+    parts = [segment for one in tables for segment in one.segments if segment.name == name]
+    counted = [(one.value, one.n) for one in parts if one.value is not None]
+    n = sum(one.n for one in parts)
+    whole = sum(count for _, count in counted)
+    mean = sum(value * count for value, count in counted) / whole if whole else None
+    return Segment(name, mean, n)

@@ -27,6 +27,7 @@ def beat(stage: str, now: Snapshot | None, moment: datetime, cost: float | None,
         left = "not known yet" if now.seconds_left is None else duration(now.seconds_left)
         lines += [
             f"step: {now.trials_done} of {now.trials} trials, {now.cells_done} of {now.cells} cells",
+            *([f"last: {now.note}"] if now.note else []),
             f"calls: {now.calls} made, {now.in_flight} under way, {now.tokens} tokens",
             f"cost: {'not known' if cost is None else f'${cost:.4f}'}",
             f"time left: {left}",

@@ -96,9 +96,7 @@ def test_segments_of_the_experiments_own(bench: Bench, made: Manifest) -> None:
 
 def test_a_segment_below_the_minimum_is_not_shown(bench: Bench, made: Manifest) -> None:
     leave(bench, made, "segments.json", TWO)
-    with pytest.raises(
-        ConfigurationError, match=r"segments by age, .*: 1 with 10 agents or more; expected 2"
-    ):
+    with pytest.raises(ConfigurationError, match=r"segments by age: 1 with 10 agents or more; expected 2"):
         finish(bench.study, made, single_seed_caveat="One.", minimum=10)
     text = finish(bench.study, made, **CAVEATS, minimum=10).report.read_text()
     assert "| old     | n below 10 |   8 |" in text

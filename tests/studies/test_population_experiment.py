@@ -41,7 +41,10 @@ def test_variants_are_groups_and_worlds_are_seeds(
     trials = [line for line in lines if line["type"] == "simulation_result"]
     seeds = {(line["simulation_seed"], line["population_size"]) for line in trials}
     assert len(trials) == 4 and len(seeds) == 2
-    shares = [sum(done.values("baseline", f"position_{n}")[rep] for n in (1, 2, 3)) for rep in (0, 1)]
+    shares = [
+        sum(done.values("baseline", f"stance_{one}")[rep] for one in ("for", "against", "undecided"))
+        for rep in (0, 1)
+    ]
     assert shares == pytest.approx([1, 1])
 
 

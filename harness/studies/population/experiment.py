@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ AWARE, SENTIMENT = "aware", "sentiment"
 DEFAULTS: Mapping[str, Any] = {"threshold": 3, "chunk_size": 50, "simulator": "own"}
 """Axes with what holds where a variant says nothing; of ``share_probability`` that is the scenario's."""
 AXES = (*DEFAULTS, "share_probability")
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 SIMULATORS = ("own", "extropy")
 TOWN_AGENTS = 120
 WORLDS = 6
@@ -54,7 +56,7 @@ def town(agents: int = TOWN_AGENTS) -> Experiment:
     from harness.studies.population.example import PACKAGED
 
     said = yaml.safe_load((PACKAGED / "scenario.yaml").read_bytes())
-    position = next(one for one in said["outcomes"]["suggested_outcomes"] if one["type"] == "categorical")
+    outcome = next(one for one in said["outcomes"]["suggested_outcomes"] if one["type"] == "categorical")
     return _experiment(
         Town(agents),
         NAME,
@@ -62,7 +64,8 @@ def town(agents: int = TOWN_AGENTS) -> Experiment:
         {"full": Mode(steps=said["simulation"]["max_timesteps"]), "fast": Mode(steps=2, proposals=1)},
         worlds=WORLDS,
         task=said["event"]["content"],
-        options=position["options"],
+        outcome=outcome["name"],
+        options=outcome["options"],
         agents=agents,
         share=said["spread"]["share_probability"],
     )
@@ -78,14 +81,15 @@ def simulation_experiment(
 ) -> Experiment:
     """Simulate ``scenario`` once per variant and world; world n has the same seed in every variant.
 
-    ``variants`` maps a group's name to settings of `AXES`; ``None``: one group without any, for a sweep. Metrics are the
-    share of agents that heard of the event (``aware``), the mean sentiment of those who reasoned, and for each option of
-    the position its share among those who hold one (``position_<number>``, in the scenario's order). Each trial keeps
-    its files in a folder of its own (`folder_of`); one that was cut off begins anew, and is served from the journal
-    what was answered. Raises `ConfigurationError`.
+    ``variants`` maps a group's name to settings of `AXES`; ``None``: one group without any, for a sweep. Metrics are
+    the share of agents that heard of the event (``aware``), the mean sentiment of those who reasoned, and for each
+    option of the position its share among those who hold one (`position_metrics`). Each trial keeps its files in a
+    folder of its own (`folder_of`); one that was cut off begins anew, and is served from the journal what was answered.
+    Raises `ConfigurationError`.
     """
     source = Files(scenario, personas)
     inputs = inputs_of(source)
+    held = inputs.scenario.outcomes.position
     return _experiment(
         source,
         name,
@@ -93,6 +97,7 @@ def simulation_experiment(
         {"full": Mode(steps=inputs.scenario.simulation.max_timesteps)},
         worlds=worlds,
         task=inputs.scenario.event.content,
+        outcome=held.name if held else "",
         options=inputs.options,
         agents=len(inputs.agents),
         share=inputs.scenario.spread.share_probability,
@@ -107,17 +112,17 @@ def _experiment(
     *,
     worlds: int,
     task: str,
-    options: Iterable[str],
+    outcome: str,
+    options: Sequence[str],
     agents: int,
     share: float,
 ) -> Experiment:
-    options = list(options)
     odd = {axis for settings in variants.values() for axis in settings} - set(AXES)
     if odd:
         raise ConfigurationError(
             f"Experiment {name}: {sorted(odd)[0]!r} is no axis; expected one of {', '.join(AXES)}."
         )
-    metrics = (AWARE, SENTIMENT, *(position(number) for number in range(len(options))))
+    positions = position_metrics(outcome, options)
     simulation = Simulated(source)
     return Experiment(
         name=name,
@@ -126,14 +131,14 @@ def _experiment(
             task=" ".join(task.replace("{", "(").replace("}", ")").split()),
             proposals=tuple({"id": f"world {number}"} for number in range(1, worlds + 1)),
         ),
-        metrics=tuple(Measure(metric) for metric in metrics),
+        metrics=tuple(Measure(metric) for metric in (AWARE, SENTIMENT, *positions)),
         modes=modes,
         protocol="simulation",
         settings={
             **DEFAULTS,
             "share_probability": float(share),
             "inputs_sha256": dict(source.hashes()),
-            "options": options,
+            "positions": dict(zip(positions, options, strict=True)),
             "agents": agents,
         },
         play=Play(
@@ -147,9 +152,13 @@ def _experiment(
     )
 
 
-def position(number: int) -> str:
-    """The metric of the position's option ``number``, from 0."""
-    return f"position_{number + 1}"
+def position_metrics(outcome: str, options: Sequence[str]) -> list[str]:
+    """What the shares of the position's options are called: ``stance_for``; where an option is no plain word,
+    ``position_1`` and so on, in the scenario's order.
+    """
+    named = [f"{outcome}_{option}" for option in options]
+    plain = all(_PLAIN.fullmatch(name) for name in named) and not {AWARE, SENTIMENT} & set(named)
+    return named if plain else [f"position_{number}" for number in range(1, len(options) + 1)]
 
 
 def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
@@ -198,8 +207,8 @@ class Simulated:
                 "Look at the exposure rules of the scenario."
             )
         states, _ = read_states(folder)
-        _write(folder / SEGMENTS, by_attributes(states, inputs.scenario, plan.settings["options"]))
-        samples = tuple(_samples(folder, plan.settings["options"]))
+        _write(folder / SEGMENTS, by_attributes(states, inputs.scenario, settings["positions"]))
+        samples = tuple(_samples(folder, settings["positions"]))
         return TrialResult(plan.trial, samples, (), details=_details(meta))
 
     def check(self, experiment: Experiment) -> Iterable[str]:
@@ -212,7 +221,10 @@ class Simulated:
             return
         for what, digest in hashes.items():
             if settings["inputs_sha256"].get(what) != digest:
-                yield f"Experiment {experiment.name}: the {what} file has changed since it was declared; declare it anew."
+                yield (
+                    f"Experiment {experiment.name}: the {what} file has changed since it was declared; "
+                    "declare it anew."
+                )
         for group in experiment.groups:
             for problem in self._problems({**settings, **group.settings}):
                 yield f"Group {group.name!r} of {experiment.name}: {problem}"
@@ -276,7 +288,8 @@ async def _own(
     mind = ModelMind(inputs.scenario, OneClient(client), temperature=plan.temperature)
     done = await Simulation(inputs, options, mind, folder, on_progress=told).run()
     write_results(folder, inputs, options, done)
-    return _read(folder / META)
+    meta: Mapping[str, Any] = _read(folder / META)
+    return meta
 
 
 async def _extropy(
@@ -298,7 +311,7 @@ def _options(plan: TrialPlan, settings: Mapping[str, Any]) -> Any:
     return Options(seed=seed, threshold=settings["threshold"], chunk_size=settings["chunk_size"], model="")
 
 
-def _samples(folder: Path, options: Iterable[str]) -> Iterable[Sample]:
+def _samples(folder: Path, positions: Mapping[str, str]) -> Iterable[Sample]:
     from harness.studies.population.outcome import STEPS
 
     last = _read(folder / STEPS)[-1]
@@ -306,9 +319,9 @@ def _samples(folder: Path, options: Iterable[str]) -> Iterable[Sample]:
     sentiment = last["average_sentiment"]
     yield Sample(SENTIMENT, sentiment, reason=None if sentiment is not None else "nobody reasoned")
     shares = last["position_distribution"]
-    for number, option in enumerate(options):
+    for metric, option in positions.items():
         share = shares.get(option, 0.0) if shares else None
-        yield Sample(position(number), share, reason=None if shares else "nobody holds a position")
+        yield Sample(metric, share, reason=None if shares else "nobody holds a position")
 
 
 def _details(meta: Mapping[str, Any]) -> dict[str, Any]:

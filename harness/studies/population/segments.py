@@ -139,28 +139,28 @@ def _row(name: str, states: Sequence[Mapping[str, Any]], outcome: Outcome, min_n
 
 
 def by_attributes(
-    states: Sequence[Mapping[str, Any]], scenario: Scenario, options: Sequence[str]
+    states: Sequence[Mapping[str, Any]], scenario: Scenario, positions: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """What experiments measure of a simulation, by the agents' attributes, as segments.json has it.
 
-    Of each attribute: ``aware`` of all agents, ``sentiment`` of those who reasoned, and ``position_<number>`` of those
-    who hold one. A segment's ``n`` is its own denominator, and all n of a table add up to its ``total``. Numbers of
+    Of each attribute: ``aware`` of all agents, ``sentiment`` of those who reasoned, and of those who hold a position the
+    shares of ``positions``, metric → option. A segment's ``n`` is its own denominator, and all n of a table add up to its ``total``. Numbers of
     many values are cut at their quartiles, texts of many are left out.
     """
     return [
         {"name": name, "metric": metric, "unit": unit, **_table(states, segments, value)}
         for name, segments in _partitions(states, scenario.outcomes.decision_relevant_attributes)
-        for metric, unit, value in _measures(options)
+        for metric, unit, value in _measures(positions)
     ]
 
 
 def _measures(
-    options: Sequence[str],
+    positions: Mapping[str, str],
 ) -> Iterator[tuple[str, str, Callable[[Mapping[str, Any]], float | None]]]:
     yield "aware", "agents", lambda final: float(bool(final["aware"]))
     yield "sentiment", "agents who reasoned", lambda final: final["sentiment"]
-    for number, option in enumerate(options, 1):
-        yield f"position_{number}", "agents who hold a position", functools.partial(_holds, option)
+    for metric, option in positions.items():
+        yield metric, "agents who hold a position", functools.partial(_holds, option)
 
 
 def _holds(option: str, final: Mapping[str, Any]) -> float | None:
@@ -186,7 +186,7 @@ def _partition(values: Sequence[Any]) -> list[tuple[str, list[int]]]:
         numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]
         if len(numbers) < len(values):
             return []
-        cuts = tuple(dict.fromkeys(round(one, 6) for one in quantiles(numbers, n=4)))
+        cuts = tuple(dict.fromkeys(float(f"{one:.3g}") for one in quantiles(numbers, n=4)))
     parts: dict[str, list[int]] = {}
     for place, value in enumerate(values):
         parts.setdefault(_segment(value, cuts), []).append(place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ READ = ("population.yaml", "network.yaml", "population.persona.yaml", "scenario.
 """The packaged files that make the town."""
 
 
-class Source(Protocol):
+class Source(Hashable, Protocol):
     """Gives the same inputs as long as ``hashes`` are the same. Hashable."""
 
     def hashes(self) -> Mapping[str, str]:
