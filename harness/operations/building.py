@@ -1,0 +1,250 @@
+"""Building a study's population: each stage that has to run, its gates after it, and a stop where one FAILs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from harness.errors import ConfigurationError, HarnessError, raise_if_any
+from harness.model import Level
+from harness.operations import made
+from harness.operations.gates import (
+    GATES,
+    GateResult,
+    Report,
+    merged,
+    read_report,
+    run_gates,
+    write_report,
+)
+from harness.operations.gates.stages import MADE_FROM
+from harness.operations.layout import Study, said
+from harness.operations.made import Placing, Record, State, Verdict, digest, judge
+from harness.operations.pipeline import FILES, STAGES, Pipeline, rules
+from harness.operations.recipes import Recipes
+from harness.records.lock import RunLock
+from harness.records.writer import make_directory
+from harness.studies.population.stages import Ask, Told
+
+if TYPE_CHECKING:
+    from harness.llm.prices import Overrides
+
+
+class How(StrEnum):
+    """What a build did about a stage."""
+
+    MADE = "made now"
+    KEPT = "as it was"
+    MENDED = "mended by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage that stands: how, its record, what is in its file if that was made now, and what its gates said."""
+
+    stage: str
+    how: How
+    record: Record
+    told: Told | None = None
+    gates: tuple[GateResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build came to. ``stopped`` is the gate that FAILs: later stages were not run."""
+
+    steps: tuple[Step, ...]
+    report: Report
+    stopped: GateResult | None = None
+
+
+class Watch(Protocol):
+    """Whoever looks on."""
+
+    def began(self, stage: str) -> None:
+        """A stage is about to run."""
+
+    def done(self, step: Step) -> None:
+        """A stage stands, and its gates have spoken."""
+
+
+@contextmanager
+def alone(study: Study) -> Iterator[Path]:
+    """The folder where a build works, ``.build``, for this process alone. Raises `HarnessError`."""
+    folder = study.folder / ".build"
+    with said():
+        try:
+            lock = RunLock(folder / "lock", study.name)
+        except HarnessError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            holder = str(error).partition("(")[2].partition(")")[0]
+            raise HarnessError(
+                f"Study {study.name} is being built by another live session ({holder}); wait for it to end. "
+                f"How far it is: {folder / 'heartbeat.txt'}"
+            ) from None
+    try:
+        yield folder
+    finally:
+        lock.release()
+
+
+class Build:
+    """One build of a study, whose caller is `alone` with it in ``folder``.
+
+    ``prices`` is the file of own prices, with its path for its hash. Raises `ConfigurationError`, before anything
+    runs, for files that no build made, or that were mended by hand and whose inputs were changed too.
+    """
+
+    def __init__(
+        self, study: Study, plan: Pipeline, folder: Path, prices: tuple[Path, Overrides] | None = None
+    ) -> None:
+        self._study, self._plan, self._new = study, plan, folder / "new"
+        self.recipes = Recipes(study, plan, prices)
+        self._profile, self._schema = rules(study, plan)
+        self._records = made.read(study)
+        made.recover(study, self._new, self._records)
+        self._verdicts = self._foreseen()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a stage may run that asks a model."""
+        return any(
+            self.recipes.by(stage) == "model" and _runs(verdict) for stage, verdict in self._verdicts.items()
+        )
+
+    def run(self, ask: Ask, watch: Watch) -> Built:
+        """Run it. Raises `HarnessError`; what stands by then is kept."""
+        steps: list[Step] = []
+        report = read_report(self._study.folder)
+        half_seen: list[str] = []
+        for stage in STAGES:
+            watch.began(stage)
+            step = self._brought(stage, ask)
+            report, results = self._gated(stage, report)
+            half_seen += [one.gate for one in results if later(stage) & one.inputs.keys()]
+            steps.append(replace(step, gates=results))
+            watch.done(steps[-1])
+            stopped = _failed(results)
+            if stopped is not None:
+                return Built(tuple(steps), report, stopped)
+        assert report is not None
+        if half_seen:
+            report = self._kept(self._asked(half_seen, report, ()), report)
+        last = {one.gate: one for one in report.results}
+        steps = [replace(step, gates=tuple(last[one.gate] for one in step.gates)) for step in steps]
+        return Built(tuple(steps), report, _failed([last[name] for name in half_seen]))
+
+    # Stages
+
+    def _foreseen(self) -> dict[str, Verdict]:
+        """How each stage stands, as far as can be said before any runs."""
+        found: dict[str, Verdict] = {}
+        for stage in STAGES:
+            unsure = [one for one in MADE_FROM[stage] if _runs(found[one])]
+            verdict = self._judged(stage, unsure)
+            if unsure and verdict.state in (State.CURRENT, State.MENDED):
+                verdict = Verdict(State.STALE)
+            found[stage] = verdict
+        raise_if_any(
+            self._refusal(stage, one)
+            for stage, one in found.items()
+            if one.state in (State.UNKNOWN, State.CONFLICT)
+        )
+        return found
+
+    def _judged(self, stage: str, unsure: Collection[str] = ()) -> Verdict:
+        return judge(
+            self._records.get(stage), self.recipes.wanted(stage, unsure), digest(self.recipes.file(stage))
+        )
+
+    def _refusal(self, stage: str, verdict: Verdict) -> str:
+        path = self.recipes.file(stage)
+        if verdict.state is State.UNKNOWN:
+            return (
+                f"Stage {stage}: {path} is there, and no build made it; expected no file. Move it away, "
+                "to have it made anew."
+            )
+        return (
+            f"Stage {stage}: {path} was mended by hand, and what it was made from was changed too "
+            f"({'; '.join(verdict.changes)}). Put that back; or delete {path}, to have it made anew."
+        )
+
+    def _brought(self, stage: str, ask: Ask) -> Step:
+        """The stage up to date."""
+        verdict, wanted = self._judged(stage), self.recipes.wanted(stage)
+        if verdict.state in (State.UNKNOWN, State.CONFLICT):
+            raise ConfigurationError(self._refusal(stage, verdict))
+        if verdict.state is State.CURRENT:
+            return Step(stage, How.KEPT, self._records[stage])
+        target = self.recipes.file(stage)
+        if verdict.state is State.MENDED:
+            mended = {"output": digest(target), "mended": True}
+            self._records[stage] = self._records[stage].model_copy(update=mended)
+            made.write(self._study, self._records)
+            return Step(stage, How.MENDED, self._records[stage])
+        new = self._new / FILES[stage]
+        with said():
+            make_directory(self._new)
+            told = self.recipes.make(stage, new, ask)
+        record = wanted.model_copy(update={"output": digest(new)})
+        made.place(
+            self._study, new, Placing(stage=stage, record=record, before=digest(target)), self._records
+        )
+        return Step(stage, How.MADE, record, told)
+
+    # Gates
+
+    def _gated(self, stage: str, before: Report | None) -> tuple[Report, tuple[GateResult, ...]]:
+        """The gates after ``stage``, as if no later one had run: its file may be of other inputs."""
+        hidden = later(stage)
+        names = [one.name for one in GATES.values() if one.stage == stage]
+        report = self._asked(names, before, hidden)
+        known = {one.gate: one for one in before.results} if before else {}
+        lasting = tuple(one for one in report.results if not _weaker(one, known.get(one.gate), hidden))
+        return self._kept(replace(report, results=lasting), before), report.results
+
+    def _asked(self, names: Sequence[str], before: Report | None, hidden: Collection[str]) -> Report:
+        return run_gates(
+            self._study.folder,
+            self._profile,
+            self._schema,
+            schema_name=self._plan.schema_map,
+            gates=names,
+            before=before,
+            hidden=hidden,
+        )
+
+    def _kept(self, report: Report, before: Report | None) -> Report:
+        found = merged(report, before)
+        with said():
+            write_report(found, self._study.folder)
+        return found
+
+
+def later(stage: str) -> set[str]:
+    """The files of later stages."""
+    return {FILES[one] for one in STAGES[STAGES.index(stage) + 1 :]}
+
+
+def _weaker(now: GateResult, before: GateResult | None, hidden: Collection[str]) -> bool:
+    """Whether ``now`` clears a FAIL by not looking at what was the matter then."""
+    unseen = now.inputs.keys() & hidden
+    return (
+        before is not None
+        and before.level is Level.FAIL
+        and now.level is not Level.FAIL
+        and any(before.inputs.get(name) for name in unseen)
+    )
+
+
+def _runs(verdict: Verdict) -> bool:
+    return verdict.state in (State.MISSING, State.STALE)
+
+
+def _failed(results: Sequence[GateResult]) -> GateResult | None:
+    return next((one for one in results if one.level is Level.FAIL), None)
