@@ -14,10 +14,12 @@ from harness.cli.population import BaseUrl, MaxCost, Model, Prices, Seed, group
 
 if TYPE_CHECKING:
     from harness.llm.gateway import Gateway
+    from harness.model import Usage
     from harness.studies.population.estimate import Case
     from harness.studies.population.segments import View
     from harness.studies.population.simulation import Progress
 
+ENGINES = ("own", "extropy")
 Concurrency = Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")]
 Threshold = Annotated[int, typer.Option(help="Further exposures that make an agent think again.")]
 ChunkSize = Annotated[int, typer.Option(help="Agents between two checkpoints.")]
@@ -83,12 +85,20 @@ def simulate(
     tpm: Annotated[int | None, typer.Option(help="Tokens in any minute.")] = None,
     max_cost: MaxCost = None,
     prices: Prices = None,
+    engine: Annotated[str, typer.Option(help="Who simulates: own or extropy.")] = "own",
 ) -> None:
     """Simulate; the same command again goes on where it was left, and changes nothing once it is done."""
+    from harness.errors import ConfigurationError
+    from harness.runner.settings import parse_concurrency
+    from harness.studies.population.extropy import check_engine, simulate_in_folder
+    from harness.studies.population.extropy_process import ENGINE
     from harness.studies.population.inputs import read_inputs
     from harness.studies.population.running import RUN, simulate
     from harness.studies.population.simulation import Options
 
+    if engine not in ENGINES:
+        raise ConfigurationError(f"--engine {engine}: expected one of {', '.join(ENGINES)}.")
+    check_engine(out, ENGINE if engine == "extropy" else "own")
     inputs = read_inputs(scenario, personas)
     asked = model if routine_model is None else f"{model} + {routine_model}"
     options = Options(
@@ -100,6 +110,11 @@ def simulate(
 
     async def work(gateway: Gateway) -> dict[str, Any]:
         gateway.open_run(RUN)
+        if engine == "extropy":
+            at_once = parse_concurrency(concurrency) or chunk_size
+            return await simulate_in_folder(
+                scenario, personas, options, gateway, out, at_once=at_once, say=_told_by_calls
+            )
         return await simulate(inputs, options, gateway, out, say=_told)
 
     meta = ended(asking, work)
@@ -120,7 +135,18 @@ def simulate(
         )
     if meta["rehearsal"]:
         typer.echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
+    if meta.get("exit_code"):
+        typer.echo(
+            f"EXIT CODE {meta['exit_code']}: {meta['engine']} said that it failed; its files are whole."
+        )
+    if meta.get("failed_requests"):
+        typer.echo(f"FAILED: {meta['failed_requests']:,} requests to the gateway came to nothing.")
     typer.echo(f"Written: {out}")
+
+
+def _told_by_calls(usage: Usage) -> None:
+    cost = "" if usage.cost is None else f", ${usage.cost:,.2f}"
+    typer.echo(f"{usage.total_calls:,} calls{cost}", err=True)
 
 
 def _told(progress: Progress) -> None:
