@@ -70,8 +70,9 @@ BROKEN = [
     ("axes:\n- threshold", "axes:\n- steps", ["varies what is none of the batch's axes: steps"]),
     ("created_at: '2026-11-20T22:10:00+00:00'", "created_at: yesterday", ["created_at: 'yesterday'"]),
     ("study: races", "study: races\nstudy: others", ["'study' stands there twice", "line 2"]),
-    ("study: races", "study: [", ["no YAML"]),
-    ("study: races", "study: !!python/object/apply:os.system [ls]", ["no YAML"]),
+    ("study: races", "study: [", ["is not YAML as read here"]),
+    ("study: races", "study: " + "[" * 3000, ["nested more than 64 deep"]),
+    ("study: races", "study: !!python/object/apply:os.system [ls]", ["is not YAML as read here"]),
     ("sha256: '" + "0" * 64, "sha256: '" + "g" * 64, ["base_specs.0.sha256"]),
 ]
 

@@ -102,6 +102,10 @@ BROKEN = [
     # population.yaml
     (SAMPLE, "population.yaml", whole(""), "holds None; expected named parts"),
     (SAMPLE, "population.yaml", whole("meta: [\n"), "is not YAML as read here"),
+    (SAMPLE, "population.yaml", whole("meta: " + "[" * 100_000), "is nested more than 64 deep"),
+    (SAMPLE, "population.yaml", whole("- " * 100_000), "is nested more than 64 deep"),
+    (SAMPLE, "population.yaml", lambda old: old + "#" * 4_000_000, "bytes; expected at most 4,000,000"),
+    (SAMPLE, "population.yaml", swap("size: 800", "size: 1" + ":0" * 500), "a number of more than 400 digits"),
     (SAMPLE, "population.yaml", swap("size: 800", "size: many"), "meta.size='many': input should be a valid integer"),
     (SAMPLE, "population.yaml", swap("size: 800", "size: 0"), "meta.size=0"),
     (SAMPLE, "population.yaml", swap("size: 800", "size: 800\n  szie: 8"), "meta.szie: unknown"),
@@ -148,6 +152,7 @@ BROKEN = [
     (SIMULATE, "scenario.yaml", swap("when: age >= 40", "when: age >= forty"), "reads 'forty'"),
     (SIMULATE, "scenario.yaml", swap("[for, against", "[yes, against"), "True: input should be a valid string"),
     (SIMULATE, "scenario.yaml", swap("name: river_road", "name: x\n  agents_file: no.json"), "no.json: cannot be"),
+    (SIMULATE, "scenario.yaml", whole("meta: " + "{a: " * 100_000), "is nested more than 64 deep"),
     # network.json
     (SIMULATE, "network.json", whole('{"edges": 3}'), 'expected {"meta"'),
     (SIMULATE, "network.json", edited(lambda d: d["edges"][0].update(target="me")), "edges.0: 'me' is no agent"),

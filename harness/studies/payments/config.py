@@ -145,17 +145,9 @@ class PaymentsConfig:
     @classmethod
     def load(cls, path: Path) -> PaymentsConfig:
         """The configuration in a YAML file. Raises `ConfigurationError`."""
-        import yaml
+        from harness.records.strict_yaml import read_yaml
 
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigurationError(
-                f"{path}: {error.strerror}; expected a YAML file of settings."
-            ) from error
-        except (yaml.YAMLError, ValueError) as error:
-            said = " ".join(str(error).split())[:300]
-            raise ConfigurationError(f"{path}: not YAML ({said}).") from error
+        content = read_yaml(path, str(path))
         if content is not None and not isinstance(content, dict):
             raise ConfigurationError(f"{path}: a {type(content).__name__}; expected settings by name.")
         try:

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
-from yaml.constructor import ConstructorError
 
 from harness.errors import ConfigurationError
+from harness.records import strict_yaml
 from harness.records.atomic import write_whole
+from harness.records.strict_yaml import bounded_bytes
 
-MAX_SPEC_BYTES = 16 << 20
-"""The largest YAML file that is read."""
 MAX_DATA_BYTES = 4 << 30
 """The largest JSON file that is read."""
 MAX_FAULTS = 25
@@ -33,12 +31,13 @@ class Form(BaseModel):
 
 def read_yaml(path: Path, form: type[M], what: str) -> M:
     """The ``form`` in the file at ``path``; ``what`` is what messages call it. Raises `ConfigurationError`."""
-    return checked(form, _yaml(_bytes(path, what, MAX_SPEC_BYTES), f"{what} {path}"), f"{what} {path}")
+    owner = f"{what} {path}"
+    return checked(form, strict_yaml.read_yaml(path, owner), owner)
 
 
 def read_json(path: Path, what: str) -> Any:
     """The JSON in the file at ``path``, without NaN. Raises `ConfigurationError`."""
-    content = _bytes(path, what, MAX_DATA_BYTES)
+    content = bounded_bytes(path, f"{what} {path}", MAX_DATA_BYTES)
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -60,10 +59,7 @@ def checked(form: type[M], data: Any, owner: str) -> M:
 def write_yaml(path: Path, form: Form) -> None:
     """Write ``form``, without what is not set. Raises `HarnessError`."""
     data = form.model_dump(mode="json", by_alias=True, exclude_none=True)
-    text = yaml.dump(
-        data, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True, width=100
-    )
-    write_whole(path, text.encode())
+    write_whole(path, strict_yaml.yaml_text(data).encode())
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -80,50 +76,7 @@ def to_json(data: Any) -> bytes:
 
 def sha256(path: Path, what: str) -> str:
     """Of the file's bytes, in hex. Raises `ConfigurationError`."""
-    return hashlib.sha256(_bytes(path, what, MAX_DATA_BYTES)).hexdigest()
-
-
-def _bytes(path: Path, what: str, most: int) -> bytes:
-    try:
-        if path.stat().st_size > most:
-            raise ConfigurationError(f"{what} {path}: larger than {most >> 20:,} MiB; expected at most that.")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigurationError(
-            f"{what} {path}: cannot be read ({reason}); check path and permissions."
-        ) from None
-
-
-class _Loader(yaml.CSafeLoader):
-    """No key twice, of which one would be lost."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[Any] = set()
-        for key, _ in node.value:
-            if str(key.value) in seen:
-                raise ConstructorError(None, None, f"{key.value!r:.60} stands there twice", key.start_mark)
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-        return True
-
-
-def _yaml(content: bytes, owner: str) -> Any:
-    try:
-        text = content.decode("utf-8-sig")
-        for event in yaml.parse(text, yaml.CSafeLoader):
-            if isinstance(event, yaml.AliasEvent):  # a few of them may blow a small file up
-                raise ConstructorError(None, None, "has an alias (*name); write it out", event.start_mark)  # type: ignore[arg-type]
-        return yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as error:
-        where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ConfigurationError(f"{owner}: is not YAML as read here: {where}{error.problem}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigurationError(f"{owner}: is not YAML in UTF-8 ({str(error)[:120]}).") from None
+    return hashlib.sha256(bounded_bytes(path, f"{what} {path}", MAX_DATA_BYTES)).hexdigest()
 
 
 def _faults(error: ValidationError, owner: str, data: Any) -> Iterator[str]:
