@@ -69,25 +69,26 @@ def _lines(report: Report) -> Iterator[str]:
     mark = "" if report.calibrated else ", uncalibrated"
     yield f"Gates by {report.profile}{mark}: {report.level}"
     for one in report.results:
-        yield from _gate_lines(one)
+        yield from gate_lines(one)
     if report.escalation:
         yield ""
         yield report.escalation.text
 
 
-def _gate_lines(result: GateResult) -> Iterator[str]:
+def gate_lines(result: GateResult, indent: str = "") -> Iterator[str]:
+    """What a gate said, in lines of at most 80 columns."""
     from harness.model import Level
     from harness.operations.gates.escalation import told
 
     mark = "" if result.calibrated else " (uncalibrated)"
     sound = sum(one.level is Level.PASS for one in result.checks)
-    yield f"{result.level:<4} {result.gate:<4}{result.stage}{mark}: {sound} of {len(result.checks)} checks pass"
+    yield f"{indent}{result.level:<4} {result.gate:<4}{result.stage}{mark}: {sound} of {len(result.checks)} checks pass"
     for check in result.checks:
         if check.level is not Level.PASS:
             yield from textwrap.wrap(
                 f"{check.level} {told(check)}.",
                 COLUMNS,
-                initial_indent="     ",
-                subsequent_indent="          ",
+                initial_indent=f"{indent}     ",
+                subsequent_indent=f"{indent}          ",
                 break_on_hyphens=False,
             )

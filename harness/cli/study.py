@@ -58,13 +58,24 @@ Reruns = Annotated[
 
 
 @study.command()
-def init(name: Name, root: Root = RUNS) -> None:
+def init(
+    name: Name,
+    example: Annotated[
+        bool, typer.Option("--example", help="With an invented town, ready to build.")
+    ] = False,
+    root: Root = RUNS,
+) -> None:
     """Begin a study: its folders and an empty registry. What is there already is left alone."""
     from harness.operations.layout import Study
 
     place = Study(root, name)
     place.init()
     typer.echo(place.folder)
+    if example:
+        from harness.operations.pipeline import write_example
+
+        for path in write_example(place):
+            typer.echo(f"Written: {path}")
 
 
 _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -240,6 +251,7 @@ def run(
 
 def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
     from harness.cli.study_session import Sessions, experiment_of, facts
+    from harness.operations.gate_status import metas
     from harness.operations.running import run_batch
 
     further = [f"--concurrency={named['concurrency']}"]
@@ -261,7 +273,11 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
         )
     if ran.stuck:
         typer.echo(f"\n{ran.stuck.text}\n")
+    if any(meta.get("rehearsal") for one in made.variants for meta in metas(batch.variant(one.id))):
+        typer.echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
     typer.echo(f"{made.batch_id}: exit code {ran.code} ({ExitCode(ran.code).name})")
+    if ran.code == ExitCode.OK:
+        typer.echo(f"Next: harness study compare {place.name} {made.batch_id}, then finish and promote")
     return ran.code
 
 
@@ -308,13 +324,16 @@ def _axes(words: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
 
 @study.command()
 def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
-    """Show the batches of a study, or one batch with its variants, gates and heartbeat."""
+    """Show the stages and batches of a study, or one batch with its variants, gates and heartbeat."""
+    from harness.cli.study_build import pipeline_lines
     from harness.operations import gate_status
     from harness.operations.audit import latest
     from harness.operations.registry import Registry
 
     place = _study(root, name)
     content, promoted = Registry(place.rows).read(), latest(place)
+    for line in () if batch else pipeline_lines(place):
+        typer.echo(line)
     for batch_id in [_manifest(place, batch).batch_id] if batch else place.batch_ids():
         made = _manifest(place, batch_id)
         rows = content.latest(batch_id)

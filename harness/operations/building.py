@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -72,6 +72,17 @@ class Watch(Protocol):
         """A stage stands, and its gates have spoken."""
 
 
+def standing(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, Verdict]:
+    """How each stage stands, as far as can be said before any runs."""
+    found: dict[str, Verdict] = {}
+    for stage in STAGES:
+        unsure = [one for one in MADE_FROM[stage] if _runs(found[one])]
+        verdict = judge(records.get(stage), recipes.wanted(stage, unsure), digest(recipes.file(stage)))
+        behind = unsure and verdict.state in (State.CURRENT, State.MENDED)
+        found[stage] = Verdict(State.STALE) if behind else verdict
+    return found
+
+
 @contextmanager
 def alone(study: Study) -> Iterator[Path]:
     """The folder where a build works, ``.build``, for this process alone. Raises `HarnessError`."""
@@ -108,7 +119,8 @@ class Build:
         self._profile, self._schema = rules(study, plan)
         self._records = made.read(study)
         made.recover(study, self._new, self._records)
-        self._verdicts = self._foreseen()
+        self._verdicts = standing(self.recipes, self._records)
+        self._refuse()
 
     @property
     def asks(self) -> bool:
@@ -141,25 +153,11 @@ class Build:
 
     # Stages
 
-    def _foreseen(self) -> dict[str, Verdict]:
-        """How each stage stands, as far as can be said before any runs."""
-        found: dict[str, Verdict] = {}
-        for stage in STAGES:
-            unsure = [one for one in MADE_FROM[stage] if _runs(found[one])]
-            verdict = self._judged(stage, unsure)
-            if unsure and verdict.state in (State.CURRENT, State.MENDED):
-                verdict = Verdict(State.STALE)
-            found[stage] = verdict
+    def _refuse(self) -> None:
         raise_if_any(
             self._refusal(stage, one)
-            for stage, one in found.items()
+            for stage, one in self._verdicts.items()
             if one.state in (State.UNKNOWN, State.CONFLICT)
-        )
-        return found
-
-    def _judged(self, stage: str, unsure: Collection[str] = ()) -> Verdict:
-        return judge(
-            self._records.get(stage), self.recipes.wanted(stage, unsure), digest(self.recipes.file(stage))
         )
 
     def _refusal(self, stage: str, verdict: Verdict) -> str:
@@ -176,7 +174,8 @@ class Build:
 
     def _brought(self, stage: str, ask: Ask) -> Step:
         """The stage up to date."""
-        verdict, wanted = self._judged(stage), self.recipes.wanted(stage)
+        wanted = self.recipes.wanted(stage)
+        verdict = judge(self._records.get(stage), wanted, digest(self.recipes.file(stage)))
         if verdict.state in (State.UNKNOWN, State.CONFLICT):
             raise ConfigurationError(self._refusal(stage, verdict))
         if verdict.state is State.CURRENT:

@@ -89,13 +89,13 @@ def digest(path: Path) -> str | None:
 class State(StrEnum):
     """What is to be done about a stage."""
 
-    MISSING = "has no file"
-    STALE = "is made from what was changed since"
+    MISSING = "not made"
+    STALE = "to be made anew"
     CURRENT = "as it was"
     MENDED = "mended by hand"
     """Since the last build; only what is downstream runs again."""
-    UNKNOWN = "has a file that no build made"
-    CONFLICT = "mended by hand, and made from what was changed since"
+    UNKNOWN = "made by no build"
+    CONFLICT = "mended, inputs changed"
 
 
 @dataclass(frozen=True, slots=True)

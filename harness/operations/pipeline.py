@@ -15,6 +15,8 @@ from harness.operations.gates import Profile, SchemaMap, load_profile, load_sche
 from harness.operations.gates.profile import SHIPPED
 from harness.operations.gates.stages import MADE_FROM
 from harness.operations.layout import Study, said
+from harness.records.atomic import write_whole
+from harness.studies.population.example import PACKAGED
 from harness.studies.population.files import Form, checked, read_yaml, write_yaml
 from harness.studies.population.network_config import read_network_config
 from harness.studies.population.persona import read_personas
@@ -98,6 +100,22 @@ def write(study: Study, plan: Pipeline) -> None:
     if read(study) != plan:
         with said():
             write_yaml(path_of(study), plan)
+
+
+def write_example(study: Study) -> list[Path]:
+    """Put the packaged town where people write specs, with a plan; none of those files may be there.
+
+    Raises `HarnessError`.
+    """
+    files = {study.folder / name: PACKAGED / Path(name).name for name in (*BY_HAND.values(), SCHEMA_MAP)}
+    there = [str(path) for path in (*files, path_of(study)) if os.path.lexists(path)]
+    if there:
+        raise ConfigurationError(f"Study {study.name}: has {', '.join(there)} already; expected a new study.")
+    with said():
+        for path, source in files.items():
+            write_whole(path, source.read_bytes())
+    write(study, Pipeline(seed=42, schema_map=SCHEMA_MAP))
+    return [*files, path_of(study)]
 
 
 def by_hand(study: Study) -> dict[str, Path]:

@@ -17,6 +17,7 @@ from harness.records.atomic import write_whole
 
 EVERY = 5.0
 """Seconds between two beats."""
+JUDGE = "An old time above means nothing by itself: a call may take minutes. Judge by the exit code alone."
 
 
 def beat(stage: str, now: Snapshot | None, moment: datetime, cost: float | None, started: datetime) -> str:
@@ -32,9 +33,7 @@ def beat(stage: str, now: Snapshot | None, moment: datetime, cost: float | None,
             f"cost: {'not known' if cost is None else f'${cost:.4f}'}",
             f"time left: {left}",
         ]
-    lines.append(
-        "An old time above means nothing by itself: a call may take minutes. Judge by the exit code alone."
-    )
+    lines.append(JUDGE)
     return "\n".join(lines) + "\n"
 
 

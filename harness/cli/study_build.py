@@ -1,0 +1,171 @@
+"""``harness study build``: the population of a study, stage by stage, each with its gates."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.asking import Asking, failures_told
+from harness.cli.gates import COLUMNS, gate_lines
+from harness.cli.study import RUNS, Name, Prices, Root, study
+from harness.errors import ExitCode
+
+if TYPE_CHECKING:
+    from harness.llm.prices import Overrides
+    from harness.operations.building import Built, Step
+    from harness.operations.layout import Study
+    from harness.operations.made import Record
+    from harness.operations.recipes import Recipes
+
+
+@study.command()
+def build(
+    name: Name,
+    population: Annotated[str | None, typer.Option(help="Who they are, for a model to write from.")] = None,
+    size: Annotated[int | None, typer.Option(help="How many agents.")] = None,
+    event: Annotated[str | None, typer.Option(help="What happens to them, for a model.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Time steps at most, for a model.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every stage.", show_default="0")] = None,
+    model: Annotated[str | None, typer.Option(help="rehearsal (offline), or PROVIDER:MODEL.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
+    gate_profile: Annotated[
+        str | None, typer.Option(help="What gates hold it against; docs/gates.md.")
+    ] = None,
+    schema_map: Annotated[str | None, typer.Option(help="The file that gives roles attributes.")] = None,
+    threshold: Annotated[int | None, typer.Option(help="Of the estimate, as simulate has it.")] = None,
+    chunk_size: Annotated[int | None, typer.Option(help="Of the estimate, as simulate has it.")] = None,
+    max_cost: Annotated[float | None, typer.Option(help="US dollars that this call may spend.")] = None,
+    prices: Prices = None,
+    root: Root = RUNS,
+) -> None:
+    """Run the stages spec to estimate that have to run, each with its gates; stop where a gate FAILs.
+
+    All options but --max-cost and --prices are remembered in the study's pipeline.yaml. What people write into specs/
+    is taken in place of a model's words.
+    """
+    from harness.operations import pipeline
+    from harness.operations.building import Build, alone
+    from harness.operations.layout import Study
+
+    place = Study(root, name).existing()
+    said = {key: value for key, value in locals().items() if key in pipeline.Pipeline.model_fields}
+    options = {key: value for key, value in said.items() if value is not None}
+    if schema_map is not None:
+        options["schema_map"] = _as_remembered(place, schema_map)
+    own = _own_prices(prices)
+    plan = pipeline.changed(place, options)
+    pipeline.check(place, plan)
+    with alone(place) as folder:
+        work = Build(place, plan, folder, own)
+        asking = Asking(plan.model, plan.base_url, plan.seed, max_cost, prices, folder)
+        with ExitStack() as stack:
+            from harness.cli.build_session import Session
+
+            session = Session(asking, folder / "heartbeat.txt", _told)
+            if work.asks:
+                session.prepare()
+            pipeline.write(place, plan)
+            stack.enter_context(failures_told())
+            stack.enter_context(session)
+            built = work.run(session.ask, session)
+    typer.echo("\n".join(_summary(place, built, work.recipes, session.spent)))
+    raise typer.Exit(int(ExitCode.FAILED if built.stopped else ExitCode.OK))
+
+
+def _own_prices(path: Path | None) -> tuple[Path, Overrides] | None:
+    from harness.llm.prices import find_prices
+
+    return None if path is None else (path, find_prices(path))
+
+
+def _as_remembered(place: Study, name: str) -> str:
+    """Below the study, where it is there; a file elsewhere by its whole path."""
+    path = Path(name)
+    if path.is_absolute() or (place.folder / path).is_file() or not path.is_file():
+        return name
+    found, home = path.resolve(), place.folder.resolve()
+    return found.relative_to(home).as_posix() if found.is_relative_to(home) else str(found)
+
+
+def _told(step: Step) -> None:
+    """A stage that stands, and what its gates say."""
+    what = f" ({step.told.summary})" if step.told else ""
+    typer.echo(f"{step.stage}: {step.how}{what}")
+    for line in step.told.lines if step.told else ():
+        typer.echo(f"  {line}")
+    for one in step.gates:
+        for line in gate_lines(one, indent="  "):
+            typer.echo(line)
+
+
+def _summary(place: Study, built: Built, recipes: Recipes, spent: str) -> Iterator[str]:
+    yield ""
+    if built.stopped is None:
+        yield from _table(built)
+        yield spent
+        written = sorted({one.stage for one in built.steps if one.record.rehearsal}, key=_order)
+        if written:
+            yield from _wrapped(
+                f"REHEARSAL: {', '.join(written)} made up offline. Nothing that comes of it is evidence."
+            )
+        yield f"Next: harness study sweep {place.name} --confidence 5"
+        return
+    yield spent
+    if built.report.escalation:
+        yield built.report.escalation.text
+        return
+    yield f"STOPPED after {built.steps[-1].stage}: gate {built.stopped.gate} FAILs."
+    yield "What may help, the smallest fix first, and the stages that run again then:"
+    for one in recipes.fixes(built.stopped):
+        again = ", ".join(one.reruns) or "none; its gate is asked again"
+        yield from _wrapped(f"  - {one.what}: {again}", "    ")
+    yield f"Then: harness study build {place.name}"
+
+
+def _order(stage: str) -> int:
+    from harness.operations.pipeline import STAGES
+
+    return STAGES.index(stage)
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, COLUMNS, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _table(built: Built) -> Iterator[str]:
+    yield f"{'stage':<10}{'':<16}{'written by':<24}gates"
+    for one in built.steps:
+        gates = "  ".join(f"{gate.gate} {gate.level}" for gate in one.gates)
+        yield f"{one.stage:<10}{one.how:<16}{_by(one.record):<24.23}{gates}"
+
+
+def _by(record: Record) -> str:
+    if record.mended:
+        return "hand, mended"
+    return {"hand": "hand", "rule": "–"}.get(record.by, str(record.model))
+
+
+def pipeline_lines(place: Study) -> Iterator[str]:
+    """Each stage of a study that has a pipeline, how it stands, and what its gates said last."""
+    from harness.operations import made, pipeline
+    from harness.operations.building import standing
+    from harness.operations.gates import read_report
+    from harness.operations.recipes import Recipes
+
+    plan = pipeline.read(place)
+    if plan is None:
+        return
+    records, report = made.read(place), read_report(place.folder)
+    said: dict[str, Any] = {}
+    for result in report.results if report else ():
+        said.setdefault(result.stage, []).append(f"{result.gate} {result.level}")
+    for stage, verdict in standing(Recipes(place, plan), records).items():
+        by = _by(records[stage]) if stage in records else ""
+        yield f"{stage:<10}{verdict.state.value:<24}{by:<22.21}{'  '.join(said.get(stage, ()))}".rstrip()
