@@ -80,29 +80,16 @@ def chains(name: str, latency: float) -> tuple[dict[str, int], int]:
 
 def trials(name: str) -> list[Any]:
     """Every trial of the experiment's fast mode."""
-    from harness.model import Cell
     from harness.populations import load
-    from harness.runner.plan import choose_mode, plan_cell
+    from harness.runner.plan import plan_cell
     from harness.studies import find, registered
 
     [experiment] = find(name, registered())
-    mode_name, mode = choose_mode(experiment, "fast")
     population = load(experiment.population, experiment.fragments)
     cells = [
-        plan_cell(
-            experiment,
-            Cell(experiment.name, group.name, rep),
-            mode_name=mode_name,
-            mode=mode,
-            reps=mode.reps,
-            population=population,
-            correction=group.correction,
-            interventions=group.interventions,
-            engine="embedded",
-            seed=0,
-        )
+        plan_cell(experiment, group, rep, mode="fast", population=population, engine="embedded")
         for group in experiment.groups
-        for rep in range(1, mode.reps + 1)
+        for rep in range(1, experiment.modes["fast"].reps + 1)
     ]
     return [trial for cell in cells for trial in cell.trials]
 

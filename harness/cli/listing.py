@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
-from harness.model import Cell, Experiment, Group, Mode
+from harness.model import Experiment, Group
 from harness.plugin.expecting import expected_calls
 from harness.plugin.parts import ENGINES
 from harness.populations import Population, population_of
@@ -45,7 +45,7 @@ def _collected(path: Path) -> Mapping[str, Experiment]:
 
 def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path | None) -> Iterator[str]:
     """The lines about one experiment; at most 80 columns where names allow."""
-    chosen, size = choose_mode(experiment, mode)
+    chosen, _ = choose_mode(experiment, mode)
     source = folder if experiment.script.source == "notebook" else None
     population = population_of(experiment, source)
     people = population.personas
@@ -61,7 +61,7 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
             made_of = f"{one.reps} reps × {proposals} trials" if proposals > 1 else f"{one.reps} reps"
         yield f"  {mark} mode {name:<6} {made_of}: {trials} trials per group"
     for group in experiment.groups:
-        low, high = _calls(experiment, group, chosen, size, population, engine)
+        low, high = _calls(experiment, group, chosen, population, engine)
         calls = f"{low:,}" if low == high else f"{low:,} to {high:,}"
         line = f"{group.name:<10} {calls} model calls" + ("" if experiment.play else f": {_arm(group)}")
         yield from textwrap.wrap(line, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 15)
@@ -79,20 +79,9 @@ def _arm(group: Group) -> str:
 
 
 def _calls(
-    experiment: Experiment, group: Group, mode_name: str, mode: Mode, population: Population, engine: str
+    experiment: Experiment, group: Group, mode: str, population: Population, engine: str
 ) -> tuple[int, int]:
     """Model calls of a group: least and most, where correction and interventions leave that open."""
-    plan = plan_cell(
-        experiment,
-        Cell(experiment.name, group.name, 1),
-        mode_name=mode_name,
-        mode=mode,
-        reps=mode.reps,
-        population=population,
-        correction=group.correction,
-        interventions=group.interventions,
-        engine=engine,
-        seed=0,
-    )
+    plan = plan_cell(experiment, group, 1, mode=mode, population=population, engine=engine)
     least, most = expected_calls(engine, plan.trials)
-    return mode.reps * least.total(), mode.reps * most.total()
+    return plan.reps * least.total(), plan.reps * most.total()

@@ -241,23 +241,18 @@ def _n(plan: CellPlan, wanted: Wanted) -> dict[str, int]:
 
 def _arms(experiment: Experiment, settings: Settings) -> dict[str, CellPlan]:
     """A plan of the first rep of each arm as declared."""
-    from harness.model import Cell
     from harness.populations import load
-    from harness.runner.plan import choose_mode, plan_cell
+    from harness.runner.plan import plan_cell
 
-    mode_name, mode = choose_mode(experiment, settings.mode)
     folder = settings.sources.notebooks if experiment.script.source == "notebook" else None
     population = load(experiment.population, experiment.fragments, folder=folder)
     return {
         group.name: plan_cell(
             experiment,
-            Cell(experiment.name, group.name, 1),
-            mode_name=mode_name,
-            mode=mode,
-            reps=mode.reps,
+            group,
+            1,
+            mode=settings.mode,
             population=population,
-            correction=group.correction,
-            interventions=group.interventions,
             engine=settings.engine,
             seed=settings.seed,
             temperature=settings.temperature,

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
-from harness.model import Cell, Experiment
+from harness.model import Experiment
 from harness.operations.axes import Options, applied
 from harness.operations.layout import Study, Variant, write
 from harness.operations.manifest import Manifest, Planned, SpecFile
 from harness.populations import population_of
 from harness.records import fingerprint
 from harness.records.plain import differences, indented, plain, shown
-from harness.runner.plan import CellPlan, choose_mode, plan_cell
+from harness.runner.plan import CellPlan, plan_cell
 
 Facts = Callable[[Options], Mapping[str, Any]]
 """What a session of these options adds to its runs' identity: who answers, where, and how."""
@@ -61,21 +61,16 @@ def resolve(experiment: Experiment, planned: Planned, options: Options, facts: F
     from harness.execution.runs import entry_of, with_facts
 
     changed, session = applied(experiment, planned, options)
-    mode_name, mode = choose_mode(changed, session.get("mode"))
     population = population_of(changed, _folder(changed, session))
     cells = {
         group.name: plan_cell(
             changed,
-            Cell(changed.name, group.name, 1),
-            mode_name=mode_name,
-            mode=mode,
-            reps=session.get("count") or mode.reps,
+            group,
+            1,
+            mode=session.get("mode"),
+            reps=session.get("count") or None,
             population=population,
-            correction=group.correction,
-            interventions=group.interventions,
             engine=str(session.get("engine") or "embedded"),
-            seed=0,
-            arm=group.settings,
         )
         for group in changed.groups
     }

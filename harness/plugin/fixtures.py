@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.model import Cell, Correction, Experiment, Group, Intervention
+from harness.model import Correction, Experiment, Group, Intervention
 from harness.plugin.selection import Case, case_of, rep_of, selected_proposals
 from harness.plugin.state import State, state_of
 from harness.populations import Population, load
-from harness.runner.plan import CellPlan, choose_mode, plan_cell
+from harness.runner.plan import CellPlan, plan_cell
 
 if TYPE_CHECKING:
     from harness.execution.cells import CellOutcome
@@ -110,21 +111,17 @@ def cell(
 ) -> CellHandle:
     """The cell of this case with everything that its fixtures gave. ``cell.run()`` plays it."""
     state = state_of(request.config)
-    mode_name, mode = choose_mode(experiment, state.settings.mode)
     plan = plan_cell(
         experiment,
-        Cell(experiment.name, group.name, rep),
-        mode_name=mode_name,
-        mode=mode,
+        replace(group, correction=correction, interventions=tuple(interventions)),
+        rep,
+        mode=state.settings.mode,
         reps=_harness_case.reps,
         population=population if isinstance(population, Population) else load(population),
-        correction=correction,
-        interventions=interventions,
         engine=engine,
         seed=state.settings.seed,
         proposal=_harness_case.proposal,
         selected=selected_proposals(request.config, experiment),
-        arm=group.settings,
         temperature=state.settings.temperature,
     )
     return CellHandle(plan, state, request.node.nodeid)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.model import Cell, Correction, Experiment, Intervention, Mode, Persona, Trial, TrialPlan
+from harness.model import Cell, Correction, Experiment, Group, Intervention, Mode, Persona, Trial, TrialPlan
 from harness.populations import Population
 
 OWN = "own"
@@ -70,56 +70,44 @@ def panels_of(
 
 def plan_cell(
     experiment: Experiment,
-    cell: Cell,
+    group: Group,
+    rep: int,
     *,
-    mode_name: str,
-    mode: Mode,
-    reps: int,
     population: Population,
-    correction: Correction | None,
-    interventions: Sequence[Intervention],
     engine: str,
-    seed: int,
+    mode: str | None = None,
+    reps: int | None = None,
+    seed: int = 0,
+    temperature: float | None = None,
     proposal: int | None = None,
     selected: tuple[int, ...] | None = None,
-    arm: Mapping[str, Any] | None = None,
-    temperature: float | None = None,
 ) -> CellPlan:
     """Every trial of a cell: panels × proposals, in the notebooks' order; with ``proposal`` those about that one.
 
-    ``arm`` are the group's settings, where a fixture changed them; ``temperature`` is the session's.
+    ``group`` is what its fixtures made of it. Where they are ``None``, ``mode`` (a name) is the experiment's default and
+    ``reps`` (how many repetitions the session plans) the mode's. ``temperature`` is the session's.
 
-    Raises `ConfigurationError` for a correction out of range or a population too small to form a panel.
+    Raises `ConfigurationError` for an unknown mode, a correction out of range, or nobody to form a panel.
     """
-    owner = f"Group {cell.group!r} of {experiment.name}"
-    problems = [*(correction.problems(owner) if correction else ())]
-    for intervention in interventions:
-        problems += intervention.problems(owner)
-    if not population.personas and experiment.play is None:
-        problems.append(
-            f"{owner}: the population {population.source} is empty; expected at least one person."
-        )
-    if experiment.play is not None and experiment.play.check is not None:
-        problems += experiment.play.check(experiment)
-    if problems:
-        raise ConfigurationError(*problems)
-    panels = panels_of(experiment, mode, population.personas)
-    proposals = experiment.script.proposals[: mode.proposals]
-    arm = experiment.group(cell.group).settings if arm is None else arm
+    mode_name, size = choose_mode(experiment, mode)
+    cell = Cell(experiment.name, group.name, rep)
+    _check(experiment, group, population)
+    panels = panels_of(experiment, size, population.personas)
+    proposals = experiment.script.proposals[: size.proposals]
     trials = tuple(
         TrialPlan(
             trial=Trial(cell, panel, number),
             personas=people,
             script=experiment.script,
             proposal=fields,
-            steps=mode.steps,
-            correction=correction,
-            interventions=tuple(interventions),
+            steps=size.steps,
+            correction=group.correction,
+            interventions=group.interventions,
             metrics=experiment.metrics,
             seed=seed if experiment.seed is None else experiment.seed,
             play=experiment.play,
             settings=experiment.settings,
-            arm=arm,
+            arm=group.settings,
             record_type=experiment.play.record_type if experiment.play else "trial_result",
             temperature=experiment.temperature if temperature is None else temperature,
         )
@@ -131,17 +119,32 @@ def plan_cell(
         cell,
         experiment,
         mode_name,
-        mode,
-        reps,
+        size,
+        size.reps if reps is None else reps,
         population,
-        correction,
-        tuple(interventions),
+        group.correction,
+        group.interventions,
         OWN if experiment.play else engine,
         panels,
         trials,
         selected,
-        arm,
+        group.settings,
     )
+
+
+def _check(experiment: Experiment, group: Group, population: Population) -> None:
+    owner = f"Group {group.name!r} of {experiment.name}"
+    problems = [*(group.correction.problems(owner) if group.correction else ())]
+    for intervention in group.interventions:
+        problems += intervention.problems(owner)
+    if not population.personas and experiment.play is None:
+        problems.append(
+            f"{owner}: the population {population.source} is empty; expected at least one person."
+        )
+    if experiment.play is not None and experiment.play.check is not None:
+        problems += experiment.play.check(experiment)
+    if problems:
+        raise ConfigurationError(*problems)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -8,7 +8,6 @@ import pytest
 
 from harness.errors import ConfigurationError
 from harness.model import (
-    Cell,
     Correction,
     Experiment,
     Group,
@@ -36,17 +35,8 @@ DESIGN = Experiment(
 def plan(
     group: str = "Control", rep: int = 1, mode: str = "full", design: Experiment = DESIGN, **parts: object
 ) -> CellPlan:
-    given = {
-        "mode_name": mode,
-        "mode": design.modes[mode],
-        "reps": 2,
-        "population": load(PEOPLE),
-        "correction": None,
-        "interventions": (),
-        "engine": "embedded",
-        "seed": 0,
-    }
-    return plan_cell(design, Cell(design.name, group, rep), **{**given, **parts})  # type: ignore[arg-type]
+    given = {"mode": mode, "reps": 2, "population": load(PEOPLE), "engine": "embedded"}
+    return plan_cell(design, design.group(group), rep, **{**given, **parts})  # type: ignore[arg-type]
 
 
 def names(panels: tuple[tuple[Persona, ...], ...]) -> list[str]:
@@ -85,8 +75,9 @@ def test_a_trial_is_a_panel_and_a_proposal() -> None:
 
 
 def test_everything_wrong_with_a_cell_is_said_at_once() -> None:
+    wrong = Group("Control", Correction(12, 0), (Intervention("mute", " "),))
     with pytest.raises(ConfigurationError) as raised:
-        plan(correction=Correction(12, 0), interventions=(Intervention("mute", " "),))
+        plan_cell(DESIGN, wrong, 1, population=load(PEOPLE), engine="embedded")
     assert raised.value.problems == (
         "Group 'Control' of toy: quality_threshold=12; expected 0 to 9.",
         "Group 'Control' of toy: max_attempts=0; expected 1 to 20.",

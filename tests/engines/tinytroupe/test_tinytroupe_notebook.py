@@ -22,7 +22,7 @@ from harness.llm.calls import Reply, Request
 from harness.llm.gateway import Gateway
 from harness.llm.kinds import classify
 from harness.llm.providers.rehearsal import Rehearsal
-from harness.model import Cell, TrialPlan
+from harness.model import TrialPlan
 from harness.populations import load as load_population
 from harness.runner.plan import plan_cell
 from harness.studies.table1 import load
@@ -88,18 +88,10 @@ def first_trial(publication: Path, arm: str) -> TrialPlan:
     random.Random(42).shuffle(files)
     people = {person.name: person for person in population.personas}
     names = [json.loads(file.read_text(encoding="utf-8"))["persona"]["name"] for file in files[:5]]
-    planned: Any = plan_cell(
-        experiment,
-        Cell(experiment.name, arm, 1),
-        mode_name="fast",
-        mode=replace(experiment.modes["fast"], **SIZES),
-        reps=1,
-        population=population,
-        correction=group.correction,
-        interventions=group.interventions,
-        engine="tinytroupe",
-        seed=0,
+    small = replace(
+        experiment, modes={"fast": replace(experiment.modes["fast"], **SIZES)}, default_mode="fast"
     )
+    planned: Any = plan_cell(small, group, 1, population=population, engine="tinytroupe")
     return replace(planned.trials[0], personas=tuple(people[name] for name in names))
 
 
