@@ -84,8 +84,8 @@ def plan_cell(
 ) -> CellPlan:
     """Every trial of a cell: panels × proposals, in the notebooks' order; with ``proposal`` those about that one.
 
-    ``group`` is what its fixtures made of it. Where they are ``None``, ``mode`` (a name) is the experiment's default and
-    ``reps`` (how many repetitions the session plans) the mode's. ``temperature`` is the session's.
+    ``group`` is what its fixtures made of it. Where they are ``None``, ``mode`` (a name) is the experiment's default
+    and ``reps`` (how many repetitions the session plans) the mode's. ``temperature`` is the session's.
 
     Raises `ConfigurationError` for an unknown mode, a correction out of range, or nobody to form a panel.
     """
