@@ -128,7 +128,7 @@ class Sessions:
         arguments = [f"{OPTIONS[name]}={value}" for name, value in options.items()]
         arguments += [f"--{name.replace('_', '-')}={value:g}" for name, value in left.items()]
         watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
-        request = Request(list(experiments), beside=[watch])
+        request = Request(list(experiments), beside=[watch], brief=True)
         code = launch(request, [*arguments, f"--results-dir={folder.resolve()}", *self.further])
         if watch.last is not None:
             self._count("max_calls", watch.last.calls)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
-from harness.operations import ids
+from harness.operations import ids, simulated
 from harness.operations.layout import Batch, Study, Variant
 from harness.operations.manifest import Manifest, load
 from harness.operations.registry import Content, Registry, Row, Status
@@ -19,6 +19,7 @@ def audit(study: Study) -> list[str]:
     """Every disagreement, in the order of batches; empty when there is none. Changes nothing. Raises `HarnessError`."""
     content = Registry(study.rows).read()
     found = [*content.problems, *(f"batches/{name} is no folder of a batch." for name in study.strays())]
+    found += _of_stages(study)
     manifests: dict[str, Manifest] = {}
     for name in study.batch_ids():
         try:
@@ -29,6 +30,12 @@ def audit(study: Study) -> list[str]:
     for name, manifest in manifests.items():
         found += _of_batch(study, study.batch(name), manifest, content)
     return [*found, *_of_revisions(manifests.values()), *_of_latest(study, content, manifests)]
+
+
+def _of_stages(study: Study) -> Iterator[str]:
+    from harness.operations.made import disagreements
+
+    yield from disagreements(study)
 
 
 def _of_rows(study: Study, rows: Iterable[Row], manifests: Mapping[str, Manifest]) -> Iterator[str]:
@@ -75,7 +82,9 @@ def _of_variant(place: Variant, where: str, row: Row | None) -> Iterator[str]:
         yield f"{where}: a success in runs.csv, but its results are not on disk."
     if row is not None and not place.resolved.exists():
         yield f"{where}: a row in runs.csv, but no inputs on disk."
-    yield from (f"{where}: {problem}" for problem in (*damage(place), *_of_inputs(place)))
+    yield from (
+        f"{where}: {problem}" for problem in (*damage(place), *_of_inputs(place), *simulated.changed(place))
+    )
 
 
 def damage(place: Variant) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
@@ -28,8 +28,10 @@ from harness.operations.gates.running import REPORT, due
 from harness.operations.layout import Batch, Study, Variant, place, said
 from harness.operations.manifest import Manifest, Planned
 from harness.operations.registry import Registry
+from harness.operations.resolving import digest, read_inputs
 from harness.records.writer import explained, make_directory, safe_name
 from harness.studies.population.experiment import FOLDER
+from harness.studies.population.inputs import places
 from harness.studies.population.scenario import read_scenario
 
 SCENARIO = "scenario.yaml"
@@ -114,6 +116,19 @@ def _copy(source: Path, target: Path) -> None:
         with explained(target, "write"):
             shutil.copyfile(source, temporary)
             temporary.replace(target)
+
+
+def changed(place: Variant) -> Iterator[str]:
+    """In what a variant's inputs differ from those that it was declared with; nothing where it simulates none."""
+    if not (place.inputs / SCENARIO).exists() or not place.resolved.exists():
+        return
+    try:
+        declared = read_inputs(place)["settings"]["own"]["inputs_sha256"]
+        for what, path in places(place.inputs / SCENARIO).items():
+            if declared.get(what) != digest(path):
+                yield f"inputs/{path.name} was changed since the batch was declared."
+    except (HarnessError, KeyError, TypeError) as error:
+        yield f"inputs/{SCENARIO}: {error!s:.120}"
 
 
 def files(session: Path, run_id: str) -> list[Path]:

@@ -29,7 +29,8 @@ class Request:
     """A plugin that carries what was asked for into the session, and what came of it out of it.
 
     ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
-    ``own_cases`` says that the cases stand in this package and in no file of the user's. ``beside`` are more plugins.
+    ``own_cases`` says that the cases stand in this package and in no file of the user's. ``beside`` are more plugins;
+    ``brief`` as in `State`.
     """
 
     wanted: Sequence[Experiment | str] | None = None
@@ -37,6 +38,7 @@ class Request:
     group: str | None = None
     own_cases: bool = False
     beside: Sequence[object] = ()
+    brief: bool = False
     conclusions: list[Conclusion] = field(default_factory=list)
     estimates: list[Estimate] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
@@ -48,7 +50,7 @@ class Request:
                 "processes use pytest -m experiment -n N."
             )
         state = state_of(config)
-        state.wanted = self.wanted
+        state.wanted, state.brief = self.wanted, self.brief
         state.conclusions, state.estimates = self.conclusions, self.estimates
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:

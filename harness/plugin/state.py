@@ -31,7 +31,8 @@ class State:
     ``prepared`` are cases that were started ahead of their turn, ``outcomes`` those that ended, ``one_by_one`` why a
     case was not started ahead, ``conclusions`` what was left of each run, ``faults`` what was asked for and cannot be
     had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates`` are what came of it.
-    ``report`` is what became of the one that ``--report`` asks for, in a line.
+    ``report`` is what became of the one that ``--report`` asks for, in a line. ``brief`` leaves runs that went well out
+    of the summary, for a caller that tells of them itself.
     """
 
     config: pytest.Config
@@ -46,6 +47,7 @@ class State:
     rehearsal: Rehearsal | None = None
     estimates: list[Estimate] = field(default_factory=list)
     report: str | None = None
+    brief: bool = False
     _settings: Settings | None = None
     _studies: Studies | None = None
 

@@ -20,15 +20,21 @@ COLUMN = 15
 
 
 def write_summary(reporter: Any, state: State, conclusions: Sequence[Conclusion]) -> None:
-    """Write one section per run, and the counts of the session."""
+    """Write one section per run, and the counts of the session; in a brief one, only of runs that went wrong."""
     here = Path.cwd()
     for conclusion in conclusions:
+        if state.brief and not _went_wrong(conclusion):
+            continue
         reporter.write_sep("=", f"{conclusion.experiment}, run {conclusion.run_id}")
         for text in run_lines(conclusion, here):
             reporter.write_line(text, **({"yellow": True} if text == REHEARSAL else {}))
     reporter.write_sep("=", "experiments")
     for text in session_lines(state, reporter.stats):
         reporter.write_line(text)
+
+
+def _went_wrong(conclusion: Conclusion) -> bool:
+    return conclusion.problem is not None or bool(conclusion.meta["partial"] or conclusion.meta["warnings"])
 
 
 def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:

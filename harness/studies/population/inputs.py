@@ -48,26 +48,27 @@ def read_inputs(path: Path, personas: Path | None = None) -> Inputs:
     ``personas`` is a file of persona phrasings; ``None``: the one beside the population's file that is called like it,
     with .persona.yaml, else plain ones. Raises `ConfigurationError` with every fault of the first file that has any.
     """
-    places = _places(path, personas)
-    spec = read_spec(places[population_file.WHAT])
-    agents = read_agents(places[agents_file.WHAT])
+    files = places(path, personas)
+    spec = read_spec(files[population_file.WHAT])
+    agents = read_agents(files[agents_file.WHAT])
     attributes = frozenset(agents.columns)
-    named = places.get(persona.WHAT)
+    own = files.get(persona.WHAT)
     return Inputs(
         read_scenario(path, attributes),
         agents,
-        read_network(places[network_file.WHAT], agents),
-        plain_personas(spec) if named is None else read_personas(named, attributes),
+        read_network(files[network_file.WHAT], agents),
+        plain_personas(spec) if own is None else read_personas(own, attributes),
         hashes(path, personas),
     )
 
 
 def hashes(path: Path, personas: Path | None = None) -> dict[str, str]:
     """The SHA-256 of each file that `read_inputs` reads, by what it is. Raises `ConfigurationError`."""
-    return {what: sha256(place, what) for what, place in sorted(_places(path, personas).items())}
+    return {what: sha256(place, what) for what, place in sorted(places(path, personas).items())}
 
 
-def _places(path: Path, personas: Path | None) -> dict[str, Path]:
+def places(path: Path, personas: Path | None = None) -> dict[str, Path]:
+    """The files that belong to the scenario at ``path``, by what they are. Raises `ConfigurationError`."""
     meta = read_scenario(path).meta
     found = {
         population_file.WHAT: path.parent / meta.population_spec,

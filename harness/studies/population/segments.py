@@ -143,9 +143,9 @@ def by_attributes(
 ) -> list[dict[str, Any]]:
     """What experiments measure of a simulation, by the agents' attributes, as segments.json has it.
 
-    Of each attribute: ``aware`` of all agents, ``sentiment`` of those who reasoned, and of those who hold a position the
-    shares of ``positions``, metric → option. A segment's ``n`` is its own denominator, and all n of a table add up to its ``total``. Numbers of
-    many values are cut at their quartiles, texts of many are left out.
+    Of each attribute: ``aware`` of all agents, ``sentiment`` of those who reasoned, and of those who hold a position
+    the shares of ``positions``, metric → option. A segment's ``n`` is its own denominator, and all n of a table add up
+    to its ``total``. Numbers of many values are cut at their quartiles, texts of many are left out.
     """
     return [
         {"name": name, "metric": metric, "unit": unit, **_table(states, segments, value)}
