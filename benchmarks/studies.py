@@ -2,9 +2,11 @@
 
     python benchmarks/studies.py [--rows 1000] [--kills 20] [--seed 20261120]
 
-The batch (12 variants, 144 trials, each asking the rehearsal model for its steps one after another) is killed with
-SIGKILL at a random moment, again and again, each time in a fresh study that then goes on to its end; what it ended with
-is held against one that nobody killed. There is no yardstick: expected are no lost and no torn row, and no difference.
+Two batches are killed with SIGKILL at a random moment, again and again, each time in a fresh study that then goes on to
+its end; what it ended with is held against one that nobody killed. In one, 12 variants of 144 trials ask the rehearsal
+model for their steps one after another; in the other, 6 variants simulate a town of 150 agents, and their files are
+compared byte for byte, databases by their dumps. There is no yardstick: expected are no lost and no torn row, and no
+difference.
 """
 
 from __future__ import annotations
@@ -17,16 +19,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from harness.operations.layout import Study
 from harness.operations.registry import Registry
 from tests.operations.test_study_registry import WRITER
+from tests.support import towns
 from tests.support.sessions import LIGHT, environment
 from tests.support.studies import RACE, outcome
 
-SWEEP = (
+RACES = (
     "sweep",
     "races",
     "--path",
@@ -41,6 +48,7 @@ SWEEP = (
     "3",
     "4",
 )
+TOWN = ("sweep", towns.NAME, "--axis", "threshold", "1", "3", "--confidence", "3")
 
 
 def registry(folder: Path, rows: int, processes: int = 20) -> None:
@@ -58,38 +66,67 @@ def registry(folder: Path, rows: int, processes: int = 20) -> None:
     )
 
 
-def begun(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    folder.mkdir(parents=True, exist_ok=True)
+@dataclass(frozen=True)
+class Killed:
+    """A kind of study: how it begins, the sweep, and what it came to."""
+
+    name: str
+    begin: Callable[[Path], object]
+    sweep: Sequence[str]
+    outcome: Callable[[Path], dict[str, Any]]
+
+    def start(self, folder: Path, *words: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", "from harness.cli import main; main()", "study", *words],
+            cwd=folder,
+            env=environment() | {"PYTEST_ADDOPTS": " ".join(LIGHT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def fresh(self, folder: Path) -> Path:
+        folder.mkdir(parents=True)
+        self.begin(folder)
+        return folder
+
+    def ended(self, folder: Path) -> dict[str, Any]:
+        return self.outcome(folder / "runs" / self.name)
+
+
+def races(folder: Path) -> None:
     (folder / "race.py").write_text(RACE)
-    return subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli import main; main()", "study", *words],
-        cwd=folder,
-        env=environment() | {"PYTEST_ADDOPTS": " ".join(LIGHT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    Study(folder / "runs", "races").init()
 
 
-def kills(folder: Path, times: int, rng: random.Random) -> None:
-    whole = folder / "whole"
+def town(folder: Path) -> None:
+    towns.begin(folder, agents=150)
+
+
+KINDS = (
+    Killed("races", races, RACES, outcome),
+    Killed(towns.NAME, town, TOWN, towns.simulated),
+)
+
+
+def kills(kind: Killed, folder: Path, times: int, rng: random.Random) -> None:
+    whole = kind.fresh(folder / "whole")
     began = time.perf_counter()
-    codes = [begun(whole, "init", "races").wait(), begun(whole, *SWEEP).wait()]
-    seconds, expected = time.perf_counter() - began, outcome(whole / "runs/races")
-    assert codes == [0, 0], codes
+    code = kind.start(whole, *kind.sweep).wait()
+    seconds, expected = time.perf_counter() - began, kind.ended(whole)
+    assert code == 0, code
     killed = differing = failed = 0
     for number in range(times):
-        one = folder / f"killed-{number}"
-        begun(one, "init", "races").wait()
-        process = begun(one, *SWEEP)
+        one = kind.fresh(folder / f"killed-{number}")
+        process = kind.start(one, *kind.sweep)
         time.sleep(rng.uniform(0.3, seconds))
         ended = process.poll() is not None
         os.killpg(process.pid, signal.SIGKILL) if not ended else None
         process.wait()
         killed += not ended
-        declared = any((one / "runs/races/batches").glob("*/manifest.yaml"))
-        failed += begun(one, *(("run", "races") if declared else SWEEP)).wait() != 0
-        found = outcome(one / "runs/races")
+        declared = any((one / "runs" / kind.name / "batches").glob("*/manifest.yaml"))
+        failed += kind.start(one, *(("run", kind.name) if declared else kind.sweep)).wait() != 0
+        found = kind.ended(one)
         differs = sorted(
             name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
         )
@@ -97,7 +134,8 @@ def kills(folder: Path, times: int, rng: random.Random) -> None:
         if differs:
             print(f"  {one.name}: {', '.join(differs)}")
     print(
-        f"kills: {killed} of {times} while it ran ({seconds:.1f} s undisturbed): {differing} differ, {failed} failed"
+        f"{kind.name}: killed {killed} of {times} times while it ran ({seconds:.1f} s undisturbed): "
+        f"{differing} differ, {failed} failed"
     )
 
 
@@ -109,7 +147,8 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="studies-") as name:
         registry(Path(name) / "rows", asked.rows)
-        kills(Path(name) / "kills", asked.kills, random.Random(asked.seed))
+        for kind in KINDS:
+            kills(kind, Path(name) / kind.name, asked.kills, random.Random(asked.seed))
 
 
 if __name__ == "__main__":
