@@ -386,6 +386,28 @@ def test_f40_shares_of_different_wholes_are_named(tmp_path: Path) -> None:
     assert "'protest_intent': of 200 agents" in said
 
 
+@pytest.mark.parametrize(("whole", "found"), [(200, set()), (199, set()), (198, {("FAIL", "denominators")})])
+def test_where_nearly_all_answered_the_declared_whole_counts(
+    whole: int, found: set[Any], tmp_path: Path
+) -> None:
+    """Shares of 199 and of 200 agents are within the tolerance of each other."""
+
+    def nearly(files: Study) -> None:
+        def answers(number: int, state: dict[str, Any]) -> None:
+            state["aware"], state["last_reasoning_timestep"] = number > 0, 0 if number else -1
+            options = ("march", "accept")
+            state["outcomes"] = {"protest_intent": options[number % 2], "anger": 1.0} if number else {}
+
+        each_state(answers)(files)
+        files["results/by_timestep.json"][-1]["exposure_rate"] = 0.995
+        told = files["results/outcome_distributions.json"]
+        told["protest_intent"] = {"march": 99 / whole, "accept": 100 / whole}
+        told["anger"] = {"mean": 1.0, "min": 1.0, "max": 1.0, "std": 0.0}
+        meta(denominators={"protest_intent": whole})(files)
+
+    assert bad(checked(tmp_path, "GR", nearly)) == found
+
+
 def test_f40_wholes_that_are_declared_may_differ(tmp_path: Path) -> None:
     def declared(files: Study) -> None:
         boolean_of_all(files)

@@ -128,7 +128,8 @@ def _shares(told: dict[str, Any], states: States, declared: dict[str, Any]) -> I
         elif {"mean", "min", "max"} <= numbers.keys():
             yield from _mean(name, numbers, states)
         else:
-            found = _whole(name, {key: value for key, value in numbers.items() if value is not None}, states)
+            known = {key: value for key, value in numbers.items() if value is not None}
+            found = _whole(name, known, states, number(declared, name))
             yield found
             if found.level is Level.PASS and found.number is not None:
                 wholes[name] = int(found.number)
@@ -152,16 +153,20 @@ def _denominators(wholes: dict[str, int], declared: dict[str, Any]) -> Iterator[
         yield passed("denominators", sizes, NAME)
 
 
-def _whole(name: str, shares: dict[str, float], states: States) -> Check:
-    """Of how many agents ``shares`` are shares: all, those who reasoned, or those who answered."""
+def _whole(name: str, shares: dict[str, float], states: States, declared: float | None) -> Check:
+    """Of how many agents ``shares`` are shares: all, those who reasoned, or those who answered.
+
+    Where nearly all answered, shares of either are close to both: then it is the one that is ``declared``.
+    """
     values = [row.get(name) for row in states.outcomes]
     counts = Counter(_label(value) for value in values if value is not None)
     answered, reasoned = sum(counts.values()), int(states.reasoned.sum())
-    for whole, who in (
+    wholes = [
         (answered, "who answered"),
         (len(states), "of the population"),
         (reasoned, "who reasoned"),
-    ):
+    ]
+    for whole, who in sorted(wholes, key=lambda one: one[0] != declared):
         if whole and all(
             abs(shares.get(key, 0) - counts.get(key, 0) / whole) <= CLOSE for key in {*shares, *counts}
         ):
