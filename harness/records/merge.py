@@ -111,14 +111,14 @@ class FiledRun:
         return any(_is_rehearsal(entry) for entry in self.metadata)
 
 
-def record_files(paths: Iterable[Path]) -> list[Path]:
-    """The JSONL files among and in ``paths``. Raises `HarnessError` when there are none, or no such path."""
+def record_files(paths: Iterable[Path], *, or_none: bool = False) -> list[Path]:
+    """The JSONL files among and in ``paths``. Raises `HarnessError` for no such path; for none too, unless ``or_none``."""
     given = list(paths)
     for path in given:
         if not path.exists():
             raise HarnessError(f"{path}: no such file or folder; expected results of a run.")
     found = [file for path in given for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
-    if not found:
+    if not found and not or_none:
         raise HarnessError(
             f"No records in {', '.join(map(str, given)) or 'nothing'}; expected a folder of results with JSONL files."
         )

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import harness
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, HarnessError
 from harness.model import Trial
 from harness.records import datasets
 from harness.reports.data.columns import ROWS, TABLES
@@ -136,7 +136,7 @@ def test_an_empty_folder_has_no_rows_and_a_missing_one_is_an_error(tmp_path: Pat
     tables = read_tables(tmp_path)
     assert [tables.named(name).num_rows for name in TABLES] == [0] * 5
     assert harness.load(tmp_path).scores.empty
-    with pytest.raises(ConfigurationError, match="no such folder"):
+    with pytest.raises(HarnessError, match="no such file or folder"):
         read_tables(tmp_path / "nowhere")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError
+from harness.records import record_files
 from harness.reports.data.arrays import array, table
 from harness.reports.data.columns import CALLS_BY_KIND, EXPERIMENTS, PLACE, SCORES, TRIALS
 from harness.reports.data.gathering import Gathered, Owner, Row, RunRows, gather, listed, whole
@@ -224,18 +225,9 @@ def _float(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
 
 
-def record_files(path: Path) -> list[Path]:
-    """The record files of a folder, by name, or the one that ``path`` is. `ConfigurationError` when it is not there."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise ConfigurationError(f"{path}: no such folder; expected one with the JSONL files of runs.")
-    return sorted(path.glob("*.jsonl"))
-
-
 def read_tables(path: Path, runs: Sequence[str] = ()) -> Tables:
     """The tables of all runs in ``path`` (a folder or one file), or of ``runs`` alone. Raises `HarnessError`."""
-    tables = Tables(gather(record_files(path)), path if path.is_dir() else path.parent)
+    tables = Tables(gather(record_files([path], or_none=True)), path if path.is_dir() else path.parent)
     if runs:
         tables.choose(runs)
     return tables
