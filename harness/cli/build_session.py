@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.llm.calls import ModelClient
     from harness.llm.gateway import Gateway
     from harness.operations.building import Step
+    from harness.operations.gates import GateResult
 
 Made = TypeVar("Made")
 Clock = Callable[[], datetime]
@@ -33,9 +34,15 @@ class Session:
     """
 
     def __init__(
-        self, asking: Asking, heartbeat: Path, tell: Callable[[Step], None], clock: Clock = _now
+        self,
+        asking: Asking,
+        heartbeat: Path,
+        tell: Callable[[Step], None],
+        tell_again: Callable[[GateResult], None],
+        clock: Clock = _now,
     ) -> None:
-        self._asking, self._heartbeat, self._tell, self._clock = asking, heartbeat, tell, clock
+        self._asking, self._heartbeat, self._clock = asking, heartbeat, clock
+        self._tell, self._tell_again = tell, tell_again
         self._gateway: Gateway | None = None
         self._runner: asyncio.Runner | None = None
         self._stage, self._started = "starting", clock()
@@ -89,10 +96,12 @@ class Session:
     def spent(self) -> str:
         """Calls and dollars of this session."""
         if self._gateway is None:
-            return "0 model calls, $0.0000"
-        cost = "cost not known" if self._gateway.cost is None else f"${self._gateway.cost:,.4f}"
-        again = f", {self._gateway.replayed} answered from the journal" if self._gateway.replayed else ""
-        return f"{self._gateway.calls} model calls{again}, {cost}"
+            return "0 model calls"
+        calls, again, cost = self._gateway.calls, self._gateway.replayed, self._gateway.cost
+        said = f"{calls} model calls" + (f", {again} more answered from the journal" if again else "")
+        if self._asking.model.partition(":")[0] == "rehearsal":
+            return f"{said}; nothing paid, a rehearsal"
+        return f"{said}; " + ("cost not known" if cost is None else f"${cost:,.4f}")
 
     # Looking on
 
@@ -104,6 +113,10 @@ class Session:
     def done(self, step: Step) -> None:
         """A stage stands."""
         self._tell(step)
+
+    def again(self, result: GateResult) -> None:
+        """A gate has looked once more."""
+        self._tell_again(result)
 
     def _beating(self) -> None:
         from harness.plugin.heartbeat import EVERY

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,8 +15,8 @@ from harness.cli.study import RUNS, Name, Prices, Root, study
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
-    from harness.llm.prices import Overrides
     from harness.operations.building import Built, Step
+    from harness.operations.gates import GateResult
     from harness.operations.layout import Study
     from harness.operations.made import Record
     from harness.operations.recipes import Recipes
@@ -48,6 +47,8 @@ def build(
     All options but --max-cost and --prices are remembered in the study's pipeline.yaml. What people write into specs/
     is taken in place of a model's words.
     """
+    from harness.cli.build_session import Session
+    from harness.llm.prices import find_prices
     from harness.operations import pipeline
     from harness.operations.building import Build, alone
     from harness.operations.layout import Study
@@ -57,30 +58,20 @@ def build(
     options = {key: value for key, value in said.items() if value is not None}
     if schema_map is not None:
         options["schema_map"] = _as_remembered(place, schema_map)
-    own = _own_prices(prices)
-    plan = pipeline.changed(place, options)
-    pipeline.check(place, plan)
+    own = None if prices is None else (prices, find_prices(prices))
     with alone(place) as folder:
+        plan = pipeline.changed(place, options)
+        pipeline.check(place, plan)
         work = Build(place, plan, folder, own)
         asking = Asking(plan.model, plan.base_url, plan.seed, max_cost, prices, folder)
-        with ExitStack() as stack:
-            from harness.cli.build_session import Session
-
-            session = Session(asking, folder / "heartbeat.txt", _told)
-            if work.asks:
-                session.prepare()
-            pipeline.write(place, plan)
-            stack.enter_context(failures_told())
-            stack.enter_context(session)
+        session = Session(asking, folder / "heartbeat.txt", _told, _told_again)
+        if work.asks:
+            session.prepare()
+        pipeline.write(place, plan)
+        with failures_told(), session:
             built = work.run(session.ask, session)
     typer.echo("\n".join(_summary(place, built, work.recipes, session.spent)))
     raise typer.Exit(int(ExitCode.FAILED if built.stopped else ExitCode.OK))
-
-
-def _own_prices(path: Path | None) -> tuple[Path, Overrides] | None:
-    from harness.llm.prices import find_prices
-
-    return None if path is None else (path, find_prices(path))
 
 
 def _as_remembered(place: Study, name: str) -> str:
@@ -99,8 +90,12 @@ def _told(step: Step) -> None:
     for line in step.told.lines if step.told else ():
         typer.echo(f"  {line}")
     for one in step.gates:
-        for line in gate_lines(one, indent="  "):
-            typer.echo(line)
+        typer.echo("\n".join(gate_lines(one, indent="  ")))
+
+
+def _told_again(result: GateResult) -> None:
+    typer.echo(f"{result.stage}: its gate again, with what later stages wrote")
+    typer.echo("\n".join(gate_lines(result, indent="  ")))
 
 
 def _summary(place: Study, built: Built, recipes: Recipes, spent: str) -> Iterator[str]:
@@ -120,11 +115,11 @@ def _summary(place: Study, built: Built, recipes: Recipes, spent: str) -> Iterat
         yield built.report.escalation.text
         return
     yield f"STOPPED after {built.steps[-1].stage}: gate {built.stopped.gate} FAILs."
-    yield "What may help, the smallest fix first, and the stages that run again then:"
+    yield "What may help, the smallest first, and the stages that run again then:"
     for one in recipes.fixes(built.stopped):
-        again = ", ".join(one.reruns) or "none; its gate is asked again"
-        yield from _wrapped(f"  - {one.what}: {again}", "    ")
-    yield f"Then: harness study build {place.name}"
+        yield f"  - {one.what}"
+        yield from _wrapped(f"      then: {', '.join(one.reruns) or 'no stage'}", "            ")
+    yield f"After it: harness study build {place.name}"
 
 
 def _order(stage: str) -> int:

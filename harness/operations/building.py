@@ -71,6 +71,9 @@ class Watch(Protocol):
     def done(self, step: Step) -> None:
         """A stage stands, and its gates have spoken."""
 
+    def again(self, result: GateResult) -> None:
+        """A gate looked once more, at what later stages have written too, and says something else."""
+
 
 def standing(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, Verdict]:
     """How each stage stands, as far as can be said before any runs."""
@@ -148,6 +151,8 @@ class Build:
         if half_seen:
             report = self._kept(self._asked(half_seen, report, ()), report)
         last = {one.gate: one for one in report.results}
+        for one in (one for step in steps for one in step.gates if one.checks != last[one.gate].checks):
+            watch.again(last[one.gate])
         steps = [replace(step, gates=tuple(last[one.gate] for one in step.gates)) for step in steps]
         return Built(tuple(steps), report, _failed([last[name] for name in half_seen]))
 

@@ -135,6 +135,25 @@ def _short(sha256: str) -> str:
     return f"SHA-256 {sha256[:12]}" if sha256 else "not there"
 
 
+def disagreements(study: Study) -> Iterator[str]:
+    """Where files are not what their stages' records say; nothing of a study without records. Raises `HarnessError`."""
+    records = read(study)
+    for stage, name in FILES.items() if records else ():
+        found, record = digest(study.folder / name), records.get(stage)
+        if record is None:
+            if found is not None:
+                yield f"{name} is there, but no build made it."
+            continue
+        if found is None:
+            yield f"{name} is gone; harness study build makes it anew."
+        elif found != record.output:
+            yield f"{name} was changed: {_short(record.output)} then, {_short(found)} now."
+        for other, then in record.inputs.items():
+            now = digest(study.folder / other) or ""
+            if now != then:
+                yield f"{name} is made from another {other}: {_short(then)} then, {_short(now)} now."
+
+
 class Placing(Form):
     """A file that was made, and is about to be put in its place: ``before`` is the hash of what stands there."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.operations.gates import GateResult, stages_to_rerun
+from harness.operations.gates import GateResult
 from harness.operations.gates.stages import MADE_FROM, upstream
 from harness.operations.layout import Study
 from harness.operations.made import Record, digest
@@ -73,11 +73,13 @@ class Recipes:
             rehearsal=model is not None and model.partition(":")[0] == "rehearsal",
         )
 
-    def _options(self, stage: str) -> dict[str, Any]:
+    def _names(self, stage: str) -> tuple[str, ...]:
         by = self.by(stage)
         names = OPTIONS_BY_HAND.get(stage, ()) if by == "hand" else OPTIONS[stage]
-        names += ("seed", "model", "base_url") if by == "model" else ()
-        found = {name: getattr(self._plan, name) for name in names}
+        return names + (("seed", "model", "base_url") if by == "model" else ())
+
+    def _options(self, stage: str) -> dict[str, Any]:
+        found = {name: getattr(self._plan, name) for name in self._names(stage)}
         return found | ({"prices": digest(self._prices[0])} if stage == "estimate" and self._prices else {})
 
     def make(self, stage: str, out: Path, ask: Ask) -> Told:
@@ -129,26 +131,22 @@ class Recipes:
     # After a FAIL
 
     def fixes(self, failed: GateResult) -> list[Fix]:
-        """What may help, the smallest first: the stage's own file, what it is made of, then the stages before it."""
-        found = []
-        causes = upstream(failed.stage)
-        for stage in reversed([one for one in STAGES if one in causes]):
-            for what, mended in self._ways(stage):
-                again = stages_to_rerun(failed.gate, stage, by_hand=mended)
-                found.append(Fix(what, tuple(one for one in again if one in STAGES)))
-        return sorted(found, key=lambda one: len(one.reruns))
-
-    def _ways(self, stage: str) -> Iterator[tuple[str, bool]]:
-        """What a person can do about a stage, and whether that mends its file."""
-        if stage in self._hand:
-            yield f"change {self._hand[stage]}", False
-        elif stage == "network":
-            yield f"write {self._study.folder / BY_HAND[stage]}", False
-        elif self.by(stage) == "model":
-            words = [f"--{name.replace('_', '-')}" for name in (*OPTIONS[stage], "seed")]
-            yield f"say {stage} otherwise: {', '.join(words)}", False
-        elif stage in ("sample", "estimate"):
-            words = [f"--{name.replace('_', '-')}" for name in OPTIONS[stage]]
-            yield f"{stage} with another {' or '.join(words)}", False
-        if self.by(stage) != "hand":
-            yield f"mend {self.file(stage)} by hand", True
+        """What may help, the smallest first: files of the stages that the gate is about or looked at, and options."""
+        looked_at = {stage for stage in STAGES if failed.inputs.get(FILES[stage])}
+        found: dict[str, Collection[str]] = {}
+        for stage in (one for one in reversed(STAGES) if one in upstream(failed.stage) | looked_at):
+            if stage in self._hand:
+                found[f"change {self._hand[stage]}"] = [stage]
+            elif stage == "network":
+                found[f"write {self._study.folder / BY_HAND[stage]}"] = [stage]
+            if self.by(stage) != "hand":
+                after = [one for one in STAGES if stage in MADE_FROM[one]]
+                found[f"mend {self.file(stage)} by hand"] = after
+            for name in set(self._names(stage)) - {"model", "base_url"}:
+                readers = [one for one in STAGES if name in self._names(one)]
+                found[f"another --{name.replace('_', '-')}"] = readers
+        every = [
+            Fix(what, tuple(stage for stage in STAGES if upstream(stage) & set(changed)))
+            for what, changed in found.items()
+        ]
+        return sorted(every, key=lambda one: (len(one.reruns), one.what))

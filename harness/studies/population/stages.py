@@ -169,8 +169,8 @@ def scenario(
             f"Scenario: neither described, nor is it in {population} (scenario_description); expected what happens."
         )
     write_yaml(out, made.model_copy(update={"meta": made.meta.model_copy(update=dict(named))}))
-    outcomes = ", ".join(one.name for one in made.outcomes.suggested_outcomes)
-    return Told(f"measures {outcomes}")
+    rules, outcomes = made.seed_exposure.rules, made.outcomes.suggested_outcomes
+    return Told(f"{len(rules)} exposure rules, {len(outcomes)} outcomes")
 
 
 def estimate(
