@@ -54,6 +54,10 @@ async def simulate_with_extropy(
     is served from the gateway's journal. Raises `ConfigurationError` where the package is not there, or another
     version; `ModelCallError` where the gateway sends nothing more, `HarnessError` where what came is no simulation.
     """
+    if not client.base_url:
+        raise HarnessError(
+            f"{ENGINE} asks over HTTP, and the gateway's HTTP face is not started; start it first."
+        )
     inputs = await asyncio.to_thread(read_inputs, scenario, personas)
     python = await interpreter()
     work = folder / WORK
