@@ -27,6 +27,8 @@ SECTIONS = (
     "Evidence files",
 )
 BLANK = "TO BE WRITTEN BY A PERSON:"
+NAMED = 3
+"""Variants that are named with a warning; of more, their number is."""
 REHEARSAL = "REHEARSAL. The replies were made up offline; nothing here is evidence."
 SHARES = (
     "Share of the variance of variants' means: sum of squares within levels (seed) and between them (variant), over "
@@ -181,13 +183,21 @@ def _cost(one: Material) -> Iterator[Part]:
         row = one.rows[planned.id]
         rows.append((planned.id, row.status, one.gates[planned.id].text, *_usage(one, planned.id)))
     yield Table(("variant", "status", "gates", "calls", "tokens", "cost"), tuple(rows), left=3)
-    seen = [
-        f"{check.level} {check.name} ({name}{', ' + check.about if check.about else ''}): {check.message:.300}"
-        for name, status in one.gates.items()
-        for check in status.checks
-        if check.level != "PASS"
-    ]
-    yield Items(tuple(seen)) if seen else "No gate warned or failed."
+    seen: dict[str, list[str]] = {}
+    for name, status in one.gates.items():
+        for check in status.checks:
+            if check.level != "PASS":
+                about = f" ({check.about})" if check.about else ""
+                seen.setdefault(f"{check.level} {check.name}{about}: {check.message:.300}", []).append(name)
+    told = (f"{text} – {_which(names, len(one.gates))}" for text, names in seen.items())
+    yield Items(tuple(told)) if seen else "No gate warned or failed."
+
+
+def _which(variants: Sequence[str], of: int) -> str:
+    names = list(dict.fromkeys(variants))
+    if len(names) == of > 1:
+        return f"all {of} variants"
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _usage(one: Material, variant_id: str) -> tuple[str, str, str]:
@@ -196,7 +206,7 @@ def _usage(one: Material, variant_id: str) -> tuple[str, str, str]:
     tokens = sum(each.get("tokens_in", 0) + each.get("tokens_out", 0) for each in usage)
     costs = [each.get("cost") for each in usage]
     reason = next((str(each["cost_reason"]) for each in usage if each.get("cost_reason")), "not known")
-    return str(calls), str(tokens), reason if None in costs else f"${sum(filter(None, costs)):.4f}"
+    return f"{calls:,}", f"{tokens:,}", reason if None in costs else f"${sum(filter(None, costs)):.4f}"
 
 
 def _recommendations(_: Material) -> Iterator[Part]:
@@ -208,7 +218,7 @@ def _evidence(one: Material) -> Iterator[Part]:
     for planned in one.manifest.variants:
         place = one.batch.variant(planned.id)
         rows.append(
-            (place.results.relative_to(one.study.folder).as_posix(), "files and SHA-256 in files.json")
+            (place.results.relative_to(one.batch.folder).as_posix(), "files and SHA-256 in files.json")
         )
     yield Table(("folder", "what"), tuple(rows), left=2)
     yield f"Results as of SHA-256 {stamp(one.batch, one.manifest)}"
