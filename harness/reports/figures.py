@@ -178,7 +178,8 @@ def _histograms(metric: str, values: Sequence[Sequence[float]], *, rehearsal: bo
 
 
 def bins_of(values: Sequence[float]) -> tuple[list[tuple[float, float]], list[str]]:
-    """Half-open bins with their labels: one per whole number where values are whole and few, else equal ones.
+    """Half-open bins with their labels: one per whole number where values are whole and few, else equal ones; one for
+    values that are all the same.
 
     >>> bins_of([1, 3])
     ([(1.0, 2.0), (2.0, 3.0), (3.0, 4.0)], ['1', '2', '3'])
@@ -190,6 +191,8 @@ def bins_of(values: Sequence[float]) -> tuple[list[tuple[float, float]], list[st
         edges = [low + step * number for number in range(math.ceil((high - low + 1) / step) + 1)]
         pairs = [(float(a), float(b)) for a, b in pairwise(edges)]
         return pairs, [f"{a:.0f}" if step == 1 else f"{a:.0f}+" for a, _ in pairs]
+    if math.isclose(low, high):
+        return [(low, math.inf)], [f"{low:.3g}"]
     width = (high - low) / 8
     pairs = [(low + width * number, low + width * (number + 1)) for number in range(8)]
     pairs[-1] = (pairs[-1][0], math.inf)
@@ -198,6 +201,8 @@ def bins_of(values: Sequence[float]) -> tuple[list[tuple[float, float]], list[st
 
 def _place(value: float, bins: Sequence[tuple[float, float]]) -> float:
     """Where ``value`` stands on an axis whose bins are centred on 0, 1, 2, …"""
+    if len(bins) == 1:
+        return 0.0
     low, high = bins[0]
     whole = (high - low) == 1
     return (value - low) / (high - low) - (0 if whole else 0.5)
