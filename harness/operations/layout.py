@@ -159,12 +159,12 @@ class Study:
 
 @contextmanager
 def said() -> Iterator[None]:
-    """Errors of writing name the way out that a study has."""
+    """Errors of writing name the way out that a study has; others go by."""
     try:
         yield
-    except ConfigurationError:
-        raise
     except HarnessError as error:
+        if "--results-dir" not in str(error) or isinstance(error, ConfigurationError):
+            raise
         raise HarnessError(str(error).replace("--results-dir", "--root")) from error
 
 
