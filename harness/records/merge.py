@@ -112,7 +112,7 @@ class FiledRun:
 
 
 def record_files(paths: Iterable[Path], *, or_none: bool = False) -> list[Path]:
-    """The JSONL files among and in ``paths``. Raises `HarnessError` for no such path; for none too, unless ``or_none``."""
+    """The JSONL files among and in ``paths``. `HarnessError` for no such path, and for none unless ``or_none``."""
     given = list(paths)
     for path in given:
         if not path.exists():
