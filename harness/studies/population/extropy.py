@@ -45,12 +45,14 @@ async def simulate_with_extropy(
     client: ModelClient,
     folder: Path,
     *,
+    inputs: Inputs | None = None,
     at_once: int = AT_ONCE,
     say: Callable[[Usage], None] = lambda _usage: None,
 ) -> dict[str, Any]:
     """Simulate into ``folder`` with extropy-run 0.2.3; gives what ``meta.json`` holds.
 
-    ``client`` is a trial's of the gateway, whose HTTP face is started. Each call begins anew: what was answered before
+    ``inputs`` are those of ``scenario``, perhaps with other words in it; ``None``: they are read. ``client`` is a
+    trial's of the gateway, whose HTTP face is started. Each call begins anew: what was answered before
     is served from the gateway's journal. Raises `ConfigurationError` where the package is not there, or another
     version; `ModelCallError` where the gateway sends nothing more, `HarnessError` where what came is no simulation.
     """
@@ -58,7 +60,8 @@ async def simulate_with_extropy(
         raise HarnessError(
             f"{ENGINE} asks over HTTP, and the gateway's HTTP face is not started; start it first."
         )
-    inputs = await asyncio.to_thread(read_inputs, scenario, personas)
+    if inputs is None:
+        inputs = inputs or await asyncio.to_thread(read_inputs, scenario, personas)
     python = await interpreter()
     work = folder / WORK
     await asyncio.to_thread(_prepare, work, scenario, inputs)
@@ -106,7 +109,8 @@ async def simulate_in_folder(
     """
     lock = RunLock(folder / LOCK, str(folder))
     try:
-        settings = _settings(read_inputs(scenario, personas), options)
+        inputs = await asyncio.to_thread(read_inputs, scenario, personas)
+        settings = _settings(inputs, options)
         _check_begun(folder, settings)
         if (folder / META).exists():
             meta: dict[str, Any] = read_json(folder / META, "Results")
@@ -120,7 +124,7 @@ async def simulate_in_folder(
             say(usage)
 
         return await simulate_with_extropy(
-            scenario, personas, options, client, folder, at_once=at_once, say=beat
+            scenario, personas, options, client, folder, inputs=inputs, at_once=at_once, say=beat
         )
     finally:
         lock.release()
