@@ -168,7 +168,7 @@ class Session:
         if plan.play is None or not plan.play.files:
             return plan
         tell = functools.partial(self.desk.tell_of, plan.trial)
-        return replace(plan, place=Place(self.settings.results_dir, run_id, tell))
+        return replace(plan, place=Place(self.settings.results_dir, run_id, tell, self.desk.start_face))
 
     def _failure(self, plan: TrialPlan, error: Exception) -> TrialFailure:
         """Why the trial failed. One that did not end because the session does is cancelled."""

@@ -110,6 +110,7 @@ class Gateway:
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
         self._face: Face | None = None
+        self._starting = asyncio.Lock()
         if limits is not None and hasattr(provider, "on_headers"):
             provider.on_headers = limits.observe
 
@@ -342,9 +343,11 @@ class Gateway:
         """Serve the OpenAI-compatible face on a free port of ``host``; its address, ending in ``/v1``."""
         from harness.llm.face import Face
 
-        if self._face is None:
-            self._face = Face(self)
-            self.base_url = await self._face.start(host)
+        async with self._starting:
+            if self._face is None:
+                face = Face(self)
+                self.base_url = await face.start(host)
+                self._face = face
         return self.base_url
 
     async def aclose(self) -> None:

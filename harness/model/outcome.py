@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,12 +50,14 @@ class Place:
     """Where a trial that is being played may keep files of its own, for a `Play` that asks for it.
 
     ``results`` is the results directory; ``run_id`` is the same in every session that works on the run, and begins with
-    the moment when it was begun. ``tell`` shows a line to whoever waits, in place of what it told before.
+    the moment when it was begun. ``tell`` shows a line to whoever waits, in place of what it told before. ``serve``
+    starts the gateway's HTTP face, for code that asks over HTTP at its client's ``base_url``; twice is no harm.
     """
 
     results: Path
     run_id: str
     tell: Callable[[str], None]
+    serve: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,10 @@ class Client:
         raise AssertionError("nothing is asked again")
 
 
+async def nobody() -> None:
+    """Nobody asks over HTTP here."""
+
+
 def plan_of(
     results: Path, experiment: Experiment, group: str = "baseline", *, rounds: int = 2, told: Any = None
 ) -> TrialPlan:
@@ -129,7 +133,7 @@ def plan_of(
         play=experiment.play,
         settings=experiment.settings,
         arm=experiment.group(group).settings,
-        place=Place(results, RUN, told or (lambda _: None)),
+        place=Place(results, RUN, told or (lambda _: None), nobody),
     )
 
 

@@ -300,7 +300,14 @@ async def _extropy(
     client: ModelClient,
     folder: Path,
 ) -> Mapping[str, Any]:
-    raise NotImplementedError
+    from harness.studies.population.extropy import simulate_with_extropy
+
+    assert plan.place is not None
+    assert isinstance(source, Files)
+    await plan.place.serve()
+    return await simulate_with_extropy(
+        source.scenario, source.personas, _options(plan, settings), client, folder, inputs=inputs
+    )
 
 
 def _options(plan: TrialPlan, settings: Mapping[str, Any]) -> Any:
