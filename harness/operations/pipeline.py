@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -83,7 +84,21 @@ def changed(study: Study, options: Mapping[str, Any]) -> Pipeline:
     """The plan with ``options`` in place of what stands there. Raises `ConfigurationError` with every fault."""
     before = read(study)
     data = before.model_dump() if before else {}
-    return _documented(lambda: checked(Pipeline, data | dict(options), f"{WHAT} {path_of(study)}"))
+    plan = _documented(lambda: checked(Pipeline, data | dict(options), f"{WHAT} {path_of(study)}"))
+    if plan.base_url is not None and _has_a_secret(plan.base_url):
+        raise ConfigurationError(
+            f"{WHAT} {path_of(study)}: base_url has a user, a password or a query; expected an address without them: "
+            "keys belong into the environment."
+        )
+    return plan
+
+
+def _has_a_secret(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return True
+    return bool(parts.username or parts.password or parts.query)
 
 
 def _documented(make: Callable[[], Pipeline]) -> Pipeline:
