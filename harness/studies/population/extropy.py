@@ -60,10 +60,11 @@ async def simulate_with_extropy(
         raise HarnessError(
             f"{ENGINE} asks over HTTP, and the gateway's HTTP face is not started; start it first."
         )
-    given = inputs or await asyncio.to_thread(read_inputs, scenario, personas)
+    if inputs is None:
+        inputs = await asyncio.to_thread(read_inputs, scenario, personas)
     python = await interpreter()
     work = folder / WORK
-    await asyncio.to_thread(_prepare, work, scenario, given)
+    await asyncio.to_thread(_prepare, work, scenario, inputs)
     log = Log(client.token)
 
     def look() -> None:
@@ -77,7 +78,7 @@ async def simulate_with_extropy(
         with explained(folder / LOG, "write"):
             (folder / LOG).write_bytes(log.content())
     usage = _paid(client)
-    whole, problems = await asyncio.to_thread(extropy_results.found, work / "results", given, options)
+    whole, problems = await asyncio.to_thread(extropy_results.found, work / "results", inputs, options)
     if not usage.calls.get("reason"):
         problems = ["no reasoning call came to the gateway", *problems]
     if problems or whole is None:
@@ -86,7 +87,7 @@ async def simulate_with_extropy(
             f"Its output ({folder / LOG}) ends:\n{log.end()}"
         )
     failed = getattr(client, "failed", 0)
-    meta = extropy_results.our_meta(given, options, whole, usage, engine=ENGINE, code=code, failed=failed)
+    meta = extropy_results.our_meta(inputs, options, whole, usage, engine=ENGINE, code=code, failed=failed)
     await asyncio.to_thread(_keep, work, folder, meta)
     return meta
 
