@@ -251,7 +251,7 @@ def our_meta(
         "engine": engine,
         "scenario_name": inputs.scenario.meta.name,
         "population_size": len(inputs.agents),
-        "model": options.model,
+        "model": options.model or ", ".join(sorted(models)),
         "models_answering": dict(sorted(models.items())),
         "rehearsal": all(name.startswith("rehearsal") for name in models),
         "seed": options.seed,
