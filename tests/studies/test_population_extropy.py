@@ -239,6 +239,15 @@ def test_nothing_of_the_user_s_reaches_it(
     assert ".env" in there["files"], "or it takes the next one above"
 
 
+def test_what_it_would_take_for_false_is_refused(town: Path, tmp_path: Path) -> None:
+    for source in town.glob("*.*"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    scenario = (town / "scenario.yaml").read_text()
+    (tmp_path / "scenario.yaml").write_text(scenario.replace("age >= 40", "sqrt(age) >= 6"))
+    with pytest.raises(ConfigurationError, match=r"rules\.1\.when calls sqrt, which extropy-run 0\.2\.3"):
+        simulated(tmp_path, tmp_path / "results")
+
+
 def test_its_log_is_bounded_and_has_no_token(town: Path, tmp_path: Path, fake: Callable[..., Path]) -> None:
     fake('ask(); results(); print(os.environ["OPENAI_API_KEY"]); print("x" * 3_000_000 + "THE END")')
     simulated(town, tmp_path / "results")
@@ -523,8 +532,12 @@ def test_one_that_was_cut_off_begins_anew_and_pays_nothing_twice(
 
 
 @real
-def test_the_command_and_another_seed(whole: Path, town: Path, tmp_path: Path) -> None:
+def test_the_command_and_another_end(town: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
+    for source in town.glob("*.*"):
+        (tmp_path / source.name).write_bytes(source.read_bytes())
+    scenario = (town / "scenario.yaml").read_text()
+    (tmp_path / "scenario.yaml").write_text(scenario.replace("exposure_rate > 0.98", "exposure_rate >= 0.3"))
     command = [
         sys.executable,
         "-c",
@@ -535,7 +548,7 @@ def test_the_command_and_another_seed(whole: Path, town: Path, tmp_path: Path) -
     ]
     done = subprocess.run(
         [*command, "-o", str(out), "--engine", "extropy"],
-        cwd=town,
+        cwd=tmp_path,
         env={**os.environ, PYTHON: REAL},
         capture_output=True,
         text=True,
@@ -544,4 +557,6 @@ def test_the_command_and_another_seed(whole: Path, town: Path, tmp_path: Path) -
     assert "REHEARSAL" in done.stdout and "of 60 agents reasoned" in done.stdout
     meta = json.loads((out / "meta.json").read_bytes())
     assert (meta["engine"], meta["seed"]) == ("extropy-run 0.2.3", 0)
-    assert content(out)["agent_states.json"] != content(whole)["agent_states.json"]
+    assert meta["stopped_reason"] == "stop_condition"
+    assert meta["stopped_detail"].startswith("exposure_rate >= 0.3;")
+    assert "Stopped: exposure_rate >= 0.3\n" in (out / LOG).read_text(), "as it says itself"

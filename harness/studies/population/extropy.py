@@ -7,13 +7,14 @@ asked.
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigurationError, HarnessError, ModelCallError, StoppedError
+from harness.errors import ConfigurationError, HarnessError, ModelCallError, StoppedError, raise_if_any
 from harness.llm.calls import ModelClient
 from harness.llm.gateway import Gateway
 from harness.model import Usage
@@ -25,6 +26,7 @@ from harness.studies.population.files import read_json, write_json, write_yaml
 from harness.studies.population.inputs import PERSONA_SUFFIX, Inputs, read_inputs
 from harness.studies.population.outcome import META
 from harness.studies.population.running import HEARTBEAT, LOCK, RUN
+from harness.studies.population.scenario import Scenario
 from harness.studies.population.simulation import DATABASE, Options
 from harness.studies.population.spec import read_spec
 
@@ -36,6 +38,7 @@ AT_ONCE = 16
 UNLIMITED = 1_000_000_000
 """Its own rate limiter is out of the way: limits are the gateway's, for everyone at once."""
 TRIAL = "extropy"
+_UNKNOWN = re.compile(r"\b(ceil|exp|floor|log|sqrt)\s*\(")
 
 
 async def simulate_with_extropy(
@@ -62,6 +65,7 @@ async def simulate_with_extropy(
         )
     if inputs is None:
         inputs = await asyncio.to_thread(read_inputs, scenario, personas)
+    raise_if_any(_not_its_own(inputs.scenario))
     python = await interpreter()
     work = folder / WORK
     await asyncio.to_thread(_prepare, work, scenario, inputs)
@@ -215,6 +219,20 @@ def _prepare(work: Path, scenario: Path, inputs: Inputs) -> None:
             work / "scenario.yaml",
             inputs.scenario.model_copy(update={"meta": meta.model_copy(update=described)}),
         )
+
+
+def _not_its_own(scenario: Scenario) -> Iterator[str]:
+    """Expressions that it cannot work out: it takes them for false, and says so only in its log."""
+    rules = [
+        (f"seed_exposure.rules.{n}.when", one.when) for n, one in enumerate(scenario.seed_exposure.rules)
+    ]
+    changes = [
+        (f"spread.share_modifiers.{n}.when", one.when)
+        for n, one in enumerate(scenario.spread.share_modifiers)
+    ]
+    for place, text in rules + changes:
+        for name in sorted(set(_UNKNOWN.findall(text))):
+            yield f"Scenario: {place} calls {name}, which {ENGINE} does not know; expected an expression without it."
 
 
 def _arguments(options: Options, at_once: int) -> list[str]:
