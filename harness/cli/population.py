@@ -30,7 +30,7 @@ Prices = Annotated[Path | None, typer.Option(help="JSON of your own prices.")]
 
 @group.command()
 def example(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
-    """Write the example: a town, its network config, phrasings of personas, and a scenario."""
+    """Write the example: a town, its network config, phrasings of personas, a scenario, and a schema map."""
     from harness.studies.population.example import write_example
 
     for path in write_example(folder):

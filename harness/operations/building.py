@@ -24,7 +24,7 @@ from harness.operations.gates import (
 from harness.operations.gates.stages import MADE_FROM
 from harness.operations.layout import Study, said
 from harness.operations.made import Placing, Record, State, Verdict, digest, judge
-from harness.operations.pipeline import FILES, STAGES, Pipeline, rules
+from harness.operations.pipeline import FILES, STAGES, Pipeline, read, rules
 from harness.operations.recipes import Recipes
 from harness.records.lock import RunLock
 from harness.records.writer import make_directory
@@ -228,6 +228,27 @@ class Build:
         with said():
             write_report(found, self._study.folder)
         return found
+
+
+def unready(study: Study) -> list[str]:
+    """Why the files of a study with a plan are not to be simulated: stages that do not stand, gates that FAIL.
+
+    Empty for a study without a plan. Raises `HarnessError`.
+    """
+    plan, report = read(study), read_report(study.folder)
+    if plan is None:
+        return []
+    found = [
+        f"Stage {stage}: {verdict.state}."
+        for stage, verdict in standing(Recipes(study, plan), made.read(study)).items()
+        if verdict.state is not State.CURRENT
+    ]
+    results = report.results if report else ()
+    return found + [
+        f"Gate {one.gate} after {one.stage}: FAIL."
+        for one in results
+        if one.stage in STAGES and one.level is Level.FAIL
+    ]
 
 
 def later(stage: str) -> set[str]:

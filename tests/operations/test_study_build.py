@@ -11,7 +11,7 @@ import pytest
 
 from harness.cli import main
 from harness.operations import pipeline
-from harness.operations.building import alone
+from harness.operations.building import alone, unready
 from harness.operations.gates import stages_to_rerun
 from harness.operations.layout import Study
 from tests.support.builds import TOLD, Bench, copied, kept, unwritable, whole
@@ -168,6 +168,11 @@ def test_a_gate_that_fails_twice_is_escalated_until_it_passes(town: Bench) -> No
     first = town.build()
     assert first.code == 1
     assert "STOPPED after network: gate G4 FAILs." in first.out
+    assert unready(Study(Path("runs"), "town")) == [
+        "Stage scenario: to be made anew.",
+        "Stage estimate: to be made anew.",
+        "Gate G4 after network: FAIL.",
+    ]
     assert f"  - change runs/town/{network}\n      then: network, scenario, estimate\n" in first.out
     assert "  - mend runs/town/network.json by hand\n      then: scenario, estimate\n" in first.out
     assert max(map(len, first.out.splitlines())) <= 80
@@ -198,6 +203,7 @@ def test_a_gate_that_fails_twice_is_escalated_until_it_passes(town: Bench) -> No
         for one in json.loads((town.study() / "gates.json").read_bytes())["gates"]
     }
     assert failures["G4"] == 0
+    assert unready(Study(Path("runs"), "town")) == []
 
 
 def test_an_outcome_that_leaks_is_found_once_it_is_known_and_remembered(town: Bench) -> None:

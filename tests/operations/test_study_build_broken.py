@@ -95,27 +95,45 @@ def test_a_person_s_change_after_a_kill_is_not_overwritten(bench: Bench) -> None
     assert network.read_bytes() == mended
 
 
-def test_a_full_disk_loses_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, left = atomic._write_durably, [9]
+def failing(patch: pytest.MonkeyPatch, code: int, after: int) -> None:
+    """Writing fails with the errno ``code`` after so many files of a study."""
+    write, left = atomic._write_durably, [after]
 
-    def full(path: Path, content: bytes) -> None:
-        if ".build" not in path.parts or "new" in path.parts:
-            left[0] -= 1
-            if left[0] < 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def fail(path: Path, content: bytes) -> None:
+        if path.name.startswith(".heartbeat"):
+            return
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(code, os.strerror(code))
         write(path, content)
 
-    monkeypatch.setattr(atomic, "_write_durably", full)
-    said = bench.build()
+    patch.setattr(atomic, "_write_durably", fail)
+
+
+@pytest.mark.parametrize("after", [0, 2, 9])
+def test_a_full_disk_loses_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    (bench.study() / "pipeline.yaml").write_text("size: 60\nseed: 42\n")
+    copied(bench.study(), bench.study("plain"))
+    with monkeypatch.context() as patch:
+        failing(patch, errno.ENOSPC, after)
+        said = bench.build()
     assert said.code == 1
     assert said.err.count("ERROR") == 1
     assert "No space left on device" in said.err
-    left[0] = 1000
     assert bench.build().code == 0
-    resumed = kept(bench.study())
-    assert bench.run("init", "plain", "--example").code == 0
     assert bench.build(name="plain").code == 0
-    assert resumed == kept(bench.study("plain"))
+    assert kept(bench.study()) == kept(bench.study("plain"))
+
+
+def test_a_read_only_file_system_is_said_with_the_way_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, errno.EROFS, 0)
+    said = bench.build("--threshold", "4")
+    assert said.code == 4
+    assert said.err.count("ERROR") == 1
+    assert "pipeline.yaml: Read-only file system" in said.err
+    assert "--root" in said.err
 
 
 # What ends a build that asks a model
@@ -244,6 +262,7 @@ BROKEN: list[tuple[Callable[[Bench], None], tuple[str, ...], str]] = [
     (text(".stages.json", "{}"), (), ".stages.json: stages: missing"),
     (text(".stages.json", '{"stages": {"../x": {}}}'), (), ".stages.json"),
     (text(".stages.json", "torn"), (), "Nobody is to change that file"),
+    (text(".build", ""), (), "Could not create the directory runs/town/.build"),
     (text("agents.json", "{}"), (), "agents.json is there, and no build made it"),
 ]  # fmt: skip
 

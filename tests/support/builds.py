@@ -9,11 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from harness.cli import main
+from harness.cli.app import app
 from harness.llm.providers.rehearsal import Rehearsal
 from tests.support.sessions import environment
 
@@ -64,6 +68,12 @@ main()
 """
 
 
+@cache
+def command() -> Any:
+    """The command line, put together once: that takes a tenth of a second."""
+    return get_command(app)
+
+
 @dataclass
 class Said:
     """How the command ended, and what it printed."""
@@ -80,6 +90,7 @@ class Bench:
         self.folder, self._patch, self._capsys = folder, patch, capsys
         self.calls = 0
         patch.chdir(folder)
+        patch.setattr(sys.modules["harness.cli.app"], "app", command())
         answer = Rehearsal.complete
 
         async def counted(rehearsal: Rehearsal, *arguments: object, **named: object) -> object:
