@@ -259,7 +259,7 @@ def test_a_description_or_a_file(town: Path, cli: Cli) -> None:
 def test_the_example_overwrites_nothing(tmp_path: Path, cli: Cli) -> None:
     assert cli("example", tmp_path / "a")[0] == 0
     code, _, errors = cli("example", tmp_path / "a")
-    assert code == 4 and "has network.yaml" in errors
+    assert code == 4 and "has base.yaml, network.yaml" in errors
 
 
 @pytest.mark.parametrize(
