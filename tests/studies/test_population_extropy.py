@@ -257,10 +257,10 @@ def test_its_log_is_bounded_and_has_no_token(town: Path, tmp_path: Path, fake: C
 
 
 SLEEPER = """
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])
 Path({pids!r}).write_text(f"{{os.getpid()}} {{child.pid}}")
 {more}
-time.sleep(600)
+time.sleep(20)
 """
 
 
