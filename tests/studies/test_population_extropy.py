@@ -198,10 +198,12 @@ def test_what_is_no_simulation_is_an_error_whatever_the_exit_code(
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_whole_results_count_whatever_the_exit_code(
-    code: int, town: Path, tmp_path: Path, fake: Callable[..., Path]
+    code: int, town: Path, fake: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake(f"ask(); results(); sys.exit({code})")
-    folder = tmp_path / "results"
+    path = fake(f"ask(); results(); sys.exit({code})")
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setenv(PYTHON, f"./{path.name}")
+    folder = Path("results")
     meta = simulated(town, folder)
     assert meta == json.loads((folder / "meta.json").read_bytes())
     assert meta["exit_code"] == code and meta["engine"] == "extropy-run 0.2.3"

@@ -39,21 +39,14 @@ app()
 _WAY_OUT = (
     "Install it in an environment of its own, and name that one's interpreter:\n"
     "    python3 -m venv extropy-venv\n"
-    f"    extropy-venv/bin/pip install 'extropy-run=={VERSION}' -c constraints-extropy.txt\n"
+    f"    extropy-venv/bin/pip install 'extropy-run=={VERSION}'\n"
     f'    export {PYTHON}="$PWD/extropy-venv/bin/python"'
 )
 
 
 async def interpreter(environ: Mapping[str, str] = os.environ) -> str:
     """The Python that has extropy-run 0.2.3. Raises `ConfigurationError`."""
-    named = environ.get(PYTHON, "")
-    if named and not os.access(named, os.X_OK):
-        raise ConfigurationError(
-            f"{PYTHON}={named}: cannot be run; expected a Python interpreter. {_WAY_OUT}"
-        )
-    if not named and importlib.util.find_spec("extropy") is None:
-        raise ConfigurationError(f"The engine {ENGINE} is not installed. {_WAY_OUT}")
-    python = named or sys.executable
+    python = _named(environ)
     try:
         process = await asyncio.create_subprocess_exec(
             python, "-c", _WHICH, stdin=asyncio.subprocess.DEVNULL,
@@ -66,8 +59,10 @@ async def interpreter(environ: Mapping[str, str] = os.environ) -> str:
     try:
         out, _ = await asyncio.wait_for(process.communicate(), 60)
     except TimeoutError:
-        process.kill()
         raise ConfigurationError(f"{python}: did not say its version within 60 s. {_WAY_OUT}") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
     version = plain(out.decode("utf-8", "replace")).strip()[:40]
     if version != VERSION:
         there = f"has extropy-run {version}" if version and not process.returncode else "has no extropy-run"
@@ -75,6 +70,18 @@ async def interpreter(environ: Mapping[str, str] = os.environ) -> str:
             f"{python}: {there}; expected {VERSION}, whose files are known here. {_WAY_OUT}"
         )
     return python
+
+
+def _named(environ: Mapping[str, str]) -> str:
+    """As an absolute path, for it is started elsewhere; not resolved, for that would leave its environment."""
+    named = environ.get(PYTHON, "")
+    if named and not os.access(named, os.X_OK):
+        raise ConfigurationError(
+            f"{PYTHON}={named}: cannot be run; expected a Python interpreter. {_WAY_OUT}"
+        )
+    if not named and importlib.util.find_spec("extropy") is None:
+        raise ConfigurationError(f"The engine {ENGINE} is not installed. {_WAY_OUT}")
+    return str(Path(named).absolute()) if named else sys.executable
 
 
 def _base(environ: Mapping[str, str]) -> dict[str, str]:
