@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.asking import Asking, failures_told
 from harness.cli.gates import COLUMNS, gate_lines
-from harness.cli.study import RUNS, Name, Prices, Root, study
+from harness.cli.study_app import RUNS, Name, Prices, Root, study
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from harness.model import Dataset
 from harness.operations.layout import Study, Variant
 from harness.operations.manifest import Manifest, Planned
 from harness.operations.registry import Registry, Status
-from harness.records import datasets
+from harness.records import datasets, record_files
 from harness.records.plain import differences, shown
 
 _CONFIG_OF_AXIS = {
@@ -99,7 +99,7 @@ def outcomes(study: Study, manifest: Manifest, only: Sequence[str] = ()) -> list
 
 def dataset_in(place: Variant) -> Dataset:
     """The data of a variant's results. Raises `HarnessError` where that is not one run."""
-    files = sorted(place.results.glob("*_run*_*.jsonl"))
+    files = record_files([place.results], or_none=True) if place.results.is_dir() else []
     found = datasets(files) if files else []
     if len(found) != 1:
         raise HarnessError(f"{place.results}: records of {len(found)} runs; expected those of one.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import ConfigurationError, raise_if_any
 from harness.model import Experiment
-from harness.operations import ids, manifest, revisions, simulated
+from harness.operations import building, ids, manifest, revisions, simulated
 from harness.operations.axes import Options, grid
 from harness.operations.layout import Study, said
 from harness.operations.manifest import Manifest, Planned
@@ -126,6 +126,9 @@ def _refuse_unsound(study: Study, wanted: Wanted) -> None:
             f"--confidence {wanted.options['count']}"
         )
     source = Path(str(wanted.path))
+    if source.parent == study.folder:
+        behind = building.unready(study)
+        raise_if_any([*behind, f"Go on with: harness study build {study.name}"] if behind else [])
     simulated.inputs_beside(source)
     profile, schema = simulated.rules(study, wanted.gate_profile, wanted.schema_map)
     simulated.refuse_failing(source, profile, schema, study.name)

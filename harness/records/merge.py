@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,17 +113,35 @@ class FiledRun:
 
 
 def record_files(paths: Iterable[Path], *, or_none: bool = False) -> list[Path]:
-    """The JSONL files among and in ``paths``. `HarnessError` for no such path, and for none unless ``or_none``."""
+    """The JSONL files among and in ``paths``. `HarnessError` for no such path, and for none unless ``or_none``.
+
+    Of a folder's files, those are left out that begin with a JSON object of another kind than records have: an
+    experiment may keep files of its own beside them.
+    """
     given = list(paths)
     for path in given:
         if not path.exists():
             raise HarnessError(f"{path}: no such file or folder; expected results of a run.")
-    found = [file for path in given for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
+    found = [file for path in given for file in (_in_folder(path) if path.is_dir() else [path])]
     if not found and not or_none:
         raise HarnessError(
             f"No records in {', '.join(map(str, given)) or 'nothing'}; expected a folder of results with JSONL files."
         )
     return found
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*.jsonl")) if not _of_another_kind(path)]
+
+
+def _of_another_kind(path: Path) -> bool:
+    """Whether the first line says so; one that cannot be read is for the reader to tell of."""
+    try:
+        with path.open("rb") as file:
+            first = json.loads(file.readline())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(first, dict) and "type" not in first
 
 
 def runs_in_files(paths: Iterable[Path], *, keep: Keep | None = None) -> list[FiledRun]:
