@@ -241,11 +241,13 @@ _ANYTHING = st.builds(
 )
 
 
+_VALID = st.just(f"Bearer {TOKEN}")
+
+
 def _aimed(
-    path: str, body: st.SearchStrategy[bytes], token: st.SearchStrategy[str] | None = None
+    path: str, body: st.SearchStrategy[bytes], token: st.SearchStrategy[str] = _VALID
 ) -> st.SearchStrategy[Sent]:
     """Requests that are in order as far as their body; with ``token`` as far as that."""
-    token = token or st.just(f"Bearer {TOKEN}")
     right = {"method": st.just("POST"), "path": st.just(path), "token": token}
     more = {"headers": st.just([]), "length": st.none(), "chunked": st.booleans()}
     return st.builds(Sent, body=body, **right, **more)
