@@ -350,6 +350,10 @@ def test_a_folder_goes_on_with_what_it_was_begun_with(
         found: dict[str, Any] = gatewayed(work)
         return found
 
+    fake("ask()", version="0.2.2")
+    with pytest.raises(ConfigurationError, match=r"expected 0\.2\.3"):
+        run(1)
+    assert not (folder / SETTINGS).exists(), "nothing was begun"
     fake("ask()")
     with pytest.raises(HarnessError, match=r"no meta\.json"):
         run(1)

@@ -119,6 +119,7 @@ async def simulate_in_folder(
         if (folder / META).exists():
             meta: dict[str, Any] = read_json(folder / META, "Results")
             return meta
+        await interpreter()  # or the folder would be the other engine's for nothing
         write_json(folder / SETTINGS, settings)
         await gateway.start_face()
         client = gateway.open_trial(TRIAL, RUN)
