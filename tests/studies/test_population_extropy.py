@@ -28,6 +28,7 @@ from harness.studies.population.agents import read_agents, write_agents
 from harness.studies.population.example import write_example
 from harness.studies.population.extropy import (
     LOG,
+    SETTINGS,
     THEIR_META,
     WORK,
     simulate_in_folder,
