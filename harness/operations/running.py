@@ -70,7 +70,8 @@ def run_batch(
     rows = Registry(study.rows).read().latest(batch.id)
     left = [one for one in resolved if not finished(batch.variant(one.planned.id), rows.get(one.planned.id))]
     if not left:
-        return Ran(int(ExitCode.OK), before=len(resolved))
+        failing = simulated.failing(study, manifest)
+        return Ran(int(ExitCode.FAILED if failing else ExitCode.OK), before=len(resolved))
     with _alone(batch):
         return _Running(study, manifest, batch, launch, clock).run(left, len(resolved) - len(left))
 
@@ -197,10 +198,11 @@ class _Running:
         return simulated.is_scenario(self._manifest.path)
 
     def _verdict(self, left: Sequence[Resolved]) -> int:
-        """Nothing went wrong in the sessions; whether every variant is a success as well."""
+        """Nothing went wrong in the sessions; whether every variant is a success as well, and no gate FAILs."""
         rows = self._registry.read().latest(self._batch.id)
         done = all(finished(self._batch.variant(one.planned.id), rows.get(one.planned.id)) for one in left)
-        return int(ExitCode.OK if done else ExitCode.FAILED)
+        sound = done and not simulated.failing(self._study, self._manifest)
+        return int(ExitCode.OK if sound else ExitCode.FAILED)
 
     def _session(self, options: Options, members: Sequence[Resolved]) -> int:
         code, conclusions = self._launch([one.experiment for one in members], options, self._batch.session)

@@ -160,6 +160,13 @@ def gate_all(study: Study, manifest: Manifest, variants: Iterable[Planned]) -> N
                 gate(study, manifest, variant)
 
 
+def failing(study: Study, manifest: Manifest) -> list[str]:
+    """The variants of a batch for which a gate FAILs, as their gates.json has it."""
+    batch = study.batch(manifest.batch_id)
+    reports = {one.id: read_report(batch.variant(one.id).folder) for one in manifest.variants}
+    return [name for name, report in reports.items() if report and report.level is Level.FAIL]
+
+
 def standing(study: Study) -> Escalation | None:
     """Why no more simulations should be begun: a gate FAILs for a second variant in a row, on other files.
 

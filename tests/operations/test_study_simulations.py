@@ -180,7 +180,9 @@ def test_the_same_gate_failing_twice_stops_and_says_why(
     monkeypatch.undo()
     monkeypatch.chdir(study.root.parent)
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
-    assert say("run", NAME)[0] == 0  # a person looked, and says to go on
+    code, told, _ = say("run", NAME)  # a person looked, and says to go on
+    assert "vr-rate-8000-s0  success" in told and "gates WARN" in told
+    assert code == 1 and say("run", NAME)[0] == 1  # two of the three still FAIL
 
 
 MISTAKES = [
