@@ -93,17 +93,25 @@ def test_from_a_sweep_over_seeds_and_an_axis_to_a_promoted_baseline(study: Study
     assert contents(study.folder) == before
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What a batch comes to that nobody killed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    study = begin(folder)
+    assert command(folder, *SWEEP, PYTHONHASHSEED="1").returncode == 0
+    return simulated(study.folder)
+
+
 @pytest.mark.parametrize("moment", [1, 110, 240])
-def test_a_killed_batch_goes_on_to_the_same_files(study: Study, tmp_path: Path, moment: int) -> None:
+def test_a_killed_batch_goes_on_to_the_same_files(
+    study: Study, tmp_path: Path, undisturbed: dict[str, object], moment: int
+) -> None:
     """At the first call, amid the simulations, and near their end (some 260 calls)."""
-    undisturbed = begin(tmp_path / "undisturbed")
-    assert command(tmp_path / "undisturbed", *SWEEP, PYTHONHASHSEED="1").returncode == 0
-    expected = simulated(undisturbed.folder)
     assert command(tmp_path, *SWEEP, KILL_AT=str(moment), PYTHONHASHSEED="2").returncode == -9
     went_on = command(tmp_path, "run", NAME)
     assert went_on.returncode == 0, went_on.stdout + went_on.stderr
     found = simulated(study.folder)
-    assert {name for name in found | expected if found.get(name) != expected.get(name)} == set()
+    assert {name for name in found | undisturbed if found.get(name) != undisturbed.get(name)} == set()
     assert any(name.endswith("simulation.db") for name in found)
 
 
