@@ -83,8 +83,8 @@ def test_what_cannot_be_had_is_told() -> None:
 
 
 def test_a_degree_beyond_the_population_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="avg_degree=600 for 1,000 agents"):
-        connect(AGENTS, NetworkConfig(avg_degree=600))
+    with pytest.raises(ConfigurationError, match="avg_degree=1000 for 1,000 agents; expected at most 999"):
+        connect(AGENTS, NetworkConfig(avg_degree=1000))
 
 
 def test_a_file_comes_back_as_it_was(tmp_path: Path) -> None:

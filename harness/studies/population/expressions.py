@@ -39,6 +39,8 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "round": lambda one, digits=0: np.round(one, int(digits)),
     "sqrt": np.sqrt,
 }
+ARGUMENTS: Mapping[str, tuple[int, int]] = {"max": (1, MAX_NODES), "min": (1, MAX_NODES), "round": (1, 2)}
+"""How many a function takes, where it is not one."""
 _BINARY: Mapping[type[ast.operator], Callable[..., Any]] = {
     ast.Add: np.add,
     ast.Sub: np.subtract,
@@ -135,11 +137,19 @@ def _parts(node: ast.expr, names: set[str]) -> list[ast.expr]:
             return [left, *_compared(ops, others)]
         case ast.IfExp(test=test, body=body, orelse=other):
             return [test, body, other]
-        case ast.Call(func=ast.Name(id=name), args=[*given], keywords=[]) if name in FUNCTIONS and given:
+        case ast.Call(func=ast.Name(id=name), args=given, keywords=[]) if name in FUNCTIONS:
+            _check_number(name, len(given))
             return given
         case ast.Call(func=ast.Name(id=name)):
             raise ExpressionError(f"calls {name!r:.40}; expected one of {', '.join(sorted(FUNCTIONS))}")
     raise ExpressionError(f"has {ast.unparse(node)!r:.60}, which is not of the language of expressions")
+
+
+def _check_number(name: str, given: int) -> None:
+    least, most = ARGUMENTS.get(name, (1, 1))
+    if not least <= given <= most:
+        wanted = least if least == most else f"{least} or {most}" if most == least + 1 else f"{least} or more"
+        raise ExpressionError(f"gives {name} {given} values; {name} takes {wanted}")
 
 
 def _compared(ops: list[ast.cmpop], others: list[ast.expr]) -> list[ast.expr]:

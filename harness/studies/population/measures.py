@@ -30,14 +30,16 @@ def components(edges: Array, size: int) -> dict[str, Any]:
 def assortativity(codes: Array, edges: Array, *, ordered: bool) -> float:
     """Newman's coefficient (Phys. Rev. E 67, 2003): of numbers the correlation over ties, else the nominal one.
 
-    0 where everybody has one value, for then nothing can be told.
+    0 where everybody has one value or nobody a tie, for then nothing can be told.
     """
+    if not len(edges):
+        return 0.0
     ends = np.concatenate([edges, edges[:, ::-1]])
     left, right = codes[ends[:, 0]], codes[ends[:, 1]]
     if ordered:
         return float(np.corrcoef(left, right)[0, 1]) if left.std() > 0 else 0.0
-    kinds = int(codes.max()) + 1
-    mixing = np.bincount(left.astype(np.int64) * kinds + right.astype(np.int64), minlength=kinds * kinds)
-    shares = mixing.reshape(kinds, kinds) / len(ends)
-    by_chance = float((shares.sum(axis=0) * shares.sum(axis=1)).sum())
-    return 0.0 if by_chance >= 1 else (float(np.trace(shares)) - by_chance) / (1 - by_chance)
+    shares = np.bincount(left.astype(np.int64)) / len(
+        ends
+    )  # of both sides alike: each tie is there both ways
+    by_chance = float(np.square(shares).sum())
+    return 0.0 if by_chance >= 1 else (float((left == right).mean()) - by_chance) / (1 - by_chance)

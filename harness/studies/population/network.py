@@ -28,6 +28,10 @@ WIDER = 25
 """The wider neighbourhood is this part of the order."""
 NEAR_CLUSTERING, NEAR_HOMOPHILY = 0.02, 0.05
 """How near counts as met."""
+MOST = 1e100
+"""Numbers in which agents are alike are no larger: their squares are sums."""
+DRAWS = 20
+"""Times that lacking ties are drawn by the agents' shares, before any pair will do."""
 BINS = 12
 """Numbers are put in order by at most this many equal parts of the population; by fewer where it is small, so that
 attributes of less weight count too."""
@@ -70,9 +74,9 @@ def connect(agents: Agents, config: NetworkConfig, *, seed: int = 0) -> Network:
     """Connect ``agents``. Raises `ConfigurationError`."""
     raise_if_any(f"{WHAT}: {fault}" for fault in problems(config, frozenset(agents.columns)))
     size, ties = len(agents), round(len(agents) * config.avg_degree / 2)
-    if ties > size * (size - 1) // 4:
+    if ties > size * (size - 1) // 2:
         raise ConfigurationError(
-            f"{WHAT}: avg_degree={config.avg_degree:g} for {size:,} agents; expected at most {(size - 1) / 2:g}."
+            f"{WHAT}: avg_degree={config.avg_degree:g} for {size:,} agents; expected at most {size - 1:,}."
         )
     codes = {name: _codes(agents, name, config) for name in _heaviest_first(config)}
     edges, reached = _fitted(agents, config, codes, ties, seed)
@@ -109,7 +113,20 @@ def _codes(agents: Agents, name: str, config: NetworkConfig) -> Array:
         return np.unique(column, return_inverse=True)[1]
     if column.dtype.kind not in "if":
         raise ConfigurationError(f"{WHAT}: {name} holds texts; expected match_type exact or within_n.")
-    return column.astype(float)
+    return _numbers(column, name)
+
+
+def _numbers(column: Array, name: str) -> Array:
+    """Raises `ConfigurationError` where two cannot be compared."""
+    codes = column.astype(float)
+    missing = int(np.isnan(codes).sum())
+    if missing:
+        raise ConfigurationError(
+            f"{WHAT}: {name}: missing for {missing:,} of {len(codes):,} agents; expected match_type exact."
+        )
+    if np.abs(codes).max() > MOST:
+        raise ConfigurationError(f"{WHAT}: {name}={np.abs(codes).max():g}; expected numbers up to {MOST:g}.")
+    return codes
 
 
 def _is_ordered(one: Likeness) -> bool:
@@ -170,6 +187,13 @@ def _degree_shares(agents: Agents, config: NetworkConfig) -> Array:
     for one in config.degree_multipliers:
         column = agents.columns[one.attribute]
         value: Any = str(one.condition) if column.dtype.kind == "U" else one.condition
+        if isinstance(value, bool) != (column.dtype.kind == "b") or (
+            isinstance(value, str) != (column.dtype.kind == "U")
+        ):
+            raise ConfigurationError(
+                f"{WHAT}: degree_multipliers: {one.attribute}={one.condition!r:.60}; expected a value "
+                f"such as {column[0].item()!r:.60}."
+            )
         factors[column == value] *= one.multiplier
     shares: Array = factors / factors.sum()
     return shares
@@ -180,7 +204,7 @@ def _ties(
 ) -> Array:
     """Exactly ``ties`` pairs (smaller place first), sorted."""
     order = _order(codes, shares, size, seed)
-    reach = _whole(degrees[order] * ties, ties, generator(seed, "reach"))
+    reach = _whole(_begun(degrees, shares)[order] * ties, ties, generator(seed, "reach"))
     near = np.repeat(np.arange(size), reach)
     step = np.arange(len(near)) - np.repeat(np.cumsum(reach) - reach, reach) + 1
     pairs = np.stack([order[near], order[(near + step) % size]])
@@ -193,14 +217,37 @@ def _ties(
     return _filled(pairs, degrees, ties, size, rng)
 
 
+def _begun(degrees: Array, shares: _Shares) -> Array:
+    """Each agent's share of the ties that it is the first end of. As the second end of near ones all come alike, of
+    those led elsewhere by their share of all; both together make that share, where it can be had.
+    """
+    if np.ptp(degrees) == 0:
+        return degrees
+    alike = 1 - shares.elsewhere * (1 - shares.around)
+    begun = np.maximum(2 * degrees - alike / len(degrees) - (1 - alike) * degrees, 0.0)
+    found: Array = begun / begun.sum()
+    return found
+
+
 def _filled(pairs: Array, degrees: Array, ties: int, size: int, rng: np.random.Generator) -> Array:
     """``pairs`` without loops and doubles, with as many more at random as are lacking."""
     keys = np.unique(_keys(pairs, size))
     cumulated = np.cumsum(degrees)
-    while len(keys) < ties:
+    for _ in range(DRAWS):
         more = np.searchsorted(cumulated, rng.random((2, ties - len(keys)))).clip(max=size - 1)
         keys = np.union1d(keys, _keys(more, size))
+    keys = _completed(keys, ties, size, rng)
     return np.stack([keys // size, keys % size], axis=1)
+
+
+def _completed(keys: Array, ties: int, size: int, rng: np.random.Generator) -> Array:
+    """What is lacking nevertheless, of any pairs: few of all that are not tied, or some of the few."""
+    if 4 * ties > size * (size - 1) // 2 and len(keys) < ties:
+        every = _keys(np.stack(np.triu_indices(size, 1)), size)
+        return np.union1d(keys, rng.choice(np.setdiff1d(every, keys), ties - len(keys), replace=False))
+    while len(keys) < ties:
+        keys = np.union1d(keys, _keys(rng.integers(size, size=(2, ties - len(keys))), size))
+    return keys
 
 
 def _keys(pairs: Array, size: int) -> Array:
@@ -240,8 +287,10 @@ def _whole(shares: Array, total: int, rng: np.random.Generator) -> Array:
 def _likeness(agents: Agents, config: NetworkConfig, edges: Array) -> Array:
     """The weighted share of attributes in which two are alike; 1 where none weighs."""
     total, found = 0.0, np.zeros(len(edges))
-    for name in _heaviest_first(config):
+    names = _heaviest_first(config)
+    for name in names:
         one, codes = config.attribute_weights[name], _codes(agents, name, config)
+        weight = one.weight / config.attribute_weights[names[0]].weight
         apart = np.abs(codes[edges[:, 0]] - codes[edges[:, 1]])
         if one.match_type == "exact":
             alike = (apart == 0).astype(float)
@@ -249,7 +298,7 @@ def _likeness(agents: Agents, config: NetworkConfig, edges: Array) -> Array:
             alike = (apart <= (one.range_value or 0)).astype(float)
         else:
             alike = np.clip(1 - apart / (one.range_value or 1.0), 0.0, 1.0)
-        total, found = total + one.weight, found + one.weight * alike
+        total, found = total + weight, found + weight * alike
     return np.round(found / total, 4) if total else np.ones(len(edges))
 
 

@@ -17,6 +17,7 @@ from harness.studies.population.agents import Agents
 from harness.studies.population.expressions import Array, Columns, parse
 from harness.studies.population.spec import (
     MAX_SIZE,
+    TRUE,
     WHAT,
     Attribute,
     Beta,
@@ -30,6 +31,9 @@ from harness.studies.population.spec import (
     Uniform,
     order,
 )
+
+MOST_WHOLE = 9e15
+"""Whole numbers are smaller: up to there a float has every one of them."""
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
@@ -47,7 +51,8 @@ def sample(spec: PopulationSpec, *, count: int | None = None, seed: int = 0) -> 
     columns: dict[str, Array] = {}
     for name in order(spec):
         try:
-            columns[name] = _bounded(_drawn(known[name], columns, size, seed), known[name])
+            with np.errstate(all="ignore"):  # what is not finite is told of by `_typed`
+                columns[name] = _bounded(_drawn(known[name], columns, size, seed), known[name])
         except ConfigurationError as error:
             raise_if_any(f"{WHAT}: attribute {name!r}: {fault}" for fault in error.problems)
     meta = {"spec": spec.meta.description, "count": size, "seed": seed, "stats": _stats(spec, columns, size)}
@@ -74,18 +79,36 @@ def _values(one: Attribute, matches: Matches, columns: Columns, size: int, rng: 
         case Boolean() as drawn:
             return rng.random(size) < _chances(drawn, matches, size)
         case Uniform() as drawn:
-            return _modified(rng.uniform(drawn.min, drawn.max, size), matches)
+            low, high = _bounds(drawn, one, columns, size)
+            slack = _slack(one, matches, size)
+            return _modified(rng.uniform(low - slack, high + slack, size), matches)
         case Beta() as drawn:
-            low, high = _bounds(drawn, columns, size)
+            low, high = _bounds(drawn, one, columns, size)
             values = rng.beta(drawn.alpha, drawn.beta, size)
             if low is not None and high is not None:
                 values = low + values * (high - low)
             is_share = low is None and high is None
-            return _clipped(_modified(values, matches), 0.0 if is_share else low, 1.0 if is_share else high)
+            values = _rounded(_modified(values, matches), one)
+            return _clipped(values, 0.0 if is_share else low, 1.0 if is_share else high)
         case Normal() | Lognormal() as drawn:
-            low, high = _bounds(drawn, columns, size)
-            return _clipped(_modified(_bell(drawn, low, high, columns, size, rng), matches), low, high)
+            low, high = _bounds(drawn, one, columns, size)
+            slack = _slack(one, matches, size)
+            wider = (None if low is None else low - slack, None if high is None else high + slack)
+            values = _bell(drawn, *wider, columns, size, rng)
+            return _clipped(_rounded(_modified(values, matches), one), low, high)
     raise ConfigurationError("no distribution")  # never: the file is checked
+
+
+def _slack(one: Attribute, matches: Matches, size: int) -> Any:
+    """Half a unit for whole numbers as they are drawn: else the first and last would be half as likely."""
+    if one.type != "int":
+        return 0.0
+    modified = np.any([mask for mask, _ in matches], axis=0) if matches else np.zeros(size, dtype=bool)
+    return np.where(modified, 0.0, 0.5)
+
+
+def _rounded(values: Array, one: Attribute) -> Array:
+    return np.rint(values) if one.type == "int" else values
 
 
 def _bell(
@@ -108,11 +131,13 @@ def _bell(
         with np.errstate(divide="ignore"):
             low, high = (None if one is None else np.log(np.maximum(one, 0.0)) for one in (low, high))
     scale = np.where(np.asarray(std) > 0, std, 1.0)
-    least = 0.0 if low is None else ndtr((low - mean) / scale)
-    most = 1.0 if high is None else ndtr((high - mean) / scale)
+    first = -np.inf if low is None else (low - mean) / scale
+    last = np.inf if high is None else (high - mean) / scale
+    above = np.asarray(first) > 0  # drawn below and turned round: near 1 there are too few numbers
+    least, most = ndtr(np.where(above, -last, first)), ndtr(np.where(above, -first, last))
     inside = least + rng.random(size) * (most - least)
     deviation = ndtri(np.clip(inside, 1e-300, 1 - 1e-16))
-    values = mean + np.where(np.asarray(std) > 0, std, 0.0) * deviation
+    values = mean + np.where(np.asarray(std) > 0, std, 0.0) * np.where(above, -deviation, deviation)
     return np.exp(values) if is_log else np.asarray(values)
 
 
@@ -124,13 +149,21 @@ def _parameter(
     return default if fixed is None else fixed
 
 
-def _bounds(drawn: Bounded, columns: Columns, size: int) -> tuple[Any, Any]:
-    low = _parameter(drawn.min, drawn.min_formula, columns, size)
-    high = _parameter(drawn.max, drawn.max_formula, columns, size)
+def _bounds(drawn: Bounded | Uniform, one: Attribute, columns: Columns, size: int) -> tuple[Any, Any]:
+    """Lower and upper, of whole numbers the first and the last."""
+    low = _parameter(drawn.min, getattr(drawn, "min_formula", None), columns, size)
+    high = _parameter(drawn.max, getattr(drawn, "max_formula", None), columns, size)
+    _check_order(low, high, size, "its lower bound is above its upper")
+    if one.type == "int" and not isinstance(drawn, Beta):
+        low, high = (None if low is None else np.ceil(low)), (None if high is None else np.floor(high))
+        _check_order(low, high, size, "there is no whole number between its bounds")
+    return low, high
+
+
+def _check_order(low: Any, high: Any, size: int, fault: str) -> None:
     if low is not None and high is not None and np.any(np.asarray(low) > high):
         number = int(np.broadcast_to(np.asarray(low) > high, (size,)).sum())
-        raise ConfigurationError(f"its lower bound is above its upper for {number:,} of {size:,}.")
-    return low, high
+        raise ConfigurationError(f"{fault} for {number:,} of {size:,}.")
 
 
 def _modified(values: Array, matches: Matches) -> Array:
@@ -182,8 +215,12 @@ def _typed(values: Array, one: Attribute) -> Array:
     if one.type == "categorical":
         return values.astype(str)
     if one.type == "boolean":
-        return np.isin(np.char.lower(values), ("true", "1", "yes")) if kind == "U" else values.astype(bool)
+        return np.isin(np.char.lower(values), TRUE) if kind == "U" else values.astype(bool)
     numbers = _from_texts(values) if kind == "U" else values.astype(float)
+    odd = ~(np.abs(numbers) < (MOST_WHOLE if one.type == "int" else np.inf))
+    if odd.any():
+        kind = f"whole number below {MOST_WHOLE:.0e}" if one.type == "int" else "finite number"
+        raise ConfigurationError(f"is no {kind} for {int(odd.sum()):,} of {len(odd):,}; expected one.")
     return np.rint(numbers).astype(np.int64) if one.type == "int" else numbers
 
 
@@ -201,9 +238,11 @@ def _from_texts(values: Array) -> Array:
 def _bounded(values: Array, one: Attribute) -> Array:
     for constraint in one.constraints:
         if constraint.value is not None and values.dtype.kind in "if":
-            move = np.maximum if constraint.type in ("hard_min", "min") else np.minimum
-            if constraint.type in ("hard_min", "min", "hard_max", "max"):
-                values = move(values, values.dtype.type(constraint.value))
+            is_least = constraint.type in ("hard_min", "min")
+            move, whole = (np.maximum, np.ceil) if is_least else (np.minimum, np.floor)
+            bound = whole(constraint.value) if one.type == "int" else constraint.value
+            if is_least or constraint.type in ("hard_max", "max"):
+                values = move(values, values.dtype.type(bound))
     return values
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from graphlib import CycleError, TopologicalSorter
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +19,10 @@ from harness.studies.population.files import Form, checked, read_yaml
 WHAT = "Population"
 MAX_SIZE = 1_000_000
 NAME = r"^[a-z][a-z0-9_]{0,59}$"
+TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
+"""Texts that are the values of a boolean, in any case."""
+HARD: Mapping[str, int] = {"hard_min": 0, "min": 0, "hard_max": 1, "max": 1}
+"""Constraints that move values: 0 up, 1 down."""
 Level = Literal["strong", "medium", "low"]
 
 
@@ -243,8 +249,11 @@ def _attribute_problems(one: Attribute, known: set[str]) -> Iterator[str]:
     for place, text in _formulas(sampling).items():
         yield from expression_problems(text, known - {one.name}, f"{mine}: {place}")
     yield from _distribution_problems(sampling, mine)
+    yield from _kind_problems(one, mine)
+    yield from _modifier_problems(sampling, mine)
     for constraint in one.constraints:
         yield from _constraint_problems(constraint, known, mine)
+    yield from _hard_problems(one, mine)
 
 
 def expression_problems(text: str, known: set[str], owner: str) -> Iterator[str]:
@@ -263,6 +272,8 @@ def _distribution_problems(sampling: Sampling, mine: str) -> Iterator[str]:
     low, high = getattr(drawn, "min", None), getattr(drawn, "max", None)
     if low is not None and high is not None and low > high:
         yield f"{mine}: min={low:g} is above max={high:g}."
+    if isinstance(drawn, Uniform) and not math.isfinite(drawn.max - drawn.min):
+        yield f"{mine}: min={low:g} and max={high:g} are not a finite number apart."
     if isinstance(drawn, Normal | Lognormal) and drawn.mean is None and drawn.mean_formula is None:
         yield f"{mine}: no mean; expected mean or mean_formula."
     if isinstance(drawn, Categorical):
@@ -274,14 +285,50 @@ def _option_problems(drawn: Categorical, modifiers: list[Modifier], mine: str) -
         yield f"{mine}: {len(drawn.options)} options and {len(drawn.weights)} weights; expected as many."
     if len(set(drawn.options)) < len(drawn.options):
         yield f"{mine}: an option stands there twice."
-    if not sum(drawn.weights) > 0:
-        yield f"{mine}: all weights are 0; expected one above."
+    if not 0 < sum(drawn.weights) < math.inf:
+        yield f"{mine}: the weights sum to {sum(drawn.weights):g}; expected above 0, and finite."
     for number, one in enumerate(modifiers):
         overrides = one.weight_overrides or {}
         for name in sorted(overrides.keys() - set(drawn.options)):
             yield f"{mine}: modifiers.{number} weighs {name!r:.60}, which is no option of it."
-        if {*drawn.options} <= overrides.keys() and not sum(overrides.values()) > 0:
-            yield f"{mine}: modifiers.{number} gives every option the weight 0."
+        weights = {**dict(zip(drawn.options, drawn.weights, strict=False)), **overrides}
+        if overrides and not 0 < sum(weights.values()) < math.inf:
+            yield f"{mine}: with modifiers.{number} the weights sum to {sum(weights.values()):g}; expected above 0."
+
+
+def _kind_problems(one: Attribute, mine: str) -> Iterator[str]:
+    """Values that are drawn and cannot be of the declared type."""
+    drawn = one.sampling.distribution
+    if isinstance(drawn, Normal | Lognormal | Uniform | Beta) and one.type in ("categorical", "boolean"):
+        yield f"{mine}: type {one.type} drawn from a {drawn.type} distribution; expected type int or float."
+    if isinstance(drawn, Categorical) and one.type == "boolean":
+        odd = sorted({name for name in drawn.options if name.lower() not in (*TRUE, *FALSE)})
+        if odd:
+            yield f"{mine}: type boolean with the option {odd[0]!r:.60}; expected {', '.join((*TRUE, *FALSE))}."
+
+
+def _modifier_problems(sampling: Sampling, mine: str) -> Iterator[str]:
+    """Modifiers that would change nothing."""
+    if sampling.modifiers and sampling.strategy != "conditional":
+        yield f"{mine}: {sampling.strategy} with modifiers, which count with strategy conditional only."
+    drawn = sampling.distribution
+    counted = {"weight_overrides"} if isinstance(drawn, Categorical) else {"add", "multiply"}
+    counted |= {"probability_override"} if isinstance(drawn, Boolean) else set()
+    for number, one in enumerate(sampling.modifiers):
+        named = one.model_dump(exclude_none=True, exclude={"when"})
+        if drawn is not None and not named.keys() & counted:
+            found = ", ".join(named) or "nothing"
+            yield f"{mine}: modifiers.{number} has {found}; {drawn.type} expects {' or '.join(sorted(counted))}."
+
+
+def _hard_problems(one: Attribute, mine: str) -> Iterator[str]:
+    """Bounds that nothing can be moved to."""
+    bounds = [each for each in one.constraints if each.type in HARD and each.value is not None]
+    if bounds and one.type not in ("int", "float"):
+        yield f"{mine}: a constraint of type {bounds[0].type}, and it is {one.type}; expected type int or float."
+    for low, high in product(bounds, bounds):
+        if HARD[low.type] < HARD[high.type] and (low.value or 0) > (high.value or 0):
+            yield f"{mine}: {low.type}={low.value:g} is above {high.type}={high.value:g}."
 
 
 def _constraint_problems(one: Constraint, known: set[str], mine: str) -> Iterator[str]:
