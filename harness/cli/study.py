@@ -160,8 +160,15 @@ def sweep(
 ) -> None:
     """Vary one axis, each value under each seed: --axis threshold 2 3 4. With --confidence alone, vary the seed."""
     named = {key: value for key, value in locals().items() if key != "ctx"}
+    from harness.cli.study_session import refuse_limits
+
     place = study_named(root, name)
+    refuse_limits(named)
     axes = list(_axes(ctx.args))
+    if "seed" in dict(axes) and (confidence > 1 or seed):
+        raise ConfigurationError(
+            "--axis seed names the seeds; expected neither --confidence nor --seed beside it."
+        )
     made = _declare(place, named, axes or [("seed", [str(seed + step) for step in range(confidence)])])
     typer.echo(
         f"{place.batch(made.batch_id).manifest}: {len(made.variants)} variants, {made.scenario_rev}, {made.config_rev}"
@@ -219,7 +226,10 @@ def run(
     root: Root = RUNS,
 ) -> None:
     """Run what is not finished of a batch. Said again, it goes on where it was; finished, it changes nothing."""
+    from harness.cli.study_session import refuse_limits
+
     named = {key: value for key, value in locals().items() if key not in ("name", "batch")}
+    refuse_limits(named)
     place = study_named(root, name)
     raise typer.Exit(_run(place, manifest_of(place, batch), named))
 

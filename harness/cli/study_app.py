@@ -75,4 +75,4 @@ def manifest_of(place: Study, batch: str | None) -> Manifest:
         raise ConfigurationError(
             f"Batch {found.id!r} is not in {place.name}; expected one of {', '.join(known)}."
         )
-    return load(found.manifest)
+    return load(found.manifest, place.name)

@@ -2,41 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.study_app import RUNS, BatchName, Name, Root, manifest_of, study, study_named
-from harness.errors import ExitCode
+from harness.errors import ExitCode, HarnessError
+
+if TYPE_CHECKING:
+    from harness.operations.layout import Study, Variant
+    from harness.operations.manifest import Manifest
 
 
 @study.command()
 def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
     """Show the stages and batches of a study, or one batch with its variants, gates and heartbeat."""
     from harness.cli.study_build import pipeline_lines
-    from harness.operations import gate_status
+
+    place = study_named(root, name)
+    if batch:
+        typer.echo("\n".join(_of_batch(place, manifest_of(place, batch))))
+        return
+    for line in pipeline_lines(place):
+        typer.echo(line)
+    unread = False
+    for batch_id in place.batch_ids():
+        try:
+            typer.echo(_headed(place, manifest_of(place, batch_id)))
+        except HarnessError as error:
+            unread = True
+            typer.echo(f"{batch_id}  its manifest cannot be read: {str(error).splitlines()[0]}")
+    raise typer.Exit(int(ExitCode.FAILED if unread else ExitCode.OK))
+
+
+def _headed(place: Study, made: Manifest) -> str:
+    """A batch in a line."""
     from harness.operations.audit import latest
     from harness.operations.registry import Registry
 
-    place = study_named(root, name)
-    content, promoted = Registry(place.rows).read(), latest(place)
-    for line in () if batch else pipeline_lines(place):
-        typer.echo(line)
-    for batch_id in [manifest_of(place, batch).batch_id] if batch else place.batch_ids():
-        made = manifest_of(place, batch_id)
-        rows = content.latest(batch_id)
-        done = sum(row.status == "success" for row in rows.values())
-        mark = ", baseline" if promoted == batch_id else ""
-        typer.echo(
-            f"{batch_id}  {made.scenario_rev} {made.config_rev}  {done} of {len(made.variants)} done{mark}"
-        )
-        for one in made.variants if batch else ():
-            row, gates = rows.get(one.id), gate_status.status(place.batch(batch_id).variant(one.id))
-            typer.echo(f"  {one.id}  {row.status if row else 'not run'}  gates {gates.text}")
-        heartbeat = place.batch(batch_id).heartbeat
-        if batch and heartbeat.exists():
-            typer.echo(f"{heartbeat}:\n{heartbeat.read_text('utf-8')}", nl=False)
+    rows = Registry(place.rows).read().latest(made.batch_id)
+    done = sum(one.id in rows and rows[one.id].status == "success" for one in made.variants)
+    mark = ", baseline" if latest(place) == made.batch_id else ""
+    said = f"{made.scenario_rev} {made.config_rev}  {done} of {len(made.variants)} done{mark}"
+    return f"{made.batch_id}  {said}"
+
+
+def _of_batch(place: Study, made: Manifest) -> Iterator[str]:
+    """A batch with its variants, and its sign of life."""
+    from harness.operations.registry import Registry
+
+    rows, batch = Registry(place.rows).read().latest(made.batch_id), place.batch(made.batch_id)
+    yield _headed(place, made)
+    for one in made.variants:
+        row = rows.get(one.id)
+        yield f"  {one.id}  {row.status if row else 'not run'}  gates {_gates(batch.variant(one.id))}"
+    if batch.heartbeat.is_file():
+        yield f"{batch.heartbeat}:\n{batch.heartbeat.read_text('utf-8', 'replace')}".rstrip("\n")
+
+
+def _gates(variant: Variant) -> str:
+    from harness.operations import gate_status
+
+    try:
+        return gate_status.status(variant).text
+    except HarnessError as error:
+        return f"cannot be read: {error}"
 
 
 @study.command()
@@ -69,13 +100,28 @@ def compare(
     asked: Sequence[str | None] = batches or [None]
     manifests = [manifest_of(place, one) for one in asked]
     outcomes.refuse_incomparable(manifests)
-    found = [one for made in manifests for one in outcomes.outcomes(place, made, variant or ())]
+    found = [
+        one
+        for made, only in _chosen(manifests, variant or ())
+        for one in outcomes.outcomes(place, made, only)
+    ]
     outcomes.refuse_uneven(found)
     note_looks((place.batch(one.batch_id).variant(one.planned.id).results for one in found), "study compare")
     stable = outcomes.stability(found)
     if any(one.dataset.rehearsal for one in found):
         typer.echo(f"{REHEARSAL}\n")
     typer.echo(as_text([means_table(stable), spread_table(stable), SHARES, share_table(stable)]), nl=False)
+
+
+def _chosen(
+    manifests: Sequence[Manifest], variants: Sequence[str]
+) -> Iterator[tuple[Manifest, Sequence[str]]]:
+    """Of each batch the variants that were named; a name that no batch has is refused by the first."""
+    there = {one.id for made in manifests for one in made.variants}
+    for made in manifests:
+        only = [name for name in variants if name in {one.id for one in made.variants} or name not in there]
+        if only or not variants:
+            yield made, only
 
 
 @study.command()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigurationError, ExitCode
+from harness.errors import ConfigurationError, ExitCode, raise_if_any
 from harness.model import Experiment
 from harness.operations.axes import Options
 from harness.operations.layout import Batch
@@ -102,6 +102,20 @@ def facts(options: Options) -> Mapping[str, Any]:
     return session_settings(settings, provider, make_judge(settings, provider))
 
 
+def _spelt(name: str, limit: float) -> str:
+    """To the last digit; only dollars have parts."""
+    return repr(float(limit)) if name == "max_cost" else str(int(limit))
+
+
+def refuse_limits(named: Mapping[str, Any]) -> None:
+    """Raise a `ConfigurationError` for limits of a session that cannot be, before anything is declared or run."""
+    from harness.runner.settings import bound_problems, parse_concurrency
+
+    bounds = {name: named.get(name) for name in ("rpm", "tpm", "max_cost", "max_calls", "max_tokens")}
+    raise_if_any(bound_problems(**bounds))
+    parse_concurrency(named["concurrency"])
+
+
 @dataclass
 class Sessions:
     """Starts the sessions of a batch one after another. What one spent, the next has less.
@@ -126,7 +140,7 @@ class Sessions:
         if any(value <= 0 for value in left.values()):
             return int(ExitCode.BUDGET), ()
         arguments = [f"{OPTIONS[name]}={value}" for name, value in options.items()]
-        arguments += [f"--{name.replace('_', '-')}={value:g}" for name, value in left.items()]
+        arguments += [f"--{name.replace('_', '-')}={_spelt(name, value)}" for name, value in left.items()]
         watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
         request = Request(list(experiments), beside=[watch], brief=True)
         code = launch(request, [*arguments, f"--results-dir={folder.resolve()}", *self.further])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.operations import ids, simulated
-from harness.operations.layout import Batch, Study, Variant
-from harness.operations.manifest import Manifest, load
+from harness.operations.layout import Batch, Study, Variant, read_json
+from harness.operations.manifest import Manifest, load, mark
 from harness.operations.registry import Content, Registry, Row, Status
 from harness.operations.resolving import changed_specs, digest, read_inputs
 from harness.records import fingerprint
+
+_UNPLACED = ("files.json", "gates.json", "segments.json")
+"""What may stand in results beside what a run put there."""
 
 
 def audit(study: Study) -> list[str]:
@@ -23,7 +25,7 @@ def audit(study: Study) -> list[str]:
     manifests: dict[str, Manifest] = {}
     for name in study.batch_ids():
         try:
-            manifests[name] = load(study.batch(name).manifest)
+            manifests[name] = load(study.batch(name).manifest, study.name)
         except (ConfigurationError, HarnessError) as error:
             found += str(error).splitlines()
     found += _of_rows(study, content.rows, manifests)
@@ -72,7 +74,9 @@ def _of_batch(study: Study, batch: Batch, manifest: Manifest, content: Content) 
     for name in sorted(there - planned):
         yield f"{batch.id}: folder variants/{name} is in no manifest."
     for one in manifest.variants:
-        yield from _of_variant(batch.variant(one.id), f"{batch.id}, {one.id}", rows.get(one.id))
+        where = f"{batch.id}, {one.id}"
+        yield from _of_variant(batch.variant(one.id), where, rows.get(one.id))
+        yield from (f"{where}: {problem}" for problem in unsound(batch.variant(one.id), manifest))
 
 
 def _of_variant(place: Variant, where: str, row: Row | None) -> Iterator[str]:
@@ -82,20 +86,24 @@ def _of_variant(place: Variant, where: str, row: Row | None) -> Iterator[str]:
         yield f"{where}: a success in runs.csv, but its results are not on disk."
     if row is not None and not place.resolved.exists():
         yield f"{where}: a row in runs.csv, but no inputs on disk."
-    yield from (
-        f"{where}: {problem}" for problem in (*damage(place), *_of_inputs(place), *simulated.changed(place))
-    )
 
 
 def damage(place: Variant) -> Iterator[str]:
     """In what a variant's results differ from what was placed there."""
     if not place.placed.exists():
         return
+    expected = "the SHA-256 of each file by its name"
     try:
-        hashes = dict(json.loads(place.placed.read_bytes()))
-    except (OSError, ValueError, TypeError) as error:
-        yield f"results/files.json cannot be read ({error!s:.80})."
+        hashes = read_json(place.placed, expected)
+    except HarnessError as error:
+        yield str(error)
         return
+    if not isinstance(hashes, dict):
+        yield f"results/files.json: {hashes!r:.60}; expected {expected}."
+        return
+    for path in sorted(place.results.iterdir()):
+        if path.name not in hashes and path.name not in _UNPLACED and not path.name.startswith("."):
+            yield f"results/{path.name} is not in files.json: no run of the batch put it there."
     for name, sha256 in hashes.items():
         path = place.results / Path(name).name
         if not path.is_file():
@@ -104,14 +112,26 @@ def damage(place: Variant) -> Iterator[str]:
             yield f"results/{name} was changed: SHA-256 {str(sha256)[:12]} then, {digest(path)[:12]} now."
 
 
-def _of_inputs(place: Variant) -> Iterator[str]:
+def unsound(place: Variant, manifest: Manifest) -> Iterator[str]:
+    """In what a variant's inputs and results are not what it was declared, run and placed with."""
+    yield from damage(place)
+    yield from _of_inputs(place, manifest)
+    yield from simulated.changed(place)
+
+
+def _of_inputs(place: Variant, manifest: Manifest) -> Iterator[str]:
+    if not place.resolved.exists():
+        return
     try:
         content = read_inputs(place)
+        sound = fingerprint(content.get("settings") or {}) == content.get("fingerprint")
     except HarnessError as error:
         yield str(error)
         return
-    if content and fingerprint(content.get("settings", {})) != content.get("fingerprint"):
+    if not sound:
         yield "inputs/settings.json was changed: its settings are not those of its fingerprint."
+    if content.get("manifest") != mark(manifest):
+        yield "manifest.yaml was changed since the variant was begun; put it back."
 
 
 def _of_revisions(manifests: Iterable[Manifest]) -> Iterator[str]:

@@ -51,7 +51,7 @@ def _grid_faults(
     for axis, values in asked:
         if axis not in axes:
             yield f"--axis {axis!r}: expected one of {', '.join(axes)}."
-        if not values:
+        if not values and axis:
             yield f"--axis {axis}: no values; expected some, such as --axis {axis} 2 3 4."
         yield from (
             f"--axis {axis}: {value!r} is said twice."
@@ -71,9 +71,9 @@ def _seeds(asked: Sequence[tuple[str, Sequence[str]]], seeds: Sequence[int]) -> 
     named = dict(asked).get("seed")
     if named is None:
         return seeds
-    wrong = [text for text in named if not (text.isascii() and text.isdigit())]
+    wrong = [text for text in named if not (text.isascii() and text.isdigit() and text == str(int(text)))]
     if wrong:
-        raise ConfigurationError(f"--axis seed {wrong[0]!r}: expected whole numbers from 0.")
+        raise ConfigurationError(f"--axis seed {wrong[0]!r}: expected whole numbers from 0, such as 7.")
     return [int(text) for text in named]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.model import Level
 from harness.operations import batch_report, gate_status, simulated
-from harness.operations.audit import damage
+from harness.operations.audit import unsound
 from harness.operations.batch_report import Material
 from harness.operations.gate_status import SOURCES, Gates
 from harness.operations.layout import Study, write
@@ -90,7 +90,11 @@ def _unfinished(study: Study, manifest: Manifest) -> list[str]:
             found.append(
                 f"{batch.id}: variant {one.id}: {said}; expected success. Go on with: harness study run {study.name}"
             )
-        found += [f"{batch.id}: variant {one.id}: {problem}" for problem in damage(batch.variant(one.id))]
+        found += [
+            f"{batch.id}: variant {one.id}: {problem}" for problem in unsound(batch.variant(one.id), manifest)
+        ]
+        if row is not None and not batch.variant(one.id).resolved.exists():
+            found.append(f"{batch.id}: variant {one.id}: no inputs/settings.json; put it back.")
     return found
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.model import Check, Level
 from harness.model.check import worst
-from harness.operations.layout import Variant
+from harness.operations.layout import Variant, read_json
 
 Gates = Callable[[Variant], list[Check]]
 """The checks of a variant that ran; empty where a source has nothing to say of it."""
@@ -33,31 +32,45 @@ class GateStatus:
 
 def instrument(variant: Variant) -> list[Check]:
     """The instrument's checks, as the meta files have them, those of the experiment's own play among them."""
-    return [
-        Check(
-            str(one["name"]),
-            Level(one["level"]),
-            str(one.get("message", "")),
-            one.get("number"),
-            str(one.get("threshold", "")),
-            str(one.get("about") or ""),
-        )
-        for meta in metas(variant)
-        for one in (meta.get("instrument") or {}).get("checks", ())
-    ]
+    return [check for path, meta in _metas(variant) for check in _checks(path, meta)]
+
+
+def _checks(path: Path, meta: Mapping[str, Any]) -> list[Check]:
+    try:
+        return [
+            Check(
+                str(one["name"]),
+                Level(one["level"]),
+                str(one.get("message", "")),
+                one.get("number"),
+                str(one.get("threshold", "")),
+                str(one.get("about") or ""),
+            )
+            for one in (meta.get("instrument") or {}).get("checks", ())
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise HarnessError(
+            f"{path}: {error!s:.120}; expected the meta file of a run. Put it back."
+        ) from error
 
 
 def filed(variant: Variant) -> list[Check]:
     """Checks that somebody left beside the results, ``results/gates.json``: a list of objects with `Check`'s fields."""
-    path = variant.results / "gates.json"
+    path, expected = variant.results / "gates.json", "a list of checks (name, level, message)"
     if not path.exists():
         return []
+    content = read_json(path, expected)
     try:
-        return [Check(**{**one, "level": Level(one["level"])}) for one in json.loads(path.read_bytes())]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise HarnessError(
-            f"{path}: {error!s:.120}; expected a list of checks (name, level, message)."
-        ) from error
+        return [_check(one) for one in content]
+    except (ValueError, TypeError, KeyError) as error:
+        raise HarnessError(f"{path}: {error!s:.120}; expected {expected}.") from error
+
+
+def _check(one: Mapping[str, Any]) -> Check:
+    made = Check(**{**one, "level": Level(one["level"])})
+    if not all(isinstance(text, str) for text in (made.name, made.message, made.threshold, made.about)):
+        raise TypeError("a name, message, threshold or about that is no text")
+    return made
 
 
 SOURCES: tuple[Gates, ...] = (instrument, filed)
@@ -71,15 +84,12 @@ def status(variant: Variant, sources: Sequence[Gates] = SOURCES) -> GateStatus:
 
 def metas(variant: Variant) -> Iterable[dict[str, Any]]:
     """The meta files among a variant's results. Raises `HarnessError`."""
+    yield from (meta for _, meta in _metas(variant))
+
+
+def _metas(variant: Variant) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in sorted(variant.results.glob(f"*{META}")):
-        yield _read(path)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-        return content
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"{path}: {error!s:.120}; expected the meta file of a run. Put it back."
-        ) from error
+        content = read_json(path, "the meta file of a run; put it back")
+        if not isinstance(content, dict):
+            raise HarnessError(f"{path}: {content!r:.60}; expected the meta file of a run. Put it back.")
+        yield path, content

@@ -11,12 +11,14 @@ runs, journal of replies, records, heartbeat).
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.operations import ids
@@ -166,6 +168,18 @@ def said() -> Iterator[None]:
         if "--results-dir" not in str(error) or isinstance(error, ConfigurationError):
             raise
         raise HarnessError(str(error).replace("--results-dir", "--root")) from error
+
+
+def read_json(path: Path, expected: str) -> Any:
+    """What a JSON file has, without NaN. Raises `HarnessError` for a file that cannot be read, naming ``expected``."""
+    try:
+        return json.loads(path.read_bytes(), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError) as error:
+        raise HarnessError(f"{path}: {error!s:.120}; expected {expected}.") from error
+
+
+def _no_number(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def write(path: Path, content: bytes | str) -> None:

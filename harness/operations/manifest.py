@@ -88,8 +88,20 @@ def save(manifest: Manifest, path: Path) -> None:
     write(path, yaml_text(plain(asdict(manifest))[0]))
 
 
-def load(path: Path) -> Manifest:
-    """The manifest at ``path``. Raises `ConfigurationError` with every fault at once."""
+def mark(manifest: Manifest) -> str:
+    """SHA-256 (hex) over all that ``manifest`` declares but its name, its time and where its experiment's file lies.
+
+    The first session keeps it beside each variant, so that nothing is declared otherwise after results are known.
+    """
+    from harness.records import fingerprint
+    from harness.records.plain import plain
+
+    named = asdict(manifest) | {"path": manifest.path and Path(manifest.path).name}
+    return fingerprint(plain({key: named[key] for key in named if key not in ("batch_id", "created_at")})[0])
+
+
+def load(path: Path, study: str | None = None) -> Manifest:
+    """The manifest at ``path``, which is of ``study`` if one is named. Raises `ConfigurationError` with every fault."""
     from harness.records.strict_yaml import read_yaml
 
     content = read_yaml(path, str(path))
@@ -97,6 +109,10 @@ def load(path: Path) -> Manifest:
     if not problems:
         manifest = _made(content)
         problems = list(_contradictions(manifest, path.parent.name))
+        if study is not None and manifest.study != study:
+            problems.append(
+                f"study: {manifest.study!r}; it is in the folder of {study!r}. Put it back where it was."
+            )
     if problems:
         raise ConfigurationError(*(f"{path}: {problem}" for problem in problems))
     return manifest
@@ -129,6 +145,19 @@ def _schema() -> type[BaseModel]:
         seed: StrictInt = Field(ge=0)
         overrides: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr]
 
+    class Session(Strict):
+        mode: StrictStr = ""
+        count: StrictInt = Field(default=1, ge=1)
+        engine: StrictStr = ""
+        model: StrictStr = ""
+        base_url: StrictStr = ""
+        judge_model: StrictStr = ""
+        judge_base_url: StrictStr = ""
+        temperature: StrictFloat | StrictInt = 0
+        provider_seed: StrictInt = 0
+        rpm: StrictInt = Field(default=1, ge=1)
+        notebooks: StrictStr = ""
+
     class File(Strict):
         study: str
         batch_id: str
@@ -145,11 +174,11 @@ def _schema() -> type[BaseModel]:
         base_specs: list[Spec]
         declared: list[str] = Field(default_factory=list)
         path: str | None = None
-        session: dict[str, Any] = Field(default_factory=dict)
+        session: Session = Field(default_factory=lambda: Session())
         scenario: dict[str, Any]
         config: dict[str, Any]
 
-    for model in (Spec, Variant, File):
+    for model in (Spec, Variant, Session, File):
         model.model_rebuild(_types_namespace={**locals(), **globals()})
     return File
 

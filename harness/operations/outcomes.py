@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.model import Dataset
 from harness.operations.layout import Study, Variant
 from harness.operations.manifest import Manifest, Planned
@@ -84,7 +84,7 @@ class Stability:
 def outcomes(study: Study, manifest: Manifest, only: Sequence[str] = ()) -> list[Outcome]:
     """What the successful variants of a batch came out with. Raises `HarnessError` where one is no success."""
     rows = Registry(study.rows).read().latest(manifest.batch_id)
-    chosen = [manifest.variant(name) for name in only] or list(manifest.variants)
+    chosen = [manifest.variant(name) for name in dict.fromkeys(only)] or list(manifest.variants)
     behind = [one.id for one in chosen if one.id not in rows or rows[one.id].status != Status.SUCCESS]
     if behind:
         raise HarnessError(
@@ -109,7 +109,6 @@ def dataset_in(place: Variant) -> Dataset:
 def refuse_incomparable(manifests: Sequence[Manifest]) -> None:
     """Raise a `ConfigurationError` that says in what the batches differ that they do not mean to vary."""
     first = manifests[0]
-    varied = {axis for one in manifests for axis in one.axes}
     problems: list[str] = []
     for other in manifests[1:]:
         both = f"{first.batch_id} and {other.batch_id}"
@@ -117,7 +116,7 @@ def refuse_incomparable(manifests: Sequence[Manifest]) -> None:
             problems.append(f"{both}: experiment {first.experiment} and {other.experiment}.")
         for what, then, now in (
             ("scenario", first.scenario, other.scenario),
-            ("config", without(first.config, varied), without(other.config, varied)),
+            ("config", *(without(one.config, set(first.axes) & set(other.axes)) for one in (first, other))),
             ("seed policy", {"seeds": policy(first)}, {"seeds": policy(other)}),
         ):
             problems += [
@@ -128,13 +127,26 @@ def refuse_incomparable(manifests: Sequence[Manifest]) -> None:
         raise ConfigurationError(
             "These variants are not to be compared; they differ in more than the axis:", *problems
         )
+    names = [one.batch_id for one in manifests]
+    raise_if_any(
+        f"{name} is named {names.count(name)} times; expected once: a seed counts once."
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    )
 
 
 def refuse_uneven(found: Sequence[Outcome]) -> None:
-    """Raise a `ConfigurationError` where levels were run under different seeds."""
+    """Raise a `ConfigurationError` where levels were run under different seeds, or one under a seed twice."""
     seeds: dict[str, set[int]] = {}
+    places: dict[str, list[str]] = {}
     for one in found:
         seeds.setdefault(one.level, set()).add(one.planned.seed)
+        places.setdefault(one.planned.id, []).append(one.batch_id)
+    raise_if_any(
+        f"{name} is in {' and '.join(batches)}: a seed counts once. Compare batches with other values."
+        for name, batches in places.items()
+        if len(batches) > 1
+    )
     (first, expected), *others = seeds.items()
     problems = [
         f"  {level}: seeds {sorted(own)}; {first}: seeds {sorted(expected)}"

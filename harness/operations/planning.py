@@ -125,6 +125,11 @@ def _refuse_unsound(study: Study, wanted: Wanted) -> None:
             f"--count {wanted.options['count']}: a variant of a study is one simulation; expected more seeds instead: "
             f"--confidence {wanted.options['count']}"
         )
+    if any(axis == "people" for axis, _ in wanted.axes):
+        raise ConfigurationError(
+            "--axis people: a simulation has its agents, whom this would not change; expected another population: "
+            f"harness study build {study.name} --size"
+        )
     source = Path(str(wanted.path))
     if source.parent == study.folder:
         behind = building.unready(study)

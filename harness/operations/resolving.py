@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.model import Experiment
 from harness.operations.axes import Options, applied
-from harness.operations.layout import Study, Variant, write
-from harness.operations.manifest import Manifest, Planned, SpecFile
+from harness.operations.layout import Study, Variant, read_json, write
+from harness.operations.manifest import Manifest, Planned, SpecFile, mark
 from harness.populations import population_of
 from harness.records import fingerprint
 from harness.records.plain import differences, indented, plain, shown
@@ -41,7 +40,7 @@ class Resolved:
     def fingerprint(self) -> str:
         return fingerprint(self.settings)
 
-    def content(self, specs: Sequence[SpecFile]) -> dict[str, Any]:
+    def content(self, manifest: Manifest) -> dict[str, Any]:
         """What ``inputs/settings.json`` has."""
         return {
             "variant": self.planned.id,
@@ -52,7 +51,8 @@ class Resolved:
             "rate": self.options.get("rpm"),
             "settings": plain(self.settings)[0],
             "groups": plain(self.groups)[0],
-            "base_specs": {spec.path: spec.sha256 for spec in specs},
+            "base_specs": {spec.path: spec.sha256 for spec in manifest.base_specs},
+            "manifest": mark(manifest),
         }
 
 
@@ -135,12 +135,10 @@ def keep_inputs(place: Variant, content: Mapping[str, Any]) -> None:
 
 
 def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"{path}: {error!s:.120}; expected what an earlier session wrote. Put it back."
-        ) from error
+    content = read_json(path, "what an earlier session wrote; put it back")
+    if not isinstance(content, dict):
+        raise HarnessError(f"{path}: {content!r:.60}; expected what an earlier session wrote. Put it back.")
+    return content
 
 
 def read_inputs(place: Variant) -> Mapping[str, Any]:

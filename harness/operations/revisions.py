@@ -98,4 +98,4 @@ def known_in(study: Study) -> tuple[dict[str, tuple[str, Mapping[str, Any]]], ..
 def manifests(study: Study) -> list[Manifest]:
     """Of every batch, by id. Raises `ConfigurationError` for one that is malformed."""
     paths = (study.batch(name).manifest for name in study.batch_ids())
-    return [load(path) for path in paths if path.is_file()]
+    return [load(path, study.name) for path in paths if path.is_file()]

@@ -15,7 +15,7 @@ from harness.model import Experiment
 from harness.operations import resolving, simulated
 from harness.operations.axes import Options
 from harness.operations.gates import Escalation
-from harness.operations.layout import Batch, Study, Variant, place, said, write
+from harness.operations.layout import Batch, Study, Variant, place, read_json, said, write
 from harness.operations.manifest import Manifest, Planned
 from harness.operations.registry import Registry, Row, Status
 from harness.operations.resolving import Facts, Resolved
@@ -91,7 +91,7 @@ def prepared(study: Study, manifest: Manifest, experiment: Experiment, facts: Fa
     runs = runs_of(batch)
     for one in resolved:
         if batch.variant(one.planned.id).resolved.exists():
-            resolving.keep_inputs(batch.variant(one.planned.id), one.content(manifest.base_specs))
+            resolving.keep_inputs(batch.variant(one.planned.id), one.content(manifest))
         _refuse_other_run(one, runs)
     return resolved
 
@@ -174,7 +174,7 @@ class _Running:
 
     def run(self, left: Sequence[Resolved], before: int) -> Ran:
         for one in left:
-            resolving.keep_inputs(self._batch.variant(one.planned.id), one.content(self._manifest.base_specs))
+            resolving.keep_inputs(self._batch.variant(one.planned.id), one.content(self._manifest))
         ended = {run.experiment: run for run in runs_of(self._batch) if run.status == FINISHED}
         for one in left:  # its session did not live to say so
             if one.experiment.name in ended:
@@ -191,7 +191,8 @@ class _Running:
 
     def _stuck(self) -> Escalation | None:
         """Of what was run now: an old failure was told when it happened."""
-        return simulated.standing(self._study) if self._simulates and self._rows else None
+        now = {(row.batch_id, row.variant_id) for row in self._rows}
+        return simulated.standing(self._study, now) if self._simulates and now else None
 
     @property
     def _simulates(self) -> bool:
@@ -268,10 +269,11 @@ def _found(folder: Path, run: Run) -> tuple[str, list[Path], Path | None, Mappin
     """What a finished run left in the sessions' folder. Raises `HarnessError`."""
     artifact = folder / artifact_name(run.experiment, run.id)
     try:
-        meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
-    except (OSError, ValueError) as error:
+        meta = read_json(artifact.with_suffix(".meta.json"), "the meta file of a run; put it back")
+        judged(meta, True, None, 0)
+    except (HarnessError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(
-            f"Run {run.id} of {run.experiment} is finished, but {artifact}: {error!s:.120}."
+            f"Run {run.id} of {run.experiment} is finished, but {artifact}: {error!s:.300}."
         ) from error
     return run.id, list(files_of_run(folder, run.experiment, run.id)), artifact, meta, None
 

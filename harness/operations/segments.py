@@ -7,7 +7,6 @@ An experiment's own segments stand beside its results, in ``results/segments.jso
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from statistics import fmean
 
 from harness.errors import HarnessError
 from harness.model import Observation
+from harness.operations.layout import read_json
 from harness.operations.outcomes import Outcome
 
 MINIMUM = 5
@@ -93,14 +93,12 @@ def _analysis(
 
 def read(path: Path) -> list[SegmentAnalysis]:
     """The analyses in a ``segments.json``. Raises `HarnessError`."""
+    expected = "a list of objects with name, metric, unit, total and segments (name, value, n)"
+    content = read_json(path, expected)
     try:
-        content = json.loads(path.read_bytes())
         return [_read(one) for one in content]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise HarnessError(
-            f"{path}: {type(error).__name__}: {error!s:.100}; expected a list of objects with name, metric, unit, "
-            "total and segments (name, value, n)."
-        ) from error
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise HarnessError(f"{path}: {type(error).__name__}: {error!s:.100}; expected {expected}.") from error
 
 
 def _read(one: dict[str, object]) -> SegmentAnalysis:

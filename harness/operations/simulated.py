@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
@@ -24,10 +24,12 @@ from harness.operations.gates import (
     write_report,
 )
 from harness.operations.gates.escalation import TWICE, told
+from harness.operations.gates.profile import SHIPPED
 from harness.operations.gates.running import REPORT, due
+from harness.operations.ids import is_batch
 from harness.operations.layout import Batch, Study, Variant, place, said
 from harness.operations.manifest import Manifest, Planned
-from harness.operations.registry import Registry
+from harness.operations.registry import Registry, Row
 from harness.operations.resolving import digest, read_inputs
 from harness.records.writer import explained, make_directory, safe_name
 from harness.studies.population.experiment import FOLDER
@@ -152,8 +154,12 @@ def gate(study: Study, manifest: Manifest, place: Variant) -> Report:
 
 
 def gate_all(study: Study, manifest: Manifest, variants: Iterable[Planned]) -> None:
-    """The same for each that has results of a simulation; nothing where the batch simulates none."""
+    """The same for each that has results of a simulation; nothing where the batch simulates none.
+
+    Raises `ConfigurationError` where the rules are not those that the batch was declared with.
+    """
     if is_scenario(manifest.path):
+        raise_if_any(_other_rules(study, manifest))
         for one in variants:
             variant = study.batch(manifest.batch_id).variant(one.id)
             if variant.placed.exists():
@@ -167,22 +173,45 @@ def failing(study: Study, manifest: Manifest) -> list[str]:
     return [name for name, report in reports.items() if report and report.level is Level.FAIL]
 
 
-def standing(study: Study) -> Escalation | None:
+def _other_rules(study: Study, manifest: Manifest) -> Iterator[str]:
+    """Files of rules that the manifest has another hash of, or none."""
+    hashes = {spec.path: spec.sha256 for spec in manifest.base_specs}
+    for name in (manifest.gate_profile, manifest.schema_map):
+        path = study.folder / name
+        own = name not in SHIPPED and name != NO_MAP
+        if own and (not path.is_file() or digest(path) != hashes.get(Path(name).as_posix())):
+            yield f"{manifest.batch_id}: its rules {name} are not those that it was declared with. Put them back."
+
+
+def standing(study: Study, now: Collection[tuple[str, str]]) -> Escalation | None:
     """Why no more simulations should be begun: a gate FAILs for a second variant in a row, on other files.
 
-    In the order of the registry, over all batches of the study; of several gates the first.
+    In the order of the registry, over all batches of the study; of several gates the first. The last to fail is one of
+    the variants that ran ``now`` (batch and variant ids): older failures alone were told when they happened.
     """
     failures: dict[str, list[GateResult]] = {}
+    fresh: set[str] = set()
     for row in Registry(study.rows).read().rows:
-        report = read_report(study.batch(row.batch_id).variant(row.variant_id).folder)
-        for result in report.results if report else ():
+        for result in _said_of(study, row):
             before = failures.setdefault(result.gate, [])
             if result.level is not Level.FAIL:
                 before.clear()
-            elif all(result.inputs != one.inputs for one in before):
+                fresh.discard(result.gate)
+                continue
+            if all(result.inputs != one.inputs for one in before):
                 before.append(result)
-    stuck = [name for name in GATES if len(failures.get(name, ())) >= TWICE]
+            if (row.batch_id, row.variant_id) in now:
+                fresh.add(result.gate)
+    stuck = [name for name in GATES if name in fresh and len(failures[name]) >= TWICE]
     return escalation(stuck[0], failures[stuck[0]][-1].checks) if stuck else None
+
+
+def _said_of(study: Study, row: Row) -> Sequence[GateResult]:
+    """What gates said last of the variant of a row; nothing where the row names none."""
+    if not is_batch(row.batch_id) or Path(row.variant_id).name != row.variant_id:
+        return ()
+    report = read_report(study.batch(row.batch_id).variant(row.variant_id).folder)
+    return report.results if report else ()
 
 
 def scenario_of(batch: Batch, manifest: Manifest) -> Path:
