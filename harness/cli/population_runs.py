@@ -169,13 +169,15 @@ def results(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Outcomes of everybody and by segment, with the number that every share is of."""
+    from harness.studies.population.results_file import check_outcomes, read_states
     from harness.studies.population.scenario import read_scenario
-    from harness.studies.population.segments import overall, read_states, view
+    from harness.studies.population.segments import overall, view
 
     states, meta = read_states(folder)
     outcomes = [
         one for one in read_scenario(scenario).outcomes.suggested_outcomes if one.type != "open_ended"
     ]
+    check_outcomes(states, outcomes)
     views = [
         view(states, one, by, min_n) if by else overall(states, one, min_n)
         for by in [None, *(segment or [])]

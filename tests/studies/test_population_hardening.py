@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import io
+import json
+import shutil
+import sqlite3
+import sys
+from contextlib import closing, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from scipy import stats
 
+from harness.cli import main
 from harness.errors import ConfigurationError
 from harness.studies.population.agents import Agents
 from harness.studies.population.network import connect
 from harness.studies.population.network_config import NetworkConfig
+from harness.studies.population.persona import Teller, personas_of
 from harness.studies.population.sampling import sample
 from harness.studies.population.spec import spec_of
 
@@ -230,3 +240,189 @@ def test_an_attribute_of_many_values_takes_no_memory_of_their_square() -> None:
 
     edges = np.array([[n, n + 1] for n in range(49_999)])
     assert abs(assortativity(np.arange(50_000) // 2, edges, ordered=False) - 0.5) < 0.001
+
+
+# Hand-broken files
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A town of 40 whose simulation is done."""
+    folder = tmp_path_factory.mktemp("finished") / "town"
+    assert told("example", folder)[0] == 0
+    for words in (
+        ("sample", folder / "population.yaml", "-o", folder / "agents.json", "--count", 40),
+        ("network", folder / "agents.json", "-o", folder / "network.json"),
+        ("simulate", folder / "scenario.yaml", "-o", folder / "results"),
+    ):
+        assert told(*words)[0] == 0
+    return folder
+
+
+@pytest.fixture
+def town(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path / "town")
+    return tmp_path / "town"
+
+
+def told(*words: object) -> tuple[int, str]:
+    """Exit code and everything said of ``harness population``; a traceback is no answer, but an exception."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), redirect_stderr(said):
+        patch.setattr(sys, "argv", ["harness", "population", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return int(ended.value.code or 0), said.getvalue()
+
+
+def change(path: Path, way: str, value: Any) -> None:
+    """Put ``value`` where ``way`` leads; `LEFT_OUT` takes it away."""
+    data = json.loads(path.read_bytes()) if path.suffix == ".json" else yaml.safe_load(path.read_bytes())
+    *steps, last = [int(one) if one.isdigit() else one for one in way.split("/")]
+    part = data
+    for step in steps:
+        part = part[step]
+    if value is LEFT_OUT:
+        del part[last]
+    else:
+        part[last] = value
+    path.write_text(json.dumps(data))
+
+
+LEFT_OUT = object()
+STATES = "results/agent_states.json"
+META = "results/meta.json"
+VIEW = ("results", "results", "--scenario", "scenario.yaml", "--segment", "district", "--min-n", 1)
+AGAIN = ("simulate", "scenario.yaml", "-o", "results")
+RESULTS = [
+    (VIEW, STATES, "1/final_state/outcomes", ",", "1.final_state.outcomes=','"),
+    (VIEW, STATES, "1/final_state/aware", LEFT_OUT, "1.final_state.aware: missing"),
+    (VIEW, STATES, "1/attributes", {}, "other attributes than the first"),
+    (VIEW, STATES, "1/attributes/district", LEFT_OUT, "other attributes than the first"),
+    (VIEW, STATES, "1/attributes/age", [1], "1.attributes.age"),
+    (VIEW, STATES, "0/final_state/outcomes/stance", "maybe", "stance='maybe'"),
+    (VIEW, STATES, "0/final_state/outcomes/stance", [1], "stance=[1]"),
+    (VIEW, STATES, "0/final_state/outcomes/car_trips_dropped", "many", "car_trips_dropped='many'"),
+    (VIEW, STATES, "0/final_state/outcomes/will_vote", "no", "will_vote='no'"),
+    (VIEW, "scenario.yaml", "outcomes/suggested_outcomes/1/name", "other", "'other' is in none of them"),
+    (VIEW, META, "rehearsal", "no", "rehearsal='no'"),
+    (AGAIN, META, "agents_reasoned", LEFT_OUT, "agents_reasoned: missing"),
+    (AGAIN, META, "cost", LEFT_OUT, "cost: missing"),
+    (AGAIN, META, "cost/total_cost", "1", "cost.total_cost='1'"),
+    (AGAIN, META, "final_exposure_rate", "all", "final_exposure_rate='all'"),
+    (AGAIN, META, "total_reasoning_calls", "../x", "total_reasoning_calls='../x'"),
+]
+
+
+@pytest.mark.parametrize(("words", "file", "way", "value", "said"), RESULTS)
+def test_results_that_were_broken_are_told_of(
+    town: Path, monkeypatch: pytest.MonkeyPatch, words: Any, file: str, way: str, value: Any, said: str
+) -> None:
+    monkeypatch.chdir(town)
+    change(town / file, way, value)
+    code, text = told(*words)
+    assert code == 4 and said in text, text
+
+
+def test_cuts_that_are_no_numbers_are_refused(finished: Path) -> None:
+    code, text = told(
+        "results", finished / "results", "--scenario", finished / "scenario.yaml", "--segment", "age:nan"
+    )
+    assert code == 4 and "age:nan" in text
+
+
+DAMAGED = [
+    "UPDATE simulation_metadata SET value = 'x' WHERE key = 'settings'",
+    "UPDATE simulation_metadata SET value = '[1]' WHERE key = 'ended'",
+    "UPDATE simulation_metadata SET value = 'null' WHERE key = 'timeline_bytes'",
+    "UPDATE timestep_summaries SET summary_json = '{}'",
+    "UPDATE timestep_summaries SET summary_json = 'x'",
+    "UPDATE agent_states SET thought_json = '{\"a\": 1}' WHERE thought_json NOT NULL",
+    "UPDATE agent_states SET place = 4000 WHERE place = 0",
+    "UPDATE agent_states SET hop = 'x' WHERE place = 0",
+    "UPDATE chunks SET usage_json = '[]'",
+    "UPDATE memory_traces SET agent_id = agent_id || 'x'",
+    "INSERT INTO shared_to VALUES (100000, 'a', 'b', 0, 1)",
+    "DROP TABLE agent_states; CREATE TABLE agent_states (place INTEGER)",
+    "DELETE FROM simulation_metadata WHERE key = 'next_timestep'; "
+    "DELETE FROM simulation_metadata WHERE key = 'ended'",
+]
+
+
+@pytest.mark.parametrize("statement", DAMAGED)
+def test_a_damaged_database_is_told_of(town: Path, statement: str) -> None:
+    with closing(sqlite3.connect(town / "results/simulation.db")) as database:
+        database.executescript(statement)
+    before = (town / "results/timeline.jsonl").read_bytes()
+    code, text = told("simulate", town / "scenario.yaml", "-o", town / "results")
+    assert code in (1, 4) and "simulation.db" in text and "Traceback" not in text, text
+    assert (town / "results/timeline.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("left", [None, b"", b"{}\n"])
+def test_a_timeline_that_lost_something_is_not_filled_with_nothing(town: Path, left: bytes | None) -> None:
+    path = town / "results/timeline.jsonl"
+    path.unlink() if left is None else path.write_bytes(left)
+    code, text = told("simulate", town / "scenario.yaml", "-o", town / "results")
+    assert code in (1, 4) and "timeline.jsonl" in text, text
+    assert not path.exists() if left is None else path.read_bytes() == left
+
+
+@pytest.mark.parametrize("number", [2**63, 2**64 - 1, -(2**63)])
+def test_numbers_of_agents_beyond_what_can_be_held_are_told_of(town: Path, number: int) -> None:
+    change(town / "agents.json", "agents/0/age", number)
+    code, text = told("network", town / "agents.json", "-o", town / "n.json")
+    assert code == 0 if number < 0 else (code == 4 and "age" in text), text
+
+
+def test_no_file_is_written_over_what_it_is_made_from(town: Path) -> None:
+    wanted = (town / "population.yaml").read_bytes()
+    for words in (
+        ("sample", town / "population.yaml", "-o", town / "population.yaml"),
+        ("sample", town / "population.yaml", "-o", town / "results/../population.yaml"),
+        ("network", town / "agents.json", "-o", town / "agents.json"),
+        ("network", town / "agents.json", "-c", town / "network.yaml", "-o", town / "network.yaml"),
+        ("persona", town / "population.yaml", "-o", town / "population.yaml", "--plain"),
+        ("persona", town / "population.yaml", "-o", town / "agents.json", "--plain", "-a", town / "agents.json"),
+    ):  # fmt: skip
+        code, text = told(*words)
+        assert code == 4 and "another file" in text, (words, text)
+    assert (town / "population.yaml").read_bytes() == wanted
+
+
+def test_what_a_message_quotes_cannot_steer_a_terminal(town: Path) -> None:
+    change(town / "population.yaml", "attributes/0/name", "\x1b[31mred")
+    change(town / "population.yaml", "attributes/1/\x1b]0;x", 1)
+    code, text = told("sample", town / "population.yaml", "-o", town / "a.json")
+    assert code == 4 and "\x1b" not in text, text
+
+
+# What is told
+
+
+@pytest.mark.parametrize("spec", [".2d", ".1", ",.3", ".2"])
+@pytest.mark.parametrize("value", [7, 7.25, True, None, "seven"])
+def test_every_format_that_is_taken_can_be_written(spec: str, value: Any) -> None:
+    phrased = {"attribute": "x", "template": "I have {value}.", "format_spec": spec}
+    config = {
+        "intro_template": "I am.",
+        "groups": [{"name": "g", "label": "Me", "attributes": ["x"]}],
+        "phrasings": {"concrete": [phrased]},
+    }
+    try:
+        wanted = personas_of(config, frozenset({"x"}))
+    except ConfigurationError as error:
+        assert spec in str(error)
+        return
+    assert "I have" in Teller(wanted, people(1, x=[7])).tell({"x": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(True, "I do."), (False, "I don't."), ("no", "x: no"), ("true", "x: true"), (None, "x: None")],
+)
+def test_a_text_is_not_told_as_true(value: Any, said: str) -> None:
+    phrased = {"attribute": "x", "true_phrase": "I do.", "false_phrase": "I don't."}
+    config = {"intro_template": "I am.", "phrasings": {"boolean": [phrased]}}
+    config["groups"] = [{"name": "g", "label": "Me", "attributes": ["x"]}]
+    assert said in Teller(personas_of(config, frozenset({"x"})), people(1, x=[True])).tell({"x": value})

@@ -16,6 +16,8 @@ from harness.studies.population.files import read_json, write_json
 WHAT = "Agents"
 ID = "_id"
 MAX_ID = 100
+MOST = 2**63 - 1
+"""Whole numbers are no larger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +102,7 @@ def _column(values: list[Any], owner: str) -> Array:
             f"{owner}: values of several kinds; expected numbers, texts or true and false."
         )
     if len(present) == len(values) and all(isinstance(value, int) for value in values):
+        if max(values) > MOST:
+            raise ConfigurationError(f"{owner}={max(values)}; expected whole numbers up to {MOST}.")
         return np.array(values, dtype=np.int64)
     return np.array([np.nan if value is None else value for value in values], dtype=float)

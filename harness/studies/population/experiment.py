@@ -190,7 +190,8 @@ class Simulated:
 
     async def __call__(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
         """Simulate into the trial's folder. Raises `HarnessError` where nobody reasoned."""
-        from harness.studies.population.segments import SEGMENTS, by_attributes, read_states
+        from harness.studies.population.results_file import read_states
+        from harness.studies.population.segments import SEGMENTS, by_attributes
 
         assert plan.place is not None
         settings = {**plan.settings, **plan.arm}

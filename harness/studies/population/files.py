@@ -99,7 +99,12 @@ def _named(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
             if number < len(location):
                 continue  # a union's tag, which stands in a location, but not in the data
         name = data.get("name") or data.get("attribute") if isinstance(data, dict) else None
-        yield name if isinstance(step, int) and isinstance(name, str) else str(step)
+        yield _bounded(name if isinstance(step, int) and isinstance(name, str) else str(step))
+
+
+def _bounded(name: str) -> str:
+    """A name as a message may have it: it comes from a file."""
+    return (name if name.isprintable() else repr(name)[1:-1])[:80]
 
 
 def _lowered(message: str) -> str:

@@ -74,7 +74,7 @@ class ConcretePhrasing(Form):
 
     attribute: str
     template: str
-    format_spec: str | None = Field(default=None, pattern=r"^,?(\.\d)?[fdg%]?$")
+    format_spec: str | None = Field(default=None, pattern=r"^,?((\.\d)?[fg%]?|d)$")
     prefix: str = ""
     suffix: str = ""
 
@@ -187,7 +187,7 @@ class Teller:
     def _sentence(self, name: str, row: Mapping[str, Any]) -> str:
         value, phrasing = row.get(name), self._phrasing.get(name)
         match phrasing:
-            case BooleanPhrasing():
+            case BooleanPhrasing() if isinstance(value, int | float):
                 return phrasing.true_phrase if value else phrasing.false_phrase
             case CategoricalPhrasing():
                 return _of_option(phrasing, str(value))
@@ -216,7 +216,7 @@ def _written(phrasing: ConcretePhrasing, value: Any) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     spec = phrasing.format_spec
     if spec and is_number:
-        value = round(value) if spec.endswith("d") else value
+        value = round(value) if spec.endswith("d") else float(value) if "." in spec else value
         return f"{phrasing.prefix}{format(value, spec)}{phrasing.suffix}"
     return f"{phrasing.prefix}{_short(value)}{phrasing.suffix}"
 

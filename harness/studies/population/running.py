@@ -13,10 +13,11 @@ from harness.llm.calls import ModelClient, Reply, Request, Site
 from harness.llm.gateway import Gateway
 from harness.model import Usage
 from harness.records.lock import RunLock
-from harness.studies.population.files import read_json, write_json
+from harness.studies.population.files import write_json
 from harness.studies.population.inputs import Inputs
 from harness.studies.population.outcome import META, write_results
 from harness.studies.population.reasoning import ModelMind
+from harness.studies.population.results_file import read_meta
 from harness.studies.population.simulation import Options, Progress, Simulation
 
 HEARTBEAT, LOCK = "state.json", ".lock"
@@ -110,7 +111,7 @@ async def simulate(
         done = await Simulation(inputs, options, mind, folder, on_progress=beat).run()
         if not (folder / META).exists():
             write_results(folder, inputs, options, done)
-        meta: dict[str, Any] = read_json(folder / META, "Results")
+        meta = read_meta(folder)
     finally:
         lock.release()
     if not meta["agents_reasoned"]:

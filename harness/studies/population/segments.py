@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean, quantiles
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.studies.population.files import read_json
-from harness.studies.population.outcome import META, STATES, distribution
+from harness.studies.population.outcome import distribution
 from harness.studies.population.scenario import Outcome, Scenario
 
 SEGMENTS = "segments.json"
@@ -21,7 +20,6 @@ MOST_ATTRIBUTES, MOST_VALUES = 12, 8
 """Attributes by which segments are made, those that matter for the decision first; numbers of more values are cut."""
 MIN_N = 30
 """Values below which a segment's shares are not told, unless said otherwise."""
-WHAT = "Results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +45,6 @@ class View:
     attribute: str
     min_n: int
     rows: tuple[Row, ...]
-
-
-def read_states(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The agents' states and the meta data in a results folder. Raises `ConfigurationError`."""
-    states, meta = read_json(folder / STATES, WHAT), read_json(folder / META, WHAT)
-    good = isinstance(states, list) and states and all(_is_state(one) for one in states)
-    if not good or not isinstance(meta, dict):
-        raise ConfigurationError(f"{WHAT} {folder}: not those of a simulation; expected what it wrote.")
-    return states, meta
-
-
-def _is_state(one: Any) -> bool:
-    parts = ("attributes", "final_state")
-    return isinstance(one, dict) and all(isinstance(one.get(part), dict) for part in parts)
 
 
 def view(states: Sequence[Mapping[str, Any]], outcome: Outcome, by: str, min_n: int = MIN_N) -> View:
@@ -96,8 +80,8 @@ def _parsed(by: str) -> tuple[str, tuple[float, ...]]:
         raise ConfigurationError(
             f"--segment {by!r}: expected an attribute, or one with cuts as in age:30,65."
         ) from None
-    if list(cuts) != sorted(set(cuts)):
-        raise ConfigurationError(f"--segment {by!r}: expected cuts in rising order.")
+    if list(cuts) != sorted(set(cuts)) or not all(map(math.isfinite, cuts)):
+        raise ConfigurationError(f"--segment {by!r}: expected cuts in rising order, each a number.")
     return attribute, cuts
 
 

@@ -109,7 +109,9 @@ class Simulation:
             "model": self.options.model,
             **{f"{what} file": digest[:12] for what, digest in self.inputs.hashes.items()},
         }
-        earlier = store.get("settings")
+        with store.reading():
+            earlier = store.get("settings")
+            None if earlier is None else dict(earlier)
         if earlier is None:
             store.put(settings=mine, next_timestep=0, timeline_bytes=0)
         elif earlier != mine:
@@ -123,11 +125,14 @@ class Simulation:
             )
 
     async def _go_on(self, store: Store) -> Finished:
-        state, summaries = store.state(self._ids, len(self._ties.teller)), store.summaries()
-        for usage in store.usages():
-            self._add(sum(usage["calls"].values()), usage["cost"])
-        self._cut_timeline(store.get("timeline_bytes"))
-        ended = store.get("ended")
+        with store.reading():
+            state, summaries = store.state(self._ids, len(self._ties.teller)), store.summaries()
+            for usage in store.usages():
+                self._add(sum(usage["calls"].values()), usage["cost"])
+            written, ended = int(store.get("timeline_bytes")), store.get("ended")
+            if len(summaries) != store.get("next_timestep") or (ended and ended[0] not in set(StopReason)):
+                raise ValueError("steps are lacking, or the end is none")
+        self._cut_timeline(written)
         while ended is None:
             step = store.get("next_timestep")
             summary = await self._step(store, state, step)
@@ -233,7 +238,13 @@ class Simulation:
             return
         path = self._folder / TIMELINE
         with _explained(self._folder):
-            if not path.exists() or path.stat().st_size != size:
+            found = path.stat().st_size if path.exists() else 0
+            if found < size:
+                raise HarnessError(
+                    f"{path}: has {found:,} of {size:,} bytes that were written; expected all of it. "
+                    "Put it back, or use another folder."
+                )
+            if not path.exists() or found > size:
                 with path.open("ab") as file:
                     file.truncate(size)
 

@@ -83,6 +83,7 @@ def sample(population: Path, out: Path, *, count: int | None = None, seed: int =
     """Agents, drawn from a spec; as many as it says, or ``count``."""
     from harness.studies.population.sampling import sample as draw
 
+    _elsewhere(out, population)
     agents = draw(read_spec(population), count=count, seed=seed)
     write_agents(out, agents)
     violated = agents.meta["stats"]["constraint_violations"].items()
@@ -98,6 +99,7 @@ def network(agents: Path, out: Path, *, config: Path | None = None, seed: int = 
     from harness.studies.population.network_config import NetworkConfig, read_network_config
     from harness.studies.population.network_file import write_network
 
+    _elsewhere(out, agents, config)
     drawn = read_agents(agents)
     wanted = read_network_config(config, frozenset(drawn.columns)) if config else NetworkConfig()
     made = connect(drawn, wanted, seed=seed)
@@ -127,6 +129,7 @@ def persona(
     from harness.studies.population.authoring import write_personas
     from harness.studies.population.persona import Teller, plain_personas, read_personas
 
+    _elsewhere(out, population, agents)
     spec = read_spec(population)
     if by_hand is not None:
         made = read_personas(by_hand, names_of(spec))
@@ -158,6 +161,7 @@ def scenario(
     from harness.studies.population.authoring import write_scenario
     from harness.studies.population.scenario import read_scenario
 
+    _elsewhere(out, population)
     spec = read_spec(population)
     told = description or spec.meta.scenario_description or ""
     if by_hand is not None:
@@ -195,6 +199,12 @@ def estimate(
 def names_of(spec: PopulationSpec) -> frozenset[str]:
     """Of its attributes."""
     return frozenset(one.name for one in spec.attributes)
+
+
+def _elsewhere(out: Path, *sources: Path | None) -> None:
+    """Raises `ConfigurationError` where ``out`` is what it is made from."""
+    if any(one is not None and one.resolve() == out.resolve() for one in sources):
+        raise ConfigurationError(f"--out {out}: is what it is made from; expected another file.")
 
 
 def _sized(spec: PopulationSpec, size: int | None) -> PopulationSpec:

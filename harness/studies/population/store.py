@@ -70,6 +70,17 @@ class Store:
             ) from None
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        """What is read in here and is not what was written is a `HarnessError`."""
+        try:
+            yield
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise HarnessError(
+                f"{self._what}: is damaged ({type(error).__name__}: {error!s:.100}); expected what a simulation "
+                "wrote. Put it back, or use another folder."
+            ) from None
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._explained():
             self._db.execute("BEGIN IMMEDIATE")
@@ -178,13 +189,15 @@ class Store:
         return [Summary(**json.loads(row[0])) for row in rows]
 
     def state(self, ids: Sequence[str], ties: int) -> State:
-        """The state at the end of the last step that is done."""
+        """The state at the end of the last step that is done. Raises `ValueError` where somebody is lacking."""
         state = State.initial(len(ids), ties)
         places = {name: place for place, name in enumerate(ids)}
         with self._explained():
             rows = self._db.execute("SELECT * FROM agent_states ORDER BY place").fetchall()
             shared = self._db.execute("SELECT tie, position FROM shared_to").fetchall()
             traces = self._db.execute("SELECT * FROM memory_traces ORDER BY agent_id, timestep").fetchall()
+        if len(rows) != (len(ids) if self.get("next_timestep") else 0):
+            raise ValueError(f"{len(rows):,} of {len(ids):,} agents")
         for row in rows:
             _fill(state, row)
         state.told_as[:] = NEVER
