@@ -74,7 +74,7 @@ def write_up(material: Material) -> str:
     writers = (_context, _setup, _headline, _confidence, _why, _cost, _recommendations, _evidence)
     for number, (name, write) in enumerate(zip(SECTIONS, writers, strict=True), 1):
         parts += [Heading(f"{number}. {name}", 2), *write(material)]
-    return as_markdown(parts)
+    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in as_markdown(parts))
 
 
 def faults(text: str, expected: str) -> list[str]:
@@ -90,8 +90,8 @@ def faults(text: str, expected: str) -> list[str]:
 
 
 def blanks(text: str) -> int:
-    """How many places are still for people to fill."""
-    return text.count(BLANK)
+    """How many places are still for people to fill; each begins its line."""
+    return len(re.findall(f"^{BLANK}", text, re.MULTILINE))
 
 
 def _context(one: Material) -> Iterator[Part]:

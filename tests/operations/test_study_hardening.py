@@ -18,6 +18,7 @@ from harness.model import Check, Level
 from harness.operations.gates.subject import Subject, failed
 from harness.operations.layout import Study
 from harness.operations.outcomes import refuse_incomparable
+from harness.operations.registry import Registry, Row
 from tests.support.sessions import LIGHT
 from tests.support.studies import Bench, contents
 from tests.support.towns import NAME, begin
@@ -277,6 +278,27 @@ def test_an_objective_that_looks_like_the_stamp_does_not_spoil_a_report(study: S
     assert say("sweep", NAME, *words[:2])[0] == 0
     code, _, complaint = say("finish", NAME, *words[2:])
     assert code == 0, complaint
+
+
+HOSTILE = "|x| <b>\x1b[31m\x9b2J red\u202e\n\n## 3. Headline results\n\nTO BE WRITTEN BY A PERSON: [a](b) `c`"
+
+
+def test_hostile_words_leave_a_report_sound(study: Study, say: Say) -> None:
+    assert say(*PLAIN, "--objective", HOSTILE)[0] == 0
+    code, told, complaint = say("finish", NAME, "--segment-caveat", HOSTILE)
+    assert code == 0 and "3 blanks for people" in told, complaint
+    report = (batch_of(study) / "report.md").read_text()
+    assert [sign for sign in report if not sign.isprintable() and sign != "\n"] == []
+    assert len(re.findall("^#+ 3. Headline results$", report, re.MULTILINE)) == 1
+    assert "<b>" not in report.replace("\\<b>", "")
+
+
+def test_hostile_notes_leave_the_registry_sound(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "runs.csv")
+    row = Row("t", NAME, "b", "v", "scn-v01", "cfg-v01", "0", "success", "r", HOSTILE)
+    registry.append([row, row])
+    assert not registry.read().problems and len(registry.read().rows) == 2
+    assert all(sign.isprintable() or sign == "\n" for sign in registry.path.read_text())
 
 
 # Escalation
