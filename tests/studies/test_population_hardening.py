@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import shutil
 import sqlite3
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -19,11 +24,19 @@ from scipy import stats
 from harness.cli import main
 from harness.errors import ConfigurationError
 from harness.studies.population.agents import Agents
-from harness.studies.population.network import connect
+from harness.studies.population.inputs import Inputs, read_inputs
+from harness.studies.population.network import Network, connect
 from harness.studies.population.network_config import NetworkConfig
+from harness.studies.population.outcome import write_results
 from harness.studies.population.persona import Teller, personas_of
+from harness.studies.population.reasoning import Asked, Chunk
 from harness.studies.population.sampling import sample
+from harness.studies.population.scenario import scenario_of
+from harness.studies.population.simulation import Options, Simulation
 from harness.studies.population.spec import spec_of
+from harness.studies.population.spreading import directed, hear
+from harness.studies.population.state import State, Thought
+from tests.support.naive_population import Naive, Scripted, events
 
 
 def attribute(name: str = "x", drawn: Any = None, type: str = "float", **more: Any) -> dict[str, Any]:
@@ -426,3 +439,138 @@ def test_a_text_is_not_told_as_true(value: Any, said: str) -> None:
     config = {"intro_template": "I am.", "phrasings": {"boolean": [phrased]}}
     config["groups"] = [{"name": "g", "label": "Me", "attributes": ["x"]}]
     assert said in Teller(personas_of(config, frozenset({"x"})), people(1, x=[True])).tell({"x": value})
+
+
+# What a simulation does
+
+
+def told_of(inputs: Inputs, rules: list[dict[str, Any]], steps: int, **spread: Any) -> Inputs:
+    """``inputs`` with these exposure rules, so many steps, and everybody hearing who may."""
+    data = inputs.scenario.model_dump(mode="json", exclude_none=True)
+    data["seed_exposure"]["rules"] = rules
+    data["spread"] = {"share_probability": 1.0, "decay_per_hop": 0.0, **spread}
+    data["simulation"] = {"max_timesteps": steps}
+    return replace(inputs, scenario=scenario_of(data, frozenset(inputs.agents.columns)))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "max_hops", "chunk"), [(1, None, 7), (2, 2, 50), (3, 1, 1), (5, None, 3)]
+)
+def test_a_simulation_goes_by_the_rules_as_they_are_written(
+    finished: Path, tmp_path: Path, threshold: int, max_hops: int | None, chunk: int
+) -> None:
+    given = read_inputs(finished / "scenario.yaml")
+    rules = [
+        {"channel": "letter", "when": "district == 'riverside'", "probability": 1.0, "timestep": 0},
+        {"channel": "town_paper", "when": "age >= 60", "probability": 1.0, "timestep": 2},
+        {"channel": "letter", "when": "age >= 60", "probability": 0.0, "timestep": 3},
+    ]
+    inputs = told_of(given, rules, 12, max_hops=max_hops)
+    options = Options(seed=3, threshold=threshold, chunk_size=chunk)
+    mind = Scripted(inputs.options)
+    done = asyncio.run(Simulation(inputs, options, mind, tmp_path).run())
+    write_results(tmp_path, inputs, options, done)
+    rows = {row["_id"]: row for row in inputs.agents.rows()}
+    river = {name for name, row in rows.items() if row["district"] == "riverside"}
+    naive = Naive(
+        inputs, [(0, river), (2, {name for name, row in rows.items() if row["age"] >= 60})], threshold
+    )
+    wanted = [naive.step(step) for step in range(len(done.summaries))]
+    found = events((tmp_path / "timeline.jsonl").read_text())
+    assert found == wanted[: len(found)]
+    assert not any(any(one.values()) for one in wanted[len(found) :])
+    agree(tmp_path, naive, wanted)
+
+
+def agree(folder: Path, naive: Naive, wanted: list[dict[str, Any]]) -> None:
+    """All files and the database tell the same, and what the naive one came to."""
+    states = json.loads((folder / "agent_states.json").read_bytes())
+    steps = json.loads((folder / "by_timestep.json").read_bytes())
+    shares = json.loads((folder / "outcome_distributions.json").read_bytes())
+    meta = json.loads((folder / "meta.json").read_bytes())
+    for one in states:
+        mine, final = naive.people[one["agent_id"]], one["final_state"]
+        names = {
+            "aware": "aware", "count": "exposure_count", "last": "last_reasoning_timestep", "position": "position",
+            "sentiment": "sentiment", "conviction": "conviction", "share": "will_share",
+        }  # fmt: skip
+        assert {name: mine[name] for name in names} == pytest.approx(
+            {name: final[theirs] for name, theirs in names.items()}
+        )
+        assert mine["reasoned"] == one["reasoning_count"]
+    held = [one["position"] for one in naive.people.values() if one["position"] is not None]
+    assert meta["denominators"]["stance"] == len(held) == steps[-1]["position_count"]
+    assert shares["stance"] == {name: held.count(name) / len(held) for name in naive.options if name in held}
+    assert steps[-1]["position_distribution"] == pytest.approx(shares["stance"])
+    thoughts = [one["thought"] for one in naive.people.values() if "thought" in one]
+    assert meta["denominators"]["will_vote"] == meta["agents_reasoned"] == len(thoughts)
+    yes = sum(one.outcomes["will_vote"] for one in thoughts) / len(thoughts)
+    assert shares["will_vote"] == {"true": yes, "false": 1 - yes}
+    assert steps[-1]["average_sentiment"] == pytest.approx(fmean(one.sentiment for one in thoughts))
+    for mine, row in zip(wanted, steps, strict=True):
+        assert row["new_exposures"] == len(mine["seeds"]) + len(mine["told"])
+        assert row["agents_reasoned"] + row["agents_failed"] == len(mine["thinking"])
+        assert row["state_changes"] == len(mine["changed"])
+    assert steps[-1]["cumulative_shares"] == sum(len(one["told"]) for one in wanted)
+    with closing(sqlite3.connect(folder / "simulation.db")) as database:
+        exposures = database.execute("SELECT COUNT(*) FROM exposures").fetchone()[0]
+        rows = database.execute("SELECT agent_id, exposure_count, hop FROM agent_states").fetchall()
+    assert exposures == meta["total_exposures"] == sum(one["exposure_count"] for one in
+                                                        (state["final_state"] for state in states))  # fmt: skip
+    assert {name: (count, hop) for name, count, hop in rows} == {
+        name: (one["count"], -1 if one["hop"] is None else one["hop"]) for name, one in naive.people.items()
+    }
+
+
+def test_the_chance_to_hear_fades_with_every_hop(finished: Path) -> None:
+    given = read_inputs(finished / "scenario.yaml")
+    ring = connect(people(4000, x=np.arange(4000)), NetworkConfig(avg_degree=10, target_clustering=0.1))
+    everybody = people(4000, x=np.arange(4000))
+    data = given.scenario.model_dump(mode="json", exclude_none=True)
+    data["outcomes"]["decision_relevant_attributes"] = []
+    data["seed_exposure"]["rules"] = [
+        {"channel": "letter", "when": "x < 400", "probability": 0.5, "timestep": 0}
+    ]
+    data["spread"] = {"share_probability": 0.4, "decay_per_hop": 0.3, "max_hops": 3}
+    data["simulation"] = {"max_timesteps": 4}
+    inputs = replace(
+        given,
+        scenario=scenario_of(data, frozenset({"x"})),
+        agents=everybody,
+        network=ring,
+        personas=personas_of({"intro_template": "I am."}, frozenset({"x"})),
+    )
+    state, ties = State.initial(4000, 2 * len(ring)), directed(ring, 4000)
+    state.aware[:], state.will_share[:], state.position[:] = True, True, 0
+    for hop in range(4):
+        state.hop[:] = hop
+        heard = hear(inputs.scenario, everybody, ties, state, 1, seed=hop)
+        tried, chance = len(heard.tried), 0.4 * 0.7 ** (hop + 1)
+        assert tried == (len(ties.teller) if hop < 3 else 0)
+        if tried:
+            assert stats.binomtest(len(heard.agent), tried, chance).pvalue > 0.001
+
+
+def test_where_an_agent_stands_in_the_file_does_not_decide_who_is_heard(finished: Path) -> None:
+    """Of neighbours who are equally alike, those from the front of the file are heard no more than others."""
+    given = read_inputs(finished / "scenario.yaml")
+    inputs = told_of(given, [{"channel": "letter", "when": "true", "probability": 1.0, "timestep": 0}], 2)
+    size = 40
+    full = Network(*(one.astype(np.int64) for one in np.triu_indices(size, 1)), np.ones(780),
+                   np.zeros(780, dtype=np.int64), ("peer",), {})  # fmt: skip
+    mind = Sharing()
+    asyncio.run(Simulation(replace(inputs, network=full), Options(threshold=1), mind, None).run())
+    heard = Counter(text for one in mind.asked if one.step == 1 for _, text in one.said)
+    assert sum(heard.values()) == 5 * size
+    assert len(heard) > 30 and max(heard.values()) < 20
+
+
+class Sharing(Scripted):
+    """Everybody speaks of it, and says who they are."""
+
+    def __init__(self) -> None:
+        super().__init__(("for", "against", "undecided"))
+
+    async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
+        await super().think(asked, name)
+        return Chunk([Thought("r", one.agent, "m", 0.0, 0.5, True, {"stance": "for"}) for one in asked])

@@ -14,13 +14,14 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.studies.population import dynamics
 from harness.studies.population.inputs import Inputs
 from harness.studies.population.reasoning import Asked, Mind
+from harness.studies.population.sampling import generator
 from harness.studies.population.spreading import NETWORK, Heard, Ties, directed, hear
 from harness.studies.population.state import Failure, State, StopReason, Summary, Thought
 from harness.studies.population.store import Store
 
 DATABASE, TIMELINE = "simulation.db", "timeline.jsonl"
 NEIGHBOURS_HEARD = 5
-"""Neighbours whose statements an agent has in mind: those most like it that have one."""
+"""Neighbours whose statements an agent has in mind: those most like it that have one; of equals a lot decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Simulation:
         self._mind, self._folder, self._say = mind, folder, on_progress
         self._ids, self._rows = inputs.agents.ids, inputs.agents.rows()
         self._ties: Ties = directed(inputs.network, len(self._ids))
+        self._lots = generator(options.seed, "who is heard").random(len(self._ties.teller))
         self._teller = inputs.teller()
         channels = [one.name for one in inputs.scenario.seed_exposure.channels]
         kinds = [self._ties.kinds[kind] for kind in self._ties.kind.tolist()]
@@ -204,7 +206,7 @@ class Simulation:
         ties = range(self._ties.first[place], self._ties.first[place + 1])
         among = [(tie, int(self._ties.listener[tie])) for tie in ties]
         speaking = [(tie, other) for tie, other in among if state.will_share[other] and state.thoughts[other]]
-        speaking.sort(key=lambda one: (-self._ties.weight[one[0]], one[1]))
+        speaking.sort(key=lambda one: (-self._ties.weight[one[0]], self._lots[one[0]]))
         said = ((tie, state.thoughts[other]) for tie, other in speaking[:NEIGHBOURS_HEARD])
         return [(self._names.kinds[tie], one.statement) for tie, one in said if one]
 
