@@ -15,6 +15,8 @@ from harness.records import fingerprint
 
 _UNPLACED = ("files.json", "gates.json", "segments.json")
 """What may stand in results beside what a run put there."""
+_READ = (".json", ".jsonl")
+"""Files that would be read as a run's. Looks have a folder of their own, and people may write beside results."""
 
 
 def audit(study: Study) -> list[str]:
@@ -102,7 +104,7 @@ def damage(place: Variant) -> Iterator[str]:
         yield f"results/files.json: {hashes!r:.60}; expected {expected}."
         return
     for path in sorted(place.results.iterdir()):
-        if path.name not in hashes and path.name not in _UNPLACED and not path.name.startswith("."):
+        if path.is_file() and path.suffix in _READ and path.name not in {*hashes, *_UNPLACED}:
             yield f"results/{path.name} is not in files.json: no run of the batch put it there."
     for name, sha256 in hashes.items():
         path = place.results / Path(name).name

@@ -253,3 +253,14 @@ def test_a_torn_row_is_written_again_by_the_next_run(bench: Bench, made: Manifes
         ran = bench.run(made)
     assert [row.variant_id for row in ran.rows] == ["vr-chunk-size-3-s0"]
     assert audit(bench.study) == []
+
+
+def test_looks_and_what_people_write_beside_results_are_no_damage(bench: Bench, made: Manifest) -> None:
+    results = bench.study.batch(made.batch_id).variant(made.variants[0].id).results
+    (results / "plans").mkdir()
+    (results / "plans" / "looks.jsonl").write_text("{}\n")
+    (results / "notes.txt").write_text("Odd.")
+    assert finish(bench.study, made, **CAVEATS).written
+    (results / "more_run1_20261120T120000.jsonl").write_text("{}\n")
+    with pytest.raises(ConfigurationError, match=r"more_run1.* is not in files.json"):
+        finish(bench.study, made, **CAVEATS)
