@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -22,20 +22,28 @@ import yaml
 from scipy import stats
 
 from harness.cli import main
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, HarnessError
+from harness.llm.calls import Reply, Request
+from harness.llm.gateway import Gateway
+from harness.llm.journal import Journal
+from harness.llm.providers.rehearsal import Rehearsal
+from harness.llm.retry import RetryPolicy
 from harness.studies.population.agents import Agents
+from harness.studies.population.dynamics import stop
+from harness.studies.population.example import PACKAGED
 from harness.studies.population.inputs import Inputs, read_inputs
 from harness.studies.population.network import Network, connect
 from harness.studies.population.network_config import NetworkConfig
 from harness.studies.population.outcome import write_results
 from harness.studies.population.persona import Teller, personas_of
 from harness.studies.population.reasoning import Asked, Chunk
+from harness.studies.population.running import RUN, simulate
 from harness.studies.population.sampling import sample
-from harness.studies.population.scenario import scenario_of
+from harness.studies.population.scenario import read_scenario, scenario_of
 from harness.studies.population.simulation import Options, Simulation
 from harness.studies.population.spec import spec_of
 from harness.studies.population.spreading import directed, hear
-from harness.studies.population.state import State, Thought
+from harness.studies.population.state import State, StopReason, Summary, Thought
 from tests.support.naive_population import Naive, Scripted, events
 
 
@@ -574,3 +582,92 @@ class Sharing(Scripted):
     async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
         await super().think(asked, name)
         return Chunk([Thought("r", one.agent, "m", 0.0, 0.5, True, {"stance": "for"}) for one in asked])
+
+
+# What a model may answer
+
+
+class Garbling(Rehearsal):
+    """A rehearsal that answers ``reply`` to the trials that ``when`` holds for."""
+
+    def __init__(self, when: Callable[[str], bool], reply: str) -> None:
+        super().__init__(0)
+        self._when, self._reply = when, reply
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+        reply = await super().complete(request, trial=trial, occurrence=occurrence)
+        return replace(reply, text=self._reply) if self._when(trial) else reply
+
+
+def simulated(inputs: Inputs, folder: Path, provider: Any, **options: Any) -> dict[str, Any]:
+    async def whole() -> dict[str, Any]:
+        gateway = Gateway(provider, journal=Journal(folder / "journal"), retry=RetryPolicy(1))
+        gateway.open_run(RUN)
+        try:
+            return await simulate(inputs, Options(**options), gateway, folder, wall=lambda: 0.0)
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(whole())
+
+
+def lines_of(folder: Path, kind: str) -> list[dict[str, Any]]:
+    lines = map(json.loads, (folder / "timeline.jsonl").read_text().splitlines())
+    return [one for one in lines if one["event_type"] == kind]
+
+
+GARBAGE = [
+    '{"sentiment": NaN}',
+    "x" * 100_000,
+    '{"stance": "maybe"}',
+    "<html>",
+    "\x00\x1b[2J",
+    "[]",
+    "",
+    "{" * 5000,
+]
+
+
+@pytest.mark.parametrize("reply", GARBAGE, ids=range(len(GARBAGE)))
+def test_one_who_reasons_alone_and_answers_garbage_ends_nothing(
+    finished: Path, tmp_path: Path, reply: str
+) -> None:
+    """Chunks of one, as late steps have them: the third agent asked gets nothing usable, all others do."""
+    given = read_inputs(finished / "scenario.yaml")
+    rules = [{"channel": "letter", "when": "age >= 60", "probability": 1.0, "timestep": 0}]
+    provider = Garbling(lambda trial: "t0/chunk2" in trial, reply)
+    inputs = told_of(given, rules, 2, share_probability=0.0)
+    meta = simulated(inputs, tmp_path, provider, chunk_size=1)
+    failed = lines_of(tmp_path, "reasoning_failed")
+    assert len(failed) == 1 == meta["agents_failed"] and not failed[0]["details"]["refused"]
+    again = [one["agent_id"] for one in lines_of(tmp_path, "agent_reasoned") if one["timestep"] == 1]
+    assert again == [failed[0]["agent_id"]]
+    assert meta["agents_reasoned"] == meta["denominators"]["stance"]
+    json.loads((tmp_path / "agent_states.json").read_bytes(), parse_constant=pytest.fail)
+
+
+def test_nothing_but_garbage_is_no_success_whatever_the_chunks(finished: Path, tmp_path: Path) -> None:
+    given = read_inputs(finished / "scenario.yaml")
+    rules = [{"channel": "letter", "when": "age >= 60", "probability": 1.0, "timestep": 0}]
+    inputs = told_of(given, rules, 5, share_probability=0.0)
+    for size in (1, 2, 50):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        with pytest.raises(HarnessError, match=r"nobody reasoned|No reply"):
+            simulated(inputs, folder, Garbling(lambda _trial: True, "no"), chunk_size=size)
+
+
+def test_steps_in_which_a_model_fails_are_not_quiet() -> None:
+    failing = {"agents_reasoned": 0, "agents_failed": 1, "new_exposures": 0}
+    quiet = {**failing, "agents_failed": 0}
+    assert stopped([quiet] * 3) is StopReason.QUIESCENT
+    assert stopped([failing] * 3) is None and stopped([quiet, failing, quiet]) is None
+
+
+def stopped(figures: list[dict[str, int]]) -> StopReason | None:
+    scenario = read_scenario(PACKAGED / "scenario.yaml")
+    none = {"shares_occurred": 0, "state_changes": 0, "exposure_rate": 0.5, "position_distribution": {}}
+    empty = {"average_sentiment": None, "average_conviction": None, "sentiment_variance": None}
+    summaries = [Summary(timestep=2 + n, **none, **empty, **one) for n, one in enumerate(figures)]
+    found = stop(scenario, summaries)
+    return found[0] if found else None

@@ -144,10 +144,10 @@ def stop(scenario: Scenario, summaries: Sequence[Summary]) -> tuple[StopReason, 
             reason = StopReason.CONDITION if condition_parts(condition) else StopReason.CONVERGENCE
             return reason, condition
     later = any(rule.timestep > step for rule in scenario.seed_exposure.rules)
-    quiet = [one.agents_reasoned + one.new_exposures == 0 for one in summaries[-QUIET_STEPS:]]
+    events = [one.agents_reasoned + one.agents_failed + one.new_exposures for one in summaries[-QUIET_STEPS:]]
     if step + 1 >= scenario.simulation.max_timesteps:
         return StopReason.MAX_TIMESTEPS, f"{step + 1} of {scenario.simulation.max_timesteps}"
-    if not later and len(quiet) == QUIET_STEPS and all(quiet):
+    if not later and len(events) == QUIET_STEPS and not any(events):
         return StopReason.QUIESCENT, f"nobody heard or thought anything for {QUIET_STEPS} steps"
     return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from harness.errors import ModelCallError, RefusedError
+from harness.errors import ModelCallError, RefusedError, UnacceptableReplyError
 from harness.llm.calls import ModelClient, Request, Site
 from harness.model import Usage
 from harness.studies.population.scenario import Outcome, Scenario
@@ -18,6 +18,8 @@ REASON, CLASSIFY = "reason", "classify"
 """The kinds of the two calls."""
 MAX_TEXT, MAX_SENTENCE = 4_000, 400
 """Characters that are kept of what a model wrote: of the whole reasoning, of what goes into others' prompts."""
+SEVERAL = 5
+"""So many agents in a row without a usable reply are no chance; fewer are, in late steps, all who reason."""
 LEVELS = ((0.15, "hardly sure"), (0.35, "leaning"), (0.6, "fairly sure"), (0.85, "firm"), (1.0, "certain"))
 """How sure an agent is told that it was, by the upper end of its conviction."""
 
@@ -185,7 +187,9 @@ class ModelMind:
         self._questions, self._clients = Questions(scenario, temperature), clients
 
     async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
-        """Raises `ModelCallError` where a failure is fatal, or nobody of the chunk got an answer."""
+        """Raises `ModelCallError` where a failure is fatal, or nobody of the chunk got an answer, unless those few got
+        one that cannot be used: then the model is there.
+        """
         client = self._clients.open(name)
         try:
             async with asyncio.TaskGroup() as group:
@@ -195,7 +199,8 @@ class ModelMind:
         finally:
             self._clients.close(client)
         found = [task.result() for task in tasks]
-        if all(isinstance(one, Failure) and not one.refused for one in found):
+        silent = [isinstance(one, Failure) and not one.refused for one in found]
+        if all(silent) and (len(found) >= SEVERAL or not all(map(_was_answered, found))):
             first = next(one.reason for one in found if isinstance(one, Failure))
             raise ModelCallError(f"No reply for any of {len(found)} agents ({name}): {first}", fatal=True)
         usage: Callable[[], Usage] = getattr(client, "usage", Usage)
@@ -213,8 +218,12 @@ class ModelMind:
         except ModelCallError as error:
             if error.fatal:
                 raise
-            return Failure(str(error)[:MAX_SENTENCE])
+            return Failure(str(error)[:MAX_SENTENCE], answered=isinstance(error, UnacceptableReplyError))
         return _thought(said, outcomes)
+
+
+def _was_answered(one: Thought | Failure) -> bool:
+    return not isinstance(one, Failure) or one.answered
 
 
 def _thought(said: Mapping[str, Any], outcomes: Mapping[str, Any]) -> Thought:

@@ -39,10 +39,11 @@ class Thought:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No thought came. One who ``refused`` is not asked again for it."""
+    """No thought came. One who ``refused`` is not asked again for it; ``answered``: replies came, none of use."""
 
     reason: str
     refused: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
