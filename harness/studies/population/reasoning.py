@@ -20,6 +20,8 @@ MAX_TEXT, MAX_SENTENCE = 4_000, 400
 """Characters that are kept of what a model wrote: of the whole reasoning, of what goes into others' prompts."""
 SEVERAL = 5
 """So many agents in a row without a usable reply are no chance; fewer are, in late steps, all who reason."""
+JOINERS = "\u200c\u200d"
+"""Unseen, and part of words and pictures in some scripts."""
 LEVELS = ((0.15, "hardly sure"), (0.35, "leaning"), (0.6, "fairly sure"), (0.85, "firm"), (1.0, "certain"))
 """How sure an agent is told that it was, by the upper end of its conviction."""
 
@@ -246,5 +248,6 @@ def _cut(text: str, most: int) -> str:
 
 
 def _sentence(text: str) -> str:
-    """On one line, without what would end its quotation."""
-    return _cut(" ".join(text.replace('"', "'").split()), MAX_SENTENCE)
+    """On one line, without what would end its quotation, and without signs that are not seen."""
+    seen = "".join(one for one in text if one.isprintable() or one.isspace() or one in JOINERS)
+    return _cut(" ".join(seen.replace('"', "'").split()), MAX_SENTENCE)
