@@ -183,7 +183,7 @@ def personas(
     """Write agents as persona files, for the experiments here: population="path/of/the/folder"."""
     from harness.studies.population.as_personas import export_personas
 
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigurationError(f"{out}: is there and not empty; expected a new folder.")
     typer.echo(f"Written: {export_personas(agents, out, phrasings, first=first):,} persona files in {out}")
 

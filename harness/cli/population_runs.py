@@ -98,6 +98,7 @@ def simulate(
 
     if engine not in ENGINES:
         raise ConfigurationError(f"--engine {engine}: expected one of {', '.join(ENGINES)}.")
+    _check(out, temperature)
     check_engine(out, ENGINE if engine == "extropy" else "own")
     inputs = read_inputs(scenario, personas)
     asked = model if routine_model is None else f"{model} + {routine_model}"
@@ -142,6 +143,16 @@ def simulate(
     if meta.get("failed_requests"):
         typer.echo(f"FAILED: {meta['failed_requests']:,} requests to the gateway came to nothing.")
     typer.echo(f"Written: {out}")
+
+
+def _check(out: Path, temperature: float | None) -> None:
+    from harness.errors import ConfigurationError
+
+    file = next((one for one in (out, *out.parents) if one.exists() and not one.is_dir()), None)
+    if file is not None:
+        raise ConfigurationError(f"--out {out}: {file} is a file; expected a folder, or a new one.")
+    if temperature is not None and not 0 <= temperature <= 2:
+        raise ConfigurationError(f"--temperature {temperature:g}: expected 0 to 2.")
 
 
 def _told_by_calls(usage: Usage) -> None:

@@ -726,3 +726,30 @@ def test_what_a_model_says_reaches_neighbours_quoted_bounded_and_on_one_line(
         remembered = text.partition("# What you thought of it before\n")[2].split("\n\n")[0].splitlines()
         assert all(line.startswith("- ") and line.isprintable() for line in remembered), remembered
     assert quoted > 0 or not words
+
+
+# Careless command lines
+
+
+CARELESS = [
+    (("sample", "population.yaml", "-o", "a.json", "--seed", 2**70), "--seed"),
+    (("network", "agents.json", "-o", "n.json", "--seed", -(2**70)), "--seed"),
+    (("simulate", "scenario.yaml", "-o", "r", "--seed", 2**70), "--seed"),
+    (("simulate", "scenario.yaml", "-o", "r", "--temperature", "nan"), "--temperature nan"),
+    (("simulate", "scenario.yaml", "-o", "r", "--temperature", "-1"), "--temperature -1"),
+    (("simulate", "scenario.yaml", "-o", "agents.json"), "agents.json"),
+    (("simulate", "scenario.yaml", "-o", "agents.json/r"), "agents.json"),
+    (("personas", "agents.json", "-o", "agents.json"), "expected a new folder"),
+    (("personas", "agents.json", "-o", "agents.json/p"), "agents.json"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), CARELESS)
+def test_careless_words_are_one_clear_error(
+    town: Path, monkeypatch: pytest.MonkeyPatch, words: Any, said: str
+) -> None:
+    monkeypatch.chdir(town)
+    before = {path: path.read_bytes() for path in town.rglob("*") if path.is_file()}
+    code, text = told(*words)
+    assert code == 4 and said in text, text
+    assert before == {path: path.read_bytes() for path in town.rglob("*") if path.is_file()}

@@ -20,7 +20,7 @@ from harness.studies.population.agents import Agents
 from harness.studies.population.expressions import Array, parse
 from harness.studies.population.measures import assortativity, clustering, components
 from harness.studies.population.network_config import WHAT, Likeness, NetworkConfig, problems
-from harness.studies.population.sampling import generator
+from harness.studies.population.sampling import check_seed, generator
 
 ROUNDS = 10
 """Corrections at most. Each costs one measurement."""
@@ -73,6 +73,7 @@ class _Shares:
 def connect(agents: Agents, config: NetworkConfig, *, seed: int = 0) -> Network:
     """Connect ``agents``. Raises `ConfigurationError`."""
     raise_if_any(f"{WHAT}: {fault}" for fault in problems(config, frozenset(agents.columns)))
+    check_seed(seed)
     size, ties = len(agents), round(len(agents) * config.avg_degree / 2)
     if ties > size * (size - 1) // 2:
         raise ConfigurationError(
@@ -306,10 +307,12 @@ def _kinds(agents: Agents, config: NetworkConfig, edges: Array) -> tuple[tuple[s
     """The kinds' names, and each tie's; of rules that hold, the one of the highest priority, then the first."""
     names = tuple(dict.fromkeys([config.default_edge_type, *(rule.name for rule in config.edge_type_rules)]))
     kind = np.zeros(len(edges), dtype=np.int64)
+    read = {name for rule in config.edge_type_rules for name in parse(rule.condition).names}
     ends = {
         f"{end}_{name}": column[edges[:, side]]
         for side, end in enumerate("ab")
         for name, column in agents.columns.items()
+        if f"{end}_{name}" in read
     }
     ranked = sorted(enumerate(config.edge_type_rules), key=lambda one: (one[1].priority, -one[0]))
     for _, rule in ranked:  # the last one written is the one that counts

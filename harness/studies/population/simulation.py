@@ -14,7 +14,7 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.studies.population import dynamics
 from harness.studies.population.inputs import Inputs
 from harness.studies.population.reasoning import Asked, Mind
-from harness.studies.population.sampling import generator
+from harness.studies.population.sampling import check_seed, generator
 from harness.studies.population.spreading import NETWORK, Heard, Ties, directed, hear
 from harness.studies.population.state import Failure, State, StopReason, Summary, Thought
 from harness.studies.population.store import Store
@@ -36,6 +36,7 @@ class Options:
     model: str = "rehearsal"
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         for name in ("threshold", "chunk_size"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(
