@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
     """Show the stages and batches of a study, or one batch with its variants, gates and heartbeat."""
     from harness.cli.study_build import pipeline_lines
+    from harness.operations.audit import latest
 
     place = study_named(root, name)
     if batch:
@@ -26,34 +27,36 @@ def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
         return
     for line in pipeline_lines(place):
         typer.echo(line)
-    unread = False
+    unread, promoted = False, latest(place)
     for batch_id in place.batch_ids():
         try:
-            typer.echo(_headed(place, manifest_of(place, batch_id)))
+            made = manifest_of(place, batch_id)
         except HarnessError as error:
             unread = True
             typer.echo(f"{batch_id}  its manifest cannot be read: {str(error).splitlines()[0]}")
+        else:
+            typer.echo(_headed(place, made, promoted))
     raise typer.Exit(int(ExitCode.FAILED if unread else ExitCode.OK))
 
 
-def _headed(place: Study, made: Manifest) -> str:
+def _headed(place: Study, made: Manifest, promoted: str | None) -> str:
     """A batch in a line."""
-    from harness.operations.audit import latest
     from harness.operations.registry import Registry
 
     rows = Registry(place.rows).read().latest(made.batch_id)
     done = sum(one.id in rows and rows[one.id].status == "success" for one in made.variants)
-    mark = ", baseline" if latest(place) == made.batch_id else ""
+    mark = ", baseline" if promoted == made.batch_id else ""
     said = f"{made.scenario_rev} {made.config_rev}  {done} of {len(made.variants)} done{mark}"
     return f"{made.batch_id}  {said}"
 
 
 def _of_batch(place: Study, made: Manifest) -> Iterator[str]:
     """A batch with its variants, and its sign of life."""
+    from harness.operations.audit import latest
     from harness.operations.registry import Registry
 
     rows, batch = Registry(place.rows).read().latest(made.batch_id), place.batch(made.batch_id)
-    yield _headed(place, made)
+    yield _headed(place, made, latest(place))
     for one in made.variants:
         row = rows.get(one.id)
         yield f"  {one.id}  {row.status if row else 'not run'}  gates {_gates(batch.variant(one.id))}"

@@ -103,9 +103,11 @@ def damage(place: Variant) -> Iterator[str]:
     if not isinstance(hashes, dict):
         yield f"results/files.json: {hashes!r:.60}; expected {expected}."
         return
-    for path in sorted(place.results.iterdir()):
-        if path.is_file() and path.suffix in _READ and path.name not in {*hashes, *_UNPLACED}:
-            yield f"results/{path.name} is not in files.json: no run of the batch put it there."
+    there = sorted(one.name for one in place.results.iterdir() if one.is_file() and one.suffix in _READ)
+    strange = [name for name in there if name not in {*hashes, *_UNPLACED}]
+    if strange:
+        more = f" (and {len(strange) - 1} more)" if len(strange) > 1 else ""
+        yield f"results/{strange[0]}{more} is not in files.json: no run of the batch put it there."
     for name, sha256 in hashes.items():
         path = place.results / Path(name).name
         if not path.is_file():
@@ -117,11 +119,6 @@ def damage(place: Variant) -> Iterator[str]:
 def unsound(place: Variant, manifest: Manifest) -> Iterator[str]:
     """In what a variant's inputs and results are not what it was declared, run and placed with."""
     yield from damage(place)
-    yield from _of_inputs(place, manifest)
-    yield from simulated.changed(place)
-
-
-def _of_inputs(place: Variant, manifest: Manifest) -> Iterator[str]:
     if not place.resolved.exists():
         return
     try:
@@ -130,6 +127,7 @@ def _of_inputs(place: Variant, manifest: Manifest) -> Iterator[str]:
     except HarnessError as error:
         yield str(error)
         return
+    yield from simulated.changed(place)
     if not sound:
         yield "inputs/settings.json was changed: its settings are not those of its fingerprint."
     if content.get("manifest") != mark(manifest):

@@ -93,6 +93,10 @@ def _unfinished(study: Study, manifest: Manifest) -> list[str]:
         found += [
             f"{batch.id}: variant {one.id}: {problem}" for problem in unsound(batch.variant(one.id), manifest)
         ]
+        if row is not None and row.status == Status.SUCCESS and not batch.variant(one.id).placed.exists():
+            found.append(
+                f"{batch.id}: variant {one.id}: no results/files.json. Place it anew: harness study run {study.name}"
+            )
         if row is not None and not batch.variant(one.id).resolved.exists():
             found.append(f"{batch.id}: variant {one.id}: no inputs/settings.json; put it back.")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -89,10 +90,16 @@ def _saved(study: Study, made: Manifest, wanted: Wanted, scenario: Options, conf
     revised = replace(made, scenario_rev=chosen[0], config_rev=chosen[1], scenario=scenario, config=config)
     whole = replace(revised, batch_id=_claimed(study, ids.parse_batch(made.batch_id)))
     batch = study.batch(whole.batch_id)
-    if simulated.is_scenario(wanted.path):
-        own = simulated.hand_out(Path(str(wanted.path)), [batch.variant(one.id) for one in whole.variants])
-        whole = replace(whole, path=own.relative_to(batch.folder).as_posix())
-    manifest.save(whole, batch.manifest)
+    try:
+        if simulated.is_scenario(wanted.path):
+            own = simulated.hand_out(
+                Path(str(wanted.path)), [batch.variant(one.id) for one in whole.variants]
+            )
+            whole = replace(whole, path=own.relative_to(batch.folder).as_posix())
+        manifest.save(whole, batch.manifest)
+    except BaseException:  # what was not declared to the end is no batch
+        shutil.rmtree(batch.folder, ignore_errors=True)
+        raise
     return whole
 
 

@@ -62,7 +62,7 @@ def rules(study: Study, profile: str, schema_map: str) -> tuple[Profile, SchemaM
 
 def _spec(study: Study, what: str, name: str) -> Path:
     path = study.folder / name
-    if not path.resolve().is_relative_to(study.specs.resolve()):
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(study.specs)):
         raise ConfigurationError(
             f"The {what} {name!r} is no file under {study.specs}, where manifests keep its hash; expected one there, "
             f"such as specs/pop/{Path(name).name}."

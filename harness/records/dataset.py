@@ -81,7 +81,7 @@ def meta_of(run: FiledRun) -> Mapping[str, Any]:
 
 def meta_beside(folder: Path, experiment: str, run_id: str) -> Mapping[str, Any]:
     """The meta file of a run in ``folder``, as its last merge wrote it; empty where there is none."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         path = (folder / artifact_name(experiment, run_id)).with_suffix(".meta.json")
         content = json.loads(path.read_bytes())
         return content if isinstance(content, dict) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,7 @@ def artifact_name(experiment: str, run_id: str) -> str:
 
 
 def _read_all(paths: Iterable[Path], keep: Keep | None = None) -> list[RecordFile]:
-    unique = {path.resolve(): path for path in paths}
+    unique = {os.path.realpath(path): path for path in paths}
     if not unique:
         raise HarnessError("No files to merge; expected JSONL files, such as results/*.jsonl.")
     return sorted(

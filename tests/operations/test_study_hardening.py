@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -260,9 +261,32 @@ def test_results_that_no_run_placed_are_no_results(finished: Study, say: Say) ->
     results = variant_of(finished) / "results"
     (results / "files.json").write_text("{}\n")
     code, _, complaint = say("promote", NAME)
-    assert code == 4 and "results/agent_states.json is not in files.json" in complaint
+    assert code == 4 and "results/agent_states.json (and 7 more) is not in files.json" in complaint
     code, told, _ = say("audit", NAME)
-    assert code == 1 and "results/meta.json is not in files.json" in told
+    assert code == 1 and "more) is not in files.json: no run of the batch put it there" in told
+
+
+def test_results_without_their_hashes_are_placed_anew(finished: Study, say: Say) -> None:
+    """Without them no gate would look again, and any results/gates.json would do."""
+    (variant_of(finished) / "results" / "files.json").unlink()
+    for words in (("finish", NAME, "--rewrite"), ("promote", NAME)):
+        code, _, complaint = say(*words)
+        assert code == 4 and "vr-threshold-1-s7: no results/files.json" in complaint
+    assert say("run", NAME)[0] == 0
+    assert say("promote", NAME)[0] == 0
+
+
+def test_a_full_disk_leaves_no_batch_half_declared(
+    study: Study, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.operations.simulated.shutil.copyfile", full)
+        code, told, complaint = say(*SWEEP)
+    assert (code, told) == (4, "") and "No space left on device" in complaint
+    assert list((study.folder / "batches").iterdir()) == []
 
 
 def test_inputs_that_were_changed_are_not_promoted(finished: Study, say: Say) -> None:
@@ -330,7 +354,7 @@ def test_old_failures_do_not_stop_what_did_not_fail(
 DEEP = "[" * 5000 + "]" * 5000
 BROKEN = ["", "[]", "{}", "1", "null", '["x", 1, null, {"a": NaN}]', DEEP, '{"a": NaN}', None]
 PLACES = ["results/files.json", "results/gates.json", "inputs/settings.json", "results/*.meta.json"]
-COMMANDS = [("status", NAME, "BATCH"), ("audit", NAME), ("promote", NAME), ("run", NAME)]
+COMMANDS = [("compare", NAME), ("status", NAME, "BATCH"), ("audit", NAME), ("promote", NAME), ("run", NAME)]
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -345,6 +369,24 @@ def test_a_broken_file_is_one_error_and_no_traceback(
         told = [batch_of(finished).name if word == "BATCH" else word for word in words]
         code, _, complaint = say(*told)  # whatever is raised but a `HarnessError` ends the test
         assert code in (0, 1, 4) and complaint.count("ERROR") == (code == 4), (words, complaint)
+
+
+@pytest.mark.parametrize(
+    "place", ["results/population.*run1*.jsonl", "results/files.json", "inputs/agents.json"]
+)
+def test_a_link_to_itself_is_one_error(finished: Study, say: Say, place: str) -> None:
+    (path,) = variant_of(finished).glob(place)
+    path.unlink()
+    path.symlink_to(path)
+    for words in (("compare", NAME), ("finish", NAME), ("promote", NAME), ("audit", NAME), ("status", NAME)):
+        code, _, complaint = say(*words)
+        assert code in (0, 1, 4) and complaint.count("ERROR") == (code == 4), (words, complaint)
+
+
+def test_a_schema_map_that_links_to_itself_is_one_error(study: Study, say: Say) -> None:
+    (study.specs / "pop" / "map.yaml").symlink_to("map.yaml")
+    code, _, complaint = say(*SWEEP, "--schema-map", "specs/pop/map.yaml")
+    assert code == 4 and complaint.count("ERROR") == 1
 
 
 @pytest.mark.parametrize("content", [b"", bytes(range(256)), None])
