@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 import sys
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
@@ -23,7 +24,7 @@ import yaml
 from scipy import stats
 
 from harness.cli import main
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.llm.calls import Reply, Request
 from harness.llm.gateway import Gateway
 from harness.llm.journal import Journal
@@ -32,9 +33,11 @@ from harness.llm.retry import RetryPolicy
 from harness.studies.population.agents import Agents
 from harness.studies.population.dynamics import stop
 from harness.studies.population.example import PACKAGED
+from harness.studies.population.experiment import simulation_experiment
 from harness.studies.population.inputs import Inputs, read_inputs
 from harness.studies.population.network import Network, connect
 from harness.studies.population.network_config import NetworkConfig
+from harness.studies.population.network_file import write_network
 from harness.studies.population.outcome import write_results
 from harness.studies.population.persona import Teller, personas_of
 from harness.studies.population.reasoning import Asked, Chunk
@@ -735,6 +738,8 @@ CARELESS = [
     (("sample", "population.yaml", "-o", "a.json", "--seed", 2**70), "--seed"),
     (("network", "agents.json", "-o", "n.json", "--seed", -(2**70)), "--seed"),
     (("simulate", "scenario.yaml", "-o", "r", "--seed", 2**70), "--seed"),
+    (("simulate", "scenario.yaml", "-o", "r", "--threshold", 10**30), "--threshold"),
+    (("simulate", "scenario.yaml", "-o", "r", "--chunk-size", 10**30), "--chunk-size"),
     (("simulate", "scenario.yaml", "-o", "r", "--temperature", "nan"), "--temperature nan"),
     (("simulate", "scenario.yaml", "-o", "r", "--temperature", "-1"), "--temperature -1"),
     (("simulate", "scenario.yaml", "-o", "agents.json"), "agents.json"),
@@ -753,3 +758,46 @@ def test_careless_words_are_one_clear_error(
     code, text = told(*words)
     assert code == 4 and said in text, text
     assert before == {path: path.read_bytes() for path in town.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("variants", "worlds", "said"),
+    [
+        ({"a": {}, "b": None}, 1, "'b'"),
+        (["a", "b"], 1, "variants"),
+        ({"a": {}, "b": {}}, 1.5, "worlds=1.5"),
+        ({"a": {}, "b": {}}, True, "worlds=True"),
+        ({"a": {}, "b": {"threshold": 10**30}}, 1, "threshold=1"),
+    ],
+)
+def test_variants_and_worlds_that_are_none_are_refused(
+    finished: Path, variants: Any, worlds: Any, said: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        declare(finished / "scenario.yaml", variants, worlds)
+
+
+def declare(scenario: Path, variants: Any, worlds: Any) -> None:
+    made = simulation_experiment(scenario, variants, worlds=worlds)
+    assert made.play is not None and made.play.check is not None
+    raise_if_any(made.play.check(made))
+
+
+def test_a_path_may_be_a_text(finished: Path) -> None:
+    made = simulation_experiment(str(finished / "scenario.yaml"), {"a": {}, "b": {}})  # type: ignore[arg-type]
+    assert [group.name for group in made.groups] == ["a", "b"]
+
+
+def test_a_network_is_written_in_the_memory_of_its_file(tmp_path: Path) -> None:
+    """A tie takes its text, not a buffer of kilobytes."""
+    everybody, size = people(20_000), 40_000
+    ties = np.arange(size, dtype=np.int64) % 20_000
+    made = Network(ties, (ties + 1 + np.arange(size) // 20_000) % 20_000, np.ones(size),
+                   np.zeros(size, dtype=np.int64), ("peer",), {})  # fmt: skip
+    tracemalloc.start()
+    try:
+        write_network(tmp_path / "network.json", made, everybody)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * (tmp_path / "network.json").stat().st_size

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.llm.calls import ModelClient
 from harness.model import (
     Experiment,
@@ -39,6 +39,8 @@ DEFAULTS: Mapping[str, Any] = {"threshold": 3, "chunk_size": 50, "simulator": "o
 """Axes with what holds where a variant says nothing; of ``share_probability`` that is the scenario's."""
 AXES = (*DEFAULTS, "share_probability")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+MOST = 1_000_000_000
+"""No threshold and no chunk is larger."""
 SIMULATORS = ("own", "extropy")
 TOWN_AGENTS = 120
 WORLDS = 6
@@ -87,7 +89,8 @@ def simulation_experiment(
     folder of its own (`folder_of`); one that was cut off begins anew, and is served from the journal what was answered.
     Raises `ConfigurationError`.
     """
-    source = Files(scenario, personas)
+    raise_if_any(f"Experiment {name}: {fault}" for fault in _declared(variants, worlds))
+    source = Files(Path(scenario), None if personas is None else Path(personas))
     inputs = inputs_of(source)
     held = inputs.scenario.outcomes.position
     return _experiment(
@@ -102,6 +105,17 @@ def simulation_experiment(
         agents=len(inputs.agents),
         share=inputs.scenario.spread.share_probability,
     )
+
+
+def _declared(variants: object, worlds: object) -> Iterable[str]:
+    """What is no set of variants, and no number of worlds."""
+    if not _whole(worlds):
+        yield f"worlds={worlds!r}; expected a whole number from 1."
+    if variants is not None and not isinstance(variants, Mapping):
+        yield f"variants={variants!r:.60}; expected settings by the name of a group."
+    for group, settings in variants.items() if isinstance(variants, Mapping) else ():
+        if not isinstance(settings, Mapping):
+            yield f"group {group!r:.60} has {settings!r:.60}; expected settings by their names."
 
 
 def _experiment(
@@ -232,8 +246,8 @@ class Simulated:
 
     def _problems(self, settings: Mapping[str, Any]) -> Iterable[str]:
         for name in ("threshold", "chunk_size"):
-            if not _whole(settings[name]) or settings[name] < 1:
-                yield f"{name}={settings[name]!r}; expected a whole number from 1."
+            if not _whole(settings[name]) or not 1 <= settings[name] <= MOST:
+                yield f"{name}={settings[name]!r}; expected a whole number from 1 to {MOST:,}."
         share = settings["share_probability"]
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             yield f"share_probability={share!r}; expected 0 to 1."

@@ -22,8 +22,9 @@ NAMED = 20
 
 def write_network(path: Path, network: Network, agents: Agents) -> None:
     """Write it. Raises `HarnessError`."""
+    # a copy of each line, for orjson's own holds on to a buffer of kilobytes
     meta = orjson.dumps(dict(network.meta), option=orjson.OPT_INDENT_2)
-    lines = b",\n".join(orjson.dumps(one) for one in _rows(network, agents))
+    lines = b",\n".join(memoryview(orjson.dumps(one)).tobytes() for one in _rows(network, agents))
     write_whole(path, b'{"meta": ' + meta + b',\n"edges": [\n' + lines + b"\n]}\n")
 
 

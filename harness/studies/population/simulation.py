@@ -20,6 +20,8 @@ from harness.studies.population.state import Failure, State, StopReason, Summary
 from harness.studies.population.store import Store
 
 DATABASE, TIMELINE = "simulation.db", "timeline.jsonl"
+MOST = 1_000_000_000
+"""No threshold and no chunk is larger."""
 NEIGHBOURS_HEARD = 5
 """Neighbours whose statements an agent has in mind: those most like it that have one; of equals a lot decides."""
 
@@ -38,9 +40,10 @@ class Options:
     def __post_init__(self) -> None:
         check_seed(self.seed)
         for name in ("threshold", "chunk_size"):
-            if getattr(self, name) < 1:
+            if not 1 <= getattr(self, name) <= MOST:
+                fault = "1 or more" if getattr(self, name) < 1 else f"at most {MOST:,}"
                 raise ConfigurationError(
-                    f"--{name.replace('_', '-')} {getattr(self, name)}: expected 1 or more."
+                    f"--{name.replace('_', '-')} {getattr(self, name)}: expected {fault}."
                 )
 
 
