@@ -237,19 +237,25 @@ def run(
 def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
     from harness.cli.study_session import Sessions, experiment_of, facts
     from harness.operations.gate_status import metas
-    from harness.operations.running import run_batch
+    from harness.operations.running import UnkeptError, run_batch
 
     further = [f"--concurrency={named['concurrency']}"]
     further += [f"--{key}={named[key]}" for key in ("tpm", "prices", "reruns") if named[key] is not None]
     limits = {key: named[key] for key in ("max_cost", "max_calls", "max_tokens")}
     batch = place.batch(made.batch_id)
-    ran = run_batch(
-        place,
-        made,
-        experiment_of(made, batch),
-        facts=facts,
-        launch=Sessions(batch.heartbeat, limits, further),
-    )
+    try:
+        ran = run_batch(
+            place,
+            made,
+            experiment_of(made, batch),
+            facts=facts,
+            launch=Sessions(batch.heartbeat, limits, further),
+        )
+    except UnkeptError as error:
+        typer.echo(
+            f"ERROR: {error}\nIt ran, and is kept: harness study run {place.name} {made.batch_id}", err=True
+        )
+        return int(ExitCode.FAILED)
     for row in ran.rows:
         typer.echo(f"{row.variant_id}  {row.status}  {row.notes}")
     if ran.before:

@@ -34,6 +34,10 @@ Launch = Callable[[Sequence[Experiment], Options, Path], "tuple[int, Sequence[Co
 Clock = Callable[[], datetime]
 
 
+class UnkeptError(HarnessError):
+    """Sessions ran, but what they left could not be put in its place or written down. Saying the same goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """What came of a batch. ``rows`` were added by this call, ``before`` is how many variants were done already.
@@ -211,7 +215,10 @@ class _Running:
         for one in members:
             left = by_name.get(one.experiment.name)
             if left is not None:
-                self._keep(one, left.run_id, left.records, left.artifact, left.meta, left.problem, code=code)
+                with _ran():
+                    self._keep(
+                        one, left.run_id, left.records, left.artifact, left.meta, left.problem, code=code
+                    )
         return code
 
     def _keep(
@@ -254,6 +261,14 @@ class _Running:
             results_dir=results.as_posix(),
             notes=note,
         )
+
+
+@contextmanager
+def _ran() -> Iterator[None]:
+    try:
+        yield
+    except HarnessError as error:
+        raise UnkeptError(str(error)) from error
 
 
 def _sessions(left: Iterable[Resolved]) -> Iterator[tuple[Options, list[Resolved]]]:

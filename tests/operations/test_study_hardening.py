@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -97,6 +98,39 @@ def batch_of(study: Study) -> Path:
 
 def variant_of(study: Study, name: str = "vr-threshold-1-s7") -> Path:
     return batch_of(study) / "variants" / name
+
+
+# Disks
+
+
+def test_a_disk_that_is_full_after_a_session_is_no_refusal(
+    study: Study, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 4 would say that nothing was run; the same command goes on and asks nothing again."""
+    write = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if b",success," in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.operations.registry.os.write", full)
+        code, _, complaint = say(*PLAIN)
+    assert code == 1 and "No space left on device" in complaint and "harness study run town b" in complaint
+    assert study.rows.read_text().count("\n") == 1
+    code, told, _ = say("run", NAME)
+    assert code == 0 and told.count("  success  ") == 2 and "test session starts" not in told
+    assert say("audit", NAME)[0] == 0
+
+
+def test_without_hard_links_copies_do(study: Study, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_arguments: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("harness.operations.layout.os.link", none)
+    assert say(*PLAIN)[0] == 0 and say("finish", NAME)[0] == 0 and say("promote", NAME)[0] == 0
+    assert say("audit", NAME)[0] == 0
 
 
 # What is asked
