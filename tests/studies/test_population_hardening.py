@@ -36,7 +36,7 @@ from harness.studies.population.example import PACKAGED
 from harness.studies.population.experiment import simulation_experiment
 from harness.studies.population.inputs import Inputs, read_inputs
 from harness.studies.population.network import Network, connect
-from harness.studies.population.network_config import NetworkConfig
+from harness.studies.population.network_config import NetworkConfig, read_network_config
 from harness.studies.population.network_file import write_network
 from harness.studies.population.outcome import write_results
 from harness.studies.population.persona import Teller, personas_of
@@ -45,9 +45,9 @@ from harness.studies.population.running import RUN, simulate
 from harness.studies.population.sampling import sample
 from harness.studies.population.scenario import read_scenario, scenario_of
 from harness.studies.population.simulation import Options, Simulation
-from harness.studies.population.spec import spec_of
+from harness.studies.population.spec import read_spec, spec_of
 from harness.studies.population.spreading import directed, hear
-from harness.studies.population.state import State, StopReason, Summary, Thought
+from harness.studies.population.state import Failure, State, StopReason, Summary, Thought
 from tests.support.naive_population import Naive, Scripted, events
 
 
@@ -657,7 +657,7 @@ def test_nothing_but_garbage_is_no_success_whatever_the_chunks(finished: Path, t
     for size in (1, 2, 50):
         folder = tmp_path / str(size)
         folder.mkdir()
-        with pytest.raises(HarnessError, match=r"nobody reasoned|No reply"):
+        with pytest.raises(HarnessError, match=r"nobody reasoned|No reply|3 steps"):
             simulated(inputs, folder, Garbling(lambda _trial: True, "no"), chunk_size=size)
 
 
@@ -801,3 +801,76 @@ def test_a_network_is_written_in_the_memory_of_its_file(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 8 * (tmp_path / "network.json").stat().st_size
+
+
+def test_one_who_never_answers_is_not_asked_for_ever(finished: Path, tmp_path: Path) -> None:
+    """All others are done: three steps of nothing but failures are an error, not 200 steps of paid calls."""
+    given = read_inputs(finished / "scenario.yaml")
+    rules = [{"channel": "letter", "when": "age >= 60", "probability": 1.0, "timestep": 0}]
+    inputs = told_of(given, rules, 200, share_probability=0.0)
+    mute = next(row["_id"] for row in given.agents.rows() if row["age"] >= 60)
+    with pytest.raises(HarnessError, match="3 steps"):
+        asyncio.run(Simulation(inputs, Options(threshold=99), Mute(mute), tmp_path).run())
+    failed = lines_of(tmp_path, "reasoning_failed")
+    assert {one["agent_id"] for one in failed} == {mute} and len(failed) == 4
+    with pytest.raises(HarnessError, match="3 steps"):
+        asyncio.run(Simulation(inputs, Options(threshold=99), Mute(mute), tmp_path).run())
+    done = asyncio.run(Simulation(inputs, Options(threshold=99), Sharing(), tmp_path).run())
+    assert done.state.thoughts[given.agents.ids.index(mute)] is not None
+
+
+class Mute(Scripted):
+    """One agent never gives an answer that can be used."""
+
+    def __init__(self, mute: str) -> None:
+        super().__init__(("for", "against", "undecided"))
+        self._mute = mute
+
+    async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
+        await super().think(asked, name)
+        thought = Thought("r", "s", "m", 0.0, 0.5, True, {"stance": "for"})
+        return Chunk([Failure("no", answered=True) if one.agent == self._mute else thought for one in asked])
+
+
+# What changes what
+
+
+def test_the_order_of_attributes_and_one_more_of_them_change_nothing_else() -> None:
+    one = attribute("a", NORMAL)
+    two = attribute("b", {**OPTIONS, "weights": [1.0, 3.0]}, "categorical",
+                    modifiers=[{"when": "a > 0", "weight_overrides": {"a": 9.0}}])  # fmt: skip
+    three = attribute("c", formula="a * 2 if b == 'a' else a")
+    first = drawn(one, two, three, count=500).columns
+    others = drawn(three, attribute("z", DIE, type="int"), two, one, count=500).columns
+    assert all((first[name] == others[name]).all() for name in "abc")
+
+
+def test_the_order_of_agents_in_the_file_changes_no_measure_of_their_network() -> None:
+    """Sorted by age or not: what the network is like is the same within its tolerance."""
+    agents = sample(read_spec(PACKAGED / "population.yaml"), count=1500, seed=5)
+    config = read_network_config(PACKAGED / "network.yaml", frozenset(agents.columns))
+    order = np.argsort(agents.columns["age"], kind="stable")
+    by_age = Agents(
+        tuple(agents.ids[n] for n in order), {name: one[order] for name, one in agents.columns.items()}
+    )
+    first, second = (connect(one, config, seed=1) for one in (agents, by_age))
+    for made, everybody in ((first, agents), (second, by_age)):
+        targets = made.meta["targets"]
+        assert targets["clustering"]["met"] and all(one["met"] for one in targets["homophily"].values())
+        found = degrees(made, 1500)
+        place = np.arange(1500)
+        assert abs(np.corrcoef(found, place)[0, 1]) < 0.15, everybody.ids[:3]
+
+
+def test_one_agents_row_changes_no_lot_of_the_others(finished: Path) -> None:
+    """Everybody else hears by the rules as before."""
+    given = read_inputs(finished / "scenario.yaml")
+    columns = {name: one.copy() for name, one in given.agents.columns.items()}
+    columns["age"][3], columns["district"][3] = 91, "farms"
+    other = Agents(given.agents.ids, columns, given.agents.meta)
+    state, ties = State.initial(40, 2 * len(given.network)), directed(given.network, 40)
+    first, second = (
+        [n for n in hear(given.scenario, one, ties, state, 0, seed=9).agent.tolist() if n != 3]
+        for one in (given.agents, other)
+    )
+    assert first == second and first

@@ -152,6 +152,13 @@ def stop(scenario: Scenario, summaries: Sequence[Summary]) -> tuple[StopReason, 
     return None
 
 
+def is_silent(summaries: Sequence[Summary]) -> bool:
+    """Whether in the last steps nothing came but failures of who was asked."""
+    last = summaries[-QUIET_STEPS:]
+    silent = [one.agents_failed and not one.agents_reasoned + one.new_exposures for one in last]
+    return len(last) == QUIET_STEPS and all(silent)
+
+
 def _holds(condition: str, summaries: Sequence[Summary]) -> bool:
     parts = condition_parts(condition)
     if parts is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, ModelCallError
 from harness.studies.population import dynamics
 from harness.studies.population.inputs import Inputs
 from harness.studies.population.reasoning import Asked, Mind
@@ -144,6 +144,12 @@ class Simulation:
             summary = await self._step(store, state, step)
             summaries.append(summary)
             ended = store.get("ended")
+            if ended is None and dynamics.is_silent(summaries):
+                raise ModelCallError(
+                    f"In {dynamics.QUIET_STEPS} steps nobody who was asked gave an answer that can be used; the last "
+                    f"step is {step}. See the reasons in {TIMELINE}, and try another model in another folder.",
+                    fatal=True,
+                )
         return Finished(StopReason(ended[0]), ended[1], state, summaries, store.usages())
 
     async def _step(self, store: Store, state: State, step: int) -> Summary:
