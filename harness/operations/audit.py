@@ -7,6 +7,8 @@ from pathlib import Path
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.operations import ids, simulated
+from harness.operations.axes import name_of
+from harness.operations.gate_status import metas
 from harness.operations.layout import Batch, Study, Variant, read_json
 from harness.operations.manifest import Manifest, load, mark
 from harness.operations.registry import Content, Registry, Row, Status
@@ -77,17 +79,10 @@ def _of_batch(study: Study, batch: Batch, manifest: Manifest, content: Content) 
         yield f"{batch.id}: folder variants/{name} is in no manifest."
     for one in manifest.variants:
         where = f"{batch.id}, {one.id}"
-        yield from _of_variant(batch.variant(one.id), where, rows.get(one.id))
-        yield from (f"{where}: {problem}" for problem in unsound(batch.variant(one.id), manifest))
-
-
-def _of_variant(place: Variant, where: str, row: Row | None) -> Iterator[str]:
-    if row is None and place.placed.exists():
-        yield f"{where}: results on disk, but no row in runs.csv; harness study run writes it."
-    if row is not None and row.status == Status.SUCCESS and not place.placed.exists():
-        yield f"{where}: a success in runs.csv, but its results are not on disk."
-    if row is not None and not place.resolved.exists():
-        yield f"{where}: a row in runs.csv, but no inputs on disk."
+        place, row = batch.variant(one.id), rows.get(one.id)
+        if row is None and place.placed.exists():
+            yield f"{where}: results on disk, but no row in runs.csv; harness study run writes it."
+        yield from (f"{where}: {problem}" for problem in unsound(place, manifest, row))
 
 
 def damage(place: Variant) -> Iterator[str]:
@@ -116,9 +111,32 @@ def damage(place: Variant) -> Iterator[str]:
             yield f"results/{name} was changed: SHA-256 {str(sha256)[:12]} then, {digest(path)[:12]} now."
 
 
-def unsound(place: Variant, manifest: Manifest) -> Iterator[str]:
-    """In what a variant's inputs and results are not what it was declared, run and placed with."""
+def unsound(place: Variant, manifest: Manifest, row: Row | None) -> Iterator[str]:
+    """In what a variant's inputs and results are not what it was declared, run, placed and told in ``row`` with."""
+    success = row is not None and row.status == Status.SUCCESS
+    if success and not place.placed.exists():
+        yield "a success in runs.csv, but its results are not on disk; harness study run places them."
+    if row is not None and not place.resolved.exists():
+        yield "a row in runs.csv, but no inputs on disk."
     yield from damage(place)
+    yield from _of_runs(place, name_of(manifest.experiment, place.folder.name), success)
+    yield from _of_inputs(place, manifest)
+
+
+def _of_runs(place: Variant, name: str, success: bool) -> Iterator[str]:
+    try:
+        found = list(metas(place)) if place.placed.exists() else []
+    except HarnessError as error:
+        yield str(error)
+        return
+    for meta in found:
+        if meta.get("experiment") != name:
+            yield f"its results are of {meta.get('experiment')!r:.80}; expected {name}."
+        if success and meta.get("partial"):
+            yield "a success in runs.csv, but its results are partial."
+
+
+def _of_inputs(place: Variant, manifest: Manifest) -> Iterator[str]:
     if not place.resolved.exists():
         return
     try:
@@ -128,6 +146,8 @@ def unsound(place: Variant, manifest: Manifest) -> Iterator[str]:
         yield str(error)
         return
     yield from simulated.changed(place)
+    if content.get("variant") != place.folder.name:
+        yield f"inputs/settings.json is of {content.get('variant')!r:.80}."
     if not sound:
         yield "inputs/settings.json was changed: its settings are not those of its fingerprint."
     if content.get("manifest") != mark(manifest):

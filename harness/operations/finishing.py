@@ -91,14 +91,9 @@ def _unfinished(study: Study, manifest: Manifest) -> list[str]:
                 f"{batch.id}: variant {one.id}: {said}; expected success. Go on with: harness study run {study.name}"
             )
         found += [
-            f"{batch.id}: variant {one.id}: {problem}" for problem in unsound(batch.variant(one.id), manifest)
+            f"{batch.id}: variant {one.id}: {problem}"
+            for problem in unsound(batch.variant(one.id), manifest, row)
         ]
-        if row is not None and row.status == Status.SUCCESS and not batch.variant(one.id).placed.exists():
-            found.append(
-                f"{batch.id}: variant {one.id}: no results/files.json. Place it anew: harness study run {study.name}"
-            )
-        if row is not None and not batch.variant(one.id).resolved.exists():
-            found.append(f"{batch.id}: variant {one.id}: no inputs/settings.json; put it back.")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -305,7 +306,10 @@ def test_results_without_their_hashes_are_placed_anew(finished: Study, say: Say)
     (variant_of(finished) / "results" / "files.json").unlink()
     for words in (("finish", NAME, "--rewrite"), ("promote", NAME)):
         code, _, complaint = say(*words)
-        assert code == 4 and "vr-threshold-1-s7: no results/files.json" in complaint
+        assert (
+            code == 4
+            and "vr-threshold-1-s7: a success in runs.csv, but its results are not on disk" in complaint
+        )
     assert say("run", NAME)[0] == 0
     assert say("promote", NAME)[0] == 0
 
@@ -321,6 +325,29 @@ def test_a_full_disk_leaves_no_batch_half_declared(
         code, told, complaint = say(*SWEEP)
     assert (code, told) == (4, "") and "No space left on device" in complaint
     assert list((study.folder / "batches").iterdir()) == []
+
+
+@pytest.mark.parametrize("part", ["results", "inputs"])
+def test_files_of_another_variant_do_not_stand_in(finished: Study, say: Say, part: str) -> None:
+    target = variant_of(finished, "vr-threshold-3-s7") / part
+    shutil.rmtree(target)
+    shutil.copytree(variant_of(finished) / part, target)
+    for words in (("finish", NAME, "--rewrite"), ("promote", NAME), ("audit", NAME)):
+        code, told, complaint = say(*words)
+        assert code in (1, 4) and "vr-threshold-1-s7" in told + complaint, words
+    assert not finished.latest.exists()
+
+
+def test_a_row_does_not_make_a_success_of_what_is_partial(finished: Study, say: Say) -> None:
+    (path,) = variant_of(finished).glob("results/*.meta.json")
+    files = path.with_name("files.json")
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(path.read_text().replace('"partial": false', '"partial": true'))
+    files.write_text(files.read_text().replace(before, hashlib.sha256(path.read_bytes()).hexdigest()))
+    for words in (("finish", NAME, "--rewrite"), ("promote", NAME)):
+        code, _, complaint = say(*words)
+        assert code == 4 and "a success in runs.csv, but its results are partial" in complaint
+    assert "its results are partial" in say("audit", NAME)[1]
 
 
 def test_inputs_that_were_changed_are_not_promoted(finished: Study, say: Say) -> None:
