@@ -213,7 +213,8 @@ def _view_lines(one: View) -> list[str]:
         figures = row.reason or ", ".join(
             f"{name} {_figure(name, value)}" for name, value in (row.figures or {}).items()
         )
-        lines.append(f"{row.segment:<20.20}{row.n:>7,}{row.aware:>7,}{row.answered:>10,}  {figures}")
+        segment = "".join(one if one.isprintable() else "?" for one in row.segment)
+        lines.append(f"{segment:<20.20}{row.n:>7,}{row.aware:>7,}{row.answered:>10,}  {figures}")
     return lines
 
 

@@ -874,3 +874,19 @@ def test_one_agents_row_changes_no_lot_of_the_others(finished: Path) -> None:
         for one in (given.agents, other)
     )
     assert first == second and first
+
+
+@pytest.mark.parametrize("option", ["", "  ", "a\nb", "a\x1b[31m", "\u202ea", "a" * 300])
+def test_an_option_that_cannot_be_read_is_refused(finished: Path, option: str) -> None:
+    scenario = read_scenario(finished / "scenario.yaml").model_dump(mode="json", exclude_none=True)
+    scenario["outcomes"]["suggested_outcomes"][0]["options"] = ["for", option]
+    with pytest.raises(ConfigurationError, match=r"'stance'.*options"):
+        scenario_of(scenario, None)
+
+
+def test_a_view_prints_no_sign_that_steers_a_terminal(town: Path) -> None:
+    path = town / "results/agent_states.json"
+    path.write_text(path.read_text().replace('"riverside"', '"river\\u001b[31m\\u0000"'))
+    words = ("results", town / "results", "--scenario", town / "scenario.yaml", "--min-n", 1)
+    code, text = told(*words, "--segment", "district")
+    assert code == 0 and "river" in text and "\x1b" not in text and "\x00" not in text

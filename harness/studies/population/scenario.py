@@ -16,6 +16,7 @@ from harness.studies.population.spec import NAME, expression_problems
 
 WHAT = "Scenario"
 Share = Annotated[float, Field(ge=0, le=1)]
+MAX_OPTION = 200
 MEASURES = ("exposure_rate", "average_sentiment", "average_conviction", "no_state_changes_for")
 """What a stop condition may compare."""
 _CONDITION = re.compile(rf"({'|'.join(MEASURES)})\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)|convergence")
@@ -202,6 +203,9 @@ def _outcome_problems(one: Outcome) -> Iterator[str]:
     mine = f"outcome {one.name!r}"
     if one.type == "categorical" and len(set(one.options or ())) < max(2, len(one.options or ())):
         yield f"{mine}: options={one.options!r:.60}; expected two or more, each once."
+    for option in one.options or ():
+        if not option.strip() or not option.isprintable() or len(option) > MAX_OPTION:
+            yield f"{mine}: options: {option!r:.60}; expected words on one line, up to {MAX_OPTION} characters."
     if one.type == "float" and (one.range is None or one.range[0] >= one.range[1]):
         yield f"{mine}: range={one.range!r}; expected [least, most]."
     for name in sorted((one.option_friction or {}).keys() - set(one.options or ())):
