@@ -162,6 +162,8 @@ def finish(
     typer.echo(
         f"{done.report}: {'written' if done.written else 'kept as it was'}, {done.blanks} blanks for people"
     )
+    for caveat in done.unsaid:
+        typer.echo(f"The report that was kept does not say {caveat!r:.60}: write it there, or use --rewrite.")
 
 
 @study.command()

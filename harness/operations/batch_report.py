@@ -74,7 +74,16 @@ def write_up(material: Material) -> str:
     writers = (_context, _setup, _headline, _confidence, _why, _cost, _recommendations, _evidence)
     for number, (name, write) in enumerate(zip(SECTIONS, writers, strict=True), 1):
         parts += [Heading(f"{number}. {name}", 2), *write(material)]
+    return _written(parts)
+
+
+def _written(parts: Sequence[Part]) -> str:
     return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in as_markdown(parts))
+
+
+def has(text: str, words: str) -> bool:
+    """Whether a report has ``words``, as a person or `write_up` writes them."""
+    return words in text or _written([words]).strip() in text
 
 
 def faults(text: str, expected: str) -> list[str]:

@@ -21,12 +21,15 @@ from harness.operations.segments import FEWEST, MINIMUM, SegmentAnalysis, analys
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A batch with all its deliverables. ``written``: the report is new; ``blanks``: what people still owe it."""
+    """A batch with all its deliverables. ``written``: the report is new; ``blanks``: what people still owe it;
+    ``unsaid``: caveats that a report which was kept does not have.
+    """
 
     report: Path
     written: bool
     blanks: int
     gates: dict[str, str]
+    unsaid: tuple[str, ...] = ()
 
 
 def finish(
@@ -74,8 +77,13 @@ def finish(
     if written:
         write(batch.report, batch_report.write_up(material))
     text = _report(study, manifest)
+    caveats = (single_seed_caveat, segment_caveat)
     return Finished(
-        batch.report, written, batch_report.blanks(text), {name: one.text for name, one in status.items()}
+        batch.report,
+        written,
+        batch_report.blanks(text),
+        {name: one.text for name, one in status.items()},
+        () if written else tuple(one for one in caveats if one and not batch_report.has(text, one)),
     )
 
 

@@ -378,6 +378,15 @@ def test_hostile_words_leave_a_report_sound(study: Study, say: Say) -> None:
     assert "<b>" not in report.replace("\\<b>", "")
 
 
+def test_a_caveat_that_a_kept_report_lacks_is_told(finished: Study, say: Say) -> None:
+    caveat = ("--segment-caveat", "Few *of* them.")
+    code, told, _ = say("finish", NAME, *caveat)
+    assert code == 0 and "kept as it was" in told and "does not say 'Few *of* them.'" in told
+    for words in ((*caveat, "--rewrite"), caveat):
+        code, told, _ = say("finish", NAME, *words)
+        assert code == 0 and "does not say" not in told
+
+
 def test_hostile_notes_leave_the_registry_sound(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "runs.csv")
     row = Row("t", NAME, "b", "v", "scn-v01", "cfg-v01", "0", "success", "r", HOSTILE)
