@@ -40,9 +40,9 @@ from harness.studies.population.inputs import read_inputs
 from harness.studies.population.network import connect
 from harness.studies.population.network_config import read_network_config
 from harness.studies.population.network_file import write_network
+from harness.studies.population.results_file import read_states
 from harness.studies.population.running import RUN
 from harness.studies.population.sampling import sample
-from harness.studies.population.results_file import read_states
 from harness.studies.population.segments import overall
 from harness.studies.population.simulation import Options
 from harness.studies.population.spec import read_spec

@@ -116,9 +116,7 @@ class Naive:
                 one["last"], one["fresh"] = step, 0
             return False
         before = one["position"], one["share"]
-        firm = one["conviction"] is not None and one["conviction"] >= 0.7
-        if not (firm and came.conviction < 0.5 and one["position"] is not None):
-            one["position"] = came.outcomes["stance"]
+        one["position"] = came.outcomes["stance"]
         one["share"] = came.will_share and came.conviction > 0.15
         one["sentiment"], one["conviction"] = came.sentiment, came.conviction
         one["last"], one["fresh"], one["reasoned"] = step, 0, one["reasoned"] + 1

@@ -22,9 +22,7 @@ from harness.studies.population.state import (
 )
 
 FIRM = 0.7
-"""From this conviction on an agent reasons again only of its own accord, that is never."""
-MODERATE = 0.5
-"""A firm position is given up only for one held with at least this conviction."""
+"""From this conviction on an agent does not reason again, whatever it hears: its position is firm until that fades."""
 TOO_UNSURE = 0.15
 """Up to this conviction nobody speaks of it."""
 DECAY = 0.05
@@ -68,18 +66,11 @@ def take_in(
                 state.last[place], state.fresh[place] = step, 0
             continue
         before = (int(state.position[place]), bool(state.will_share[place]))
-        _take(state, place, one, step, _position(state, place, one, options, name))
+        said = one.outcomes.get(name)
+        _take(state, place, one, step, options.index(said) if said in options else NO_POSITION)
         if before != (int(state.position[place]), bool(state.will_share[place])):
             changed.append(place)
     return np.array(changed, dtype=np.int64)
-
-
-def _position(state: State, place: int, one: Thought, options: Sequence[str], name: str) -> int:
-    said = one.outcomes.get(name)
-    new = options.index(said) if said in options else NO_POSITION
-    old = int(state.position[place])
-    holds = state.conviction[place] >= FIRM and one.conviction < MODERATE and old != NO_POSITION
-    return old if holds else new
 
 
 def _take(state: State, place: int, one: Thought, step: int, position: int) -> None:
