@@ -19,6 +19,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit code 4, never a traceback."""
+    for mistake in typer.BadParameter.__mro__:  # its own code is 2, which here means interrupted
+        if mistake.__name__ == "UsageError":
+            mistake.exit_code = int(ExitCode.USAGE)  # type: ignore[attr-defined]
     try:
         app()
     except HarnessError as error:

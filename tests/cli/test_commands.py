@@ -199,3 +199,11 @@ def test_the_command_is_installed(lab: Lab) -> None:
     assert done.returncode == 4
     assert "no such group" in done.stderr
     assert json.dumps(done.stdout).count("Traceback") == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("run", "--bogus"), ("study", "nonsense"), ("study", "init"), ("run", "--count", "x")]
+)
+def test_words_that_are_no_command_are_exit_code_4(harness: Command, words: tuple[str, ...]) -> None:
+    said = harness(*words)
+    assert said.code == 4 and "Error: " in said.err
