@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,12 +69,15 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
                 yield from ((f"harness.{alias.name}", node.lineno) for alias in node.names)
 
 
-def all_imports(*, types: bool = True) -> Iterator[tuple[str, str, str]]:
+@functools.cache
+def all_imports(*, types: bool = True) -> tuple[tuple[str, str, str], ...]:
     """(our module, what it imports, where it stands); without ``types`` what happens when it runs."""
-    for path in modules():
-        tree = ast.parse(path.read_text("utf-8"))
-        for imported, line in imports(tree if types else WithoutTypes().visit(tree)):
-            yield name_of(path), imported, f"{path.relative_to(ROOT)}:{line}: imports {imported}"
+    return tuple(
+        (name_of(path), imported, f"{path.relative_to(ROOT)}:{line}: imports {imported}")
+        for path in modules()
+        for tree in [ast.parse(path.read_text("utf-8"))]
+        for imported, line in imports(tree if types else WithoutTypes().visit(tree))
+    )
 
 
 def inner() -> Iterator[tuple[str, str, str]]:

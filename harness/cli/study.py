@@ -257,7 +257,7 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
         )
         return int(ExitCode.FAILED)
     for row in ran.rows:
-        typer.echo(f"{row.variant_id}  {row.status}  {row.notes}")
+        typer.echo(f"{row.variant_id}  {row.status}  {row.notes.partition(': ')[2] or row.notes}")
     if ran.before:
         typer.echo(
             f"{ran.before} of {len(made.variants)} variants were finished already; they were left as they are."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 def test_from_init_to_a_promoted_baseline(folder: Path) -> None:
     swept = command(folder, *SWEEP)
     assert swept.returncode == 0, swept.stdout + swept.stderr
-    assert "vr-chunk-size-3-s1  success  run " in swept.stdout
+    assert "vr-chunk-size-3-s1  success  12 of 12 trials" in swept.stdout
     study = folder / "runs" / "races"
     (batch,) = (study / "batches").iterdir()
     assert "Registry, manifests and disk agree." in command(folder, "audit", "races").stdout
@@ -57,20 +58,26 @@ def test_from_init_to_a_promoted_baseline(folder: Path) -> None:
     assert "stage: 4 variants, ended, exit code 0" in shown
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the sweep comes to that nobody killed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    command(folder, "init", "races")
+    assert command(folder, *SWEEP).returncode == 0
+    return outcome(folder / "runs/races")
+
+
 @pytest.mark.parametrize("moment", [1, 9, 40])
-def test_a_killed_batch_goes_on_to_the_same_end(folder: Path, moment: int) -> None:
+def test_a_killed_batch_goes_on_to_the_same_end(
+    folder: Path, undisturbed: dict[str, Any], moment: int
+) -> None:
     """Killed in its first trial, amid the second variant, and near its end (48 trials)."""
     killed = command(folder, *SWEEP, KILL_AT=str(moment))
     assert killed.returncode == -9
     assert (folder / "runs/races/registry/runs.csv").read_text().count("\n") == 1
     went_on = command(folder, "run", "races")
     assert went_on.returncode == 0, went_on.stdout + went_on.stderr
-    undisturbed = folder / "undisturbed"
-    undisturbed.mkdir()
-    command(undisturbed, "init", "races")
-    assert command(undisturbed, *SWEEP).returncode == 0
-    one, other = outcome(folder / "runs/races"), outcome(undisturbed / "runs/races")
-    assert one == other
+    assert outcome(folder / "runs/races") == undisturbed
 
 
 def test_a_stop_by_the_budget_is_exit_code_6_and_goes_on(folder: Path) -> None:

@@ -422,7 +422,7 @@ def test_old_failures_do_not_stop_what_did_not_fail(
 # Broken files
 
 DEEP = "[" * 5000 + "]" * 5000
-BROKEN = ["", "[]", "{}", "1", "null", '["x", 1, null, {"a": NaN}]', DEEP, '{"a": NaN}', None]
+BROKEN = ["", "{}", "null", '["x", 1, null, {"a": NaN}]', DEEP, None]
 PLACES = ["results/files.json", "results/gates.json", "inputs/settings.json", "results/*.meta.json"]
 COMMANDS = [("compare", NAME), ("status", NAME, "BATCH"), ("audit", NAME), ("promote", NAME), ("run", NAME)]
 

@@ -61,7 +61,7 @@ def batch_of(study: Study) -> Path:
 
 def test_from_a_sweep_over_seeds_and_an_axis_to_a_promoted_baseline(study: Study, say: Say) -> None:
     code, told, _ = say(*SWEEP)
-    assert code == 0 and "REHEARSAL" in told and told.count("  success  run ") == 4
+    assert code == 0 and "REHEARSAL" in told and told.count("  success  1 of 1 trials, ") == 4
     batch = batch_of(study)
     inputs = {"agents.json", "network.json", "population.persona.yaml", "population.yaml", "scenario.yaml"}
     for variant in sorted((batch / "variants").iterdir()):
