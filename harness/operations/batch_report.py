@@ -120,6 +120,11 @@ def _setup(one: Material) -> Iterator[Part]:
             f"Gate profile {made.gate_profile}, schema map {made.schema_map}.",
         )
     )
+    positions = (made.scenario.get("own") or {}).get("positions")
+    if isinstance(positions, dict):
+        yield Items(
+            tuple(f"{name}: the share that holds {str(one)!r:.60}." for name, one in positions.items())
+        )
     rows = tuple((v.id, _overrides(v.overrides), str(v.seed)) for v in made.variants)
     yield Table(("variant", "overrides", "seed"), rows, left=2)
 

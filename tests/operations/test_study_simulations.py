@@ -84,6 +84,7 @@ def test_from_a_sweep_over_seeds_and_an_axis_to_a_promoted_baseline(study: Study
     assert told.count("gates WARN") == 4  # uncalibrated: there is no schema map
     report = (batch / "report.md").read_text()
     assert "aware by district; n counts agents, over 4 variants, 240 in all:" in report
+    assert "stance_for: the share that holds 'for'." in report.replace("\\_", "_")
     assert say("promote", NAME)[0] == 0
     assert study.latest.read_text() == f"{batch.name}\n"
     assert say("audit", NAME)[1] == "Registry, manifests and disk agree.\n"
