@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from harness.errors import ConfigurationError, HarnessError, raise_if_any
+from harness.errors import ConfigurationError, raise_if_any
 from harness.model import Level
 from harness.operations import made
 from harness.operations.gates import (
@@ -22,11 +22,10 @@ from harness.operations.gates import (
     write_report,
 )
 from harness.operations.gates.stages import MADE_FROM
-from harness.operations.layout import Study, said
+from harness.operations.layout import Study, locked, said
 from harness.operations.made import Placing, Record, State, Verdict, digest, judge
 from harness.operations.pipeline import FILES, STAGES, Pipeline, read, rules
 from harness.operations.recipes import Recipes
-from harness.records.lock import RunLock
 from harness.records.writer import make_directory
 from harness.studies.population.stages import Ask, Told
 
@@ -90,21 +89,8 @@ def standing(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, Verdi
 def alone(study: Study) -> Iterator[Path]:
     """The folder where a build works, ``.build``, for this process alone. Raises `HarnessError`."""
     folder = study.folder / ".build"
-    with said():
-        try:
-            lock = RunLock(folder / "lock", study.name)
-        except HarnessError as error:
-            if isinstance(error.__cause__, OSError):
-                raise
-            holder = str(error).partition("(")[2].partition(")")[0]
-            raise HarnessError(
-                f"Study {study.name} is being built by another live session ({holder}); wait for it to end. "
-                f"How far it is: {folder / 'heartbeat.txt'}"
-            ) from None
-    try:
+    with locked(folder / "lock", f"Study {study.name}", "built", folder / "heartbeat.txt"):
         yield folder
-    finally:
-        lock.release()
 
 
 class Build:

@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 from harness.errors import ConfigurationError, HarnessError
 from harness.operations import ids
 from harness.records.atomic import write_whole
+from harness.records.lock import RunLock
 from harness.records.writer import explained, make_directory
 
 SPECS = ("pop", "persona", "network-config", "scenario")
@@ -180,6 +181,26 @@ def read_json(path: Path, expected: str) -> Any:
 
 def _no_number(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+@contextmanager
+def locked(path: Path, owner: str, doing: str, heartbeat: Path) -> Iterator[None]:
+    """Hold the lock at ``path``; ``owner`` is ``doing`` what no two processes may. Raises `HarnessError`."""
+    with said():
+        try:
+            lock = RunLock(path, owner)
+        except HarnessError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
+            holder = str(error).partition("(")[2].partition(")")[0]
+            raise HarnessError(
+                f"{owner} is being {doing} by another live session ({holder}); wait for it to end. "
+                f"How far it is: {heartbeat}"
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write(path: Path, content: bytes | str) -> None:

@@ -15,13 +15,12 @@ from harness.model import Experiment
 from harness.operations import resolving, simulated
 from harness.operations.axes import Options
 from harness.operations.gates import Escalation
-from harness.operations.layout import Batch, Study, Variant, place, read_json, said, write
+from harness.operations.layout import Batch, Study, Variant, locked, place, read_json, said, write
 from harness.operations.manifest import Manifest, Planned
 from harness.operations.registry import Registry, Row, Status
 from harness.operations.resolving import Facts, Resolved
 from harness.operations.revisions import contents
 from harness.records import Run, RunRegistry, artifact_name, files_of_run
-from harness.records.lock import RunLock
 from harness.records.plain import differences, indented, shown
 from harness.records.store import FINISHED
 
@@ -76,7 +75,7 @@ def run_batch(
     if not left:
         failing = simulated.failing(study, manifest)
         return Ran(int(ExitCode.FAILED if failing else ExitCode.OK), before=len(resolved))
-    with _alone(batch):
+    with locked(batch.session / "lock", f"Batch {batch.id}", "worked on", batch.heartbeat):
         return _Running(study, manifest, batch, launch, clock).run(left, len(resolved) - len(left))
 
 
@@ -146,25 +145,6 @@ def runs_of(batch: Batch) -> tuple[Run, ...]:
 def finished(place: Variant, row: Row | None) -> bool:
     """Whether the variant's last run is a success whose results are in place."""
     return row is not None and row.status == Status.SUCCESS and place.placed.exists()
-
-
-@contextmanager
-def _alone(batch: Batch) -> Iterator[None]:
-    with said():
-        try:
-            lock = RunLock(batch.session / "lock", batch.id)
-        except HarnessError as error:
-            if isinstance(error.__cause__, OSError):
-                raise
-            holder = str(error).partition("(")[2].partition(")")[0]
-            raise HarnessError(
-                f"Batch {batch.id} is being worked on by another live session ({holder}); wait for it to end. "
-                f"How far it is: {batch.heartbeat}"
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class _Running:

@@ -25,9 +25,9 @@ from harness.operations.gates import (
 )
 from harness.operations.gates.escalation import TWICE, told
 from harness.operations.gates.profile import SHIPPED
-from harness.operations.gates.running import REPORT, due
+from harness.operations.gates.running import due
 from harness.operations.ids import is_batch
-from harness.operations.layout import Batch, Study, Variant, place, said
+from harness.operations.layout import Study, Variant, place, said
 from harness.operations.manifest import Manifest, Planned
 from harness.operations.registry import Registry, Row
 from harness.operations.resolving import digest, read_inputs
@@ -212,21 +212,3 @@ def _said_of(study: Study, row: Row) -> Sequence[GateResult]:
         return ()
     report = read_report(study.batch(row.batch_id).variant(row.variant_id).folder)
     return report.results if report else ()
-
-
-def scenario_of(batch: Batch, manifest: Manifest) -> Path:
-    """The scenario of a batch that simulates one."""
-    return batch.folder / str(manifest.path)
-
-
-__all__ = [
-    "REPORT",
-    "files",
-    "gate",
-    "gate_all",
-    "hand_out",
-    "is_scenario",
-    "refuse_failing",
-    "rules",
-    "standing",
-]
