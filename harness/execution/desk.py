@@ -125,6 +125,11 @@ class Desk:
         return provenance.session_settings(self.settings, self.gateway.provider, self.gateway.judge)
 
     @property
+    def started(self) -> bool:
+        """Whether trials can be played, or could be before `close`."""
+        return self._loop is not None
+
+    @property
     def loop(self) -> BackgroundLoop:
         assert self._loop is not None, "the session was not started"
         return self._loop

@@ -10,16 +10,13 @@ import pytest
 
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed
-from harness.execution.desk import DRAIN_SECONDS, Desk
+from harness.execution.desk import Desk
 from harness.execution.runs import Conclusion
 from harness.execution.session import Session
-from harness.plugin.interrupting import heard_once
 from harness.plugin.state import KEY, State
 
 if TYPE_CHECKING:
     from harness.model import Experiment
-
-WAITING = f"Interrupted: waiting up to {DRAIN_SECONDS:.0f} s for paid replies. Ctrl-C again leaves at once."
 
 
 def _state(config: pytest.Config) -> State | None:
@@ -55,14 +52,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if state is None or state.session is None:
         return
     interrupted = exitstatus == ExitCode.INTERRUPTED
+    if state.interruption is not None:
+        state.interruption.closing = True
     try:
-        with heard_once(already=interrupted):
-            if interrupted and state.desk is not None:
-                state.desk.stop("The session was interrupted.")
-                _say_what_is_waited_for(session.config, state.desk.progress().in_flight)
-            state.session.close(interrupted=interrupted)
-            if state.desk is not None:
-                _conclude(state, state.session, state.desk)
+        state.session.close(interrupted=interrupted)
+        if state.desk is not None:
+            _conclude(state, state.session, state.desk)
         faulty = any(one.problem for one in state.conclusions) or any(one.faults for one in state.estimates)
         faulty |= (state.report or "").startswith("REPORT NOT WRITTEN")
         faulty |= session.config.option.strict_instrument and any(map(_failed, state.conclusions))
@@ -110,14 +105,6 @@ def _report(state: State, experiments: Sequence[Experiment]) -> None:
 def _failed(conclusion: Conclusion) -> bool:
     """Whether a check of the measuring instrument failed."""
     return bool((conclusion.meta.get("instrument") or {}).get("worst") == "FAIL")
-
-
-def _say_what_is_waited_for(config: pytest.Config, in_flight: int) -> None:
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and in_flight:
-        reporter.ensure_newline()
-        reporter.write_line(WAITING)
-        reporter.flush()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.execution.runs import Conclusion
     from harness.execution.session import Session
     from harness.plugin.estimating import Estimate
+    from harness.plugin.interrupting import Interruption
     from harness.plugin.rehearsing import Rehearsal
     from harness.runner.settings import Settings
     from harness.studies import Studies
@@ -32,7 +33,7 @@ class State:
     case was not started ahead, ``conclusions`` what was left of each run, ``faults`` what was asked for and cannot be
     had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates`` are what came of it.
     ``report`` is what became of the one that ``--report`` asks for, in a line. ``brief`` leaves runs that went well out
-    of the summary, for a caller that tells of them itself.
+    of the summary, for a caller that tells of them itself. ``interruption`` is what listens for signals.
     """
 
     config: pytest.Config
@@ -48,6 +49,7 @@ class State:
     estimates: list[Estimate] = field(default_factory=list)
     report: str | None = None
     brief: bool = False
+    interruption: Interruption | None = None
     _settings: Settings | None = None
     _studies: Studies | None = None
 
