@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
@@ -45,8 +46,16 @@ class Interruption:
         self._terminals: list[tuple[int, int]] = []
 
     def __enter__(self) -> Self:
+        self.install()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
+
+    def install(self) -> None:
+        """Listen from now on. Call it in the main thread; elsewhere it does nothing."""
         if threading.current_thread() is not threading.main_thread():
-            return self
+            return
         with contextlib.suppress(OSError):
             self._stderr = os.dup(2)  # pytest may have another file at 2 when a signal comes
         self._terminals = [(fd, os.fstat(fd).st_rdev) for fd in (1, 2) if os.isatty(fd)]
@@ -54,9 +63,9 @@ class Interruption:
             # None: a handler that was not installed by Python, and could not be restored
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 self._before[number] = signal.signal(number, self._on_signal)
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def restore(self) -> None:
+        """Put the earlier handlers back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
@@ -92,11 +101,11 @@ class Interruption:
         if not gone:
             return
         nowhere = os.open(os.devnull, os.O_RDWR)
-        for name in os.listdir("/dev/fd"):
+        for fd in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
             with contextlib.suppress(OSError):
-                status = os.fstat(int(name))
+                status = os.fstat(fd)
                 if stat.S_ISCHR(status.st_mode) and status.st_rdev in gone:
-                    os.dup2(nowhere, int(name))
+                    os.dup2(nowhere, fd)
         os.close(nowhere)
 
 
@@ -114,5 +123,5 @@ def end_session_at_a_signal(config: pytest.Config) -> None:
         return desk.gateway.in_flight
 
     state.interruption = Interruption(halt)
-    state.interruption.__enter__()
-    config.add_cleanup(lambda: state.interruption and state.interruption.__exit__())
+    state.interruption.install()
+    config.add_cleanup(state.interruption.restore)
