@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.errors import HarnessError
 from harness.llm.calls import ModelClient
 from harness.model import TrialPlan, TrialResult
+from harness.user_code import guarded
 
 
 class OwnPlay:
@@ -17,7 +18,7 @@ class OwnPlay:
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
         """Play the trial. Raises `HarnessError` where the function gives something else than a `TrialResult`."""
         assert plan.play is not None
-        result = await plan.play.function(plan, client)
+        result = await guarded(plan.play.function(plan, client), plan.play.function, "The play")
         if not isinstance(result, TrialResult):
             kind = type(result).__name__
             raise HarnessError(f"{plan.trial.id}: its play gave a {kind}; expected a TrialResult.")

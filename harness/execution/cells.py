@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from harness.errors import HarnessError
 from harness.execution.attribution import CaseOutput
 from harness.model import Cell, Sample, Trial, TrialFailure
 from harness.runner.plan import CellPlan
+from harness.user_code import shown
 
 LISTED = 5
 """Failures named in full in one message; the rest are counted."""
@@ -76,7 +78,32 @@ class CellOutcome:
         )
 
     def problem(self) -> str | None:
-        """One readable text about what is not finished, or ``None``."""
+        """One readable text about what is not finished or could not be measured, or ``None``."""
+        texts = [text for text in (self._unfinished(), self._unmeasured()) if text is not None]
+        return "\n".join(texts) or None
+
+    def _unmeasured(self) -> str | None:
+        """What functions of metrics raised, each reason once with how many samples it cost."""
+        reasons = Counter(
+            f"{sample.metric}: {sample.reason}"
+            for one in self.played
+            for sample in one.samples
+            if sample.raised
+        )
+        if not reasons:
+            return None
+        lines = [f"{self.cell}: {sum(reasons.values())} samples are missing because a metric failed."]
+        lines += [
+            f"  {reason}" + (f" ({n} times)" if n > 1 else "") for reason, n in reasons.most_common(LISTED)
+        ]
+        if len(reasons) > LISTED:
+            lines.append(
+                f"  … and {len(reasons) - LISTED} other reasons; each sample has its own in its JSONL file."
+            )
+        lines.append("  The trials are kept. A metric that has no answer for a transcript returns None.")
+        return "\n".join(lines)
+
+    def _unfinished(self) -> str | None:
         if self.finished:
             return None
         done = self.expected - sum(one.failure is None for one in self.played)
@@ -111,12 +138,12 @@ class CellRun:
         return tuple(future.result() for future in self.futures.values() if not future.cancelled())
 
 
-def failure_of(trial: Trial, error: Exception) -> TrialFailure:
+def failure_of(trial: Trial, error: BaseException) -> TrialFailure:
     """The failure of a trial that ended with ``error``; what is no message for its reader is named by its class."""
     kind = type(error).__name__
     if isinstance(error, HarnessError):
         return TrialFailure(trial, str(error), kind, dict(error.details))
-    return TrialFailure(trial, f"{kind}: {error}", kind)
+    return TrialFailure(trial, shown(error), kind)
 
 
 def outcome_of(run: CellRun, played: Iterable[Played], stopped: str | None) -> CellOutcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
@@ -18,8 +19,18 @@ class BackgroundLoop:
     def __init__(self, name: str = "harness") -> None:
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        """Run the loop to its end. A task that raises `SystemExit` or `KeyboardInterrupt` stops it in between.
+
+        Whoever waits for that task gets the error from the task itself, so the loop just goes on.
+        """
+        while not self._closing:
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start ``work``; the future is the caller's to wait for."""
@@ -48,6 +59,7 @@ class BackgroundLoop:
         if self._loop.is_closed():
             return
         self.run(_cancel_others())
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -29,6 +29,7 @@ from harness.execution.runs import Entry
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.trial import TrialClient
 from harness.model import Cell, Trial, TrialFailure, TrialPlan, TrialResult
+from harness.user_code import is_ending, shown
 
 GONE = "Its worker process ended before it did."
 LEFT_ALONE = "The process that started this worker is gone."
@@ -106,9 +107,12 @@ class _Visitor:
         task.add_done_callback(lambda _: self._tasks.pop(number, None))
 
     async def _answer(self, number: int, method: Callable[..., Any], arguments: Sequence[Any]) -> None:
+        task = asyncio.current_task()
         try:
             value, error = await method(*arguments), None
-        except Exception as raised:
+        except BaseException as raised:  # without an answer, the worker would wait for ever
+            if is_ending(task, raised):
+                raise
             value, error = None, _portable(raised)
         stop = (self._desk.stopped, self._desk.exit_code) if self._desk.stopped else None
         _send(self._writer, (number, value, error, stop))
@@ -345,13 +349,13 @@ def _settle(answer: asyncio.Future[Any] | None, value: Any, error: Exception | N
         answer.set_exception(error)
 
 
-def _portable(error: Exception) -> Exception:
+def _portable(error: BaseException) -> Exception:
     """The error itself where it can travel."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        return RuntimeError(shown(error))
+    return error if isinstance(error, Exception) else RuntimeError(shown(error))
 
 
 async def _soon(action: Callable[[], None]) -> None:

@@ -291,7 +291,13 @@ def with_facts(own: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, An
 def _played(record: Mapping[str, Any]) -> Played:
     cell = Cell(record["experiment"], record["group"], record["rep"])
     samples = tuple(
-        Sample(one["metric"], one["value"], one.get("person"), one.get("reason"))
+        Sample(
+            one["metric"],
+            one["value"],
+            one.get("person"),
+            one.get("reason"),
+            raised=one.get("raised") is True,
+        )
         for one in record.get("samples") or ()
     )
     return Played(Trial(cell, record["panel"], record["proposal"]), samples, earlier=True)

@@ -29,6 +29,7 @@ from harness.populations import Population, population_of
 from harness.runner import provenance
 from harness.runner.plan import OWN, CellPlan, interleave
 from harness.runner.settings import Settings
+from harness.user_code import FunctionRunner, is_ending, runner
 
 if TYPE_CHECKING:
     from harness.execution.desk import Desk
@@ -58,6 +59,7 @@ class Session:
         self._under_way: dict[tuple[str, str], Future[Played]] = {}
         self._window = _at_most(settings.trial_window)
         self._collector = Collector()
+        self._functions = FunctionRunner(settings.function_timeout)
         self._closed = False
 
     def start(self) -> None:
@@ -144,6 +146,7 @@ class Session:
             if self.stopped:
                 raise asyncio.CancelledError
             current.set(cell_run.output)
+            runner.set(self._functions)
             client: Any  # each desk's own
             try:
                 client = await self.desk.open_trial(cell_run.standing.case, plan.trial)
@@ -155,9 +158,12 @@ class Session:
             plan = self._placed(plan, cell_run.standing.run_id)
             outcome: TrialResult | TrialFailure
             try:
+                task = asyncio.current_task()
                 try:
                     outcome = await self._engines[cell_run.plan.engine].run(plan, client)
-                except Exception as error:
+                except BaseException as error:  # users' code may raise anything
+                    if is_ending(task, error):
+                        raise
                     outcome = self._failure(plan, error)
                 return await self.desk.record(client, plan, outcome, started, self._clock() - began)
             finally:
@@ -170,7 +176,7 @@ class Session:
         tell = functools.partial(self.desk.tell_of, plan.trial)
         return replace(plan, place=Place(self.settings.results_dir, run_id, tell, self.desk.start_face))
 
-    def _failure(self, plan: TrialPlan, error: Exception) -> TrialFailure:
+    def _failure(self, plan: TrialPlan, error: BaseException) -> TrialFailure:
         """Why the trial failed. One that did not end because the session does is cancelled."""
         if isinstance(error, BudgetExhaustedError):
             self.desk.stop(str(error), ExitCode.BUDGET)  # no fault of this trial: it ends unfinished too

@@ -32,6 +32,7 @@ from harness.llm.samples import Kept, Question
 from harness.llm.seeds import seeded
 from harness.llm.sender import Sender
 from harness.llm.trial import TrialClient
+from harness.user_code import guarded
 
 if TYPE_CHECKING:
     from harness.llm.face import Face
@@ -262,7 +263,8 @@ class Gateway:
         client, kind = call.client, call.site.kind
         async with self._sender.turn(call.request, kind) as turn:
             client.account.note_call(kind)
-            reply = turn.reply = seen.reply = self._billed(call, await call.send(question.number))
+            sent = await guarded(call.send(question.number), self.provider_of(kind).complete, "The provider")
+            reply = turn.reply = seen.reply = self._billed(call, sent)
             data, fault = _judged(call, reply)
             seconds = self._clock() - seen.began
             kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)

@@ -57,7 +57,7 @@ class CallObservers:
         for observer in tuple(self._observers):
             try:
                 observer.on_call(call)
-            except Exception as error:  # an observer's fault must not become the run's
+            except BaseException as error:  # an observer's fault must not become the run's
                 self._observers.remove(observer)
                 # Its class alone: the message may hold a prompt.
                 kinds = type(observer).__name__, type(error).__name__

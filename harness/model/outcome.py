@@ -90,6 +90,7 @@ class Sample:
     """One value of one metric, or the reason why there is none.
 
     ``person`` is set where the metric is about persons. ``value`` is ``None`` exactly when ``reason`` says why.
+    ``raised`` says that the metric's own function failed, which fails the case too.
     """
 
     metric: str
@@ -97,6 +98,7 @@ class Sample:
     person: str | None = None
     reason: str | None = None
     justification: str | None = None
+    raised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import ConfigurationError
 from harness.runner.settings import Settings, bound_problems, find_checkout, find_sources, parse_concurrency
 from harness.studies import Sources
+from harness.user_code import TIME_LIMIT
 
 if TYPE_CHECKING:
     from harness.plugin.rehearsing import Rehearsal
@@ -117,6 +118,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help=f"how long a call is taken to last in an estimate (default: {SECONDS_PER_CALL:g})",
     )
     add(
+        "--function-timeout",
+        type=float,
+        default=TIME_LIMIT,
+        metavar="S",
+        help="seconds that one call of a metric, a precondition or a check of yours may take; a sample that takes "
+        f"longer is missing, with its reason (default: {TIME_LIMIT:g})",
+    )
+    add(
         "--sentry-content",
         action="store_true",
         help="send prompts, replies and the texts of errors to Sentry too, where SENTRY_DSN turns it on",
@@ -159,6 +168,8 @@ def settings_of(config: pytest.Config) -> Settings:
         problems.append(f"--temperature {temperature}: expected 0 to 2.")
     if workers is not None and workers < 1:
         problems.append(f"--workers {workers}: expected 1 or more.")
+    if not 0 < option("function_timeout") < float("inf"):
+        problems.append(f"--function-timeout {option('function_timeout'):g}: expected more than 0 seconds.")
     bounds = {name: option(name) for name in ("rpm", "tpm", "max_cost", "max_calls", "max_tokens")}
     problems += bound_problems(**bounds)
     if problems:
@@ -187,6 +198,7 @@ def settings_of(config: pytest.Config) -> Settings:
         fresh=option("fresh"),
         exploratory=option("exploratory"),
         sentry_content=option("sentry_content"),
+        function_timeout=option("function_timeout"),
     )
 
 

@@ -105,6 +105,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
         "value": value,
         "reason": reason,
         "justification": sample.justification,
+        **({"raised": True} if sample.raised else {}),
     }
 
 

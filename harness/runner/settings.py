@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import ConfigurationError
 from harness.studies import Sources
+from harness.user_code import TIME_LIMIT
 
 CHECKOUT_VARIABLE = "TINYTROUPE_REPO_DIR"
 NOTEBOOKS_IN_CHECKOUT = Path("publications", "paper_artifacts_june-2025")
@@ -25,7 +26,7 @@ class Settings:
     ``judge_model`` scores what the model plays; ``None``: the same model does. ``exploratory`` lets a session go beyond
     a locked plan, labelled so. ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of
     processes of an engine that needs them. ``checkout`` is a TinyTroupe checkout, ``sources``
-    where studies read their words from.
+    where studies read their words from. ``function_timeout`` is how long a user's function may take, in seconds.
     """
 
     mode: str | None = None
@@ -53,6 +54,7 @@ class Settings:
     fresh: bool = False
     exploratory: bool = False
     sentry_content: bool = False
+    function_timeout: float = TIME_LIMIT
 
     @property
     def trial_window(self) -> int | None:

@@ -149,7 +149,7 @@ class _Lane:
             name = (error.name or "").replace("_", "-")
             extra = name.removesuffix("-sdk")
             self._turn_off(f"the package {name!r} is not installed: pip install 'persona-harness[{extra}]'")
-        except Exception as error:
+        except BaseException as error:  # on a thread, even SystemExit would end it without a word
             # A vendor's message may hold a key or a prompt: its class is all that is said.
             self._turn_off(f"it failed with {type(error).__name__}")
 

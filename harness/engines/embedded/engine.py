@@ -7,9 +7,10 @@ from typing import Any
 
 from harness.engines.embedded.asking import together
 from harness.engines.embedded.extraction import extract
-from harness.engines.embedded.judge import measure, score_panel, score_people
+from harness.engines.embedded.judge import score_panel, score_people
 from harness.engines.embedded.persona import MEMORY_CHARS
 from harness.engines.embedded.world import World
+from harness.engines.measuring import measure
 from harness.errors import HarnessError
 from harness.llm.calls import ModelClient
 from harness.model import Measure, Proposition, Sample, TrialPlan, TrialResult, render
@@ -84,7 +85,8 @@ async def _evaluate(world: World, plan: TrialPlan, client: ModelClient) -> tuple
     ]
     (extracted, counted), panel, people = await together(questions)
     measures = [metric for metric in plan.metrics if isinstance(metric, Measure)]
-    return (*people, *counted, *panel, *measure(measures, tuple(world.transcript))), extracted
+    measured = await measure(measures, tuple(world.transcript))
+    return (*people, *counted, *panel, *measured), extracted
 
 
 async def _extract(world: World, plan: TrialPlan, client: ModelClient) -> tuple[Any, list[Sample]]:

@@ -12,6 +12,7 @@ from harness.engines.embedded.scoring import read_verdict
 from harness.errors import HarnessError
 from harness.llm.calls import ModelClient, Site
 from harness.model import Event, Intervention
+from harness.user_code import UserCodeError, runner
 
 CONTEXT_CHARS = 20_000
 """How much of a person's newest past a textual precondition is judged by."""
@@ -26,7 +27,7 @@ async def intervene(
     """
     done = []
     for intervention in interventions:
-        if _is_due(person, intervention):
+        if await _is_due(person, intervention):
             holds, why = await _holds(person, intervention, step, client)
             done.append(
                 (
@@ -37,14 +38,19 @@ async def intervene(
     return done
 
 
-def _is_due(person: Person, intervention: Intervention) -> bool:
+async def _is_due(person: Person, intervention: Intervention) -> bool:
+    if intervention.functional is None:
+        return True
     try:
-        return intervention.functional is None or bool(intervention.functional(person))
-    except Exception as fault:
+        due: bool = await runner.get().call(
+            intervention.functional, person, what="its functional precondition", then=bool
+        )
+    except UserCodeError as fault:
         raise HarnessError(
-            f"Intervention {intervention.name!r}: its functional precondition raised {type(fault).__name__}: "
-            f"{fault}; expected a function of a person that returns true or false."
+            f"Intervention {intervention.name!r}: {fault}; "
+            "expected a function of a person that returns true or false."
         ) from fault
+    return due
 
 
 async def _holds(

@@ -1,9 +1,8 @@
-"""Metrics: propositions that a model scores, and measures that a function computes."""
+"""Metrics that a model scores: propositions about a person, or about the whole panel."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from harness.engines.embedded import prompts, schemas
 from harness.engines.embedded.asking import NoUsableReply, ask, together
@@ -13,7 +12,7 @@ from harness.engines.embedded.transcript import line, newest
 from harness.engines.embedded.world import World
 from harness.errors import RefusedError
 from harness.llm.calls import Message, ModelClient, Site
-from harness.model import Event, Measure, Proposition, Sample
+from harness.model import Proposition, Sample
 
 RECORD_CHARS = 200_000
 """How much of a record a judge reads: the newest part, about 50,000 tokens."""
@@ -66,22 +65,3 @@ async def _score(claim: Proposition, asked: Sequence[Message], site: Site, clien
     except RefusedError as fault:
         return Sample(claim.name, None, person, reason=f"refused: {fault}")
     return Sample(claim.name, value, person, justification=why)
-
-
-def measure(measures: Iterable[Measure], transcript: Sequence[Event]) -> list[Sample]:
-    """What the functions say about the transcript; one that fails gives a missing sample with its reason."""
-    return [_measured(one, transcript) for one in measures]
-
-
-def _measured(one: Measure, transcript: Sequence[Event]) -> Sample:
-    assert one.function is not None  # only an experiment's own play reports such a metric
-    try:
-        value = one.function(transcript)
-        if value is None:
-            return Sample(one.name, None, reason="The measure has no answer for this transcript.")
-        number = float(value)
-    except Exception as fault:  # a user's function: whatever it raises is this sample's reason
-        return Sample(one.name, None, reason=f"The measure raised {type(fault).__name__}: {str(fault)[:500]}")
-    if not math.isfinite(number):
-        return Sample(one.name, None, reason=f"The measure returned {number}; expected a finite number.")
-    return Sample(one.name, number)

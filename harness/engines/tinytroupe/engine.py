@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.engines.tinytroupe.results import result_of
 from harness.errors import HarnessError, ModelCallError
 from harness.llm.calls import ModelClient
 from harness.model import TrialPlan, TrialResult
+from harness.user_code import is_ending, shown
 
 START = datetime(2025, 6, 2, 9, 0)
 """The date and time in every world, unless told otherwise: the real one would make each prompt unique."""
@@ -63,15 +65,18 @@ class TinyTroupeEngine:
         Raises `ModelCallError` when a call was given up, `HarnessError` when worker or package failed.
         """
         job = job_of(plan, (client.base_url, client.token), self._start)
+        task = asyncio.current_task()
         try:
             played = await self._workers.run(worker.play, job)
-        except Exception as error:
+        except BaseException as error:  # a precondition in the worker may raise anything
+            if is_ending(task, error):
+                raise
             raise _given_up(client) or _explained(plan, error) from error
         if failure := _given_up(client):
             raise failure
         if played.lost:
             raise ModelCallError(f"Trial {plan.trial.id}: {played.lost}.")
-        return result_of(plan, played)
+        return await result_of(plan, played)
 
     async def aclose(self) -> None:
         """End the worker processes."""
@@ -85,7 +90,7 @@ def _given_up(client: ModelClient) -> Exception | None:
     return failure if isinstance(failure, Exception) else None
 
 
-def _explained(plan: TrialPlan, error: Exception) -> HarnessError:
+def _explained(plan: TrialPlan, error: BaseException) -> HarnessError:
     if isinstance(error, HarnessError):
         return error
     if isinstance(error, WorkerDiedError):
@@ -94,6 +99,4 @@ def _explained(plan: TrialPlan, error: Exception) -> HarnessError:
             "of memory); the next trial gets a new one. With little memory, run fewer workers; in a script, "
             "start the run under if __name__ == '__main__'."
         )
-    return HarnessError(
-        f"Trial {plan.trial.id}: TinyTroupe raised {type(error).__name__}: {str(error)[:500]}"
-    )
+    return HarnessError(f"Trial {plan.trial.id}: TinyTroupe raised {shown(error)}")

@@ -66,7 +66,7 @@ class Workers:
         except (WorkerDiedError, asyncio.CancelledError):
             worker.end()
             raise
-        except Exception:
+        except BaseException:  # what a function of the user's raised: the process lives on
             self._idle.append(worker)
             raise
         finally:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.engines.measuring import measure
 from harness.engines.tinytroupe.job import Played
 from harness.model import (
     MAX_SCORE,
     MIN_SCORE,
-    Event,
     Extraction,
     Measure,
     Proposition,
@@ -24,11 +24,13 @@ _NUMBER = re.compile(r"[+-]?\d{1,6}(\.\d{1,6})?")
 _SHOWN = 100
 
 
-def result_of(plan: TrialPlan, played: Played) -> TrialResult:
+async def result_of(plan: TrialPlan, played: Played) -> TrialResult:
     """The trial's result, with one sample per metric and subject, in the order of the published artifacts."""
+    measures = [metric for metric in plan.metrics if isinstance(metric, Measure)]
+    measured = {sample.metric: sample for sample in await measure(measures, tuple(played.events))}
     return TrialResult(
         trial=plan.trial,
-        samples=tuple(_samples(plan, played)),
+        samples=tuple(_samples(plan, played, measured)),
         transcript=tuple(played.events),
         extraction=played.extraction,
         corrections=tuple(played.corrections),
@@ -64,7 +66,7 @@ def count(extraction: Extraction, extracted: Any) -> tuple[float | None, str | N
     return len(found), None
 
 
-def _samples(plan: TrialPlan, played: Played) -> Iterator[Sample]:
+def _samples(plan: TrialPlan, played: Played, measured: Mapping[str, Sample]) -> Iterator[Sample]:
     propositions = [metric for metric in plan.metrics if isinstance(metric, Proposition)]
     for metric in propositions:
         if metric.about == "person":
@@ -77,7 +79,7 @@ def _samples(plan: TrialPlan, played: Played) -> Iterator[Sample]:
         yield Sample(plan.script.extraction.metric, number, reason=reason)
     for other in plan.metrics:
         if isinstance(other, Measure):
-            yield _measured(other, played.events)
+            yield measured[other.name]
         elif other.about == "panel":
             yield _scored(other.name, played.scores.get((other.name, None)), None)
 
@@ -87,12 +89,6 @@ def _scored(metric: str, answer: Any, person: str | None) -> Sample:
     justification = answer.get("justification") if isinstance(answer, dict) else None
     said = justification if isinstance(justification, str) else None
     return Sample(metric, number, person=person, reason=reason, justification=said)
-
-
-def _measured(measure: Measure, events: Sequence[Event]) -> Sample:
-    assert measure.function is not None  # only an experiment's own play reports such a metric
-    number = _number(measure.function(tuple(events)))
-    return Sample(measure.name, number, reason=None if number is not None else "the transcript has no answer")
 
 
 def _number(value: Any) -> float | None:
