@@ -9,7 +9,10 @@ from typing import Any
 
 
 class ExitCode(IntEnum):
-    """What a session's exit status means. 0 to 5 are pytest's own; ``BUDGET`` is a stop by the session's budget."""
+    """What a session's exit status means. 0 to 5 are pytest's own.
+
+    ``BUDGET``: stopped by the session's budget. ``RETRY_LATER``: the server asks to wait longer than a session does.
+    """
 
     OK = 0
     FAILED = 1
@@ -18,6 +21,7 @@ class ExitCode(IntEnum):
     USAGE = 4
     NO_CASES = 5
     BUDGET = 6
+    RETRY_LATER = 7
 
 
 class HarnessError(Exception):
@@ -53,6 +57,10 @@ class ModelCallError(HarnessError):
     that the run should stop rather than fail trial by trial. ``retry_after`` is set where the same call may well
     succeed later (rate limit, server trouble, no connection): the seconds to wait at least. ``lost`` is
     true when the call was sent and its answer lost (a time-out, a cut connection, a garbled body).
+
+    ``first_tries`` bounds the tries of a call as long as the session has had no reply at all: a refused connection or
+    a login page then means a wrong address, not trouble that passes. ``None``: no such bound. ``brief`` is the reason
+    alone, for a line of progress: the message without the model and its address.
     """
 
     def __init__(
@@ -62,10 +70,14 @@ class ModelCallError(HarnessError):
         fatal: bool = False,
         retry_after: float | None = None,
         lost: bool = False,
+        first_tries: int | None = None,
+        brief: str = "",
     ) -> None:
         self.fatal = fatal
         self.retry_after = retry_after
         self.lost = lost
+        self.first_tries = first_tries
+        self.brief = brief or message
         super().__init__(message)
 
 
@@ -83,6 +95,24 @@ class UnacceptableReplyError(ModelCallError):
 
 class StoppedError(ModelCallError):
     """The session sends nothing more. No outcome of a sample: who goes on after failed calls lets this one pass."""
+
+
+class SessionLimitError(ModelCallError):
+    """The session ends here, through no fault of the trial, which stays unfinished: rerun to resume.
+
+    ``exit_code`` is the session's.
+    """
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, fatal=True)
+
+
+class LongWaitError(SessionLimitError):
+    """The server asks for a longer wait than a session makes."""
+
+    exit_code = ExitCode.RETRY_LATER
 
 
 class RejectedError(ModelCallError):

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError, raise_if_any
+from harness.errors import (
+    ConfigurationError,
+    ExitCode,
+    HarnessError,
+    ModelCallError,
+    SessionLimitError,
+    raise_if_any,
+)
 
 if TYPE_CHECKING:
     from harness.llm.calls import ModelClient
@@ -100,8 +107,6 @@ def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
 @contextmanager
 def failures_told(again: str = "The same command") -> Iterator[None]:
     """Ends with the exit code that tells what went wrong; ``again`` is what goes on afterwards."""
-    from harness.llm.budget import BudgetExhaustedError
-
     try:
         yield
     except ConfigurationError:
@@ -116,5 +121,6 @@ def failures_told(again: str = "The same command") -> Iterator[None]:
                 f"What was answered is kept: {again[:1].lower()}{again[1:]} goes on where it was left.",
                 err=True,
             )
-        stopped = isinstance(error, BudgetExhaustedError)
-        raise typer.Exit(ExitCode.BUDGET if stopped else ExitCode.FAILED) from None
+        raise typer.Exit(
+            error.exit_code if isinstance(error, SessionLimitError) else ExitCode.FAILED
+        ) from None

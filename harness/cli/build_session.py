@@ -125,8 +125,8 @@ class Session:
             self._beat()
 
     def _beat(self) -> None:
+        from harness.llm.waiting import duration
         from harness.plugin.heartbeat import JUDGE
-        from harness.plugin.progress import duration
         from harness.records.atomic import write_whole
 
         now = self._clock()

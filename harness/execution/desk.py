@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from harness.instrument import OwnChecks
 
 PATIENCE_SECONDS = 150.0
-"""How long a session that its budget stopped waits for the calls in flight; longer than a call may take."""
+"""How long a session that a limit stopped waits for the calls in flight; longer than a call may take."""
 
 DRAIN_SECONDS = 10.0
 """How long an interrupted session waits for replies that are already paid for."""
@@ -191,7 +191,7 @@ class Desk:
         if client.failure is not None:  # at the HTTP face, where a foreign engine may not have minded
             outcome = failure_of(trial, client.failure)
             if client.failure.fatal:
-                self.stop(str(client.failure))
+                self.stop(str(client.failure), getattr(client.failure, "exit_code", ExitCode.FAILED))
         run.attempts[trial.id] = run.attempts.get(trial.id, 0) + 1
         self.write(trial.cell, self._line(client, plan, outcome, started, seconds))
         self._tally.ended(trial)
@@ -269,7 +269,7 @@ class Desk:
     def wind_down(self, *, interrupted: bool = False) -> None:
         """Stop; a session cut short then waits for replies already paid for, and for the trials that they finish."""
         self.stop("The session was interrupted." if interrupted else "The session has ended.")
-        if interrupted or self.exit_code == ExitCode.BUDGET:
+        if interrupted or self.exit_code in (ExitCode.BUDGET, ExitCode.RETRY_LATER):
             self.loop.run(self.gateway.drain(DRAIN_SECONDS if interrupted else PATIENCE_SECONDS))
             self.loop.run(self._settle())
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from harness.llm.gateway import Gateway
+from harness.llm.waiting import Waiting
 from harness.model import Trial
 
 WINDOW = 20
@@ -18,7 +19,7 @@ WINDOW = 20
 class Snapshot:
     """Counts at one moment. ``seconds_left`` is ``None`` until two trials have ended.
 
-    ``note`` is what a trial under way told last, with its name before it.
+    ``note`` is what a trial under way told last, with its name before it; ``waiting`` is what calls wait for.
     """
 
     cells: int
@@ -30,6 +31,7 @@ class Snapshot:
     tokens: int
     seconds_left: float | None
     note: str = ""
+    waiting: Waiting | None = None
 
 
 class Pace:
@@ -103,4 +105,5 @@ class Tally:
             gateway.tokens_in + gateway.tokens_out,
             self._pace.seconds_left(trials - done),
             next(reversed(tuple(self._notes.values())), ""),
+            gateway.waiting(),
         )

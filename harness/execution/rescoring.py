@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.embedded.retelling import instrument, score_again
-from harness.errors import ExitCode, HarnessError, ModelCallError
-from harness.llm.budget import BudgetExhaustedError
+from harness.errors import ExitCode, HarnessError, ModelCallError, SessionLimitError
 from harness.llm.gateway import Gateway
 from harness.llm.trial import TrialClient
 from harness.model import Sample
@@ -156,7 +155,7 @@ class Rescoring:
     def _stop(self, error: ModelCallError) -> None:
         if self._stopped is None:
             self._stopped = str(error)
-            self._exit_code = ExitCode.BUDGET if isinstance(error, BudgetExhaustedError) else ExitCode.FAILED
+            self._exit_code = error.exit_code if isinstance(error, SessionLimitError) else ExitCode.FAILED
             self._gateway.halt()
 
     # What came of it

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engines import Engine
 from harness.engines.own import OwnPlay
-from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError
+from harness.errors import ConfigurationError, HarnessError, ModelCallError, SessionLimitError
 from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, Standing, failure_of, outcome_of
 from harness.execution.runs import entries_of
-from harness.llm.budget import BudgetExhaustedError
 from harness.model import Experiment, Place, TrialFailure, TrialPlan, TrialResult
 from harness.populations import Population, population_of
 from harness.runner import provenance
@@ -178,8 +177,8 @@ class Session:
 
     def _failure(self, plan: TrialPlan, error: BaseException) -> TrialFailure:
         """Why the trial failed. One that did not end because the session does is cancelled."""
-        if isinstance(error, BudgetExhaustedError):
-            self.desk.stop(str(error), ExitCode.BUDGET)  # no fault of this trial: it ends unfinished too
+        if isinstance(error, SessionLimitError):
+            self.desk.stop(str(error), error.exit_code)  # no fault of this trial: it ends unfinished too
         if self.stopped:
             raise asyncio.CancelledError from error
         if isinstance(error, ModelCallError) and error.fatal:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.errors import ConfigurationError, ModelCallError, StoppedError
+from harness.errors import ConfigurationError, ExitCode, ModelCallError, SessionLimitError, StoppedError
 from harness.llm.calls import Reply, Request
 
 COMPLETION_BOUND = 16_384
@@ -31,11 +31,10 @@ class Price(Protocol):
     def output_per_million(self) -> float: ...
 
 
-class BudgetExhaustedError(ModelCallError):
+class BudgetExhaustedError(SessionLimitError):
     """The next call could exceed the budget and was not sent: the session has to stop, in order."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, fatal=True)
+    exit_code = ExitCode.BUDGET
 
 
 @dataclass(frozen=True, slots=True)

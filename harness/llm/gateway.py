@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import (
     HarnessError,
+    LongWaitError,
     ModelCallError,
     RefusedError,
     RejectedError,
@@ -32,6 +33,7 @@ from harness.llm.samples import Kept, Question
 from harness.llm.seeds import seeded
 from harness.llm.sender import Sender
 from harness.llm.trial import TrialClient
+from harness.llm.waiting import SLOW_SECONDS, Wait, Waiting, duration, moment
 from harness.user_code import guarded
 
 if TYPE_CHECKING:
@@ -43,11 +45,12 @@ Price = Callable[[Reply, str], Reply]
 """Fills in the cost of a reply to the model asked for, or the reason why it is not known."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Call:
     """One call under way. ``send`` asks the provider, ``read`` gives the reply's data; ``attempts`` counts failures."""
 
     client: TrialClient
+    provider: Provider
     request: Request
     body: str
     site: Site
@@ -104,7 +107,10 @@ class Gateway:
         self.base_url = ""
         self.tokens_in = self.tokens_out = self.replayed = 0
         self.cost: float | None = 0.0  # US dollars; one reply of unknown cost makes the sum unknown
-        self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits)
+        self._limits = limits
+        self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits, clock=clock)
+        self._waits: dict[_Call, Wait] = {}
+        self._answered: set[int] = set()  # ids of the providers that have answered a call
         self._retry = retry or RetryPolicy()
         self._price, self._provider_seed = price, provider_seed
         self._sleep, self._wall, self._clock = sleep, wall, clock
@@ -178,7 +184,7 @@ class Gateway:
             asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
             return provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
 
-        call = _Call(client, request, body, site, send, lambda reply: accept(reply, request))
+        call = _Call(client, provider, request, body, site, send, lambda reply: accept(reply, request))
         return await self._ask(call, asks, replies)
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
@@ -193,7 +199,8 @@ class Gateway:
             text = json.dumps([list(vector) for vector in vectors])
             return Reply(text, model=said.model or model, tokens_in=said.tokens_in)
 
-        call = _Call(client, request, body, Site("embedding"), send, lambda reply: json.loads(reply.text))
+        site = Site("embedding")
+        call = _Call(client, self.provider, request, body, site, send, lambda reply: json.loads(reply.text))
         vectors: Sequence[Sequence[float]] = (await self._ask(call)).data
         return vectors
 
@@ -215,16 +222,62 @@ class Gateway:
                 try:
                     return await self._attempt(call, question)
                 except ModelCallError as error:
-                    seconds = self._retry.pause(error, failures[is_reply(error)])
-                    if seconds is None or (is_reply(error) and failures[True] + 1 == replies):
+                    failed = failures[is_reply(error)]
+                    seconds = self._retry.pause(error, failed, answered=id(call.provider) in self._answered)
+                    if seconds is None:
+                        raise self._last(call, error) from None
+                    if is_reply(error) and failures[True] + 1 == replies:
                         raise
                     failures[is_reply(error)] += 1
                     call.attempts += 1
+                    reason = error.brief
+                    tries = self._retry.tries(error, answered=id(call.provider) in self._answered)
                 if seconds > 0:
-                    await self._sender.pause(seconds, self._sleep)
+                    self._waits[call] = Wait(reason, self._clock() + seconds, failed + 2, tries)
+                    try:
+                        await self._sender.pause(seconds, self._sleep)
+                    finally:
+                        del self._waits[call]
         except BaseException:
             question.open = True  # who asks the same again asks this question
             raise
+
+    def _last(self, call: _Call, error: ModelCallError) -> ModelCallError:
+        """What a call ends with that is not tried again after ``error``; the session too, where waiting is no help."""
+        asked = error.retry_after or 0.0
+        if asked > self._retry.longest_wait and not error.fatal:
+            error = LongWaitError(
+                f"{error} The server asks to wait {duration(asked)}, until {moment(self._wall() + asked)}; a session "
+                f"waits {duration(self._retry.longest_wait)} at most. Every reply so far is kept: run the same command "
+                "again then to resume."
+            )
+        elif error.first_tries is not None and id(call.provider) not in self._answered and not error.fatal:
+            number = f"{call.attempts + 1} tries" if call.attempts else "the first try"
+            error = ModelCallError(
+                f"{error} No call of this session was answered, so it ends after {number} instead of waiting.",
+                fatal=True,
+                brief=error.brief,
+            )
+        else:
+            return error
+        self._sender.end(error)
+        return error
+
+    def waiting(self) -> Waiting | None:
+        """What the session waits for now, and why; ``None`` when calls go on. From any thread."""
+        now = self._clock()
+        held = self._limits.holding() if self._limits is not None else None
+        waits = sorted(self._waits.values(), key=lambda wait: wait.until)
+        if waits:
+            next_, until = waits[0], max(waits[0].until, held[1] if held else now)
+            return Waiting(next_.reason, max(0.0, until - now), next_.attempt, next_.tries)
+        if held is not None:
+            return Waiting(held[0], max(0.0, held[1] - now))
+        longest = self._sender.longest
+        if longest < SLOW_SECONDS:
+            return None
+        number = self._sender.in_flight
+        return Waiting(f"the reply to {number} call{'s' * (number != 1)}", elapsed=longest)
 
     async def recall(self, client: TrialClient) -> None:
         """Let ``client`` know what the journal has of its trial. Raises `ModelCallError`."""
@@ -263,7 +316,9 @@ class Gateway:
         client, kind = call.client, call.site.kind
         async with self._sender.turn(call.request, kind) as turn:
             client.account.note_call(kind)
-            sent = await guarded(call.send(question.number), self.provider_of(kind).complete, "The provider")
+            provider = call.provider
+            sent = await guarded(call.send(question.number), provider.complete, "The provider")
+            self._answered.add(id(provider))
             reply = turn.reply = seen.reply = self._billed(call, sent)
             data, fault = _judged(call, reply)
             seconds = self._clock() - seen.began

@@ -25,7 +25,7 @@ MARGIN = 0.5
 """Seconds by which our window is longer: two calls may be on the way to the server for unequal times."""
 
 LONGEST_PAUSE = 600.0
-"""Seconds that a server may make everyone wait; what asks for more is taken for this."""
+"""Seconds that a server's headers may make everyone wait; what asks for more is taken for this."""
 
 
 SHORTEST_NAP = 0.001
@@ -68,6 +68,7 @@ class Limits:
         self._turn = asyncio.Lock()  # wakes its waiters first come, first served
         self._changed = asyncio.Event()
         self._halted = False
+        self._held: tuple[str, float] | None = None
 
     async def acquire(self, tokens: int) -> Permit:
         """Wait until a call of at most ``tokens`` tokens (in and out) may be sent, and count it as sent now.
@@ -80,9 +81,17 @@ class Limits:
                 "expected a larger --tpm, or a request with a lower token limit."
             )
         async with self._turn:
-            while (wait := self._wait(tokens)) > 0:
-                await self._nap(max(wait, SHORTEST_NAP))
+            try:
+                while (wait := self._wait(tokens)) > 0:
+                    self._held = (self._reason(tokens), self._clock() + wait)
+                    await self._nap(max(wait, SHORTEST_NAP))
+            finally:
+                self._held = None
             return self._admit(tokens)
+
+    def holding(self) -> tuple[str, float] | None:
+        """Why the next call is held back, and until when on the clock; ``None`` when none is. From any thread."""
+        return self._held
 
     def settle(self, permit: Permit, used: int) -> None:
         """Correct the window: the call took ``used`` tokens, whatever was held for it. 0 when it failed unanswered."""
@@ -136,6 +145,20 @@ class Limits:
             if quota.remaining < (1 if name == "requests" else max(1, tokens)):
                 moments.append(quota.until)
         return max(moments) - now
+
+    def _reason(self, tokens: int) -> str:
+        """Which limit makes a call of ``tokens`` wait, in words: the one that lasts longest."""
+        own = " and ".join(
+            f"{number:,} {unit} a minute"
+            for number, unit in ((self.rpm, "calls"), (self.tpm, "tokens"))
+            if number is not None
+        )
+        moments = {"the server asked for a pause": self._paused_until}
+        moments[f"the limit of {own}"] = self._room_at(tokens)
+        for name, quota in self._quotas.items():
+            if quota.remaining < (1 if name == "requests" else max(1, tokens)):
+                moments[f"the server's limit, {name} used up"] = quota.until
+        return max(moments, key=lambda reason: moments[reason])
 
     def _forget(self, now: float) -> None:
         """Drop what has left the window. The same sum as in `_room_at`, so that no rounding lies between them."""

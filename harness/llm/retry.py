@@ -6,6 +6,14 @@ import random
 
 from harness.errors import ConfigurationError, ModelCallError
 
+LONGEST_WAIT = 600.0
+"""Seconds that a session waits because a server asks for it.
+
+Limits per minute never ask for more, and providers that refill a daily quota bit by bit ask for minutes. Who asks for
+more means hours or tomorrow: ending then costs nothing, since every reply is kept, and does not leave a terminal, a
+CI job or a machine by the hour waiting.
+"""
+
 
 class RetryPolicy:
     """How long to wait before a call is tried again, or that trying is over.
@@ -14,6 +22,7 @@ class RetryPolicy:
     cut, invalid); it is asked for again at once, ``max_replies`` times in all. More than that is trouble on the way
     (408, 409, 429, 5xx, a time-out, no connection), which costs nothing but time: ``max_attempts`` in all, the
     window of the pause doubling from ``first`` to ``longest`` seconds. ``None`` is what can only fail again.
+    A server's hint of more than ``longest_wait`` seconds is not waited for.
 
     The waits are those of "full jitter" (M. Brooker, Exponential Backoff And Jitter, AWS 2015). Three lines of our
     own, because tenacity's ``wait_random_exponential`` draws from the process's `random`, and ours is an argument.
@@ -27,6 +36,7 @@ class RetryPolicy:
         max_replies: int = 4,
         first: float = 1.0,
         longest: float = 60.0,
+        longest_wait: float = LONGEST_WAIT,
     ) -> None:
         for name, value in (("max_attempts", max_attempts), ("max_replies", max_replies)):
             if value < 1:
@@ -34,23 +44,32 @@ class RetryPolicy:
         self.max_attempts = max_attempts
         self.max_replies = max_replies
         self._rng = rng or random.Random()
+        self.longest_wait = longest_wait
         self._first, self._longest = first, longest
 
-    def pause(self, error: ModelCallError, attempt: int) -> float | None:
+    def pause(self, error: ModelCallError, attempt: int, *, answered: bool = True) -> float | None:
         """Seconds before the next attempt, ``None`` to give up.
 
         ``attempt`` counts from 0 the failures of this call *of the same kind* as ``error`` (see `is_reply`), so that
         trouble on the way does not use up the tries of the reply. A server's hint is a floor under the pause.
+        ``answered`` says whether the session has had any reply.
         """
         hint = error.retry_after
-        if error.fatal or hint is None or attempt + 1 >= self._most(error):
+        if error.fatal or hint is None or attempt + 1 >= self.tries(error, answered=answered):
+            return None
+        if hint > self.longest_wait:
             return None
         if is_reply(error):
             return 0.0
         return hint + self._rng.uniform(0.0, self._window(attempt))
 
-    def _most(self, error: ModelCallError) -> int:
-        return self.max_replies if is_reply(error) else self.max_attempts
+    def tries(self, error: ModelCallError, *, answered: bool = True) -> int:
+        """How often a call that fails with ``error`` is tried in all."""
+        if is_reply(error):
+            return self.max_replies
+        if error.first_tries is not None and not answered:
+            return min(error.first_tries, self.max_attempts)
+        return self.max_attempts
 
     def _window(self, attempt: int) -> float:
         return float(min(self._longest, self._first * 2 ** min(attempt, 60)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -18,15 +19,20 @@ from harness.llm.limits import Limits, Permit
 class Sender:
     """Budget, limits, a slot, and the counting of what was sent. ``concurrency`` ``None``: no limit.
 
-    Lives on one event loop; `halt` and the counters may be used from any thread.
+    Lives on one event loop; `halt` and the counters may be used from any thread, `halt` from a signal handler too.
     """
 
     def __init__(
-        self, *, concurrency: int | None, budget: Budget | None = None, limits: Limits | None = None
+        self,
+        *,
+        concurrency: int | None,
+        budget: Budget | None = None,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if concurrency is not None and concurrency < 1:
             raise ConfigurationError(f"concurrency={concurrency}; expected 1 or more, or None for no limit.")
-        self.calls = self.in_flight = 0
+        self.calls = 0
         self.calls_by_kind: Counter[str] = Counter()
         self.budget, self.limits = budget, limits
         self._forecast = Forecast(limits.tpm) if limits is not None and limits.tpm else None
@@ -37,6 +43,18 @@ class Sender:
         self._idle = asyncio.Event()
         self._idle.set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._clock = clock
+        self._sent: dict[Turn, float] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that were sent and not answered yet."""
+        return len(self._sent)
+
+    @property
+    def longest(self) -> float:
+        """Seconds that the oldest call in flight has taken so far; 0 where there is none."""
+        return max((self._clock() - began for began in list(self._sent.values())), default=0.0)
 
     @contextlib.asynccontextmanager
     async def turn(self, request: Request, kind: str) -> AsyncIterator[Turn]:
@@ -51,14 +69,14 @@ class Sender:
             turn = Turn()
             try:
                 await self._allow(request, turn)
-                self._begin(kind)
-                turn.sent = True
+                self._begin(kind, turn)
                 yield turn
             except BaseException as error:
                 # Cancelled or cut off: the provider may well have answered, and billed.
                 turn.lost = not isinstance(error, ModelCallError) or error.lost
                 if isinstance(error, ModelCallError):
-                    self._end_if_fatal(error)
+                    if error.fatal:
+                        self.end(error)
                     if not turn.sent:
                         self._check_running()
                 raise
@@ -75,18 +93,17 @@ class Sender:
             turn.permit = await self.limits.acquire(self._forecast.tokens(request) if self._forecast else 0)
         self._check_running()
 
-    def _begin(self, kind: str) -> None:
+    def _begin(self, kind: str, turn: Turn) -> None:
         self.calls += 1
         self.calls_by_kind[kind] += 1
-        self.in_flight += 1
+        self._sent[turn] = self._clock()
         self._idle.clear()
+        turn.sent = True
 
     def _end(self, turn: Turn) -> None:
         turn.book(self.limits)
-        if turn.sent:
-            self.in_flight -= 1
-            if not self.in_flight:
-                self._idle.set()
+        if self._sent.pop(turn, None) is not None and not self._sent:
+            self._idle.set()
 
     async def pause(self, seconds: float, sleep: Callable[[float], Awaitable[None]]) -> None:
         """Sleep, or less if the run is stopped meanwhile."""
@@ -97,9 +114,9 @@ class Sender:
             for nap in naps:
                 nap.cancel()
 
-    def _end_if_fatal(self, error: ModelCallError) -> None:
+    def end(self, error: ModelCallError) -> None:
         """What can only repeat is met once: no queued call is sent any more, each gets the same error."""
-        if error.fatal and not self._stopped:
+        if not self._stopped:
             self._ending = error
             self.halt()
 

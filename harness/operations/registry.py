@@ -28,7 +28,7 @@ class Status(StrEnum):
     FAILED = "failed"
     """No trial finished, or no model call was answered."""
     STOPPED = "stopped"
-    """The budget ended the session first."""
+    """The budget, or a server that asked for too long a wait, ended the session first."""
     INTERRUPTED = "interrupted"
     """A person ended the session first."""
 

@@ -32,6 +32,9 @@ Launch = Callable[[Sequence[Experiment], Options, Path], "tuple[int, Sequence[Co
 
 Clock = Callable[[], datetime]
 
+STOPPING = (ExitCode.BUDGET, ExitCode.RETRY_LATER)
+"""Exit codes of sessions that ended cleanly before they were done; another one now would end in the same way."""
+
 
 class UnkeptError(HarnessError):
     """Sessions ran, but what they left could not be put in its place or written down. Saying the same goes on."""
@@ -168,7 +171,7 @@ class _Running:
         for options, members in _sessions(todo):
             code = self._session(options, members)
             stuck = self._stuck()
-            if stuck or code in (ExitCode.INTERRUPTED, ExitCode.BUDGET, ExitCode.USAGE, ExitCode.INTERNAL):
+            if stuck or code in (ExitCode.INTERRUPTED, *STOPPING, ExitCode.USAGE, ExitCode.INTERNAL):
                 break
         code = code or (int(ExitCode.FAILED) if stuck else self._verdict(left))
         return Ran(code, tuple(self._rows), before, stuck)
@@ -276,8 +279,7 @@ def _found(folder: Path, run: Run) -> tuple[str, list[Path], Path | None, Mappin
 def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) -> tuple[Status, str]:
     """How a run ended, by its meta file, and that in a few words. ``asks``: models were to be asked something."""
     if not meta:
-        stopped = {int(ExitCode.INTERRUPTED): Status.INTERRUPTED, int(ExitCode.BUDGET): Status.STOPPED}
-        return stopped.get(code, Status.FAILED), problem or "nothing was left of it"
+        return _cut_short(code) or Status.FAILED, problem or "nothing was left of it"
     trials, calls = meta["trials"], sum((meta["usage"].get("calls") or {}).values())
     answered = calls > 0 and meta["usage"].get("tokens_out", 0) > 0
     cost = meta["usage"].get("cost")
@@ -289,9 +291,13 @@ def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) 
         if not _obtained(meta):
             return Status.FAILED, f"{note}; no value of any metric was obtained"
         return (Status.FAILED, f"{note}; {problem}") if problem else (Status.SUCCESS, note)
-    if code in (ExitCode.INTERRUPTED, ExitCode.BUDGET):
-        return (Status.INTERRUPTED if code == ExitCode.INTERRUPTED else Status.STOPPED), note
-    return (Status.PARTIAL if trials["finished"] else Status.FAILED), note
+    return _cut_short(code) or (Status.PARTIAL if trials["finished"] else Status.FAILED), note
+
+
+def _cut_short(code: int) -> Status | None:
+    if code == ExitCode.INTERRUPTED:
+        return Status.INTERRUPTED
+    return Status.STOPPED if code in STOPPING else None
 
 
 def _obtained(meta: Mapping[str, Any]) -> int:

@@ -11,7 +11,8 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.execution.progress import Snapshot
-from harness.plugin.progress import duration
+from harness.llm.waiting import duration
+from harness.plugin.progress import waiting_line
 from harness.plugin.state import state_of
 from harness.records.atomic import write_whole
 
@@ -29,6 +30,7 @@ def beat(stage: str, now: Snapshot | None, moment: datetime, cost: float | None,
         lines += [
             f"step: {now.trials_done} of {now.trials} trials, {now.cells_done} of {now.cells} cells",
             *([f"last: {now.note}"] if now.note else []),
+            *([waiting_line(now.waiting)] if now.waiting else []),
             f"calls: {now.calls} made, {now.in_flight} under way, {now.tokens} tokens",
             f"cost: {'not known' if cost is None else f'${cost:.4f}'}",
             f"time left: {left}",

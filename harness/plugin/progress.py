@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import pytest
 
 from harness.execution.desk import Desk
 from harness.execution.progress import Snapshot
+from harness.llm.waiting import Waiting, duration
 from harness.plugin.internals import draw_below, uncaptured
 
 PATIENCE = 0.5
 """Seconds before a terminal shows anything: a short session should not flicker."""
 PLAIN_EVERY = 15.0
 """Seconds between plain lines."""
+PLAIN_SOONEST = 5.0
+"""Seconds after a plain line before the next one, when what is waited for has changed."""
 TURNS = 3.0
 """Seconds that the live line shows the counts, and then what a trial told of itself, by turns."""
 
@@ -32,19 +35,19 @@ def line(now: Snapshot) -> str:
 
 
 def plain_lines(now: Snapshot) -> list[str]:
-    """The line of progress, and under it what a trial told of itself."""
-    return [line(now), *now.note.splitlines()]
+    """The line of progress, and under it what calls wait for, or else what a trial told of itself."""
+    return [line(now), *([waiting_line(now.waiting)] if now.waiting else now.note.splitlines())]
 
 
-def duration(seconds: float) -> str:
-    """``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60} h {minutes % 60:02} min"
+def waiting_line(now: Waiting, width: int = 160) -> str:
+    """``waiting: HTTP 429, Daily limit reached; try 3 of 10 in 9 min 10 s``, cut in the reason to ``width`` columns."""
+    if now.seconds is None:
+        end = f" for {duration(now.elapsed)}"
+    else:
+        end = f"; {f'try {now.attempt} of {now.tries}' if now.attempt else 'next call'} in {duration(now.seconds)}"
+    reason = " ".join("".join(sign if sign.isprintable() else " " for sign in now.reason).split()).rstrip(".")
+    room = max(10, width - len("waiting: ") - len(end))
+    return f"waiting: {reason if len(reason) <= room else reason[: room - 1] + '…'}{end}"
 
 
 def thousands(number: int) -> str:
@@ -64,6 +67,7 @@ class Display:
         self._clock = clock
         self._since = self._last_plain = clock()
         self._drawn = False
+        self._awaited = ""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Display:
@@ -88,14 +92,24 @@ class Display:
             if self._clock() - self._since >= PATIENCE:
                 self._drawn = True
                 draw_below(self._config, self._live(desk.progress()))
-        elif self._clock() - self._last_plain >= PLAIN_EVERY:
-            self._last_plain = self._clock()
-            with uncaptured(self._config):
-                self._reporter.ensure_newline()
-                for text in plain_lines(desk.progress()):
-                    self._reporter.write_line(text)
-                self._reporter.flush()
+        elif self._clock() - self._last_plain >= PLAIN_SOONEST:
+            now = desk.progress()
+            waiting = now.waiting
+            awaited = waiting.reason if waiting and waiting.seconds is not None else ""
+            new = bool(awaited) and awaited != self._awaited
+            if new or self._clock() - self._last_plain >= PLAIN_EVERY:
+                self._last_plain, self._awaited = self._clock(), awaited
+                self._write(plain_lines(now))
+
+    def _write(self, lines: Iterable[str]) -> None:
+        with uncaptured(self._config):
+            self._reporter.ensure_newline()
+            for text in lines:
+                self._reporter.write_line(text)
+            self._reporter.flush()
 
     def _live(self, now: Snapshot) -> str:
         lines = plain_lines(now)
+        if now.waiting is not None:
+            lines[1:] = [waiting_line(now.waiting, self._config.get_terminal_writer().fullwidth - 1)]
         return lines[int((self._clock() - self._since) / TURNS) % len(lines)]

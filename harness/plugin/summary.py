@@ -8,7 +8,8 @@ from typing import Any
 
 from harness.execution.runs import Conclusion
 from harness.instrument import check_lines
-from harness.plugin.progress import duration, thousands
+from harness.llm.waiting import duration
+from harness.plugin.progress import thousands
 from harness.plugin.state import State
 from harness.reports.answer import answer_lines
 from harness.reports.arms import own_settings

@@ -12,7 +12,8 @@ from itertools import pairwise
 import pytest
 
 from harness.execution.progress import Snapshot
-from harness.plugin.progress import duration, line, thousands
+from harness.llm.waiting import duration
+from harness.plugin.progress import line, thousands
 from tests.support.sessions import LIGHT, SMALL, Lab, environment, watch
 
 CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

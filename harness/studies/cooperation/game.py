@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
-from harness.errors import HarnessError, ModelCallError, StoppedError
-from harness.llm.budget import BudgetExhaustedError
+from harness.errors import HarnessError, ModelCallError, SessionLimitError, StoppedError
 from harness.llm.calls import Message, ModelClient, Site
 from harness.model import Place, TrialPlan
 from harness.studies.cooperation.asking import Asker, together
@@ -45,7 +44,7 @@ log = logging.getLogger("harness")
 
 OUTAGE = 0.5
 """Share of a round's calls above which their failing is the model's outage, and no outcome: the trial fails."""
-IN_ORDER = (StoppedError, BudgetExhaustedError, asyncio.CancelledError, KeyboardInterrupt)
+IN_ORDER = (StoppedError, SessionLimitError, asyncio.CancelledError, KeyboardInterrupt)
 """What ends a game that is no fault of it: the same command goes on."""
 LOOK_BACK = 3
 """Rounds whose mean duration the time left is estimated from."""

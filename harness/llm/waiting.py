@@ -1,0 +1,56 @@
+"""What calls are waiting for, for progress displays and messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+SLOW_SECONDS = 15.0
+"""A reply that takes longer than this is worth a line of progress."""
+
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC).timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """One call before its next try: ``reason`` is its last failure, ``until`` is on the gateway's clock."""
+
+    reason: str
+    until: float
+    attempt: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a session waits for at one moment, and why.
+
+    ``seconds`` is the time until the next call is sent; ``None`` while a reply is awaited, for ``elapsed`` seconds so
+    far. That call is try ``attempt`` of ``tries``; 0 where no call has failed, and limits alone hold calls back.
+    """
+
+    reason: str
+    seconds: float | None = None
+    attempt: int = 0
+    tries: int = 0
+    elapsed: float = 0.0
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``, ``2 h 05 min``, ``3 days``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    if minutes < 60 * 72:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes // 1440:,} days"
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970 as ``2026-11-28 15:40 UTC``; a moment after the year 9999 is ``a date after 9999``."""
+    if not seconds <= LAST_MOMENT - 60:
+        return "a date after 9999"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
