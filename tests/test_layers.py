@@ -25,12 +25,10 @@ LAYERS = (
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 STRANGERS = 1
 """The layer whose packages do not import each other; elsewhere neighbours may."""
-SDKS = {"openai", "anthropic", "langsmith", "sentry_sdk", "dask"}
-NOT_OURS = {"openai": {"harness.engines.tinytroupe.package"}}
-"""Who hands a foreign package the client that it would make itself."""
+SDKS = {"openai", "anthropic", "httpx2", "langsmith", "sentry_sdk", "dask"}
 HEAVY = (
-    "anthropic", "duckdb", "jsonschema", "matplotlib", "nbformat", "numpy", "openai", "pydantic", "rich", "scipy",
-    "sqlite3", "starlette", "typer", "uvicorn",
+    "anthropic", "duckdb", "httpx2", "jsonschema", "matplotlib", "nbformat", "numpy", "openai", "pydantic", "rich",
+    "scipy", "sqlite3", "starlette", "typer", "uvicorn",
 )  # fmt: skip
 
 
@@ -142,7 +140,7 @@ def test_pytests_private_parts_are_needed_in_one_module() -> None:
 @pytest.mark.parametrize("sdk", sorted(SDKS))
 def test_a_vendors_sdk_stands_in_one_file(sdk: str) -> None:
     users = {module for module, imported, _ in all_imports(types=False) if imported.split(".")[0] == sdk}
-    assert len(users - NOT_OURS.get(sdk, set())) <= 1
+    assert len(users) <= 1
 
 
 def test_layer_zero_needs_the_standard_library_alone() -> None:

@@ -48,6 +48,8 @@ class Reply:
     ``refusal``: the model, or its provider, declined to answer; ``text`` is what it said instead, maybe nothing.
     ``cost`` is in US dollars, from the provider where it states one, else the gateway's from its price table;
     ``None`` with ``cost_reason`` where it is not known.
+    ``usage`` is what the provider stated of tokens, as JSON and cut; ``usage_fault`` says what in it did not add up, so
+    that the tokens are the dearest reading of it. Empty: nothing was wrong.
     ``call`` names the call within its trial (kind, request digest, occurrence), ``attempts`` counts the replies that
     it took and ``seconds`` is how long this one took, when it was sent; the gateway fills them in.
     """
@@ -66,6 +68,8 @@ class Reply:
     tokens_written: int = 0
     cost: float | None = None
     cost_reason: str | None = None
+    usage_fault: str = ""
+    usage: str = field(default="", compare=False)
     attempts: int = field(default=1, compare=False)
     seconds: float = field(default=0.0, compare=False)
 

@@ -56,7 +56,6 @@ def test_the_snapshot_that_answered_is_named_and_charged(maker: str) -> None:
 
 
 def test_anthropic_s_too() -> None:
-    pytest.importorskip("anthropic", reason="the extra [anthropic] is not installed")
     with AnthropicEndpoint() as endpoint:
         provider = make_provider("anthropic:claude-haiku-4-5", seed=0, base_url=endpoint.url, environ=ENVIRON)
         reply = answer(provider)

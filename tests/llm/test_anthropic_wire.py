@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-from types import SimpleNamespace as Made
 from typing import Any
 
 import pytest
@@ -133,7 +131,6 @@ def test_tools_and_their_choice(extra: dict[str, Any], choice: dict[str, Any]) -
     made = sent(ask("", "x", extra={"tools": [TOOL], **extra}))
     assert made["tools"] == [{"name": "look", "description": "Looks.", "input_schema": {"type": "object"}}]
     assert made["tool_choice"] == choice
-    assert "extra_body" not in made
 
 
 def test_limits_temperature_stops_and_users() -> None:
@@ -154,13 +151,13 @@ def test_limits_temperature_stops_and_users() -> None:
     made = sent(ask("s", "x", model="claude-y", max_tokens=9, temperature=0.0, extra=extra))
     assert (made["model"], made["max_tokens"], made["stop_sequences"]) == ("claude-y", 9, ["."])
     assert made["metadata"] == {"user_id": "u1"} and made["output_config"] == {"effort": "low"}
-    assert made["extra_body"] == {"temperature": 0.0, "top_p": 0.5, "thinking": {"type": "adaptive"}}
+    assert (made["temperature"], made["top_p"], made["thinking"]) == (0.0, 0.5, {"type": "adaptive"})
 
 
 def test_what_has_no_counterpart_is_logged_and_a_seed_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         made = sent(ask("s", "x", extra={"frequency_penalty": 0.1, "presence_penalty": 0, "logprobs": None}))
-    assert "extra_body" not in made
+    assert made.keys() == {"model", "max_tokens", "system", "messages"}
     assert caplog.messages == ["Anthropic's API has no frequency_penalty: not sent."]
     with pytest.raises(NoCounterpartError, match="--provider-seed"):
         sent(ask("s", "x", extra={"seed": 0}))
@@ -229,18 +226,21 @@ def test_no_schema_however_odd_is_a_crash(schema: Any) -> None:
         sent(ask("s", "x", response_format=form("odd", schema if isinstance(schema, dict) else {})))
 
 
-def message(*content: Any, **more: Any) -> Made:
-    usage = Made(
-        input_tokens=7, output_tokens=3, cache_read_input_tokens=None, cache_creation_input_tokens=None
-    )
+def message(*content: Any, **more: Any) -> dict[str, Any]:
+    usage = {
+        "input_tokens": 7,
+        "output_tokens": 3,
+        "cache_read_input_tokens": None,
+        "cache_creation_input_tokens": None,
+    }
     known = {
-        "content": content,
+        "content": list(content),
         "stop_reason": "end_turn",
         "model": "claude-x-1",
         "usage": usage,
         "stop_details": None,
     }
-    return Made(**(known | more))
+    return known | more
 
 
 @pytest.mark.parametrize(
@@ -257,12 +257,12 @@ def message(*content: Any, **more: Any) -> Made:
     ],
 )
 def test_stop_reasons(reason: str | None, finish: str, refusal: bool) -> None:
-    answer = reply(message(Made(type="text", text="a"), stop_reason=reason), request=ask("x"))
+    answer = reply(message({"type": "text", "text": "a"}, stop_reason=reason), request=ask("x"))
     assert (answer.finish_reason, answer.refusal, answer.text) == (finish, refusal, "a")
 
 
 def test_a_refusal_without_words_says_why() -> None:
-    details = Made(explanation="It may be harmful.")
+    details = {"explanation": "It may be harmful."}
     assert (
         reply(message(stop_reason="refusal", stop_details=details), request=ask("x")).text
         == "It may be harmful."
@@ -270,19 +270,24 @@ def test_a_refusal_without_words_says_why() -> None:
 
 
 def test_thinking_is_no_answer_and_tools_are_openai_s() -> None:
-    tool = Made(type="tool_use", id="a", name="look", input={"at": "é"})
+    tool = {"type": "tool_use", "id": "a", "name": "look", "input": {"at": "é"}}
     answer = reply(
-        message(Made(type="thinking", thinking="hm"), Made(type="text", text="I look."), tool),
+        message({"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "I look."}, tool),
         request=ask("x"),
     )
     assert answer.text == "I look."
-    function = {"name": "look", "arguments": json.dumps({"at": "é"})}
+    function = {"name": "look", "arguments": '{"at": "é"}'}
     assert answer.tool_calls == [{"id": "a", "type": "function", "function": function}]
 
 
 def test_usage_counts_what_came_from_the_cache_and_went_there() -> None:
-    usage = Made(input_tokens=7, output_tokens=3, cache_read_input_tokens=100, cache_creation_input_tokens=20)
-    answer = reply(message(Made(type="text", text="a"), usage=usage), request=ask("x"))
+    usage = {
+        "input_tokens": 7,
+        "output_tokens": 3,
+        "cache_read_input_tokens": 100,
+        "cache_creation_input_tokens": 20,
+    }
+    answer = reply(message({"type": "text", "text": "a"}, usage=usage), request=ask("x"))
     assert (answer.tokens_in, answer.tokens_out, answer.tokens_cached, answer.tokens_written) == (
         127,
         3,
@@ -293,6 +298,6 @@ def test_usage_counts_what_came_from_the_cache_and_went_there() -> None:
 
 @pytest.mark.parametrize("said", ['```json\n{"a": 1}\n```', '\n```\n{"a": 1}\n```\n'])
 def test_a_fence_around_json_is_taken_off_where_json_was_asked(said: str) -> None:
-    block = Made(type="text", text=said)
+    block = {"type": "text", "text": said}
     assert reply(message(block), request=ask("x", response_format={"type": "json_object"})).text == '{"a": 1}'
     assert reply(message(block), request=ask("x")).text == said

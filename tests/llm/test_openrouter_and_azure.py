@@ -1,4 +1,4 @@
-"""OpenRouter's accounts and failures, Azure's paths and filters: the real SDK against a fake on loopback."""
+"""OpenRouter's accounts and failures, Azure's paths and filters, against a fake on loopback."""
 
 from __future__ import annotations
 

@@ -244,7 +244,6 @@ def test_an_endless_silence_is_recorded_as_such_and_not_dropped(study: Lab) -> N
 
 
 def test_anthropics_api_gets_the_tools_and_the_temperature_and_its_blocks_are_calls(study: Lab) -> None:
-    pytest.importorskip("anthropic", reason="the extra [anthropic] is not installed")
 
     def message(body: Mapping[str, Any], number: int) -> Mapping[str, Any]:
         tool = body["tools"][0]

@@ -1,4 +1,4 @@
-"""OpenAI-shaped requests as Anthropic's Messages API wants them, and its replies as `Reply`. Pure: no SDK here.
+"""OpenAI-shaped requests as Anthropic's Messages API wants them, and its replies as `Reply`. Pure.
 
 Source of the shapes: platform.claude.com/docs, "Messages", "Tool use", "Structured outputs", "Handling stop reasons".
 """
@@ -13,6 +13,9 @@ from typing import Any
 
 from harness.llm.calls import Message, Reply, Request
 from harness.llm.providers.closed_schemas import is_expressible, plain
+from harness.llm.providers.json_reading import label, mapping, sequence, text
+from harness.llm.providers.token_counts import anthropic_usage, counted
+from harness.llm.providers.tool_calls import tool_calls
 
 Schema = Mapping[str, Any]
 Block = dict[str, Any]
@@ -47,7 +50,7 @@ class NoCounterpartError(Exception):
 
 
 def parameters(request: Request, *, model: str, strict: Callable[[Any], Any]) -> dict[str, Any]:
-    """Keywords of ``messages.create``. ``strict`` makes a schema one that structured outputs take, or raises.
+    """The body of a request for a message. ``strict`` makes a schema one that structured outputs take, or raises.
 
     Raises `NoCounterpartError`. Parameters without a counterpart (frequency_penalty, …) are not sent; the log says so.
     """
@@ -63,29 +66,27 @@ def parameters(request: Request, *, model: str, strict: Callable[[Any], Any]) ->
         "stop_sequences": _as_list(request.extra.get("stop")),
         **_tools(request.extra),
         "output_config": config,
-        "extra_body": ({} if request.temperature is None else {"temperature": request.temperature}) | extra,
     }
-    return {name: value for name, value in known.items() if value}
+    sampling = {} if request.temperature is None else {"temperature": request.temperature}
+    return {name: value for name, value in known.items() if value} | sampling | extra
 
 
-def reply(message: Any, *, request: Request) -> Reply:
-    """The SDK's ``Message``, answering ``request``. ``tokens_in`` is all that was read, caches included."""
-    text = "".join(block.text for block in message.content if block.type == "text")
-    calls = [_call(block) for block in message.content if block.type == "tool_use"]
-    reason = _REASONS.get(message.stop_reason, "stop")
-    refused = message.stop_reason == "refusal"
-    usage = message.usage
-    cached, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
+def reply(message: Mapping[str, Any], *, request: Request) -> Reply:
+    """The API's message, answering ``request``. ``tokens_in`` is all that was read, caches included."""
+    blocks = [block for block in sequence(message.get("content")) if isinstance(block, Mapping)]
+    said = "".join(text(block.get("text")) for block in blocks if block.get("type") == "text")
+    calls = tool_calls([_call(block) for block in blocks if block.get("type") == "tool_use"])
+    stopped = label(message.get("stop_reason"))
+    refused = stopped == "refusal"
+    usage = message.get("usage")
+    explanation = text(mapping(message.get("stop_details")).get("explanation"))
     return Reply(
-        (text or _explanation(message)) if refused else _unfenced(text, request),
-        model=message.model or "",
-        finish_reason=reason,
-        tokens_in=usage.input_tokens + cached + written,
-        tokens_out=usage.output_tokens,
+        (said or explanation) if refused else _unfenced(said, request),
+        model=label(message.get("model")),
+        finish_reason=_REASONS.get(stopped, "stop"),
         tool_calls=calls,
         refusal=refused,
-        tokens_cached=cached,
-        tokens_written=written,
+        **counted(usage, anthropic_usage(usage), request, says_something=bool(said or calls)),
     )
 
 
@@ -226,17 +227,12 @@ def _as_list(value: Any) -> list[str] | None:
 # Replies
 
 
-def _call(block: Any) -> dict[str, Any]:
-    function = {"name": block.name, "arguments": json.dumps(block.input)}
-    return {"id": block.id, "type": "function", "function": function}
+def _call(block: Mapping[str, Any]) -> dict[str, Any]:
+    function = {"name": block.get("name"), "arguments": block.get("input")}
+    return {"id": block.get("id"), "type": "function", "function": function}
 
 
 def _unfenced(text: str, request: Request) -> str:
     """Where JSON was asked for, the fence that models like to put around it is no part of it."""
     found = _FENCED.fullmatch(text) if request.response_format else None
     return found[1] if found else text
-
-
-def _explanation(message: Any) -> str:
-    details = getattr(message, "stop_details", None)
-    return getattr(details, "explanation", None) or ""

@@ -1,4 +1,7 @@
-"""Which JSON schemas Anthropic's structured outputs can express: closed objects, no recursion, one type a place."""
+"""Which JSON schemas Anthropic's structured outputs can express, and how: closed objects, one type a place.
+
+Source: platform.claude.com/docs, "Structured outputs", "JSON Schema limitations".
+"""
 
 from __future__ import annotations
 
@@ -37,3 +40,41 @@ def plain(schema: Any) -> Any:
         del made["type"]
         return {"anyOf": [made | {"type": kind} for kind in kinds]}
     return made
+
+
+_FORMATS = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"}
+)
+_KEPT = frozenset({"type", "title", "description", "enum", "const", "$ref", "required", "format"})
+_INSIDE = frozenset({"items", "anyOf", "oneOf", "allOf", "properties", "$defs", "additionalProperties"})
+
+
+def strict(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """``schema`` in the words that structured outputs take; bounds and patterns go into the description."""
+    if "$ref" in schema:
+        made = {"$ref": schema["$ref"]}
+        return made | {"$defs": _each(schema["$defs"])} if "$defs" in schema else made
+    made = {name: value for name, value in schema.items() if name in _KEPT}
+    for name in ("properties", "$defs"):
+        if name in schema:
+            made[name] = _each(schema[name])
+    if "items" in schema:
+        made["items"] = strict(schema["items"])
+    for name in ("anyOf", "oneOf", "allOf"):
+        if name in schema:
+            made["allOf" if name == "allOf" else "anyOf"] = [strict(part) for part in schema[name]]
+    if schema.get("type") == "object":
+        made["additionalProperties"] = False
+    said = {name: value for name, value in schema.items() if name not in _KEPT | _INSIDE}
+    if made.get("format", "date") not in _FORMATS:
+        said["format"] = made.pop("format")
+    if said.get("minItems") in (0, 1):
+        made["minItems"] = said.pop("minItems")
+    if said:
+        rules = ", ".join(f"{name}: {value}" for name, value in said.items())
+        made["description"] = "\n\n".join(filter(None, (made.get("description"), f"({rules})")))
+    return made
+
+
+def _each(schemas: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: strict(schema) for name, schema in schemas.items()}

@@ -1,6 +1,6 @@
 """The providers that come with the package: how each is made from its spec, the environment and a base URL.
 
-Keys come from the environment alone. The SDKs are imported when a provider that needs one is made.
+Keys come from the environment alone. The HTTP client is imported when a provider that needs it is made.
 """
 
 from __future__ import annotations
@@ -41,9 +41,8 @@ def openai(argument: str, *, seed: int, base_url: str | None, environ: _Environ)
             f"Model {spec!r}: {urlsplit(url).hostname} is Azure; expected azure:DEPLOYMENT with AZURE_OPENAI_ENDPOINT "
             "and AZURE_OPENAI_API_KEY, or a base URL that ends in /openai/v1."
         )
-    return OpenAICompatible(
-        argument, base_url=url, api_key=_key(spec, OpenAICompatible.variable, url, environ)
-    )
+    key = _key(spec, OpenAICompatible.variable, url, environ)
+    return OpenAICompatible(argument, base_url=url, api_key=key, headers=_account(environ))
 
 
 def azure(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
@@ -74,13 +73,8 @@ def openrouter(argument: str, *, seed: int, base_url: str | None, environ: _Envi
 
 def anthropic(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
     """``anthropic:MODEL`` through Anthropic's own API."""
-    try:
-        from harness.llm.providers.anthropic_messages import URL, AnthropicMessages
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"Model 'anthropic:{argument}': the package {error.name!r} is not installed. "
-            "Install it with: pip install 'persona-harness[anthropic]'"
-        ) from None
+    from harness.llm.providers.anthropic_messages import URL, AnthropicMessages
+
     spec = _spec("anthropic", argument, example="anthropic:claude-haiku-4-5-20251001")
     url = _url(spec, base_url or environ.get("ANTHROPIC_BASE_URL") or URL)
     key = _key(spec, AnthropicMessages.variable, url, environ)
@@ -119,6 +113,18 @@ def _key(spec: str, variable: str, url: str, environ: _Environ) -> str:
             f"for {without_password(url)}. Set it, or rehearse offline with the model 'rehearsal'."
         )
     return key or "none"
+
+
+def _account(environ: _Environ) -> Mapping[str, str]:
+    """Headers that say which of a key's accounts is billed, where the environment names one."""
+    named = {"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"}
+    found = {header: environ.get(variable, "").strip() for header, variable in named.items()}
+    for header, value in found.items():
+        if not value.isascii() or not value.isprintable():
+            raise ConfigurationError(
+                f"{named[header]}={value[:40]!r}; expected an id of plain letters and digits."
+            )
+    return {header: value for header, value in found.items() if value}
 
 
 def _seconds(text: str) -> float:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from harness.errors import ModelCallError
 from harness.llm.addresses import without_password
+from harness.llm.providers.error_text import named_members, presentable, words, words_of
+from harness.llm.providers.http_client import Answer, NoAnswerError
+from harness.llm.providers.json_reading import label, mapping, parse
 from harness.llm.ratelimit_headers import read_retry_after
 
-GARBAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError)
-"""What an SDK lets out when the body of a 200 is no JSON, or JSON of another shape."""
+GARBAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
+"""What reading a request of another shape than the protocol's raises."""
 
 _LONGEST_WAIT = 120.0
 _SHORTEST_WAIT = 0.01  # 0 would say that a reply came and was of no use
-_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|key)-[\w*-]{6,}")
 _AGAIN = (408, 409, 429)
 _MEANINGS: Mapping[int, str] = {
     401: "the key was refused (check {variable})",
@@ -40,6 +43,104 @@ _HOPELESS_CODES = frozenset(
 _HOPELESS_WORDS = re.compile(r"credit balance is too low|is deprecated for this model")
 """Anthropic gives no code to an empty account, nor to a temperature that a model does not take."""
 
+_STATUS_OF_CODE: tuple[tuple[str, int], ...] = (
+    ("rate_limit", 429),
+    ("resource_exhausted", 429),
+    ("too_many_requests", 429),
+    ("overloaded", 529),
+    ("unavailable", 503),
+    ("timeout", 504),
+    ("deadline", 504),
+    ("invalid_api_key", 401),
+    ("authentication", 401),
+    ("unauthenticated", 401),
+    ("permission", 403),
+    ("not_found", 404),
+    ("quota", 402),
+    ("billing", 402),
+    ("invalid", 400),
+    ("unsupported", 400),
+    ("content_", 400),
+    ("context_length", 400),
+)
+"""The status that a code in words stands for, where a 200 has no number with its error."""
+
+_UNKNOWN_STATUS = 502
+"""For an error inside a 200 that says nothing of its kind: something behind the server failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a server answered in place of a completion.
+
+    ``code`` is its own name for the fault (``insufficient_quota``), ``details`` the error object, empty where the body
+    has none. ``is_inside`` is true for an error in the body of a 200.
+    """
+
+    status: int
+    text: str
+    code: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_inside: bool = False
+
+
+def fault_of(answer: Answer) -> Fault:
+    """The fault that an answer with a status of 400 and above is."""
+    try:
+        value = parse(answer.body)
+    except ValueError:
+        value = None
+    said = words_of(answer.body).strip() or "the server said nothing more"
+    return Fault(answer.status, said, _code(value), _details(value), answer.headers)
+
+
+def fault_inside(value: Any, headers: Mapping[str, str]) -> Fault | None:
+    """The error that a 200 carries in place of a completion, or beside it; ``None`` where there is none.
+
+    Its status is the code that it gives, as a number or a word.
+    """
+    error = mapping(value).get("error")
+    said = words(error) if isinstance(error, str | list | Mapping) and _says_something(error) else ""
+    if not said:
+        return None
+    code = _code(value)
+    return Fault(_stated_status(value, code), said, code, _details(value), headers, is_inside=True)
+
+
+def _says_something(error: Any) -> bool:
+    """Whether an ``error`` beside a completion is one: some servers send an object of nulls, or an empty text."""
+    return any(error.values()) if isinstance(error, Mapping) else bool(error)
+
+
+def _details(value: Any) -> Mapping[str, Any]:
+    return next(named_members(value), {})
+
+
+def _code(value: Any) -> str:
+    """``code`` of the error object, else its ``type`` or ``status``; a number says nothing that the status does not."""
+    for name in ("code", "type", "status"):
+        for members in named_members(value):
+            found = members.get(name)
+            if isinstance(found, str) and found and not found.isdigit():
+                return label(found)
+    return ""
+
+
+def _stated_status(value: Any, code: str) -> int:
+    numbers = [number for members in named_members(value) for number in _numbers(members)]
+    if numbers:
+        return numbers[0]
+    found = (status for word, status in _STATUS_OF_CODE if word in code.lower())
+    return next(found, _UNKNOWN_STATUS)
+
+
+def _numbers(members: Mapping[str, Any]) -> Iterator[int]:
+    for name in ("code", "status", "status_code"):
+        shown = label(members.get(name))
+        if re.fullmatch(r"[45][0-9]{2}", shown):
+            yield int(shown)
+
 
 class Failures:
     """The failures of one model at one address. Nothing they say contains ``secret`` or the address's password."""
@@ -57,66 +158,49 @@ class Failures:
         self._place = without_password(base_url)
         self._secrets = [each for each in (secret, urlsplit(base_url).password or "") if len(each) > 5]
 
-    def of(self, error: Exception, *, lost: bool = False) -> ModelCallError:
-        """The failure that an SDK's ``error`` means; ``lost``: there was no answer at all (connection, time-out)."""
-        status, text = getattr(error, "status_code", 0), message_of(error)
-        if status < 400 and (status or isinstance(error, GARBAGE)):
-            return self.say(
-                f"what it answered is no completion ({type(error).__name__}).", retry_after=1.0, lost=True
-            )
-        if not status:
-            return self.say(text, retry_after=1.0 if lost else None, lost=lost and _was_sent(error))
-        fatal = is_hopeless(status, code_of(error), text)
-        meaning = _MEANINGS.get(status, "").format(variable=self._variable)
-        said = f"HTTP {status}{', ' + meaning if meaning else ''}: {text}"
-        return self.say(said, fatal=fatal, retry_after=None if fatal else self._wait(status, error))
+    def of_fault(self, fault: Fault) -> ModelCallError:
+        """The failure that a server's ``fault`` is."""
+        fatal = is_hopeless(fault.status, fault.code, fault.text)
+        meaning = _MEANINGS.get(fault.status, "").format(variable=self._variable)
+        place = "an error inside a 200, " if fault.is_inside else ""
+        said = f"{place}HTTP {fault.status}{', ' + meaning if meaning else ''}: {fault.text}"
+        return self.say(said, fatal=fatal, retry_after=None if fatal else self._wait(fault))
+
+    def of_redirect(self, answer: Answer) -> ModelCallError:
+        """Another address is asked for: only the user can say whether the key may go there."""
+        place = without_password(answer.headers.get("location", "nowhere"))
+        return self.say(
+            f"HTTP {answer.status}: it redirects to {place}, which is not followed. If that is the right server, "
+            "use its address as the base URL.",
+            fatal=True,
+        )
+
+    def of_silence(self, error: NoAnswerError) -> ModelCallError:
+        """No whole answer came."""
+        return self.say(f"{error}.", retry_after=1.0, lost=error.sent)
+
+    def of_garbage(self, why: str) -> ModelCallError:
+        """A 200 that is neither a completion nor an error."""
+        return self.say(f"what it answered is no completion ({why}).", retry_after=1.0, lost=True)
 
     def say(
         self, text: str, *, fatal: bool = False, retry_after: float | None = None, lost: bool = False
     ) -> ModelCallError:
         """An error that names the model and the place."""
-        message = f"Model {self._spec} at {self._place}: {self._scrubbed(text)}"
+        message = f"Model {self._spec} at {self._place}: {self.presentable(text)}"
         return ModelCallError(message, fatal=fatal, retry_after=retry_after, lost=lost)
 
-    def _wait(self, status: int, error: Exception) -> float | None:
-        if status not in _AGAIN and status < 500:
+    def presentable(self, text: str) -> str:
+        """``text`` on one line, cut, without keys."""
+        return presentable(text, self._secrets)
+
+    def _wait(self, fault: Fault) -> float | None:
+        if fault.status not in _AGAIN and fault.status < 500:
             return None
-        headers = getattr(getattr(error, "response", None), "headers", {})
-        hint = read_retry_after(headers, self._wall())
+        hint = read_retry_after(fault.headers, self._wall())
         return min(max(1.0 if hint is None else hint, _SHORTEST_WAIT), _LONGEST_WAIT)
-
-    def _scrubbed(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "[key]")
-        shown = _LOOKS_LIKE_A_KEY.sub("[key]", text)[:500]
-        return "".join(sign if sign.isprintable() else " " for sign in shown)
-
-
-def _was_sent(error: Exception) -> bool:
-    """Whether a call without an answer may have reached the provider, and so may be billed."""
-    return type(error.__cause__).__name__ not in ("ConnectError", "ConnectTimeout", "PoolTimeout")
 
 
 def is_hopeless(status: int, code: str, text: str) -> bool:
     """Whether every later call can only fail in the same way."""
     return status in _HOPELESS or code in _HOPELESS_CODES or bool(_HOPELESS_WORDS.search(text))
-
-
-def body_of(error: Exception) -> Mapping[str, Any]:
-    """The error object that the provider sent: one SDK keeps it bare, the other in its envelope."""
-    body = getattr(error, "body", None)
-    if isinstance(body, Mapping) and isinstance(body.get("error"), Mapping):
-        body = body["error"]
-    return body if isinstance(body, Mapping) else {}
-
-
-def code_of(error: Exception) -> str:
-    """``code`` of the provider's error object, else its ``type``."""
-    body = body_of(error)
-    return str(body.get("code") or body.get("type") or "")
-
-
-def message_of(error: Exception) -> str:
-    """The provider's own words, else the SDK's."""
-    said = body_of(error).get("message") or getattr(error, "message", "") or error
-    return str(said) or type(error).__name__

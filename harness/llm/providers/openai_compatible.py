@@ -1,86 +1,101 @@
-"""Any endpoint that speaks OpenAI's chat completions, Azure's included. The only file that imports the openai SDK."""
+"""Any endpoint that speaks OpenAI's chat completions, Azure's included."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-import openai
-
-from harness.errors import ModelCallError
 from harness.llm.calls import Reply, Request, Vectors
 from harness.llm.providers.contents import flattened
-from harness.llm.providers.failures import GARBAGE, Failures, body_of, code_of, message_of
+from harness.llm.providers.error_text import words
+from harness.llm.providers.failures import Fault
+from harness.llm.providers.http_client import MAX_BYTES
+from harness.llm.providers.http_provider import HTTPProvider
+from harness.llm.providers.json_reading import label, mapping, sequence, text, written
+from harness.llm.providers.token_counts import counted, openai_usage
+from harness.llm.providers.tool_calls import tool_calls
 
-if TYPE_CHECKING:
-    import httpx2
-    from openai.types.chat import ChatCompletion
-
-_FAULTS = (openai.OpenAIError, *GARBAGE)
 _REFUSALS = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
 """Codes of a 400 that says no to the words of the request, not to its form."""
 
+_REASONS = {
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "safety": "content_filter",
+    "prohibited_content": "content_filter",
+}
+"""Other servers' names for two of OpenAI's reasons; they are compared in lower case."""
 
-class OpenAICompatible:
-    """One client with pooled connections. Not the SDK retries but the gateway, so that every call counts.
+_BYTES_PER_VECTOR = 128 * 1024
+"""Room for one vector as JSON: some 5,000 numbers."""
 
-    ``timeout`` is in seconds, for one call. ``on_headers`` is shown the headers of every answer, failures included.
-    """
+
+class OpenAICompatible(HTTPProvider):
+    """A model behind OpenAI's protocol, wherever it is. ``headers`` are sent with every call."""
 
     name = "openai"
     variable = "OPENAI_API_KEY"
 
-    def __init__(self, model: str, *, base_url: str, api_key: str, timeout: float = 120.0) -> None:
-        self.model = model
-        self.base_url = base_url
-        self.on_headers: Callable[[Mapping[str, str]], None] | None = None
-        self._failures = Failures(f"{self.name}:{model}", base_url, api_key, self.variable)
-        http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [self._heard]}, timeout=timeout)
-        self._client = self._connect(
-            base_url, {"api_key": api_key, "http_client": http, "timeout": timeout, "max_retries": 0}
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str,
+        timeout: float = 120.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(
+            model,
+            base_url=base_url,
+            api_key=api_key,
+            headers=self._credentials(api_key) | dict(headers or {}),
+            params=self._query(),
+            timeout=timeout,
         )
         self._limit = self._limit_name()
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
         """One chat completion. Raises `ModelCallError`, fatal when no later call can succeed either."""
-        try:
-            return self._reply(await self._client.chat.completions.create(**self._parameters(request)))
-        except _FAULTS as error:
-            if is_refusal(error):
-                return Reply(message_of(error)[:500], finish_reason="content_filter", refusal=True)
-            failure = self._failure(error)
-        # Not raised in the handler: the SDK's error would hang on to it, with the key in its request.
-        raise failure
+        path = self._path("chat/completions", request.model or self.model)
+        answer = await self._ask(path, self._parameters(request))
+        if not isinstance(answer, Fault):
+            return self._reply(answer, request)
+        if is_refusal(answer):
+            said = self._failures.presentable(answer.text)
+            return Reply(said, finish_reason="content_filter", refusal=True)
+        raise self._failures.of_fault(answer)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`."""
-        try:
-            answer = await self._client.embeddings.create(
-                input=list(texts), model=model, encoding_format="float"
-            )
-            vectors = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
-            tokens = getattr(answer.usage, "prompt_tokens", None) or 0  # some servers do not say
-            return Vectors(vectors, model=answer.model or "", tokens_in=tokens)
-        except _FAULTS as error:
-            failure = self._failure(error)
-        raise failure
+        body = {"input": list(texts), "model": model, "encoding_format": "float"}
+        room = MAX_BYTES + len(texts) * _BYTES_PER_VECTOR
+        answer = await self._ask(self._path("embeddings", model), body, room)
+        if isinstance(answer, Fault):
+            raise self._failures.of_fault(answer)
+        vectors = _vectors(answer, len(texts))
+        if vectors is None:
+            raise self._failures.of_garbage(f"expected {len(texts)} vectors: {written(answer)}")
+        usage = answer.get("usage")
+        asked = Request((), model, extra={"input": list(texts)})
+        tokens = counted(usage, openai_usage(usage), asked, says_something=False).get("tokens_in", 0)
+        return Vectors(vectors, model=label(answer.get("model")), tokens_in=tokens)
 
-    async def aclose(self) -> None:
-        """Close the pooled connections."""
-        await self._client.close()
+    def _credentials(self, api_key: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {api_key}"}
 
-    def _connect(self, base_url: str, options: dict[str, Any]) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(base_url=base_url, **options)
+    def _query(self) -> Mapping[str, str] | None:
+        return None
+
+    def _path(self, operation: str, model: str) -> str:  # noqa: ARG002
+        return f"/{operation}"
 
     def _limit_name(self) -> str:
         """OpenAI itself wants the newer name of the limit, most compatible servers know only the older."""
         ours = urlsplit(self.base_url).hostname == "api.openai.com"
         return "max_completion_tokens" if ours else "max_tokens"
-
-    async def _heard(self, response: httpx2.Response) -> None:
-        if self.on_headers is not None:
-            self.on_headers(response.headers)
 
     def _parameters(self, request: Request) -> dict[str, Any]:
         known = {
@@ -90,27 +105,25 @@ class OpenAICompatible:
             "temperature": request.temperature,
             self._limit: request.max_tokens,
         }
-        return {name: value for name, value in known.items() if value is not None} | {
-            "extra_body": dict(request.extra) or None
-        }
+        return {name: value for name, value in known.items() if value is not None} | dict(request.extra)
 
-    def _failure(self, error: Exception) -> ModelCallError:
-        return self._failures.of(error, lost=isinstance(error, openai.APIConnectionError))
-
-    def _reply(self, completion: ChatCompletion) -> Reply:
-        if not completion.choices:
-            return Reply("", model=completion.model or "", **_usage(completion))
-        choice = completion.choices[0]
-        message, reason = choice.message, choice.finish_reason or "stop"
-        calls = message.tool_calls or []
+    def _reply(self, completion: Mapping[str, Any], request: Request) -> Reply:
+        if not isinstance(completion.get("choices"), list):
+            raise self._failures.of_garbage(f"no choices: {words(completion)}")
+        choice = mapping(next(iter(completion["choices"]), None))
+        message = mapping(choice.get("message"))
+        calls, refusal = tool_calls(message.get("tool_calls")), text(message.get("refusal"))
+        said = flattened(message.get("content")) or refusal
+        reason = finish_reason(choice.get("finish_reason"))
+        usage = completion.get("usage")
         return Reply(
-            flattened(message.content) or message.refusal or "",
-            model=completion.model or "",
+            said,
+            model=label(completion.get("model")),
             finish_reason=reason,
-            tool_calls=[call.model_dump(exclude_none=True) for call in calls],
-            fingerprint=completion.system_fingerprint,
-            refusal=bool(message.refusal) or reason == "content_filter",
-            **_usage(completion),
+            tool_calls=calls,
+            fingerprint=label(completion.get("system_fingerprint")) or None,
+            refusal=bool(refusal) or reason == "content_filter",
+            **counted(usage, openai_usage(usage), request, says_something=bool(said or calls)),
         )
 
 
@@ -125,34 +138,50 @@ class Azure(OpenAICompatible):
 
     def __init__(self, model: str, *, base_url: str, api_key: str, api_version: str, **more: Any) -> None:
         self._api_version = api_version
+        self._is_plain = base_url.rstrip("/").endswith("/v1")
         super().__init__(model, base_url=base_url, api_key=api_key, **more)
 
-    def _connect(self, base_url: str, options: dict[str, Any]) -> openai.AsyncOpenAI:
-        if base_url.rstrip("/").endswith("/v1"):
-            return super()._connect(base_url, options)
-        return openai.AsyncAzureOpenAI(azure_endpoint=base_url, api_version=self._api_version, **options)
+    def _credentials(self, api_key: str) -> dict[str, str]:
+        return super()._credentials(api_key) if self._is_plain else {"api-key": api_key}
+
+    def _query(self) -> Mapping[str, str] | None:
+        return None if self._is_plain else {"api-version": self._api_version}
+
+    def _path(self, operation: str, model: str) -> str:
+        if self._is_plain:
+            return super()._path(operation, model)
+        return f"/openai/deployments/{quote(model, safe='')}/{operation}"
 
     def _limit_name(self) -> str:
         return "max_completion_tokens"
 
 
-def is_refusal(error: Exception) -> bool:
+def is_refusal(fault: Fault) -> bool:
     """Whether a filter refused the request's words: an outcome of the sample, not a fault of the call."""
-    status = getattr(error, "status_code", None)
-    if status == 403:  # OpenRouter's moderation says what it flagged, a 403 of permissions does not
-        details = body_of(error).get("metadata")
-        return isinstance(details, Mapping) and "reasons" in details
-    return status == 400 and code_of(error) in _REFUSALS
+    if fault.status == 403:  # OpenRouter's moderation says what it flagged, a 403 of permissions does not
+        return "reasons" in mapping(fault.details.get("metadata"))
+    return fault.status == 400 and fault.code in _REFUSALS
 
 
-def _usage(completion: ChatCompletion) -> dict[str, Any]:
-    usage = completion.usage
-    if usage is None:
-        return {}
-    details = usage.prompt_tokens_details
-    return {
-        "tokens_in": usage.prompt_tokens or 0,
-        "tokens_out": usage.completion_tokens or 0,
-        "tokens_cached": (details.cached_tokens or 0) if details else 0,
-        "tokens_written": (getattr(details, "cache_write_tokens", None) or 0) if details else 0,
-    }
+def finish_reason(value: Any) -> str:
+    """OpenAI's name of why a completion ended; the server's own where it has none."""
+    said = label(value) or "stop"
+    return _REASONS.get(said.lower(), said)
+
+
+def _vectors(found: Mapping[str, Any], wanted: int) -> list[list[float]] | None:
+    """The vectors in the order of their texts; ``None`` where they are not one for each, of numbers."""
+    items = [mapping(item) for item in sequence(found.get("data"))]
+    numbered = sorted(enumerate(items), key=lambda one: _index(one[1].get("index"), one[0]))
+    vectors = [sequence(item.get("embedding")) for _, item in numbered]
+    if len(vectors) != wanted or not all(vector and all(map(_is_number, vector)) for vector in vectors):
+        return None
+    return [list(map(float, vector)) for vector in vectors]
+
+
+def _index(value: Any, otherwise: int) -> int:
+    return value if isinstance(value, int) else otherwise
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) < 1e300

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.llm.calls import Reply
+from harness.llm.calls import Reply, Request
+from harness.llm.providers.json_reading import label, mapping
 from harness.llm.providers.openai_compatible import OpenAICompatible
 
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletion
-
 URL = "https://openrouter.ai/api/v1"
+
+MOST_DOLLARS = 10_000.0
+"""More than any call costs. What states more is not believed."""
 
 
 class OpenRouter(OpenAICompatible):
@@ -27,27 +28,12 @@ class OpenRouter(OpenAICompatible):
     name = "openrouter"
     variable = "OPENROUTER_API_KEY"
 
-    def _reply(self, completion: ChatCompletion) -> Reply:
-        more: Mapping[str, Any] = completion.model_extra or {}
-        for part in (completion, *(completion.choices or ())):
-            fault = (part.model_extra or {}).get("error")
-            if isinstance(fault, Mapping):
-                raise UpstreamError(fault)
-        reply = super()._reply(completion)
-        cost = stated_cost(completion.usage.model_extra or {}) if completion.usage else None
+    def _reply(self, completion: Mapping[str, Any], request: Request) -> Reply:
+        reply = super()._reply(completion, request)
+        cost = stated_cost(mapping(completion.get("usage")))
         reason = None if cost is not None else "the reply of OpenRouter states no cost"
-        served_by = reply.fingerprint or more.get("provider")
+        served_by = reply.fingerprint or label(completion.get("provider")) or None
         return replace(reply, cost=cost, cost_reason=reason, fingerprint=served_by)
-
-
-class UpstreamError(ValueError):
-    """The model's maker failed after OpenRouter had begun to answer. Shaped as the SDK's own errors of a status."""
-
-    def __init__(self, body: Mapping[str, Any]) -> None:
-        code = body.get("code")
-        self.body = body
-        self.status_code = code if isinstance(code, int) and 400 <= code < 600 else 502
-        super().__init__(str(body.get("message", "")))
 
 
 def stated_cost(usage: Mapping[str, Any]) -> float | None:
@@ -55,11 +41,10 @@ def stated_cost(usage: Mapping[str, Any]) -> float | None:
     cost = _dollars(usage.get("cost"))
     if cost is None or not usage.get("is_byok"):
         return cost
-    details = usage.get("cost_details")
-    upstream = _dollars(details.get("upstream_inference_cost")) if isinstance(details, Mapping) else None
+    upstream = _dollars(mapping(usage.get("cost_details")).get("upstream_inference_cost"))
     return None if upstream is None else cost + upstream
 
 
 def _dollars(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) and value >= 0 else None
+    return float(value) if is_number and math.isfinite(value) and 0 <= value <= MOST_DOLLARS else None

@@ -1,0 +1,72 @@
+"""What the providers that reach a model over HTTP have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.llm.providers.failures import GARBAGE, Failures, Fault, fault_inside, fault_of
+from harness.llm.providers.http_client import MAX_BYTES, HTTPClient, NoAnswerError
+from harness.llm.providers.json_reading import mapping, parse, sequence
+
+
+class HTTPProvider:
+    """One client with pooled connections. It sends a call once: the gateway retries, so that every call counts.
+
+    ``timeout`` is in seconds, for one whole call. ``on_headers`` gets the headers of every answer, failures included.
+    """
+
+    name: str
+    variable: str
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str,
+        headers: Mapping[str, str],
+        params: Mapping[str, str] | None = None,
+        timeout: float,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url
+        self.on_headers: Callable[[Mapping[str, str]], None] | None = None
+        self._failures = Failures(f"{self.name}:{model}", base_url, api_key, self.variable)
+        self._http = HTTPClient(
+            base_url, headers=headers, params=params, timeout=timeout, on_headers=self._heed
+        )
+
+    async def aclose(self) -> None:
+        """Close the pooled connections."""
+        await self._http.aclose()
+
+    async def _ask(
+        self, path: str, body: Mapping[str, Any], max_bytes: int = MAX_BYTES
+    ) -> Mapping[str, Any] | Fault:
+        """The object that answers ``body``, or what is wrong. Raises `ModelCallError` where neither came."""
+        try:
+            answer = await self._http.post(path, body, max_bytes=max_bytes)
+        except NoAnswerError as error:
+            failure = self._failures.of_silence(error)
+        except GARBAGE as error:
+            failure = self._failures.say(f"the request cannot be sent ({type(error).__name__}: {error}).")
+        else:
+            if answer.status >= 400:
+                return fault_of(answer)
+            if answer.status >= 300:
+                raise self._failures.of_redirect(answer)
+            try:
+                value = parse(answer.body)
+            except ValueError as error:
+                raise self._failures.of_garbage(f"not JSON: {error}") from None
+            first = next(iter(sequence(mapping(value).get("choices"))), None)
+            return (
+                fault_inside(value, answer.headers) or fault_inside(first, answer.headers) or mapping(value)
+            )
+        # Not raised in the handler: the client's error would hang on to the request, and the request has the key.
+        raise failure
+
+    def _heed(self, headers: Mapping[str, str]) -> None:
+        if self.on_headers is not None:
+            self.on_headers(headers)

@@ -1,0 +1,32 @@
+"""The tool calls of a reply, in OpenAI's shape whatever the server sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.llm.providers.json_reading import label, mapping, sequence, shallow, written
+
+
+def tool_calls(value: Any) -> Sequence[Mapping[str, Any]]:
+    """Each call with its id, type, and the name and arguments of its function, all texts; others' members are kept.
+
+    What is not an object is no call.
+    """
+    return [_call(call) for call in sequence(value) if isinstance(call, Mapping)]
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = mapping(call.get("function"))
+    made = {
+        "name": _text(function.get("name")),
+        "arguments": _text(function.get("arguments")),
+    }
+    known = {"id": _text(call.get("id")), "type": label(call.get("type")) or "function", "function": made}
+    others = {name: shallow(part) for name, part in call.items() if name not in known and part is not None}
+    return known | others
+
+
+def _text(value: Any) -> str:
+    """A text as it is, anything else as JSON; empty for nothing."""
+    return value if isinstance(value, str) else "" if value is None else written(value)
