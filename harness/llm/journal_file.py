@@ -32,13 +32,15 @@ _CONTENT = (
     ),
     *("refusal", "tokens_in", "tokens_out", "tokens_cached", "tokens_written", "cost", "cost_reason"),
 )
-_COLUMNS = (*_KEY, *_CONTENT, "seal", "verdict", "reason")
+_MORE = ("usage", "usage_fault")
+"""Fields of a reply that came later: the column ``more`` has those that are not empty, as JSON."""
+_COLUMNS = (*_KEY, *_CONTENT, "seal", "verdict", "reason", "more")
 # Columns have no type, so that each value comes back as it went in.
 _SCHEMA = f"""
 create table if not exists replies ({", ".join(_COLUMNS)}, unique ({", ".join(_KEY)}));
 create table if not exists requests (digest text primary key, body blob not null) without rowid;
 """
-_INSERT = f"insert or replace into replies values ({', '.join('?' * len(_COLUMNS))})"
+_INSERT = f"insert or replace into replies ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"
 _REJECT = f"update replies set verdict = ?, reason = ? where {' and '.join(f'{name} = ?' for name in _KEY)}"
 _LOAD = f"select {', '.join(_COLUMNS)} from replies where trial = ? order by rowid"
 _VERDICTS = frozenset(get_args(Verdict))
@@ -106,6 +108,8 @@ class JournalFile:
         if existed and (found := self._db.execute("pragma quick_check(1)").fetchone()[0]) != "ok":
             raise _DamagedError(" ".join(found.split()))
         self._db.executescript(_SCHEMA)
+        if "more" not in {name for _, name, *_ in self._db.execute("pragma table_info(replies)")}:
+            self._db.execute("alter table replies add column more")  # a journal of 0.1.0
 
     def _trials(self) -> set[str]:
         return {trial for (trial,) in self._db.execute("select distinct trial from replies")}
@@ -175,13 +179,15 @@ def _row(trial: str, one: Kept) -> tuple[Any, ...]:
         *(reply.cost, reply.cost_reason),
     )
     row = (*_key(trial, one), *content)
-    return (*row, _seal(row), one.verdict, _plain(one.reason))
+    more = {name: value for name in _MORE if (value := getattr(reply, name))}
+    written = json.dumps(more) if more else None
+    return (*row, _seal(row, written), one.verdict, _plain(one.reason), written)
 
 
 def _kept(row: tuple[Any, ...]) -> Kept | None:
     """The reply that ``row`` holds; ``None`` when it is not as it was written."""
-    *content, seal, verdict, reason = row
-    if seal != _seal(tuple(content)) or verdict not in _VERDICTS:
+    *content, seal, verdict, reason, more = row
+    if seal != _seal(tuple(content), more) or verdict not in _VERDICTS:
         return None
     has = {name: _text(value) for name, value in zip(_COLUMNS, content, strict=False)}
     reply = Reply(
@@ -190,14 +196,16 @@ def _kept(row: tuple[Any, ...]) -> Kept | None:
         tool_calls=json.loads(has["tool_calls"]),
         refusal=bool(has["refusal"]),
         **{name: has[name] for name in ("fingerprint", "finish_reason", *_CONTENT[10:])},
+        **(json.loads(more) if more else {}),
     )
     site = Site(has["kind"], has["person"], has["step"], has["site_attempt"])
     place = (has["digest"], has["occurrence"], has["draw"], has["attempt"])
     return Kept(site, *place, reply, verdict, _text(reason), has["asked"], has["sent"], has["seconds"])
 
 
-def _seal(row: tuple[Any, ...]) -> bytes:
+def _seal(row: tuple[Any, ...], more: str | None = None) -> bytes:
     """A checksum: SQLite notices damage to its own structure, but not to a text."""
+    row = (*row, more) if more else row
     return hashlib.blake2b(repr(row).encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
