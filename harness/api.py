@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ExitCode, HarnessError
-from harness.model import Experiment
+from harness.errors import ExitCode, HarnessError, raise_if_any
+from harness.model import Experiment, option_problems
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def run(
     judge_model: str | None = None,
     judge_base_url: str | None = None,
     temperature: float | None = None,
+    model_options: Mapping[str, Any] | None = None,
     seed: int = 0,
     concurrency: int | None = 16,
     rpm: int | None = None,
@@ -76,7 +77,9 @@ def run(
     ``count`` overrides the mode's repetitions; ``concurrency`` is the number of model calls in flight, ``None`` for no
     limit. ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens`` are what this call may spend; stopped by them,
     ``exit_code`` is 6, and the same call again goes on. ``judge_model`` scores in place of ``model``, and
-    ``exploratory`` goes beyond a locked plan. The rest is as in pytest's options of the same names.
+    ``exploratory`` goes beyond a locked plan. ``model_options`` are request fields added to every call of the model
+    (``{"top_p": 0.9, "reasoning_effort": "low"}``); ``None`` leaves out one that the experiment sets. The rest is as in
+    pytest's options of the same names.
 
     Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
     """
@@ -106,6 +109,8 @@ def run(
         "--reruns": reruns or None,
     }
     options += [f"{name}={value}" for name, value in named.items() if value is not None]
+    raise_if_any(option_problems("model_options", {} if model_options is None else model_options))
+    options += [f"--model-option={name}={json.dumps(value)}" for name, value in (model_options or {}).items()]
     options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
     options += ["--fresh"] * fresh + ["-qq", "--no-header", "--no-summary"] * quiet
     request = Request([experiment])

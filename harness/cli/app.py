@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -15,6 +16,16 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Controlled experiments on LLM personas and agents.",
 )
+
+
+ModelOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model-option",
+        metavar="NAME=VALUE",
+        help="Add a field to every request to the model, such as top_p=0.9; may be repeated.",
+    ),
+]
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.app import app
+from harness.cli.app import ModelOptions, app
 from harness.cli.looking import note_looks
 from harness.errors import ConfigurationError
 
@@ -39,6 +39,7 @@ def run(
     judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
     judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    model_option: ModelOptions = None,
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
     rpm: Annotated[int | None, typer.Option(help="Model calls in any minute, retries counted.")] = None,
@@ -85,6 +86,7 @@ def run(
         "--judge-model": judge_model,
         "--judge-base-url": judge_base_url,
         "--temperature": temperature,
+        "--model-option": model_option,
         "--seed": seed,
         "--concurrency": concurrency,
         "--rpm": rpm,
@@ -109,7 +111,13 @@ def run(
 
 
 def _options(named: Mapping[str, Any]) -> list[str]:
-    return [f"{name}={value}" for name, value in named.items() if value is not None]
+    """``NAME=VALUE`` for each option that was given; a list is an option that was repeated."""
+    return [
+        f"{name}={value}"
+        for name, given in named.items()
+        if given is not None
+        for value in (given if isinstance(given, list) else [given])
+    ]
 
 
 def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:
@@ -135,6 +143,7 @@ def estimate(
     model: Annotated[str, typer.Option(help="The model whose price is wanted: openai:MODEL.")] = "rehearsal",
     judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    model_option: ModelOptions = None,
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
     rpm: Annotated[int | None, typer.Option(help="Model calls in any minute.")] = None,
@@ -164,6 +173,7 @@ def estimate(
         "--model": model,
         "--judge-model": judge_model,
         "--temperature": temperature,
+        "--model-option": model_option,
         "--seed": seed,
         "--concurrency": concurrency,
         "--rpm": rpm,

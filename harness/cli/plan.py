@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.app import app
+from harness.cli.app import ModelOptions, app
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def lock_(
     judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
     judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    model_option: ModelOptions = None,
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     provider_seed: Annotated[int | None, typer.Option(help="Send seeds, derived from this.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
@@ -77,7 +78,7 @@ def lock_(
 ) -> None:
     """Lock a plan: hashed, before the first paid call. Take the same options as for the run."""
     from harness.records.plans import lock
-    from harness.runner.settings import Settings, find_checkout, find_sources
+    from harness.runner.settings import Settings, find_checkout, find_sources, parse_model_options
     from harness.stats.estimands import FIXED_SET
 
     folder = str(notebooks) if notebooks else None
@@ -89,6 +90,7 @@ def lock_(
         judge_model=judge_model,
         judge_base_url=judge_base_url,
         temperature=temperature,
+        model_options=parse_model_options(model_option or (), temperature),
         seed=seed,
         provider_seed=provider_seed,
         results_dir=results_dir,
@@ -256,6 +258,7 @@ def _arms(experiment: Experiment, settings: Settings) -> dict[str, CellPlan]:
             engine=settings.engine,
             seed=settings.seed,
             temperature=settings.temperature,
+            model_options=settings.model_options,
         )
         for group in experiment.groups
     }

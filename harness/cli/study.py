@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.app import ModelOptions
 from harness.cli.study_app import (
     RUNS,
     BatchName,
@@ -62,6 +63,7 @@ _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequence[str]]]) -> Manifest:
     from harness.cli.study_session import facts, find_experiment, identifying
     from harness.operations.planning import Wanted, create
+    from harness.runner.settings import parse_model_options
     from harness.studies.population.experiment import NAME
 
     path, notebooks = _path(place, named["exp"], named["path"]), named["notebooks"]
@@ -72,6 +74,7 @@ def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequ
         **{key: named[key] for key in ("mode", "count", "engine", "model", "judge_model", "temperature")},
         **{key: named[key] for key in ("provider_seed", "rpm", "notebooks", "judge_base_url")},
         base_url=named["model_base_url"],
+        model_options=parse_model_options(named["model_option"] or (), named["temperature"]) or None,
     )
     wanted = Wanted(
         experiment=experiment,
@@ -143,6 +146,7 @@ def sweep(
     judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
     judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    model_option: ModelOptions = None,
     provider_seed: Annotated[
         int | None, typer.Option(help="Send seeds, derived from this per sample.")
     ] = None,
@@ -203,6 +207,7 @@ def new(
         "judge_model",
         "judge_base_url",
         "temperature",
+        "model_option",
         "provider_seed",
         "rpm",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ OPTIONS = {
     "judge_model": "--judge-model",
     "judge_base_url": "--judge-base-url",
     "temperature": "--temperature",
+    "model_options": "--model-option",
     "provider_seed": "--provider-seed",
     "rpm": "--rpm",
     "notebooks": "--notebooks",
@@ -139,7 +141,9 @@ class Sessions:
         }
         if any(value <= 0 for value in left.values()):
             return int(ExitCode.BUDGET), ()
-        arguments = [f"{OPTIONS[name]}={value}" for name, value in options.items()]
+        arguments = [f"{OPTIONS[name]}={value}" for name, value in options.items() if name != "model_options"]
+        own = options.get("model_options") or {}
+        arguments += [f"--model-option={name}={json.dumps(value)}" for name, value in own.items()]
         arguments += [f"--{name.replace('_', '-')}={_spelt(name, value)}" for name, value in left.items()]
         watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
         request = Request(list(experiments), beside=[watch], brief=True)

@@ -173,7 +173,12 @@ class Desk:
                 raise HarnessError(self.stopped)
             return run.accepted[trial.id]
         self._tally.began(trial)
-        client = self.gateway.open_trial(trial.id, run.run.id, run.attempts.get(trial.id, 0) + 1)
+        client = self.gateway.open_trial(
+            trial.id,
+            run.run.id,
+            run.attempts.get(trial.id, 0) + 1,
+            self._book.call_options(trial.cell),
+        )
         self._open[client] = trial
         self._emit.trial_started(case, trial, client.attempt)
         return client
@@ -224,6 +229,7 @@ class Desk:
             calls_replayed=client.replayed,
             refusals=client.refusals,
             rejections=client.rejections,
+            unsent_options=client.unsent_options,
         )
 
     def write(self, cell: Cell, record: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.execution.cells import Played
+from harness.llm.options import CallOptions
 from harness.model import Cell, Sample, Trial
 from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, read
 from harness.records.looks import note_look
@@ -25,6 +26,10 @@ from harness.runner.settings import Settings
 
 if TYPE_CHECKING:
     from harness.instrument import Examiner, OwnChecks
+
+
+CONFIGURED_ENGINES = ("tinytroupe",)
+"""Engines that put the defaults of their configuration into every request: model options replace them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,16 +223,32 @@ class RunBook:
     def metadata(self, cell: Cell, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The first line of a cell's file. ``facts`` are the session's that identify no run."""
         entered = self.of(cell)
+        own = entered.groups[cell.group].get("model_options") or {}
         return {
             "run_id": entered.run.id,
             "fingerprint": entered.run.fingerprint,
             **with_facts({**self._first_lines[cell], **facts}, self._facts),
+            **({"temperature": own["temperature"]} if "temperature" in own else {}),
             "plan": None if entered.plan is None else entered.plan.sealed,
             "exploratory": self._settings.exploratory,
             "design": entered.design.to_metadata(),
             "settings": dict(entered.settings),
             "group_settings": dict(entered.groups[cell.group]),
         }
+
+    def call_options(self, cell: Cell) -> CallOptions:
+        """The request fields of a cell's calls, as the run's settings and the arm's name them."""
+        run = self.of(cell)
+        warmth = run.settings.get("temperature")
+        shared = {} if warmth is None else {"temperature": warmth}
+        others = run.settings.get("model_options") or {}
+        arm = run.groups[cell.group].get("model_options") or {}
+        replaced: set[str] = set()
+        if run.settings.get("engine") in CONFIGURED_ENGINES:
+            replaced = {*others, *arm}
+            if self._settings.temperature is None:  # the session's is in the engine's configuration already
+                replaced.add("temperature")
+        return CallOptions({**shared, **others}, arm, judge=shared, replaced=frozenset(replaced))
 
     def conclude(self, own: OwnChecks | None = None) -> list[Conclusion]:
         """Merge all files of each run into its artifact, examined with its ``own`` checks too; mark finished runs.

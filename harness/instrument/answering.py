@@ -41,6 +41,26 @@ def settings(subject: Subject) -> Iterator[Check]:
         yield Check(name, level if found else Level.PASS, said, len(found), "0 beyond what the design names")
 
 
+def options(subject: Subject) -> Iterator[Check]:
+    """Per arm with model options, the trials in which no call carried one of them as it was declared (F45)."""
+    for arm in subject.arms:
+        if not any(line.get("model_options") for line in subject.lines(arm)):
+            continue
+        trials = subject.accepted(arm)
+        missed = [record for record in trials if record.get("unsent_options")]
+        names = sorted({str(name) for record in missed for name in record["unsent_options"]})
+        said = f"{', '.join(names)} reached no call in {len(missed):,} of {len(trials):,} trials"
+        level = Level.FAIL if missed else Level.PASS
+        yield Check(
+            "model options",
+            level,
+            said if missed else f"every option reached the model in {len(trials):,} trials",
+            len(missed),
+            "0 trials without a declared option",
+            arm,
+        )
+
+
 def models(subject: Subject) -> Iterator[Check]:
     """Models that answered in one arm and not in another, and replies that name no model."""
     answers = {arm: _answers(subject, arm) for arm in subject.arms}
@@ -109,8 +129,9 @@ def _named(line: Line, names: Sequence[str], grave: bool) -> dict[str, Any]:
 
 def _of_the_arm(line: Line) -> Mapping[str, Any]:
     """What the design lets an arm have of its own, beside correction, interventions and population."""
-    own = (line.get("group_settings") or {}).get("own")
-    return own if isinstance(own, Mapping) else {}
+    settings = line.get("group_settings") or {}
+    parts = (settings.get(name) for name in ("own", "model_options"))
+    return {name: value for part in parts if isinstance(part, Mapping) for name, value in part.items()}
 
 
 def _unlike(one: Mapping[str, set[bytes]], other: Mapping[str, set[bytes]]) -> Iterator[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COLUMNS = 80
 LARGEST = 20_000
 """Values of which an analysis takes about a second; a merge of more does not wait for it."""
-_NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections")
+_NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections", "unsent_options")
 SHORT = 200
 """Characters up to which a text among an experiment's own details is kept."""
 _QUIET = (Level.WARN, Level.FAIL)

@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
     replies.asked_again,
     copies.identical,
     answering.settings,
+    answering.options,
     answering.models,
     answering.snapshots,
     answering.judge,

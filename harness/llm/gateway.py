@@ -28,6 +28,7 @@ from harness.llm.journal import Journal
 from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.limits import Limits
 from harness.llm.observing import CallObserver, CallObservers, CallRecord
+from harness.llm.options import CallOptions, unsent
 from harness.llm.retry import RetryPolicy, is_reply
 from harness.llm.samples import Kept, Question
 from harness.llm.seeds import seeded
@@ -101,7 +102,7 @@ class Gateway:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.provider, self.judge = provider, judge
-        self.temperature = temperature
+        self.default_options = {} if temperature is None else {"temperature": temperature}
         self.journal = journal
         self.observers = CallObservers(observers)
         self.base_url = ""
@@ -141,15 +142,22 @@ class Gateway:
         if self.journal is not None:
             self.journal.open(run_id)
 
-    def open_trial(self, trial_id: str, run_id: str = "", attempt: int = 1) -> TrialClient:
+    def open_trial(
+        self, trial_id: str, run_id: str = "", attempt: int = 1, options: CallOptions | None = None
+    ) -> TrialClient:
         """A client of its own for one try of a trial, with a fresh token and account.
 
         ``attempt`` counts the tries of the trial that came to an end, and this one; a try that was cut off goes on
-        under its number. With a journal, ``run_id`` is needed.
+        under its number. With a journal, ``run_id`` is needed. ``options`` are the request fields of its calls
+        (default: the gateway's temperature).
         """
         self._opened += 1
         known = self.journal is not None and self.journal.begin(run_id, trial_id)
-        client = TrialClient(self, trial_id, self._opened, run_id=run_id, attempt=attempt, known=known)
+        if options is None:
+            options = CallOptions(self.default_options, judge=self.default_options)
+        client = TrialClient(
+            self, trial_id, self._opened, run_id=run_id, attempt=attempt, known=known, options=options
+        )
         self._trials[client.name] = client
         return client
 
@@ -178,7 +186,9 @@ class Gateway:
     ) -> Reply:
         """What `TrialClient.ask` does."""
         provider = self.provider_of(site.kind)
-        request, body = identified(request, model=provider.model, temperature=self.temperature)
+        options = client.options.of(site.kind, judged_apart=provider is self.judge)
+        request, body = identified(client.options.fill(request, options), model=provider.model)
+        client.note_options(options, unsent(request, options))
 
         def send(occurrence: int) -> Awaitable[Reply]:
             asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
@@ -189,9 +199,7 @@ class Gateway:
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
-        request, body = identified(
-            Request((), model, extra={"input": list(texts)}), model="", temperature=None
-        )
+        request, body = identified(Request((), model, extra={"input": list(texts)}), model="")
 
         async def send(_occurrence: int) -> Reply:
             vectors = await self.provider.embed(texts, model)

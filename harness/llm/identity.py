@@ -48,17 +48,12 @@ def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def identified(request: Request, *, model: str, temperature: float | None) -> tuple[Request, str]:
-    """``request`` to the session's model, with the temperature where it has none, and its digest; and as it is written.
+def identified(request: Request, *, model: str) -> tuple[Request, str]:
+    """``request`` to the session's model, with its digest; and as it is written.
 
     The model asked for is the one that the run names, whatever name foreign code puts into its requests: the
     record would name another than the one that answered.
     """
-    filled = replace(
-        request,
-        model=model or request.model,
-        temperature=temperature if request.temperature is None else request.temperature,
-        digest="",
-    )
+    filled = replace(request, model=model or request.model, digest="")
     body = written(filled)
     return replace(filled, digest=_hashed(body)), body

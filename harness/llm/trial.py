@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -12,8 +12,9 @@ from typing import Any, Protocol
 from harness.errors import ModelCallError, StoppedError
 from harness.llm.account import Account
 from harness.llm.calls import Reply, Request, Site
+from harness.llm.options import CallOptions
 from harness.llm.samples import Kept, Samples
-from harness.model import Usage
+from harness.model import Usage, merge_options
 
 SHOWN = 500
 """How many characters of a rejected reply are kept for the record."""
@@ -47,12 +48,23 @@ class TrialClient:
     engine to raise where the foreign code has swallowed it; ``failed`` is how many did. ``rejections`` has every
     unacceptable reply of this try: kind, person, step, attempt, reason and the text's first 500 characters.
     ``replayed`` counts the calls that the journal answered, ``refusals`` those that the model declined to answer.
+    ``options`` are request fields that its calls get beside those that they name.
     """
 
     def __init__(
-        self, way: Way, trial_id: str, number: int, *, run_id: str = "", attempt: int = 1, known: bool = False
+        self,
+        way: Way,
+        trial_id: str,
+        number: int,
+        *,
+        run_id: str = "",
+        attempt: int = 1,
+        known: bool = False,
+        options: CallOptions | None = None,
     ) -> None:
         self.trial_id, self.run_id, self.attempt = trial_id, run_id, attempt
+        self.options = options or CallOptions()
+        self._unsent = {*merge_options(self.options.shared, self.options.arm)}
         self.name = f"t{number:x}"
         self.failure: ModelCallError | None = None
         self.rejections: list[dict[str, Any]] = []
@@ -116,6 +128,15 @@ class TrialClient:
         self.failed += 1
         if self.failure is None or (_is_final(error) and not _is_final(self.failure)):
             self.failure = error
+
+    def note_options(self, options: Mapping[str, Any], unsent: set[str]) -> None:
+        """A call was made for which ``options`` were declared, of which it carries all but ``unsent``."""
+        self._unsent -= options.keys() - unsent
+
+    @property
+    def unsent_options(self) -> Sequence[str]:
+        """Declared options that no call of this try carried as declared, by name."""
+        return sorted(self._unsent)
 
     def usage(self) -> Usage:
         """What this try was paid for: calls by kind, rejected and failed attempts included, and billed tokens.

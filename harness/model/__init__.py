@@ -18,6 +18,7 @@ from harness.model.design import (
     Script,
     render,
 )
+from harness.model.model_options import NO_OPTIONS, merge_options, option_problems, options_in_words
 from harness.model.observation import Dataset, Observation
 from harness.model.outcome import (
     Answering,
@@ -36,6 +37,7 @@ from harness.model.outcome import (
 __all__ = [
     "MAX_SCORE",
     "MIN_SCORE",
+    "NO_OPTIONS",
     "ActionsAtLeast",
     "Answering",
     "Cell",
@@ -63,6 +65,9 @@ __all__ = [
     "TrialPlan",
     "TrialResult",
     "Usage",
+    "merge_options",
+    "option_problems",
+    "options_in_words",
     "render",
     "worst",
 ]

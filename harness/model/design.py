@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from harness.errors import raise_if_any
+from harness.model.model_options import option_problems
 
 MIN_SCORE, MAX_SCORE = 0, 9
 """The scale of every proposition, as in TinyTroupe."""
@@ -218,18 +219,23 @@ class Group:
     """One arm of an experiment, with the correction and the interventions of that arm.
 
     ``settings`` is plain data for the experiment's own `Play`; it identifies the arm and stands in its records.
+    ``model_options`` are request fields that this arm adds to its model calls (``{"reasoning_effort": "low"}``), over
+    those of the session and the experiment; ``None`` leaves a field out. They never reach the calls that score or
+    extract the outcome, so that all arms are measured alike.
     """
 
     name: str
     correction: Correction | None = None
     interventions: tuple[Intervention, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    model_options: Mapping[str, Any] = field(default_factory=dict)
 
     def problems(self, owner: str) -> Iterable[str]:
         mine = f"Group {self.name!r} of {owner}"
         if not _NAME.fullmatch(self.name):
             yield f"{mine}: expected a name of letters, digits, '_', '.' or '-', at most 64."
         yield from _settings_problems(mine, self.settings)
+        yield from option_problems(f"{mine}: model_options", self.model_options)
         if self.correction is not None:
             yield from self.correction.problems(mine)
         for intervention in self.interventions:
@@ -245,8 +251,10 @@ class Experiment:
     ``shuffle_seed`` shuffles them first. ``fragments`` are merged into everyone's persona.
     The first group is the one that the others are compared with. ``play`` plays trials in place of an engine of
     personas, and then nobody need take part; ``settings`` is plain data for it, which identifies the experiment and
-    stands in its records; its calls are sent with ``temperature`` where the session names none. ``axes`` are the
-    settings that a sweep may vary; ``seed`` is what its trials are given in place of the session's.
+    stands in its records. Its calls are sent with ``temperature`` where the session names none, and with the request
+    fields ``model_options`` (``{"top_p": 0.9, "max_tokens": 800}``) where neither the session, nor the arm, nor the
+    request itself names them. ``axes`` are the settings that a sweep may vary; ``seed`` is what its trials are given in
+    place of the session's.
 
     Raises `ConfigurationError` with every fault at once.
     """
@@ -267,6 +275,7 @@ class Experiment:
     temperature: float | None = None
     axes: tuple[str, ...] = ()
     seed: int | None = None
+    model_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("groups", "metrics", "fragments", "axes"):
@@ -299,12 +308,19 @@ class Experiment:
             if axis not in self.settings:
                 known = ", ".join(self.settings) or "none"
                 yield f"Experiment {self.name}: axis {axis!r} is not among its settings: {known}."
+        yield from self._option_problems()
         yield from self._play_problems()
         for group in self.groups:
             yield from group.problems(self.name)
         yield from self.script.problems(f"Experiment {self.name}")
         for name, mode in self.modes.items():
             yield from mode.problems(f"Mode {name!r} of {self.name}")
+
+    def _option_problems(self) -> Iterable[str]:
+        mine = f"Experiment {self.name}: model_options"
+        yield from option_problems(mine, self.model_options)
+        if self.temperature is not None and "temperature" in self.model_options:
+            yield f"{mine}['temperature'] and temperature= are both set; expected one of them."
 
     def _play_problems(self) -> Iterable[str]:
         mine = f"Experiment {self.name}"
@@ -339,7 +355,7 @@ RESERVED = frozenset(
         "harness_version", "python_version", "engine", "provider", "base_url", "model", "temperature", "seed",
         "provider_seed", "judge_provider", "judge_model", "judge_base_url", "judge_is_player", "exploratory",
         "correction", "interventions", "script", "population", "selection", "design",
-        "settings", "group_settings", "plan", "protocol", "trial_seed",
+        "settings", "group_settings", "plan", "protocol", "trial_seed", "model_options",
     }
 )  # fmt: skip
 """What a file's first line says of every run: no setting of an experiment or a group may be called so."""

@@ -71,6 +71,7 @@ def resolve(experiment: Experiment, planned: Planned, options: Options, facts: F
             reps=session.get("count") or None,
             population=population,
             engine=str(session.get("engine") or "embedded"),
+            model_options=session.get("model_options") or {},
         )
         for group in changed.groups
     }

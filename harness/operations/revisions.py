@@ -15,7 +15,7 @@ from harness.operations.resolving import Resolved
 from harness.records import fingerprint
 from harness.records.plain import differences, plain, shown
 
-_CONFIG = ("mode", "steps", "people", "proposals", "engine", "temperature")
+_CONFIG = ("mode", "steps", "people", "proposals", "engine", "temperature", "model_options")
 _ANSWERING = ("provider", "model", "base_url", "temperature", "seed", "provider_seed")
 _JUDGING = ("judge_provider", "judge_model", "judge_base_url")
 _SESSION = (*_ANSWERING, *_JUDGING)

@@ -123,6 +123,7 @@ def cell(
         proposal=_harness_case.proposal,
         selected=selected_proposals(request.config, experiment),
         temperature=state.settings.temperature,
+        model_options=state.settings.model_options,
     )
     return CellHandle(plan, state, request.node.nodeid)
 

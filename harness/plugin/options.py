@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.runner.settings import Settings, bound_problems, find_checkout, find_sources, parse_concurrency
+from harness.runner.settings import (
+    Settings,
+    bound_problems,
+    find_checkout,
+    find_sources,
+    parse_concurrency,
+    parse_model_options,
+)
 from harness.studies import Sources
 from harness.user_code import TIME_LIMIT
 
@@ -49,6 +57,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--judge-base-url", metavar="URL", help="endpoint of the judge's model (default: the provider's own)")
     add("--temperature", type=float, metavar="T", help="sampling temperature (default: the provider's own)")
+    add(
+        "--model-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="add a field to every request to the model, such as top_p=0.9, reasoning_effort=low or max_tokens=800; "
+        "VALUE is JSON, else text; null leaves out a field that the experiment sets; may be repeated",
+    )
     add("--seed", type=int, default=0, metavar="N", help="seed of order and rehearsal (default: 0)")
     add(
         "--provider-seed",
@@ -166,6 +182,11 @@ def settings_of(config: pytest.Config) -> Settings:
     temperature, workers = option("temperature"), option("workers")
     if temperature is not None and not 0 <= temperature <= 2:
         problems.append(f"--temperature {temperature}: expected 0 to 2.")
+    model_options: Mapping[str, Any] = {}
+    try:
+        model_options = parse_model_options(option("model_option"), temperature)
+    except ConfigurationError as error:
+        problems += error.problems
     if workers is not None and workers < 1:
         problems.append(f"--workers {workers}: expected 1 or more.")
     if not 0 < option("function_timeout") < float("inf"):
@@ -184,6 +205,7 @@ def settings_of(config: pytest.Config) -> Settings:
         judge_model=option("judge_model"),
         judge_base_url=option("judge_base_url"),
         temperature=temperature,
+        model_options=model_options,
         seed=option("seed"),
         provider_seed=option("provider_seed"),
         prices=(here / Path(option("prices")).expanduser()) if option("prices") else None,

@@ -12,7 +12,7 @@ from harness.llm.waiting import duration
 from harness.plugin.progress import thousands
 from harness.plugin.state import State
 from harness.reports.answer import answer_lines
-from harness.reports.arms import own_settings
+from harness.reports.arms import arm_options, own_settings
 from harness.reports.planned import plan_lines
 
 REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
@@ -80,7 +80,8 @@ def arm(metadata: Mapping[str, Any]) -> str:
             f"correction below {correction['quality_threshold']}, up to {correction['max_attempts']} times"
         )
     names = ", ".join(one["name"] for one in interventions)
-    return f"{quality}; {f'intervention {names}' if names else 'no intervention'}"
+    parts = [quality, f"intervention {names}" if names else "no intervention", arm_options(metadata)]
+    return "; ".join(filter(None, parts))
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -15,7 +15,7 @@ COMMON = frozenset(
     {
         "type", "run_id", "trial", "experiment", "group", "rep", "panel", "proposal", "people", "proposal_fields",
         "status", "samples", "transcript", "extraction", "corrections", "interventions", "reason", "kind", "usage",
-        "paid", "calls_replayed", "refusals", "rejections", "attempt", "started", "ended", "duration",
+        "paid", "calls_replayed", "refusals", "rejections", "unsent_options", "attempt", "started", "ended", "duration",
     }
 )  # fmt: skip
 """What `trial_line` writes of any trial; every other key of a record is a detail that its experiment added."""
@@ -35,6 +35,7 @@ def trial_line(
     calls_replayed: int = 0,
     refusals: int = 0,
     rejections: Sequence[Mapping[str, Any]] = (),
+    unsent_options: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The record of one try of a trial: ``trial_result`` when it finished, else ``trial_failure``.
 
@@ -43,7 +44,7 @@ def trial_line(
     ``usage`` is what this try was paid for, in all sessions that worked on it: all lines together add up to the run's
     cost. ``paid`` is what all tries of the trial were paid for so far. ``calls_replayed`` counts calls that were
     answered from the journal, paid before; ``refusals`` those that the model declined to answer; ``rejections`` are
-    the replies that were of no use.
+    the replies that were of no use. ``unsent_options`` are declared model options that no call carried.
     """
     result = isinstance(outcome, TrialResult)
     return dict(outcome.details) | {
@@ -57,6 +58,7 @@ def trial_line(
         "calls_replayed": calls_replayed,
         "refusals": refusals,
         "rejections": [dict(one) for one in rejections],
+        **({"unsent_options": list(unsent_options)} if unsent_options else {}),
         "attempt": attempt,
         "started": _utc(started),
         "ended": _utc(ended),

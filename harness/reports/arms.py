@@ -6,10 +6,21 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.model import options_in_words
+
 OWN_ENGINE = "own"
 """The engine that first lines name where there is none of personas, so no correction and no intervention either."""
 SHORT = 40
 """Characters of a setting that is shown."""
+
+
+def arm_options(line: Mapping[str, Any]) -> str:
+    """The model options of one arm alone, in words; empty for none.
+
+    >>> arm_options({"group_settings": {"model_options": {"top_p": 0.5, "stop": None}}})
+    'top_p 0.5, no stop'
+    """
+    return options_in_words((line.get("group_settings") or {}).get("model_options") or {})
 
 
 def own_settings(line: Mapping[str, Any]) -> str | None:
@@ -26,7 +37,7 @@ def own_settings(line: Mapping[str, Any]) -> str | None:
     if line.get("engine") != OWN_ENGINE:
         return None
     own = (line.get("group_settings") or {}).get("own") or {}
-    return ", ".join(_named(own, str(line.get("group"))))
+    return ", ".join(filter(None, (*_named(own, str(line.get("group"))), arm_options(line))))
 
 
 def _named(own: Mapping[str, Any], group: str) -> Iterator[str]:

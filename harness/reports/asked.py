@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.reports.arms import own_settings
+from harness.model import options_in_words
+from harness.reports.arms import arm_options, own_settings
 from harness.reports.numbers import counted
 from harness.reports.told import Told
 
@@ -25,7 +26,8 @@ def arm(line: Mapping[str, Any]) -> str:
         threshold, attempts = correction.get("quality_threshold"), correction.get("max_attempts")
         quality = f"correction below {threshold}, up to {attempts} times"
     names = ", ".join(str(one.get("name")) for one in interventions)
-    return f"{quality}; {f'intervention {names}' if names else 'no intervention'}"
+    parts = [quality, f"intervention {names}" if names else "no intervention", arm_options(line)]
+    return "; ".join(filter(None, parts))
 
 
 def question(told: Told) -> str:
@@ -54,8 +56,10 @@ def size(told: Told) -> str:
 def answered_by(told: Told) -> str:
     """The engine and the model, as the records name them."""
     line = told.first_line
-    temperature = line.get("temperature")
+    temperature = (line.get("settings") or line).get("temperature")
     warmth = "the provider's own temperature" if temperature is None else f"temperature {temperature:g}"
+    shared = options_in_words((line.get("settings") or {}).get("model_options") or {})
+    warmth += f", {shared}" if shared else ""
     return (
         f"Model {line.get('model')} by {line.get('provider')}, {warmth}; played by the "
         f"{line.get('engine')} engine in mode {line.get('mode')}."

@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.model import Cell, Correction, Experiment, Group, Intervention, Mode, Persona, Trial, TrialPlan
+from harness.model import (
+    NO_OPTIONS,
+    Cell,
+    Correction,
+    Experiment,
+    Group,
+    Intervention,
+    Mode,
+    Persona,
+    Trial,
+    TrialPlan,
+    merge_options,
+)
 from harness.populations import Population
 
 OWN = "own"
@@ -23,6 +35,7 @@ class CellPlan:
 
     ``reps`` is how many repetitions this session plans for the experiment. ``engine`` is an engine's name.
     ``selected`` are the proposals that the session is about, where it leaves some out; ``arm`` the group's settings.
+    ``session_temperature`` and ``session_options`` are the session's, ``arm_options`` the group's.
     """
 
     cell: Cell
@@ -38,6 +51,24 @@ class CellPlan:
     trials: tuple[TrialPlan, ...]
     selected: tuple[int, ...] | None = None
     arm: Mapping[str, Any] = field(default_factory=dict)
+    session_temperature: float | None = None
+    session_options: Mapping[str, Any] = field(default_factory=dict)
+    arm_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """The request fields that all arms share, ``temperature`` included: the session's over the experiment's."""
+        return shared_options(self.experiment, self.session_temperature, self.session_options)
+
+
+def shared_options(
+    experiment: Experiment, temperature: float | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The request fields of every arm; ``temperature`` and ``options`` are the session's."""
+    own, session = (
+        {} if one is None else {"temperature": one} for one in (experiment.temperature, temperature)
+    )
+    return merge_options(own, experiment.model_options, session, options)
 
 
 def choose_mode(experiment: Experiment, name: str | None) -> tuple[str, Mode]:
@@ -79,13 +110,15 @@ def plan_cell(
     reps: int | None = None,
     seed: int = 0,
     temperature: float | None = None,
+    model_options: Mapping[str, Any] = NO_OPTIONS,
     proposal: int | None = None,
     selected: tuple[int, ...] | None = None,
 ) -> CellPlan:
     """Every trial of a cell: panels × proposals, in the notebooks' order; with ``proposal`` those about that one.
 
     ``group`` is what its fixtures made of it. Where they are ``None``, ``mode`` (a name) is the experiment's default
-    and ``reps`` (how many repetitions the session plans) the mode's. ``temperature`` is the session's.
+    and ``reps`` (how many repetitions the session plans) the mode's. ``temperature`` and ``model_options`` are the
+    session's.
 
     Raises `ConfigurationError` for an unknown mode, a correction out of range, or nobody to form a panel.
     """
@@ -94,6 +127,7 @@ def plan_cell(
     _check(experiment, group, population)
     panels = panels_of(experiment, size, population.personas)
     proposals = experiment.script.proposals[: size.proposals]
+    options = merge_options(shared_options(experiment, temperature, model_options), group.model_options)
     trials = tuple(
         TrialPlan(
             trial=Trial(cell, panel, number),
@@ -109,7 +143,7 @@ def plan_cell(
             settings=experiment.settings,
             arm=group.settings,
             record_type=experiment.play.record_type if experiment.play else "trial_result",
-            temperature=experiment.temperature if temperature is None else temperature,
+            temperature=options.get("temperature"),
         )
         for panel, people in enumerate(panels)
         for number, fields in enumerate(proposals)
@@ -129,6 +163,9 @@ def plan_cell(
         trials,
         selected,
         group.settings,
+        temperature,
+        model_options,
+        group.model_options,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import platform
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from harness.llm.addresses import without_password
 from harness.llm.calls import Provider
 from harness.llm.snapshots import bare
-from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script
+from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script, merge_options
 from harness.records import fingerprint
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
@@ -119,15 +120,21 @@ def base_settings(plan: CellPlan, *, declared_population: str | None) -> dict[st
         "script": fingerprint(describe_script(experiment.script)),
         "population": declared_population,
         "engine": plan.engine,
+        **_options(plan.model_options),
         **_own(experiment, plan.selected),
     }
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Model options as settings have them: the temperature by itself, the others together; nothing for none."""
+    others = {name: value for name, value in options.items() if name != "temperature"}
+    warmth = {"temperature": options["temperature"]} if "temperature" in options else {}
+    return warmth | ({"model_options": others} if others else {})
 
 
 def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, Any]:
     """What only some experiments have. A part of the proposals is a run of its own, never pooled with a whole one."""
     own: dict[str, Any] = {}
-    if experiment.temperature is not None:
-        own["temperature"] = experiment.temperature
     if experiment.seed is not None:
         own["trial_seed"] = experiment.seed
     if experiment.play is not None:
@@ -148,6 +155,7 @@ def group_settings(plan: CellPlan, *, declared_population: str | None) -> dict[s
         "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
         "population": None if own == declared_population else own,
         **({"own": dict(plan.arm)} if plan.arm else {}),
+        **({"model_options": dict(plan.arm_options)} if plan.arm_options else {}),
     }
 
 
@@ -157,7 +165,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
     return {
         **plan.experiment.settings,
         **plan.arm,
-        **({} if plan.experiment.temperature is None else {"temperature": plan.experiment.temperature}),
+        **_options(merge_options(plan.model_options, plan.arm_options)),
         **({} if plan.experiment.seed is None else {"trial_seed": plan.experiment.seed}),
         "experiment": plan.cell.experiment,
         "group": plan.cell.group,

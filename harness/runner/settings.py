@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, raise_if_any
+from harness.model import option_problems
 from harness.studies import Sources
 from harness.user_code import TIME_LIMIT
 
@@ -24,7 +27,8 @@ class Settings:
     what the session may spend; ``None`` is no limit, none of them belongs to a run's identity. ``provider_seed`` is
     what each sample's own seed at the provider is derived from, ``prices`` a file of the user's own prices.
     ``judge_model`` scores what the model plays; ``None``: the same model does. ``exploratory`` lets a session go beyond
-    a locked plan, labelled so. ``temperature`` ``None`` leaves it to the provider. ``workers`` is the number of
+    a locked plan, labelled so. ``temperature`` ``None`` leaves it to the provider. ``model_options``
+    are further request fields of the model's calls. ``workers`` is the number of
     processes of an engine that needs them. ``checkout`` is a TinyTroupe checkout, ``sources``
     where studies read their words from. ``function_timeout`` is how long a user's function may take, in seconds.
     """
@@ -36,6 +40,7 @@ class Settings:
     judge_model: str | None = None
     judge_base_url: str | None = None
     temperature: float | None = None
+    model_options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     provider_seed: int | None = None
     prices: Path | None = None
@@ -69,6 +74,45 @@ def parse_concurrency(text: str) -> int | None:
     if text.isascii() and text.isdigit() and int(text) >= 1:
         return int(text)
     raise ConfigurationError(f"--concurrency {text!r}: expected a whole number from 1, or 'unlimited'.")
+
+
+def parse_model_options(texts: Iterable[str], temperature: float | None = None) -> dict[str, Any]:
+    """Request fields from ``NAME=VALUE`` texts; a value is JSON where it can be read as JSON, else text.
+
+    Raises `ConfigurationError` with every fault. ``temperature`` is the session's: it cannot be named twice.
+
+    >>> parse_model_options(["top_p=0.9", "reasoning_effort=low", "stop=null"])
+    {'top_p': 0.9, 'reasoning_effort': 'low', 'stop': None}
+    """
+    options: dict[str, Any] = {}
+    problems: list[str] = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not value:
+            problems.append(f"--model-option {text!r:.120}: expected NAME=VALUE, such as top_p=0.9.")
+        elif name in options:
+            problems.append(f"--model-option {name!r:.80} is given twice; expected once.")
+        else:
+            options[name] = _json_or_text(value)
+            if value in _PYTHON_CONSTANTS:
+                problems.append(
+                    f"--model-option {text!r:.120}: write {name}={_PYTHON_CONSTANTS[value]}, as in JSON."
+                )
+    problems += option_problems("--model-option", options)
+    if temperature is not None and "temperature" in options:
+        problems.append("--model-option temperature and --temperature are both given; expected one of them.")
+    raise_if_any(problems)
+    return options
+
+
+_PYTHON_CONSTANTS: Mapping[str, str] = {"True": "true", "False": "false", "None": "null"}
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
 
 
 def bound_problems(**bounds: float | None) -> list[str]:

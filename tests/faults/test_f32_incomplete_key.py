@@ -63,7 +63,7 @@ def variants(request: Request) -> Iterator[Request]:
 
 
 def key(request: Request, model: str = "m") -> str:
-    return identified(request, model=model, temperature=None)[0].digest
+    return identified(request, model=model)[0].digest
 
 
 @given(JSON, JSON)

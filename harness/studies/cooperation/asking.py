@@ -13,7 +13,6 @@ from harness.studies.cooperation.prompts import MAX_WORDS, choice_in, plainly
 from harness.studies.cooperation.rounds import Bill, Decision, Strategy
 from harness.studies.cooperation.society import Options
 
-MAX_TOKENS = 1024
 LONGEST = 2000
 """Characters of a strategy: a hundred words, unless somebody's words have no end."""
 SHOWN = 200
@@ -70,7 +69,7 @@ class Asker:
     async def _ask(
         self, messages: Iterable[Message], site: Site, replies: int | None = None
     ) -> Reply | Failed:
-        request = Request(tuple(messages), temperature=self.temperature, max_tokens=MAX_TOKENS)
+        request = Request(tuple(messages), temperature=self.temperature)
         try:
             return await self.client.ask(request, site, replies=replies)
         except StoppedError:

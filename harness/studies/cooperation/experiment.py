@@ -26,6 +26,7 @@ from harness.studies.cooperation.rounds import Round, cooperation, share
 from harness.studies.cooperation.rules import PAYOFFS, POWER, problems
 
 NAME = "cooperation"
+MAX_TOKENS = 1024
 WORLDS = 6
 """Games with chances of their own (names, labels) per group in the mode ``series``: blocks enough for a verdict."""
 
@@ -64,6 +65,7 @@ def cooperation_game(
             "series": Mode(reps=1, steps=rounds),
         },
         protocol="rounds",
+        model_options={"max_tokens": MAX_TOKENS},
         settings={
             "payoffs": {
                 outcome: list(pair) if isinstance(pair, tuple) else pair for outcome, pair in payoffs.items()

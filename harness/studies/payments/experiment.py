@@ -34,6 +34,7 @@ from harness.studies.payments.seeds import derived, master_seed
 NAME = "payments"
 MARKETS = 6
 TEMPERATURE = 0.7
+MAX_TOKENS = 400
 EARLIER = 20
 """How many of its latest proposals a bank of the Treatment is told of."""
 
@@ -72,6 +73,7 @@ def payments(
         protocol="iterating",
         settings={"payments": config.as_settings()},
         temperature=TEMPERATURE,
+        model_options={"max_tokens": MAX_TOKENS},
         play=Play(play, calls=calls, record_type="optimisation_result", case_per_trial=True, check=check),
     )
 

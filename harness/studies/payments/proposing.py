@@ -13,7 +13,6 @@ from harness.studies.payments.prompts import View, messages, response_format
 
 KIND = "propose"
 """What these calls are counted by."""
-MAX_TOKENS = 400
 SHOWN = 200
 """Characters of a fault that the model, and the record, are shown."""
 
@@ -64,7 +63,6 @@ class Proposer:
             messages(view, self._config, error),
             response_format=response_format(self._config),
             temperature=self._temperature,
-            max_tokens=MAX_TOKENS,
         )
         site = Site(KIND, view.bank, view.iteration, attempt)
         reply = await self._client.ask(request, site, replies=1)

@@ -53,6 +53,7 @@ def tool_variants(variants: Mapping[str, Variant] = VARIANTS) -> Experiment:
         protocol="scenario",
         settings={"fixed_timestamp": FIXED_TIMESTAMP, "zero_persona": ZERO_PERSONA, "decision": RULE},
         temperature=TEMPERATURE,
+        model_options={"max_tokens": MAX_TOKENS},
         play=Play(
             play,
             calls=lambda _plan: ({"answer": 1}, {"answer": 1}),
@@ -115,9 +116,7 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
         {"role": "system", "content": system_prompt(plan.settings)},
         {"role": "user", "content": plan.proposal["prompt"]},
     ]
-    request = Request(
-        messages, temperature=plan.temperature, max_tokens=MAX_TOKENS, extra={"tools": plan.arm["tools"]}
-    )
+    request = Request(messages, temperature=plan.temperature, extra={"tools": plan.arm["tools"]})
     reply = await client.ask(request, Site("answer"))
     scenario, variant = _SCENARIOS[plan.proposal["id"]], VARIANTS[plan.arm["variant"]]
     calls = called(reply.tool_calls)
