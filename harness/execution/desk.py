@@ -230,6 +230,7 @@ class Desk:
             refusals=client.refusals,
             rejections=client.rejections,
             unsent_options=client.unsent_options,
+            replies=client.replies,
         )
 
     def write(self, cell: Cell, record: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COLUMNS = 80
 LARGEST = 20_000
 """Values of which an analysis takes about a second; a merge of more does not wait for it."""
-_NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections", "unsent_options")
+_NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections", "unsent_options", "replies")
 SHORT = 200
 """Characters up to which a text among an experiment's own details is kept."""
 _QUIET = (Level.WARN, Level.FAIL)
@@ -45,6 +45,7 @@ class Traced(Lean):
             "started": line.started,
             "refusals": line.refusals,
             "rejections": line.rejections,
+            "replies": line.replies,
             "trace": condense({"transcript": line.transcript, "people": line.people}),
         }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from harness.instrument.missing import FEW, MANY, graded
 from harness.instrument.subject import Record, Subject, counted, percent, tries
@@ -30,6 +31,33 @@ def unparseable(subject: Subject) -> Iterator[Check]:
         yield Check("unparseable", graded(share), said, share, expected, arm)
 
 
+def unwrapped(subject: Subject) -> Iterator[Check]:
+    """Per arm, the share of replies whose JSON stood in a fence, in prose or in a string, thoughts aside.
+
+    Each holds one valid value and no other. WARN above 5 % of an arm's replies, or where another arm's share is more
+    than 5 points away: then an arm's sample hangs on how leniently it is read.
+    """
+    counts = {arm: _unwrapped(subject, arm) for arm in subject.arms}
+    used = {arm: sum(_count(one, "used") for one in _replies(subject, arm)) for arm in subject.arms}
+    shares = {arm: counts[arm].total() / used[arm] if used[arm] else None for arm in subject.arms}
+    known = [share for share in shares.values() if share is not None]
+    expected = f"at most {percent(FEW)} of replies, arms at most {percent(FEW)} apart"
+    for arm in subject.arms:
+        share = shares[arm]
+        apart = max((abs(share - other) for other in known), default=0.0) if share is not None else 0.0
+        level = Level.WARN if (share or 0.0) > FEW or apart > FEW else Level.PASS
+        if not used[arm]:
+            said = "no record says how replies were read"
+            yield Check("unwrapped", Level.PASS, said, None, expected, arm)
+            continue
+        found = ", ".join(f"{count:,} in {_PLACES[name]}" for name, count in sorted(counts[arm].items()))
+        said = f"the JSON of {counts[arm].total():,} of {used[arm]:,} replies was unwrapped"
+        said += f": {found}" if found else ""
+        thinking = sum(_count(one, "with_thoughts") for one in _replies(subject, arm))
+        said += f"; thoughts were set apart in {thinking:,}" if thinking else ""
+        yield Check("unwrapped", level, said, share, expected, arm)
+
+
 def refusals(subject: Subject) -> Iterator[Check]:
     """Per pair of arms, in how many trials the model declined something, with Fisher's exact test over trials.
 
@@ -53,6 +81,30 @@ def asked_again(subject: Subject) -> Iterator[Check]:
     level = Level.PASS if not vanished else Level.FAIL if vanished / len(outcomes) > FEW else Level.WARN
     said = f"in {vanished:,} of {len(outcomes):,} trials a refusal went away when it was asked again"
     yield Check("refusals asked away", level, said, share, f"0; above {percent(FEW)} of trials it fails")
+
+
+_PLACES = {"fence": "a fence", "prose": "prose", "string": "a string"}
+"""What may surround JSON beside thoughts and end tokens, which a template puts there."""
+
+
+def _unwrapped(subject: Subject, arm: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for one in _replies(subject, arm):
+        places = one.get("unwrapped")
+        if isinstance(places, Mapping):
+            found.update({name: _count(places, name) for name in _PLACES if _count(places, name)})
+    return found
+
+
+def _replies(subject: Subject, arm: str) -> Iterator[Mapping[str, Any]]:
+    for record in subject.tries(arm):
+        if isinstance(record.get("replies"), Mapping):
+            yield record["replies"]
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int:
+    count = counts.get(name)
+    return count if isinstance(count, int) else 0
 
 
 def _calls(record: Record) -> int:

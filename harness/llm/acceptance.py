@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from harness.llm.calls import Reply, Request
-from harness.llm.schemas import Schema, checker, wanted_schema
+from harness.llm.calls import Reply, Request, Unwrapped
+from harness.llm.reply_json import UnreadableError, find
+from harness.llm.reply_text import ReplyText, split
+from harness.llm.schemas import checker, wanted_schema
+from harness.llm.tool_arguments import normalised
 
 MAX_CHARACTERS = 1_000_000
 """The longest reply that is looked at; text from a model is bounded before it is parsed."""
@@ -24,50 +28,64 @@ def expectation(request: Request) -> str:
     return "a JSON object" if form.get("type") == "json_object" else "text"
 
 
-def accept(reply: Reply, request: Request) -> Any:
-    """The reply's data: parsed JSON where JSON was asked, else ``None``. Raises `UnacceptableError`."""
-    _check_complete(reply)
-    form = request.response_format or {}
-    if form.get("type") not in ("json_object", "json_schema") or (
-        reply.tool_calls and not reply.text.strip()
-    ):
-        return None
-    data = _parse(reply.text)
-    if form["type"] == "json_object" and not isinstance(data, dict):
-        raise UnacceptableError("JSON but not an object")
-    _check_schema(data, wanted_schema(form))
-    return data
+def accept(reply: Reply, request: Request) -> Reply:
+    """The provider's reply as it is to be read. Raises `UnacceptableError`.
 
-
-def _check_complete(reply: Reply) -> None:
-    if reply.finish_reason == "length":
-        raise UnacceptableError("cut at the length limit")
-    if not reply.text.strip() and not reply.tool_calls:
-        raise UnacceptableError("empty")
+    ``text`` is what was said, apart from ``thoughts`` and end tokens; ``data`` is the JSON where JSON was asked for,
+    found in other words where they surround it; tool calls have arguments in one form. ``raw`` is the text as it came.
+    """
     if len(reply.text) > MAX_CHARACTERS:
         raise UnacceptableError(f"longer than {MAX_CHARACTERS:,} characters")
+    found = split(reply.text)
+    read = replace(
+        reply,
+        text=found.said,
+        raw=reply.text,
+        thoughts="\n\n".join(filter(None, (reply.thoughts[:MAX_CHARACTERS].strip(), found.thoughts))),
+        tool_calls=normalised(reply.tool_calls),
+    )
+    if reply.refusal:
+        return read
+    _check_complete(read, found)
+    form = request.response_format or {}
+    if form.get("type") not in ("json_object", "json_schema") or (read.tool_calls and not read.text.strip()):
+        return read
+    return _with_data(read, found, _fault_of(request))
 
 
-def _parse(text: str) -> Any:
+def _check_complete(read: Reply, found: ReplyText) -> None:
+    if read.finish_reason == "length":
+        raise UnacceptableError("cut at the length limit" + " (while thinking)" * found.is_cut)
+    if read.tool_calls:
+        return  # what it does is whole, whatever the template left open before it
+    if found.is_cut:
+        raise UnacceptableError("cut while thinking")
+    if not read.text.strip():
+        raise UnacceptableError("empty (thoughts alone)" if read.thoughts else "empty")
+
+
+def _with_data(read: Reply, found: ReplyText, fault: Callable[[Any], str | None]) -> Reply:
     try:
-        data = json.loads(text, parse_constant=_refuse_constant)
-        if "\\ud" in text.lower():
-            json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair cannot be written to a file
-    except (ValueError, RecursionError) as error:
-        raise UnacceptableError(f"not JSON ({error})") from None
-    return data
+        value = find(read.text, fault)
+    except UnreadableError as error:
+        raise UnacceptableError(str(error)) from None
+    unwrapped: Unwrapped = value.wrapping
+    if not unwrapped and read.text != read.raw:
+        unwrapped = "end token" if found.ended_by_token and not found.thoughts else "thoughts"
+    return replace(read, text=value.text, data=value.data, unwrapped=unwrapped)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _fault_of(request: Request) -> Callable[[Any], str | None]:
+    """What makes data useless for the format that was asked for."""
+    schema = wanted_schema(request.response_format)
 
+    def fault(data: Any) -> str | None:
+        if schema is None:
+            return None if isinstance(data, dict) else "JSON but not an object"
+        try:
+            found = checker(schema).fault(data)
+        except RecursionError:
+            return "nested too deeply for its schema"
+        return None if found is None else f"against its schema: {found}"
 
-def _check_schema(data: Any, schema: Schema | None) -> None:
-    if schema is None:
-        return
-    try:
-        fault = checker(schema).fault(data)
-    except RecursionError:
-        raise UnacceptableError("nested too deeply for its schema") from None
-    if fault is not None:
-        raise UnacceptableError(f"against its schema: {fault}")
+    return fault

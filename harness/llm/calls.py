@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from harness.llm.tool_arguments import ToolCall, read_calls
+
+Unwrapped = Literal["", "thoughts", "end token", "string", "fence", "prose"]
+"""What surrounded the JSON of a reply: nothing, or the part that was furthest from plain JSON."""
 
 Message = Mapping[str, Any]
 """A chat message as OpenAI's API has it: ``role``, ``content`` and what else the role needs."""
@@ -52,6 +57,10 @@ class Reply:
     that the tokens are the dearest reading of it. Empty: nothing was wrong.
     ``call`` names the call within its trial (kind, request digest, occurrence), ``attempts`` counts the replies that
     it took and ``seconds`` is how long this one took, when it was sent; the gateway fills them in.
+
+    A provider gives ``text`` as it came, and as ``thoughts`` what the server sent beside it. From the gateway, ``text``
+    is what was said, ``thoughts`` all that was thought, ``raw`` the text as it came, and ``unwrapped`` what surrounded
+    the JSON in ``data``.
     """
 
     text: str
@@ -72,6 +81,14 @@ class Reply:
     usage: str = field(default="", compare=False)
     attempts: int = field(default=1, compare=False)
     seconds: float = field(default=0.0, compare=False)
+    thoughts: str = ""
+    raw: str = field(default="", compare=False, repr=False)
+    unwrapped: Unwrapped = ""
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls with their arguments read, by one rule for every provider."""
+        return read_calls(self.tool_calls)
 
 
 class Vectors(list[Sequence[float]]):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import (
     HarnessError,
@@ -48,7 +48,7 @@ Price = Callable[[Reply, str], Reply]
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """One call under way. ``send`` asks the provider, ``read`` gives the reply's data; ``attempts`` counts failures."""
+    """One call under way. ``send`` asks the provider, ``read`` makes sense of a reply; ``attempts`` counts failures."""
 
     client: TrialClient
     provider: Provider
@@ -56,7 +56,7 @@ class _Call:
     body: str
     site: Site
     send: Callable[[int], Awaitable[Reply]]
-    read: Callable[[Reply], Any]
+    read: Callable[[Reply], Reply]
     attempts: int = 0
 
 
@@ -207,8 +207,10 @@ class Gateway:
             text = json.dumps([list(vector) for vector in vectors])
             return Reply(text, model=said.model or model, tokens_in=said.tokens_in)
 
-        site = Site("embedding")
-        call = _Call(client, self.provider, request, body, site, send, lambda reply: json.loads(reply.text))
+        def read(reply: Reply) -> Reply:
+            return replace(reply, data=json.loads(reply.text))
+
+        call = _Call(client, self.provider, request, body, Site("embedding"), send, read)
         vectors: Sequence[Sequence[float]] = (await self._ask(call)).data
         return vectors
 
@@ -311,15 +313,14 @@ class Gateway:
     async def _reply(self, call: _Call, question: Question, seen: _Seen) -> Reply:
         """Hand the next reply to a question over, if it is acceptable."""
         if seen.earlier is None:
-            kept, data = await self._draw(call, question, seen)
+            kept, seen.reply = await self._draw(call, question, seen)
         else:
-            kept, data = self._serve(call, question, seen.earlier)
-            seen.reply = kept.reply
+            kept, seen.reply = self._serve(call, question, seen.earlier)
         if kept.verdict == "unacceptable":
             raise _unacceptable(call, kept)
-        return self._given(call, question, kept, data)
+        return self._given(call, question, kept, seen.reply)
 
-    async def _draw(self, call: _Call, question: Question, seen: _Seen) -> tuple[Kept, Any]:
+    async def _draw(self, call: _Call, question: Question, seen: _Seen) -> tuple[Kept, Reply]:
         """A new reply from the provider. Its turn ends when it is on disk: no more is at risk than is in flight."""
         client, kind = call.client, call.site.kind
         async with self._sender.turn(call.request, kind) as turn:
@@ -328,14 +329,14 @@ class Gateway:
             sent = await guarded(call.send(question.number), provider.complete, "The provider")
             self._answered.add(id(provider))
             reply = turn.reply = seen.reply = self._billed(call, sent)
-            data, fault = _judged(call, reply)
+            read, fault = _read(call, reply)
             seconds = self._clock() - seen.began
             kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
             if fault:
                 client.note_rejection(kept, fault)
             if self.journal is not None:
                 await self.journal.keep(client.run_id, client.trial_id, kept, call.body)
-        return kept, data
+        return kept, read
 
     def _billed(self, call: _Call, reply: Reply) -> Reply:
         """The reply with its cost, counted."""
@@ -348,23 +349,23 @@ class Gateway:
         call.client.account.note_billed(reply)
         return reply
 
-    def _serve(self, call: _Call, question: Question, kept: Kept) -> tuple[Kept, Any]:
-        """The journal's reply, judged anew: what is acceptable may have become stricter since."""
+    def _serve(self, call: _Call, question: Question, kept: Kept) -> tuple[Kept, Reply]:
+        """The journal's reply, which is as it came, read again: what is acceptable may have become stricter since."""
         question.pass_by()
         if kept.verdict != "accepted":
-            return kept, None
-        data, fault = _judged(call, kept.reply)
+            return kept, kept.reply
+        read, fault = _read(call, kept.reply)
         if fault:
             call.client.note_rejection(kept, fault)
             self.reject(call.client, kept, fault)
-            return replace(kept, verdict="unacceptable", reason=fault), None
+            return replace(kept, verdict="unacceptable", reason=fault), kept.reply
         self.replayed += 1
         call.client.replayed += 1
-        return kept, data
+        return kept, read
 
-    def _given(self, call: _Call, question: Question, kept: Kept, data: Any) -> Reply:
+    def _given(self, call: _Call, question: Question, kept: Kept, reply: Reply) -> Reply:
         """The accepted reply, for the engine. Raises `RefusedError` where it is none and data were asked for."""
-        client, reply = call.client, kept.reply
+        client = call.client
         client.refusals += reply.refusal
         if reply.refusal and call.request.response_format is not None:
             question.put_back(kept)  # whoever asks again hears the same
@@ -372,7 +373,7 @@ class Gateway:
                 f"Call {call.site.kind!r} of {client.trial_id}: refused by the model: {reply.text[:200]!r}."
             )
         name = f"{call.site.kind}:{kept.digest}:{kept.number}"
-        given = replace(reply, data=data, call=name, attempts=kept.draw + 1, seconds=kept.seconds)
+        given = replace(reply, call=name, attempts=kept.draw + 1, seconds=kept.seconds)
         return client.give(kept, given)
 
     def _record(self, call: _Call, seen: _Seen) -> CallRecord:
@@ -432,14 +433,12 @@ class Gateway:
                 log.error("Replies that were paid for are lost. %s", error)
 
 
-def _judged(call: _Call, reply: Reply) -> tuple[Any, str]:
-    """The reply's data, and what is wrong with it. A refusal is an outcome: nothing is wrong with it."""
-    if reply.refusal:
-        return None, ""
+def _read(call: _Call, reply: Reply) -> tuple[Reply, str]:
+    """The reply as it is to be read, and what is wrong with it; then the reply is as it came."""
     try:
         return call.read(reply), ""
     except UnacceptableError as reason:
-        return None, str(reason)
+        return reply, str(reason)
 
 
 def _unacceptable(call: _Call, kept: Kept) -> ModelCallError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -49,6 +50,7 @@ class TrialClient:
     unacceptable reply of this try: kind, person, step, attempt, reason and the text's first 500 characters.
     ``replayed`` counts the calls that the journal answered, ``refusals`` those that the model declined to answer.
     ``options`` are request fields that its calls get beside those that they name.
+    ``replies`` counts the replies that were handed over, and what was done to read them.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class TrialClient:
         self.rejections: list[dict[str, Any]] = []
         self.replayed = self.refusals = self.failed = 0
         self.samples = Samples(attempt)
+        self._read: Counter[str] = Counter()
+        self._unwrapped: Counter[str] = Counter()
         self.account = Account()
         self._earlier = Account()
         self._way = way
@@ -171,7 +175,21 @@ class TrialClient:
     def give(self, kept: Kept, reply: Reply) -> Reply:
         """Note that ``reply`` goes to the engine, which may yet reject it."""
         self._given[reply.call] = kept
+        self._read["used"] += 1
+        self._read["with_thoughts"] += bool(reply.thoughts)
+        self._read["unreadable_arguments"] += any(call.fault for call in reply.calls)
+        if reply.unwrapped:
+            self._unwrapped[reply.unwrapped] += 1
         return reply
+
+    @property
+    def replies(self) -> Mapping[str, Any]:
+        """How many replies were ``used``, how many of them ``with_thoughts`` and with ``unreadable_arguments``.
+
+        ``unwrapped`` counts those whose JSON was found in something else, by what that was (`Unwrapped`).
+        """
+        counts = {name: self._read[name] for name in ("used", "with_thoughts", "unreadable_arguments")}
+        return {**counts, "unwrapped": dict(self._unwrapped)}
 
     def note_rejection(self, kept: Kept, reason: str) -> None:
         site = kept.site

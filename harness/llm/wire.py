@@ -115,6 +115,8 @@ def chat_completion(reply: Reply) -> dict[str, Any]:
     """The body that answers a chat completion."""
     refusal = (reply.text or "declined") if reply.refusal else None
     message: dict[str, Any] = {"role": "assistant", "content": reply.text or None, "refusal": refusal}
+    if reply.thoughts:
+        message["reasoning_content"] = reply.thoughts
     if reply.tool_calls:
         message["tool_calls"] = list(reply.tool_calls)
     return {

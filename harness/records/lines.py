@@ -15,7 +15,8 @@ COMMON = frozenset(
     {
         "type", "run_id", "trial", "experiment", "group", "rep", "panel", "proposal", "people", "proposal_fields",
         "status", "samples", "transcript", "extraction", "corrections", "interventions", "reason", "kind", "usage",
-        "paid", "calls_replayed", "refusals", "rejections", "unsent_options", "attempt", "started", "ended", "duration",
+        "paid", "calls_replayed", "refusals", "rejections", "unsent_options", "replies", "attempt", "started", "ended",
+        "duration",
     }
 )  # fmt: skip
 """What `trial_line` writes of any trial; every other key of a record is a detail that its experiment added."""
@@ -36,6 +37,7 @@ def trial_line(
     refusals: int = 0,
     rejections: Sequence[Mapping[str, Any]] = (),
     unsent_options: Sequence[str] = (),
+    replies: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The record of one try of a trial: ``trial_result`` when it finished, else ``trial_failure``.
 
@@ -44,7 +46,8 @@ def trial_line(
     ``usage`` is what this try was paid for, in all sessions that worked on it: all lines together add up to the run's
     cost. ``paid`` is what all tries of the trial were paid for so far. ``calls_replayed`` counts calls that were
     answered from the journal, paid before; ``refusals`` those that the model declined to answer; ``rejections`` are
-    the replies that were of no use. ``unsent_options`` are declared model options that no call carried.
+    the replies that were of no use. ``unsent_options`` are declared model options that no call carried. ``replies`` says
+    how many replies were used, and what was done to read them.
     """
     result = isinstance(outcome, TrialResult)
     return dict(outcome.details) | {
@@ -59,6 +62,7 @@ def trial_line(
         "refusals": refusals,
         "rejections": [dict(one) for one in rejections],
         **({"unsent_options": list(unsent_options)} if unsent_options else {}),
+        "replies": dict(replies or {}),
         "attempt": attempt,
         "started": _utc(started),
         "ended": _utc(ended),

@@ -77,6 +77,7 @@ class Finished(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     calls_replayed: Skipped = Raw()
     refusals: Skipped = Raw()
     rejections: Skipped = Raw()
+    replies: Skipped = Raw()
     duration: Skipped = Raw()
 
 
@@ -96,6 +97,7 @@ class Examined(Finished, gc=False, kw_only=True, forbid_unknown_fields=True):
     transcript: list[Event]
     refusals: Whole
     rejections: list[dict[str, Any]]
+    replies: dict[str, Any] = {}
 
 
 class Justified(Scored, gc=False, kw_only=True):

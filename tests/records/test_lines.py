@@ -66,6 +66,7 @@ ENDING = {
     "calls_replayed": 0,
     "refusals": 0,
     "rejections": [],
+    "replies": {},
     "attempt": 1,
     "started": "2025-11-20T17:41:00.000000+00:00",
     "ended": "2025-11-20T17:41:00.000000+00:00",

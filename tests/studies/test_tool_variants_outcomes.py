@@ -130,7 +130,7 @@ def test_acting_where_nothing_was_wanted_is_acting_and_not_accepted() -> None:
     assert judged.outcome == Outcome.ACTED and judged.outcome not in rain.accept
 
 
-@pytest.mark.parametrize("arguments", ["not json", "[1]", '"x"', "null", "[" * 50_000])
+@pytest.mark.parametrize("arguments", ["not json", "[1]", '"x"', "7", "[" * 50_000])
 def test_arguments_that_are_no_object(arguments: str) -> None:
     calls = called([{"function": {"name": "list_tasks", "arguments": arguments}}])
     assert judge(BASELINE, BY_ID["sanity:agenda"], "", calls, NOW).outcome == Outcome.WRONG_ARGUMENTS

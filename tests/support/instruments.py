@@ -78,6 +78,7 @@ def record(trial: Trial, number: int, design: Design = DESIGN) -> dict[str, Any]
         },
         "refusals": 0,
         "rejections": [],
+        "replies": {"used": 10, "with_thoughts": 0, "unreadable_arguments": 0, "unwrapped": {}},
         "started": begin.isoformat(),
         "ended": (begin + timedelta(seconds=50)).isoformat(),
     }

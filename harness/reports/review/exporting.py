@@ -66,7 +66,7 @@ def export(
 def _blinding(run: FiledRun, key: Key, reading: Reading, strict: bool) -> Blinding:
     words = with_endings(hints(run)) if strict else Mask.of(())
     names = Mask.of({*telling_names(run), *reading.names}, reading.forms)
-    return Blinding(key.item, names, words, reading.acts)
+    return Blinding(key.item, names, words, reading.acts, reading.spoken)
 
 
 def _told(run: FiledRun, files: Sequence[Path], key: Path, items: Sequence[Item], strict: bool) -> Exported:

@@ -69,11 +69,15 @@ def reviewable(run: FiledRun) -> list[str]:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a study's calls are read, and what else tells its arms: ``names``, and ``forms`` as regular expressions."""
+    """How a study's calls are read, and what else tells its arms: ``names``, and ``forms`` as regular expressions.
+
+    ``spoken`` gives what a recorded reply says; records of earlier versions may hold a model's thoughts too.
+    """
 
     acts: Reader = as_recorded
     names: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
+    spoken: Callable[[str], str] = str
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Blinding:
     names: Mask
     words: Mask
     acts: Reader
+    spoken: Callable[[str], str] = str
 
 
 def items_of(run: FiledRun, how: Blinding) -> dict[str, Item]:
@@ -108,7 +113,7 @@ def blind(record: Mapping[str, Any], first_line: Mapping[str, Any], how: Blindin
         asked_at=_when(first_line),
         prompt=hide.names(prompt),
         tests=hide.names(tests),
-        reply=hide.all(_said(record)),
+        reply=hide.all(_said(record, how.spoken)),
         acts=tuple(
             Act(act.done, tuple((label, hide.all(value)) for label, value in act.details))
             for act in how.acts(record, first_line)
@@ -135,19 +140,19 @@ class _Hiding:
         return shown
 
 
-def _said(record: Mapping[str, Any]) -> str:
+def _said(record: Mapping[str, Any], spoken: Callable[[str], str]) -> str:
     """The reply's words, else what was said in the transcript, without who was corrected or made to think."""
     if isinstance(text := record.get("response_text"), str):
-        return text
+        return spoken(text)
     events = record.get("transcript")
-    spoken = [
+    talk = [
         f"{one.get('person')}: {one.get('content')}"
         if len(record.get("people") or ()) > 1
         else str(one.get("content"))
         for one in (events if isinstance(events, list) else [])
         if isinstance(one, Mapping) and one.get("kind") == "action" and one.get("type") == "TALK"
     ]
-    return "\n\n".join(spoken)
+    return "\n\n".join(talk)
 
 
 def _shown(fields: Mapping[str, Any]) -> str:

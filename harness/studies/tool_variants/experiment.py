@@ -38,6 +38,8 @@ NAME = "tool_variants"
 TEMPERATURE = 0.2
 MAX_TOKENS = 1024
 TOKENS = "tokens"
+SHOWN = 500
+"""Characters of thoughts that are kept in a record; the journal has all."""
 
 _SCENARIOS = {scenario.id: scenario for scenario in SCENARIOS}
 
@@ -149,6 +151,7 @@ def _details(plan: TrialPlan, reply: Reply, calls: list[dict[str, Any]], judged:
         "category": plan.proposal["category"],
         "prompt": plan.proposal["prompt"],
         "response_text": reply.text,
+        "thoughts": reply.thoughts[:SHOWN] or None,
         "tool_calls": calls,
         "tokens_in": reply.tokens_in,
         "tokens_out": reply.tokens_out,

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from harness.llm.reply_text import split
+from harness.llm.tool_arguments import UnreadableArgumentsError, read_arguments
 from harness.reports.review.items import Act, Reading
 from harness.studies.tool_variants.abilities import Ability, Action, UnreadableError, moment
 from harness.studies.tool_variants.variants import VARIANTS, Variant
@@ -49,7 +51,9 @@ def _act(variant: Variant | None, name: str, arguments: Any, now: datetime) -> A
     abilities = [] if variant is None else [a for a, (tool, _) in variant.examples.items() if tool == name]
     if variant is None or not abilities:
         return Act("something that cannot be done")
-    if not isinstance(arguments, Mapping):
+    try:
+        arguments = read_arguments(arguments)
+    except UnreadableArgumentsError:
         return Act(DONE[abilities[0]] if len(abilities) == 1 else "create", (("details", "cannot be read"),))
     try:
         action = variant.read(name, arguments, now)
@@ -95,5 +99,5 @@ def _shown(at: datetime) -> str:
     return f"{at:%a %Y-%m-%d %H:%M}"
 
 
-READING = Reading(acts, names=("cron",), forms=(CRON,))
+READING = Reading(acts, names=("cron",), forms=(CRON,), spoken=lambda text: split(text).said)
 """How blind sheets are made of this study's records."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from harness.llm.tool_arguments import UnreadableArgumentsError, read_arguments, read_calls
 from harness.studies.tool_variants.abilities import Ability, Action, UnreadableError, next_by_cron
 from harness.studies.tool_variants.scenarios import Expected, Outcome, Scenario
 from harness.studies.tool_variants.variants import Variant
@@ -24,21 +24,11 @@ class Judged:
 
 
 def called(tool_calls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Tool calls as ``{name, args}``; arguments that are no JSON object stand as the text that came."""
-    found = []
-    for call in tool_calls:
-        function = call.get("function") or {}
-        found.append({"name": str(function.get("name", "")), "args": _arguments(function.get("arguments"))})
-    return found
-
-
-def _arguments(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return text
+    """Tool calls as ``{name, args}``; unreadable arguments stand as they came."""
+    return [
+        {"name": call.name, "args": call.written if call.arguments is None else dict(call.arguments)}
+        for call in read_calls(tool_calls)
+    ]
 
 
 def judge(
@@ -56,12 +46,9 @@ def judge(
         return Judged(Outcome.CLARIFIED if "?" in text else Outcome.DECLINED)
     actions: list[Action] = []
     for call in calls:
-        arguments = call["args"]
-        if not isinstance(arguments, Mapping):
-            return Judged(Outcome.WRONG_ARGUMENTS, tuple(actions), f"{call['name']}: arguments are no object")
         try:
-            action = variant.read(call["name"], arguments, now)
-        except UnreadableError as error:
+            action = variant.read(call["name"], read_arguments(call["args"]), now)
+        except (UnreadableArgumentsError, UnreadableError) as error:
             return Judged(Outcome.WRONG_ARGUMENTS, tuple(actions), f"{call['name']}: {error}")
         if action is None:
             return Judged(Outcome.WRONG_TOOL, tuple(actions), f"there is no tool {call['name']!r:.80}")

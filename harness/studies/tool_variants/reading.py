@@ -131,7 +131,11 @@ def _empty(failure: Mapping[str, Any]) -> bool:
     """Whether the turn failed because the model said nothing, time and again: that is an outcome, and no good one."""
     rejections = failure.get("rejections") or ()
     unusable = "no acceptable reply" in str(failure.get("reason"))
-    return unusable and bool(rejections) and all(one.get("reason") == "empty" for one in rejections)
+    return unusable and bool(rejections) and all(map(_says_nothing, rejections))
+
+
+def _says_nothing(rejection: Mapping[str, Any]) -> bool:
+    return str(rejection.get("reason")).startswith("empty")
 
 
 def _number(value: Any) -> float | None:
