@@ -296,8 +296,15 @@ def test_usage_counts_what_came_from_the_cache_and_went_there() -> None:
     )
 
 
-@pytest.mark.parametrize("said", ['```json\n{"a": 1}\n```', '\n```\n{"a": 1}\n```\n'])
-def test_a_fence_around_json_is_taken_off_where_json_was_asked(said: str) -> None:
-    block = {"type": "text", "text": said}
-    assert reply(message(block), request=ask("x", response_format={"type": "json_object"})).text == '{"a": 1}'
-    assert reply(message(block), request=ask("x")).text == said
+def test_text_is_handed_on_as_it_came_and_thoughts_beside_it() -> None:
+    """What surrounds JSON is the gateway's to read, by one rule for every provider."""
+    said = '```json\n{"a": 1}\n```'
+    blocks = [
+        {"type": "thinking", "thinking": "Hm.", "signature": "x"},
+        {"type": "redacted_thinking", "data": "y"},
+    ]
+    answer = reply(
+        message(*blocks, {"type": "text", "text": said}),
+        request=ask("x", response_format={"type": "json_object"}),
+    )
+    assert (answer.text, answer.thoughts) == (said, "Hm.")

@@ -13,9 +13,11 @@ from typing import Any
 
 from harness.llm.calls import Message, Reply, Request
 from harness.llm.providers.closed_schemas import is_expressible, plain
+from harness.llm.providers.contents import thoughts_beside
 from harness.llm.providers.json_reading import label, mapping, sequence, text
 from harness.llm.providers.token_counts import anthropic_usage, counted
 from harness.llm.providers.tool_calls import tool_calls
+from harness.llm.tool_arguments import UnreadableArgumentsError, read_arguments
 
 Schema = Mapping[str, Any]
 Block = dict[str, Any]
@@ -41,7 +43,6 @@ _REASONS = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL)
 _log = logging.getLogger(__name__)
 
 
@@ -81,11 +82,12 @@ def reply(message: Mapping[str, Any], *, request: Request) -> Reply:
     usage = message.get("usage")
     explanation = text(mapping(message.get("stop_details")).get("explanation"))
     return Reply(
-        (said or explanation) if refused else _unfenced(said, request),
+        (said or explanation) if refused else said,
         model=label(message.get("model")),
         finish_reason=_REASONS.get(stopped, "stop"),
         tool_calls=calls,
         refusal=refused,
+        thoughts=thoughts_beside(message),
         **counted(usage, anthropic_usage(usage), request, says_something=bool(said or calls)),
     )
 
@@ -157,10 +159,9 @@ def _image(url: str) -> Block:
 def _object(arguments: Any) -> Any:
     """A tool call's arguments; a model may have written them wrongly, and must see what it wrote."""
     try:
-        made = json.loads(arguments or "{}")
-    except ValueError:
-        made = None
-    return made if isinstance(made, dict) else {"arguments": arguments}
+        return read_arguments(arguments)
+    except UnreadableArgumentsError:
+        return {"arguments": arguments}
 
 
 # Tools and formats
@@ -230,9 +231,3 @@ def _as_list(value: Any) -> list[str] | None:
 def _call(block: Mapping[str, Any]) -> dict[str, Any]:
     function = {"name": block.get("name"), "arguments": block.get("input")}
     return {"id": block.get("id"), "type": "function", "function": function}
-
-
-def _unfenced(text: str, request: Request) -> str:
-    """Where JSON was asked for, the fence that models like to put around it is no part of it."""
-    found = _FENCED.fullmatch(text) if request.response_format else None
-    return found[1] if found else text

@@ -1,4 +1,4 @@
-"""The content of a message as text, in whatever form a server sends it."""
+"""The content of a message as text, in whatever form a server sends it, and the thoughts that it sends beside it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,39 @@ def flattened(content: Any) -> str:
     if isinstance(content, Mapping):
         return _part(content)
     return str(content)
+
+
+def thoughts_beside(message: Mapping[str, Any]) -> str:
+    """What a server sends of a model's thoughts apart from the text: in fields beside the content, or in its parts.
+
+    Servers send the same thoughts under several names at once; the first name that has any is read.
+
+    >>> thoughts_beside({"reasoning_content": "Hm.", "reasoning": "Hm.", "content": "Yes."})
+    'Hm.'
+    """
+    for name in ("reasoning_content", "reasoning", "thinking", "reasoning_details"):
+        if thoughts := _thoughts(message.get(name)):
+            return thoughts
+    content = message.get("content")
+    parts = content if isinstance(content, list | tuple) else [content]
+    found = [part for part in parts if isinstance(part, Mapping) and part.get("type") in _THOUGHTS]
+    return "\n\n".join(filter(None, map(_thoughts, found)))
+
+
+def _thoughts(value: Any, levels: int = 8) -> str:
+    """The texts in a value of whatever shape; none of what is encrypted."""
+    if isinstance(value, str):
+        return value
+    if not levels:
+        return ""
+    if isinstance(value, list | tuple):
+        return "\n\n".join(filter(None, (_thoughts(one, levels - 1) for one in value)))
+    if isinstance(value, Mapping):
+        inner = (
+            _thoughts(value.get(name), levels - 1) for name in ("thinking", "text", "summary", "content")
+        )
+        return next(filter(None, inner), "")
+    return ""
 
 
 def _part(part: Mapping[str, Any]) -> str:

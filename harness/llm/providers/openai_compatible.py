@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from harness.llm.calls import Reply, Request, Vectors
-from harness.llm.providers.contents import flattened
+from harness.llm.providers.contents import flattened, thoughts_beside
 from harness.llm.providers.error_text import words
 from harness.llm.providers.failures import Fault
 from harness.llm.providers.http_client import MAX_BYTES
@@ -123,6 +123,7 @@ class OpenAICompatible(HTTPProvider):
             tool_calls=calls,
             fingerprint=label(completion.get("system_fingerprint")) or None,
             refusal=bool(refusal) or reason == "content_filter",
+            thoughts=thoughts_beside(message),
             **counted(usage, openai_usage(usage), request, says_something=bool(said or calls)),
         )
 
