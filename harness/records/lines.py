@@ -46,8 +46,8 @@ def trial_line(
     ``usage`` is what this try was paid for, in all sessions that worked on it: all lines together add up to the run's
     cost. ``paid`` is what all tries of the trial were paid for so far. ``calls_replayed`` counts calls that were
     answered from the journal, paid before; ``refusals`` those that the model declined to answer; ``rejections`` are
-    the replies that were of no use. ``unsent_options`` are declared model options that no call carried. ``replies`` says
-    how many replies were used, and what was done to read them.
+    the replies that were of no use. ``unsent_options`` are declared model options that no call carried. ``replies``
+    says how many replies were used, and what was done to read them.
     """
     result = isinstance(outcome, TrialResult)
     return dict(outcome.details) | {
