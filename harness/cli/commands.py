@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from harness.cli.app import ModelOptions, app
 from harness.cli.looking import note_looks
@@ -20,13 +21,27 @@ File = Annotated[
 ]
 
 
-@app.command()
+class _ForPytest(typer.core.TyperCommand):
+    """A command whose words after ``--`` go to pytest as they are."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        ctx.meta["pytest"] = args[end + 1 :]
+        return super().parse_args(ctx, args[:end])
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- PYTEST OPTIONS]"]
+
+
+@app.command(cls=_ForPytest)
 def run(
+    ctx: typer.Context,
     path: File = None,
     exp: Annotated[
         list[str] | None, typer.Option(help="Name of an experiment; may be repeated. Default: all.")
     ] = None,
     group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
+    keyword: Annotated[str | None, typer.Option("-k", help="Only cases that match, as in pytest.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Same as --mode full.")] = False,
     fast: Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")] = False,
     mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
@@ -71,11 +86,12 @@ def run(
     ] = False,
     numprocesses: Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)] = None,
 ) -> None:
-    """Run experiments and write their artifacts."""
+    """Run experiments and write their artifacts. What follows -- goes to pytest as it is."""
     from harness.plugin.launch import Request, launch
 
     named: dict[str, Any] = {
         "--numprocesses": numprocesses,  # to be refused, with the way out
+        "-k": keyword,
         "--mode": _mode(mode, full=full, fast=fast),
         "--count": count,
         "--out": out,
@@ -105,7 +121,7 @@ def run(
     }
     options = _options(named)
     options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
-    options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
+    options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences + ctx.meta["pytest"]
     request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
     raise typer.Exit(launch(request, options, path))
 

@@ -33,9 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "they run only under -m experiment.",
     )
     if selected(config):  # everyone else's test run stays as light as it was
-        from harness.plugin import fixtures
+        from harness.plugin import fixtures, suggestions
 
-        modules: list[object] = [fixtures]
+        modules: list[object] = [fixtures, suggestions]
         if not config.option.collectonly:  # what plays trials is heavy, and a list of cases needs none of it
             from harness.plugin import reporting, window, workers
             from harness.plugin.interrupting import end_session_at_a_signal

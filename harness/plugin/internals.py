@@ -30,6 +30,22 @@ def generator_fixtures(item: pytest.Function) -> list[str]:
     return [name for name, stack in definitions.items() if inspect.isgeneratorfunction(stack[-1].func)]
 
 
+def names_behind(item: pytest.Function, fixture: str) -> set[str]:
+    """All names that ``fixture`` depends on for ``item``, itself included, overridden fixtures too.
+
+    ``request`` is among them only where a fixture outside this package asks for it: that one may use anything.
+    """
+    definitions = item._fixtureinfo.name2fixturedefs
+    names, waiting = {fixture}, [fixture]
+    while waiting:
+        for definition in definitions.get(waiting.pop(), ()):
+            ours = str(definition.func.__module__).startswith("harness.")
+            new = {*definition.argnames} - names - ({"request"} if ours else set())
+            names |= new
+            waiting += new
+    return names
+
+
 def fill(item: pytest.Function, module: str) -> None:
     """Give ``item`` the values of its fixtures, if all that it uses are plain ones of ``module``.
 

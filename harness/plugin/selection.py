@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
 
 from harness.errors import ConfigurationError
 from harness.model import Experiment, Mode
-from harness.plugin.internals import asks_for, explicit_option
+from harness.plugin.internals import asks_for, explicit_option, names_behind
 from harness.plugin.state import invitation_of, refuse, state_of
 from harness.runner.plan import arm_order, block_rank, choose_mode
 
@@ -148,7 +148,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.hook.pytest_deselected(items=[item for item in items if item not in stay])
             items[:] = kept
         return
-    faults = list(state_of(config).faults) or list(_one_out_for_many(config, items))
+    faults = list(state_of(config).faults) or [
+        *_one_out_for_many(config, items),
+        *_parameters_without_effect(items),
+    ]
     if faults and invitation_of(config) is None:
         raise pytest.UsageError("\n".join(faults))
     if faults:
@@ -163,6 +166,36 @@ def _one_out_for_many(config: pytest.Config, items: list[pytest.Item]) -> Iterat
     if wanted and len(experiments) > 1:
         names = ", ".join(sorted(experiments))
         yield f"--out takes one experiment; this session has {names}. Select one with -k."
+
+
+def _parameters_without_effect(items: list[pytest.Item]) -> Iterator[str]:
+    """Tests with several cases for one cell, told apart only by parameters that do not shape the cell."""
+    members: dict[tuple[object, ...], list[pytest.Function]] = {}
+    for item in items:
+        case = case_of(item)
+        if case is not None and isinstance(item, pytest.Function) and "cell" in item.fixturenames:
+            cell = (case.experiment.name, case.group, rep_of(item, case), case.proposal)
+            members.setdefault((item.parent, item.originalname, *cell), []).append(item)
+    refused: set[str] = set()
+    for first, *others in members.values():
+        test = f"{first.parent.nodeid if first.parent else ''}::{first.originalname}"
+        if not others or test in refused:
+            continue
+        shaping = names_behind(first, "cell")
+        names = [name for name in first.callspec.params if name not in (CASE, REPEAT) and name not in shaping]
+        if names and "request" not in shaping:
+            refused.add(test)
+            yield same_cell(test, names, len(others) + 1)
+
+
+def same_cell(test: str, names: Sequence[str], cases: int) -> str:
+    """What is said of a ``test`` whose parameters ``names`` make several ``cases`` of one cell."""
+    shown = " and ".join(map(repr, names))
+    return (
+        f"{test} is parametrized by {shown}, which changes nothing in its cell: {cases} cases would show the same "
+        "trials, played once. Declare a group (or an experiment) for each value, or drop the parametrization and go "
+        "through the values inside one test."
+    )
 
 
 def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -115,6 +115,16 @@ def _records(paths: Sequence[Path]) -> str:
     return f"{len(paths)} JSONL file{'s' * (len(paths) != 1)}"
 
 
+def _shared(state: State) -> int:
+    """Cases whose trials are those of an earlier case."""
+    trials = [
+        frozenset(one.trial.id for one in outcome.played)
+        for _, outcome in state.outcomes.values()
+        if outcome.played
+    ]
+    return len(trials) - len(set(trials))
+
+
 def session_lines(state: State, stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     """Cases passed, failed, rerun and in all, and how the session ran."""
     count = {name: len(stats.get(name, ())) for name in ("passed", "failed", "error", "rerun", "skipped")}
@@ -123,6 +133,9 @@ def session_lines(state: State, stats: Mapping[str, Sequence[Any]]) -> Iterator[
         f"Cases: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['rerun']} rerun, "
         f"{total} in all; work {duration(state.desk.work if state.desk else 0)}."
     )
+    shared = _shared(state)
+    if shared:
+        yield f"{shared} cases show trials that another case shows too: each trial was played once."
     yield from state.desk.warnings if state.desk else ()
     if state.report is not None:
         yield state.report

@@ -25,7 +25,7 @@ from harness.plugin.internals import (
     set_up,
 )
 from harness.plugin.progress import Display
-from harness.plugin.selection import case_of
+from harness.plugin.selection import case_of, same_cell
 from harness.plugin.state import State, invitation_of, state_of
 from harness.runner.plan import CellPlan
 
@@ -134,9 +134,30 @@ def _prepare(state: State, items: list[pytest.Function]) -> None:
             problems.update(dict.fromkeys(error.problems))
         else:
             plans.update({item.nodeid: plan} if plan is not None else {})
-    raise_if_any(problems)
+    raise_if_any(problems or dict.fromkeys(_same_cells(able, plans)))
     assert state.session is not None
     state.prepared = dict(zip(plans, state.session.submit(list(plans.values())), strict=True))
+
+
+def _same_cells(items: list[pytest.Function], plans: dict[str, CellPlan]) -> Iterator[str]:
+    """Tests whose parameters reach fixtures that then give the same for different values."""
+    members: dict[tuple[Any, ...], list[pytest.Function]] = {}
+    for item in items:
+        if item.nodeid in plans:
+            plan = plans[item.nodeid]
+            trials = (plan.cell, tuple(trial.trial for trial in plan.trials))
+            members.setdefault((item.parent, item.originalname, *trials), []).append(item)
+    for first, *others in members.values():
+        alike = [one for one in others if _same(plans[first.nodeid], plans[one.nodeid])]
+        names = {
+            name: None
+            for one in alike
+            for name, value in one.callspec.params.items()
+            if first.callspec.params[name] is not value
+        }
+        if names:
+            test = f"{first.parent.nodeid if first.parent else ''}::{first.originalname}"
+            yield same_cell(test, list(names), len(alike) + 1)
 
 
 def _nothing_forbids(state: State, item: pytest.Function) -> bool:

@@ -63,6 +63,24 @@ def test_a_users_own_file_runs(harness: Command, lab: Lab) -> None:
     assert lab.artifact()["finished_all_experiments"] is True
 
 
+def test_cases_of_a_registered_experiment_are_chosen_by_keyword(harness: Command, lab: Lab) -> None:
+    said = harness("run", "--exp", "tool_variants", "-k", "sister", "--count", "1")
+    assert said.code == 0, said.everything
+    assert len(lab.lines(kind="run_metadata")) == 2 and len(lab.lines()) == 4
+    said = harness("run", "--exp", "tool_variants", "-k", "nothing_like_it")
+    assert said.code == 5
+    assert "No case matches -k 'nothing_like_it'." in said.out
+
+
+def test_words_after_two_dashes_go_to_pytest(harness: Command, lab: Lab) -> None:
+    said = harness(
+        "run", "--exp", "tool_variants", "--count", "1", "--", "--collect-only", "-q", "-k", "plane"
+    )
+    assert said.code == 0, said.everything
+    assert "test_experiment[tool_variants-" in said.out
+    assert not list(lab.results.glob("*.jsonl"))
+
+
 def test_one_of_two_experiments_is_chosen_by_its_whole_name(harness: Command, lab: Lab) -> None:
     lab.write(SMALL, test_other=SMALL.replace('"small"', '"smaller"').replace("test_small", "test_smaller"))
     said = harness("run", ".", "--exp", "small", "--model", "watched")
