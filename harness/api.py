@@ -68,6 +68,7 @@ def run(
     report: Path | str | None = None,
     reruns: int = 0,
     fresh: bool = False,
+    accept_lost_journal: bool = False,
     exploratory: bool = False,
     strict_instrument: bool = False,
     quiet: bool = False,
@@ -112,6 +113,7 @@ def run(
     raise_if_any(option_problems("model_options", {} if model_options is None else model_options))
     options += [f"--model-option={name}={json.dumps(value)}" for name, value in (model_options or {}).items()]
     options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
+    options += ["--accept-lost-journal"] * accept_lost_journal
     options += ["--fresh"] * fresh + ["-qq", "--no-header", "--no-summary"] * quiet
     request = Request([experiment])
     code = launch(request, options)

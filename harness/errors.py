@@ -50,6 +50,14 @@ class ConfigurationError(HarnessError):
         return cls(*problems)
 
 
+class LostRepliesError(HarnessError):
+    """Replies that were paid for are lost, or may be. Raised by journal and registry, before anything is sent.
+
+    The text names the file and what is lost. The user decides: restore the file, start a new run, or accept the loss;
+    front ends add how.
+    """
+
+
 class ModelCallError(HarnessError):
     """A model call that ended without an acceptable reply, after every attempt allowed.
 

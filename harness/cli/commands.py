@@ -78,6 +78,9 @@ def run(
     reruns_delay: Annotated[float | None, typer.Option(min=0, help="Seconds before each such try.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run, and with no other.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run.")] = False,
+    accept_lost_journal: Annotated[
+        bool, typer.Option("--accept-lost-journal", help="Send lost calls of unfinished trials again.")
+    ] = False,
     exploratory: Annotated[
         bool, typer.Option("--exploratory", help="Go beyond a locked plan; labelled so.")
     ] = False,
@@ -121,7 +124,8 @@ def run(
     }
     options = _options(named)
     options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
-    options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences + ctx.meta["pytest"]
+    options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
+    options += ["--accept-lost-journal"] * accept_lost_journal + ctx.meta["pytest"]
     request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
     raise typer.Exit(launch(request, options, path))
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.engines import Engine
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ExitCode, HarnessError, LostRepliesError
 from harness.execution.cells import CellOutcome, Played, Standing, failure_of
 from harness.execution.emitting import Emitter
 from harness.execution.loop import BackgroundLoop
@@ -97,7 +97,13 @@ class Desk:
         for provider in filter(None, (self.gateway.provider, self.gateway.judge)):
             if provider.name in MAKERS and is_undated(provider.model):
                 self._warn(undated_warning(provider.model))
-        self._book = RunBook(self.settings, RunRegistry(self.settings.results_dir, self._now), self._facts)
+        registry = RunRegistry(
+            self.settings.results_dir,
+            self._now,
+            accept_loss=self.settings.fresh or self.settings.accept_lost_journal,
+            say=self.notes.append,
+        )
+        self._book = RunBook(self.settings, registry, self._facts, self.gateway.journal, self.notes.append)
         commit, dirty = provenance.git_state(self._root)
         facts = {
             "judge_model": None,
@@ -142,9 +148,12 @@ class Desk:
 
     async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
         """Give every cell its run. Raises `HarnessError` when a run cannot be opened."""
-        opened = self._book.enter(entries)
+        try:
+            opened = self._book.enter(entries)
+        except LostRepliesError as error:
+            self.stop(str(error), ExitCode.USAGE)  # cells that come later must not be sent either
+            raise
         for run in opened:
-            self.gateway.open_run(run.run.id)
             if run.run.joined:
                 self.notes.append(
                     f"{run.experiment}: going on with run {run.run.id}, "

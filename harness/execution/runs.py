@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, LostRepliesError
 from harness.execution.cells import Played
 from harness.llm.options import CallOptions
 from harness.model import Cell, Sample, Trial
@@ -19,13 +19,15 @@ from harness.records.looks import note_look
 from harness.records.plain import differences, shown
 from harness.records.plans import Plan, beyond, plan_for, refusal
 from harness.records.reader import outcomes
-from harness.records.store import OPEN
+from harness.records.recovery import describe
+from harness.records.store import FINISHED, OPEN
 from harness.runner import provenance
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
 
 if TYPE_CHECKING:
     from harness.instrument import Examiner, OwnChecks
+    from harness.llm.journal import Journal
 
 
 CONFIGURED_ENGINES = ("tinytroupe",)
@@ -89,7 +91,10 @@ def _label(plan: CellPlan) -> str:
 
 @dataclass
 class OpenRun:
-    """A run under way: its accepted trials, how often each was tried, and the arms' settings."""
+    """A run under way: its accepted trials, how often each was tried, and the arms' settings.
+
+    ``called`` are the trials for which earlier sessions had replies.
+    """
 
     run: Run
     experiment: str
@@ -98,6 +103,7 @@ class OpenRun:
     groups: dict[str, Mapping[str, Any]]
     accepted: dict[str, Played] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
     plan: Plan | None = None
 
     @property
@@ -108,6 +114,16 @@ class OpenRun:
         """How many trials of each group have an accepted record."""
         count = Counter(played.trial.cell.group for played in self.accepted.values())
         return {group: count[group] for group in self.design.groups}
+
+    def unfinished(self) -> int:
+        """How many trials that earlier sessions planned have no accepted record."""
+        if self.run.before is None or self.run.before.status == FINISHED:
+            return 0
+        planned = replace(self.design, reps=self.run.before.reps)
+        trials = (
+            trial for group in self.run.before.groups for trial in planned.trials(self.experiment, group)
+        )
+        return sum(trial.id not in self.accepted for trial in trials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +141,16 @@ class Conclusion:
 class RunBook:
     """Opens runs in the registry as cells need them, and concludes them at the end."""
 
-    def __init__(self, settings: Settings, registry: RunRegistry, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: RunRegistry,
+        facts: Mapping[str, Any],
+        journal: Journal | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._settings, self._registry, self._facts = settings, registry, facts
+        self._journal, self._say = journal, say
         self._open: dict[str, OpenRun] = {}
         self._of_cell: dict[Cell, OpenRun] = {}
         self._first_lines: dict[Cell, Mapping[str, Any]] = {}
@@ -205,11 +229,53 @@ class RunBook:
             entry.design.reps,
             resume=self._settings.resume,
             fresh=self._settings.fresh,
+            prepare=self._begin_journal,
         )
         entered = OpenRun(run, entry.cell.experiment, entry.design, entry.settings, groups, plan=plan)
         if run.joined:
             self._recall(entered)
+            self._open_journal(entered)
         return entered
+
+    def _begin_journal(self, run: Run) -> None:
+        if self._journal is not None:
+            self._journal.open(run.id, about=describe(run))
+
+    def _open_journal(self, entered: OpenRun) -> None:
+        """Open the journal of a run that an earlier session began.
+
+        Raises `LostRepliesError` where paid replies are lost that unfinished trials may need, unless the user knows.
+        """
+        if self._journal is None:
+            return
+        run, about = entered.run, describe(entered.run)
+        try:
+            file = self._journal.open(run.id, about=about, expected=True)
+            gone = entered.called - file.trials - file.lost
+            if gone:
+                raise LostRepliesError(
+                    f"The journal {self._journal.folder / run.id}.sqlite has no reply of {len(gone)} trials that are "
+                    f"on record, such as {min(gone)}; it is older than the records, or another one."
+                )
+        except LostRepliesError as loss:
+            self._accept(entered, loss)
+            self._journal.open(run.id, about=about, replace=True).give_up(entered.called)
+
+    def _accept(self, entered: OpenRun, loss: LostRepliesError) -> None:
+        """Continue without lost replies where they are not needed, or the user accepts that."""
+        left, run = entered.unfinished(), entered.run
+        if left == 0:
+            self._say(f"{loss} All trials that run {run.id} had planned are finished; nothing is lost.")
+        elif self._settings.accept_lost_journal:
+            self._say(
+                f"{loss} Run {run.id} goes on without the replies: calls of {left} trials are sent again."
+            )
+        else:
+            raise LostRepliesError(
+                f"{loss} {left} trials of run {run.id} of {run.experiment} are unfinished: replies that were paid "
+                f"for them are lost, and to go on would send and pay these calls again. Nothing was sent; the "
+                f"{len(entered.accepted)} finished trials are kept. Put the file back."
+            ) from loss
 
     def _recall(self, entered: OpenRun) -> None:
         """Read from the run's files which trials need not run again."""
@@ -217,6 +283,8 @@ class RunBook:
         records = [record for path in files for section in read(path).sections for record in section.records]
         for outcome in outcomes(records).values():
             entered.attempts[outcome.trial] = outcome.attempts
+            if outcome.accepted is not None and _has_replies(outcome.accepted):
+                entered.called.add(outcome.trial)
             if outcome.accepted is not None:
                 entered.accepted[outcome.trial] = _played(outcome.accepted)
 
@@ -307,6 +375,11 @@ class RunBook:
 def with_facts(own: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """``own``, with the session's facts; what the session leaves open stays as the experiment has it."""
     return {**own, **{key: value for key, value in facts.items() if value is not None or key not in own}}
+
+
+def _has_replies(record: Mapping[str, Any]) -> bool:
+    usage = record.get("usage") or {}
+    return any((usage.get("calls") or {}).values())
 
 
 def _played(record: Mapping[str, Any]) -> Played:

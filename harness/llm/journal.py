@@ -23,11 +23,12 @@ class Journal:
     """The replies of all runs below ``folder``, each run in ``<run id>.sqlite``.
 
     Written on a thread of its own: what comes while one commit is under way goes into the next. Lives on one event
-    loop. What could not be written is kept and tried once more when the journal is closed.
+    loop. What could not be written is kept and tried once more when the journal is closed. ``accept_loss``: the user
+    knows that calls whose replies are lost are sent, and paid, again.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, accept_loss: bool = False) -> None:
+        self.folder, self.accept_loss = folder, accept_loss
         self._files: dict[str, JournalFile] = {}
         self._thread = ThreadPoolExecutor(1, "harness-journal")
         self._waiting: list[tuple[str, Entry]] = []
@@ -35,14 +36,23 @@ class Journal:
         self._next: asyncio.Future[None] | None = None
         self._writing = False
 
-    def open(self, run_id: str) -> None:
-        """Open the run's file. Raises `HarnessError`; a damaged file is set aside with a warning."""
+    def open(
+        self, run_id: str, *, about: str = "", expected: bool = False, replace: bool = False
+    ) -> JournalFile:
+        """The run's file, opened as `JournalFile` says unless it is open. Raises as that does."""
         from harness.llm.journal_file import JournalFile
 
         if not _RUN.fullmatch(run_id):
             raise ConfigurationError(f"Run id {run_id!r:.120}: expected letters, digits, '_', '.' or '-'.")
         if run_id not in self._files:
-            self._files[run_id] = JournalFile(self.folder / f"{run_id}.sqlite")
+            self._files[run_id] = JournalFile(
+                self.folder / f"{run_id}.sqlite",
+                about=about,
+                expected=expected,
+                replace=replace,
+                accept_loss=self.accept_loss,
+            )
+        return self._files[run_id]
 
     def begin(self, run_id: str, trial: str) -> bool:
         """Note that ``trial`` is played; whether there may be something to `recall`."""

@@ -7,12 +7,12 @@ import json
 import sqlite3
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, LostRepliesError
 from harness.llm.acceptance import MAX_CHARACTERS
 from harness.llm.calls import Reply, Site
 from harness.llm.samples import Kept, Verdict
@@ -39,6 +39,8 @@ _COLUMNS = (*_KEY, *_CONTENT, "seal", "verdict", "reason", "more")
 _SCHEMA = f"""
 create table if not exists replies ({", ".join(_COLUMNS)}, unique ({", ".join(_KEY)}));
 create table if not exists requests (digest text primary key, body blob not null) without rowid;
+create table if not exists run (about text);
+create table if not exists lost (trial text primary key) without rowid;
 """
 _INSERT = f"insert or replace into replies ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"
 _REJECT = f"update replies set verdict = ?, reason = ? where {' and '.join(f'{name} = ?' for name in _KEY)}"
@@ -49,40 +51,69 @@ Entry = tuple[str, Kept, str]
 """A trial's id, a reply of it, and its request as canonical JSON; empty where only the verdict has changed."""
 
 
-class _DamagedError(sqlite3.DatabaseError):
-    """The file is readable, but its own check finds damage."""
-
-
 class JournalFile:
     """``path`` as a journal, created when not there. Used by one thread at a time.
 
-    A damaged file is set aside with a warning; what is here then is new and empty. Raises `HarnessError` where the
-    place cannot be used.
+    ``about`` describes the run, as JSON, for a registry that has to be rebuilt. A file that is ``expected`` is lost
+    when it is missing or empty. Raises `LostRepliesError`, with nothing changed, where paid replies may be lost, and
+    `HarnessError` where the place cannot be used. ``replace`` sets aside what is there; with ``accept_loss`` single
+    replies that are damaged are left out of what is loaded.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        about: str = "",
+        expected: bool = False,
+        replace: bool = False,
+        accept_loss: bool = False,
+    ) -> None:
+        self._path, self._accept_loss = path, accept_loss
         self._requests: set[str] = set()
         self._connection: sqlite3.Connection | None = None
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._heal(self._open)
-            self.trials = self._heal(self._trials)
+            if replace:
+                _set_aside(path)
+            elif fault := self._fault(expected):
+                raise LostRepliesError(f"The journal {path} {fault}.")
+            self._open()
+            if about:
+                self._describe(about)
+            self.trials = self._trials()
+
+    @property
+    def lost(self) -> set[str]:
+        """Trials whose replies the user has given up."""
+        with self._explained():
+            return {trial for (trial,) in self._db.execute("select trial from lost")}
+
+    def give_up(self, trials: Collection[str]) -> None:
+        """Note that the replies of ``trials`` are lost and that the user knows."""
+        with self._explained(), self._transaction():
+            self._db.executemany("insert or ignore into lost values (?)", [(trial,) for trial in trials])
 
     def write(self, entries: Iterable[Entry]) -> None:
-        """All of ``entries`` in one transaction, on disk on return. Raises `HarnessError`."""
+        """All of ``entries`` in one transaction, on disk on return.
+
+        Raises `HarnessError`, also where the file was removed or replaced meanwhile; all replies are then saved again.
+        """
         with self._explained():
-            self._heal(lambda: self._write(list(entries)))
+            self._write(list(entries))
+            if not self._is_in_place():
+                self._rescue()
 
     def load(self, trial: str) -> list[Kept]:
-        """The replies of a trial, oldest first. Those that are damaged are left out, with a warning."""
+        """The replies of a trial, oldest first. Raises `LostRepliesError` for damaged ones that were not accepted."""
         with self._explained():
-            rows = self._heal(lambda: self._db.execute(_LOAD, (trial,)).fetchall())
+            rows = self._db.execute(_LOAD, (trial,)).fetchall()
         kept = [one for row in rows if (one := _kept(row)) is not None]
         if len(kept) < len(rows):
-            _warn(
-                f"{self._path}: {len(rows) - len(kept)} replies of {trial} are damaged; they are asked for again."
-            )
+            damaged = f"The journal {self._path} holds {len(rows) - len(kept)} damaged replies of {trial}"
+            if not self._accept_loss:
+                raise LostRepliesError(f"{damaged}.")
+            _warn(f"{damaged}; their calls are sent again.")
         return kept
 
     def close(self) -> None:
@@ -96,8 +127,23 @@ class JournalFile:
         assert self._connection is not None, "the journal is closed"
         return self._connection
 
+    def _fault(self, expected: bool) -> str:
+        """Why replies may be lost; empty when the file is sound, or not there and not ``expected``."""
+        if not self._path.exists():
+            return "is missing" if expected else ""
+        if self._path.stat().st_size == 0:
+            return "is empty" if expected else ""
+        if _beside(self._path, "-shm").exists() and not _beside(self._path, "-wal").exists():
+            return f"lacks its write-ahead log {self._path.name}-wal"
+        try:
+            with closing(sqlite3.connect(self._path, timeout=10)) as connection:
+                return _fault_of(connection, self._path.stem, expected)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            return f"is damaged ({error})"
+
     def _open(self) -> None:
-        existed = self._path.exists()
         self._connection = sqlite3.connect(
             self._path, timeout=10, isolation_level=None, check_same_thread=False
         )
@@ -105,11 +151,21 @@ class JournalFile:
         self._db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
-        if existed and (found := self._db.execute("pragma quick_check(1)").fetchone()[0]) != "ok":
-            raise _DamagedError(" ".join(found.split()))
         self._db.executescript(_SCHEMA)
         if "more" not in {name for _, name, *_ in self._db.execute("pragma table_info(replies)")}:
             self._db.execute("alter table replies add column more")  # a journal of 0.1.0
+        self._identity = _identity(self._path)
+
+    def _describe(self, about: str) -> None:
+        with self._transaction():
+            self._db.execute("delete from run")
+            self._db.execute("insert into run values (?)", (about,))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("begin immediate")
+        with self._db:
+            yield
 
     def _trials(self) -> set[str]:
         return {trial for (trial,) in self._db.execute("select distinct trial from replies")}
@@ -117,8 +173,7 @@ class JournalFile:
     def _write(self, entries: list[Entry]) -> None:
         new = {one.digest: body for _, one, body in entries if body and one.digest not in self._requests}
         packed = [(digest, zlib.compress(body.encode(), 1)) for digest, body in new.items()]
-        self._db.execute("begin immediate")
-        with self._db:
+        with self._transaction():
             self._db.executemany("insert or ignore into requests values (?, ?)", packed)
             for trial, one, body in entries:  # in order: a reply comes before its rejection
                 if body:
@@ -127,30 +182,39 @@ class JournalFile:
                     self._db.execute(_REJECT, (one.verdict, _plain(one.reason), *_key(trial, one)))
         self._requests.update(new)
 
-    def _heal(self, work: Any) -> Any:
-        """What ``work`` gives; where the file turns out to be damaged, on a new file in its place."""
+    def _is_in_place(self) -> bool:
+        """Whether the path still leads to the open file: SQLite writes on into one that was removed."""
         try:
-            return work()
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise
-            self._set_aside(error)
-            self._open()
-            return work()
+            return _identity(self._path) == self._identity
+        except FileNotFoundError:
+            return False
 
-    def _set_aside(self, error: Exception) -> None:
-        self.close()
-        self._requests.clear()
-        number = 1
-        while (aside := self._path.with_name(f"{self._path.name}.corrupt-{number}")).exists():
-            number += 1
-        for suffix in ("", "-wal", "-shm"):
-            part = self._path.with_name(self._path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        _warn(
-            f"The journal {self._path} is damaged ({error}); it was set aside as {aside.name}. Finished trials are "
-            "not touched; the calls of unfinished ones are sent anew."
+    def _rescue(self) -> None:
+        """Save every reply in a new file, then raise `HarnessError`: someone else changes these files."""
+        replaced = self._path.exists()
+        target = _free(self._path, "rescued") if replaced else self._path
+        temporary = _beside(self._path, ".tmp")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(temporary)) as copy:
+                self._db.backup(copy)
+            self.close()
+            if not replaced:  # a log without its database would be taken for the new file's
+                for suffix in ("-wal", "-shm"):
+                    _beside(self._path, suffix).unlink(missing_ok=True)
+            temporary.replace(target)
+            self._open()
+        except (sqlite3.Error, OSError) as error:
+            raise HarnessError(
+                f"The journal {self._path} was {'replaced' if replaced else 'removed'} while the run was working, and "
+                f"its replies could not be saved again: {error}. Nothing more is sent. The calls of unfinished trials "
+                "are lost."
+            ) from error
+        raise HarnessError(
+            f"The journal {self._path} was {'replaced' if replaced else 'removed'} while the run was working. Its "
+            f"replies are all kept: they were saved again as {target.name}. Nothing more is sent. "
+            + (f"Put {target.name} in its place, then rerun" if replaced else "Rerun")
+            + " the same command to resume."
         )
 
     @contextmanager
@@ -158,6 +222,8 @@ class JournalFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
+                raise LostRepliesError(f"The journal {self._path} is damaged ({error}).") from error
             raise HarnessError(
                 f"The journal {self._path} cannot be written: {error}. Without it a reply could be paid for twice, so "
                 "nothing more is sent. Free some space or choose another place with --results-dir, and run again."
@@ -230,7 +296,53 @@ def _text(value: Any) -> Any:
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
-    return isinstance(error, _DamagedError) or code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _fault_of(connection: sqlite3.Connection, run_id: str, expected: bool) -> str:
+    """What `JournalFile._fault` says of an open database."""
+    found = connection.execute("pragma quick_check(1)").fetchone()[0]
+    if found != "ok":
+        return f"is damaged ({' '.join(str(found).split())})"
+    names = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
+    if "replies" not in names:
+        return "holds no table of replies" if names or expected else ""
+    columns = {row[1] for row in connection.execute("pragma table_info(replies)")}
+    lacking = [name for name in _COLUMNS if name not in columns and name != "more"]
+    if lacking:
+        return f"lacks the column {lacking[0]}"
+    about = connection.execute("select about from run").fetchone() if "run" in names else None
+    with suppress(ValueError, TypeError, AttributeError):
+        other = json.loads(about[0]).get("id") if about else None
+        if other not in (None, run_id):
+            return f"belongs to run {other!s:.120}"
+    return ""
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _free(path: Path, word: str) -> Path:
+    """The first name like ``<path>.<word>-1`` that is not taken."""
+    number = 1
+    while (found := _beside(path, f".{word}-{number}")).exists():
+        number += 1
+    return found
+
+
+def _set_aside(path: Path) -> None:
+    """Rename the file, with those that belong to it."""
+    aside = _free(path, "corrupt")
+    for suffix in ("", "-wal", "-shm"):
+        part = _beside(path, suffix)
+        if part.exists():
+            part.rename(_beside(aside, suffix))
 
 
 def _warn(text: str) -> None:

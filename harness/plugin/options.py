@@ -104,6 +104,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--resume", metavar="RUN", help="go on with this run, and with no other")
     add("--fresh", action="store_true", help="start a new run even where an open one would be continued")
     add(
+        "--accept-lost-journal",
+        action="store_true",
+        help="continue a run whose journal is lost: calls of its unfinished trials are sent, and paid, again",
+    )
+    add(
         "--strict-instrument",
         action="store_true",
         help="fail the session where a check of the measuring instrument FAILs",
@@ -218,6 +223,7 @@ def settings_of(config: pytest.Config) -> Settings:
         sources=sources,
         resume=option("resume"),
         fresh=option("fresh"),
+        accept_lost_journal=option("accept_lost_journal"),
         exploratory=option("exploratory"),
         sentry_content=option("sentry_content"),
         function_timeout=option("function_timeout"),

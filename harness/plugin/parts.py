@@ -42,7 +42,7 @@ def make_gateway(settings: Settings) -> Gateway:
         limits=make_limits(settings),
         provider_seed=settings.provider_seed,
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),
-        journal=Journal(settings.results_dir / "journal"),
+        journal=Journal(settings.results_dir / "journal", accept_loss=settings.accept_lost_journal),
     )
 
 

@@ -71,7 +71,7 @@ class Rehearsal:
         self._tally = Tally(asked.judge_model or "")
         self.settings = replace(
             asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None,
-            results_dir=folder, out=None, resume=None, fresh=False,
+            results_dir=folder, out=None, resume=None, fresh=False, accept_lost_journal=False,
             concurrency=Settings().concurrency, rpm=None, tpm=None, max_cost=None, max_calls=None, max_tokens=None,
         )  # fmt: skip
 

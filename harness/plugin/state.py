@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, HarnessError, LostRepliesError
 from harness.model import Cell, Experiment
 
 if TYPE_CHECKING:
@@ -111,6 +111,14 @@ def invitation_of(config: pytest.Config) -> dict[str, str] | None:
 def refuse(config: pytest.Config, problems: Iterable[str]) -> None:
     """Hand what cannot be had from a worker to the process that started it."""
     config.workeroutput[WORKER] = list(problems)  # type: ignore[attr-defined]
+
+
+ACCEPT = "Or start a new run with --fresh, or accept the loss with --accept-lost-journal."
+
+
+def message_of(error: HarnessError) -> str:
+    """The error's text, with the options that are a way out."""
+    return f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error)
 
 
 KEY = pytest.StashKey[State]()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ConfigurationError, HarnessError, raise_if_any
+from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError, raise_if_any
 from harness.execution.cells import CellOutcome
 from harness.execution.desk import Desk
 from harness.execution.remote import RemoteDesk
@@ -26,7 +26,7 @@ from harness.plugin.internals import (
 )
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of, same_cell
-from harness.plugin.state import State, invitation_of, state_of
+from harness.plugin.state import State, invitation_of, message_of, state_of
 from harness.runner.plan import CellPlan
 
 RARELY = (20_000, 20, 20)
@@ -47,7 +47,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         try:
             _start_all(config, cases)
         except HarnessError as error:
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(message_of(error)) from None
         return (yield)
 
 
@@ -202,6 +202,8 @@ def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:
     if cell_run is None or not _same(cell_run.plan, plan):
         try:
             cell_run = session.submit([plan])[0]
+        except LostRepliesError as error:
+            pytest.exit(message_of(error), returncode=int(ExitCode.USAGE))
         except HarnessError as error:
             pytest.fail(str(error), pytrace=False)
     with Display.of(state.config) as display:

@@ -14,7 +14,7 @@ import pytest
 from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.execution.desk import DRAIN_SECONDS
 from harness.execution.remote import DeskServer
-from harness.plugin.state import WORKER, State, invitation_of, refuse, state_of
+from harness.plugin.state import WORKER, State, invitation_of, message_of, refuse, state_of
 from harness.plugin.window import say_notes, start_with_desk
 
 
@@ -46,7 +46,7 @@ class Controller:
         except HarnessError as error:
             if state.session is not None:
                 state.session.close()
-            raise pytest.UsageError(str(error)) from None
+            raise pytest.UsageError(message_of(error)) from None
 
     def pytest_configure_node(self, node: Any) -> None:
         if not node.gateway.spec.popen:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -18,9 +20,7 @@ class RunLock:
     def __init__(self, path: Path, run_id: str) -> None:
         import fcntl
 
-        make_directory(path.parent)
-        with explained(path, "open the lock"):
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._file = _open(path)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -36,3 +36,22 @@ class RunLock:
     def release(self) -> None:
         """Free the run. The file stays: to remove it could free another session's lock."""
         os.close(self._file)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Wait until no other process is in the same block of the same ``path``. For short work only."""
+    import fcntl
+
+    file = _open(path)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def _open(path: Path) -> int:
+    make_directory(path.parent)
+    with explained(path, "open the lock"):
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

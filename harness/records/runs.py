@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import Any, Self
 from harness.errors import ConfigurationError
 from harness.records.lock import RunLock
 from harness.records.plain import canonical, differences, plain, shown
-from harness.records.recovery import runs_in
+from harness.records.recovery import recovered
 from harness.records.store import FINISHED, OPEN, Run, RunStore
 from harness.records.writer import make_directory
 
@@ -35,11 +36,16 @@ def session_timestamp(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S}"
 
 
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
 class RunRegistry:
     """The runs of a results directory, in ``runs.sqlite``. Locks are held until `close`.
 
-    ``clock`` gives aware datetimes, ``token`` the random part of run ids. A damaged ``runs.sqlite`` is set
-    aside under another name, with a warning, and made anew from the record files.
+    ``clock`` gives aware datetimes, ``token`` the random part of run ids. A ``runs.sqlite`` that is missing, empty or
+    cannot be used is rebuilt from record files and journals, and ``say`` gets a sentence about it. Raises
+    `LostRepliesError` where a journal holds replies of a run that nothing describes, unless ``accept_loss``.
     """
 
     def __init__(
@@ -47,14 +53,20 @@ class RunRegistry:
         results_dir: Path,
         clock: Callable[[], datetime],
         token: Callable[[], str] = lambda: secrets.token_hex(3),
+        *,
+        accept_loss: bool = False,
+        say: Callable[[str], None] = _warn,
     ) -> None:
         self._dir, self._clock, self._token = make_directory(results_dir), clock, token
-        self._store = RunStore(results_dir / "runs.sqlite")
+        self._accept_loss = accept_loss
         self._locks: dict[str, RunLock] = {}
-        if self._store.lost:
-            with self._store.transaction() as rows:
-                for run in runs_in(results_dir):
-                    rows.save(run)
+        self._mine: dict[str, Run] = {}
+        self._store = RunStore(results_dir / "runs.sqlite", self._recovered, say)
+
+    def _recovered(self) -> list[Run]:
+        """The runs that files beside the registry describe, and those that this session works on; oldest first."""
+        found = {run.id: run for run in recovered(self._dir, known=self._mine, accept_loss=self._accept_loss)}
+        return sorted({**found, **self._mine}.values(), key=lambda run: (run.created, run.id))
 
     def open(
         self,
@@ -65,13 +77,15 @@ class RunRegistry:
         *,
         resume: str | None = None,
         fresh: bool = False,
+        prepare: Callable[[Run], object] = lambda _: None,
     ) -> Run:
         """Join the newest open run of these settings, or begin one; lock it for this session.
 
         A run is joined when its fingerprint is that of ``settings`` and no group that both have differs;
         then it gets the new groups, and the larger ``reps``. ``fresh`` joins no
         run of another session. ``resume`` names
-        the run to join, finished or not.
+        the run to join, finished or not. ``prepare`` is called with a new run before the registry has it: a run that
+        is in the registry has been prepared, whenever the process was killed.
 
         Raises `ConfigurationError` when ``resume`` is unknown or has other settings, naming each difference,
         and `HarnessError` when another live session works on the run.
@@ -87,7 +101,10 @@ class RunRegistry:
             taken = {run.id for run in rows.all()}
             run = self._begun(wanted, taken) if earlier is None else _continued(earlier, wanted)
             self._lock(run)
+            if earlier is None:
+                prepare(run)
             rows.save(run)
+        self._mine[run.id] = replace(run, before=None)
         return run
 
     def finish(self, run_id: str) -> None:
@@ -95,6 +112,8 @@ class RunRegistry:
         with self._store.transaction() as rows:
             if not rows.mark(run_id, FINISHED, self._now().isoformat()):
                 raise ConfigurationError(_unknown(run_id, rows.all()))
+        if run_id in self._mine:
+            self._mine[run_id] = replace(self._mine[run_id], status=FINISHED)
 
     def runs(self, experiment: str | None = None) -> tuple[Run, ...]:
         """All runs, oldest first, or those of one experiment."""
@@ -173,7 +192,7 @@ def _group_differences(run: Run, wanted: Run) -> dict[str, tuple[Any, Any]]:
 
 def _continued(run: Run, wanted: Run) -> Run:
     groups = {**run.groups, **wanted.groups}
-    return replace(run, status=OPEN, joined=True, groups=groups, reps=max(run.reps, wanted.reps))
+    return replace(run, status=OPEN, before=run, groups=groups, reps=max(run.reps, wanted.reps))
 
 
 def _unknown(run_id: str, known: list[Run], experiment: str = "") -> str:

@@ -1,21 +1,25 @@
-"""The table of runs in SQLite. Damage is set aside with a warning, never overwritten."""
+"""The table of runs in SQLite. What cannot be used is set aside, never overwritten, and rebuilt."""
 
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.records.lock import exclusive
+from harness.records.writer import make_directory
 
 if TYPE_CHECKING:
     import sqlite3
 
 OPEN, FINISHED = "open", "finished"
+
+VERSION = 0
+"""Of the schema, as SQLite's ``user_version``. A file of a higher one is not read."""
 
 _SCHEMA = """
 create table if not exists runs (
@@ -37,11 +41,12 @@ on conflict (id) do update set groups = excluded.groups, reps = excluded.reps, s
 _SELECT = """
 select id, experiment, fingerprint, settings, groups, reps, status, created from runs
 where ?1 is null or experiment = ?1 order by number"""
+_BUSY_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an experiment. ``joined`` tells that an earlier session began it.
+    """One run of an experiment. ``before`` is its row as this session found it; ``None``: the session began it.
 
     ``settings`` are what the fingerprint is of; ``groups`` the settings of every group that any session
     brought; ``reps`` the largest number that any session planned. ``created`` is UTC, ISO 8601.
@@ -55,7 +60,12 @@ class Run:
     reps: int
     status: str
     created: str
-    joined: bool = False
+    before: Run | None = None
+
+    @property
+    def joined(self) -> bool:
+        """Whether an earlier session began it."""
+        return self.before is not None
 
 
 class Rows:
@@ -81,80 +91,160 @@ class Rows:
 
 
 class RunStore:
-    """``path`` as a table of runs, created when not there. Raises `HarnessError` where it cannot be used.
+    """``path`` as a table of runs. Raises `HarnessError` where the place cannot be used.
 
-    ``lost``: it was damaged, and what is here now is new and empty.
+    The table is checked before each transaction. One that is missing or empty is filled from ``recover``, which gives
+    the runs that other files know; so is one that cannot be used, after it was set aside. ``say`` gets a sentence about
+    it. What ``recover`` raises leaves the files as they are.
     """
 
-    def __init__(self, path: Path) -> None:
-        import sqlite3
-
-        self._path, self.lost = path, False
-        try:
-            self._create()
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise self._explained(error) from error
-            _set_aside(path, error)
-            self._create()
-            self.lost = True
+    def __init__(self, path: Path, recover: Callable[[], Iterable[Run]], say: Callable[[str], None]) -> None:
+        self._path, self._recover, self._say = path, recover, say
+        self._ensure()
 
     @contextmanager
     def transaction(self) -> Iterator[Rows]:
         """One transaction, alone; rolled back when the body raises."""
+        self._ensure()
+        with self._explained(), self._writing() as connection:
+            yield Rows(connection)
+
+    def _ensure(self) -> None:
+        """Have a table that can be used."""
+        with self._explained():
+            if self._fault() is None:
+                return
+            make_directory(self._path.parent)
+            with exclusive(self._path.parent / ".locks" / "registry"):
+                fault = self._fault()  # another session may have rebuilt it meanwhile
+                if fault is not None:
+                    self._rebuild(fault)
+
+    def _rebuild(self, fault: str) -> None:
+        runs = list(self._recover())
+        aside = _set_aside(self._path) if fault else None
+        with self._writing() as connection:  # all or nothing, so that a kill leaves what is rebuilt again
+            connection.execute(_SCHEMA)
+            for run in runs:
+                Rows(connection).save(run)
+        found = f"rebuilt from the record files and journals beside it (runs: {len(runs)})"
+        if aside is not None:
+            self._say(
+                f"The registry {self._path} cannot be used ({fault}). It was set aside as {aside.name}, and {found}."
+            )
+        elif runs:
+            self._say(f"The registry {self._path} was missing or empty; it was {found}.")
+
+    def _fault(self) -> str | None:
+        """Why the file cannot be used: ``None`` when it can, empty when there is nothing in it."""
         import sqlite3
 
+        if not self._path.exists():
+            return ""
         try:
             with self._connected() as connection:
-                connection.execute("begin immediate")
-                with connection:
-                    yield Rows(connection)
-        except sqlite3.Error as error:
-            raise self._explained(error) from error
+                return _fault_of(connection)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            return str(error)
 
-    def _create(self) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._connected() as connection:
-            connection.execute(_SCHEMA)
-            if connection.execute("pragma quick_check").fetchone()[0] != "ok":
-                raise _damage("its quick check finds damage")
+            connection.execute("begin immediate")
+            with connection:
+                yield connection
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         import sqlite3
 
-        connection = sqlite3.connect(self._path, timeout=10, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection.text_factory = lambda text: text.decode("utf-8")
         try:
             yield connection
         finally:
             connection.close()
 
-    def _explained(self, error: Exception) -> HarnessError:
-        return HarnessError(
-            f"The registry of runs {self._path} cannot be used: {error}. Expected a place that this session "
-            "may write to, used by no hung session; check it, or choose another with --results-dir."
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        import sqlite3
+
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise HarnessError(
+                f"The registry of runs {self._path} cannot be used: {error}. Expected a place that this session "
+                "may write to, used by no hung session; check it, or choose another with --results-dir."
+            ) from error
+
+
+def _fault_of(connection: sqlite3.Connection) -> str | None:
+    """What `RunStore._fault` says of an open database."""
+    found = connection.execute("pragma quick_check(1)").fetchone()[0]
+    if found != "ok":
+        return " ".join(str(found).split())
+    version = connection.execute("pragma user_version").fetchone()[0]
+    if version > VERSION:
+        return (
+            f"a newer version of this package wrote it, with schema {version}; this one reads up to {VERSION}"
         )
+    names = [
+        name
+        for (name,) in connection.execute(
+            "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+        )
+    ]
+    if not names:
+        return ""
+    if "runs" not in names:
+        return f"it is another application's database, with the tables {', '.join(sorted(names)):.200}"
+    columns = {row[1] for row in connection.execute("pragma table_info(runs)")}
+    lacking = [name for name in (*Run.__dataclass_fields__, "number", "finished") if name not in columns]
+    lacking.remove("before")
+    if lacking:
+        return f"its table lacks the column {lacking[0]}"
+    try:
+        for row in connection.execute(_SELECT, (None,)):
+            _run(*row)
+    except (ValueError, TypeError, RecursionError) as error:
+        return f"a row cannot be read: {error!s:.200}"
+    return None
 
 
 def _run(
     run_id: str, experiment: str, mark: str, settings: str, groups: str, reps: int, status: str, created: str
 ) -> Run:
-    return Run(run_id, experiment, mark, json.loads(settings), json.loads(groups), reps, status, created)
+    """A row as a run. Raises `ValueError` or `TypeError` for values that no version of this package wrote."""
+    texts = {"id": run_id, "experiment": experiment, "fingerprint": mark, "created": created}
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{name} {value!r:.60} of run {run_id!r:.60} is not text")
+    if status not in (OPEN, FINISHED):
+        raise ValueError(f"status {status!r:.60} of run {run_id}; expected {OPEN!r} or {FINISHED!r}")
+    if not isinstance(reps, int):
+        raise TypeError(f"reps {reps!r:.60} of run {run_id} is not a whole number")
+    described = _object(settings, run_id, "settings"), _object(groups, run_id, "groups")
+    return Run(run_id, experiment, mark, *described, reps, status, created)
+
+
+def _object(text: str, run_id: str, name: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError(f"{name} of run {run_id} is not a JSON object")
+    return found
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:
     import sqlite3
 
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-def _damage(text: str) -> sqlite3.DatabaseError:
-    import sqlite3
-
-    return sqlite3.DatabaseError(text)
-
-
-def _set_aside(path: Path, error: Exception) -> None:
+def _set_aside(path: Path) -> Path:
+    """Rename a database with the files that belong to it; its new path."""
     number = 1
     while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
         number += 1
@@ -162,9 +252,4 @@ def _set_aside(path: Path, error: Exception) -> None:
         part = path.with_name(path.name + suffix)
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
-    warnings.warn(
-        f"{path} is damaged ({error}); it was set aside as {aside.name} and a new registry made from the "
-        "record files. Runs without such a file can be joined again when it is put back.",
-        RuntimeWarning,
-        stacklevel=5,
-    )
+    return aside

@@ -27,10 +27,11 @@ class Settings:
     what the session may spend; ``None`` is no limit, none of them belongs to a run's identity. ``provider_seed`` is
     what each sample's own seed at the provider is derived from, ``prices`` a file of the user's own prices.
     ``judge_model`` scores what the model plays; ``None``: the same model does. ``exploratory`` lets a session go beyond
-    a locked plan, labelled so. ``temperature`` ``None`` leaves it to the provider. ``model_options``
-    are further request fields of the model's calls. ``workers`` is the number of
-    processes of an engine that needs them. ``checkout`` is a TinyTroupe checkout, ``sources``
-    where studies read their words from. ``function_timeout`` is how long a user's function may take, in seconds.
+    a locked plan, labelled so. ``accept_lost_journal`` lets it send calls again whose paid replies are lost.
+    ``temperature`` ``None`` leaves it to the provider. ``model_options`` are further request fields of the model's
+    calls. ``workers`` is the number of processes of an engine that needs them. ``checkout`` is a TinyTroupe checkout,
+    ``sources`` where studies read their words from. ``function_timeout`` is how long a user's function may take, in
+    seconds.
     """
 
     mode: str | None = None
@@ -57,6 +58,7 @@ class Settings:
     sources: Sources = field(default_factory=Sources)
     resume: str | None = None
     fresh: bool = False
+    accept_lost_journal: bool = False
     exploratory: bool = False
     sentry_content: bool = False
     function_timeout: float = TIME_LIMIT

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import shutil
 import sqlite3
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 from support.requests import SCORE, ask
 
-from harness.errors import ConfigurationError, HarnessError, ModelCallError, RefusedError
+from harness.errors import ConfigurationError, HarnessError, LostRepliesError, ModelCallError, RefusedError
 from harness.llm import journal_file
 from harness.llm.budget import Budget
 from harness.llm.calls import Reply, Request, Site, Vectors
@@ -288,11 +290,12 @@ def test_what_has_become_unacceptable_is_asked_again(tmp_path: Path, monkeypatch
 # Damage and trouble
 
 
-@pytest.mark.parametrize("at", ["everything", "the head", "the middle"])
-def test_a_damaged_journal_is_named_set_aside_and_costs_what_it_held(tmp_path: Path, at: str) -> None:
-    async def many(client: TrialClient) -> list[str]:
-        return [(await client.ask(ask(str(number)), SITE)).text for number in range(40)]
+async def many(client: TrialClient) -> list[str]:
+    return [(await client.ask(ask(str(number)), SITE)).text for number in range(40)]
 
+
+@pytest.mark.parametrize("at", ["everything", "the head", "the middle"])
+def test_a_damaged_journal_sends_nothing_until_the_user_gives_it_up(tmp_path: Path, at: str) -> None:
     played(tmp_path, Counting(Reply("x" * 3000)), many)
     path = tmp_path / "run.sqlite"
     content = bytearray(path.read_bytes())
@@ -304,23 +307,87 @@ def test_a_damaged_journal_is_named_set_aside_and_costs_what_it_held(tmp_path: P
     content[place] = b"\xa5" * len(content[place])
     path.write_bytes(content)
     provider = Counting(Reply("y"))
-    with pytest.warns(RuntimeWarning, match=r"run\.sqlite is damaged .*set aside as run\.sqlite\.corrupt-1"):
-        assert played(tmp_path, provider, many) == ["y"] * 40
-    assert (tmp_path / "run.sqlite.corrupt-1").read_bytes() == content
+    for _ in range(2):
+        with pytest.raises(LostRepliesError, match=r"run\.sqlite is damaged"):
+            played(tmp_path, provider, many)
+    assert (provider.asked, path.read_bytes()) == (0, content)
+    journal_file.JournalFile(path, replace=True).close()
     assert played(tmp_path, provider, many) == ["y"] * 40
-    assert provider.asked == 40
+    assert (tmp_path / "run.sqlite.corrupt-1").read_bytes() == content
 
 
-def test_a_damaged_reply_costs_only_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "loss", ["deleted", "emptied", "without its log", "another run's", "without a table"]
+)
+def test_a_journal_that_is_expected_and_not_whole_is_lost(tmp_path: Path, loss: str) -> None:
+    path = tmp_path / "run.sqlite"
+    file = journal_file.JournalFile(path, about='{"id": "run"}')
+    kept = Kept(SITE, "d" * 64, 0, 0, 1, Reply("text"))
+    file.write([("t", kept, "[]")])
+    file.close()
+    if loss == "deleted":
+        path.unlink()
+    elif loss == "emptied":
+        path.write_bytes(b"")
+    elif loss == "without its log":
+        (tmp_path / "run.sqlite-shm").write_bytes(b"")
+    elif loss == "another run's":
+        path = path.rename(tmp_path / "other.sqlite")
+    else:
+        with sqlite3.connect(path) as connection:
+            connection.execute("drop table replies")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(LostRepliesError, match="journal"):
+        journal_file.JournalFile(path, expected=True)
+    assert sorted(tmp_path.iterdir()) == before
+    file = journal_file.JournalFile(path, expected=True, replace=True)
+    assert file.trials == set()
+    file.close()
+
+
+@pytest.mark.parametrize("how", ["removed", "folder removed", "replaced"])
+def test_a_journal_that_vanishes_while_it_is_written_is_saved_again_and_ends_the_session(
+    tmp_path: Path, how: str
+) -> None:
+    folder = tmp_path / "journal"
+    path = folder / "run.sqlite"
+
+    async def vanish(client: TrialClient) -> None:
+        await client.ask(ask("0"), SITE)
+        if how == "folder removed":
+            shutil.rmtree(folder)
+        else:
+            path.unlink()
+            path.write_bytes(b"") if how == "replaced" else None
+        with pytest.raises(
+            ModelCallError, match=r"while the run was working\. Its replies are all kept"
+        ) as caught:
+            await client.ask(ask("1"), SITE)
+        assert caught.value.fatal
+
+    with contextlib.suppress(HarnessError):  # what is still in its place is told at the end too
+        played(folder, Counting(Reply("zero"), Reply("one")), vanish)
+    if how == "replaced":
+        (folder / "run.sqlite.rescued-1").replace(path)
+        for suffix in ("-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+    assert rows(folder, "select text from replies order by rowid") == [("zero",), ("one",)]
+
+
+def test_a_damaged_reply_is_asked_about_and_costs_only_itself(tmp_path: Path) -> None:
     async def two(client: TrialClient) -> list[str]:
         return [(await client.ask(ask(str(number)), SITE)).text for number in range(2)]
 
     played(tmp_path, Counting(Reply("the one"), Reply("the other")), two)
     path = tmp_path / "run.sqlite"
     path.write_bytes(path.read_bytes().replace(b"the one", b"the \xffne"))
-    with pytest.warns(RuntimeWarning, match="1 replies of t are damaged"):
-        assert played(tmp_path, Counting(Reply("new")), two) == ["new", "the other"]
-    assert played(tmp_path, Counting(), two) == ["new", "the other"]
+    with pytest.raises(ModelCallError, match="1 damaged replies of t") as caught:
+        played(tmp_path, Counting(), two)
+    assert caught.value.fatal
+    file = journal_file.JournalFile(path, accept_loss=True)
+    with pytest.warns(RuntimeWarning, match="1 damaged replies of t; their calls are sent again"):
+        assert [kept.reply.text for kept in file.load("t")] == ["the other"]
+    file.close()
 
 
 def test_a_full_disk_stops_the_run_and_what_was_answered_is_written_when_there_is_room(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from typing import Any
 
@@ -53,18 +54,106 @@ def test_fresh_starts_over_and_keeps_the_old_journal(lab: Lab) -> None:
     assert len(journals(lab)) == 2 and old.read_bytes() == content
 
 
-def test_a_damaged_journal_costs_the_calls_of_unfinished_trials(lab: Lab) -> None:
+def lose(lab: Lab, how: str) -> None:
+    """Take the journal of the only run away."""
+    (path,) = (lab.results / "journal").iterdir()
+    if how == "damaged":
+        path.write_bytes(b"\x00" * 5000)
+    elif how == "emptied":
+        path.write_bytes(b"")
+    elif how == "an older copy":
+        with sqlite3.connect(path) as connection:
+            connection.execute("delete from replies")
+    else:
+        path.unlink()
+
+
+@pytest.mark.parametrize("how", ["damaged", "emptied", "deleted", "an older copy"])
+def test_nothing_is_sent_without_the_journal_until_the_user_accepts_that(lab: Lab, how: str) -> None:
     stumble(lab)
     lab.run()
-    (path,) = (lab.results / "journal").iterdir()
-    path.write_bytes(b"\x00" * 5000)
+    lose(lab, how)
     lab.watched.forget()
     lab.watched.before = None
-    with pytest.warns(RuntimeWarning, match=r"is damaged \(file is not a database\); it was set aside as"):
+    for _ in range(2):
         result = lab.run()
+        assert (result.ret, lab.watched.calls) == (4, [])
+        said = " ".join(result.stderr.str().split())
+        assert "1 trials of run" in said and "the 3 finished trials are kept" in said
+        assert "--fresh" in said and "--accept-lost-journal" in said
+    result = lab.run("--accept-lost-journal")
     result.assert_outcomes(passed=2)
     assert lab.watched.calls == [STUMBLING] * CALLS_PER_TRIAL
-    assert f"{path.name}.corrupt-1" in journals(lab)
+    assert "goes on without the replies" in " ".join(result.stdout.str().split())
+
+
+def test_an_accepted_loss_is_not_asked_about_again(lab: Lab) -> None:
+    stumble(lab)
+    lab.run()
+    lose(lab, "deleted")
+    stumble(lab)
+    assert lab.run("--accept-lost-journal").ret == 1
+    lab.watched.forget()
+    lab.watched.before = None
+    lab.run().assert_outcomes(passed=2)
+    assert lab.watched.calls == [STUMBLING]
+
+
+def test_fresh_needs_no_lost_journal(lab: Lab) -> None:
+    stumble(lab)
+    lab.run()
+    lose(lab, "deleted")
+    lab.watched.before = None
+    lab.run("--fresh").assert_outcomes(passed=2)
+
+
+def test_a_lost_journal_of_finished_trials_is_no_loss(lab: Lab) -> None:
+    lab.run().assert_outcomes(passed=2)
+    run_id = lab.lines()[0]["run_id"]
+    lose(lab, "deleted")
+    lab.watched.forget()
+    lab.run(f"--resume={run_id}").assert_outcomes(passed=2)
+    assert lab.watched.calls == []
+    lab.run(f"--resume={run_id}", "--count=2").assert_outcomes(passed=4)
+    assert len(lab.watched.calls) == TRIALS * CALLS_PER_TRIAL
+
+
+@pytest.mark.parametrize("size", [None, 0])
+def test_a_lost_registry_costs_no_call(lab: Lab, size: int | None) -> None:
+    stumble(lab)
+    lab.run()
+    (lab.results / "runs.sqlite").unlink()
+    if size is not None:
+        (lab.results / "runs.sqlite").touch()
+    for path in lab.results.glob("small_Treatment*.jsonl"):
+        path.unlink()
+    lab.watched.forget()
+    lab.watched.before = None
+    result = lab.run()
+    result.assert_outcomes(passed=2)
+    assert lab.watched.calls == [STUMBLING]
+    result.stdout.fnmatch_lines(["*was missing or empty; it was rebuilt*"])
+
+
+@pytest.mark.parametrize("what", ["results", "journal", "records"])
+def test_results_that_vanish_during_a_session_end_it_and_cost_no_call(lab: Lab, what: str) -> None:
+    async def vanish(trial: str, number: int) -> None:
+        if number == 2 * CALLS_PER_TRIAL + 2:
+            if what == "records":
+                for path in lab.results.glob("*.jsonl"):
+                    path.unlink()
+            else:
+                shutil.rmtree(lab.results if what == "results" else lab.results / "journal")
+
+    lab.watched.before = vanish
+    result = lab.run("--concurrency=1")
+    assert result.ret == 1 and "Traceback" not in result.stdout.str()
+    assert "small_" in result.stdout.str() or what != "records"
+    sent = len(lab.watched.calls)
+    assert sent <= 3 * CALLS_PER_TRIAL
+    lab.watched.before = None
+    lab.run().assert_outcomes(passed=2)
+    assert len(lab.watched.calls) == TRIALS * CALLS_PER_TRIAL
 
 
 def test_a_full_disk_stops_the_session_in_order_and_the_next_one_goes_on(

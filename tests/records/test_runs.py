@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
@@ -15,8 +17,9 @@ from typing import Any
 import pytest
 
 import harness.stats
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, LostRepliesError
 from harness.records import Design, Run, RunRegistry, WriterPool, files_of_run, fingerprint, merge
+from harness.records.recovery import describe
 from tests.support.records import SMALL, finished, trials
 
 SETTINGS = {"model": "gpt-4o", "script": {"sha256": "aa", "source": "notebook"}, "seed": 1}
@@ -220,7 +223,7 @@ def test_a_damaged_registry_is_set_aside_with_a_warning(
     damaged = b"garbage" * 1000 if damage == "not a database" else whole[: len(whole) // 2]
     path.write_bytes(damaged)
     with pytest.warns(
-        RuntimeWarning, match=r"runs\.sqlite is damaged .* set aside as runs\.sqlite\.corrupt-1"
+        RuntimeWarning, match=r"runs\.sqlite cannot be used .* set aside as runs\.sqlite\.corrupt-1"
     ):
         session()
     assert (tmp_path / "runs.sqlite.corrupt-1").read_bytes() == damaged
@@ -249,11 +252,122 @@ def test_a_lost_registry_is_made_anew_from_the_record_files(session: Session, tm
         merge(files_of_run(tmp_path, "exp_3", run.id), stats=harness.stats)
     (tmp_path / "foreign.jsonl").write_text('{"run_id": "x", "settings": {}}\n')
     (tmp_path / "runs.sqlite").write_bytes(b"garbage" * 1000)
-    with pytest.warns(RuntimeWarning, match="made from the record files"):
+    with pytest.warns(RuntimeWarning, match=r"rebuilt from the record files .*\(runs: 2\)"):
         again = session()
     assert (again.id, again.joined, again.reps) == (half.id, True, 4)
     with RunRegistry(tmp_path, clock) as registry:
         assert [(run.id, run.status) for run in registry.runs()] == [(done.id, "finished"), (half.id, "open")]
+
+
+UNREADABLE = {
+    "bad JSON": "update runs set settings = '{'",
+    "JSON of another kind": "update runs set groups = '[]'",
+    "text that is not UTF-8": "update runs set settings = cast(x'ff' as text)",
+    "an unknown status": "update runs set status = 'paused'",
+    "reps that are no number": "update runs set reps = 'many'",
+    "a missing column": "alter table runs drop column groups",
+    "a missing table": "drop table runs",
+    "a newer schema": "pragma user_version = 99",
+    "another application's tables": "drop table runs; create table notes (text)",
+}
+
+
+def described(tmp_path: Path, run: Run, *, replies: bool = True) -> None:
+    """Leave the journal of ``run``, with or without a reply."""
+    folder = tmp_path / "journal"
+    folder.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(folder / f"{run.id}.sqlite")) as connection:
+        connection.execute("create table replies (trial)")
+        connection.execute("create table run (about text)")
+        connection.execute("insert into run values (?)", (describe(run),))
+        if replies:
+            connection.execute("insert into replies values ('t')")
+        connection.commit()
+
+
+@pytest.mark.parametrize("change", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_registry_that_only_sqlite_can_read_is_set_aside_and_rebuilt(
+    session: Session, tmp_path: Path, change: str
+) -> None:
+    run = session(groups={**CONTROL, **TREATMENT}, reps=3)
+    described(tmp_path, run)
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs.sqlite")) as connection:
+        connection.executescript(change)
+    said: list[str] = []
+    with RunRegistry(tmp_path, clock, say=said.append) as registry:
+        again = registry.open("exp_3", SETTINGS, CONTROL, 1)
+    assert (again.id, again.joined, again.reps, set(again.groups)) == (
+        run.id,
+        True,
+        3,
+        {"Control", "Treatment"},
+    )
+    aside = tmp_path / "runs.sqlite.corrupt-1"
+    if change == UNREADABLE["a missing table"]:  # an empty database holds nothing to keep
+        assert "was missing or empty; it was rebuilt" in said[0] and not aside.exists()
+    else:
+        assert "cannot be used" in said[0] and aside.exists()
+
+
+@pytest.mark.parametrize("loss", ["deleted", "emptied"])
+def test_a_registry_that_is_gone_is_rebuilt_from_journals_and_said(
+    session: Session, tmp_path: Path, loss: str
+) -> None:
+    run, path = session(), tmp_path / "runs.sqlite"
+    described(tmp_path, run)
+    path.unlink() if loss == "deleted" else path.write_bytes(b"")
+    with pytest.warns(
+        RuntimeWarning, match=r"runs\.sqlite was missing or empty; it was rebuilt .*\(runs: 1\)"
+    ):
+        assert session().id == run.id
+
+
+def test_what_a_kill_leaves_before_the_first_reply_is_no_loss(session: Session, tmp_path: Path) -> None:
+    """An empty registry file; a journal without a reply, whose run never reached the registry."""
+    run = session()
+    described(tmp_path, run, replies=False)
+    (tmp_path / "journal" / f"{run.id[:-1]}2.sqlite").write_bytes(b"")
+    (tmp_path / "runs.sqlite").write_bytes(b"")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not session().joined
+
+
+def test_paid_replies_of_a_run_that_nothing_describes_are_asked_about_until_answered(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    with contextlib.closing(sqlite3.connect(folder / "20251120T174100-0000aa.sqlite")) as connection:
+        connection.execute("create table replies (trial)")
+        connection.execute("insert into replies values ('exp_3/Control/rep1/panel0/proposal0')")
+        connection.commit()
+    for _ in range(2):
+        with pytest.raises(
+            LostRepliesError, match=r"0000aa\.sqlite holds paid replies of a run that no record"
+        ):
+            RunRegistry(tmp_path, clock)
+        assert not (tmp_path / "runs.sqlite").exists()
+    RunRegistry(tmp_path, clock, accept_loss=True).close()
+    RunRegistry(tmp_path, clock).close()
+
+
+def test_a_run_is_prepared_before_the_registry_has_it(tmp_path: Path) -> None:
+    def fail(run: Run) -> None:
+        raise HarnessError(f"no place for {run.experiment}")
+
+    with RunRegistry(tmp_path, clock) as registry:
+        with pytest.raises(HarnessError, match="no place for exp_3"):
+            registry.open("exp_3", SETTINGS, CONTROL, 1, prepare=fail)
+        assert registry.runs() == ()
+
+
+def test_a_registry_that_vanishes_under_a_session_keeps_its_runs(tmp_path: Path) -> None:
+    said: list[str] = []
+    with RunRegistry(tmp_path, clock, say=said.append) as registry:
+        run = registry.open("exp_3", SETTINGS, CONTROL, 1)
+        (tmp_path / "runs.sqlite").unlink()
+        registry.finish(run.id)
+        assert [(one.id, one.status) for one in registry.runs()] == [(run.id, "finished")]
+    assert len(said) == 1
 
 
 def test_a_busy_registry_is_not_taken_for_damage(
