@@ -77,6 +77,7 @@ class Desk:
         self.exit_code = ExitCode.FAILED  # of a session that was stopped
         self.notes: list[str] = []
         self.warnings: list[str] = []
+        self.unkept: list[str] = []
         self.work = 0.0
         self._parts, self._root, self._selection = parts, root, dict(selection or {})
         self._now, self._started_at = now, now()
@@ -299,14 +300,20 @@ class Desk:
                         pass
 
     def close(self) -> None:
-        """Close the gateway and the files."""
+        """Close the gateway and the files. What could not be kept is in ``unkept`` and among the warnings."""
         if self._loop is None or self._closed:
             return
         self._closed = True
-        self._loop.run(self.gateway.aclose())
-        self._loop.close()
-        self.pool.close_all()
+        for end in (self._close_gateway, self._loop.close, self.pool.close_all):
+            try:
+                end()
+            except HarnessError as error:
+                self.unkept.append(str(error))
+                self._warn(str(error))
         self._emit.session_ended(self.stopped)
+
+    def _close_gateway(self) -> None:
+        self.loop.run(self.gateway.aclose())
 
     def conclude(self, own: OwnChecks | None = None) -> list[Conclusion]:
         """Write the artifact of every run that this session worked on, with its ``own`` checks too. After `close`."""

@@ -336,7 +336,9 @@ class RunBook:
         try:
             files = files_of_run(self._settings.results_dir, entered.experiment, entered.run.id)
             if not files:
-                return Conclusion(entered.experiment, entered.run.id, (), None, problem="no trial ended")
+                return Conclusion(
+                    entered.experiment, entered.run.id, (), None, problem=_without_files(entered)
+                )
             self._look(entered)
             artifact = merge(files, stats=stats, examine=examiner)[0]
             meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
@@ -370,6 +372,15 @@ class RunBook:
         except HarnessError as error:
             return f"--out: {error}"
         return None
+
+
+def _without_files(entered: OpenRun) -> str:
+    if not entered.accepted:
+        return "no trial ended"
+    return (
+        f"its record files were removed, with {len(entered.accepted)} finished trials; rerun the same command to "
+        "record them again from the journal"
+    )
 
 
 def with_facts(own: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,8 +77,10 @@ class JSONLWriter:
         self._lock = threading.Lock()
         self._size = 0
         self._closed = False
+        self._identity = (0, 0)
         self.path, file = _create(path if path is not None else (directory or Path()) / generated)
         with _closing(file):
+            self._identity = _identity(file)
             if metadata is not None:
                 self._start(metadata, file)
 
@@ -88,8 +90,14 @@ class JSONLWriter:
         with self._lock:
             if self._closed:
                 raise HarnessError(f"{self.path} is closed; a record came after the end of the session.")
-            with explained(self.path, "write a record to"), _opened(self.path) as file:
-                self._append(line, file)
+            try:
+                with explained(self.path, "write a record to"), _opened(self.path) as file:
+                    self._refuse_another(file)
+                    self._append(line, file)
+            except HarnessError as error:
+                if isinstance(error.__cause__, FileNotFoundError):
+                    raise self._lost("was removed") from error
+                raise
 
     def close(self) -> None:
         """Make everything durable and close. A second call does nothing."""
@@ -107,6 +115,20 @@ class JSONLWriter:
             self._closed = True
             self.path.unlink(missing_ok=True)
             raise
+
+    def _refuse_another(self, file: int) -> None:
+        """Raise `HarnessError` where the file was replaced or cut."""
+        size = os.fstat(file).st_size
+        if _identity(file) != self._identity:
+            raise self._lost("was replaced")
+        if size < self._size:
+            raise self._lost(f"was cut from {self._size:,} to {size:,} bytes")
+
+    def _lost(self, fault: str) -> HarnessError:
+        return HarnessError(
+            f"{self.path} {fault} while the run was working; its earlier records are lost. Nothing more is sent. "
+            "Rerun the same command: trials without a record are recorded again from the journal's replies."
+        )
 
     def _append(self, line: bytes, file: int) -> None:
         rest = memoryview(line)
@@ -206,6 +228,11 @@ def _create(wanted: Path) -> tuple[Path, int]:
                 path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
             except FileNotFoundError:
                 make_directory(wanted.parent)
+
+
+def _identity(file: int) -> tuple[int, int]:
+    found = os.fstat(file)
+    return found.st_dev, found.st_ino
 
 
 def _opened(path: Path) -> AbstractContextManager[int]:

@@ -237,3 +237,18 @@ def test_a_session_may_have_more_cells_than_open_files(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     assert len(list(tmp_path.iterdir())) == 300
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "cut"])
+def test_a_file_that_another_process_takes_away_is_noticed_at_the_next_record(
+    tmp_path: Path, how: str
+) -> None:
+    writer = JSONLWriter(tmp_path / "a.jsonl", metadata={"type": "run_metadata"})
+    if how == "cut":
+        writer.path.write_bytes(b"")
+    else:
+        kept = tmp_path / "kept"
+        writer.path.rename(kept)  # its inode stays taken, so that the new file has another
+        writer.path.write_bytes(kept.read_bytes()) if how == "replaced" else None
+    with pytest.raises(HarnessError, match=rf"a\.jsonl was {how}.* while the run was working; .* are lost"):
+        writer.write({"n": 1})
