@@ -44,7 +44,8 @@ def waiting_line(now: Waiting, width: int = 160) -> str:
     if now.seconds is None:
         end = f" for {duration(now.elapsed)}"
     else:
-        end = f"; {f'try {now.attempt} of {now.tries}' if now.attempt else 'next call'} in {duration(now.seconds)}"
+        when = f"in {duration(now.seconds)}" if now.seconds >= 1 else "now"
+        end = f"; {f'try {now.attempt} of {now.tries}' if now.attempt else 'next call'} {when}"
     reason = " ".join("".join(sign if sign.isprintable() else " " for sign in now.reason).split()).rstrip(".")
     room = max(10, width - len("waiting: ") - len(end))
     return f"waiting: {reason if len(reason) <= room else reason[: room - 1] + '…'}{end}"
