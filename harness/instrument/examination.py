@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
     missing.bounds,
     missing.denominators,
     replies.unparseable,
+    replies.stated_tokens,
     replies.unwrapped,
     replies.refusals,
     replies.asked_again,

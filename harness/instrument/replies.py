@@ -107,6 +107,27 @@ def _count(counts: Mapping[str, Any], name: str) -> int:
     return count if isinstance(count, int) else 0
 
 
+def stated_tokens(subject: Subject) -> Iterator[Check]:
+    """How many replies stated tokens that do not add up, so that their cost is the dearest reading of what was said."""
+    faults: Counter[str] = Counter()
+    counts = {}
+    for arm in subject.arms:
+        used = [record.get("usage") or {} for record in subject.tries(arm)]
+        own = Counter[str]()
+        for usage in used:
+            own.update({fault: count or 0 for fault, count in (usage.get("usage_faults") or {}).items()})
+        answered = sum(one.get("replies") or 0 for usage in used for one in usage.get("models") or ())
+        counts[arm] = (own.total(), max(answered, own.total()))
+        faults += own
+    total, replies = (sum(numbers) for numbers in zip(*counts.values(), strict=True)) if counts else (0, 0)
+    commonest = f"; most often {faults.most_common(1)[0][0][:60]}" if faults else ""
+    said = (
+        f"tokens do not add up in {counted(counts)} replies{commonest}" if counts else "nothing was answered"
+    )
+    level = Level.WARN if total else Level.PASS
+    yield Check("stated tokens", level, said, total / replies if replies else None, "0 replies")
+
+
 def _calls(record: Record) -> int:
     usage = record.get("usage") or {}
     return sum(count or 0 for count in (usage.get("calls") or {}).values())

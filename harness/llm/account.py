@@ -18,6 +18,7 @@ class Account:
         self._cost: float | None = 0.0
         self._cost_reason: str | None = None
         self._models: Counter[tuple[str, str | None]] = Counter()
+        self._usage_faults: Counter[str] = Counter()
 
     def note_call(self, kind: str) -> None:
         """A call was sent."""
@@ -30,6 +31,8 @@ class Account:
         self._cost = None if self._cost is None or reply.cost is None else self._cost + reply.cost
         self._cost_reason = self._cost_reason or reply.cost_reason
         self._models[reply.model, reply.fingerprint] += 1
+        if reply.usage_fault:
+            self._usage_faults[reply.usage_fault] += 1
 
     def note_reply(self, kind: str, reply: Reply) -> None:
         """Both, for a reply of an earlier session."""
@@ -45,6 +48,7 @@ class Account:
             both._cost = None if both._cost is None or one._cost is None else both._cost + one._cost
             both._cost_reason = both._cost_reason or one._cost_reason
             both._models.update(one._models)
+            both._usage_faults.update(one._usage_faults)
         return both
 
     def usage(self) -> Usage:
@@ -56,4 +60,5 @@ class Account:
             self._cost,
             self._cost_reason,
             tuple(Answering(*who, replies) for who, replies in sorted(self._models.items(), key=str)),
+            MappingProxyType(dict(self._usage_faults)),
         )

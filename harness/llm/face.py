@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from harness.errors import ModelCallError, RefusedError
 from harness.llm.calls import Site
+from harness.llm.connections import ConnectionGuard
 from harness.llm.kinds import classify
 from harness.llm.responses import declined, response, response_request
 from harness.llm.trial import TrialClient
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of the largest request body that is kept."""
 
+BODY_SECONDS = 60.0
+"""From a request's headers to the end of its body."""
+
 _ENDURED = 8 * MAX_BODY
 _KNOWN = ", ".join(
     [
@@ -52,10 +56,16 @@ _Work = Callable[[TrialClient, Any], Awaitable[Any]]
 
 
 class Face:
-    """Serves one gateway on the event loop that runs it: no thread, no signal handlers."""
+    """Serves one gateway on the event loop that runs it: no thread, no signal handlers.
 
-    def __init__(self, gateway: Gateway) -> None:
+    ``guard`` limits what those without a token can hold; a body has ``body_seconds``.
+    """
+
+    def __init__(
+        self, gateway: Gateway, guard: ConnectionGuard | None = None, body_seconds: float = BODY_SECONDS
+    ) -> None:
         self._gateway = gateway
+        self._guard, self._body_seconds = guard or ConnectionGuard(), body_seconds
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -64,6 +74,8 @@ class Face:
         listener = _listener(host)
         config = uvicorn.Config(
             self.application(),
+            http=self._guard.protocol,
+            ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -105,7 +117,7 @@ class Face:
         async def endpoint(request: HTTPRequest) -> Response:
             client = self._client_of(request)
             try:
-                return _json(await work(client, await _body(request)))
+                return _json(await work(client, await self._body(request)))
             except Exception as error:
                 client.note_failure(_as_failure(error))
                 return _answer_to(error)
@@ -117,7 +129,17 @@ class Face:
         client = self._gateway.trial_of(token.strip()) if scheme.lower() == "bearer" else None
         if client is None:
             raise HTTPException(401, "no valid token; expected 'Authorization: Bearer <the trial's token>'.")
+        if "connection" in request.scope.get("state", {}):
+            request.state.connection.welcome()
         return client
+
+    async def _body(self, request: HTTPRequest) -> Any:
+        """What was sent. Raises `HTTPException` when it is too large or takes too long."""
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                return await _body(request)
+        except TimeoutError:
+            raise HTTPException(408, f"the body took more than {self._body_seconds:g} s.") from None
 
     async def _chat(self, client: TrialClient, body: Any) -> Any:
         request = chat_request(body)

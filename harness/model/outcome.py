@@ -143,6 +143,7 @@ class Usage:
     """What a trial's model calls cost. ``calls`` counts by kind, failed attempts included.
 
     ``cost`` is in US dollars, ``None`` with ``cost_reason`` where that of any reply is not known.
+    ``usage_faults`` counts the replies that stated tokens which do not add up, by what was wrong.
     """
 
     calls: Mapping[str, int] = field(default_factory=dict)
@@ -151,6 +152,7 @@ class Usage:
     cost: float | None = None
     cost_reason: str | None = None
     models: tuple[Answering, ...] = ()
+    usage_faults: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total_calls(self) -> int:

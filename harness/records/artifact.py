@@ -105,9 +105,13 @@ def build(
 
 
 def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """What all tries took together: calls by kind, tokens, cost (``None`` where any is not known), who answered."""
+    """What all tries took together: calls by kind, tokens, cost (``None`` where any is not known), who answered.
+
+    ``usage_faults`` is there only where tokens that a provider stated did not add up.
+    """
     calls: dict[str, int] = {}
     models: Counter[tuple[str | None, str | None]] = Counter()
+    faults: Counter[str] = Counter()
     reason: str | None = None
     tokens_in = tokens_out = 0
     cost: float | None = 0.0
@@ -120,6 +124,7 @@ def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
         reason = reason or used.get("cost_reason")
         for one in used.get("models") or ():
             models[one.get("model"), one.get("fingerprint")] += one.get("replies") or 0
+        faults.update({fault: count or 0 for fault, count in (used.get("usage_faults") or {}).items()})
     return {
         "calls": dict(sorted(calls.items())),
         "tokens_in": tokens_in,
@@ -130,6 +135,7 @@ def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
             {"model": model, "fingerprint": fingerprint, "replies": replies}
             for (model, fingerprint), replies in sorted(models.items(), key=str)
         ],
+        **({"usage_faults": dict(faults.most_common())} if faults else {}),
     }
 
 

@@ -130,6 +130,7 @@ def _usage(usage: Usage) -> Mapping[str, Any]:
             {"model": one.model or None, "fingerprint": one.fingerprint, "replies": one.replies}
             for one in usage.models
         ],
+        **({"usage_faults": dict(usage.usage_faults)} if usage.usage_faults else {}),
     }
 
 

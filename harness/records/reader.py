@@ -376,7 +376,16 @@ def _is_usage(value: Any) -> bool:
         isinstance(one, dict) and _names_a_model(one) for one in models
     ):
         return False
-    numbers = (*calls.values(), value.get("tokens_in"), value.get("tokens_out"), value.get("cost"))
+    faults = value.get("usage_faults") or {}
+    if not isinstance(faults, dict):
+        return False
+    numbers = (
+        *calls.values(),
+        *faults.values(),
+        value.get("tokens_in"),
+        value.get("tokens_out"),
+        value.get("cost"),
+    )
     return all(number is None or is_number(number) for number in numbers)
 
 

@@ -7,7 +7,7 @@ A line of any other shape, whatever is odd about it, raises; the reader of `harn
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
 from msgspec import Meta, MsgspecError, Raw, Struct
 from msgspec.json import Decoder
@@ -39,6 +39,7 @@ class Used(TypedDict):
     cost: Number | None
     cost_reason: str | None
     models: list[Model]
+    usage_faults: NotRequired[dict[str, Whole]]
 
 
 class Scored(Struct, gc=False):
