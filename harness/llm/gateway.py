@@ -32,7 +32,7 @@ from harness.llm.options import CallOptions, unsent
 from harness.llm.retry import RetryPolicy, is_reply
 from harness.llm.samples import Kept, Question
 from harness.llm.seeds import seeded
-from harness.llm.sender import Sender
+from harness.llm.sender import Sender, Turn
 from harness.llm.trial import TrialClient
 from harness.llm.waiting import SLOW_SECONDS, Wait, Waiting, duration, moment
 from harness.user_code import guarded
@@ -121,6 +121,9 @@ class Gateway:
         self._starting = asyncio.Lock()
         if limits is not None and hasattr(provider, "on_headers"):
             provider.on_headers = limits.observe
+        for one in filter(None, (provider, judge)):
+            if hasattr(one, "before_send"):
+                one.before_send = self._sender.check_running
 
     @property
     def calls(self) -> int:
@@ -323,19 +326,23 @@ class Gateway:
     async def _draw(self, call: _Call, question: Question, seen: _Seen) -> tuple[Kept, Reply]:
         """A new reply from the provider. Its turn ends when it is on disk: no more is at risk than is in flight."""
         client, kind = call.client, call.site.kind
-        async with self._sender.turn(call.request, kind) as turn:
-            client.account.note_call(kind)
-            provider = call.provider
-            sent = await guarded(call.send(question.number), provider.complete, "The provider")
-            self._answered.add(id(provider))
-            reply = turn.reply = seen.reply = self._billed(call, sent)
-            read, fault = _read(call, reply)
-            seconds = self._clock() - seen.began
-            kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
-            if fault:
-                client.note_rejection(kept, fault)
-            if self.journal is not None:
-                await self.journal.keep(client.run_id, client.trial_id, kept, call.body)
+        turn: Turn | None = None
+        try:
+            async with self._sender.turn(call.request, kind) as turn:
+                provider = call.provider
+                sent = await guarded(call.send(question.number), provider.complete, "The provider")
+                self._answered.add(id(provider))
+                reply = turn.reply = seen.reply = self._billed(call, sent)
+                read, fault = _read(call, reply)
+                seconds = self._clock() - seen.began
+                kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
+                if fault:
+                    client.note_rejection(kept, fault)
+                if self.journal is not None:
+                    await self.journal.keep(client.run_id, client.trial_id, kept, call.body)
+        finally:
+            if turn is not None and turn.sent:
+                client.account.note_call(kind)
         return kept, read
 
     def _billed(self, call: _Call, reply: Reply) -> Reply:

@@ -62,10 +62,10 @@ class Sender:
 
         Raises `ModelCallError` because the run was stopped, its budget is used up, or the call can never be sent.
         """
-        self._check_running()
+        self.check_running()
         self._loop = asyncio.get_running_loop()
         async with self._slots:
-            self._check_running()  # it may have been stopped while this call was queued
+            self.check_running()  # it may have been stopped while this call was queued
             turn = Turn()
             try:
                 await self._allow(request, turn)
@@ -74,11 +74,13 @@ class Sender:
             except BaseException as error:
                 # Cancelled or cut off: the provider may well have answered, and billed.
                 turn.lost = not isinstance(error, ModelCallError) or error.lost
+                if turn.sent and (isinstance(error, StoppedError) or error is self._ending):
+                    self._take_back(kind, turn)  # stopped after its turn began, before it left
                 if isinstance(error, ModelCallError):
                     if error.fatal:
                         self.end(error)
                     if not turn.sent:
-                        self._check_running()
+                        self.check_running()
                 raise
             finally:
                 if self._forecast is not None and turn.reply is not None:
@@ -91,7 +93,7 @@ class Sender:
             turn.reservation = await self.budget.reserve(request)
         if self.limits is not None:
             turn.permit = await self.limits.acquire(self._forecast.tokens(request) if self._forecast else 0)
-        self._check_running()
+        self.check_running()
 
     def _begin(self, kind: str, turn: Turn) -> None:
         self.calls += 1
@@ -99,6 +101,11 @@ class Sender:
         self._sent[turn] = self._clock()
         self._idle.clear()
         turn.sent = True
+
+    def _take_back(self, kind: str, turn: Turn) -> None:
+        self.calls -= 1
+        self.calls_by_kind[kind] -= 1
+        turn.sent = False
 
     def _end(self, turn: Turn) -> None:
         turn.book(self.limits)
@@ -143,7 +150,8 @@ class Sender:
                 gate.halt()
         self._slots.release()  # the first queued call sees that it is over, leaves, and so wakes the next
 
-    def _check_running(self) -> None:
+    def check_running(self) -> None:
+        """Raise `StoppedError`, or the error that ended the session, once nothing more may be sent. From any thread."""
         if self._ending is not None:
             raise self._ending.with_traceback(None)
         if self._stopped:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from harness.llm.calls import Reply, Request
+from harness.llm.environment import Network
 from harness.llm.providers.anthropic_wire import NoCounterpartError, parameters, reply
 from harness.llm.providers.closed_schemas import strict
 from harness.llm.providers.error_text import words
@@ -23,9 +24,19 @@ class AnthropicMessages(HTTPProvider):
     name = "anthropic"
     variable = "ANTHROPIC_API_KEY"
 
-    def __init__(self, model: str, *, base_url: str = URL, api_key: str, timeout: float = 120.0) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str = URL,
+        api_key: str,
+        timeout: float = 120.0,
+        network: Network | None = None,
+    ) -> None:
         headers = {"authorization": f"Bearer {api_key}", "anthropic-version": VERSION}
-        super().__init__(model, base_url=base_url, api_key=api_key, headers=headers, timeout=timeout)
+        super().__init__(
+            model, base_url=base_url, api_key=api_key, headers=headers, timeout=timeout, network=network
+        )
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
         """One message. Raises `ModelCallError`, fatal when no later call can succeed either."""

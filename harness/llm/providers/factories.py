@@ -5,7 +5,6 @@ Keys come from the environment alone. The HTTP client is imported when a provide
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from harness.errors import ConfigurationError
 from harness.llm.addresses import without_password
 from harness.llm.calls import Provider
+from harness.llm.environment import is_loopback, network
 
 OPENAI_URL = "https://api.openai.com/v1"
 AZURE_VERSION = "2024-10-21"
@@ -42,7 +42,8 @@ def openai(argument: str, *, seed: int, base_url: str | None, environ: _Environ)
             "and AZURE_OPENAI_API_KEY, or a base URL that ends in /openai/v1."
         )
     key = _key(spec, OpenAICompatible.variable, url, environ)
-    return OpenAICompatible(argument, base_url=url, api_key=key, headers=_account(environ))
+    headers, reach = _account(environ), network(url, environ)
+    return OpenAICompatible(argument, base_url=url, api_key=key, headers=headers, network=reach)
 
 
 def azure(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
@@ -59,7 +60,8 @@ def azure(argument: str, *, seed: int, base_url: str | None, environ: _Environ) 
     url = _url(spec, place)
     version = environ.get("OPENAI_API_VERSION") or AZURE_VERSION
     key = _key(spec, Azure.variable, url, environ)
-    return Azure(argument, base_url=url, api_key=key, api_version=version)
+    reach = network(url, environ)
+    return Azure(argument, base_url=url, api_key=key, api_version=version, network=reach)
 
 
 def openrouter(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
@@ -68,7 +70,8 @@ def openrouter(argument: str, *, seed: int, base_url: str | None, environ: _Envi
 
     spec = _spec("openrouter", argument, example="openrouter:openai/gpt-4o-mini")
     url = _url(spec, base_url or URL)
-    return OpenRouter(argument, base_url=url, api_key=_key(spec, OpenRouter.variable, url, environ))
+    key = _key(spec, OpenRouter.variable, url, environ)
+    return OpenRouter(argument, base_url=url, api_key=key, network=network(url, environ))
 
 
 def anthropic(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
@@ -78,7 +81,8 @@ def anthropic(argument: str, *, seed: int, base_url: str | None, environ: _Envir
     spec = _spec("anthropic", argument, example="anthropic:claude-haiku-4-5-20251001")
     url = _url(spec, base_url or environ.get("ANTHROPIC_BASE_URL") or URL)
     key = _key(spec, AnthropicMessages.variable, url, environ)
-    return AnthropicMessages(argument, base_url=re.sub(r"/v1/?$", "", url), api_key=key)
+    url = re.sub(r"/v1/?$", "", url)
+    return AnthropicMessages(argument, base_url=url, api_key=key, network=network(url, environ))
 
 
 def _spec(name: str, argument: str, example: str = "openai:gpt-4o-mini") -> str:
@@ -107,7 +111,7 @@ def _key(spec: str, variable: str, url: str, environ: _Environ) -> str:
         raise ConfigurationError(
             f"{variable} has characters that no key has; expected it as the provider gave it."
         )
-    if not key and not _is_loopback(url):
+    if not key and not is_loopback(urlsplit(url).hostname or ""):
         raise ConfigurationError(
             f"Model {spec!r}: the environment variable {variable} is not set; expected a key "
             f"for {without_password(url)}. Set it, or rehearse offline with the model 'rehearsal'."
@@ -135,14 +139,6 @@ def _seconds(text: str) -> float:
             f"Model 'rehearsal:{text}': expected a time per call such as rehearsal:50ms or rehearsal:0.2s."
         )
     return float(found[1]) / (1000 if found[2] == "ms" else 1) if found else 0.0
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_azure(url: str) -> bool:

@@ -12,14 +12,13 @@ from urllib.parse import urlsplit
 from harness.errors import ModelCallError
 from harness.llm.addresses import without_password
 from harness.llm.providers.error_text import named_members, presentable, words, words_of
-from harness.llm.providers.http_client import Answer, NoAnswerError
+from harness.llm.providers.http_client import UNREACHABLE, WRONG_ADDRESS, Answer, NoAnswerError
 from harness.llm.providers.json_reading import label, mapping, parse
 from harness.llm.ratelimit_headers import read_retry_after
 
 GARBAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 """What reading a request of another shape than the protocol's raises."""
 
-_LONGEST_WAIT = 120.0
 _SHORTEST_WAIT = 0.01  # 0 would say that a reply came and was of no use
 _AGAIN = (408, 409, 429)
 _MEANINGS: Mapping[int, str] = {
@@ -31,6 +30,8 @@ _MEANINGS: Mapping[int, str] = {
     529: "overloaded",
 }
 _HOPELESS = (401, 402, 403, 404)
+_WRONG_ADDRESS = (405, 410, 501, 505)
+"""Answers of a server that has another purpose than chat completions."""
 _HOPELESS_CODES = frozenset(
     {
         "insufficient_quota",
@@ -164,7 +165,10 @@ class Failures:
         meaning = _MEANINGS.get(fault.status, "").format(variable=self._variable)
         place = "an error inside a 200, " if fault.is_inside else ""
         said = f"{place}HTTP {fault.status}{', ' + meaning if meaning else ''}: {fault.text}"
-        return self.say(said, fatal=fatal, retry_after=None if fatal else self._wait(fault))
+        tries = WRONG_ADDRESS if fault.status in _WRONG_ADDRESS else None
+        return self.say(
+            said, fatal=fatal, retry_after=None if fatal else self._wait(fault), first_tries=tries
+        )
 
     def of_redirect(self, answer: Answer) -> ModelCallError:
         """Another address is asked for: only the user can say whether the key may go there."""
@@ -177,18 +181,44 @@ class Failures:
 
     def of_silence(self, error: NoAnswerError) -> ModelCallError:
         """No whole answer came."""
-        return self.say(f"{error}.", retry_after=1.0, lost=error.sent)
+        return self.say(f"{error}.", retry_after=1.0, lost=error.sent, first_tries=error.first_tries)
 
-    def of_garbage(self, why: str) -> ModelCallError:
+    def of_garbage(self, why: str, first_tries: int = UNREACHABLE) -> ModelCallError:
         """A 200 that is neither a completion nor an error."""
-        return self.say(f"what it answered is no completion ({why}).", retry_after=1.0, lost=True)
+        said = f"what it answered is no completion ({why})."
+        return self.say(said, retry_after=1.0, lost=True, first_tries=first_tries)
+
+    def of_text(self, answer: Answer, why: str) -> ModelCallError:
+        """A 200 that is not JSON. A web page or a stream comes from another kind of address, or of server."""
+        start = answer.body[:200].lstrip().lower()
+        kind = answer.headers.get("content-type", "").lower()
+        if "event-stream" in kind or start.startswith((b"data:", b"event:")):
+            what = "an event stream; expected one JSON object, because no stream was asked for"
+        elif "html" in kind or start.startswith((b"<!doctype html", b"<html")):
+            what = "a web page, such as a login page; is the base URL right, and does it end in /v1?"
+        else:
+            return self.of_garbage(f"not JSON: {why}")
+        return self.of_garbage(what, WRONG_ADDRESS)
 
     def say(
-        self, text: str, *, fatal: bool = False, retry_after: float | None = None, lost: bool = False
+        self,
+        text: str,
+        *,
+        fatal: bool = False,
+        retry_after: float | None = None,
+        lost: bool = False,
+        first_tries: int | None = None,
     ) -> ModelCallError:
         """An error that names the model and the place."""
-        message = f"Model {self._spec} at {self._place}: {self.presentable(text)}"
-        return ModelCallError(message, fatal=fatal, retry_after=retry_after, lost=lost)
+        brief = self.presentable(text)
+        return ModelCallError(
+            f"Model {self._spec} at {self._place}: {brief}",
+            fatal=fatal,
+            retry_after=retry_after,
+            lost=lost,
+            first_tries=first_tries,
+            brief=brief,
+        )
 
     def presentable(self, text: str) -> str:
         """``text`` on one line, cut, without keys."""
@@ -198,7 +228,7 @@ class Failures:
         if fault.status not in _AGAIN and fault.status < 500:
             return None
         hint = read_retry_after(fault.headers, self._wall())
-        return min(max(1.0 if hint is None else hint, _SHORTEST_WAIT), _LONGEST_WAIT)
+        return max(1.0 if hint is None else hint, _SHORTEST_WAIT)
 
 
 def is_hopeless(status: int, code: str, text: str) -> bool:

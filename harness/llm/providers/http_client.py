@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 import httpx2
+
+from harness.llm.addresses import without_password
+from harness.llm.environment import Network
 
 MAX_BYTES = 8 * 1024 * 1024
 """Bytes of an answer that are read, compressed or not, where a call sets no other limit."""
@@ -30,18 +34,30 @@ class Answer:
     body: bytes
 
 
-class NoAnswerError(Exception):
-    """No whole answer came. ``sent``: the request may have reached the server, which may bill it."""
+WRONG_ADDRESS = 1
+"""Tries of a call while nothing has ever answered, where another try meets the same: no TLS there, a web page."""
 
-    def __init__(self, text: str, *, sent: bool) -> None:
-        self.sent = sent
+UNREACHABLE = 3
+"""The same where a server may be starting: nobody listens, or its name is not found. Takes some 3 s."""
+
+
+class NoAnswerError(Exception):
+    """No whole answer came. ``sent``: the request may have reached the server, which may bill it.
+
+    ``first_tries`` is as in `harness.errors.ModelCallError`.
+    """
+
+    def __init__(self, text: str, *, sent: bool, first_tries: int | None = None) -> None:
+        self.sent, self.first_tries = sent, first_tries
         super().__init__(text)
 
 
 class HTTPClient:
-    """Pooled connections to one server. Sends each call once; proxies come from the environment.
+    """Pooled connections to one server. Sends each call once, through the proxy of ``network`` if it has one.
 
     ``timeout`` limits a whole call in seconds, from the wait for a connection to the last byte of the answer.
+    ``before_send`` is called when there is a connection, just before the first byte of a request leaves: what it raises
+    keeps the request from being sent, and is raised by `post`.
     ``on_headers`` gets the headers of every answer, failures included. Redirects are not followed: they could carry
     the key to another host.
     """
@@ -53,17 +69,27 @@ class HTTPClient:
         headers: Mapping[str, str],
         params: Mapping[str, str] | None = None,
         timeout: float,
+        network: Network | None = None,
+        before_send: Callable[[], None] = lambda: None,
         on_headers: Callable[[Mapping[str, str]], None] = lambda _headers: None,
     ) -> None:
         self._base_url, self._params, self._timeout = base_url.rstrip("/"), params, timeout
-        self._on_headers = on_headers
+        self._on_headers, self._before_send = on_headers, before_send
+        self._network = network or Network()
         own = {
             "accept": "application/json",
             "accept-encoding": "gzip",
             "content-type": "application/json",
             "user-agent": f"persona-harness/{version('persona-harness')}",
         }
-        self._client = httpx2.AsyncClient(headers=own | dict(headers), timeout=None, limits=_LIMITS)
+        self._client = httpx2.AsyncClient(
+            headers=own | dict(headers),
+            timeout=None,
+            limits=_LIMITS,
+            proxy=self._network.proxy,
+            verify=self._network.context or True,
+            trust_env=False,
+        )
 
     async def post(self, path: str, body: Mapping[str, Any], *, max_bytes: int = MAX_BYTES) -> Answer:
         """The answer to ``body``, sent as JSON to ``path`` below the base URL.
@@ -72,19 +98,22 @@ class HTTPClient:
         it was longer than ``max_bytes``; `ValueError` or `TypeError` when ``body`` cannot be written as JSON in UTF-8.
         """
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, default=dict).encode()
-        exchange = _Exchange(content, max_bytes)
+        exchange, tries = _Exchange(content, max_bytes), None
         try:
             async with asyncio.timeout(self._timeout):
                 await self._send(path, exchange)
             return exchange.answer()
         except TimeoutError:
             fault = f"time-out: no whole answer within {self._timeout:g} s"
+            tries = None if exchange.begun else UNREACHABLE
         except (httpx2.HTTPError, httpx2.InvalidURL, zlib.error, OSError, _UnreadableError) as error:
-            fault = _description(error)
+            fault, tries = _description(error), _first_tries(error)
+            if self._network.proxy and isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
+                fault += f", through the proxy {without_password(self._network.proxy)}"
         if exchange.is_failure:
             return exchange.answer()
         # Not raised in a handler: the client's error would hang on to the request, and the request has the key.
-        raise NoAnswerError(fault, sent=exchange.begun)
+        raise NoAnswerError(fault, sent=exchange.begun, first_tries=tries)
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
@@ -97,6 +126,7 @@ class HTTPClient:
             params=self._params,
             content=exchange.content(),
             headers={"content-length": str(len(exchange.sent))},
+            extensions={"trace": self._trace},
         ) as response:
             self._on_headers(response.headers)
             exchange.begin_answer(response)
@@ -105,6 +135,10 @@ class HTTPClient:
                 if exchange.is_full:
                     break
             exchange.finish()
+
+    async def _trace(self, event: str, _info: Mapping[str, Any]) -> None:
+        if event.endswith(".send_request_headers.started"):
+            self._before_send()
 
 
 class _UnreadableError(Exception):
@@ -168,16 +202,37 @@ def _description(error: Exception) -> str:
         return str(error)
     if isinstance(error, zlib.error):
         return f"the compressed answer is damaged ({error})"
+    if _is_no_tls(error):
+        return "no connection (the server does not speak TLS; is its address http:// instead of https://?)"
     why = _system_words(error) or f"{type(error).__name__}: {error}"
     is_before = isinstance(error, httpx2.ConnectError | httpx2.ProxyError | httpx2.InvalidURL)
     return f"{'no connection' if is_before else 'the connection failed'} ({why})"
 
 
-def _system_words(error: BaseException | None) -> str:
+def _first_tries(error: Exception) -> int | None:
+    if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+        return WRONG_ADDRESS
+    if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
+        return WRONG_ADDRESS
+    before = httpx2.ConnectError | httpx2.ProxyError | httpx2.RemoteProtocolError
+    return UNREACHABLE if isinstance(error, before) else None
+
+
+def _is_no_tls(error: Exception) -> bool:
+    reasons = (getattr(cause, "reason", None) for cause in _causes(error) if isinstance(cause, ssl.SSLError))
+    return any(
+        reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST") for reason in reasons
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        if isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, OSError) and error.strerror:
-            return error.strerror
-        error = error.__cause__ or error.__context__
-    return ""
+        yield error
+        group = error if isinstance(error, BaseExceptionGroup) else None
+        error = group.exceptions[0] if group else error.__cause__ or error.__context__
+
+
+def _system_words(error: BaseException | None) -> str:
+    return next(
+        (cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror), ""
+    )

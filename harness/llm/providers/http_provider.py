@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.llm.environment import Network
 from harness.llm.providers.failures import GARBAGE, Failures, Fault, fault_inside, fault_of
 from harness.llm.providers.http_client import MAX_BYTES, HTTPClient, NoAnswerError
 from harness.llm.providers.json_reading import mapping, parse, sequence
@@ -14,6 +15,7 @@ class HTTPProvider:
     """One client with pooled connections. It sends a call once: the gateway retries, so that every call counts.
 
     ``timeout`` is in seconds, for one whole call. ``on_headers`` gets the headers of every answer, failures included.
+    ``before_send`` is called just before a request leaves, and keeps it from being sent by raising.
     """
 
     name: str
@@ -28,13 +30,21 @@ class HTTPProvider:
         headers: Mapping[str, str],
         params: Mapping[str, str] | None = None,
         timeout: float,
+        network: Network | None = None,
     ) -> None:
         self.model = model
         self.base_url = base_url
         self.on_headers: Callable[[Mapping[str, str]], None] | None = None
+        self.before_send: Callable[[], None] | None = None
         self._failures = Failures(f"{self.name}:{model}", base_url, api_key, self.variable)
         self._http = HTTPClient(
-            base_url, headers=headers, params=params, timeout=timeout, on_headers=self._heed
+            base_url,
+            headers=headers,
+            params=params,
+            timeout=timeout,
+            network=network,
+            before_send=self._check,
+            on_headers=self._heed,
         )
 
     async def aclose(self) -> None:
@@ -59,13 +69,17 @@ class HTTPProvider:
             try:
                 value = parse(answer.body)
             except ValueError as error:
-                raise self._failures.of_garbage(f"not JSON: {error}") from None
+                raise self._failures.of_text(answer, str(error)) from None
             first = next(iter(sequence(mapping(value).get("choices"))), None)
             return (
                 fault_inside(value, answer.headers) or fault_inside(first, answer.headers) or mapping(value)
             )
         # Not raised in the handler: the client's error would hang on to the request, and the request has the key.
         raise failure
+
+    def _check(self) -> None:
+        if self.before_send is not None:
+            self.before_send()
 
     def _heed(self, headers: Mapping[str, str]) -> None:
         if self.on_headers is not None:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from harness.llm.calls import Reply, Request, Vectors
+from harness.llm.environment import Network
 from harness.llm.providers.contents import flattened, thoughts_beside
 from harness.llm.providers.error_text import words
 from harness.llm.providers.failures import Fault
@@ -46,6 +47,7 @@ class OpenAICompatible(HTTPProvider):
         api_key: str,
         timeout: float = 120.0,
         headers: Mapping[str, str] | None = None,
+        network: Network | None = None,
     ) -> None:
         super().__init__(
             model,
@@ -54,6 +56,7 @@ class OpenAICompatible(HTTPProvider):
             headers=self._credentials(api_key) | dict(headers or {}),
             params=self._query(),
             timeout=timeout,
+            network=network,
         )
         self._limit = self._limit_name()
 
