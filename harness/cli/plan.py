@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.model import Experiment
     from harness.records.plans import Plan
     from harness.runner.plan import CellPlan
+    from harness.runner.provenance import PlanCode
     from harness.runner.settings import Settings
 
 plans = typer.Typer(no_args_is_help=True, help="Lock, show and check a plan of analysis.")
@@ -170,12 +171,13 @@ def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict
     """What is locked. Raises `ConfigurationError` when a paid call has been made, or the plan makes no sense."""
     from harness.records import fingerprint
     from harness.runner import provenance
+    from harness.runner.code_identity import CodeReader
 
     facts = asyncio.run(_facts(settings))
-    arms = _arms(experiment, settings)
+    arms, reader = _arms(experiment, settings), CodeReader()
     first = next(iter(arms.values()))
     declared = first.population.sha256
-    identity = _identity(first, facts)
+    identity = _identity(first, provenance.code_of(first, reader), facts)
     mark = fingerprint(identity)
     paid = "rehearsal" not in (facts["provider"], facts.get("judge_provider"))
     earlier = _paid_runs(experiment.name, settings.results_dir)
@@ -204,7 +206,10 @@ def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict
         "fingerprint": mark,
         "settings": identity,
         "group_settings": {
-            name: provenance.group_settings(plan, declared_population=declared) for name, plan in arms.items()
+            name: provenance.group_settings(
+                plan, provenance.code_of(plan, reader), declared_population=declared
+            )
+            for name, plan in arms.items()
         },
         "earlier_runs": sorted(earlier),
     }
@@ -264,12 +269,13 @@ def _arms(experiment: Experiment, settings: Settings) -> dict[str, CellPlan]:
     }
 
 
-def _identity(plan: CellPlan, facts: dict[str, Any]) -> dict[str, Any]:
+def _identity(plan: CellPlan, code: PlanCode, facts: dict[str, Any]) -> dict[str, Any]:
     """The settings that a session of these options would give its run."""
     from harness.execution.runs import with_facts
     from harness.runner import provenance
 
-    return with_facts(provenance.base_settings(plan, declared_population=plan.population.sha256), facts)
+    settings = provenance.base_settings(plan, code, declared_population=plan.population.sha256)
+    return with_facts(settings, facts)
 
 
 async def _facts(settings: Settings) -> dict[str, Any]:

@@ -33,13 +33,15 @@ class Played:
 class Standing:
     """How a cell stands when it is entered: its case's name to observers, its run, and what is done already.
 
-    ``opened`` says that its run is new to this session.
+    ``opened`` says that its run is new to this session. ``unmeasured`` are trials of its run with the metrics that a
+    player must compute again from their transcripts first; ``None`` where there is nothing to do.
     """
 
     case: str
     run_id: str
     opened: bool
     accepted: Mapping[str, Played] = field(default_factory=dict)
+    unmeasured: Mapping[str, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from harness.execution.runs import Conclusion, Entry, OpenRun, RunBook
 from harness.llm.gateway import Gateway
 from harness.llm.snapshots import MAKERS, is_undated, undated_warning
 from harness.llm.trial import TrialClient
-from harness.model import Cell, Trial, TrialFailure, TrialPlan, TrialResult
+from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.records import RunRegistry, WriterPool, session_timestamp, trial_line
 from harness.runner import provenance
 from harness.runner.settings import Settings
@@ -155,11 +155,7 @@ class Desk:
             self.stop(str(error), ExitCode.USAGE)  # cells that come later must not be sent either
             raise
         for run in opened:
-            if run.run.joined:
-                self.notes.append(
-                    f"{run.experiment}: going on with run {run.run.id}, "
-                    f"which has {len(run.accepted)} finished trials."
-                )
+            self._take_notes(run)
         return [self._standing(entry, opened) for entry in entries]
 
     def _standing(self, entry: Entry, opened: Sequence[OpenRun]) -> Standing:
@@ -167,7 +163,22 @@ class Desk:
         accepted = {name: one for name, one in run.accepted.items() if one.trial.cell == entry.cell}
         case = self._emit.case_started(entry, run.run.id)
         self._tally.entered(case, entry.trials, accepted)
-        return Standing(case, run.run.id, run in opened, accepted)
+        return Standing(case, run.run.id, run in opened, accepted, run.unmeasured)
+
+    def _take_notes(self, run: OpenRun) -> None:
+        self.notes += run.notes
+        run.notes.clear()
+
+    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
+        """Write down the metrics of the cell's run that were computed again; its accepted trials with them.
+
+        Several players may hand them in; the first one's count.
+        """
+        run = self._book.of(cell)
+        if run.unmeasured is not None:
+            self._book.keep_measurements(run, found, self._now())
+            self._take_notes(run)
+        return run.accepted
 
     async def open_trial(self, case: str, trial: Trial) -> TrialClient | Played:
         """A client for one try of a trial; its record, if it has one by now. One player at a time has it.

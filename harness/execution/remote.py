@@ -28,7 +28,7 @@ from harness.execution.loop import BackgroundLoop
 from harness.execution.runs import Entry
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.trial import TrialClient
-from harness.model import Cell, Trial, TrialFailure, TrialPlan, TrialResult
+from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.user_code import is_ending, shown
 
 GONE = "Its worker process ended before it did."
@@ -91,8 +91,8 @@ class _Visitor:
         self._numbers = itertools.count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         methods = (
-            self.enter, self.open_trial, self.ask, self.embed, self.reject, self.record, self.close_trial,
-            self.close_case, self.start_face, self.stop, self.write, self.tell_of,
+            self.enter, self.keep_measurements, self.open_trial, self.ask, self.embed, self.reject, self.record,
+            self.close_trial, self.close_case, self.start_face, self.stop, self.write, self.tell_of,
         )  # fmt: skip
         self._methods: dict[str, Callable[..., Any]] = {method.__name__: method for method in methods}
 
@@ -130,6 +130,9 @@ class _Visitor:
         standings = await self._desk.enter(entries)
         self._cases.update((one.case, entry) for one, entry in zip(standings, entries, strict=True))
         return standings
+
+    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
+        return await self._desk.keep_measurements(cell, found)
 
     async def open_trial(self, case: str, trial: Trial) -> Played | tuple[int, str, str]:
         client = await self._desk.open_trial(case, trial)
@@ -240,6 +243,10 @@ class RemoteDesk:
     async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
         standings: list[Standing] = await self.call("enter", entries)
         return standings
+
+    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
+        kept: dict[str, Played] = await self.call("keep_measurements", cell, found)
+        return kept
 
     async def open_trial(self, case: str, trial: Trial) -> RemoteTrial | Played:
         opened = await self.call("open_trial", case, trial)

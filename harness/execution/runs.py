@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError
 from harness.execution.cells import Played
+from harness.execution.code_changes import new_run_notes, remeasured_notes
+from harness.execution.remeasuring import Unmeasured
 from harness.llm.options import CallOptions
 from harness.model import Cell, Sample, Trial
-from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, read
+from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, session_timestamp
+from harness.records.earlier import CODE, setting_differences
+from harness.records.lines import sample_line
 from harness.records.looks import note_look
+from harness.records.measurements import CODE as METRIC_CODE
+from harness.records.measurements import measurement_line, open_measurements
 from harness.records.plain import differences, shown
 from harness.records.plans import Plan, beyond, plan_for, refusal
-from harness.records.reader import outcomes
+from harness.records.reader import outcomes, read_all
 from harness.records.recovery import describe
 from harness.records.store import FINISHED, OPEN
 from harness.runner import provenance
@@ -40,7 +46,8 @@ class Entry:
 
     ``settings`` identify its run, beside the session's facts, and ``group_settings`` its arm within that. ``trials`` is
     how many there are, ``first_line`` the cell's part of its file's first line. ``label`` names the case's one
-    trial where the cell has several cases.
+    trial where the cell has several cases. ``measures`` are the hashes of the code of metrics that are computed from
+    transcripts.
     """
 
     cell: Cell
@@ -50,36 +57,49 @@ class Entry:
     design: Design
     first_line: Mapping[str, Any]
     label: str = ""
+    measures: Mapping[str, str] = field(default_factory=dict)
 
 
-def entry_of(plan: CellPlan, declared_population: str | None) -> Entry:
-    """What is entered for ``plan``; ``declared_population`` is the hash of its experiment's own population."""
+CodeOf = Callable[[CellPlan], provenance.PlanCode]
+
+
+def entry_of(plan: CellPlan, declared_population: str | None, code: provenance.PlanCode) -> Entry:
+    """What is entered for ``plan``, which runs ``code``.
+
+    ``declared_population`` is the hash of its experiment's own population.
+    """
     return Entry(
         plan.cell,
         len(plan.trials),
-        provenance.base_settings(plan, declared_population=declared_population),
-        provenance.group_settings(plan, declared_population=declared_population),
+        provenance.base_settings(plan, code, declared_population=declared_population),
+        provenance.group_settings(plan, code, declared_population=declared_population),
         _design(plan),
         provenance.cell_metadata(plan),
         _label(plan),
+        provenance.metric_code(code),
     )
 
 
-def entries_of(plans: Sequence[CellPlan], declared: Mapping[str, str | None]) -> list[Entry]:
+def entries_of(plans: Sequence[CellPlan], declared: Mapping[str, str | None], code_of: CodeOf) -> list[Entry]:
     """What is entered for each of ``plans``. What the reps of an arm have in common is worked out once.
 
     ``declared`` are the hashes of the experiments' own populations.
     """
     made: dict[tuple[object, ...], Entry] = {}
-    return [_entered(plan, declared[plan.cell.experiment], made) for plan in plans]
+    return [_entered(plan, declared[plan.cell.experiment], code_of, made) for plan in plans]
 
 
-def _entered(plan: CellPlan, declared_population: str | None, made: dict[tuple[object, ...], Entry]) -> Entry:
+def _entered(
+    plan: CellPlan,
+    declared_population: str | None,
+    code_of: CodeOf,
+    made: dict[tuple[object, ...], Entry],
+) -> Entry:
     own = ("cell", "panels", "trials")  # the panels follow from the rest
     parts = (id(getattr(plan, name)) for name in CellPlan.__slots__ if name not in own)
     key = (plan.cell.group, len(plan.trials), *parts)
     if key not in made:
-        made[key] = entry_of(plan, declared_population)
+        made[key] = entry_of(plan, declared_population, code_of(plan))
     first_line = {**made[key].first_line, "rep": plan.cell.rep}
     return replace(made[key], cell=plan.cell, first_line=first_line, label=_label(plan))
 
@@ -93,7 +113,10 @@ def _label(plan: CellPlan) -> str:
 class OpenRun:
     """A run under way: its accepted trials, how often each was tried, and the arms' settings.
 
-    ``called`` are the trials for which earlier sessions had replies.
+    ``called`` are the trials for which earlier sessions had replies. ``measures`` is the code of the metrics that this
+    session has. ``unmeasured`` are accepted trials with the metrics that are to be computed again for them; ``None``
+    where the run's records are all by that code, ``measured_before`` the code that they are by. ``notes`` is what
+    there is to say of the run on the terminal.
     """
 
     run: Run
@@ -105,6 +128,10 @@ class OpenRun:
     attempts: dict[str, int] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     plan: Plan | None = None
+    measures: Mapping[str, str] = field(default_factory=dict)
+    unmeasured: Unmeasured | None = None
+    measured_before: Mapping[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def rehearsal(self) -> bool:
@@ -169,7 +196,8 @@ class RunBook:
         members: dict[str, list[Entry]] = {}
         for entry in entries:
             entry = replace(entry, settings=with_facts(entry.settings, self._facts))
-            self._refuse_two_minds(entry.cell, {**entry.settings, **entry.group_settings})
+            measured = {"code of metric": entry.measures}
+            self._refuse_two_minds(entry.cell, {**entry.settings, **entry.group_settings, **measured})
             members.setdefault(fingerprint(entry.settings), []).append(entry)
         opened = []
         for key, cells in members.items():
@@ -182,6 +210,7 @@ class RunBook:
                 self._widen(known, arms, cells[0].design.reps)
                 opened.append(known)
             for entry in cells:
+                _refuse_two_measures(self._open[key], entry)
                 self._of_cell[entry.cell] = self._open[key]
                 self._first_lines[entry.cell] = entry.first_line
         return opened
@@ -205,16 +234,18 @@ class RunBook:
     def _plan(self, entry: Entry) -> Plan | None:
         """The locked plan that the run is held against. Raises `ConfigurationError` for what goes beyond it."""
         mark, rehearsal = fingerprint(entry.settings), entry.settings["provider"] == "rehearsal"
-        plan = plan_for(self._settings.results_dir, entry.cell.experiment, mark, rehearsal=rehearsal)
-        if plan is not None and plan.fingerprint == mark and not self._settings.exploratory:
-            what = beyond(plan, entry.design.reps) or self._another(entry.cell.experiment, mark)
+        folder, settings = self._settings.results_dir, entry.settings
+        plan = plan_for(folder, entry.cell.experiment, mark, settings, rehearsal=rehearsal)
+        if plan is not None and plan.covers(mark, settings) and not self._settings.exploratory:
+            what = beyond(plan, entry.design.reps) or self._another(entry.cell.experiment, settings)
             if what is not None:
                 raise ConfigurationError(refusal(plan, what))
         return plan
 
-    def _another(self, experiment: str, mark: str) -> str | None:
+    def _another(self, experiment: str, settings: Mapping[str, Any]) -> str | None:
         """Says so where this session would begin another run of the same settings."""
-        made = [run for run in self._registry.runs(experiment) if run.fingerprint == mark]
+        runs = self._registry.runs(experiment)
+        made = [run for run in runs if not setting_differences(run.settings, settings)]
         goes_on = not self._settings.fresh and any(run.status == OPEN for run in made)
         if not made or goes_on or self._settings.resume is not None:
             return None
@@ -222,6 +253,7 @@ class RunBook:
 
     def _enter(self, entry: Entry, groups: dict[str, Mapping[str, Any]]) -> OpenRun:
         plan = self._plan(entry)
+        earlier = self._registry.runs(entry.cell.experiment)
         run = self._registry.open(
             entry.cell.experiment,
             entry.settings,
@@ -231,10 +263,22 @@ class RunBook:
             fresh=self._settings.fresh,
             prepare=self._begin_journal,
         )
-        entered = OpenRun(run, entry.cell.experiment, entry.design, entry.settings, groups, plan=plan)
+        entered = OpenRun(
+            run,
+            entry.cell.experiment,
+            entry.design,
+            entry.settings,
+            groups,
+            plan=plan,
+            measures=entry.measures,
+        )
         if run.joined:
             self._recall(entered)
             self._open_journal(entered)
+            entered.notes += _joining_notes(entered)
+        elif not self._settings.fresh:
+            folder = self._settings.results_dir
+            entered.notes += new_run_notes(folder, run, earlier, entry.measures)
         return entered
 
     def _begin_journal(self, run: Run) -> None:
@@ -279,14 +323,42 @@ class RunBook:
 
     def _recall(self, entered: OpenRun) -> None:
         """Read from the run's files which trials need not run again."""
-        files = files_of_run(self._settings.results_dir, entered.experiment, entered.run.id)
-        records = [record for path in files for section in read(path).sections for record in section.records]
+        run_id = entered.run.id
+        paths = files_of_run(self._settings.results_dir, entered.experiment, run_id)
+        files, revisions = read_all(paths, current={run_id: entered.measures})
+        sections = [section for file in files for section in file.sections]
+        records = [record for section in sections for record in section.records]
         for outcome in outcomes(records).values():
             entered.attempts[outcome.trial] = outcome.attempts
             if outcome.accepted is not None and _has_replies(outcome.accepted):
                 entered.called.add(outcome.trial)
             if outcome.accepted is not None:
                 entered.accepted[outcome.trial] = _played(outcome.accepted)
+        entered.measured_before, unmeasured = revisions.recorded(run_id), revisions.unmeasured(sections)
+        if unmeasured or entered.measures != entered.measured_before:
+            entered.unmeasured = unmeasured
+
+    def keep_measurements(
+        self, entered: OpenRun, found: Mapping[str, Sequence[Sample]], now: datetime
+    ) -> None:
+        """Write down metrics that were computed again, and that their code counts from now on."""
+        metadata = {
+            "timestamp": now.isoformat(),
+            "harness_version": provenance.harness_version(),
+            "python_version": provenance.python_version(),
+            METRIC_CODE: dict(entered.measures),
+            "metric_code_before": dict(entered.measured_before),
+        }
+        folder, run_id, stamp = self._settings.results_dir, entered.run.id, session_timestamp(now)
+        with open_measurements(folder, entered.experiment, run_id, metadata, stamp) as writer:
+            for trial, samples in found.items():
+                lines = [sample_line(one) for one in samples]
+                writer.write(measurement_line(run_id, trial, entered.measures, lines))
+                entered.accepted[trial] = _with_samples(entered.accepted[trial], samples)
+        entered.unmeasured = None
+        entered.notes += remeasured_notes(
+            folder, entered.experiment, entered.measured_before, entered.measures, found
+        )
 
     def metadata(self, cell: Cell, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The first line of a cell's file. ``facts`` are the session's that identify no run."""
@@ -300,6 +372,7 @@ class RunBook:
             "plan": None if entered.plan is None else entered.plan.sealed,
             "exploratory": self._settings.exploratory,
             "design": entered.design.to_metadata(),
+            METRIC_CODE: dict(entered.measures),
             "settings": dict(entered.settings),
             "group_settings": dict(entered.groups[cell.group]),
         }
@@ -381,6 +454,31 @@ def _without_files(entered: OpenRun) -> str:
         f"its record files were removed, with {len(entered.accepted)} finished trials; rerun the same command to "
         "record them again from the journal"
     )
+
+
+def _joining_notes(entered: OpenRun) -> Iterator[str]:
+    run_id, before = entered.run.id, entered.run.before
+    yield f"{entered.experiment}: going on with run {run_id}, which has {len(entered.accepted)} finished trials."
+    if before is not None and CODE in entered.settings and CODE not in before.settings:
+        yield (
+            f"{entered.experiment}: the version that began run {run_id} recorded no code. Whether its earlier trials "
+            "were made by the present code is not known."
+        )
+
+
+def _refuse_two_measures(known: OpenRun, entry: Entry) -> None:
+    """All arms of a run are measured by the same code."""
+    changed = differences(known.measures, entry.measures)
+    if changed:
+        raise ConfigurationError(
+            f"{entry.cell.experiment}: {', '.join(changed)} is computed by different code in different groups; "
+            "expected the same function in all of them. Give the groups two metrics, or one function."
+        )
+
+
+def _with_samples(played: Played, samples: Sequence[Sample]) -> Played:
+    new = {one.metric: one for one in samples}
+    return replace(played, samples=tuple(new.get(one.metric, one) for one in played.samples))
 
 
 def with_facts(own: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:

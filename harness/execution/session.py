@@ -22,10 +22,13 @@ from harness.engines.own import OwnPlay
 from harness.errors import ConfigurationError, HarnessError, ModelCallError, SessionLimitError
 from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, Standing, failure_of, outcome_of
+from harness.execution.remeasuring import Unmeasured, measure_again
 from harness.execution.runs import entries_of
-from harness.model import Experiment, Place, TrialFailure, TrialPlan, TrialResult
+from harness.model import Experiment, Measure, Place, TrialFailure, TrialPlan, TrialResult
 from harness.populations import Population, population_of
+from harness.records.code_store import is_kept, keep_code
 from harness.runner import provenance
+from harness.runner.code_identity import CodeReader
 from harness.runner.plan import OWN, CellPlan, interleave
 from harness.runner.settings import Settings
 from harness.user_code import FunctionRunner, is_ending, runner
@@ -57,6 +60,7 @@ class Session:
         self._plans: dict[tuple[str, ...], CellPlan] = {}
         self._under_way: dict[tuple[str, str], Future[Played]] = {}
         self._window = _at_most(settings.trial_window)
+        self._code, self._kept_code = CodeReader(), set[str]()
         self._collector = Collector()
         self._functions = FunctionRunner(settings.function_timeout)
         self._closed = False
@@ -101,8 +105,9 @@ class Session:
         Returns one `CellRun` per plan. Raises `HarnessError` when a run cannot be opened.
         """
         declared = {plan.cell.experiment: self._declared(plan.experiment) for plan in plans}
-        entries = entries_of(plans, declared)
+        entries = entries_of(plans, declared, self._code_of)
         standings = self.desk.loop.run(self.desk.enter(entries))
+        standings = self._measured(plans, standings)
         self._plans.update({tuple(trial.trial.id for trial in plan.trials): plan for plan in plans})
         for name in dict.fromkeys(plan.engine for plan in plans):
             self.engine(name)
@@ -114,6 +119,35 @@ class Session:
                 owners.setdefault(trial.trial.id, []).append(cell_run)
         self._start_trials([(owners[t.trial.id].pop(0), t) for t in interleave(plans, self.settings.seed)])
         return started
+
+    def _code_of(self, plan: CellPlan) -> provenance.PlanCode:
+        """The code of ``plan``, kept so that a later session can say what changed."""
+        code = provenance.code_of(plan, self._code)
+        for one in code.identities():
+            if one.sha256 not in self._kept_code and not is_kept(self.settings.results_dir, one.sha256):
+                keep_code(self.settings.results_dir, one.sha256, one.readable)
+            self._kept_code.add(one.sha256)
+        return code
+
+    def _measured(self, plans: Sequence[CellPlan], standings: Sequence[Standing]) -> list[Standing]:
+        """Compute metrics again whose code changed since their trials were played; the standings with their values."""
+        known: dict[str, dict[str, Played]] = {}
+        for plan, one in zip(plans, standings, strict=True):
+            if one.unmeasured is not None and one.run_id not in known:
+                known[one.run_id] = self.desk.loop.run(self._measure_again(plan, one.run_id, one.unmeasured))
+        return [
+            replace(one, accepted={name: known[one.run_id][name] for name in one.accepted}, unmeasured=None)
+            if one.run_id in known
+            else one
+            for one in standings
+        ]
+
+    async def _measure_again(self, plan: CellPlan, run_id: str, unmeasured: Unmeasured) -> dict[str, Played]:
+        runner.set(self._functions)
+        metrics = [one for one in plan.experiment.metrics if isinstance(one, Measure)]
+        folder, experiment = self.settings.results_dir, plan.cell.experiment
+        found = await measure_again(folder, experiment, run_id, unmeasured, metrics)
+        return await self.desk.keep_measurements(plan.cell, found)
 
     def wait(self, cell_run: CellRun, tick: Callable[[], None]) -> CellOutcome:
         """Wait for a cell's trials, calling ``tick`` meanwhile, and count the cell as done."""

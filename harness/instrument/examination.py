@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import isfinite
 
-from harness.instrument import answering, blocks, copies, missing, order, replies, scores, words
+from harness.instrument import answering, blocks, code, copies, missing, order, replies, scores, words
 from harness.instrument.subject import Subject
 from harness.model import Check, Dataset, Level
 from harness.records import FiledRun, dataset_of
@@ -29,6 +29,8 @@ CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
     copies.identical,
     answering.settings,
     answering.options,
+    code.requests,
+    code.measures,
     answering.models,
     answering.snapshots,
     answering.judge,

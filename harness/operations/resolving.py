@@ -15,7 +15,8 @@ from harness.operations.layout import Study, Variant, read_json, write
 from harness.operations.manifest import Manifest, Planned, SpecFile, mark
 from harness.populations import population_of
 from harness.records import fingerprint
-from harness.records.plain import differences, indented, plain, shown
+from harness.records.earlier import setting_differences
+from harness.records.plain import indented, plain, shown
 from harness.runner.plan import CellPlan, plan_cell
 
 Facts = Callable[[Options], Mapping[str, Any]]
@@ -59,6 +60,8 @@ class Resolved:
 def resolve(experiment: Experiment, planned: Planned, options: Options, facts: Facts) -> Resolved:
     """What ``planned`` makes of ``experiment``. Raises `ConfigurationError` for what cannot be run."""
     from harness.execution.runs import entry_of, with_facts
+    from harness.runner.code_identity import CodeReader
+    from harness.runner.provenance import code_of
 
     changed, session = applied(experiment, planned, options)
     population = population_of(changed, _folder(changed, session))
@@ -75,7 +78,8 @@ def resolve(experiment: Experiment, planned: Planned, options: Options, facts: F
         )
         for group in changed.groups
     }
-    entries = {name: entry_of(cell, population.sha256) for name, cell in cells.items()}
+    reader = CodeReader()
+    entries = {name: entry_of(cell, population.sha256, code_of(cell, reader)) for name, cell in cells.items()}
     settings = with_facts(next(iter(entries.values())).settings, facts(session))
     groups = {name: one.group_settings for name, one in entries.items()}
     return Resolved(planned, changed, session, settings, groups, _asks(changed, next(iter(cells.values()))))
@@ -124,7 +128,8 @@ def changed_specs(study: Study, manifest: Manifest) -> list[str]:
 def keep_inputs(place: Variant, content: Mapping[str, Any]) -> None:
     """Write what a variant is made of, once. Raises `ConfigurationError` where it was made of something else."""
     if place.resolved.exists():
-        changed = differences(_read(place.resolved), plain(content)[0])
+        changed = setting_differences(_read(place.resolved), plain(content)[0])
+        changed.pop("fingerprint", None)  # it follows from the settings
         if changed:
             raise ConfigurationError(
                 f"Variant {place.folder.name} was begun with other inputs or settings:",

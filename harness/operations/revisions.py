@@ -12,8 +12,8 @@ from harness.operations.axes import Options
 from harness.operations.layout import Study
 from harness.operations.manifest import Manifest, SpecFile, load
 from harness.operations.resolving import Resolved
-from harness.records import fingerprint
-from harness.records.plain import differences, plain, shown
+from harness.records.earlier import setting_differences
+from harness.records.plain import plain, shown
 
 _CONFIG = ("mode", "steps", "people", "proposals", "engine", "temperature", "model_options")
 _ANSWERING = ("provider", "model", "base_url", "temperature", "seed", "provider_seed")
@@ -73,14 +73,17 @@ def choose(
     if str(revision) not in known:
         return str(revision)
     batch, then = known[str(revision)]
-    if fingerprint(then) == fingerprint(content):
+    if not setting_differences(then, content):
         return str(revision)
-    same = [name for name, (_, other) in known.items() if fingerprint(other) == fingerprint(content)]
+    same = [name for name, (_, other) in known.items() if not setting_differences(other, content)]
     bump = same[-1] if same else str(newest.following if newest else first)
     what, option = ("scenario", "--scenario-rev") if kind == "scn" else ("config", "--config-rev")
     raise ConfigurationError(
         f"The {what} is not what {revision} stood for in {batch}:",
-        *(f"  {key}: {shown(a)} then, {shown(b)} now" for key, (a, b) in differences(then, content).items()),
+        *(
+            f"  {key}: {shown(a)} then, {shown(b)} now"
+            for key, (a, b) in setting_differences(then, content).items()
+        ),
         f"Put it back as it was, or say {option} {bump}{' (where it was the same)' if same else ''}.",
     )
 

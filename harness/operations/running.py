@@ -21,7 +21,8 @@ from harness.operations.registry import Registry, Row, Status
 from harness.operations.resolving import Facts, Resolved
 from harness.operations.revisions import contents
 from harness.records import Run, RunRegistry, artifact_name, files_of_run
-from harness.records.plain import differences, indented, shown
+from harness.records.earlier import setting_differences
+from harness.records.plain import indented, shown
 from harness.records.store import FINISHED
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _refuse_changed(manifest: Manifest, experiment: Experiment, facts: Facts) ->
         contents(base, experiment, manifest.session, manifest.base_specs),
         strict=True,
     ):
-        changed = differences(then, found)
+        changed = setting_differences(then, found)
         if changed:
             raise ConfigurationError(
                 f"Batch {manifest.batch_id}: its {what} was changed:",
@@ -128,8 +129,10 @@ def baseline(manifest: Manifest) -> Planned:
 def _refuse_other_run(one: Resolved, runs: Sequence[Run]) -> None:
     """A run of the variant in the registry of runs has other settings: to go on would be to begin another."""
     for run in runs:
-        if run.experiment == one.experiment.name and run.fingerprint != one.fingerprint:
-            changed = differences(run.settings, one.settings)
+        if run.experiment != one.experiment.name or run.fingerprint == one.fingerprint:
+            continue
+        changed = setting_differences(run.settings, one.settings)
+        if changed:
             raise ConfigurationError(
                 f"Variant {one.planned.id}: its run {run.id} was begun with other settings:",
                 *(f"  {key}: {shown(then)} then, {shown(now)} now" for key, (then, now) in changed.items()),

@@ -86,7 +86,7 @@ def _coordinates(plan: TrialPlan) -> dict[str, Any]:
 
 def _result(result: TrialResult) -> dict[str, Any]:
     return {
-        "samples": [_sample(sample) for sample in result.samples],
+        "samples": [sample_line(sample) for sample in result.samples],
         "transcript": [_event(event) for event in result.transcript],
         "extraction": result.extraction,
         "corrections": [
@@ -101,7 +101,8 @@ def _failure(failure: TrialFailure) -> dict[str, Any]:
     return {"reason": failure.reason, "kind": failure.kind}
 
 
-def _sample(sample: Sample) -> dict[str, Any]:
+def sample_line(sample: Sample) -> dict[str, Any]:
+    """A sample as it stands in a record."""
     value, reason = sample.value, sample.reason
     if value is not None and not math.isfinite(value):
         value, reason = None, reason or f"the value was {value}, which is not a number that JSON has"

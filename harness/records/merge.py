@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,9 +13,11 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
+from harness.records.earlier import without_code
+from harness.records.measurements import Measured, Revisions
 from harness.records.plain import differences, shown
 from harness.records.plans import held_against_plan
-from harness.records.reader import Keep, Lean, Outcome, RecordFile, Section, outcomes, read, uncollected
+from harness.records.reader import Keep, Lean, Outcome, RecordFile, Section, outcomes, read_all, uncollected
 from harness.records.writer import safe_name
 
 
@@ -62,12 +64,13 @@ def merge(
     beyond a locked plan is refused in the same way, unless it is ``exploratory``, which the meta file then says.
     """
     with uncollected():
-        files = _read_all(paths, Lean() if examine is None else examine.keep)
-        return _merge(files, out, stats, examine, force, exploratory)
+        files, revisions = _read_all(paths, Lean() if examine is None else examine.keep)
+        return _merge(files, revisions, out, stats, examine, force, exploratory)
 
 
 def _merge(
     files: Sequence[RecordFile],
+    revisions: Revisions,
     out: Path | None,
     stats: Statistics,
     examine: Examiner | None,
@@ -81,13 +84,15 @@ def _merge(
         raise HarnessError(
             f"No records in {', '.join(str(file.path) for file in files)}; expected JSONL files of a run."
         )
-    conflicts = {experiment: _conflicts(parts) for experiment, parts in by_experiment.items()}
+    conflicts = {experiment: _conflicts(parts, revisions) for experiment, parts in by_experiment.items()}
     if any(conflicts.values()) and not force:
         raise ConfigurationError(*(line for e, found in conflicts.items() for line in _refusal(e, found)))
     units = [
         unit
         for experiment, parts in sorted(by_experiment.items())
-        for unit in _units(experiment, parts, conflicts[experiment], stats, examine, force, exploratory)
+        for unit in _units(
+            experiment, parts, files, conflicts[experiment], revisions, stats, examine, force, exploratory
+        )
     ]
     targets = _targets([name for name, _, _ in units], out, files[0].path.parent)
     for target, (_, artifact, meta) in zip(targets, units, strict=True):
@@ -98,7 +103,10 @@ def _merge(
 
 @dataclass(frozen=True, slots=True)
 class FiledRun:
-    """One run as its files tell it: its design, and what came of each trial."""
+    """One run as its files tell it: its design, and what came of each trial.
+
+    ``measured`` says by which code each metric was computed from transcripts, ``revisions`` reads the files likewise.
+    """
 
     experiment: str
     run_id: str
@@ -107,6 +115,8 @@ class FiledRun:
     design: Design
     outcomes: Mapping[str, Outcome]
     metadata: tuple[Mapping[str, Any], ...]
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    revisions: Revisions | None = None
 
     @property
     def rehearsal(self) -> bool:
@@ -151,17 +161,28 @@ def runs_in_files(paths: Iterable[Path], *, keep: Keep | None = None) -> list[Fi
     Raises `HarnessError`.
     """
     members: dict[tuple[str, str], list[Part]] = {}
-    for part in _parts(_read_all(paths, keep)):
+    files, revisions = _read_all(paths, keep)
+    for part in _parts(files):
         members.setdefault((part.run_id, part.experiment), []).append(part)
-    return [_filed(experiment, run_id, parts) for (run_id, experiment), parts in sorted(members.items())]
+    return [
+        _filed(experiment, run_id, parts, files, revisions)
+        for (run_id, experiment), parts in sorted(members.items())
+    ]
 
 
-def _filed(experiment: str, run_id: str, parts: Sequence[Part]) -> FiledRun:
+def _filed(
+    experiment: str, run_id: str, parts: Sequence[Part], read: Iterable[RecordFile], revisions: Revisions
+) -> FiledRun:
     metadata = tuple(part.section.metadata for part in parts if part.section.metadata)
-    files = tuple({part.file.path: part.file for part in parts}.values())
+    ids = {part.run_id for part in parts}
+    again = (file for file in read if any(line.get("run_id") in ids for line in file.measurements))
+    files = tuple({file.path: file for file in (*(part.file for part in parts), *again)}.values())
     trials = outcomes(record for part in parts for record in part.section.records)
     design = _design(experiment, parts, metadata)
-    return FiledRun(experiment, run_id, files[0].path.parent, files, design, trials, metadata)
+    measured = revisions.summary(run_id, (part.section for part in parts))
+    return FiledRun(
+        experiment, run_id, files[0].path.parent, files, design, trials, metadata, measured, revisions
+    )
 
 
 def artifact_name(experiment: str, run_id: str) -> str:
@@ -169,13 +190,12 @@ def artifact_name(experiment: str, run_id: str) -> str:
     return f"{safe_name(experiment)}_{safe_name(run_id)}.json"
 
 
-def _read_all(paths: Iterable[Path], keep: Keep | None = None) -> list[RecordFile]:
+def _read_all(paths: Iterable[Path], keep: Keep | None = None) -> tuple[list[RecordFile], Revisions]:
     unique = {os.path.realpath(path): path for path in paths}
     if not unique:
         raise HarnessError("No files to merge; expected JSONL files, such as results/*.jsonl.")
-    return sorted(
-        (read(path, keep=keep) for path in unique.values()), key=lambda file: (file.path.name, file.sha256)
-    )
+    files, revisions = read_all(unique.values(), keep=keep)
+    return sorted(files, key=lambda file: (file.path.name, file.sha256)), revisions
 
 
 def _parts(files: Iterable[RecordFile]) -> Iterable[Part]:
@@ -190,14 +210,14 @@ def _parts(files: Iterable[RecordFile]) -> Iterable[Part]:
             yield Part(file, section, experiment, run_id)
 
 
-def _conflicts(parts: Sequence[Part]) -> dict[str, list[tuple[str, Any]]]:
+def _conflicts(parts: Sequence[Part], revisions: Revisions) -> dict[str, list[tuple[str, Any]]]:
     """Settings that differ between the parts: dotted key → each distinct value with its file's name."""
     seen: dict[str, tuple[str, Mapping[str, Any]]] = {}
     found: dict[str, list[tuple[str, Any]]] = {}
     for part in parts:
         if not part.section.metadata:
             continue
-        for scope, settings in _settings(part.section.metadata).items():
+        for scope, settings in _settings(part.section.metadata, revisions).items():
             name, first = seen.setdefault(scope, (part.file.path.name, settings))
             for key, values in differences(first, settings).items():
                 entry = found.setdefault(f"{scope}{key}", [(name, values[0])])
@@ -206,13 +226,23 @@ def _conflicts(parts: Sequence[Part]) -> dict[str, list[tuple[str, Any]]]:
     return found
 
 
-def _settings(metadata: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What must agree, by scope: the run's settings and design overall, a group's within the group."""
+def _settings(metadata: Mapping[str, Any], revisions: Revisions) -> dict[str, Mapping[str, Any]]:
+    """What must agree, by scope: the run's settings and design overall, a group's within the group.
+
+    Code must agree where it is recorded: version 0.1.0 recorded none, and later sessions may have joined its run.
+    """
     design = {key: value for key, value in (metadata.get("design") or {}).items() if key not in _MAY_GROW}
-    common = {**(metadata.get("settings") or {}), "design": design}
+    common, code = without_code(metadata.get("settings") or {})
+    common["design"] = design
     if "settings" not in metadata:
         common["fingerprint"] = metadata.get("fingerprint")
-    return {"": common, f"group {metadata.get('group')}: ": metadata.get("group_settings") or {}}
+    group = f"group {metadata.get('group')}: "
+    own, own_code = without_code(metadata.get("group_settings") or {})
+    found: dict[str, Mapping[str, Any]] = {"": common, group: own}
+    found |= {f"{scope}code.": part for scope, part in (("", code), (group, own_code)) if part is not None}
+    if measured := revisions.code(str(metadata.get("run_id"))):
+        found["metric_code."] = measured
+    return found
 
 
 _MAY_GROW = ("groups", "reps")
@@ -230,7 +260,9 @@ def _refusal(experiment: str, conflicts: Mapping[str, Sequence[tuple[str, Any]]]
 def _units(
     experiment: str,
     parts: Sequence[Part],
+    files: Sequence[RecordFile],
     conflicts: Mapping[str, Any],
+    revisions: Revisions,
     stats: Statistics,
     examine: Examiner | None,
     force: bool,
@@ -241,7 +273,7 @@ def _units(
         runs.setdefault("" if force else part.run_id, []).append(part)
     for members in runs.values():
         ids = sorted({part.run_id for part in members})
-        run = _filed(experiment, "+".join(ids), members)
+        run = _filed(experiment, "+".join(ids), members, files, revisions)
         planned = held_against_plan(
             run.folder,
             experiment,
@@ -253,7 +285,7 @@ def _units(
             exploratory=exploratory,
         )
         artifact, meta = build(experiment, run.outcomes, run.design, stats=stats)
-        meta = {**_provenance(experiment, members, run.metadata, run.design), **planned, **meta}
+        meta = {**_provenance(run), **planned, **meta}
         found = {} if examine is None else examine(run, meta)
         mixed = {"mixed": {"runs": ids, "settings": conflicts} if conflicts or len(ids) > 1 else None}
         yield (
@@ -274,21 +306,21 @@ def _design(experiment: str, parts: Sequence[Part], metadata: Sequence[Mapping[s
     return designs[0].joined(designs[1:])
 
 
-def _provenance(
-    experiment: str, parts: Sequence[Part], metadata: Sequence[Mapping[str, Any]], design: Design
-) -> dict[str, Any]:
-    files = {part.file.path: part.file for part in parts}.values()
-    rehearsal = any(_is_rehearsal(entry) for entry in metadata)
+def _provenance(run: FiledRun) -> dict[str, Any]:
+    first = {
+        group: next((m for m in run.metadata if m.get("group") == group), None) for group in run.design.groups
+    }
     return {
-        "experiment": experiment,
-        "rehearsal": rehearsal,
-        "evidence": not rehearsal,
+        "experiment": run.experiment,
+        "rehearsal": run.rehearsal,
+        "evidence": not run.rehearsal,
         "harness_version": _version(),
-        "design": design.to_metadata(),
-        "groups": {g: next((m for m in metadata if m.get("group") == g), None) for g in design.groups},
+        "design": run.design.to_metadata(),
+        "groups": first,
+        "metric_code": {name: one.to_metadata() for name, one in run.measured.items()},
         "files": [
             {"name": file.path.name, "sha256": file.sha256, "problems": [_where(p) for p in file.problems]}
-            for file in files
+            for file in run.files
         ],
     }
 

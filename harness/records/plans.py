@@ -12,8 +12,9 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
+from harness.records.earlier import setting_differences
 from harness.records.looks import count_looks, looks_at
-from harness.records.plain import canonical, differences, plain, shown
+from harness.records.plain import canonical, plain, shown
 from harness.records.reader import Outcome
 from harness.records.writer import safe_name
 
@@ -47,6 +48,13 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         return str(self.content["fingerprint"])
+
+    def covers(self, fingerprint: str, settings: Mapping[str, Any]) -> bool:
+        """Whether a run of these settings is the planned one; plans of version 0.1.0 knew no code."""
+        planned = self.content["settings"]
+        return self.fingerprint == fingerprint or bool(
+            settings and not setting_differences(planned, settings)
+        )
 
     @property
     def reps(self) -> int:
@@ -121,13 +129,20 @@ def plans_in(results_dir: Path, experiment: str | None = None) -> list[Plan]:
     return sorted(wanted, key=lambda plan: (str(plan.content["locked"]), plan.sealed))
 
 
-def plan_for(results_dir: Path, experiment: str, fingerprint: str, *, rehearsal: bool) -> Plan | None:
+def plan_for(
+    results_dir: Path,
+    experiment: str,
+    fingerprint: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    rehearsal: bool,
+) -> Plan | None:
     """The plan that a run is held against: that of its settings, else the experiment's newest.
 
     A rehearsal is held against a plan of its very settings only: a plan is about what will be evidence.
     """
     plans = plans_in(results_dir, experiment)
-    exact = [plan for plan in plans if plan.fingerprint == fingerprint]
+    exact = [plan for plan in plans if plan.covers(fingerprint, settings or {})]
     held = exact or ([] if rehearsal else plans)
     return held[-1] if held else None
 
@@ -172,11 +187,12 @@ def held_against_plan(
     rows = looks_at(folder, runs)
     labelled = exploratory or any(line.get("exploratory") for line in metadata)
     mark = next((str(line["fingerprint"]) for line in metadata if line.get("fingerprint")), "")
-    plan = plan_for(folder, experiment, mark, rehearsal=rehearsal)
+    settings: Mapping[str, Any] = next((line["settings"] for line in metadata if line.get("settings")), {})
+    plan = plan_for(folder, experiment, mark, settings, rehearsal=rehearsal)
     found: dict[str, Any] = {"plan": None, "exploratory": labelled, "looks": count_looks(rows)}
     if plan is None:
         return found
-    what = beyond(plan, design.reps, runs) if plan.fingerprint == mark else None
+    what = beyond(plan, design.reps, runs) if plan.covers(mark, settings) else None
     if what is not None and not (exploratory if len(set(runs)) > 1 else labelled):
         raise ConfigurationError(refusal(plan, what))
     standing = standing_of(metadata, design, outcomes, runs, count_looks(rows))
@@ -224,11 +240,11 @@ def _of_file(plan: Plan, run: Standing) -> Iterator[str]:
 
 
 def _of_settings(plan: Plan, run: Standing) -> Iterator[str]:
-    for key, (planned, found) in differences(plan.content["settings"], run.settings).items():
+    for key, (planned, found) in setting_differences(plan.content["settings"], run.settings).items():
         yield f"setting {key}: {shown(planned)} planned, {shown(found)} found"
     planned_arms = plan.content.get("group_settings") or {}
     for group in sorted(planned_arms.keys() & run.groups.keys()):
-        for key, (planned, found) in differences(planned_arms[group], run.groups[group]).items():
+        for key, (planned, found) in setting_differences(planned_arms[group], run.groups[group]).items():
             yield f"group {group}, {key}: {shown(planned)} planned, {shown(found)} found"
 
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import HarnessError
 from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
+from harness.records.measurements import TYPES as MEASUREMENTS
+from harness.records.measurements import Revisions
 
 if TYPE_CHECKING:
     from harness.records.shapes import Finished, Scored
@@ -85,12 +87,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class RecordFile:
-    """What one file holds. ``sha256`` is of its bytes as read."""
+    """What one file holds. ``sha256`` is of its bytes as read.
+
+    ``measurements`` are lines of metrics that were computed again.
+    """
 
     path: Path
     sha256: str
     sections: tuple[Section, ...]
     problems: tuple[Problem, ...]
+    measurements: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(slots=True)
@@ -213,32 +219,72 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def read(path: Path, *, bulky: bool = False, keep: Keep | None = None, hashed: bool = True) -> RecordFile:
+def read_all(
+    paths: Iterable[Path],
+    *,
+    keep: Keep | None = None,
+    current: Mapping[str, Mapping[str, str]] | None = None,
+) -> tuple[list[RecordFile], Revisions]:
+    """Read the files of one or more runs, each sample by the metric's code that counts, and how that was decided.
+
+    ``current`` has, by run, the metric code of the session that reads. Raises `HarnessError`.
+    """
+    paths = list(paths)
+    files = [read(path, keep=keep) for path in paths]
+    revisions = Revisions.of(files, current)
+    if revisions:  # rare: the first reading, the quick one, told so
+        files = [read(path, keep=keep, revisions=revisions) for path in paths]
+    return files, revisions
+
+
+def read(
+    path: Path,
+    *,
+    bulky: bool = False,
+    keep: Keep | None = None,
+    hashed: bool = True,
+    revisions: Revisions | None = None,
+) -> RecordFile:
     """Read a file; transcripts and texts only when ``bulky``, or what ``keep`` keeps of each record.
 
-    ``sha256`` is empty unless ``hashed``. Raises `HarnessError` when it cannot be opened.
+    ``revisions`` replaces samples that a metric's earlier code computed. ``sha256`` is empty unless ``hashed``.
+    Raises `HarnessError` when it cannot be opened.
     """
     kept: Keep = keep or (_whole if bulky else _slim)
     problems: list[Problem] = []
     digest = hashlib.sha256()
     sections: list[Section] = []
+    measurements: list[Mapping[str, Any]] = []
     quick = _quick(kept)
+    stale: Mapping[str, tuple[str | None, str]] = {}
     for number, raw in enumerate(_raw_lines(path), start=1):
         if hashed:
             digest.update(raw)
-        record = quick(raw)
+        record = None if stale else quick(raw)
         if record is None:
             found = _record(path, number, raw, problems)
-            if found is None or _begins(sections, found) or _is_users_own(found):
+            if found is None:
+                continue
+            if _begins(sections, found):
+                stale = revisions.stale(found) if revisions else {}
+                continue
+            if found.get("type") in MEASUREMENTS:
+                measurements.append(found)
+                continue
+            if _is_users_own(found):
                 continue
             if problem := _malformed(found):
                 problems.append(Problem(path, number, False, problem))
                 continue
+            if stale and revisions and found["status"] == FINISHED:
+                found = revisions.revised(found, stale)
             record = kept(found)
         if not sections:
             sections.append(Section({}))
         sections[-1].records.append(record)
-    return RecordFile(path, digest.hexdigest() if hashed else "", tuple(sections), tuple(problems))
+    return RecordFile(
+        path, digest.hexdigest() if hashed else "", tuple(sections), tuple(problems), tuple(measurements)
+    )
 
 
 def _quick(keep: Keep) -> Callable[[bytes], Mapping[str, Any] | None]:

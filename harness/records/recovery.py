@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, LostRepliesError
+from harness.records.earlier import CODE
 from harness.records.merge import artifact_name
 from harness.records.reader import stream
 from harness.records.store import FINISHED, OPEN, Run
@@ -64,12 +65,16 @@ def runs_in(results_dir: Path) -> list[Run]:
 
 
 def _run(results_dir: Path, run_id: str, metadata: list[Mapping[str, Any]]) -> Run:
-    first = metadata[0]
+    metadata = sorted(metadata, key=lambda entry: str(entry.get("timestamp") or ""))
+    first, last = (
+        metadata[0],
+        metadata[-1],
+    )  # the last: sessions since may have added the code to the settings
     return Run(
         id=run_id,
         experiment=str(first["experiment"]),
-        fingerprint=str(first["fingerprint"]),
-        settings=first["settings"],
+        fingerprint=str(last["fingerprint"]),
+        settings=last["settings"],
         groups={str(entry["group"]): entry["group_settings"] for entry in metadata},
         reps=max(int(entry["design"]["reps"]) for entry in metadata),
         status=_status(results_dir, first["experiment"], run_id),
@@ -104,6 +109,8 @@ def _joined(run: Run, other: Run | None) -> Run:
     if other is None:
         return run
     groups = {**run.groups, **other.groups}
+    if CODE in other.settings:  # the version that began the journal may have recorded none
+        run = replace(run, fingerprint=other.fingerprint, settings=other.settings)
     return replace(run, groups=groups, reps=max(run.reps, other.reps), status=other.status)
 
 

@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.errors import ConfigurationError
+from harness.records.earlier import setting_differences
 from harness.records.lock import RunLock
-from harness.records.plain import canonical, differences, plain, shown
+from harness.records.plain import canonical, plain, shown
 from harness.records.recovery import recovered
 from harness.records.store import FINISHED, OPEN, Run, RunStore
 from harness.records.writer import make_directory
@@ -81,8 +82,9 @@ class RunRegistry:
     ) -> Run:
         """Join the newest open run of these settings, or begin one; lock it for this session.
 
-        A run is joined when its fingerprint is that of ``settings`` and no group that both have differs;
-        then it gets the new groups, and the larger ``reps``. ``fresh`` joins no
+        A run is joined when its settings are ``settings`` and no group that both have differs;
+        then it gets the new groups, and the larger ``reps``. A run of version 0.1.0, which recorded no code, is joined
+        when all else agrees; from then on it has the code of ``settings``. ``fresh`` joins no
         run of another session. ``resume`` names
         the run to join, finished or not. ``prepare`` is called with a new run before the registry has it: a run that
         is in the registry has been prepared, whenever the process was killed.
@@ -159,10 +161,7 @@ def _resumable(run_id: str, wanted: Run, known: list[Run]) -> Run:
     found = next((run for run in known if run.id == run_id), None)
     if found is None:
         raise ConfigurationError(_unknown(run_id, known, wanted.experiment))
-    changed = dict(differences(found.settings, wanted.settings))
-    changed.update(_group_differences(found, wanted))
-    if not changed and found.fingerprint != wanted.fingerprint:
-        changed["fingerprint"] = (found.fingerprint, wanted.fingerprint)
+    changed = run_differences(found, wanted)
     if changed:
         lines = (f"  {key}: {shown(then)} then, {shown(now)} now" for key, (then, now) in changed.items())
         raise ConfigurationError(
@@ -175,24 +174,33 @@ def _resumable(run_id: str, wanted: Run, known: list[Run]) -> Run:
 
 def _joinable(wanted: Run, known: list[Run]) -> Run | None:
     for run in reversed(known):
-        same = run.status == OPEN and run.fingerprint == wanted.fingerprint
-        if same and not _group_differences(run, wanted):
+        if run.status == OPEN and not run_differences(run, wanted):
             return run
     return None
 
 
-def _group_differences(run: Run, wanted: Run) -> dict[str, tuple[Any, Any]]:
-    return {
-        f"group {name}: {key}": values
-        for name in wanted.groups
-        if name in run.groups
-        for key, values in differences(run.groups[name], wanted.groups[name]).items()
-    }
+def run_differences(run: Run, wanted: Run) -> dict[str, tuple[Any, Any]]:
+    """The settings in which a run differs from the one that is wanted, those of the groups that both have included."""
+    found = (
+        {} if run.fingerprint == wanted.fingerprint else setting_differences(run.settings, wanted.settings)
+    )
+    for name in wanted.groups.keys() & run.groups.keys():
+        changed = setting_differences(run.groups[name], wanted.groups[name])
+        found |= {f"group {name}: {key}": values for key, values in changed.items()}
+    return found
 
 
 def _continued(run: Run, wanted: Run) -> Run:
     groups = {**run.groups, **wanted.groups}
-    return replace(run, status=OPEN, before=run, groups=groups, reps=max(run.reps, wanted.reps))
+    return replace(
+        run,
+        status=OPEN,
+        before=run,
+        fingerprint=wanted.fingerprint,
+        settings=wanted.settings,
+        groups=groups,
+        reps=max(run.reps, wanted.reps),
+    )
 
 
 def _unknown(run_id: str, known: list[Run], experiment: str = "") -> str:

@@ -37,7 +37,8 @@ create table if not exists runs (
 _INSERT = """
 insert into runs (id, experiment, fingerprint, settings, groups, reps, status, created)
 values (?, ?, ?, ?, ?, ?, ?, ?)
-on conflict (id) do update set groups = excluded.groups, reps = excluded.reps, status = excluded.status"""
+on conflict (id) do update set fingerprint = excluded.fingerprint, settings = excluded.settings,
+groups = excluded.groups, reps = excluded.reps, status = excluded.status"""
 _SELECT = """
 select id, experiment, fingerprint, settings, groups, reps, status, created from runs
 where ?1 is null or experiment = ?1 order by number"""
@@ -79,7 +80,7 @@ class Rows:
         return [_run(*row) for row in self._connection.execute(_SELECT, (experiment,))]
 
     def save(self, run: Run) -> None:
-        """Insert ``run``, or update its groups, reps and status."""
+        """Insert ``run``, or update all of it but its name and when it began."""
         settings, groups = json.dumps(run.settings), json.dumps(run.groups)
         row = (run.id, run.experiment, run.fingerprint, settings, groups, run.reps, run.status, run.created)
         self._connection.execute(_INSERT, row)

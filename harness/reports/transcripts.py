@@ -102,7 +102,7 @@ def _trials(told: Told) -> Iterator[tuple[dict[str, Any], str]]:
         record = outcome.accepted or outcome.failures[-1]
         wanted[trial] = _mark(record)
     for file in told.run.files:
-        for section in read(file.path, bulky=True).sections:
+        for section in read(file.path, bulky=True, revisions=told.run.revisions).sections:
             if section.named("run_id") != told.run_id:
                 continue
             for record in section.records:

@@ -6,7 +6,7 @@ import functools
 import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from harness.llm.calls import Provider
 from harness.llm.snapshots import bare
 from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script, merge_options
 from harness.records import fingerprint
+from harness.runner.code_identity import CodeIdentity, CodeReader
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
 
@@ -26,6 +27,10 @@ DISTRIBUTION = "persona-harness"
 def harness_version() -> str:
     """The installed version of this package."""
     return version(DISTRIBUTION)
+
+
+def python_version() -> str:
+    return platform.python_version()
 
 
 @functools.cache
@@ -69,8 +74,69 @@ def describe_intervention(intervention: Intervention) -> dict[str, Any]:
 
 def _describe_function(function: Any) -> str:
     """A function by its module and name; an object with a text of its own (`ActionsAtLeast`) by that."""
-    name = getattr(function, "__qualname__", None)
-    return f"{function.__module__}.{name}" if name else str(function)
+    if isinstance(function, functools.partial):
+        return f"partial of {_describe_function(function.func)}"
+    if not hasattr(function, "__qualname__") and "__str__" in vars(type(function)):
+        return str(function)
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCode:
+    """The code that a cell is made of, by what it is for.
+
+    ``requests`` determine what is sent in every arm, ``interventions`` in the arm that has them; ``measures`` compute
+    metrics from transcripts, so that a change of theirs needs no new request.
+    """
+
+    requests: Mapping[str, CodeIdentity] = field(default_factory=dict)
+    interventions: Mapping[str, CodeIdentity] = field(default_factory=dict)
+    measures: Mapping[str, CodeIdentity] = field(default_factory=dict)
+
+    def identities(self) -> list[CodeIdentity]:
+        return [*self.requests.values(), *self.interventions.values(), *self.measures.values()]
+
+
+def code_of(plan: CellPlan, reader: CodeReader) -> PlanCode:
+    """The code that ``plan`` runs. Metrics of an experiment that plays its own trials may belong to that play."""
+    experiment, play = plan.experiment, plan.experiment.play
+    functional = {
+        one.name: reader.identify(one.functional) for one in plan.interventions if one.functional is not None
+    }
+    measures = {
+        metric.name: reader.identify(metric.function)
+        for metric in experiment.metrics
+        if isinstance(metric, Measure) and metric.function is not None
+    }
+    if play is not None:
+        own = {f"metric {name}": identity for name, identity in measures.items()}
+        return PlanCode({"play": reader.identify(play.function), **own}, functional)
+    engine = _engine_class(plan.engine)
+    requests = {} if engine is None else {"engine": reader.identify(engine)}
+    return PlanCode(requests, functional, measures)
+
+
+def _engine_class(name: str) -> type | None:
+    """The class of a packaged engine, whose prompts come from its code."""
+    if name == "embedded":
+        from harness.engines.embedded import EmbeddedEngine
+
+        return EmbeddedEngine
+    if name == "tinytroupe":
+        from harness.engines.tinytroupe import TinyTroupeEngine
+
+        return TinyTroupeEngine
+    return None
+
+
+def _hashes(identities: Mapping[str, CodeIdentity]) -> dict[str, str]:
+    return {name: one.sha256 for name, one in identities.items()}
+
+
+def metric_code(code: PlanCode) -> dict[str, str]:
+    """Metric → the hash of the code that computes it from a transcript."""
+    return _hashes(code.measures)
 
 
 def describe_script(script: Script) -> dict[str, Any]:
@@ -88,8 +154,10 @@ def describe_script(script: Script) -> dict[str, Any]:
 def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
     """A metric by what it asks or computes."""
     if isinstance(metric, Measure):
-        function = None if metric.function is None else _describe_function(metric.function)
-        return {"name": metric.name, "function": function}
+        reported = metric.function is None  # by the experiment's own play
+        return (
+            {"name": metric.name, "function": None} if reported else {"name": metric.name, "measured": True}
+        )
     return {
         "name": metric.name,
         "claim": metric.claim,
@@ -99,7 +167,7 @@ def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
     }
 
 
-def base_settings(plan: CellPlan, *, declared_population: str | None) -> dict[str, Any]:
+def base_settings(plan: CellPlan, code: PlanCode, *, declared_population: str | None) -> dict[str, Any]:
     """What identifies a run, beside the session's facts: not ``-k``, count, concurrency or limits.
 
     ``declared_population`` is the hash of the population that the experiment names, whatever a fixture put in its
@@ -122,6 +190,7 @@ def base_settings(plan: CellPlan, *, declared_population: str | None) -> dict[st
         "engine": plan.engine,
         **_options(plan.model_options),
         **_own(experiment, plan.selected),
+        **({"code": _hashes(code.requests)} if code.requests else {}),
     }
 
 
@@ -147,7 +216,7 @@ def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, 
     return own
 
 
-def group_settings(plan: CellPlan, *, declared_population: str | None) -> dict[str, Any]:
+def group_settings(plan: CellPlan, code: PlanCode, *, declared_population: str | None) -> dict[str, Any]:
     """What identifies an arm within its run."""
     own = plan.population.sha256
     return {
@@ -156,6 +225,7 @@ def group_settings(plan: CellPlan, *, declared_population: str | None) -> dict[s
         "population": None if own == declared_population else own,
         **({"own": dict(plan.arm)} if plan.arm else {}),
         **({"model_options": dict(plan.arm_options)} if plan.arm_options else {}),
+        **({"code": _hashes(code.interventions)} if code.interventions else {}),
     }
 
 
@@ -172,7 +242,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
         "rep": plan.cell.rep,
         "mode": plan.mode_name,
         "harness_version": harness_version(),
-        "python_version": platform.python_version(),
+        "python_version": python_version(),
         "engine": plan.engine,
         "correction": describe_correction(plan.correction),
         "interventions": [describe_intervention(intervention) for intervention in plan.interventions],

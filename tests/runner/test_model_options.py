@@ -12,7 +12,7 @@ from harness.llm.options import CallOptions, unsent
 from harness.model import Experiment, Group, Measure, Persona, Script, option_problems
 from harness.populations import load
 from harness.runner.plan import plan_cell
-from harness.runner.provenance import base_settings, group_settings
+from harness.runner.provenance import PlanCode, base_settings, group_settings
 from harness.runner.settings import parse_model_options
 
 PEOPLE = (Persona("Ada", {}), Persona("Bo", {}))
@@ -148,19 +148,19 @@ def test_the_arm_decides_over_the_session_and_the_session_over_the_experiment(
     ]
     assert [plan.trials[0].temperature for plan in plans] == temperatures
     assert plans[0].model_options == shared
-    settings = base_settings(plans[0], declared_population=None)
-    assert settings == base_settings(plans[1], declared_population=None)
+    settings = base_settings(plans[0], PlanCode(), declared_population=None)
+    assert settings == base_settings(plans[1], PlanCode(), declared_population=None)
     others = {name: value for name, value in shared.items() if name != "temperature"}
     assert settings.get("model_options", {}) == others
     assert settings.get("temperature") == shared.get("temperature")
-    assert group_settings(plans[1], declared_population=None).get("model_options", {}) == arm
+    assert group_settings(plans[1], PlanCode(), declared_population=None).get("model_options", {}) == arm
 
 
 def test_what_identifies_a_run_without_options_is_as_it_was() -> None:
     made = design()
     plan = plan_cell(made, made.groups[0], 1, population=load(PEOPLE), engine="embedded", temperature=0.5)
-    assert "model_options" not in base_settings(plan, declared_population=None)
-    assert "model_options" not in group_settings(plan, declared_population=None)
+    assert "model_options" not in base_settings(plan, PlanCode(), declared_population=None)
+    assert "model_options" not in group_settings(plan, PlanCode(), declared_population=None)
 
 
 def test_a_field_that_the_request_names_wins_unless_an_engine_puts_its_defaults_there() -> None:

@@ -114,7 +114,7 @@ def first_lines(**changes: Mapping[str, Any]) -> list[dict[str, Any]]:
             "correction": CORRECTION if group == "Treatment" else {"enabled": False},
             "interventions": [NUDGE] if group == "Treatment" else [],
             "script": {"sha256": "ab12", "words": {"task": "Discuss the motion."}},
-            "settings": {"experiment": "exp_3", "steps": 5, "metrics": METRICS},
+            "settings": {"experiment": "exp_3", "steps": 5, "metrics": METRICS, "code": {"engine": "e" * 16}},
             "group_settings": {"interventions": [NUDGE] if group == "Treatment" else []},
             **changes.get(group, {}),
         }

@@ -13,7 +13,8 @@ from harness.errors import HarnessError
 from harness.records.artifact import number
 from harness.records.design import Design
 from harness.records.lines import FINISHED
-from harness.records.reader import outcomes, read, uncollected
+from harness.records.measurements import Revisions
+from harness.records.reader import RecordFile, outcomes, read, uncollected
 from harness.reports.data.arrays import clean, text_array
 
 if TYPE_CHECKING:
@@ -137,10 +138,12 @@ def gather(paths: Iterable[Path]) -> Gathered:
 
     Raises `HarnessError` when a file cannot be opened.
     """
-    gatherer, runs, problems = Gatherer(), dict[tuple[str, str], RunRows](), list[str]()
+    paths = list(paths)
     with uncollected():
-        for path in paths:
-            _read(path, gatherer, runs, problems)
+        gatherer, runs, problems, files = _read_all(paths, None)
+        revisions = Revisions.of(files)
+        if revisions:
+            gatherer, runs, problems, _ = _read_all(paths, revisions)
         for run in runs.values():
             run.design = _design(run, problems)
             _settle(run)
@@ -149,9 +152,24 @@ def gather(paths: Iterable[Path]) -> Gathered:
     return Gathered(ordered, gatherer.rows, sizes, _joined(gatherer), problems)
 
 
-def _read(path: Path, gatherer: Gatherer, runs: dict[tuple[str, str], RunRows], problems: list[str]) -> None:
+_Read = tuple[Gatherer, dict[tuple[str, str], RunRows], list[str], list[RecordFile]]
+
+
+def _read_all(paths: Iterable[Path], revisions: Revisions | None) -> _Read:
+    gatherer, runs, problems = Gatherer(), dict[tuple[str, str], RunRows](), list[str]()
+    files = [_read(path, gatherer, runs, problems, revisions) for path in paths]
+    return gatherer, runs, problems, files
+
+
+def _read(
+    path: Path,
+    gatherer: Gatherer,
+    runs: dict[tuple[str, str], RunRows],
+    problems: list[str],
+    revisions: Revisions | None,
+) -> RecordFile:
     gatherer.start(path)
-    file = read(path, keep=gatherer, hashed=False)
+    file = read(path, keep=gatherer, hashed=False, revisions=revisions)
     gatherer.end()
     problems += [str(problem) for problem in file.problems]
     touched = []
@@ -168,6 +186,7 @@ def _read(path: Path, gatherer: Gatherer, runs: dict[tuple[str, str], RunRows], 
         touched.append(run)
     for run in touched[:1]:
         run.unreadable += len(file.problems)
+    return file
 
 
 def _design(run: RunRows, problems: list[str]) -> Design | None:

@@ -1,0 +1,92 @@
+"""What a session says of code and settings that changed since a run was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.model import Sample
+from harness.records import Run, files_of_run, stream
+from harness.records.code_store import kept_code
+from harness.records.measurements import CODE as METRIC_CODE
+from harness.records.plain import NOT_SET, shown
+from harness.records.runs import run_differences
+from harness.records.store import FINISHED, OPEN
+from harness.runner.code_identity import changes
+
+LISTED = 8
+"""Differences that are shown; the rest are counted."""
+
+
+def new_run_notes(
+    results_dir: Path, run: Run, earlier: Sequence[Run], measures: Mapping[str, str]
+) -> Iterator[str]:
+    """Why ``run`` begins beside an open one, or that a finished one could be measured again for nothing."""
+    beside = next((one for one in reversed(earlier) if one.status == OPEN), None)
+    if beside is not None and (found := run_differences(beside, run)):
+        lines = [
+            line
+            for key, pair in list(found.items())[:LISTED]
+            for line in _difference(results_dir, key, *pair)
+        ]
+        if len(found) > LISTED:
+            lines.append(f"  and {len(found) - LISTED} more")
+        yield "\n".join(
+            [f"{run.experiment}: a new run begins beside the open run {beside.id}; what differs:", *lines]
+        )
+        return
+    same = [one for one in earlier if one.status == FINISHED and not run_differences(one, run)]
+    if same and measures:
+        then = _recorded(results_dir, same[-1])
+        changed = [name for name, code in measures.items() if then and then.get(name, code) != code]
+        if changed:
+            yield (
+                f"{run.experiment}: run {same[-1].id} is finished, and the code of {', '.join(changed)} has changed "
+                f"since. To compute that again from its transcripts, without model calls: --resume {same[-1].id}."
+            )
+
+
+def _recorded(results_dir: Path, run: Run) -> Mapping[str, Any]:
+    """The metric code of a run's newest file."""
+    lines = [next(stream(path), {}) for path in files_of_run(results_dir, run.experiment, run.id)]
+    found: Any = max(lines, key=lambda line: str(line.get("timestamp") or ""), default={}).get(METRIC_CODE)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _difference(results_dir: Path, key: str, then: Any, now: Any) -> Iterator[str]:
+    scope, is_code, name = key.rpartition("code.")
+    if not is_code or NOT_SET in (then, now):
+        yield f"  {key}: {shown(then)} then, {shown(now)} now"
+        return
+    yield f"  {scope}code of {name}: {then} then, {now} now"
+    yield from code_difference(results_dir, str(then), str(now))
+
+
+def code_difference(results_dir: Path, then: str, now: str) -> Iterator[str]:
+    """The definitions in which two codes differ, with a short diff; nothing where one of them was not kept."""
+    old, new = kept_code(results_dir, then), kept_code(results_dir, now)
+    if old is None or new is None:
+        return
+    names, lines = changes(old, new)
+    if names:
+        yield f"    changed: {', '.join(names[:LISTED])}{' and others' if len(names) > LISTED else ''}"
+        yield from (f"    {line}" for line in lines)
+
+
+def remeasured_notes(
+    results_dir: Path,
+    experiment: str,
+    then: Mapping[str, str],
+    now: Mapping[str, str],
+    found: Mapping[str, Sequence[Sample]],
+) -> Iterator[str]:
+    """Which metrics were computed again, of how many trials, and what changed in their code."""
+    for name, code in now.items():
+        before = then.get(name)
+        number = sum(any(one.metric == name for one in samples) for samples in found.values())
+        if code != before or number:
+            was = f"was {before}" if before else "was not recorded"
+            lines = list(code_difference(results_dir, before, code)) if before else []
+            text = f"{experiment}: metric {name} is computed by code {code} ({was}): computed again from the "
+            yield "\n".join([f"{text}transcripts of {number} trials, without model calls.", *lines])
