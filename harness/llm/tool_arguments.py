@@ -48,7 +48,7 @@ def read_arguments(written: Any) -> dict[str, Any]:
         value = _parsed(value)
     if value is None:
         return {}
-    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+    if isinstance(value, Mapping):
         try:
             json.dumps(dict(value), allow_nan=False)
         except (ValueError, TypeError, RecursionError):

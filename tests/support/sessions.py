@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,14 @@ class Watched:
     """The model ``watched``: rehearsal's answers, every call noted, and ``before`` awaited ahead of each answer.
 
     ``before`` gets the trial's id and how many calls there were, this one included; what it raises, the call raises.
-    ``text`` replaces every answer.
+    ``text`` replaces every answer; ``rewrite`` makes another text of the trial's id and the rehearsal's answer.
     """
 
     calls: list[str] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     before: Before | None = None
     text: str | None = None
+    rewrite: Callable[[str, str], str] | None = None
     error: ModelCallError | None = None
     name: str = "watched"
     model: str = "watched-1"
@@ -102,7 +103,8 @@ class _Way:
             raise watched.error
         if watched.text is not None:
             return Reply(watched.text)
-        return await self._rehearsal.complete(request, trial=trial, occurrence=occurrence)
+        reply = await self._rehearsal.complete(request, trial=trial, occurrence=occurrence)
+        return replace(reply, text=watched.rewrite(trial, reply.text)) if watched.rewrite else reply
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         return await self._rehearsal.embed(texts, model)
