@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.errors import ExitCode, HarnessError, raise_if_any
 from harness.model import Experiment, option_problems
+from harness.text_files import read_json
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Results:
             raise HarnessError(
                 f"Run {self.run_id} of {self.experiment} left no artifact; see its exit code and output."
             )
-        content: Mapping[str, Any] = json.loads(self.artifact_path.read_bytes())
+        content: Mapping[str, Any] = read_json(self.artifact_path, str(self.artifact_path))
         return content
 
     def values(self, group: str, metric: str) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.looking import note_looks
+from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ def analyse(
         note_looks(results or [RESULTS], "analyse", {one.source for one in found})
     if as_json:
         content = [analysis_json(*each) for each in answers]
-        typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+        echo_json(content, sort_keys=True)
         return
     write = writer(format)
     pages = (
         write(analysis_parts(told, one, explained(told, one), counted)) for told, one, counted in answers
     )
-    typer.echo("\n".join(pages), nl=False)
+    echo("\n".join(pages), end="")
 
 
 def writer(format: Format) -> Callable[[Iterable[Part]], str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.console import echo, guarded_stderr
 from harness.errors import ExitCode, HarnessError
 
 app = typer.Typer(
@@ -33,8 +34,29 @@ def main() -> None:
     for mistake in typer.BadParameter.__mro__:  # its own code is 2, which here means interrupted
         if mistake.__name__ == "UsageError":
             mistake.exit_code = int(ExitCode.USAGE)  # type: ignore[attr-defined]
-    try:
-        app()
-    except HarnessError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        sys.exit(int(ExitCode.USAGE))
+    with guarded_stderr():
+        sys.exit(_run())
+
+
+def _run() -> int:
+    """Run the command and name what it could not read; its exit code is 1 instead of 0 where that loses data."""
+    from harness.records.problems import MOST_NAMED, collected
+
+    with collected() as problems:
+        try:
+            app()
+            code = int(ExitCode.OK)
+        except HarnessError as error:
+            echo(f"ERROR: {error}", err=True)
+            code = int(ExitCode.USAGE)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(ExitCode.OK)
+    named = list(problems)
+    for one in named[:MOST_NAMED]:
+        echo(f"WARNING: {one}", err=True)
+    if len(named) > MOST_NAMED:
+        echo(f"WARNING: {len(named) - MOST_NAMED:,} more lines or files could not be read.", err=True)
+    if problems.lost and code == ExitCode.OK:
+        echo("INCOMPLETE: the results above are without what could not be read; exit code 1.", err=True)
+        code = int(ExitCode.FAILED)
+    return code

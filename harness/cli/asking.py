@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from harness.console import echo
 from harness.errors import (
     ConfigurationError,
     ExitCode,
@@ -75,7 +76,7 @@ def asked(asking: Asking, stage: str, write: Callable[[ModelClient], Awaitable[M
         made = await write(client)
         usage = client.usage()
         cost = f"${usage.cost:,.4f}" if usage.cost is not None else f"cost not known: {usage.cost_reason}"
-        typer.echo(f"{usage.total_calls} calls, {cost}", err=True)
+        echo(f"{usage.total_calls} calls, {cost}", err=True)
         return made
 
     return ended(asking, work)
@@ -112,12 +113,12 @@ def failures_told(again: str = "The same command") -> Iterator[None]:
     except ConfigurationError:
         raise
     except KeyboardInterrupt:
-        typer.echo(f"Interrupted. {again} goes on where it was left.", err=True)
+        echo(f"Interrupted. {again} goes on where it was left.", err=True)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except HarnessError as error:
-        typer.echo(f"ERROR: {error}", err=True)
+        echo(f"ERROR: {error}", err=True)
         if isinstance(error, ModelCallError):
-            typer.echo(
+            echo(
                 f"What was answered is kept: {again[:1].lower()}{again[1:]} goes on where it was left.",
                 err=True,
             )

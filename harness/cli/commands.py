@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer.core
 
 from harness.cli.app import ModelOptions, app
 from harness.cli.looking import note_looks
+from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
 
 File = Annotated[
@@ -208,7 +208,7 @@ def estimate(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         code = launch(request, [*options, *["--no-summary"] * as_json], path)
     if as_json and request.estimates:
-        typer.echo(json.dumps(to_json(request.estimates), indent=2, ensure_ascii=False, allow_nan=False))
+        echo_json(to_json(request.estimates))
     raise typer.Exit(code)
 
 
@@ -255,4 +255,4 @@ def merge(
     examiner = Examiner(own_checks())
     made = merge_files(files, out, stats=stats, examine=examiner, force=force, exploratory=exploratory)
     for artifact in made:
-        typer.echo(f"{artifact}\n{artifact.with_suffix('.meta.json')}")
+        echo(f"{artifact}\n{artifact.with_suffix('.meta.json')}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from harness.cli.analyse import Format, recorded, writer
 from harness.cli.app import app
 from harness.cli.looking import note_looks
+from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -59,9 +59,9 @@ def consistency(
         found.append((compared(one, other, delta=delta), one, other))
     if as_json:
         content = [agreement_json(*each) for each in found]
-        typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+        echo_json(content, sort_keys=True)
         return
-    typer.echo("\n".join(writer(format)(agreement_parts(*each)) for each in found), nl=False)
+    echo("\n".join(writer(format)(agreement_parts(*each)) for each in found), end="")
 
 
 def _folder(name: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
+from harness.console import echo
 
 Results = Annotated[Path, typer.Option(help="Folder of record files, or one such file.")]
 db = typer.Typer(no_args_is_help=True, help="A database file made of the records.", rich_markup_mode=None)
@@ -39,10 +40,9 @@ def query(
 
     most = SHOWN if limit is None and format is Format.table else limit
     answer = ask(results, sql, limit=most)
-    typer.echo(shown(answer, format.value, shutil.get_terminal_size().columns), nl=False)
+    echo(shown(answer, format.value, shutil.get_terminal_size().columns), end="")
     if answer.more:
-        typer.echo(f"(the first {most} rows; more with --limit)", err=True)
-    _say(answer.problems)
+        echo(f"(the first {most} rows; more with --limit)", err=True)
 
 
 @db.command("build")
@@ -58,8 +58,8 @@ def build(
     folder = results if results.is_dir() else results.parent
     target = out or folder / "tables.duckdb"
     for name, rows in build_database(results, target).items():
-        typer.echo(f"{name}: {rows} rows")
-    typer.echo(str(target))
+        echo(f"{name}: {rows} rows")
+    echo(str(target))
 
 
 @app.command()
@@ -73,16 +73,7 @@ def bundle(
 
     made = write_bundle(results, out, runs=run or ())
     for name, size in made.files.items():
-        typer.echo(f"{size:>10,}  {name}")
-    typer.echo(str(out))
+        echo(f"{size:>10,}  {name}")
+    echo(str(out))
     if made.rehearsal:
-        typer.echo("REHEARSAL: the offline model answered; this is no evidence, and every file says so.")
-    _say(made.problems)
-
-
-def _say(problems: tuple[str, ...], most: int = 5) -> None:
-    """What could not be read, on stderr, so that data on stdout stays data."""
-    for problem in problems[:most]:
-        typer.echo(f"note: {problem}", err=True)
-    if len(problems) > most:
-        typer.echo(f"note: … and {len(problems) - most} more.", err=True)
+        echo("REHEARSAL: the offline model answered; this is no evidence, and every file says so.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import app
+from harness.console import echo, echo_json
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def gates(
     )
     path = write_report(merged(report, before) if gate else report, directory)
     if as_json:
-        typer.echo(json.dumps(report.data(), indent=2, ensure_ascii=False, allow_nan=False))
+        echo_json(report.data())
     else:
-        typer.echo("\n".join(_lines(report)))
-        typer.echo(f"Written: {path}")
+        echo("\n".join(_lines(report)))
+        echo(f"Written: {path}")
     bad = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
     raise typer.Exit(int(ExitCode.FAILED) if report.level in bad else 0)
 

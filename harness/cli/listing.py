@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from harness.console import echo
 from harness.errors import ConfigurationError, HarnessError
 from harness.model import Experiment, Group
 from harness.plugin.expecting import expected_calls
@@ -25,7 +26,7 @@ def show(path: Path | None, mode: str | None, engine: str, sources: Sources) -> 
         )
     studies = {"": _collected(path)} if path is not None else registered(sources)
     for experiment in (one for study in studies.values() for one in study.values()):
-        print("\n".join(block(experiment, mode=mode, engine=engine, folder=sources.notebooks)))
+        echo("\n".join(block(experiment, mode=mode, engine=engine, folder=sources.notebooks)))
 
 
 def _collected(path: Path) -> Mapping[str, Experiment]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.app import ModelOptions, app
+from harness.console import echo
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def lock_(
         test,
     )
     locked = lock(_content(_experiment(exp, path, settings), wanted, settings), results_dir, out)
-    typer.echo("\n".join(_lines(locked)))
+    echo("\n".join(_lines(locked)))
 
 
 @plans.command()
@@ -117,7 +118,7 @@ def show(
 ) -> None:
     """Print locked plans."""
     for plan in _plans(place):
-        typer.echo("\n".join(_lines(plan)))
+        echo("\n".join(_lines(plan)))
 
 
 @plans.command()
@@ -138,15 +139,15 @@ def check(
         mark = str(run.metadata[0].get("fingerprint", "")) if run.metadata else ""
         held = given or plan_for(run.folder, run.experiment, mark, rehearsal=run.rehearsal)
         if held is None or held.experiment != run.experiment:
-            typer.echo(f"{run.experiment}, run {run.run_id}: no plan.")
+            echo(f"{run.experiment}, run {run.run_id}: no plan.")
             continue
         looks = count_looks(looks_at(run.folder, [run.run_id]))
         standing = standing_of(run.metadata, run.design, run.outcomes, [run.run_id], looks)
         found = deviations(held, standing)
         departs |= bool(found)
         verdict = f"{len(found)} deviations" if found else "no deviation"
-        typer.echo(f"{run.experiment}, run {run.run_id}: {verdict} from plan {held.sealed[:12]}.")
-        typer.echo("".join(f"  {one}\n" for one in found), nl=False)
+        echo(f"{run.experiment}, run {run.run_id}: {verdict} from plan {held.sealed[:12]}.")
+        echo("".join(f"  {one}\n" for one in found), end="")
     raise typer.Exit(int(ExitCode.FAILED) if departs else 0)
 
 

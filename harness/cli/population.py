@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.asking import Asking, asker
+from harness.console import echo
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def example(folder: Annotated[Path, typer.Argument(help="A new or empty folder."
     from harness.studies.population.example import write_example
 
     for path in write_example(folder):
-        typer.echo(f"Written: {path}")
+        echo(f"Written: {path}")
 
 
 @group.command()
@@ -185,13 +186,13 @@ def personas(
 
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigurationError(f"{out}: is there and not empty; expected a new folder.")
-    typer.echo(f"Written: {export_personas(agents, out, phrasings, first=first):,} persona files in {out}")
+    echo(f"Written: {export_personas(agents, out, phrasings, first=first):,} persona files in {out}")
 
 
 def _written(out: Path, told: Told) -> None:
-    typer.echo(f"Written: {out} ({told.summary})")
+    echo(f"Written: {out} ({told.summary})")
     for line in told.lines:
-        typer.echo(line)
+        echo(line)
 
 
 def _one_of(text: str, by_hand: Path | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from harness.cli.asking import Asking, ended
 from harness.cli.population import BaseUrl, MaxCost, Model, Prices, Seed, group
+from harness.console import echo, echo_json, on_one_line
 
 if TYPE_CHECKING:
     from harness.llm.gateway import Gateway
@@ -46,7 +46,10 @@ def estimate(
 
     options = Options(seed, threshold, chunk_size, model)
     cases = asyncio.run(work_out(read_inputs(scenario, personas), options, find_prices(prices)))
-    typer.echo(json.dumps(as_rows(cases), indent=2) if as_json else "\n".join(_estimate_lines(cases, model)))
+    if as_json:
+        echo_json(as_rows(cases))
+    else:
+        echo("\n".join(_estimate_lines(cases, model)))
 
 
 def _estimate_lines(cases: tuple[Case, ...], model: str) -> list[str]:
@@ -120,7 +123,7 @@ def simulate(
 
     meta = ended(asking, work)
     cost = meta["cost"]
-    typer.echo(
+    echo(
         f"{meta['stopped_reason']} ({meta['stopped_detail']}); {meta['agents_reasoned']:,} of "
         f"{meta['population_size']:,} agents reasoned, {meta['final_exposure_rate']:.1%} aware; "
         f"{meta['total_reasoning_calls']:,} calls, "
@@ -131,18 +134,16 @@ def simulate(
         )
     )
     if meta["agents_failed"]:
-        typer.echo(
+        echo(
             f"NOT REASONED: {meta['agents_failed']:,} times no usable reply came; reasons in timeline.jsonl."
         )
     if meta["rehearsal"]:
-        typer.echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
+        echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
     if meta.get("exit_code"):
-        typer.echo(
-            f"EXIT CODE {meta['exit_code']}: {meta['engine']} said that it failed; its files are whole."
-        )
+        echo(f"EXIT CODE {meta['exit_code']}: {meta['engine']} said that it failed; its files are whole.")
     if meta.get("failed_requests"):
-        typer.echo(f"FAILED: {meta['failed_requests']:,} requests to the gateway came to nothing.")
-    typer.echo(f"Written: {out}")
+        echo(f"FAILED: {meta['failed_requests']:,} requests to the gateway came to nothing.")
+    echo(f"Written: {out}")
 
 
 def _check(out: Path, temperature: float | None) -> None:
@@ -157,13 +158,13 @@ def _check(out: Path, temperature: float | None) -> None:
 
 def _told_by_calls(usage: Usage) -> None:
     cost = "" if usage.cost is None else f", ${usage.cost:,.2f}"
-    typer.echo(f"{usage.total_calls:,} calls{cost}", err=True)
+    echo(f"{usage.total_calls:,} calls{cost}", err=True)
 
 
 def _told(progress: Progress) -> None:
     cost = "" if progress.cost is None else f", ${progress.cost:,.2f}"
     chunk = f"chunk {progress.chunk} of {progress.chunks}"
-    typer.echo(
+    echo(
         f"step {progress.timestep + 1} of {progress.timesteps}, {chunk}: {progress.calls:,} calls{cost}",
         err=True,
     )
@@ -198,11 +199,11 @@ def results(
         from dataclasses import asdict
 
         content = {"meta": meta, "views": [asdict(one) for one in views]}
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+        echo_json(content)
         return
     if meta.get("rehearsal"):
-        typer.echo("REHEARSAL: the replies were made up offline. Nothing below is evidence.\n")
-    typer.echo("\n\n".join("\n".join(_view_lines(one)) for one in views))
+        echo("REHEARSAL: the replies were made up offline. Nothing below is evidence.\n")
+    echo("\n\n".join("\n".join(_view_lines(one)) for one in views))
 
 
 def _view_lines(one: View) -> list[str]:
@@ -213,7 +214,7 @@ def _view_lines(one: View) -> list[str]:
         figures = row.reason or ", ".join(
             f"{name} {_figure(name, value)}" for name, value in (row.figures or {}).items()
         )
-        segment = "".join(one if one.isprintable() else "?" for one in row.segment)
+        segment = on_one_line(row.segment)
         lines.append(f"{segment:<20.20}{row.n:>7,}{row.aware:>7,}{row.answered:>10,}  {figures}")
     return lines
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import app
+from harness.console import echo
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def power_(
     now = power(components, effect, *design, RUNS, np.random.default_rng(seed))
     levers = needed(components, effect, design, wanted, RUNS, seed)
     for line in _lines(dataset, metric, treatment, components, now, levers, wanted):
-        typer.echo(line)
+        echo(line)
 
 
 def _check(effect: float, wanted: float) -> None:

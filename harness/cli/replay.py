@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.looking import note_looks
+from harness.console import echo
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def replay(
     records = _chosen(_in_order(found), trial or ())
     note_looks(paths, "replay", {found.run_id})
     for record in records:
-        sys.stdout.write("\n")
+        echo()
         console = RichOutput(sys.stdout)
         for event in record[EVENTS]:
             tell(event, console)

@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.looking import note_looks
+from harness.console import echo
 from harness.errors import ConfigurationError
 
 
@@ -59,9 +60,9 @@ def report(
         answers=own_answers(),
     )
     note_looks(paths, "report", {one.run_id for one in selection.told})
-    typer.echo(target)
+    echo(target)
     for experiment, ids in selection.left_out.items():
-        typer.echo(
+        echo(
             f"Left out, being older or rehearsals: {experiment}, {', '.join(ids)} (--run shows them)",
             err=True,
         )

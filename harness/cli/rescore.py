@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import app
+from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, raise_if_any
+from harness.text_files import read_json
 
 if TYPE_CHECKING:
     from harness.execution.rescoring import Rescored
@@ -79,7 +81,10 @@ def rescore(
         results_dir=found.folder,
     )
     done = Rescoring(found, trials, settings, make_gateway(settings), share=share).run()
-    typer.echo(done.path.read_text("utf-8") if as_json else "\n".join(lines(done)))
+    if as_json:
+        echo_json(read_json(done.path, str(done.path)))
+        return
+    echo("\n".join(lines(done)))
     raise typer.Exit(done.exit_code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from harness.cli.analyse import Format, writer
 from harness.cli.app import app
 from harness.cli.looking import note_looks
+from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def export_(
     found = _run(results, run)
     done = export(found, out, key=key, seed=seed, reviewer=reviewer, reading=_reading(found), strict=strict)
     for line in exported_lines(done):
-        typer.echo(line)
+        echo(line)
 
 
 def exported_lines(done: Exported) -> list[str]:
@@ -94,11 +94,11 @@ def import_(
 
     sent, own = sent_and_key(scores, key)
     done = import_scores(sent, own, _run([results or key.parent], own.run_id), reviewer=reviewer)
-    typer.echo(
+    echo(
         f"{done.reviewer}: {done.added.new} transcripts scored, {done.added.changed} scored anew, "
         f"{done.added.same} as before; {done.left} of this export without scores."
     )
-    typer.echo(done.path)
+    echo(done.path)
 
 
 @group.command()
@@ -119,9 +119,9 @@ def show(
     outcome = review_of(found, reviewer or ())
     if as_json:
         content = review_json(outcome)
-        typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+        echo_json(content, sort_keys=True)
     else:
-        typer.echo(writer(format)(review_parts(outcome)), nl=False)
+        echo(writer(format)(review_parts(outcome)), end="")
     if not outcome.complete:
         raise typer.Exit(int(ExitCode.FAILED))
     note_looks(results or [Path("results")], "review", {found.run_id})

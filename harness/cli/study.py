@@ -29,6 +29,7 @@ from harness.cli.study_app import (
     study,
     study_named,
 )
+from harness.console import echo
 from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
@@ -49,12 +50,12 @@ def init(
 
     place = Study(root, name)
     place.init()
-    typer.echo(place.folder)
+    echo(place.folder)
     if example:
         from harness.operations.pipeline import write_example
 
         for path in write_example(place):
-            typer.echo(f"Written: {path}")
+            echo(f"Written: {path}")
 
 
 _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -174,7 +175,7 @@ def sweep(
             "--axis seed names the seeds; expected neither --confidence nor --seed beside it."
         )
     made = _declare(place, named, axes or [("seed", [str(seed + step) for step in range(confidence)])])
-    typer.echo(
+    echo(
         f"{place.batch(made.batch_id).manifest}: {len(made.variants)} variants, {made.scenario_rev}, {made.config_rev}"
     )
     if not plan_only:
@@ -214,7 +215,7 @@ def new(
     named |= dict.fromkeys((*unsaid, "notebooks")) | {"confidence": 1, "factorial": False}
     place = study_named(root, name)
     made = _declare(place, named, [("seed", [str(seed)])])
-    typer.echo(place.batch(made.batch_id).manifest)
+    echo(place.batch(made.batch_id).manifest)
 
 
 @study.command()
@@ -257,23 +258,21 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
             launch=Sessions(batch.heartbeat, limits, further),
         )
     except UnkeptError as error:
-        typer.echo(
-            f"ERROR: {error}\nIt ran, and is kept: harness study run {place.name} {made.batch_id}", err=True
-        )
+        echo(f"ERROR: {error}\nIt ran, and is kept: harness study run {place.name} {made.batch_id}", err=True)
         return int(ExitCode.FAILED)
     for row in ran.rows:
-        typer.echo(f"{row.variant_id}  {row.status}  {row.notes.partition(': ')[2] or row.notes}")
+        echo(f"{row.variant_id}  {row.status}  {row.notes.partition(': ')[2] or row.notes}")
     if ran.before:
-        typer.echo(
+        echo(
             f"{ran.before} of {len(made.variants)} variants were finished already; they were left as they are."
         )
     if ran.stuck:
-        typer.echo(f"\n{ran.stuck.text}\n")
+        echo(f"\n{ran.stuck.text}\n")
     if any(meta.get("rehearsal") for one in made.variants for meta in metas(batch.variant(one.id))):
-        typer.echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
-    typer.echo(f"{made.batch_id}: exit code {ran.code} ({ExitCode(ran.code).name})")
+        echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
+    echo(f"{made.batch_id}: exit code {ran.code} ({ExitCode(ran.code).name})")
     if ran.code == ExitCode.OK:
-        typer.echo(f"Next: harness study compare {place.name} {made.batch_id}, then finish and promote")
+        echo(f"Next: harness study compare {place.name} {made.batch_id}, then finish and promote")
     return ran.code
 
 

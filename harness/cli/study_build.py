@@ -12,6 +12,7 @@ import typer
 from harness.cli.asking import Asking, failures_told
 from harness.cli.gates import COLUMNS, gate_lines
 from harness.cli.study_app import RUNS, Name, Prices, Root, study
+from harness.console import echo
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def build(
         pipeline.write(place, plan)
         with failures_told(), session:
             built = work.run(session.ask, session)
-    typer.echo("\n".join(_summary(place, built, work.recipes, session.spent)))
+    echo("\n".join(_summary(place, built, work.recipes, session.spent)))
     raise typer.Exit(int(ExitCode.FAILED if built.stopped else ExitCode.OK))
 
 
@@ -86,16 +87,16 @@ def _as_remembered(place: Study, name: str) -> str:
 def _told(step: Step) -> None:
     """A stage that stands, and what its gates say."""
     what = f" ({step.told.summary})" if step.told else ""
-    typer.echo(f"{step.stage}: {step.how}{what}")
+    echo(f"{step.stage}: {step.how}{what}")
     for line in step.told.lines if step.told else ():
-        typer.echo(f"  {line}")
+        echo(f"  {line}")
     for one in step.gates:
-        typer.echo("\n".join(gate_lines(one, indent="  ")))
+        echo("\n".join(gate_lines(one, indent="  ")))
 
 
 def _told_again(result: GateResult) -> None:
-    typer.echo(f"{result.stage}: its gate again, with what later stages wrote")
-    typer.echo("\n".join(gate_lines(result, indent="  ")))
+    echo(f"{result.stage}: its gate again, with what later stages wrote")
+    echo("\n".join(gate_lines(result, indent="  ")))
 
 
 def _summary(place: Study, built: Built, recipes: Recipes, spent: str) -> Iterator[str]:

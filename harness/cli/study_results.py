@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.study_app import RUNS, BatchName, Name, Root, manifest_of, study, study_named
+from harness.console import echo
 from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
@@ -23,19 +24,19 @@ def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
 
     place = study_named(root, name)
     if batch:
-        typer.echo("\n".join(_of_batch(place, manifest_of(place, batch))))
+        echo("\n".join(_of_batch(place, manifest_of(place, batch))))
         return
     for line in pipeline_lines(place):
-        typer.echo(line)
+        echo(line)
     unread, promoted = False, latest(place)
     for batch_id in place.batch_ids():
         try:
             made = manifest_of(place, batch_id)
         except HarnessError as error:
             unread = True
-            typer.echo(f"{batch_id}  its manifest cannot be read: {str(error).splitlines()[0]}")
+            echo(f"{batch_id}  its manifest cannot be read: {str(error).splitlines()[0]}")
         else:
-            typer.echo(_headed(place, made, promoted))
+            echo(_headed(place, made, promoted))
     raise typer.Exit(int(ExitCode.FAILED if unread else ExitCode.OK))
 
 
@@ -79,7 +80,7 @@ def audit(name: Name, root: Root = RUNS) -> None:
     from harness.operations.audit import audit as audited
 
     found = audited(study_named(root, name))
-    typer.echo("\n".join(found) if found else "Registry, manifests and disk agree.")
+    echo("\n".join(found) if found else "Registry, manifests and disk agree.")
     raise typer.Exit(int(ExitCode.FAILED if found else ExitCode.OK))
 
 
@@ -112,8 +113,8 @@ def compare(
     note_looks((place.batch(one.batch_id).variant(one.planned.id).results for one in found), "study compare")
     stable = outcomes.stability(found)
     if any(one.dataset.rehearsal for one in found):
-        typer.echo(f"{REHEARSAL}\n")
-    typer.echo(as_text([means_table(stable), spread_table(stable), SHARES, share_table(stable)]), nl=False)
+        echo(f"{REHEARSAL}\n")
+    echo(as_text([means_table(stable), spread_table(stable), SHARES, share_table(stable)]), end="")
 
 
 def _chosen(
@@ -158,12 +159,10 @@ def finish(
             (place.batch(made.batch_id).variant(one.id).results for one in made.variants), "study finish"
         )
     for variant_id, gates in done.gates.items():
-        typer.echo(f"{variant_id}  gates {gates}")
-    typer.echo(
-        f"{done.report}: {'written' if done.written else 'kept as it was'}, {done.blanks} blanks for people"
-    )
+        echo(f"{variant_id}  gates {gates}")
+    echo(f"{done.report}: {'written' if done.written else 'kept as it was'}, {done.blanks} blanks for people")
     for caveat in done.unsaid:
-        typer.echo(f"The report that was kept does not say {caveat!r:.60}: write it there, or use --rewrite.")
+        echo(f"The report that was kept does not say {caveat!r:.60}: write it there, or use --rewrite.")
 
 
 @study.command()
@@ -174,4 +173,4 @@ def promote(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
     place = study_named(root, name)
     made = manifest_of(place, batch)
     promoted(place, made)
-    typer.echo(f"{place.latest}: {made.batch_id}")
+    echo(f"{place.latest}: {made.batch_id}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.looking import note_looks
+from harness.console import echo, echo_json
 from harness.errors import ExitCode
 
 Artifacts = Annotated[
@@ -43,14 +43,14 @@ def table1(
     if ours and any(artifacts.glob("*.jsonl")):
         note_looks([artifacts], "table1", ours)
     if as_json:
-        typer.echo(json.dumps(to_json(tables), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+        echo_json(to_json(tables), sort_keys=True)
     else:
-        typer.echo(as_markdown(markdown.parts(tables)), nl=False)
+        echo(as_markdown(markdown.parts(tables)), end="")
     if not validate:
         return
     wanted = exp or list(SIZES)
     absent = [name for name in wanted if name not in {one.experiment for one in tables}]
     misses = validation.validate(tables)
     verdict = as_text(markdown.verdict(tables, absent, misses))
-    typer.echo(verdict if as_json else f"\n{verdict}", nl=False, err=as_json)
+    echo(verdict if as_json else f"\n{verdict}", end="", err=as_json)
     raise typer.Exit(int(ExitCode.FAILED if absent or misses else ExitCode.OK))

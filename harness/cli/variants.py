@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from harness.cli.analyse import Format, writer
 from harness.cli.app import app
 from harness.cli.looking import note_looks
+from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ def variants(
     paths = results or [Path("results")]
     found = _runs(paths, run or [])
     if rejudge:
-        typer.echo(_judged_again(paths, {one.run_id for one in found}, format), nl=False)
+        echo(_judged_again(paths, {one.run_id for one in found}, format), end="")
         return
     answers = [analyse(played(one), examine(one, own=own)) for one in found]
     note_looks(paths, "variants", {one.run_id for one in found})
     if as_json:
         content = [answer_json(one) for one in answers]
-        typer.echo(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+        echo_json(content, sort_keys=True)
         return
-    typer.echo("\n".join(writer(format)(answer_parts(one)) for one in answers), nl=False)
+    echo("\n".join(writer(format)(answer_parts(one)) for one in answers), end="")
 
 
 def _judged_again(paths: list[Path], ids: set[str], format: Format) -> str:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.console import logger
 from harness.engines import Engine
 from harness.errors import ExitCode, HarnessError, LostRepliesError
 from harness.execution.cells import CellOutcome, Played, Standing, failure_of
@@ -42,7 +42,7 @@ DRAIN_SECONDS = 10.0
 SETTLE_SECONDS = 1.0
 """How long trials then have to end."""
 
-log = logging.getLogger("harness")
+log = logger()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from harness.console import logger
 from harness.engines import Engine
 from harness.engines.own import OwnPlay
 from harness.errors import ConfigurationError, HarnessError, ModelCallError, SessionLimitError
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from harness.execution.desk import Desk
     from harness.execution.remote import RemoteDesk
 
-log = logging.getLogger("harness")
+log = logger()
 
 
 class Session:

@@ -31,13 +31,20 @@ Answers = Mapping[str | None, Counter[str | None]]
 
 def settings(subject: Subject) -> Iterator[Check]:
     """The settings that differ between arms, beside those that the design names (the group's own settings)."""
+    unknown = subject.without_lines
     own = {name for arm in subject.arms for line in subject.lines(arm) for name in _of_the_arm(line)}
     for facts, level in ((GRAVE, Level.FAIL), (MINOR, Level.WARN)):
         names = [name for name in facts if name not in own]
         seen = {arm: _facts(subject.lines(arm), names, grave=level is Level.FAIL) for arm in subject.arms}
-        found = sorted({key for one, other in subject.pairs for key in _unlike(seen[one], seen[other])})
+        pairs = [pair for pair in subject.pairs if not {*pair} & {*unknown}]
+        found = sorted({key for one, other in pairs for key in _unlike(seen[one], seen[other])})
         name = "settings" if level is Level.FAIL else "versions"
         said = f"different between arms: {', '.join(found)}" if found else "the same in all arms"
+        if unknown:
+            said = f"not known of {', '.join(unknown)}, whose metadata line could not be read"
+            said += f"; different between the others: {', '.join(found)}" if found else ""
+            yield Check(name, level, said, None, "a metadata line of each arm")
+            continue
         yield Check(name, level if found else Level.PASS, said, len(found), "0 beyond what the design names")
 
 
@@ -105,7 +112,9 @@ def judge(subject: Subject) -> Iterator[Check]:
         if own
         else "no arm is corrected by the model that judges it"
     )
-    level = Level.WARN if own else Level.PASS
+    if subject.without_lines and not own:
+        said = f"not known of {', '.join(subject.without_lines)}, whose metadata line could not be read"
+    level = Level.WARN if own or subject.without_lines else Level.PASS
     yield Check("judge", level, said, len(own), "0 arms corrected by their judge (--judge-model)")
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.console import visible
 from harness.instrument.examination import OwnChecks, examine
 from harness.instrument.trace import condense
 from harness.model import Check, Dataset, Level, worst
@@ -114,5 +115,5 @@ def _lines(check: Mapping[str, Any]) -> Iterable[str]:
     expected = f"; expected {check['threshold']}" if check["threshold"] else ""
     text = f"{check['level']} {check['name']}{about}: {check['message']}{number}{expected}."
     return textwrap.wrap(
-        text, COLUMNS, initial_indent="  ", subsequent_indent="       ", break_on_hyphens=False
+        visible(text), COLUMNS, initial_indent="  ", subsequent_indent="       ", break_on_hyphens=False
     )

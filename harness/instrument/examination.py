@@ -15,6 +15,7 @@ OwnChecks = Callable[[FiledRun], Iterable[Check]]
 """What an experiment's own play checks of a run; nothing for most."""
 
 CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
+    missing.unread,
     scores.saturation,
     scores.variance,
     missing.missing,

@@ -13,6 +13,24 @@ MARGIN = 0.5
 """Points by which missing values may shift a difference at worst: the project's margin of consistency."""
 
 
+def unread(subject: Subject) -> Iterator[Check]:
+    """What could not be read of the run's files, and arms of which nothing could; no check where all was read."""
+    problems = subject.run.unread
+    if not problems:
+        return
+    first = problems[0]
+    more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+    level = Level.WARN if all(one.torn for one in problems) else Level.FAIL
+    said = f"could not be read: {first.path.name}, {first.where}{more}"
+    yield Check("records", level, said, len(problems), "0 lines or files that cannot be read")
+    for arm in subject.data.groups:
+        if arm not in subject.arms:
+            said = "no record of this arm could be read; it may have been played"
+            yield Check(
+                "records", Level.FAIL, said, None, "records of each arm, or files that can be read", arm
+            )
+
+
 def missing(subject: Subject) -> Iterator[Check]:
     """Per metric, the share of values missing from trials that were tried, in all arms together."""
     for metric in subject.data.metrics:

@@ -62,6 +62,12 @@ class Subject:
         """The first lines of the files of ``arm``."""
         return [line for line in self.run.metadata if line.get("group") == arm]
 
+    @cached_property
+    def without_lines(self) -> tuple[str, ...]:
+        """The arms whose first line could not be read, where that of another arm could."""
+        due = self.data.groups if self.run.unread else self.arms
+        return tuple(arm for arm in due if self.run.metadata and not self.lines(arm))
+
     def due(self, metric: str, arm: str) -> Sequence[Observation]:
         """The values of ``metric`` that are expected of the trials of ``arm`` that were tried."""
         return self._values.get((metric, arm), ())

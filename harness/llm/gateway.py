@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
+from harness.console import logger
 from harness.errors import (
     HarnessError,
     LongWaitError,
@@ -40,7 +40,7 @@ from harness.user_code import guarded
 if TYPE_CHECKING:
     from harness.llm.face import Face
 
-log = logging.getLogger("harness")
+log = logger()
 
 Price = Callable[[Reply, str], Reply]
 """Fills in the cost of a reply to the model asked for, or the reason why it is not known."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import warnings
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
+from harness.console import warn
 from harness.errors import HarnessError, LostRepliesError
 from harness.llm.acceptance import MAX_CHARACTERS
 from harness.llm.calls import Reply, Site
@@ -346,4 +346,4 @@ def _set_aside(path: Path) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, RuntimeWarning, stacklevel=2)
+    warn(text)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.console import logger
 from harness.errors import ModelCallError
 from harness.llm.calls import Reply, Request, Site
 
-log = logging.getLogger("harness")
+log = logger()
 
 
 @dataclass(frozen=True, slots=True)

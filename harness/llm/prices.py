@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 from harness.errors import ConfigurationError, raise_if_any
 from harness.llm.calls import Reply
 from harness.llm.snapshots import bare, undated
+from harness.text_files import read_json
 
 VARIABLE = "HARNESS_PRICES"
 TABLE = Path(__file__).with_name("prices.json")
@@ -124,12 +124,7 @@ def load_prices(path: Path) -> Overrides:
 
     Raises `ConfigurationError` with all that is wrong with it.
     """
-    try:
-        entries = json.loads(path.read_text("utf-8"), object_pairs_hook=_unique)
-    except OSError as error:
-        raise ConfigurationError(f"Prices {path}: {error.strerror}; expected a JSON file.") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"Prices {path}: {error}; expected JSON, each model once.") from None
+    entries = read_json(path, f"Prices {path}", expected="a JSON object of models, each once")
     if not isinstance(entries, dict):
         raise ConfigurationError(
             f"Prices {path}: expected a JSON object of models, such as "
@@ -139,15 +134,6 @@ def load_prices(path: Path) -> Overrides:
         f"Prices {path}: {model!r}: {fault}" for model, entry in entries.items() for fault in _faults(entry)
     )
     return {model: Price(**entry) for model, entry in entries.items()}
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands there twice")
-    return made
 
 
 def _faults(entry: Any) -> Iterator[str]:

@@ -41,7 +41,8 @@ class Dataset:
     ``source`` is the run's id, or the artifact's file name. ``meta`` is the artifact's meta file where there is one.
     ``unplaced`` holds, by metric and group, values that were obtained but whose places in the design are not known
     (a published list that is a few samples short): all observations of that metric and group are then ``None``, with
-    that reason, so whatever needs places is undefined there, while `values` has them all.
+    that reason, so whatever needs places is undefined there, while `values` has them all. ``unread`` says, in
+    sentences, which lines or files of the run could not be read; what they held is missing here.
     """
 
     experiment: str
@@ -53,6 +54,7 @@ class Dataset:
     rehearsal: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict)
     unplaced: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
         """The observations of ``metric``, of one group or of all, in the artifact's order."""

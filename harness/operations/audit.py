@@ -14,6 +14,7 @@ from harness.operations.manifest import Manifest, load, mark
 from harness.operations.registry import Content, Registry, Row, Status
 from harness.operations.resolving import changed_specs, digest, read_inputs
 from harness.records import fingerprint
+from harness.text_files import read_text
 
 _UNPLACED = ("files.json", "gates.json", "segments.json")
 """What may stand in results beside what a run put there."""
@@ -171,10 +172,7 @@ def latest(study: Study) -> str | None:
     """The promoted batch, if there is one. Raises `HarnessError`."""
     if not study.latest.exists():
         return None
-    try:
-        return study.latest.read_text("utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise HarnessError(f"{study.latest}: {error!s:.80}; expected the id of a batch.") from error
+    return read_text(study.latest, str(study.latest)).strip()
 
 
 def _of_latest(study: Study, content: Content, manifests: Mapping[str, Manifest]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.console import visible
 from harness.operations import gate_status
 from harness.operations.gate_status import GateStatus
 from harness.operations.layout import Batch, Study
@@ -78,7 +79,7 @@ def write_up(material: Material) -> str:
 
 
 def _written(parts: Sequence[Part]) -> str:
-    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in as_markdown(parts))
+    return visible(as_markdown(parts))
 
 
 def has(text: str, words: str) -> bool:

@@ -17,6 +17,7 @@ from harness.operations.manifest import Manifest
 from harness.operations.outcomes import outcomes, stability
 from harness.operations.registry import Registry, Status
 from harness.operations.segments import FEWEST, MINIMUM, SegmentAnalysis, analyses
+from harness.text_files import read_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,8 @@ def _report(study: Study, manifest: Manifest) -> str:
     """The report on disk. Raises `ConfigurationError` where it is none of these results, or not whole."""
     batch = study.batch(manifest.batch_id)
     try:
-        text = batch.report.read_text("utf-8")
-    except (OSError, ValueError):
+        text = read_text(batch.report, str(batch.report))
+    except ConfigurationError:
         raise ConfigurationError(
             f"{batch.report}: no report; expected one of harness study finish {study.name} {batch.id}"
         ) from None

@@ -11,15 +11,15 @@ runs, journal of replies, records, heartbeat).
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from harness import text_files
 from harness.errors import ConfigurationError, HarnessError
 from harness.operations import ids
 from harness.records.atomic import write_whole
@@ -174,13 +174,9 @@ def said() -> Iterator[None]:
 def read_json(path: Path, expected: str) -> Any:
     """What a JSON file has, without NaN. Raises `HarnessError` for a file that cannot be read, naming ``expected``."""
     try:
-        return json.loads(path.read_bytes(), parse_constant=_no_number)
-    except (OSError, ValueError, RecursionError) as error:
-        raise HarnessError(f"{path}: {error!s:.120}; expected {expected}.") from error
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number of JSON")
+        return text_files.read_json(path, str(path), expected=expected)
+    except ConfigurationError as error:
+        raise HarnessError(str(error)) from error
 
 
 @contextmanager

@@ -6,13 +6,13 @@ import csv
 import io
 import os
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
+from harness.console import warn
 from harness.errors import ConfigurationError, HarnessError
 from harness.operations.layout import said, write
 from harness.records.writer import explained, make_directory
@@ -146,10 +146,9 @@ def _mend(file: int, path: Path) -> None:
         number += 1
     write(aside, torn)
     os.ftruncate(file, size - len(torn))
-    warnings.warn(
+    warn(
         f"{path}: its last line was torn ({torn[:60]!r}); that line was set aside as {aside.name}. No other row is "
         "touched; harness study audit says what is missing.",
-        RuntimeWarning,
         stacklevel=5,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.console import visible
 from harness.errors import HarnessError
 from harness.plugin.options import pytest_addoption
 from harness.plugin.selection import (
@@ -63,4 +64,4 @@ def pytest_exception_interact(
         and isinstance(raised.value, HarnessError)
     ):
         lines = [entry.lineno + 1 for entry in raised.traceback if entry.path == node.path]
-        report.longrepr = (f"{node.path.name}:{lines[-1]}: " if lines else "") + str(raised.value)
+        report.longrepr = visible((f"{node.path.name}:{lines[-1]}: " if lines else "") + str(raised.value))

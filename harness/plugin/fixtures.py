@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.console import visible
 from harness.model import Correction, Experiment, Group, Intervention
 from harness.plugin.selection import Case, case_of, rep_of, selected_proposals
 from harness.plugin.state import State, state_of
@@ -93,7 +94,7 @@ class CellHandle:
         self.seconds = outcome.seconds
         problem = outcome.problem()
         if problem is not None:
-            pytest.fail(problem, pytrace=False)
+            pytest.fail(visible(problem), pytrace=False)
         return outcome
 
 
@@ -132,8 +133,10 @@ def _session(request: pytest.FixtureRequest) -> Session:
     session = state_of(request.config).session
     if session is None:
         pytest.fail(
-            f"{request.node.nodeid} uses the fixture {request.fixturename!r} outside an experiment session; "
-            "mark the test with @pytest.mark.experiment(...) and run pytest -m experiment.",
+            visible(
+                f"{request.node.nodeid} uses the fixture {request.fixturename!r} outside an experiment session; "
+                "mark the test with @pytest.mark.experiment(...) and run pytest -m experiment."
+            ),
             pytrace=False,
         )
     return session

@@ -18,6 +18,7 @@ import pytest
 from _pytest.fixtures import FixtureDef
 from _pytest.mark.expression import Expression
 
+from harness.console import on_one_line
 from harness.execution.attribution import not_from_a_trial, routed
 
 MANY = 10
@@ -161,7 +162,7 @@ def draw_below(config: pytest.Config, text: str) -> None:
     """Show ``text`` on the terminal's line below the current one, and leave the cursor where pytest has it."""
     writer = config.get_terminal_writer()
     with uncaptured(config):
-        shown, column = text[: writer.fullwidth - 1], writer.width_of_current_line + 1
+        shown, column = on_one_line(text)[: writer.fullwidth - 1], writer.width_of_current_line + 1
         writer._file.write(f"\n\r\x1b[K{shown}\x1b[1A\x1b[{column}G")
         writer.flush()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.console import visible
 from harness.errors import ExitCode
 from harness.execution.runs import Conclusion
 from harness.model import Experiment
@@ -79,7 +80,10 @@ class Request:
         for option, kind, name, known in asked:
             if name not in known:
                 raise pytest.UsageError(
-                    f"--{option} {name!r}: no such {kind}; expected one of {', '.join(dict.fromkeys(known)) or 'none'}."
+                    visible(
+                        f"--{option} {name!r}: no such {kind}; "
+                        f"expected one of {', '.join(dict.fromkeys(known)) or 'none'}."
+                    )
                 )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import pytest
 
+from harness.console import write_line
 from harness.execution.desk import Desk
 from harness.execution.progress import Snapshot
 from harness.llm.waiting import Waiting, duration
@@ -106,7 +107,7 @@ class Display:
         with uncaptured(self._config):
             self._reporter.ensure_newline()
             for text in lines:
-                self._reporter.write_line(text)
+                write_line(self._reporter, text)
             self._reporter.flush()
 
     def _live(self, now: Snapshot) -> str:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.console import visible, write_heading, write_line
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed
 from harness.execution.desk import Desk
 from harness.execution.runs import Conclusion
 from harness.execution.session import Session
 from harness.plugin.state import KEY, State
+from harness.records.problems import MOST_NAMED, Problem, Problems, collected
 
 if TYPE_CHECKING:
     from harness.model import Experiment
@@ -22,6 +25,16 @@ if TYPE_CHECKING:
 def _state(config: pytest.Config) -> State | None:
     state = config.stash.get(KEY, None)
     return state if state is not None and state.session is not None else None
+
+
+_PROBLEMS = pytest.StashKey[Problems]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather what could not be read of records, for the session's summary."""
+    block = ExitStack()
+    config.stash[_PROBLEMS] = block.enter_context(collected())
+    config.add_cleanup(block.close)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -42,7 +55,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "call" and seconds is not None:
         report.duration = seconds
     if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
-        report.longrepr = str(call.excinfo.value)  # the message is all that its reader needs
+        report.longrepr = visible(str(call.excinfo.value))  # the message is all that its reader needs
     return report
 
 
@@ -65,7 +78,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if exitstatus == ExitCode.OK and faulty:
             session.exitstatus = ExitCode.FAILED
     except HarnessError as error:
-        pytest.exit(str(error), returncode=int(ExitCode.FAILED))
+        pytest.exit(visible(str(error)), returncode=int(ExitCode.FAILED))
 
 
 def _conclude(state: State, session: Session, desk: Desk) -> None:
@@ -112,6 +125,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     state = _state(config)
     if state is None or config.option.no_summary:
         return
+    problems = config.stash[_PROBLEMS]
+    _name_unread(terminalreporter, [*problems])
     if state.conclusions:
         from harness.plugin.summary import write_summary
 
@@ -119,6 +134,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for estimate in state.estimates:
         from harness.plugin.estimate_report import lines
 
-        terminalreporter.write_sep("=", f"estimate: {estimate.experiment}")
+        write_heading(terminalreporter, f"estimate: {estimate.experiment}")
         for text in lines(estimate):
-            terminalreporter.write_line(text)
+            write_line(terminalreporter, text)
+
+
+def _name_unread(reporter: Any, problems: Sequence[Problem]) -> None:
+    if not problems:
+        return
+    write_heading(reporter, "records that could not be read")
+    for one in problems[:MOST_NAMED]:
+        write_line(reporter, str(one))
+    if len(problems) > MOST_NAMED:
+        write_line(reporter, f"… and {len(problems) - MOST_NAMED:,} more lines or files.")

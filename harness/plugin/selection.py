@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from harness.console import visible
 from harness.errors import ConfigurationError
 from harness.model import Experiment, Mode
 from harness.plugin.internals import asks_for, explicit_option, names_behind
@@ -153,7 +154,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         *_parameters_without_effect(items),
     ]
     if faults and invitation_of(config) is None:
-        raise pytest.UsageError("\n".join(faults))
+        raise pytest.UsageError(visible("\n".join(faults)))
     if faults:
         refuse(config, faults)
         items.clear()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.console import visible
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError
 from harness.model import Cell, Experiment
 
@@ -118,7 +119,7 @@ ACCEPT = "Or start a new run with --fresh, or accept the loss with --accept-lost
 
 def message_of(error: HarnessError) -> str:
     """The error's text, with the options that are a way out."""
-    return f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error)
+    return visible(f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error))
 
 
 KEY = pytest.StashKey[State]()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.console import write_line
 from harness.errors import HarnessError
 from harness.plugin.internals import explicit_option
 from harness.plugin.state import State, state_of
@@ -21,7 +22,7 @@ LISTED = 5
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-        terminalreporter.write_line(suggestion(state_of(config)))
+        write_line(terminalreporter, suggestion(state_of(config)))
 
 
 def suggestion(state: State) -> str:

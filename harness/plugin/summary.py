@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.console import write_heading, write_line
 from harness.execution.runs import Conclusion
 from harness.instrument import check_lines
 from harness.llm.waiting import duration
@@ -26,12 +27,12 @@ def write_summary(reporter: Any, state: State, conclusions: Sequence[Conclusion]
     for conclusion in conclusions:
         if state.brief and not _went_wrong(conclusion):
             continue
-        reporter.write_sep("=", f"{conclusion.experiment}, run {conclusion.run_id}")
+        write_heading(reporter, f"{conclusion.experiment}, run {conclusion.run_id}")
         for text in run_lines(conclusion, here):
-            reporter.write_line(text, **({"yellow": True} if text == REHEARSAL else {}))
-    reporter.write_sep("=", "experiments")
+            write_line(reporter, text, **({"yellow": True} if text == REHEARSAL else {}))
+    write_heading(reporter, "experiments")
     for text in session_lines(state, reporter.stats):
-        reporter.write_line(text)
+        write_line(reporter, text)
 
 
 def _went_wrong(conclusion: Conclusion) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.console import visible, write_line
 from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError, raise_if_any
 from harness.execution.cells import CellOutcome
 from harness.execution.desk import Desk
@@ -77,7 +78,7 @@ def say_notes(state: State) -> None:
         note = state.desk.notes.pop(0)
         if reporter is not None:
             reporter.ensure_newline()
-            reporter.write_line(note)
+            write_line(reporter, note)
 
 
 def _start(state: State, cases: list[pytest.Item]) -> None:
@@ -205,13 +206,13 @@ def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:
         except LostRepliesError as error:
             pytest.exit(message_of(error), returncode=int(ExitCode.USAGE))
         except HarnessError as error:
-            pytest.fail(str(error), pytrace=False)
+            pytest.fail(visible(str(error)), pytrace=False)
     with Display.of(state.config) as display:
         outcome = session.wait(cell_run, lambda: display.show(state.desk))
     cell_run.output.replay()
     state.outcomes[nodeid] = (plan.cell, outcome)
     if session.stopped:
-        pytest.exit(session.stopped, returncode=int(session.desk.exit_code))
+        pytest.exit(visible(session.stopped), returncode=int(session.desk.exit_code))
     return outcome
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.execution.desk import DRAIN_SECONDS
 from harness.execution.remote import DeskServer
@@ -51,7 +52,7 @@ class Controller:
     def pytest_configure_node(self, node: Any) -> None:
         if not node.gateway.spec.popen:
             raise pytest.UsageError(
-                f"--tx {node.gateway.spec}: experiments run on this machine; expected popen."
+                visible(f"--tx {node.gateway.spec}: experiments run on this machine; expected popen.")
             )
         assert self._server is not None
         node.workerinput[WORKER] = self._server.invitation
@@ -88,9 +89,9 @@ class Controller:
 
 def _end_as_without_workers(state: State) -> None:
     if state.faults:
-        raise pytest.UsageError("\n".join(state.faults)) from None
+        raise pytest.UsageError(visible("\n".join(state.faults))) from None
     if state.desk is not None and state.desk.stopped:
-        pytest.exit(state.desk.stopped, returncode=int(state.desk.exit_code))
+        pytest.exit(visible(state.desk.stopped), returncode=int(state.desk.exit_code))
 
 
 class Worker:
@@ -114,4 +115,4 @@ class Worker:
             return (yield)
         except ConfigurationError as error:
             refuse(item.config, error.problems)
-            pytest.exit(str(error))
+            pytest.exit(visible(str(error)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from harness.errors import ConfigurationError, raise_if_any
+from harness.text_files import read_json
 
 Kind = Literal["TinyPerson", "Fragment"]
 
@@ -31,7 +32,7 @@ def read(path: Path, kind: Kind) -> dict[str, Any]:
     Raises `ConfigurationError` with every fault of this file.
     """
     owner = f"{_LABEL[kind]} {path}"
-    document = _parse(_text(path, owner), owner, kind)
+    document = read_json(path, owner, MAX_BYTES, expected=_SHAPE[kind])
     raise_if_any(_shape_problems(document, owner, kind))
     persona: dict[str, Any] = document["persona"]
     return persona
@@ -73,43 +74,6 @@ def canonical(value: Any) -> str:
 def reason(error: Exception) -> str:
     """Why the operating system refused, without the path."""
     return getattr(error, "strerror", None) or str(error)
-
-
-def _text(path: Path, owner: str) -> str:
-    try:
-        if path.exists() and not path.is_file():
-            _refuse(owner, "is not a regular file", "JSON text", "Move it elsewhere")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        _refuse(
-            owner,
-            f"cannot be read ({reason(error)})",
-            "a readable file",
-            "Check path and permissions",
-        )
-    if len(content) > MAX_BYTES:
-        _refuse(owner, f"is larger than {MAX_BYTES:,} bytes", "at most 1 MiB", "Shorten it")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        found = f"line {line} has the byte 0x{content[error.start]:02x}, which is not UTF-8"
-        _refuse(owner, found, "text in UTF-8", "Save it again in that encoding")
-
-
-def _parse(text: str, owner: str, kind: Kind) -> Any:
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        found = f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
-        _refuse(owner, found, _SHAPE[kind], "Correct that line")
-    except RecursionError:
-        _refuse(owner, f"nested more than {MAX_DEPTH} deep", "a description of a person", "Flatten it")
-    except ValueError as error:
-        _refuse(
-            owner, f"is not strict JSON: {error}", "finite numbers of ordinary length", "Replace the number"
-        )
 
 
 def _shape_problems(document: Any, owner: str, kind: Kind) -> Iterable[str]:

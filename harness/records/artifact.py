@@ -19,6 +19,7 @@ Owner = tuple[str, str | None]
 """A metric, and the person that a sample of it is about."""
 
 _WHOLE = frozenset({int})
+NOT_RUN, UNREAD = "not run", "no record of it could be read"
 
 
 class Statistics(Protocol):
@@ -52,14 +53,19 @@ class Gathered:
         return [group for group, trials in self.outstanding.items() if not trials]
 
 
-def gather(experiment: str, outcomes: Mapping[str, Outcome], design: Design) -> Gathered:
-    """Put accepted samples in order: panel, proposal, rep, person. What was not obtained is noted."""
+def gather(
+    experiment: str, outcomes: Mapping[str, Outcome], design: Design, *, unread: bool = False
+) -> Gathered:
+    """Put accepted samples in order: panel, proposal, rep, person. What was not obtained is noted.
+
+    ``unread``: some lines of the run could not be read, so that a trial without a record may have run.
+    """
     found = Gathered()
     planned: set[str] = set()
     for group in design.groups:
         trials = list(design.trials(experiment, group))
         planned.update(trial.id for trial in trials)
-        _gather_group(found, group, trials, outcomes, design)
+        _gather_group(found, group, trials, outcomes, design, UNREAD if unread else NOT_RUN)
     found.unexpected += [
         {"trial": trial, "why": "the design has no such trial"} for trial in sorted({*outcomes} - planned)
     ]
@@ -67,14 +73,19 @@ def gather(experiment: str, outcomes: Mapping[str, Outcome], design: Design) -> 
 
 
 def build(
-    experiment: str, outcomes: Mapping[str, Outcome], design: Design, *, stats: Statistics
+    experiment: str,
+    outcomes: Mapping[str, Outcome],
+    design: Design,
+    *,
+    stats: Statistics,
+    unread: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The artifact, and the part of the meta file that follows from the trials.
 
     The artifact has TinyTroupe's keys and no others; a group without a finished trial is ``{}``, as there.
-    A group is finished when every planned trial of every planned rep is.
+    A group is finished when every planned trial of every planned rep is. ``unread``: see `gather`.
     """
-    found = gather(experiment, outcomes, design)
+    found = gather(experiment, outcomes, design, unread=unread)
     tests, undefined = _tests(found.results, design, stats)
     groups: dict[str, dict[str, Any]] = {
         group: {"results": found.results[group]} if group in found.results else {} for group in design.groups
@@ -168,7 +179,12 @@ class _Due:
 
 
 def _gather_group(
-    found: Gathered, group: str, trials: Sequence[Trial], outcomes: Mapping[str, Outcome], design: Design
+    found: Gathered,
+    group: str,
+    trials: Sequence[Trial],
+    outcomes: Mapping[str, Outcome],
+    design: Design,
+    unseen: str,
 ) -> None:
     found.outstanding[group] = []
     found.expected[group] = dict.fromkeys(design.metrics, 0)
@@ -184,7 +200,7 @@ def _gather_group(
             found.results[group] = results
             continue
         _add(due.sizes, found.unfinished[group])
-        found.outstanding[group].append({"trial": trial.id, "reason": _why_not(outcome)})
+        found.outstanding[group].append({"trial": trial.id, "reason": _why_not(outcome, unseen)})
 
 
 def _add(sizes: Mapping[str, int], counts: dict[str, int]) -> None:
@@ -268,9 +284,9 @@ def _why_missing(given: bool, value: Any, reason: Any) -> str:
     return str(reason or "no reason recorded")
 
 
-def _why_not(outcome: Outcome | None) -> str:
+def _why_not(outcome: Outcome | None, unseen: str) -> str:
     if outcome is None:
-        return "not run"
+        return unseen
     last = outcome.failures[-1]
     return f"failed {len(outcome.failures)} times; the last: {last.get('reason') or 'no reason recorded'}"
 

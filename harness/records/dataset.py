@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from harness.errors import HarnessError
 from harness.model import Dataset, Observation
 from harness.records.artifact import number
 from harness.records.design import Design
-from harness.records.merge import FiledRun, artifact_name, runs_in_files
+from harness.records.merge import FiledRun, artifact_name, runs_in_files, unread_sentences
 from harness.records.reader import Outcome, Owners, Samples
+from harness.text_files import read_json
 
 _Places = Mapping[tuple[str, str | None], int]
 
@@ -31,15 +32,22 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
         experiment=run.experiment,
         groups=run.design.groups,
         metrics=run.design.metrics,
-        observations=tuple(observations(run.experiment, run.outcomes, run.design)),
+        observations=tuple(observations(run.experiment, run.outcomes, run.design, unread=bool(run.unread))),
         source=run.run_id,
         rehearsal=run.rehearsal,
         meta=meta or {},
+        unread=tuple(unread_sentences(run)),
     )
 
 
-def observations(experiment: str, outcomes: Mapping[str, Outcome], design: Design) -> Iterator[Observation]:
-    """Every expected value, in the artifact's order: group, metric, panel, proposal, rep, person."""
+def observations(
+    experiment: str, outcomes: Mapping[str, Outcome], design: Design, *, unread: bool = False
+) -> Iterator[Observation]:
+    """Every expected value, in the artifact's order: group, metric, panel, proposal, rep, person.
+
+    ``unread``: some lines of the run could not be read, so that a trial without a record may have finished.
+    """
+    unseen = "no record of the trial could be read" if unread else "the trial did not finish"
     known: dict[Owners, _Places] = {}
     for group in design.groups:
         played = [
@@ -49,7 +57,7 @@ def observations(experiment: str, outcomes: Mapping[str, Outcome], design: Desig
             for trial, samples, places in played:
                 rep, panel, proposal = trial.cell.rep, trial.panel, trial.proposal
                 for person in design.expected(panel, metric):
-                    value, reason = _value(samples, places.get((metric, person)))
+                    value, reason = _value(samples, places.get((metric, person)), unseen)
                     yield Observation(metric, group, rep, panel, proposal, person, value, reason)
 
 
@@ -63,9 +71,9 @@ def _played(outcome: Outcome | None, known: dict[Owners, _Places]) -> tuple[Samp
     return found, known[found.owners]
 
 
-def _value(samples: Samples | None, place: int | None) -> tuple[float | None, str | None]:
+def _value(samples: Samples | None, place: int | None, unseen: str) -> tuple[float | None, str | None]:
     if samples is None:
-        return None, "the trial did not finish"
+        return None, unseen
     if place is None:
         return None, "the record has no such sample"
     value = number(samples.values[place])
@@ -81,8 +89,8 @@ def meta_of(run: FiledRun) -> Mapping[str, Any]:
 
 def meta_beside(folder: Path, experiment: str, run_id: str) -> Mapping[str, Any]:
     """The meta file of a run in ``folder``, as its last merge wrote it; empty where there is none."""
-    with suppress(OSError, ValueError, RecursionError):
-        path = (folder / artifact_name(experiment, run_id)).with_suffix(".meta.json")
-        content = json.loads(path.read_bytes())
+    path = (folder / artifact_name(experiment, run_id)).with_suffix(".meta.json")
+    with suppress(HarnessError):
+        content = read_json(path, str(path))
         return content if isinstance(content, dict) else {}
     return {}

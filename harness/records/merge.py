@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,18 @@ from harness.records.earlier import without_code
 from harness.records.measurements import Measured, Revisions
 from harness.records.plain import differences, shown
 from harness.records.plans import held_against_plan
-from harness.records.reader import Keep, Lean, Outcome, RecordFile, Section, outcomes, read_all, uncollected
+from harness.records.problems import MOST_NAMED, Problem, note
+from harness.records.reader import (
+    Keep,
+    Lean,
+    Outcome,
+    RecordFile,
+    Section,
+    first_object,
+    outcomes,
+    read_all,
+    uncollected,
+)
 from harness.records.writer import safe_name
 
 
@@ -117,6 +127,11 @@ class FiledRun:
     metadata: tuple[Mapping[str, Any], ...]
     measured: Mapping[str, Measured] = field(default_factory=dict)
     revisions: Revisions | None = None
+    unread: tuple[Problem, ...] = ()
+    """What could not be read and is missing: lines of its files, and files by their names its own that hold nothing.
+
+    Empty for a run whose planned trials all have a record and whose files all have their metadata.
+    """
 
     @property
     def rehearsal(self) -> bool:
@@ -146,13 +161,13 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _of_another_kind(path: Path) -> bool:
-    """Whether the first line says so; one that cannot be read is for the reader to tell of."""
+    """Whether the first line says so; one that cannot be read is for the reader to name."""
+    problems: list[Problem] = []
     try:
-        with path.open("rb") as file:
-            first = json.loads(file.readline())
-    except (OSError, ValueError, RecursionError):
+        first = first_object(path, problems)
+    except HarnessError:
         return False
-    return isinstance(first, dict) and "type" not in first
+    return bool(first) and not problems and "type" not in first
 
 
 def runs_in_files(paths: Iterable[Path], *, keep: Keep | None = None) -> list[FiledRun]:
@@ -164,10 +179,16 @@ def runs_in_files(paths: Iterable[Path], *, keep: Keep | None = None) -> list[Fi
     files, revisions = _read_all(paths, keep)
     for part in _parts(files):
         members.setdefault((part.run_id, part.experiment), []).append(part)
-    return [
+    runs = [
         _filed(experiment, run_id, parts, files, revisions)
         for (run_id, experiment), parts in sorted(members.items())
     ]
+    for file in files:
+        if not file.sections and not any(
+            is_named_for(file.path, run.experiment, run.design.groups) for run in runs
+        ):
+            note(file.problems, lost=True)
+    return runs
 
 
 def _filed(
@@ -179,10 +200,58 @@ def _filed(
     files = tuple({file.path: file for file in (*(part.file for part in parts), *again)}.values())
     trials = outcomes(record for part in parts for record in part.section.records)
     design = _design(experiment, parts, metadata)
+    folder = files[0].path.parent
+    outstanding = {
+        group
+        for group in design.groups
+        for trial in design.trials(experiment, group)
+        if (found := trials.get(trial.id)) is None or found.accepted is None
+    }
+    bare = {part.file.path for part in parts if not part.section.metadata}
+    own = [one for file in files for one in file.problems if outstanding or file.path in bare]
+    lone = [
+        one
+        for file in read
+        if not file.sections
+        and file.path.parent == folder
+        and is_named_for(file.path, experiment, outstanding)
+        for one in file.problems[:1]
+    ]
+    note([*own, *lone], lost=True)
     measured = revisions.summary(run_id, (part.section for part in parts))
     return FiledRun(
-        experiment, run_id, files[0].path.parent, files, design, trials, metadata, measured, revisions
+        experiment,
+        run_id,
+        folder,
+        files,
+        design,
+        trials,
+        metadata,
+        measured,
+        revisions,
+        (*own, *lone),
     )
+
+
+def is_named_for(path: Path, experiment: str, groups: Iterable[str]) -> bool:
+    """Whether the name of a record file is that of one of ``groups``, as `WriterPool` names files."""
+    return any(path.name.startswith(f"{safe_name(experiment)}_{safe_name(group)}_run") for group in groups)
+
+
+def unread_sentences(run: FiledRun) -> list[str]:
+    """What could not be read of a run, in sentences; none where all was."""
+    if not run.unread:
+        return []
+    told = [f"{one.path.name}: {one.where}" for one in run.unread[:MOST_NAMED]]
+    more = len(run.unread) - len(told)
+    count = len(run.unread)
+    what = "1 line or file" if count == 1 else f"{count:,} lines or files"
+    return [
+        f"INCOMPLETE: {what} of records could not be read, so what they held is missing here. Restore the files from "
+        "a copy, or rerun the experiment's command: it plays missing trials again.",
+        *told,
+        *([f"… and {more} more"] if more else []),
+    ]
 
 
 def artifact_name(experiment: str, run_id: str) -> str:
@@ -284,7 +353,8 @@ def _units(
             rehearsal=run.rehearsal,
             exploratory=exploratory,
         )
-        artifact, meta = build(experiment, run.outcomes, run.design, stats=stats)
+        artifact, meta = build(experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread))
+        meta["warnings"] += unread_sentences(run)
         meta = {**_provenance(run), **planned, **meta}
         found = {} if examine is None else examine(run, meta)
         mixed = {"mixed": {"runs": ids, "settings": conflicts} if conflicts or len(ids) > 1 else None}
@@ -319,7 +389,7 @@ def _provenance(run: FiledRun) -> dict[str, Any]:
         "groups": first,
         "metric_code": {name: one.to_metadata() for name, one in run.measured.items()},
         "files": [
-            {"name": file.path.name, "sha256": file.sha256, "problems": [_where(p) for p in file.problems]}
+            {"name": file.path.name, "sha256": file.sha256, "problems": [one.where for one in file.problems]}
             for file in run.files
         ],
     }
@@ -328,10 +398,6 @@ def _provenance(run: FiledRun) -> dict[str, Any]:
 def _is_rehearsal(metadata: Mapping[str, Any]) -> bool:
     settings = metadata.get("settings") or {}
     return "rehearsal" in (metadata.get("provider"), settings.get("provider"), settings.get("judge_provider"))
-
-
-def _where(problem: Any) -> str:
-    return f"line {problem.line}: {'torn last line: ' if problem.torn else ''}{problem.text}"
 
 
 def _version() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from harness.records.looks import count_looks, looks_at
 from harness.records.plain import canonical, plain, shown
 from harness.records.reader import Outcome
 from harness.records.writer import safe_name
+from harness.text_files import read_json
 
 FOLDER = "plans"
 KIND = "harness_plan"
@@ -106,16 +106,17 @@ def lock(content: Mapping[str, Any], results_dir: Path, out: Path | None = None)
 def read_plan(path: Path) -> Plan:
     """The plan in a file; whether it is what was locked, `Plan.intact` says. Raises `HarnessError`."""
     try:
-        data = json.loads(path.read_bytes())
+        data = read_json(path, f"Plan {path}", expected="a file of harness plan lock")
+    except ConfigurationError as error:
+        raise HarnessError(f"{error} Put it back as it was.") from None
+    try:
         if data["type"] != KIND:
             raise ValueError(f"type {data['type']!r:.40}")
         content = {key: value for key, value in data.items() if key != SEAL}
         plan = Plan(content, str(data[SEAL]), path)
         _ = plan.experiment, plan.fingerprint, plan.reps, plan.looks, content["locked"], content["settings"]
         return plan
-    except OSError as error:
-        raise HarnessError(f"Plan {path}: {error.strerror}; expected a file of harness plan lock.") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise HarnessError(
             f"Plan {path}: not a locked plan ({type(error).__name__}: {error!s:.80}); expected a file of harness plan "
             "lock. Put it back as it was."

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from codecs import BOM_UTF8
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from harness.errors import HarnessError
 from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
 from harness.records.measurements import TYPES as MEASUREMENTS
 from harness.records.measurements import Revisions
+from harness.records.problems import Problem, note
+from harness.text_files import encoding_of
 
 if TYPE_CHECKING:
     from harness.records.shapes import Finished, Scored
@@ -52,22 +56,12 @@ _MERGED = frozenset(
 )
 _BULKY = ("transcript", "extraction", "corrections", "interventions")
 _BUFFER = 1 << 18
+MAX_LINE = 1 << 28
+"""The longest line that is read: 256 MiB. A trial's record has some kilobytes, and a few megabytes at most."""
+_NO_METADATA = (
+    "a record stands before any metadata line; what the run's settings were is not known from this file"
+)
 _TRIAL_KEYS = {"trial": str, "experiment": str, "group": str, "rep": int, "panel": int, "proposal": int}
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A line that could not be read. ``torn``: it is the last one, cut short by a crash or a full disk."""
-
-    path: Path
-    line: int
-    torn: bool
-    text: str
-
-    def __str__(self) -> str:
-        if self.torn:
-            return f"{self.path}, line {self.line}: the last line is torn ({self.text}); it is skipped."
-        return f"{self.path}, line {self.line}: {self.text}; the line is skipped, the rest is read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +104,21 @@ class Outcome:
     duplicates: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-def stream(path: Path, problems: list[Problem] | None = None) -> Iterator[dict[str, Any]]:
+def stream(path: Path, problems: list[Problem] | None = None) -> Generator[dict[str, Any]]:
     """Every line of ``path`` that is a JSON object, in order, one at a time.
 
-    What cannot be read is appended to ``problems``. Raises `HarnessError` when the file cannot be opened.
+    What cannot be read is appended to ``problems``, or noted where there is no such list. Raises `HarnessError` when
+    the file cannot be opened.
     """
     found: list[Problem] = [] if problems is None else problems
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        record = _record(path, number, raw, found)
-        if record is not None:
-            yield record
+    try:
+        for number, raw in _numbered_lines(path, found):
+            record = _record(path, number, raw, found)
+            if record is not None:
+                yield record
+    finally:
+        if problems is None:
+            note(found)
 
 
 class Keep(Protocol):
@@ -247,8 +246,8 @@ def read(
 ) -> RecordFile:
     """Read a file; transcripts and texts only when ``bulky``, or what ``keep`` keeps of each record.
 
-    ``revisions`` replaces samples that a metric's earlier code computed. ``sha256`` is empty unless ``hashed``.
-    Raises `HarnessError` when it cannot be opened.
+    ``revisions`` replaces samples that a metric's earlier code computed. What cannot be read is noted (see
+    `harness.records.problems`). ``sha256`` is empty unless ``hashed``. Raises `HarnessError` when it cannot be opened.
     """
     kept: Keep = keep or (_whole if bulky else _slim)
     problems: list[Problem] = []
@@ -257,9 +256,8 @@ def read(
     measurements: list[Mapping[str, Any]] = []
     quick = _quick(kept)
     stale: Mapping[str, tuple[str | None, str]] = {}
-    for number, raw in enumerate(_raw_lines(path), start=1):
-        if hashed:
-            digest.update(raw)
+    foreign = False
+    for number, raw in _numbered_lines(path, problems, digest.update if hashed else None):
         record = None if stale else quick(raw)
         if record is None:
             found = _record(path, number, raw, problems)
@@ -272,6 +270,7 @@ def read(
                 measurements.append(found)
                 continue
             if _is_users_own(found):
+                foreign = True
                 continue
             if problem := _malformed(found):
                 problems.append(Problem(path, number, False, problem))
@@ -281,7 +280,12 @@ def read(
             record = kept(found)
         if not sections:
             sections.append(Section({}))
+            if not problems:
+                problems.append(Problem(path, number, False, _NO_METADATA, skipped=False))
         sections[-1].records.append(record)
+    if not sections and not problems and not foreign and not measurements:
+        problems.append(Problem(path, 0, False, "is empty; expected a metadata line and records"))
+    note(problems, lost=False)  # only a reader of the whole run knows whether it lacks anything
     return RecordFile(
         path, digest.hexdigest() if hashed else "", tuple(sections), tuple(problems), tuple(measurements)
     )
@@ -319,10 +323,18 @@ def files_of_run(results_dir: Path, experiment: str, run_id: str) -> tuple[Path,
     """The files in ``results_dir`` that belong to a run, by name; told by their first readable line."""
     found = []
     for path in sorted(results_dir.glob("*.jsonl")):
-        first = next(stream(path), {})
+        problems: list[Problem] = []
+        first = first_object(path, problems)
+        note(problems, lost=False)
         if first.get("run_id") == run_id and first.get("experiment") == experiment:
             found.append(path)
     return tuple(found)
+
+
+def first_object(path: Path, problems: list[Problem] | None = None) -> dict[str, Any]:
+    """The first line of ``path`` that is a JSON object; empty where there is none. Raises `HarnessError`."""
+    with closing(stream(path, problems)) as lines:
+        return next(lines, {})
 
 
 def outcomes(records: Iterable[Mapping[str, Any]]) -> dict[str, Outcome]:
@@ -348,32 +360,108 @@ def finished_trials(paths: Iterable[Path]) -> frozenset[str]:
 
 def _record(path: Path, number: int, raw: bytes, problems: list[Problem]) -> dict[str, Any] | None:
     try:
-        record = _decoded(raw)
+        record, oddities = _decoded(raw)
+        problems += [Problem(path, number, False, oddity, skipped=False) for oddity in oddities]
         if not isinstance(record, dict):
             raise ValueError(f"expected a JSON object, found {type(record).__name__}")
     except (ValueError, RecursionError) as error:
         if raw.strip():
-            problems.append(Problem(path, number, not raw.endswith(b"\n"), str(error)))
+            problems.append(Problem(path, number, not raw.endswith((b"\n", b"\r")), _fault(error)))
         return None
     return record
 
 
-def _decoded(raw: bytes) -> Any:
-    """JSON by the fast decoder; what that one refuses (NaN, half a surrogate pair), by Python's own, which explains."""
+def _fault(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"column {error.start + 1} has the byte 0x{error.object[error.start]:02x}, which is not UTF-8"
+    return str(error)
+
+
+def _decoded(raw: bytes) -> tuple[Any, list[str]]:
+    """JSON, and what is odd about it: by the fast decoder; what that one refuses by Python's own, which explains.
+
+    Zero bytes around it are passed over: a disk that lost power fills with them what it had not written, and what
+    follows them is whole. Python reads NaN, which JSON lacks, and half a surrogate pair.
+    """
     from orjson import JSONDecodeError, loads
 
     try:
-        return loads(raw)
+        return loads(raw), []
     except JSONDecodeError:
-        return json.loads(raw.decode("utf-8"))
+        kept = raw.strip(b"\0 \t\r\n")
+        zeros = raw.count(b"\0") if kept and b"\0" not in kept else 0
+        constants: dict[str, float] = {}
+        found = json.loads(
+            (kept if zeros else raw).decode("utf-8"),
+            parse_constant=lambda name: constants.setdefault(name, float(name)),
+        )
+        odd = [f"{zeros:,} zero bytes, where records may have stood"] * bool(zeros)
+        return found, odd + [
+            f"{name}, which is not a number that JSON has, counts as missing" for name in constants
+        ]
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
+def _numbered_lines(
+    path: Path, problems: list[Problem], seen: Callable[[bytes], object] | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """The lines of ``path`` in UTF-8, each with its number, from 1; ``seen`` is called with the file's own bytes.
+
+    Lines may end as on any system, and the text may be UTF-16 or begin with a byte-order mark, as editors and
+    spreadsheets save it. A line that is too long is left out and named in ``problems``.
+    """
+    number = 0
+    for raw in _raw_lines(path, seen):
+        place = raw.find(b"\r", 0, -1)
+        if place < 0 or (place == len(raw) - 2 and raw.endswith(b"\n")):
+            number += 1
+            if len(raw) > MAX_LINE:
+                problems.append(Problem(path, number, False, f"longer than {MAX_LINE:,} bytes"))
+            else:
+                yield number, raw
+            continue
+        for part in raw.splitlines(keepends=True):
+            number += 1
+            yield number, part
+
+
+def _raw_lines(path: Path, seen: Callable[[bytes], object] | None) -> Iterator[bytes]:
     try:
-        with path.open("rb", buffering=_BUFFER) as file:
-            yield from file
+        if path.exists() and not path.is_file():  # to open a pipe could wait for ever
+            raise HarnessError(f"Could not read {path}: not a regular file; expected a file of records.")
+        with io.BufferedReader(io.FileIO(path), _BUFFER) as file:
+            name = encoding_of(file.peek(4)[:4])
+            if name == "utf-8":
+                yield from _bounded(file, seen)
+            elif name == "utf-8-sig":
+                lines = _bounded(file, seen)
+                yield next(lines)[len(BOM_UTF8) :]
+                yield from lines
+            else:
+                content = file.read()
+                if seen:
+                    seen(content)
+                yield from _recoded(content, name)
     except OSError as error:
         raise HarnessError(f"Could not read {path}: {error.strerror}; expected a file of records.") from error
+
+
+def _bounded(file: BinaryIO, seen: Callable[[bytes], object] | None) -> Iterator[bytes]:
+    """Lines as they are; of one that is too long, its beginning alone, which is too long still."""
+    whole = True
+    while raw := file.readline(MAX_LINE + 1):
+        if seen:
+            seen(raw)
+        if whole:
+            yield raw
+        whole = len(raw) <= MAX_LINE or raw.endswith(b"\n")
+
+
+def _recoded(content: bytes, name: str) -> Iterator[bytes]:
+    """Lines in UTF-8. What is no character stays none, so that its line is refused, and a last half one is cut."""
+    whole = len(content) - len(content) % (4 if name == "utf-32" else 2)
+    text = content[:whole].decode(name, "surrogatepass" if name != "utf-32" else "replace")
+    for line in io.StringIO(text, newline=""):  # at line ends alone; str.splitlines knows others too
+        yield line.encode("utf-8", "surrogatepass")
 
 
 def _is_users_own(record: Mapping[str, Any]) -> bool:

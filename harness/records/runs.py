@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from harness.console import warn
 from harness.errors import ConfigurationError
 from harness.records.earlier import setting_differences
 from harness.records.lock import RunLock
@@ -38,7 +38,7 @@ def session_timestamp(moment: datetime) -> str:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, RuntimeWarning, stacklevel=2)
+    warn(text)
 
 
 class RunRegistry:

@@ -11,6 +11,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 from harness.errors import ConfigurationError
+from harness.text_files import decoded, read_content
 
 MAX_BYTES = 4_000_000
 """The largest file that is read; one of thousands of parts is well below."""
@@ -25,13 +26,13 @@ _LINE_ENDS = re.compile("[\r\x85\u2028\u2029]")
 
 def read_yaml(path: Path, owner: str) -> Any:
     """The plain data in the file at ``path``; ``owner`` is what messages call it. Raises `ConfigurationError`."""
-    return parsed_yaml(bounded_bytes(path, owner, MAX_BYTES), owner)
+    return parsed_yaml(read_content(path, owner, MAX_BYTES), owner)
 
 
 def parsed_yaml(content: bytes, owner: str) -> Any:
     """The plain data that ``content`` says: dates stay text, nothing stands twice. Raises `ConfigurationError`."""
     try:
-        text = content.decode("utf-8-sig")
+        text = decoded(content, owner)
         _raise_if_wild(text)
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -46,18 +47,6 @@ def yaml_text(data: Any) -> str:
     return yaml.dump(
         data, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True, width=100
     )
-
-
-def bounded_bytes(path: Path, owner: str, most: int) -> bytes:
-    """What the file at ``path`` holds, of at most ``most`` bytes. Raises `ConfigurationError`."""
-    try:
-        size = path.stat().st_size
-        if size > most:
-            raise ConfigurationError(f"{owner}: {size:,} bytes; expected at most {most:,}.")
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigurationError(f"{owner}: cannot be read ({reason}); check path and permissions.") from None
 
 
 def _raise_if_wild(text: str) -> None:

@@ -21,6 +21,8 @@ def agreement_parts(verdicts: Sequence[Verdict], new: Dataset, original: Dataset
     yield f"New: {new.source}. Original: {original.source}."
     if new.rehearsal or original.rehearsal:
         yield REHEARSAL
+    if unread := [*new.unread, *original.unread]:
+        yield Items(tuple(unread))
     if not verdicts:
         yield (
             f"No metric in common: new has {', '.join(new.metrics)}; original has {', '.join(original.metrics)}."

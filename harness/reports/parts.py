@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.console import on_one_line, visible
+
 WIDTH = 80
 
 
@@ -50,15 +52,16 @@ def as_markdown(parts: Iterable[Part]) -> str:
 
 def _text(part: Part) -> Iterator[str]:
     if isinstance(part, Heading):
-        yield part.text
-        yield ("=" if part.level == 1 else "-") * len(part.text)
+        text = on_one_line(part.text)
+        yield text
+        yield ("=" if part.level == 1 else "-") * len(text)
     elif isinstance(part, Table):
         yield from aligned(part)
     elif isinstance(part, Items):
-        for text in part.texts:
+        for text in map(visible, part.texts):
             yield from textwrap.wrap(text, WIDTH, initial_indent="- ", subsequent_indent="  ")
     else:
-        yield from textwrap.wrap(part, WIDTH)
+        yield from textwrap.wrap(visible(part), WIDTH)
 
 
 def fits(table: Table) -> bool:
@@ -68,7 +71,7 @@ def fits(table: Table) -> bool:
 
 def aligned(table: Table) -> Iterator[str]:
     """Columns two spaces apart, or one where two would be too wide."""
-    lines = [table.head, *table.rows]
+    lines = [tuple(map(on_one_line, cells)) for cells in (table.head, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= WIDTH else " "
     for cells in lines:
@@ -103,7 +106,7 @@ def _piped(table: Table) -> Iterator[str]:
 
 def _escaped(text: str) -> str:
     """Names are free text: nothing in them is a table's border, markup or HTML. A ``<.001`` is none of these."""
-    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\g<0>", visible(" ".join(text.split())))
 
 
 _MARKUP = re.compile(

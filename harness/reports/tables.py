@@ -29,6 +29,8 @@ def analysis_parts(
     yield Heading(f"{analysis.experiment}, {analysis.source}")
     if analysis.rehearsal:
         yield REHEARSAL
+    if dataset.unread:
+        yield Items(dataset.unread)
     if analysis.notes:
         yield Items(analysis.notes)
     for treatment in dict.fromkeys(one.treatment for one in analysis.comparisons):
@@ -48,7 +50,12 @@ def analysis_json(
     analysis: Analysis, dataset: Dataset, counts: Sequence[CountComparison] = ()
 ) -> dict[str, Any]:
     """The analysis as plain values, with ``groups``: group → metric → n, mean, std, missing; and ``counts``."""
-    return {**asdict(analysis), "groups": _described(dataset), "counts": [asdict(one) for one in counts]}
+    return {
+        **asdict(analysis),
+        "groups": _described(dataset),
+        "counts": [asdict(one) for one in counts],
+        "unread": list(dataset.unread),
+    }
 
 
 def _described(dataset: Dataset) -> dict[str, dict[str, Any]]:

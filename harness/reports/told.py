@@ -143,7 +143,7 @@ def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
 
 def _told(run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None) -> Told:
     dataset = dataset_of(run, meta_of(run))
-    _, meta = build(run.experiment, run.outcomes, run.design, stats=stats)
+    _, meta = build(run.experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread))
     checks = tuple(examine(run, dataset, own))
     earlier = published(run.experiment, run.design.metrics)
     analysis = stats.analyse(dataset)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, Protocol, runtime_checkable
 
-log = logging.getLogger("harness")
+from harness.console import logger, visible
+
+log = logger()
 
 
 @runtime_checkable
@@ -77,11 +78,14 @@ class RichOutput(SilentOutput):
             file=file or sys.stdout, width=width, highlight=False, markup=False, soft_wrap=True
         )
 
+    def _print(self, text: str, style: str | None = None) -> None:
+        self._console.print(visible(text), style=style)
+
     def on_experiment_start(self, experiment_name: str) -> None:
-        self._console.print(experiment_name, style="bold")
+        self._print(experiment_name, style="bold")
 
     def on_iteration_start(self, iteration: int) -> None:
-        self._console.print(f"Iteration {iteration}")
+        self._print(f"Iteration {iteration}")
 
     def on_agent_optimized(self, agent_id: str, accepted: bool, delta: int | None = None) -> None:
         if delta is None:
@@ -89,27 +93,25 @@ class RichOutput(SilentOutput):
         else:
             word, style = ("accepted", "green") if accepted else ("rejected", "dim")
             said = f"{word}, {'saves' if delta >= 0 else 'costs'} {dollars(abs(delta))}"
-        self._console.print(f"  {agent_id}: {said}", style=style)
+        self._print(f"  {agent_id}: {said}", style=style)
 
     def on_iteration_complete(self, iteration: int, metrics: dict[str, Any]) -> None:  # noqa: ARG002
         costs = metrics.get("costs_per_agent", {})
         each = ", ".join(f"{agent} {dollars(cost)}" for agent, cost in costs.items())
-        self._console.print(f"  total {dollars(metrics.get('total_cost'))}{f' ({each})' if each else ''}")
+        self._print(f"  total {dollars(metrics.get('total_cost'))}{f' ({each})' if each else ''}")
 
     def on_convergence(self, reason: str) -> None:
-        self._console.print(f"Converged: {reason.replace('_', ' ')}.", style="bold green")
+        self._print(f"Converged: {reason.replace('_', ' ')}.", style="bold green")
 
     def on_experiment_complete(self, result: Any) -> None:
         if result is None:
-            self._console.print("Cut off; nothing is claimed.", style="bold red")
+            self._print("Cut off; nothing is claimed.", style="bold red")
             return
         best, last = result.best, result.last
         if not result.converged:
-            self._console.print(
-                f"Not converged: {result.convergence_reason.replace('_', ' ')}.", style="yellow"
-            )
+            self._print(f"Not converged: {result.convergence_reason.replace('_', ' ')}.", style="yellow")
         if best is not None and last is not None:
-            self._console.print(
+            self._print(
                 f"Best: iteration {best.iteration}, {dollars(best.total_cost)}. "
                 f"Last: iteration {last.iteration}, {dollars(last.total_cost)}."
             )

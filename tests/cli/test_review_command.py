@@ -78,7 +78,7 @@ def test_a_review_from_sheets_to_an_answer(command: Command, tmp_path: Path) -> 
             "--run x: 0 runs in results; expected one of r1 (tool_variants).",
         ),
         (("export", "--out", "results"), "tell the arms; expected a folder apart."),
-        (("import", "s.csv"), "Could not read the key results/review-key.json"),
+        (("import", "s.csv"), "Key results/review-key.json: cannot be read"),
         (("show", "--run", "x"), "expected one of r1"),
     ],
 )

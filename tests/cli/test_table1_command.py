@@ -55,7 +55,7 @@ def test_json_alone_on_stdout(table1: Command) -> None:
     [
         (lambda folder: folder / "nowhere", "no such folder"),
         (lambda folder: folder, "has no artifact of Table 1"),
-        (lambda folder: (folder / EXP_3.artifact).write_text("{") and folder, "cannot be read as JSON"),
+        (lambda folder: (folder / EXP_3.artifact).write_text("{") and folder, "is not JSON: line 1"),
     ],
 )
 def test_mistakes_are_one_message_and_exit_4(

@@ -176,12 +176,12 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "expected JSON, each model once"),
+        ("{", "expected a JSON object of models, each once"),
         ("[]", "expected a JSON object of models"),
-        ('{"a": {"input": NaN, "output": 1}}', "input=nan"),
+        ('{"a": {"input": NaN, "output": 1}}', "NaN is not a number that JSON has"),
         ('{"a": {"input": 1e999, "output": 1}}', "input=inf"),
-        ('{"a": {"input": 1, "output": 1}, "a": {"input": 2, "output": 1}}', "'a' stands there twice"),
-        ("[" * 100_000, "expected JSON"),
+        ('{"a": {"input": 1, "output": 1}, "a": {"input": 2, "output": 1}}', "the key 'a' occurs twice"),
+        ("[" * 100_000, "nested too deep"),
     ],
 )
 def test_a_file_that_is_no_price_list(tmp_path: Path, content: str, said: str) -> None:
@@ -190,7 +190,7 @@ def test_a_file_that_is_no_price_list(tmp_path: Path, content: str, said: str) -
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="No such file or directory; expected a JSON file"):
+    with pytest.raises(ConfigurationError, match=r"No such file or directory\); expected a readable file"):
         find_prices(tmp_path / "none.json")
 
 

@@ -55,8 +55,8 @@ FAULTS = {
     "empty name": (person(name=" "), "name=' ' is empty; expected a text with letters. Name this person."),
     "NaN": (
         b'{"type": "TinyPerson", "persona": {"name": "A", "age": NaN}}',
-        "is not strict JSON: NaN is no number of JSON's; expected finite numbers of ordinary length. "
-        "Replace the number.",
+        "is not strict JSON: NaN is not a number that JSON has; expected finite numbers and each key once. "
+        "Correct it.",
     ),
     "overflow": (
         b'{"type": "TinyPerson", "persona": {"name": "A", "age": 1e999}}',
@@ -81,11 +81,11 @@ FAULTS = {
     ),
     "nested without end": (
         b"[" * 200_000,
-        "nested more than 32 deep; expected a description of a person. Flatten it.",
+        f"is nested too deep; expected {SHAPE}. Flatten it.",
     ),
     "too large": (
         person(name="A", text="x" * MAX_BYTES),
-        "is larger than 1,048,576 bytes; expected at most 1 MiB. Shorten it.",
+        "is larger than 1,048,576 bytes; expected at most that. Shorten it.",
     ),
 }
 
@@ -198,7 +198,7 @@ def test_faulty_declared_personas() -> None:
 def test_a_named_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "A.agent.json")
     (found,) = problems(tmp_path)
-    assert "is not a regular file; expected JSON text. Move it elsewhere." in found
+    assert "is not a regular file; expected a text file. Move it elsewhere." in found
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")

@@ -32,7 +32,7 @@ def test_whatever_comes_is_data_or_one_sentence(content: bytes) -> None:
         parsed_yaml(content, "File")
     except ConfigurationError as error:
         (told,) = error.problems
-        assert told.startswith("File: is not YAML") and len(told) < 300
+        assert told.startswith("File: ") and len(told) < 300
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ def test_a_date_is_text() -> None:
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "large.yaml"
     path.write_bytes(b" " * (MAX_BYTES + 1))
-    with pytest.raises(ConfigurationError, match="File: 4,000,001 bytes; expected at most 4,000,000"):
+    with pytest.raises(ConfigurationError, match="File: is larger than 4,000,000 bytes"):
         read_yaml(path, "File")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"File: cannot be read .No such file.*check path"):
+    with pytest.raises(ConfigurationError, match=r"File: cannot be read .No such file.*Check path"):
         read_yaml(tmp_path / "none.yaml", "File")

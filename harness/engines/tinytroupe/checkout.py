@@ -10,6 +10,7 @@ from configparser import Error as ConfigParserError
 from pathlib import Path
 
 from harness.errors import ConfigurationError, raise_if_any
+from harness.text_files import read_text
 
 PUBLICATION = Path("publications/paper_artifacts_june-2025")
 """The folder, within a checkout, of the notebooks that the experiments replicate."""
@@ -39,7 +40,7 @@ def settings(checkout: Path, *, model: str, temperature: float | None) -> dict[s
     path = Path(checkout) / PUBLICATION / "config.ini"
     parser = ConfigParser()
     try:
-        parser.read_string(path.read_text(encoding="utf-8"))
+        parser.read_string(read_text(path, str(path)))
         read = {
             section: {name.upper(): value for name, value in parser[section].items()}
             for section in parser.sections()

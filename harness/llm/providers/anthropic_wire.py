@@ -6,11 +6,11 @@ Source of the shapes: platform.claude.com/docs, "Messages", "Tool use", "Structu
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.console import logger
 from harness.llm.calls import Message, Reply, Request
 from harness.llm.providers.closed_schemas import is_expressible, plain
 from harness.llm.providers.contents import thoughts_beside
@@ -43,7 +43,7 @@ _REASONS = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-_log = logging.getLogger(__name__)
+_log = logger(__name__)
 
 
 class NoCounterpartError(Exception):

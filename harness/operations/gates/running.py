@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from harness.console import on_one_line
 from harness.errors import ConfigurationError
 from harness.model import Check, Level, worst
 from harness.operations.gates.escalation import TWICE, Escalation, escalation
@@ -147,7 +148,7 @@ def _harmless(check: Check) -> Check:
 
 
 def _line(text: str) -> str:
-    clean = "".join(sign if sign.isprintable() else "�" for sign in text[: LONGEST + 1])
+    clean = on_one_line(text[: LONGEST + 1])
     return clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 1]}…"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from harness.console import on_one_line
+
 LONGEST = 60
 """Characters of a file's text that a message repeats."""
 NAMED = 5
@@ -14,7 +16,7 @@ NAMED = 5
 def shown(value: Any) -> str:
     """``value`` in quotes if it is text, short, and without signs that a terminal would obey."""
     text = value if isinstance(value, str) else str(value)[: LONGEST + 1]
-    clean = "".join(sign if sign.isprintable() else "�" for sign in text[: LONGEST + 1])
+    clean = on_one_line(text[: LONGEST + 1])
     short = clean if len(clean) <= LONGEST else f"{clean[: LONGEST - 1]}…"
     return f"'{short}'" if isinstance(value, str) else short
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from harness.console import on_one_line
 from harness.reports.data.gathering import Row, RunRows
 from harness.reports.data.prompts import first_line, groups_of
 from harness.reports.data.tables import Tables
@@ -51,7 +52,7 @@ def cell(value: Any) -> str:
         return NOT_RECORDED
     text = " ".join(str(value).split())
     text = text if len(text) <= 300 else text[:299] + "…"
-    return re.sub(r"([\\`*\[\]<>|~!#])", r"\\\1", "".join(one for one in text if one.isprintable()))
+    return re.sub(r"([\\`*\[\]<>|~!#])", r"\\\1", on_one_line(text))
 
 
 def _sections(

@@ -14,6 +14,8 @@ from harness.records.artifact import number
 from harness.records.design import Design
 from harness.records.lines import FINISHED
 from harness.records.measurements import Revisions
+from harness.records.merge import is_named_for
+from harness.records.problems import Problem, note
 from harness.records.reader import RecordFile, outcomes, read, uncollected
 from harness.reports.data.arrays import clean, text_array
 
@@ -45,8 +47,26 @@ class RunRows:
     metadata: list[Mapping[str, Any]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     files: set[Path] = field(default_factory=set)
-    unreadable: int = 0
+    unread: list[Problem] = field(default_factory=list)
     design: Design | None = None
+
+    @property
+    def unreadable(self) -> int:
+        """How many lines of its files could not be read."""
+        return len(self.unread)
+
+    def is_complete_for(self, path: Path) -> bool:
+        """Whether ``path`` is by its name a file of this run, and the run lacks nothing."""
+        groups = () if self.design is None else self.design.groups
+        return not self.is_incomplete and is_named_for(path, self.experiment, groups)
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a planned trial has no accepted record."""
+        accepted = {row["trial"] for row in self.rows if row["accepted"]}
+        if self.design is None:
+            return True
+        return len(accepted) < self.design.trials_per_group * len(self.design.groups)
 
     @property
     def rehearsal(self) -> bool:
@@ -143,10 +163,16 @@ def gather(paths: Iterable[Path]) -> Gathered:
         gatherer, runs, problems, files = _read_all(paths, None)
         revisions = Revisions.of(files)
         if revisions:
-            gatherer, runs, problems, _ = _read_all(paths, revisions)
+            gatherer, runs, problems, files = _read_all(paths, revisions)
+        bare = [file for file in files if not file.sections]
         for run in runs.values():
             run.design = _design(run, problems)
             _settle(run)
+            if run.is_incomplete:
+                note(run.unread, lost=True)
+        for file in bare:
+            if not any(run.is_complete_for(file.path) for run in runs.values()):
+                note(file.problems, lost=True)
     ordered = [runs[key] for key in sorted(runs, key=lambda key: (key[1], key[0]))]
     sizes = [row["samples"] for row in gatherer.rows]
     return Gathered(ordered, gatherer.rows, sizes, _joined(gatherer), problems)
@@ -177,7 +203,9 @@ def _read(
         experiment, run_id = section.named("experiment"), section.named("run_id")
         if experiment is None or run_id is None:
             missing = "experiment" if experiment is None else "run_id"
-            problems.append(f"{path} names no {missing}; its {len(section.records)} records are left out.")
+            fault = f"names no {missing}; its {len(section.records)} records are left out"
+            note([Problem(path, 0, False, fault)])
+            problems.append(f"{path} {fault}.")
             continue
         run = runs.setdefault((experiment, run_id), RunRows(experiment, run_id))
         run.metadata += [section.metadata] if section.metadata else []
@@ -185,7 +213,7 @@ def _read(
         run.files.add(path)
         touched.append(run)
     for run in touched[:1]:
-        run.unreadable += len(file.problems)
+        run.unread += file.problems
     return file
 
 
@@ -196,6 +224,7 @@ def _design(run: RunRows, problems: list[str]) -> Design | None:
             designs += [Design.from_metadata(entry["design"])] if entry.get("design") else []
         except HarnessError as error:
             problems.append(f"{run.experiment}, run {run.run_id}: {error}")
+            note([Problem(min(run.files), 0, False, f"run {run.run_id}: {error}".rstrip("."))])
     return designs[0].joined(designs[1:]) if designs else None
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from harness.console import on_one_line
 from harness.reports.data.query import Answer
 
 Format = Literal["table", "csv", "json"]
@@ -105,4 +106,4 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:2000])
+    return on_one_line(text[:2000])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records import write_atomic
+from harness.text_files import read_json
 
 NAME = "review-key.json"
 _TYPE = "review_key"
@@ -56,12 +56,7 @@ def secret_of(run_id: str, reviewer: str, seed: int | None) -> str:
 
 def read_keys(path: Path) -> dict[str, Key]:
     """Export id → key. Raises `HarnessError` when ``path`` is no key file."""
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise HarnessError(
-            f"Could not read the key {path}: {error}; expected the {NAME} of an export."
-        ) from error
+    content = read_json(path, f"Key {path}", expected=f"the {NAME} of an export")
     try:
         if content["type"] != _TYPE:
             raise KeyError("type")

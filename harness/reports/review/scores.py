@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
 from harness.reports.review.sheet import ITEM, NOTES
+from harness.text_files import decoded, parse_json, read_content
 
 LARGEST = 50_000_000
 """Bytes of a file of scores: a sheet with long transcripts has a few millions."""
@@ -50,22 +50,16 @@ class Score:
 
 def read_scores(path: Path) -> Sent:
     """A CSV sheet with scores filled in, or the JSON that the page saves. Raises `HarnessError`."""
-    try:
-        if path.stat().st_size > LARGEST:
-            raise HarnessError(f"{path} is larger than {LARGEST:,} bytes; expected a file of scores.")
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise HarnessError(
-            f"Could not read {path}: {error}; expected scores as CSV or JSON, in UTF-8."
-        ) from error
-    return _of_json(path, text) if text.lstrip().startswith(("{", "[")) else _of_csv(path, text)
+    content = read_content(path, f"Scores {path}", LARGEST)
+    text = decoded(content, f"Scores {path}")
+    return _of_json(path, content) if text.lstrip().startswith(("{", "[")) else _of_csv(path, text)
 
 
-def _of_json(path: Path, text: str) -> Sent:
+def _of_json(path: Path, written: bytes) -> Sent:
+    content = parse_json(written, f"Scores {path}", expected="what the page saved")
     try:
-        content = json.loads(text)
         rows = [_row(f"{path.name}, entry {n}", one) for n, one in enumerate(content["items"], start=1)]
-    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise HarnessError(
             f"{path} has no scores that can be read ({error!r:.100}); expected what the page saved."
         ) from error

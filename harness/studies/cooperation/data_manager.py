@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import ConfigurationError, HarnessError
 from harness.records import write_atomic, write_whole
 from harness.records.plain import differences, plain, shown, to_line
 from harness.records.writer import explained, make_directory
 from harness.studies.cooperation.results import ExperimentResult
+from harness.text_files import read_json
 
 MANIFEST = "manifest.json"
 RESULTS, PARTIAL, ERRORS = "experiment_results.json", "partial_results.json", "experiment_errors.log"
@@ -202,14 +203,10 @@ def _manifest(folder: Path) -> Mapping[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    with explained(path, "read"):
-        content = path.read_bytes()
     try:
-        return json.loads(content)
-    except ValueError as error:
-        raise HarnessError(
-            f"{path} is no JSON ({error}); expected it as it was written. Restore it, or start anew with --fresh."
-        ) from error
+        return read_json(path, str(path))
+    except ConfigurationError as error:
+        raise HarnessError(f"{error} Restore it, or start a new run with --fresh.") from error
 
 
 def _check_configuration(folder: Path, then: Any, now: Any) -> None:

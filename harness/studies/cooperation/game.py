@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
+from harness.console import logger
 from harness.errors import HarnessError, ModelCallError, SessionLimitError, StoppedError
 from harness.llm.calls import Message, ModelClient, Site
 from harness.model import Place, TrialPlan
@@ -40,7 +40,7 @@ from harness.studies.cooperation.rounds import (
 from harness.studies.cooperation.rules import Rules
 from harness.studies.cooperation.society import Society
 
-log = logging.getLogger("harness")
+log = logger()
 
 OUTAGE = 0.5
 """Share of a round's calls above which their failing is the model's outage, and no outcome: the trial fails."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.console import echo
 from harness.errors import HarnessError, ModelCallError
 from harness.llm.calls import ModelClient
 from harness.model import (
@@ -109,7 +109,7 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
         error.details = {"turns": runner.turns, "events": stream.events}
         raise
     finally:
-        sys.stdout.write(f"\n{console.getvalue()}")
+        echo(f"\n{console.getvalue()}", end="")
     samples, transcript = tuple(_samples(result, runner.turns)), tuple(_transcript(runner.turns))
     return TrialResult(plan.trial, samples, transcript, details=_details(result, saved, runner, stream))
 

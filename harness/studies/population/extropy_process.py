@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from harness.console import visible
 from harness.errors import ConfigurationError
 
 VERSION = "0.2.3"
@@ -63,7 +64,7 @@ async def interpreter(environ: Mapping[str, str] = os.environ) -> str:
     finally:
         if process.returncode is None:
             process.kill()
-    version = plain(out.decode("utf-8", "replace")).strip()[:40]
+    version = visible(out.decode("utf-8", "replace")).strip()[:40]
     if version != VERSION:
         there = f"has extropy-run {version}" if version and not process.returncode else "has no extropy-run"
         raise ConfigurationError(
@@ -180,10 +181,5 @@ class Log:
 
     def end(self) -> str:
         """Its last words, fit to be shown."""
-        said = plain(self.content().decode("utf-8", "replace")).strip()
+        said = visible(self.content().decode("utf-8", "replace")).strip()
         return said[-SHOWN:] or "(nothing)"
-
-
-def plain(text: str) -> str:
-    """Without control characters, lines apart."""
-    return "".join(one for one in text if one == "\n" or one.isprintable())

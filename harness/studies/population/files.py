@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness import text_files
+from harness.console import on_one_line
 from harness.errors import ConfigurationError
 from harness.records import strict_yaml
 from harness.records.atomic import write_whole
-from harness.records.strict_yaml import bounded_bytes
 
 MAX_DATA_BYTES = 4 << 30
 """The largest JSON file that is read."""
@@ -37,13 +38,7 @@ def read_yaml(path: Path, form: type[M], what: str) -> M:
 
 def read_json(path: Path, what: str) -> Any:
     """The JSON in the file at ``path``, without NaN. Raises `ConfigurationError`."""
-    content = bounded_bytes(path, f"{what} {path}", MAX_DATA_BYTES)
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise ConfigurationError(
-            f"{what} {path}: is not JSON: line {error.lineno}, column {error.colno}: {error.msg}."
-        ) from None
+    return text_files.read_json(path, f"{what} {path}", MAX_DATA_BYTES, loads=orjson.loads)
 
 
 def checked(form: type[M], data: Any, owner: str) -> M:
@@ -76,7 +71,7 @@ def to_json(data: Any) -> bytes:
 
 def sha256(path: Path, what: str) -> str:
     """Of the file's bytes, in hex. Raises `ConfigurationError`."""
-    return hashlib.sha256(bounded_bytes(path, f"{what} {path}", MAX_DATA_BYTES)).hexdigest()
+    return hashlib.sha256(text_files.read_content(path, f"{what} {path}", MAX_DATA_BYTES)).hexdigest()
 
 
 def _faults(error: ValidationError, owner: str, data: Any) -> Iterator[str]:
@@ -104,7 +99,7 @@ def _named(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
 
 def _bounded(name: str) -> str:
     """A name as a message may have it: it comes from a file."""
-    return (name if name.isprintable() else repr(name)[1:-1])[:80]
+    return on_one_line(name)[:80]
 
 
 def _lowered(message: str) -> str:

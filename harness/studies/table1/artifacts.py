@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.studies.table1.metric_names import normalised
 from harness.studies.table1.settings import TABLE, Settings
+from harness.text_files import read_json
 
 IN_CHECKOUT = Path("publications", "paper_artifacts_june-2025")
 _RUN = re.compile(r"\d{8}T\d{6}.*")
@@ -110,10 +110,7 @@ def _meta(path: Path) -> dict[str, Any]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise HarnessError(f"{path}: cannot be read as JSON ({error}); mend or remove the file.") from error
+    content = read_json(path, str(path))
     if not isinstance(content, dict):
         raise HarnessError(f"{path}: expected a JSON object, not a {type(content).__name__}.")
     return content

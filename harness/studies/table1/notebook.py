@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError
 from harness.studies.table1.flow import Statement, statements
+from harness.text_files import decoded, read_content
 
 MAX_BYTES = 16 * 2**20
 """Larger files are refused; the published notebooks, outputs included, have at most 4 MB."""
@@ -48,17 +49,9 @@ def open_notebook(file: Path) -> Notebook:
 
 def _bytes(file: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Notebook {file}: {error.strerror or error}; expected a readable file. {_WAY_OUT}"
-        ) from None
-    if len(content) > MAX_BYTES:
-        raise ConfigurationError(
-            f"Notebook {file}: over {MAX_BYTES // 2**20} MiB; expected a published notebook. {_WAY_OUT}"
-        )
-    return content
+        return read_content(file, f"Notebook {file}", MAX_BYTES)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error} {_WAY_OUT}") from None
 
 
 def _code_cells(file: Path, content: bytes) -> list[tuple[int, str]]:
@@ -67,7 +60,7 @@ def _code_cells(file: Path, content: bytes) -> list[tuple[int, str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            document: Any = nbformat.reads(content.decode("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+            document: Any = nbformat.reads(decoded(content, str(file)), as_version=4)  # type: ignore[no-untyped-call]
         return [
             (number, str(cell.source))
             for number, cell in enumerate(document.cells)

@@ -1,0 +1,126 @@
+r"""The only door to the terminal. Whatever this package prints passes here, so that no text can steer a terminal.
+
+Names, replies, paths and errors come from models, servers and other people's files. In any of them a control
+character can move the cursor, recolour or hide what stands on the screen, or set the window's title; a direction
+character can show text in another order than it has. All of them are shown as escapes, as Python writes them::
+
+    >>> visible("\x1b[31mPASS\u202e")
+    '\\x1b[31mPASS\\u202e'
+
+Escaped are: C0 controls except newline and tab, DEL, C1 controls, bidirectional and other invisible format
+characters, zero-width characters, line and paragraph separators, and halves of surrogate pairs. A carriage return
+before a newline is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+_STEERING = (
+    "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
+    "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff"
+)
+_ESCAPED = re.compile(f"[{_STEERING}]")
+_ESCAPED_ON_A_LINE = re.compile(f"[\t\n{_STEERING}]")
+
+
+def visible(text: str) -> str:
+    """``text`` with every character that could steer a terminal shown as an escape; newlines and tabs stay."""
+    return _ESCAPED.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def on_one_line(text: str) -> str:
+    """The same for a name or a value in a line of ours: newlines and tabs are escaped too."""
+    return _ESCAPED_ON_A_LINE.sub(_escape, text)
+
+
+def control_characters(name: str) -> list[str]:
+    """The code points in ``name`` that a name may not have, each once: ``['U+001B']``."""
+    found = dict.fromkeys(_ESCAPED_ON_A_LINE.findall(name))
+    return [f"U+{ord(one):04X}" for one in found]
+
+
+def echo(text: object = "", *, err: bool = False, end: str = "\n", file: TextIO | None = None) -> None:
+    """Print ``text``, to standard error if ``err``, or to ``file``.
+
+    What the stream's encoding lacks is shown as an escape.
+    """
+    _write(file or (sys.stderr if err else sys.stdout), visible(str(text)) + end)
+
+
+def echo_json(content: Any, *, sort_keys: bool = False) -> None:
+    """Print ``content`` as indented JSON. Steering characters become JSON's own escapes: the data stay the same."""
+    text = json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
+    _write(sys.stdout, _ESCAPED.sub(lambda one: json.dumps(one[0])[1:-1], text) + "\n")
+
+
+def write_line(reporter: Any, text: str, **markup: bool) -> None:
+    """Print ``text`` by pytest's terminal reporter."""
+    reporter.write_line(visible(text), **markup)
+
+
+def write_heading(reporter: Any, text: str) -> None:
+    """Print ``text`` as the heading of a section by pytest's terminal reporter."""
+    reporter.write_sep("=", on_one_line(text))
+
+
+def warn(text: str, *, stacklevel: int = 2) -> None:
+    """Warn with a `RuntimeWarning`; a session and the command line show it when it suits them."""
+    warnings.warn(visible(text), RuntimeWarning, stacklevel=stacklevel + 1)
+
+
+def logger(name: str = "harness") -> logging.Logger:
+    """The logger of that name. Its messages are made `visible` before any handler sees them."""
+    found = logging.getLogger(name)
+    if _show not in found.filters:
+        found.addFilter(_show)
+    return found
+
+
+def _show(record: logging.LogRecord) -> bool:
+    record.msg, record.args = visible(record.getMessage()), ()
+    return True
+
+
+@contextmanager
+def guarded_stderr() -> Iterator[None]:
+    """Pass what others print on standard error through the door too: usage errors, warnings, tracebacks."""
+    before = sys.stderr
+    sys.stderr = _Guarded(before)
+    try:
+        yield
+    finally:
+        sys.stderr = before
+
+
+class _Guarded:
+    """A stream whose text is made `visible`."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        _write(self._file, visible(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _write(file: Any, text: str) -> None:
+    try:
+        file.write(text)
+    except UnicodeEncodeError as error:
+        file.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
+    file.flush()
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")
