@@ -183,4 +183,5 @@ def _answer(reply: Reply, text: str) -> Answer:
         tokens_out=reply.tokens_out,
         tool_calls=reply.tool_calls,
         cost=reply.cost,
+        thoughts=reply.thoughts,
     )

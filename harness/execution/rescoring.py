@@ -126,6 +126,7 @@ class Rescoring:
                 more = {
                     "usage": client.usage(),
                     "calls_replayed": client.replayed,
+                    "replies": client.replies,
                     "started": started.isoformat(),
                 }
                 more |= {"duration": self._clock() - began}

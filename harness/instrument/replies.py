@@ -32,30 +32,29 @@ def unparseable(subject: Subject) -> Iterator[Check]:
 
 
 def unwrapped(subject: Subject) -> Iterator[Check]:
-    """Per arm, the share of replies whose JSON stood in a fence, in prose or in a string, thoughts aside.
+    """Per arm, the share of replies whose JSON stood in a fence, in prose or in a string.
 
     Each holds one valid value and no other. WARN above 5 % of an arm's replies, or where another arm's share is more
-    than 5 points away: then an arm's sample hangs on how leniently it is read.
+    than 5 points away: then an arm's sample hangs on how leniently it is read. Thoughts and end tokens are a template's
+    doing and count in the message alone.
     """
-    counts = {arm: _unwrapped(subject, arm) for arm in subject.arms}
     used = {arm: sum(_count(one, "used") for one in _replies(subject, arm)) for arm in subject.arms}
-    shares = {arm: counts[arm].total() / used[arm] if used[arm] else None for arm in subject.arms}
-    known = [share for share in shares.values() if share is not None]
+    counts = {arm: _wrappings(subject, arm) for arm in subject.arms}
+    shares = {arm: _lenient(counts[arm]) / used[arm] for arm in subject.arms if used[arm]}
     expected = f"at most {percent(FEW)} of replies, arms at most {percent(FEW)} apart"
     for arm in subject.arms:
-        share = shares[arm]
-        apart = max((abs(share - other) for other in known), default=0.0) if share is not None else 0.0
-        level = Level.WARN if (share or 0.0) > FEW or apart > FEW else Level.PASS
-        if not used[arm]:
+        if arm not in shares:
             said = "no record says how replies were read"
             yield Check("unwrapped", Level.PASS, said, None, expected, arm)
             continue
-        found = ", ".join(f"{count:,} in {_PLACES[name]}" for name, count in sorted(counts[arm].items()))
-        said = f"the JSON of {counts[arm].total():,} of {used[arm]:,} replies was unwrapped"
-        said += f": {found}" if found else ""
+        apart = max(abs(shares[arm] - share) for share in shares.values())
+        level = Level.WARN if max(shares[arm], apart) > FEW else Level.PASS
         thinking = sum(_count(one, "with_thoughts") for one in _replies(subject, arm))
+        said = f"the JSON of {_lenient(counts[arm]):,} of {used[arm]:,} replies stood in other words"
+        found = [f"{count:,} {_WRAPPINGS[name]}" for name, count in sorted(counts[arm].items())]
+        said += f" ({', '.join(found)})" if found else ""
         said += f"; thoughts were set apart in {thinking:,}" if thinking else ""
-        yield Check("unwrapped", level, said, share, expected, arm)
+        yield Check("unwrapped", level, said, shares[arm], expected, arm)
 
 
 def refusals(subject: Subject) -> Iterator[Check]:
@@ -83,16 +82,26 @@ def asked_again(subject: Subject) -> Iterator[Check]:
     yield Check("refusals asked away", level, said, share, f"0; above {percent(FEW)} of trials it fails")
 
 
-_PLACES = {"fence": "a fence", "prose": "prose", "string": "a string"}
-"""What may surround JSON beside thoughts and end tokens, which a template puts there."""
+_WRAPPINGS = {
+    "fence": "in a fence",
+    "prose": "in prose",
+    "string": "in a string",
+    "thoughts": "after thoughts",
+    "end token": "before an end token",
+}
+_LENIENT = ("fence", "prose", "string")
 
 
-def _unwrapped(subject: Subject, arm: str) -> Counter[str]:
+def _lenient(counts: Counter[str]) -> int:
+    return sum(counts[name] for name in _LENIENT)
+
+
+def _wrappings(subject: Subject, arm: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for one in _replies(subject, arm):
         places = one.get("unwrapped")
         if isinstance(places, Mapping):
-            found.update({name: _count(places, name) for name in _PLACES if _count(places, name)})
+            found.update({name: count for name in _WRAPPINGS if (count := _count(places, name))})
     return found
 
 

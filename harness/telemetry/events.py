@@ -91,7 +91,10 @@ class TrialEnded:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model replied. ``model`` is the one that answered; ``cost`` is in US dollars, ``None`` where unknown."""
+    """What a model replied. ``model`` is the one that answered; ``cost`` is in US dollars, ``None`` where unknown.
+
+    ``thoughts`` are apart from the ``text``, but in a reply that was not acceptable, whose text is as it came.
+    """
 
     text: str
     model: str = ""
@@ -100,6 +103,7 @@ class Answer:
     tokens_out: int = 0
     tool_calls: Sequence[Mapping[str, Any]] = ()
     cost: float | None = None
+    thoughts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,6 +179,8 @@ class LangSmithObserver:
             return
         answer = event.answer
         message = {"role": "assistant", "content": answer.text} if answer else {}
+        if answer and answer.thoughts:
+            message["reasoning_content"] = answer.thoughts
         run = _child(
             parent,
             event.kind,

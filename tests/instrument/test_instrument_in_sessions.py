@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from harness.records import merge
 from tests.support.instruments import filed, scored, sound
 from tests.support.records import SMALL as DESIGN
 from tests.support.records import finished, metadata, trials, write_file
-from tests.support.sessions import SMALL, Lab
+from tests.support.sessions import CALLS_PER_TRIAL, SMALL, Lab
 
 CONSTANT = SMALL.replace("Proposition,", "Proposition, Measure,").replace(
     'metrics=(Proposition("Courtesy", "The person stays courteous."),)',
@@ -37,6 +38,30 @@ def test_the_meta_file_has_every_check_and_the_analysis(lab: Lab) -> None:
     assert {"saturation", "order", "identical replies", "judge", "script"} <= names
     (comparison,) = meta["analysis"]["comparisons"]
     assert comparison["metric"] == "Courtesy"
+
+
+def test_json_that_one_arm_puts_in_fences_is_read_recorded_and_counted(lab: Lab) -> None:
+    """A model that thinks aloud and wraps its JSON: every reply is used, none is paid for again, arms are compared."""
+    before = "<think>A lamp? Or should I ask?</think>"
+    lab.watched.rewrite = lambda trial, text: (
+        f"{before}\n```json\n{text}\n```<|im_end|>" if "Treatment" in trial else f"{before}{text}"
+    )
+    result = lab.run()
+    result.assert_outcomes(passed=2)
+    assert lab.watched.per_trial.total() == 4 * CALLS_PER_TRIAL
+    for line in lab.lines(kind="trial_result"):
+        replies = line["replies"]
+        assert (
+            replies["used"]
+            == replies["with_thoughts"]
+            == sum(replies["unwrapped"].values())
+            == CALLS_PER_TRIAL
+        )
+        assert list(replies["unwrapped"]) == ["fence" if line["group"] == "Treatment" else "thoughts"]
+        assert "should I ask" not in json.dumps(line)
+    result.stdout.fnmatch_lines(
+        ["  WARN unwrapped, Treatment: the JSON of 8 of 8 replies stood in other words *"]
+    )
 
 
 def test_a_rehearsal_is_marked(lab: Lab) -> None:

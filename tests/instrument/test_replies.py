@@ -58,3 +58,44 @@ def test_a_refused_score_is_a_refusal_though_no_count_says_so() -> None:
     records = sound()
     records[0]["samples"][0] |= {"value": None, "reason": "refused: 'I cannot judge that.'"}
     assert ("refusals", "Treatment against Control") in bad(filed(records))
+
+
+def wrapped(arm: str, count: int, wrapping: str = "fence", **more: int) -> list[dict[str, Any]]:
+    """A run in which the JSON of ``count`` of each of ``arm``'s trials' 10 replies was wrapped."""
+    replies = {
+        "used": 10,
+        "with_thoughts": 0,
+        "unreadable_arguments": 0,
+        **more,
+        "unwrapped": {wrapping: count},
+    }
+    return each(sound(), arm, lambda record: record.update(replies=replies))
+
+
+@pytest.mark.parametrize("wrapping", ["fence", "prose", "string"])
+def test_json_in_other_words_is_counted_by_arm(wrapping: str) -> None:
+    run = filed(wrapped("Treatment", 1, wrapping))
+    assert bad(run) == {("unwrapped", "Treatment"): Level.WARN, ("unwrapped", "Control"): Level.WARN}
+    found = the(run, "unwrapped", "Treatment")
+    place = wrapping if wrapping == "prose" else f"a {wrapping}"
+    assert found.message == f"the JSON of 12 of 120 replies stood in other words (12 in {place})"
+    assert found.number == 0.1
+
+
+def test_thoughts_and_end_tokens_are_a_templates_doing() -> None:
+    run = filed(wrapped("Treatment", 10, "thoughts", with_thoughts=10))
+    assert bad(run) == {}
+    said = "the JSON of 0 of 120 replies stood in other words (120 after thoughts); thoughts were set apart in 120"
+    assert the(run, "unwrapped", "Treatment").message == said
+    assert bad(filed(wrapped("Control", 10, "end token"))) == {}
+
+
+@pytest.mark.parametrize("replies", [None, {}, [], "none", {"used": "ten", "unwrapped": []}])
+def test_records_that_do_not_say_how_replies_were_read_are_no_fault(replies: Any) -> None:
+    run = filed(each(sound(), "Treatment", lambda record: record.update(replies=replies)))
+    found = the(run, "unwrapped", "Treatment")
+    assert (found.level, found.number, found.message) == (
+        Level.PASS,
+        None,
+        "no record says how replies were read",
+    )

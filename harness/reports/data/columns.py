@@ -147,7 +147,12 @@ REPLIES = (
     Column("fingerprint", "name", "The provider's fingerprint of the model."),
     Column("finish_reason", "name", "Why the reply ended."),
     Column("refusal", "truth", "Whether the model declined."),
-    Column("characters", "whole", "Length of the reply.", unit="characters"),
+    Column(
+        "characters",
+        "whole",
+        "Length of the reply's text as it came, thoughts in it included.",
+        unit="characters",
+    ),
     Column("tokens_in", "whole", "Tokens of the prompt.", unit="tokens"),
     Column("tokens_out", "whole", "Tokens of the reply.", unit="tokens"),
     COST,
