@@ -257,17 +257,17 @@ class Gateway:
 
     def _last(self, call: _Call, error: ModelCallError) -> ModelCallError:
         """What a call ends with that is not tried again after ``error``; the session too, where waiting is no help."""
-        asked = error.retry_after or 0.0
+        asked, said = error.retry_after or 0.0, f"{str(error).rstrip('. ')}."
         if asked > self._retry.longest_wait and not error.fatal:
             error = LongWaitError(
-                f"{error} The server asks to wait {duration(asked)}, until {moment(self._wall() + asked)}; a session "
+                f"{said} The server asks to wait {duration(asked)}, until {moment(self._wall() + asked)}; a session "
                 f"waits {duration(self._retry.longest_wait)} at most. Every reply so far is kept: run the same command "
                 "again then to resume."
             )
         elif error.first_tries is not None and id(call.provider) not in self._answered and not error.fatal:
             number = f"{call.attempts + 1} tries" if call.attempts else "the first try"
             error = ModelCallError(
-                f"{error} No call of this session was answered, so it ends after {number} instead of waiting.",
+                f"{said} No call of this session was answered, so it ends after {number} instead of waiting.",
                 fatal=True,
                 brief=error.brief,
             )

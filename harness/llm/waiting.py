@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 SLOW_SECONDS = 15.0
 """A reply that takes longer than this is worth a line of progress."""
 
-LAST_MOMENT = datetime.max.replace(tzinfo=UTC).timestamp()
+_YEAR_10000 = 253402300800
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Seconds since 1970 as ``2026-11-28 15:40 UTC``; a moment after the year 9999 is ``a date after 9999``."""
-    if not seconds <= LAST_MOMENT - 60:
-        return "a date after 9999"
+    """Seconds since 1970 as ``2026-11-28 15:40 UTC``; ``the year 10000 or later`` for what has no such form."""
+    if not seconds < _YEAR_10000:
+        return "the year 10000 or later"
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

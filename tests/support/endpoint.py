@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -73,7 +73,8 @@ class FakeEndpoint:
     """Serves from a thread while the ``with`` block runs.
 
     ``fault`` says, per request number, what goes wrong (``None``: nothing). ``message`` makes the message of
-    a completion out of the request's body and number; by default it is ``{"content": "pong <number>"}``.
+    a completion out of the request's body and number; by default it is ``{"content": "pong <number>"}``. ``before`` is
+    awaited ahead of each completion, with the request's number.
     """
 
     def __init__(
@@ -83,10 +84,12 @@ class FakeEndpoint:
             "content": f"pong {number}"
         },
         finish_reason: str = "stop",
+        before: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self.requests: list[Seen] = []
         self.url = ""  # the base URL, ending in /v1, once entered
         self._fault, self._message, self._finish_reason = fault, message, finish_reason
+        self._before = before
 
     def __enter__(self) -> Self:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -129,6 +132,8 @@ class FakeEndpoint:
 
     async def _chat(self, request: Request) -> Response:
         body, number, fault = await self._note(request)
+        if self._before is not None:
+            await self._before(number)
         if fault is not None:
             return await fault.answer()
         message = {"role": "assistant", **self._message(body, number)}

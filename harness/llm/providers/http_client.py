@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -233,6 +235,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _system_words(error: BaseException | None) -> str:
-    return next(
-        (cause.strerror for cause in _causes(error) if isinstance(cause, OSError) and cause.strerror), ""
-    )
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.strerror:  # asyncio puts words of its own beside the number
+            return os.strerror(cause.errno or 0) if cause.errno in errno.errorcode else cause.strerror
+    return ""
