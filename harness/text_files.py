@@ -81,6 +81,15 @@ def decoded(content: bytes, owner: str) -> str:
         ) from None
 
 
+def recoded(content: bytes) -> bytes:
+    """``content`` as UTF-8 without a byte-order mark, so that more can be appended to it; as it is if it is no text."""
+    name = encoding_of(content[:4])
+    try:
+        return content if name == "utf-8" else content.decode(name).encode()
+    except UnicodeError:
+        return content
+
+
 def undecodable(error: UnicodeDecodeError, name: str = "utf-8") -> str:
     """Where ``error`` found which byte, in words: ``line 3 has the byte 0xff, which is not UTF-8``."""
     before = error.object[: error.start].decode(name, "replace")
@@ -119,7 +128,7 @@ def parse_json(
     """
     try:
         if loads is not None:
-            return loads(content if encoding_of(content[:4]) == "utf-8" else decoded(content, owner).encode())
+            return loads(recoded(content))
         return json.loads(decoded(content, owner), parse_constant=_no_constant, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         found = f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.model import Sample
-from harness.records import Run, files_of_run, stream
+from harness.records import Run, files_of_run
 from harness.records.code_store import kept_code
 from harness.records.measurements import CODE as METRIC_CODE
 from harness.records.plain import NOT_SET, shown
+from harness.records.reader import first_object
 from harness.records.runs import run_differences
 from harness.records.store import FINISHED, OPEN
 from harness.runner.code_identity import changes
@@ -49,7 +50,7 @@ def new_run_notes(
 
 def _recorded(results_dir: Path, run: Run) -> Mapping[str, Any]:
     """The metric code of a run's newest file."""
-    lines = [next(stream(path), {}) for path in files_of_run(results_dir, run.experiment, run.id)]
+    lines = [first_object(path) for path in files_of_run(results_dir, run.experiment, run.id)]
     found: Any = max(lines, key=lambda line: str(line.get("timestamp") or ""), default={}).get(METRIC_CODE)
     return found if isinstance(found, Mapping) else {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +29,7 @@ from harness.records.store import FINISHED, OPEN
 from harness.runner import provenance
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
+from harness.text_files import read_json
 
 if TYPE_CHECKING:
     from harness.instrument import Examiner, OwnChecks
@@ -414,7 +414,7 @@ class RunBook:
                 )
             self._look(entered)
             artifact = merge(files, stats=stats, examine=examiner)[0]
-            meta = json.loads(artifact.with_suffix(".meta.json").read_bytes())
+            meta = read_json(artifact.with_suffix(".meta.json"), "Meta file")
             if not meta["partial"]:
                 self._registry.finish(entered.run.id)
             problem = self._copied(files, examiner)

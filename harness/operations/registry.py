@@ -16,6 +16,7 @@ from harness.console import warn
 from harness.errors import ConfigurationError, HarnessError
 from harness.operations.layout import said, write
 from harness.records.writer import explained, make_directory
+from harness.text_files import encoding_of, recoded
 
 
 class Status(StrEnum):
@@ -90,7 +91,7 @@ class Registry:
     def read(self) -> Content:
         """Every row. Lines that are none are named, and left where they are."""
         with said(), explained(self.path, "read"):
-            text = self.path.read_bytes().decode("utf-8", "replace")
+            text = recoded(self.path.read_bytes()).decode("utf-8", "replace")
         rows, problems = [], []
         for number, line in enumerate(text.splitlines(keepends=True), 1):
             if number == 1 and line.rstrip("\r\n") == ",".join(HEADER):
@@ -113,12 +114,20 @@ class Registry:
                 file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX)
+                    _refuse_other_encodings(file, self.path)
                     _mend(file, self.path)
                     if os.fstat(file).st_size == 0:
                         _append(file, self.path, _line(HEADER))
                     yield file
                 finally:
                     os.close(file)
+
+
+def _refuse_other_encodings(file: int, path: Path) -> None:
+    """Raise `HarnessError` for a file to which rows in UTF-8 cannot be appended: a spreadsheet saved it again."""
+    name = encoding_of(os.pread(file, 4, 0))
+    if not name.startswith("utf-8"):
+        raise HarnessError(f"{path} is in {name.upper()}; expected UTF-8. Save it again in that encoding.")
 
 
 def _append(file: int, path: Path, data: bytes) -> None:

@@ -73,6 +73,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             _conclude(state, state.session, state.desk)
         faulty = any(one.problem for one in state.conclusions) or any(one.faults for one in state.estimates)
         faulty |= state.desk is not None and bool(state.desk.unkept)
+        faulty |= session.config.stash[_PROBLEMS].lost
         faulty |= (state.report or "").startswith("REPORT NOT WRITTEN")
         faulty |= session.config.option.strict_instrument and any(map(_failed, state.conclusions))
         if exitstatus == ExitCode.OK and faulty:

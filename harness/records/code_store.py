@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import ConfigurationError, HarnessError
 from harness.records.atomic import write_atomic
 from harness.records.writer import safe_name
+from harness.text_files import read_json
 
 FOLDER = "code"
 
@@ -26,8 +26,8 @@ def is_kept(results_dir: Path, sha256: str) -> bool:
 
 def kept_code(results_dir: Path, sha256: str) -> Mapping[str, str] | None:
     """The definitions under that hash; ``None`` where they cannot be read."""
-    with suppress(OSError, ValueError, RecursionError):
-        found = json.loads(_path(results_dir, sha256).read_bytes())
+    with suppress(ConfigurationError):
+        found = read_json(_path(results_dir, sha256), "Kept code")
         if isinstance(found, dict) and all(isinstance(one, str) for one in found.values()):
             return found
     return None

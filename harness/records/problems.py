@@ -51,11 +51,10 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[Problem, bool] = {}
 
-    def add(self, problems: Iterable[Problem], *, lost: bool | None = None) -> None:
-        """Keep ``problems``. ``lost``: whether they lose data; by default each but a torn last line does."""
+    def add(self, problems: Iterable[Problem], *, lost: bool) -> None:
+        """Keep ``problems``. ``lost``: whether data that belong to a result are missing for it."""
         for one in problems:
-            loses = not one.torn if lost is None else lost
-            self._found[one] = self._found.get(one, False) or loses
+            self._found[one] = self._found.get(one, False) or lost
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
@@ -80,7 +79,7 @@ def collected() -> Iterator[Problems]:
         _open.remove(mine)
 
 
-def note(problems: Iterable[Problem], *, lost: bool | None = None) -> None:
+def note(problems: Iterable[Problem], *, lost: bool) -> None:
     """Add ``problems`` to those of the open `collected` block, if there is one; see `Problems.add` for ``lost``."""
     if _open:
         _open[-1].add(problems, lost=lost)

@@ -104,11 +104,13 @@ class Outcome:
     duplicates: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-def stream(path: Path, problems: list[Problem] | None = None) -> Generator[dict[str, Any]]:
+def stream(
+    path: Path, problems: list[Problem] | None = None, *, lost: bool = False
+) -> Generator[dict[str, Any]]:
     """Every line of ``path`` that is a JSON object, in order, one at a time.
 
-    What cannot be read is appended to ``problems``, or noted where there is no such list. Raises `HarnessError` when
-    the file cannot be opened.
+    What cannot be read is appended to ``problems``, or noted where there is no such list, as ``lost`` if it is missing
+    from what the caller makes. Raises `HarnessError` when the file cannot be opened.
     """
     found: list[Problem] = [] if problems is None else problems
     try:
@@ -118,7 +120,7 @@ def stream(path: Path, problems: list[Problem] | None = None) -> Generator[dict[
                 yield record
     finally:
         if problems is None:
-            note(found)
+            note(found, lost=lost)
 
 
 class Keep(Protocol):
@@ -323,9 +325,7 @@ def files_of_run(results_dir: Path, experiment: str, run_id: str) -> tuple[Path,
     """The files in ``results_dir`` that belong to a run, by name; told by their first readable line."""
     found = []
     for path in sorted(results_dir.glob("*.jsonl")):
-        problems: list[Problem] = []
-        first = first_object(path, problems)
-        note(problems, lost=False)
+        first = first_object(path)
         if first.get("run_id") == run_id and first.get("experiment") == experiment:
             found.append(path)
     return tuple(found)

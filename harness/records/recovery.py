@@ -13,8 +13,9 @@ from typing import Any
 from harness.errors import HarnessError, LostRepliesError
 from harness.records.earlier import CODE
 from harness.records.merge import artifact_name
-from harness.records.reader import stream
+from harness.records.reader import first_object
 from harness.records.store import FINISHED, OPEN, Run
+from harness.text_files import read_json
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]+(-\d+)?")
 """What the journal of a run is called; commands that ask a model keep journals beside these."""
@@ -54,7 +55,7 @@ def runs_in(results_dir: Path) -> list[Run]:
     entries: dict[str, list[Mapping[str, Any]]] = {}
     for path in sorted(results_dir.glob("*.jsonl")):
         with suppress(HarnessError):
-            first = next(stream(path), {})
+            first = first_object(path)
             if isinstance(first.get("run_id"), str) and isinstance(first.get("settings"), dict):
                 entries.setdefault(first["run_id"], []).append(first)
     found = []
@@ -145,6 +146,6 @@ def _status(results_dir: Path, experiment: str, run_id: str) -> str:
 
 def _is_finished(results_dir: Path, experiment: str, run_id: str) -> bool:
     meta = (results_dir / artifact_name(experiment, run_id)).with_suffix(".meta.json")
-    with suppress(OSError, ValueError, AttributeError):
-        return json.loads(meta.read_bytes()).get("partial") is False
+    with suppress(HarnessError, AttributeError):
+        return read_json(meta, str(meta)).get("partial") is False
     return False

@@ -54,7 +54,7 @@ def read_rescored(results_dir: Path, rescore_id: str) -> tuple[dict[str, dict[st
     results: dict[str, dict[str, Any]] = {}
     tries: dict[str, int] = {}
     for path in sorted(rescored_folder(results_dir).glob("*.jsonl")):
-        for line in stream(path):
+        for line in stream(path, lost=True):
             if line.get("type") == METADATA and line.get("rescore_id") != rescore_id:
                 break
             trial = line.get("rescored_trial")

@@ -10,8 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from harness.errors import HarnessError
 from harness.model import Check
 from harness.operations.gates.estimate import cost_estimated
 from harness.operations.gates.material import RESULTS, STREAMS, Blocked, Material
@@ -20,6 +19,8 @@ from harness.operations.gates.scenario_file import Scenario
 from harness.operations.gates.states import States, states_of
 from harness.operations.gates.subject import Subject, failed, none_of, passed, warned
 from harness.operations.gates.telling import listed, share, shown
+from harness.records import stream
+from harness.records.problems import Problem
 from harness.studies.population.state import StopReason
 
 TABLES = frozenset({"agent_states", "exposures", "timestep_summaries"})
@@ -68,28 +69,22 @@ def _whole(material: Material, missing: set[str]) -> Iterator[Check]:
 
 def _timeline(path: Path) -> Check:
     about = "results/timeline.jsonl"
-    count = torn = 0
-    last = False
+    problems: list[Problem] = []
+    events = others = 0
     try:
-        with path.open("rb") as file:
-            for line in file:
-                last = not _is_event(line)
-                count, torn = count + 1, torn + last
-    except OSError as error:
-        return failed("timeline", f"cannot be read ({error.strerror})", about)
+        for line in stream(path, problems):
+            is_event = "event_type" in line and "timestep" in line
+            events, others = events + is_event, others + (not is_event)
+    except HarnessError as error:
+        return failed("timeline", str(error), about)
+    torn = len(problems) + others
+    count = events + torn
+    last = any(one.torn for one in problems)
     if not count:
         return failed("timeline", "has no event: nothing happened", about, 0, "at least 1 event")
     if torn == 1 and last:
         return warned("timeline", f"the last of {count:,} lines is torn", about, 1, "none torn")
     return none_of("timeline", torn, count, f"{share(torn, count, 'lines')} are no events", about)
-
-
-def _is_event(line: bytes) -> bool:
-    try:
-        event = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(event, dict) and "event_type" in event and "timestep" in event
 
 
 def _database(path: Path) -> Check:

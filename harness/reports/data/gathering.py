@@ -204,7 +204,7 @@ def _read(
         if experiment is None or run_id is None:
             missing = "experiment" if experiment is None else "run_id"
             fault = f"names no {missing}; its {len(section.records)} records are left out"
-            note([Problem(path, 0, False, fault)])
+            note([Problem(path, 0, False, fault)], lost=True)
             problems.append(f"{path} {fault}.")
             continue
         run = runs.setdefault((experiment, run_id), RunRows(experiment, run_id))
@@ -224,7 +224,7 @@ def _design(run: RunRows, problems: list[str]) -> Design | None:
             designs += [Design.from_metadata(entry["design"])] if entry.get("design") else []
         except HarnessError as error:
             problems.append(f"{run.experiment}, run {run.run_id}: {error}")
-            note([Problem(min(run.files), 0, False, f"run {run.run_id}: {error}".rstrip("."))])
+            note([Problem(min(run.files), 0, False, f"run {run.run_id}: {error}".rstrip("."))], lost=True)
     return designs[0].joined(designs[1:]) if designs else None
 
 

@@ -15,6 +15,7 @@ from harness.records.plain import to_line
 from harness.records.writer import explained, safe_name
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
 from harness.reports.review.scores import Score
+from harness.text_files import recoded
 
 METADATA, SCORE = "review_metadata", "review_score"
 
@@ -48,7 +49,7 @@ def kept(folder: Path, experiment: str, run_id: str) -> dict[tuple[str, str], Ke
     """(reviewer, trial) → the scores that hold: those given last."""
     path = store_path(folder, experiment, run_id)
     found: dict[tuple[str, str], Kept] = {}
-    for line in stream(path) if path.exists() else ():
+    for line in stream(path, lost=True) if path.exists() else ():
         if line.get("type") == SCORE and (one := _kept(line)):
             earlier = found.get((one.reviewer, one.trial))
             again = 0 if earlier is None else earlier.changed + 1
@@ -104,7 +105,7 @@ def _content(path: Path, experiment: str, run_id: str, lines: Sequence[Mapping[s
         "dimensions": dict(DIMENSIONS),
     }
     with explained(path, "read"):
-        before = path.read_bytes() if path.exists() else to_line(first)
+        before = recoded(path.read_bytes()) if path.exists() else to_line(first)
     return before + (b"" if before.endswith(b"\n") else b"\n") + b"".join(map(to_line, lines))
 
 

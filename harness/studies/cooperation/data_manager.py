@@ -5,7 +5,6 @@ One process writes a folder: the one that plays its trial, in this process or in
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 import shutil
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
-from harness.records import write_atomic, write_whole
+from harness.records import stream, write_atomic, write_whole
 from harness.records.plain import differences, plain, shown, to_line
 from harness.records.writer import explained, make_directory
 from harness.studies.cooperation.results import ExperimentResult
@@ -226,4 +225,4 @@ def _iso(moment: datetime) -> str:
 def errors_in(folder: Path) -> list[dict[str, Any]]:
     """The lines of a folder's `ERRORS`."""
     path = folder / ERRORS
-    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    return [*stream(path)] if path.exists() else []

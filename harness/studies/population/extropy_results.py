@@ -16,6 +16,8 @@ import orjson
 
 from harness.errors import ConfigurationError
 from harness.model import Usage
+from harness.records import stream
+from harness.records.problems import Problem
 from harness.studies.population.dynamics import DECAY, FIRM, QUIET_STEPS, STEADY, STEADY_STEPS
 from harness.studies.population.files import read_json
 from harness.studies.population.inputs import Inputs
@@ -143,11 +145,12 @@ def _step(row: tuple[Any, ...]) -> Step:
 
 def _came(path: Path) -> Iterator[tuple[int, str, float | None]]:
     """Step, agent and conviction of each reasoning that came to something."""
-    with path.open("rb") as file:
-        for line in file:
-            event = orjson.loads(line)
-            if event["event_type"] == "agent_reasoned":
-                yield event["timestep"], event["agent_id"], event["details"].get("private_conviction")
+    problems: list[Problem] = []
+    for event in stream(path, problems):
+        if event["event_type"] == "agent_reasoned":
+            yield event["timestep"], event["agent_id"], event["details"].get("private_conviction")
+    if problems:
+        raise ConfigurationError(str(problems[0]))
 
 
 def failures(
