@@ -178,7 +178,7 @@ def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict
     arms, reader = _arms(experiment, settings), CodeReader()
     first = next(iter(arms.values()))
     declared = first.population.sha256
-    identity = _identity(first, provenance.code_of(first, reader), facts)
+    identity = _identity(first, provenance.code_of(first, reader, settings.checkout), facts)
     mark = fingerprint(identity)
     paid = "rehearsal" not in (facts["provider"], facts.get("judge_provider"))
     earlier = _paid_runs(experiment.name, settings.results_dir)
@@ -208,7 +208,7 @@ def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict
         "settings": identity,
         "group_settings": {
             name: provenance.group_settings(
-                plan, provenance.code_of(plan, reader), declared_population=declared
+                plan, provenance.code_of(plan, reader, settings.checkout), declared_population=declared
             )
             for name, plan in arms.items()
         },

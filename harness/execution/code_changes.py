@@ -14,7 +14,7 @@ from harness.records.plain import NOT_SET, shown
 from harness.records.reader import first_object
 from harness.records.runs import run_differences
 from harness.records.store import FINISHED, OPEN
-from harness.runner.code_identity import changes
+from harness.runner.code_identity import SHORT, changes
 
 LISTED = 8
 """Differences that are shown; the rest are counted."""
@@ -57,10 +57,11 @@ def _recorded(results_dir: Path, run: Run) -> Mapping[str, Any]:
 
 def _difference(results_dir: Path, key: str, then: Any, now: Any) -> Iterator[str]:
     scope, is_code, name = key.rpartition("code.")
-    if not is_code or NOT_SET in (then, now):
+    if NOT_SET in (then, now) or not (is_code or key == "script"):
         yield f"  {key}: {shown(then)} then, {shown(now)} now"
         return
-    yield f"  {scope}code of {name}: {then} then, {now} now"
+    what = f"{scope}code of {name}" if is_code else key
+    yield f"  {what}: {str(then)[:SHORT]} then, {str(now)[:SHORT]} now"
     yield from code_difference(results_dir, str(then), str(now))
 
 

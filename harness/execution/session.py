@@ -123,11 +123,16 @@ class Session:
 
     def _code_of(self, plan: CellPlan) -> provenance.PlanCode:
         """The code of ``plan``, kept so that a later session can say what changed."""
-        code = provenance.code_of(plan, self._code)
+        code = provenance.code_of(plan, self._code, self.settings.checkout)
+        folder = self.settings.results_dir
         for one in code.identities():
-            if one.sha256 not in self._kept_code and not is_kept(self.settings.results_dir, one.sha256):
-                keep_code(self.settings.results_dir, one.sha256, one.readable)
+            if one.sha256 not in self._kept_code and not is_kept(folder, one.sha256):
+                keep_code(folder, one.sha256, one.readable)
             self._kept_code.add(one.sha256)
+        script, words = provenance.script_words(plan.experiment.script)
+        if script not in self._kept_code and not is_kept(folder, script):
+            keep_code(folder, script, words)
+        self._kept_code.add(script)
         return code
 
     def _measured(self, plans: Sequence[CellPlan], standings: Sequence[Standing]) -> list[Standing]:

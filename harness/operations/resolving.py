@@ -62,6 +62,7 @@ def resolve(experiment: Experiment, planned: Planned, options: Options, facts: F
     from harness.execution.runs import entry_of, with_facts
     from harness.runner.code_identity import CodeReader
     from harness.runner.provenance import code_of
+    from harness.runner.settings import find_checkout
 
     changed, session = applied(experiment, planned, options)
     population = population_of(changed, _folder(changed, session))
@@ -78,8 +79,11 @@ def resolve(experiment: Experiment, planned: Planned, options: Options, facts: F
         )
         for group in changed.groups
     }
-    reader = CodeReader()
-    entries = {name: entry_of(cell, population.sha256, code_of(cell, reader)) for name, cell in cells.items()}
+    reader, checkout = CodeReader(), find_checkout() if session.get("engine") == "tinytroupe" else None
+    entries = {
+        name: entry_of(cell, population.sha256, code_of(cell, reader, checkout))
+        for name, cell in cells.items()
+    }
     settings = with_facts(next(iter(entries.values())).settings, facts(session))
     groups = {name: one.group_settings for name, one in entries.items()}
     return Resolved(planned, changed, session, settings, groups, _asks(changed, next(iter(cells.values()))))

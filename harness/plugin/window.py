@@ -225,7 +225,7 @@ def _identity(plan: CellPlan) -> tuple[Any, ...]:
     return (
         plan.cell,
         plan.mode,
-        plan.population.sha256,
+        plan.population.personas,
         plan.correction,
         plan.interventions,
         plan.engine,

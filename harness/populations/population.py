@@ -54,13 +54,13 @@ def load(
     raise_if_any([*problems, *_repeated(personas)])
     merged = tuple(_with_fragments(persona, parts, problems) for persona in personas)
     raise_if_any(problems)
-    return Population(merged, origin, _digest(merged))
+    return Population(merged, origin, digest(merged))
 
 
 def population_of(experiment: Experiment, folder: Path | None = None) -> Population:
     """The population that ``experiment`` names; nobody where its own play needs none. Raises as `load` does."""
     if experiment.population == ():
-        return Population((), "nobody", _digest(()))
+        return Population((), "nobody", digest(()))
     return load(experiment.population, experiment.fragments, folder=folder)
 
 
@@ -146,6 +146,16 @@ def _each(function: Callable[[_Item], _Found], items: Iterable[_Item], problems:
     return found
 
 
-def _digest(personas: Iterable[Persona]) -> str:
-    content = canonical([dict(one.specification) for one in personas])
+def _named(persona: Persona) -> dict[str, Any]:
+    specification: dict[str, Any] = _plain(persona.specification)
+    return (
+        specification
+        if specification.get("name") == persona.name
+        else {**specification, "name": persona.name}
+    )
+
+
+def digest(personas: Iterable[Persona]) -> str:
+    """The hash (SHA-256, hex) of personas in their order, from what they are now."""
+    content = canonical([_named(one) for one in personas])
     return hashlib.sha256(content.encode("ascii")).hexdigest()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import difflib
 import enum
 import functools
@@ -19,6 +20,7 @@ import hashlib
 import importlib.util
 import inspect
 import linecache
+import re
 import site
 import sys
 import sysconfig
@@ -34,6 +36,8 @@ SHORT = 16
 DIFF_LINES, DIFF_COLUMNS = 12, 100
 """How much of a change is shown."""
 OURS = "harness"
+STANDARD = "(the standard library)"
+_CODE_FILES = frozenset({".ini", ".mustache", ".py"})
 _DEEP = 8
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type(Ellipsis))
 _MUTATORS = frozenset(
@@ -42,6 +46,7 @@ _MUTATORS = frozenset(
         "popleft", "remove", "reverse", "setdefault", "sort", "update", "write",
     }
 )  # fmt: skip
+_MAKERS = frozenset({"__init__", "__new__", "__post_init__"})
 _READS_DOCSTRINGS = frozenset({"__doc__", "getdoc", "getsource", "model_json_schema", "schema_json"})
 _KEEPS_NO_DOCSTRING = frozenset(
     {
@@ -52,6 +57,13 @@ _KEEPS_NO_DOCSTRING = frozenset(
     }
 )  # fmt: skip
 """Bases and decorators that make nothing of a docstring; others may put it into a prompt."""
+
+_SECRET_NAME = re.compile(r"(?i)(^|_)(key|token|secret|passw(or)?d|credentials?)$")
+_SECRET_TEXT = re.compile(r"[A-Za-z0-9_+/=.-]{24,}")
+"""In one word: keys and their like. Prompts have spaces."""
+HIDDEN = "(hidden)"
+VALUE = "value of "
+"""Begins the names of values that were computed at import."""
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Import = ast.Import | ast.ImportFrom
@@ -76,7 +88,12 @@ class CodeIdentity:
 
 def changes(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """The names of definitions that differ between two readable identities, and a short diff of them."""
-    names = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+    differing = {name for name in {*then, *now} if then.get(name) != now.get(name)}
+    names = [
+        name
+        for name in sorted(differing)
+        if not name.startswith(VALUE) or name.removeprefix(VALUE) not in differing
+    ]
     lines: list[str] = []
     for name in names:
         old, new = (text.get(name, "").splitlines() for text in (then, now))
@@ -92,6 +109,7 @@ class CodeReader:
 
     def __init__(self) -> None:
         self._sources: dict[str, _Source | None] = {}
+        self._folders: dict[Path, CodeIdentity] = {}
         self._known: dict[int, tuple[Any, CodeIdentity]] = {}
 
     def identify(self, thing: Any) -> CodeIdentity:
@@ -103,6 +121,18 @@ class CodeReader:
                 self._identify(thing),
             )  # kept: so that its id stays its own
         return known[1]
+
+    def identify_folder(self, folder: Path) -> CodeIdentity:
+        """The identity of a folder of code and prompts, by the bytes of its files."""
+        if folder not in self._folders:
+            files = sorted(
+                path for path in folder.rglob("*") if path.suffix in _CODE_FILES and path.is_file()
+            )
+            found = {path.relative_to(folder).as_posix(): _file_sha(path) for path in files}
+            text = "\n".join(f"{name} {sha}" for name, sha in found.items())
+            readable = {name: f"(a file with the hash {sha[:SHORT]})" for name, sha in found.items()}
+            self._folders[folder] = CodeIdentity(_sha(text)[:SHORT], found, lambda: readable)
+        return self._folders[folder]
 
     def _identify(self, thing: Any) -> CodeIdentity:
         walk = _Walk(self, _home_of(thing))
@@ -153,7 +183,9 @@ class _Source:
     @cached_property
     def changed_at_run_time(self) -> frozenset[str]:
         """Names, and names of attributes, that functions of this module change."""
-        functions = [node for node in self._nodes if isinstance(node, _Function)]
+        functions = [
+            node for node in self._nodes if isinstance(node, _Function) and _name(node) not in _MAKERS
+        ]
         inner = {id(one): one for node in functions for one in ast.walk(node)}
         return frozenset(name for node in inner.values() for name in _changed(node))
 
@@ -206,16 +238,23 @@ class _Walk:
             self._waiting.pop()()
         changed = frozenset[str]().union(*(one.changed_at_run_time for one in self._used.values()))
         loaded = self._loaded_at_import()
-        docstrings = any(one.reads_docstrings for one in self._used.values())
+        if any(one.reads_docstrings for one in self._used.values()):
+            idle = None
+        else:
+            own = {label for (_, label), nodes in self._parts.items() if isinstance(nodes[0], ast.AST)}
+            idle = _KEEPS_NO_DOCSTRING | own  # own decorators are looked at themselves
         found: list[tuple[str, str, str]] = []
         for (module, label), nodes in self._parts.items():
-            found.append((module, label, "\n".join(_canonical(one, docstrings) for one in nodes)))
+            found.append((module, label, "\n".join(_canonical(one, idle) for one in nodes)))
         values: dict[str, str] = {}
         for (module, label), value in self._values.items():
-            text = self._text(module, value) if module in loaded and _name_in(label) not in changed else None
+            hidden = module not in loaded or _name_in(label) in changed or _SECRET_NAME.search(label)
+            text = None if hidden else self._text(module, value)
             if text is not None:
-                found.append((module, f"value of {label}", text))
-                values[self._label(module, f"value of {label}")] = text[:10_000]
+                found.append((module, f"{VALUE}{label}", text))
+                values[self._label(module, f"{VALUE}{label}")] = (
+                    f"(a value with the hash {_sha(text)[:SHORT]})"
+                )
         marks = sorted(f"{self._label(module, label)} {_sha(text)}" for module, label, text in found)
         definitions = {self._label(module, label): _sha(text)[:SHORT] for module, label, text in found}
         parts = dict(self._parts)
@@ -241,7 +280,10 @@ class _Walk:
 
     def _label(self, module: str, name: str) -> str:
         """Without the module where it is the function's own, so that neither folder nor file name counts."""
-        return name if module == self._home else f"{module.rpartition('.')[2]}.{name}"
+        if module == self._home:
+            return name
+        kind = VALUE if name.startswith(VALUE) else ""
+        return f"{kind}{module.rpartition('.')[2]}.{name.removeprefix(VALUE)}"
 
     # Objects
 
@@ -321,7 +363,7 @@ class _Walk:
         self._loading.add(("", module))
         source = self._reader.source(module, code.co_filename, function.__globals__)
         node = None if source is None else source.function(code)
-        label = function.__qualname__
+        label = code.co_qualname  # a wrapper may bear the name of what it wraps
         if source is None or node is None:
             self._parts.setdefault((module, label), [_bytecode(code)])
             for name in _names_in(code):
@@ -375,7 +417,9 @@ class _Walk:
 
     def _add(self, source: _Source, name: str, statement: ast.stmt) -> None:
         parts = self._parts.setdefault((source.name, name), [])
-        if statement not in parts:
+        if _is_secret(statement):
+            self._parts[source.name, name] = [f"{name} = {HIDDEN}"]
+        elif statement not in parts:
             parts.append(statement)
             self._waiting.append(lambda: self._follow(source, [statement]))
 
@@ -460,7 +504,10 @@ class _Walk:
         parts = self._home.split(".")
         if _is_ours(self._home):
             return ".".join(parts[:3])
-        return parts[0] if _is_installed(_file_of(self._home)) else None
+        file = _file_of(self._home)
+        if not _is_installed(file):
+            return None
+        return parts[0] if {"site-packages", "dist-packages"} & {*Path(file or "").parts} else STANDARD
 
     # Values
 
@@ -787,22 +834,25 @@ _LIBRARIES = tuple(
 # Text
 
 
-def _canonical(node: ast.AST | str, docstrings: bool) -> str:
-    """The same for the same code, in any layout and by any version of Python."""
+def _canonical(node: ast.AST | str, idle: frozenset[str] | None) -> str:
+    """The same for the same code, in any layout and by any version of Python.
+
+    Docstrings count where ``idle`` is ``None``, or where a decorator or base is none of these names.
+    """
     if isinstance(node, str):
         return node
     pieces: list[str] = []
     try:
-        _dump(node, pieces, docstrings)
+        _dump(node, pieces, idle)
     except RecursionError:  # what was dumped until then, and the rest by its size alone
         pieces.append(f"and {sum(1 for _ in ast.walk(node))} nodes in all")
     return "".join(pieces)
 
 
-def _dump(node: Any, pieces: list[str], docstrings: bool) -> None:
+def _dump(node: Any, pieces: list[str], idle: frozenset[str] | None) -> None:
     if isinstance(node, list):
         for one in node:
-            _dump(one, pieces, docstrings)
+            _dump(one, pieces, idle)
             pieces.append(",")
         return
     if not isinstance(node, ast.AST):
@@ -816,22 +866,24 @@ def _dump(node: Any, pieces: list[str], docstrings: bool) -> None:
             continue
         if value == [] or name in ("ctx", "kind", "type_comment"):
             continue
-        if name == "body" and not docstrings and _has_idle_docstring(node):
+        if name == "body" and idle is not None and _has_idle_docstring(node, idle):
             value = node.body[1:]  # type: ignore[attr-defined]
         pieces.append(f"{name}=")
-        _dump(value, pieces, docstrings)
+        _dump(value, pieces, idle)
     pieces.append(")")
 
 
-def _has_idle_docstring(node: ast.AST) -> bool:
+def _has_idle_docstring(node: ast.AST, idle: frozenset[str]) -> bool:
     """Whether ``node`` has a docstring that nothing but a reader of the source looks at."""
     if (
         not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         or ast.get_docstring(node, False) is None
     ):
         return False
-    others = [*node.decorator_list, *(node.bases if isinstance(node, ast.ClassDef) else ())]
-    return all(_last_name(one) in _KEEPS_NO_DOCSTRING for one in others)
+    bases = node.bases if isinstance(node, ast.ClassDef) else ()
+    return all(_last_name(one) in idle for one in node.decorator_list) and all(
+        _last_name(one) in _KEEPS_NO_DOCSTRING for one in bases
+    )
 
 
 def _last_name(node: ast.AST) -> str:
@@ -840,9 +892,37 @@ def _last_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
+def _is_secret(statement: ast.stmt) -> bool:
+    """Whether a key or its like is written down here; such a value changes nothing that is sent."""
+    if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Constant):
+        return False
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    return any(_SECRET_NAME.search(_last_name(one)) for one in targets)
+
+
+class _Hiding(ast.NodeTransformer):
+    """Takes what looks like a key out of source that is kept."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        is_key = isinstance(node.value, str) and _SECRET_TEXT.fullmatch(node.value)
+        return ast.Constant(HIDDEN) if is_key else node
+
+    def visit_keyword(self, node: ast.keyword) -> ast.AST:
+        if node.arg and _SECRET_NAME.search(node.arg) and isinstance(node.value, ast.Constant):
+            return ast.keyword(node.arg, ast.Constant(HIDDEN))
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        return (
+            ast.Assign(node.targets, ast.Constant(HIDDEN), lineno=0)
+            if _is_secret(node)
+            else self.generic_visit(node)
+        )
+
+
 def _readable(node: ast.AST | str) -> str:
     try:
-        return node if isinstance(node, str) else ast.unparse(node)
+        return node if isinstance(node, str) else ast.unparse(_Hiding().visit(copy.deepcopy(node)))
     except (RecursionError, ValueError):
         return "(code that is nested too deeply to show)"
 
@@ -901,6 +981,10 @@ def _placed(text: str, folder: str | None) -> str:
     if text and (folder == text or folder.startswith(f"{text.rstrip('/')}/")) and text.startswith("/"):
         return "<folder>"
     return text.replace(folder, "<folder>")
+
+
+def _file_sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def _sha(text: str) -> str:

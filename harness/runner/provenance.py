@@ -11,11 +11,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness.errors import ConfigurationError
 from harness.llm.addresses import without_password
 from harness.llm.calls import Provider
 from harness.llm.snapshots import bare
 from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script, merge_options
+from harness.populations import digest
 from harness.records import fingerprint
+from harness.records.plain import indented, plain
 from harness.runner.code_identity import CodeIdentity, CodeReader
 from harness.runner.plan import CellPlan
 from harness.runner.settings import Settings
@@ -98,8 +101,11 @@ class PlanCode:
         return [*self.requests.values(), *self.interventions.values(), *self.measures.values()]
 
 
-def code_of(plan: CellPlan, reader: CodeReader) -> PlanCode:
-    """The code that ``plan`` runs. Metrics of an experiment that plays its own trials may belong to that play."""
+def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) -> PlanCode:
+    """The code that ``plan`` runs, that of TinyTroupe's ``checkout`` included where its engine does.
+
+    Metrics of an experiment that plays its own trials may belong to that play.
+    """
     experiment, play = plan.experiment, plan.experiment.play
     functional = {
         one.name: reader.identify(one.functional) for one in plan.interventions if one.functional is not None
@@ -114,6 +120,8 @@ def code_of(plan: CellPlan, reader: CodeReader) -> PlanCode:
         return PlanCode({"play": reader.identify(play.function), **own}, functional)
     engine = _engine_class(plan.engine)
     requests = {} if engine is None else {"engine": reader.identify(engine)}
+    if plan.engine == "tinytroupe" and checkout is not None:
+        requests["tinytroupe"] = reader.identify_folder(checkout / "tinytroupe")
     return PlanCode(requests, functional, measures)
 
 
@@ -149,6 +157,16 @@ def describe_script(script: Script) -> dict[str, Any]:
         "task_description": script.task_description,
         "extraction": script.extraction and asdict(script.extraction),
     }
+
+
+def script_words(script: Script) -> tuple[str, dict[str, str]]:
+    """The hash of a script as settings have it, and its words by part."""
+    described = describe_script(script)
+    words = {
+        key: value if isinstance(value, str) else indented(plain(value)[0])
+        for key, value in described.items()
+    }
+    return fingerprint(described), {key: text for key, text in words.items() if text != "null"}
 
 
 def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
@@ -218,7 +236,7 @@ def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, 
 
 def group_settings(plan: CellPlan, code: PlanCode, *, declared_population: str | None) -> dict[str, Any]:
     """What identifies an arm within its run."""
-    own = plan.population.sha256
+    own = population_hash(plan)
     return {
         "correction": describe_correction(plan.correction),
         "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
@@ -227,6 +245,17 @@ def group_settings(plan: CellPlan, code: PlanCode, *, declared_population: str |
         **({"model_options": dict(plan.arm_options)} if plan.arm_options else {}),
         **({"code": _hashes(code.interventions)} if code.interventions else {}),
     }
+
+
+def population_hash(plan: CellPlan) -> str:
+    """Of the personas as they take part: a fixture may have changed them since the population was read."""
+    try:
+        return digest(plan.population.personas)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"Group {plan.cell.group!r} of {plan.cell.experiment}: population {plan.population.source} is not plain "
+            f"data ({error}); expected specifications of text, numbers, lists and objects."
+        ) from None
 
 
 def cell_metadata(plan: CellPlan) -> dict[str, Any]:
@@ -254,7 +283,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
         },
         "population": {
             "source": plan.population.source,
-            "sha256": plan.population.sha256,
+            "sha256": population_hash(plan),
             "people": len(plan.population.personas),
             "fragments": [str(fragment) for fragment in plan.experiment.fragments],
         },
