@@ -52,6 +52,8 @@ def run(
     judge_base_url: str | None = None,
     temperature: float | None = None,
     model_options: Mapping[str, Any] | None = None,
+    response_format: str = "auto",
+    timeout: float | None = None,
     seed: int = 0,
     concurrency: int | None = 16,
     rpm: int | None = None,
@@ -80,8 +82,8 @@ def run(
     limit. ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens`` are what this call may spend; stopped by them,
     ``exit_code`` is 6, and the same call again goes on. ``judge_model`` scores in place of ``model``, and
     ``exploratory`` goes beyond a locked plan. ``model_options`` are request fields added to every call of the model
-    (``{"top_p": 0.9, "reasoning_effort": "low"}``); ``None`` leaves out one that the experiment sets. The rest is as in
-    pytest's options of the same names.
+    (``{"top_p": 0.9, "reasoning_effort": "low"}``); ``None`` leaves out one that the experiment sets. ``timeout``
+    is how long one call may take, in seconds. The rest is as in pytest's options of the same names.
 
     Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
     """
@@ -96,6 +98,8 @@ def run(
         "--judge-model": judge_model,
         "--judge-base-url": judge_base_url,
         "--temperature": temperature,
+        "--response-format": response_format,
+        "--timeout": timeout,
         "--rpm": rpm,
         "--tpm": tpm,
         "--max-cost": max_cost,

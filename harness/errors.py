@@ -89,6 +89,21 @@ class ModelCallError(HarnessError):
         super().__init__(message)
 
 
+class AdaptedError(ModelCallError):
+    """The server refused how a request was spelled, and its provider has learned another way: send it again at once.
+
+    No failure of the call, and no bad reply: it counts as an attempt that was sent.
+    """
+
+
+class UnsupportedParameterError(ModelCallError):
+    """The server refuses a field of the request, or its value. ``parameter`` is the field's name."""
+
+    def __init__(self, message: str, parameter: str, *, fatal: bool = False, brief: str = "") -> None:
+        self.parameter = parameter
+        super().__init__(message, fatal=fatal, brief=brief)
+
+
 class RefusedError(ModelCallError):
     """The model, or its provider's filter, declined to answer. An outcome of the sample: it is not asked again."""
 

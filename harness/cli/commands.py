@@ -55,6 +55,12 @@ def run(
     judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
     model_option: ModelOptions = None,
+    response_format: Annotated[
+        str, typer.Option(help="How JSON is asked for: auto, schema, object or prompt.")
+    ] = "auto",
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds that one model call may take.", show_default="120")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
     rpm: Annotated[int | None, typer.Option(help="Model calls in any minute, retries counted.")] = None,
@@ -106,6 +112,8 @@ def run(
         "--judge-base-url": judge_base_url,
         "--temperature": temperature,
         "--model-option": model_option,
+        "--response-format": response_format,
+        "--timeout": timeout,
         "--seed": seed,
         "--concurrency": concurrency,
         "--rpm": rpm,

@@ -69,6 +69,9 @@ def lock_(
     judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
     model_option: ModelOptions = None,
+    response_format: Annotated[
+        str, typer.Option(help="How JSON is asked for: auto, schema, object or prompt.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     provider_seed: Annotated[int | None, typer.Option(help="Send seeds, derived from this.")] = None,
     results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
@@ -80,9 +83,17 @@ def lock_(
 ) -> None:
     """Lock a plan: hashed, before the first paid call. Take the same options as for the run."""
     from harness.records.plans import lock
-    from harness.runner.settings import Settings, find_checkout, find_sources, parse_model_options
+    from harness.runner.settings import (
+        CALL_TIMEOUT,
+        Settings,
+        call_problems,
+        find_checkout,
+        find_sources,
+        parse_model_options,
+    )
     from harness.stats.estimands import FIXED_SET
 
+    raise_if_any(call_problems(CALL_TIMEOUT, response_format))
     folder = str(notebooks) if notebooks else None
     settings = Settings(
         mode=mode,
@@ -93,6 +104,7 @@ def lock_(
         judge_base_url=judge_base_url,
         temperature=temperature,
         model_options=parse_model_options(model_option or (), temperature),
+        response_format=response_format,
         seed=seed,
         provider_seed=provider_seed,
         results_dir=results_dir,

@@ -33,8 +33,8 @@ from harness.telemetry import Observers
 if TYPE_CHECKING:
     from harness.instrument import OwnChecks
 
-PATIENCE_SECONDS = 150.0
-"""How long a session that a limit stopped waits for the calls in flight; longer than a call may take."""
+PATIENCE_SECONDS = 30.0
+"""How much longer than a call may take a session that a limit stopped waits for the calls in flight."""
 
 DRAIN_SECONDS = 10.0
 """How long an interrupted session waits for replies that are already paid for."""
@@ -96,6 +96,8 @@ class Desk:
             self.gateway.observers.add(self._emit)
             self._emit.session_started(self._facts)
         for provider in filter(None, (self.gateway.provider, self.gateway.judge)):
+            if hasattr(provider, "notify"):
+                provider.notify = self._warn
             if provider.name in MAKERS and is_undated(provider.model):
                 self._warn(undated_warning(provider.model))
         registry = RunRegistry(
@@ -298,7 +300,9 @@ class Desk:
         """Stop; a session cut short then waits for replies already paid for, and for the trials that they finish."""
         self.stop("The session was interrupted." if interrupted else "The session has ended.")
         if interrupted or self.exit_code in (ExitCode.BUDGET, ExitCode.RETRY_LATER):
-            self.loop.run(self.gateway.drain(DRAIN_SECONDS if interrupted else PATIENCE_SECONDS))
+            self.loop.run(
+                self.gateway.drain(DRAIN_SECONDS if interrupted else self.settings.timeout + PATIENCE_SECONDS)
+            )
             self.loop.run(self._settle())
 
     async def _settle(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.instrument.subject import Line, Subject, percent
+from harness.llm.formats import AS_DECLARED
 from harness.model import Check, Level
 from harness.records.plain import canonical, flat
 
@@ -66,6 +67,28 @@ def options(subject: Subject) -> Iterator[Check]:
             "0 trials without a declared option",
             arm,
         )
+
+
+def forms(subject: Subject) -> Iterator[Check]:
+    """How replies in JSON were asked for, where the server did not take the format that calls declare.
+
+    The same schema as a constraint, in the prompt, or without strict mode gives other replies: arms must be alike.
+    """
+    seen = {arm: _forms(subject, arm) for arm in subject.arms}
+    used = {str(form) for kinds in seen.values() for counts in kinds.values() for form in counts}
+    if used <= {AS_DECLARED}:
+        return
+    apart, mixed = 0.0, set[str]()
+    for control, other in subject.pairs:
+        common = seen[control].keys() & seen[other].keys()
+        apart = max([apart, *(_variation(seen[control][kind], seen[other][kind]) for kind in common)])
+    for kinds in seen.values():
+        mixed |= {kind for kind, counts in kinds.items() if len(counts) > 1}
+    said = f"JSON was asked for {', '.join(sorted(used))}"
+    said += f"; in more than one way by calls of kind {', '.join(sorted(mixed))}" if mixed else ""
+    level = Level.FAIL if apart > APPEARANCE else Level.WARN if mixed else Level.PASS
+    expected = f"every kind of call asks in one way, and arms are at most {percent(APPEARANCE)} apart"
+    yield Check("response format", level, said, apart, expected)
 
 
 def models(subject: Subject) -> Iterator[Check]:
@@ -153,6 +176,16 @@ def _answers(subject: Subject, arm: str) -> Answers:
         for one in (record.get("usage") or {}).get("models") or ():
             found.setdefault(one.get("model"), Counter())[one.get("fingerprint")] += one.get("replies") or 0
     return {model: counts for model, counts in found.items() if counts.total()}
+
+
+def _forms(subject: Subject, arm: str) -> dict[str, Counter[str | None]]:
+    """Kind of call → form → replies, over all tries of the arm."""
+    found: dict[str, Counter[str | None]] = {}
+    for record in subject.tries(arm):
+        kinds = (record.get("replies") or {}).get("forms")
+        for kind, counts in kinds.items() if isinstance(kinds, Mapping) else ():
+            found.setdefault(str(kind), Counter()).update(counts)
+    return found
 
 
 def _names(answers: Answers) -> str:

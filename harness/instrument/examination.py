@@ -30,6 +30,7 @@ CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
     copies.identical,
     answering.settings,
     answering.options,
+    answering.forms,
     code.requests,
     code.measures,
     answering.models,

@@ -55,6 +55,8 @@ class Reply:
     ``None`` with ``cost_reason`` where it is not known.
     ``usage`` is what the provider stated of tokens, as JSON and cut; ``usage_fault`` says what in it did not add up, so
     that the tokens are the dearest reading of it. Empty: nothing was wrong.
+    ``form`` says how its JSON was asked for where that differs from the request (see `harness.llm.formats`), and
+    ``sent_digest`` is the digest of the request as it was sent then; the gateway fills it in.
     ``call`` names the call within its trial (kind, request digest, occurrence), ``attempts`` counts the replies that
     it took and ``seconds`` is how long this one took, when it was sent; the gateway fills them in.
 
@@ -79,6 +81,8 @@ class Reply:
     cost_reason: str | None = None
     usage_fault: str = ""
     usage: str = field(default="", compare=False)
+    form: str = ""
+    sent_digest: str = field(default="", compare=False)
     attempts: int = field(default=1, compare=False)
     seconds: float = field(default=0.0, compare=False)
     thoughts: str = ""

@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 
 from harness.console import logger
 from harness.errors import (
+    AdaptedError,
     HarnessError,
     LongWaitError,
     ModelCallError,
     RefusedError,
     RejectedError,
     UnacceptableReplyError,
+    UnsupportedParameterError,
 )
 from harness.llm.acceptance import UnacceptableError, accept, expectation
 from harness.llm.budget import Budget
 from harness.llm.calls import Provider, Reply, Request, Site, Vectors
-from harness.llm.identity import identified
+from harness.llm.formats import in_form
+from harness.llm.identity import hashed, identified, written
 from harness.llm.journal import Journal
 from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.limits import Limits
@@ -41,6 +44,12 @@ if TYPE_CHECKING:
     from harness.llm.face import Face
 
 log = logger()
+
+MOST_ADAPTATIONS = 8
+"""Times that one call is sent again because its provider learned another spelling; each learns a thing only once."""
+
+_SPELLINGS = {"max_completion_tokens": "max_tokens", "output_config": "reasoning_effort"}
+"""Names of options in requests, where they differ."""
 
 Price = Callable[[Reply, str], Reply]
 """Fills in the cost of a reply to the model asked for, or the reason why it is not known."""
@@ -193,9 +202,16 @@ class Gateway:
         request, body = identified(client.options.fill(request, options), model=provider.model)
         client.note_options(options, unsent(request, options))
 
-        def send(occurrence: int) -> Awaitable[Reply]:
+        declared = options.keys() | ({"seed"} if self._provider_seed is not None else set())
+
+        async def send(occurrence: int) -> Reply:
             asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
-            return provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
+            try:
+                return await provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
+            except UnsupportedParameterError as error:
+                # What is declared reaches the model, or the session ends: no later call can have it either.
+                error.fatal = error.fatal or _SPELLINGS.get(error.parameter, error.parameter) in declared
+                raise
 
         call = _Call(client, provider, request, body, site, send, lambda reply: accept(reply, request))
         return await self._ask(call, asks, replies)
@@ -227,6 +243,7 @@ class Gateway:
         question = call.client.samples.claim(call.site, call.request.digest)
         question.asks = asks
         failures: Counter[bool] = Counter()
+        adaptations = 0
         try:
             await self.recall(call.client)
             if question.spent:
@@ -234,6 +251,12 @@ class Gateway:
             while True:
                 try:
                     return await self._attempt(call, question)
+                except AdaptedError:
+                    call.attempts += 1
+                    adaptations += 1
+                    if adaptations > MOST_ADAPTATIONS:
+                        raise
+                    continue
                 except ModelCallError as error:
                     failed = failures[is_reply(error)]
                     seconds = self._retry.pause(error, failed, answered=id(call.provider) in self._answered)
@@ -333,13 +356,17 @@ class Gateway:
                 sent = await guarded(call.send(question.number), provider.complete, "The provider")
                 self._answered.add(id(provider))
                 reply = turn.reply = seen.reply = self._billed(call, sent)
+                spelled = ""
+                if reply.form:
+                    spelled = written(in_form(call.request, reply.form))
+                    reply = replace(reply, sent_digest=hashed(spelled))
                 read, fault = _read(call, reply)
                 seconds = self._clock() - seen.began
                 kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
                 if fault:
                     client.note_rejection(kept, fault)
                 if self.journal is not None:
-                    await self.journal.keep(client.run_id, client.trial_id, kept, call.body)
+                    await self.journal.keep(client.run_id, client.trial_id, kept, call.body, spelled)
         finally:
             if turn is not None and turn.sent:
                 client.account.note_call(kind)
@@ -373,6 +400,7 @@ class Gateway:
     def _given(self, call: _Call, question: Question, kept: Kept, reply: Reply) -> Reply:
         """The accepted reply, for the engine. Raises `RefusedError` where it is none and data were asked for."""
         client = call.client
+        client.note_form(call.site.kind, call.request, reply)
         client.refusals += reply.refusal
         if reply.refusal and call.request.response_format is not None:
             question.put_back(kept)  # whoever asks again hears the same

@@ -28,7 +28,7 @@ _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fal
 
 def digest(request: Request) -> str:
     """SHA-256, in hex, of everything that reaches the model; nothing of a prompt is left out."""
-    return request.digest or _hashed(written(request))
+    return request.digest or hashed(written(request))
 
 
 def written(request: Request) -> str:
@@ -44,7 +44,8 @@ def written(request: Request) -> str:
     return canonical(parts)
 
 
-def _hashed(text: str) -> str:
+def hashed(text: str) -> str:
+    """SHA-256, in hex, of canonical JSON."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -56,4 +57,4 @@ def identified(request: Request, *, model: str) -> tuple[Request, str]:
     """
     filled = replace(request, model=model or request.model, digest="")
     body = written(filled)
-    return replace(filled, digest=_hashed(body)), body
+    return replace(filled, digest=hashed(body)), body

@@ -68,16 +68,18 @@ class Journal:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._files[run_id].load, trial)
 
-    async def keep(self, run_id: str, trial: str, kept: Kept, body: str) -> None:
+    async def keep(self, run_id: str, trial: str, kept: Kept, body: str, spelled: str = "") -> None:
         """Return when the reply is on disk. ``body`` is its request, as canonical JSON.
+
+        ``spelled`` is the request as it was sent, where that was in another form.
 
         Raises `ModelCallError`, fatal, when it cannot be written.
         """
-        await asyncio.shield(self._add(run_id, (trial, kept, body)))
+        await asyncio.shield(self._add(run_id, (trial, kept, body, spelled)))
 
     def reject(self, run_id: str, trial: str, kept: Kept, reason: str) -> None:
         """Note that a kept reply was of no use; it is not served again. Does not wait. On the loop's thread."""
-        self._add(run_id, (trial, replace(kept, verdict="rejected", reason=reason), ""))
+        self._add(run_id, (trial, replace(kept, verdict="rejected", reason=reason), "", ""))
 
     async def flush(self) -> None:
         """Wait until everything that was given so far is on disk, or could not be written."""

@@ -32,7 +32,7 @@ _CONTENT = (
     ),
     *("refusal", "tokens_in", "tokens_out", "tokens_cached", "tokens_written", "cost", "cost_reason"),
 )
-_MORE = ("usage", "usage_fault", "thoughts")
+_MORE = ("usage", "usage_fault", "thoughts", "form", "sent_digest")
 """Fields of a reply that came later: the column ``more`` has those that are not empty, as JSON."""
 _COLUMNS = (*_KEY, *_CONTENT, "seal", "verdict", "reason", "more")
 # Columns have no type, so that each value comes back as it went in.
@@ -47,8 +47,11 @@ _REJECT = f"update replies set verdict = ?, reason = ? where {' and '.join(f'{na
 _LOAD = f"select {', '.join(_COLUMNS)} from replies where trial = ? order by rowid"
 _VERDICTS = frozenset(get_args(Verdict))
 
-Entry = tuple[str, Kept, str]
-"""A trial's id, a reply of it, and its request as canonical JSON; empty where only the verdict has changed."""
+Entry = tuple[str, Kept, str, str]
+"""A trial's id, a reply of it, and its request as canonical JSON; empty where only the verdict has changed.
+
+Then the request as it was sent, where that was in another form.
+"""
 
 
 class JournalFile:
@@ -171,11 +174,13 @@ class JournalFile:
         return {trial for (trial,) in self._db.execute("select distinct trial from replies")}
 
     def _write(self, entries: list[Entry]) -> None:
-        new = {one.digest: body for _, one, body in entries if body and one.digest not in self._requests}
+        bodies = {one.digest: body for _, one, body, _ in entries if body}
+        bodies |= {one.reply.sent_digest: spelled for _, one, _, spelled in entries if spelled}
+        new = {digest: body for digest, body in bodies.items() if digest not in self._requests}
         packed = [(digest, zlib.compress(body.encode(), 1)) for digest, body in new.items()]
         with self._transaction():
             self._db.executemany("insert or ignore into requests values (?, ?)", packed)
-            for trial, one, body in entries:  # in order: a reply comes before its rejection
+            for trial, one, body, _ in entries:  # in order: a reply comes before its rejection
                 if body:
                     self._db.execute(_INSERT, _row(trial, one))
                 else:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from harness.errors import ModelCallError, StoppedError
 from harness.llm.account import Account
 from harness.llm.calls import Reply, Request, Site
+from harness.llm.formats import AS_DECLARED, asks_for_json
 from harness.llm.options import CallOptions
 from harness.llm.samples import Kept, Samples
 from harness.model import Usage, merge_options
@@ -66,6 +67,7 @@ class TrialClient:
     ) -> None:
         self.trial_id, self.run_id, self.attempt = trial_id, run_id, attempt
         self.options = options or CallOptions()
+        self._forms: dict[str, Counter[str]] = {}
         self._unsent = {*merge_options(self.options.shared, self.options.arm)}
         self.name = f"t{number:x}"
         self.failure: ModelCallError | None = None
@@ -137,6 +139,11 @@ class TrialClient:
         """A call was made for which ``options`` were declared, of which it carries all but ``unsent``."""
         self._unsent -= options.keys() - unsent
 
+    def note_form(self, kind: str, request: Request, reply: Reply) -> None:
+        """A reply in JSON is used, which was asked for in the form that it names."""
+        if asks_for_json(request):
+            self._forms.setdefault(kind, Counter())[reply.form or AS_DECLARED] += 1
+
     @property
     def unsent_options(self) -> Sequence[str]:
         """Declared options that no call of this try carried as declared, by name."""
@@ -188,10 +195,14 @@ class TrialClient:
     def replies(self) -> Mapping[str, Any]:
         """How many replies were ``used``, how many of them ``with_thoughts`` and with ``unreadable_arguments``.
 
-        ``unwrapped`` counts those whose JSON was found in something else, by what that was (`Unwrapped`).
+        ``unwrapped`` counts those whose JSON was found in something else, by what that was (`Unwrapped`). ``forms``
+        counts replies in JSON by kind of call, and by how they were asked for (`harness.llm.formats`).
         """
         counts = {name: self._read[name] for name in ("used", "with_thoughts", "unreadable_arguments")}
-        return {**counts, "unwrapped": dict(self._unwrapped)}
+        forms = (
+            {"forms": {kind: dict(one) for kind, one in sorted(self._forms.items())}} if self._forms else {}
+        )
+        return {**counts, "unwrapped": dict(self._unwrapped), **forms}
 
     def note_rejection(self, kept: Kept, reason: str) -> None:
         site = kept.site

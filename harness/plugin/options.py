@@ -11,8 +11,10 @@ import pytest
 
 from harness.errors import ConfigurationError
 from harness.runner.settings import (
+    CALL_TIMEOUT,
     Settings,
     bound_problems,
+    call_problems,
     find_checkout,
     find_sources,
     parse_concurrency,
@@ -64,6 +66,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME=VALUE",
         help="add a field to every request to the model, such as top_p=0.9, reasoning_effort=low or max_tokens=800; "
         "VALUE is JSON, else text; null leaves out a field that the experiment sets; may be repeated",
+    )
+    add(
+        "--response-format",
+        default="auto",
+        metavar="FORM",
+        help="how JSON is asked for: schema, object (the schema then stands in the prompt), prompt, or auto (default): "
+        "by schema, and what the server refuses in the next form",
+    )
+    add(
+        "--timeout",
+        type=float,
+        default=CALL_TIMEOUT,
+        metavar="SECONDS",
+        help=f"how long one model call may take (default: {CALL_TIMEOUT:g})",
     )
     add("--seed", type=int, default=0, metavar="N", help="seed of order and rehearsal (default: 0)")
     add(
@@ -187,6 +203,7 @@ def settings_of(config: pytest.Config) -> Settings:
     temperature, workers = option("temperature"), option("workers")
     if temperature is not None and not 0 <= temperature <= 2:
         problems.append(f"--temperature {temperature}: expected 0 to 2.")
+    problems += call_problems(option("timeout"), option("response_format"))
     model_options: Mapping[str, Any] = {}
     try:
         model_options = parse_model_options(option("model_option"), temperature)
@@ -211,6 +228,8 @@ def settings_of(config: pytest.Config) -> Settings:
         judge_base_url=option("judge_base_url"),
         temperature=temperature,
         model_options=model_options,
+        timeout=option("timeout"),
+        response_format=option("response_format"),
         seed=option("seed"),
         provider_seed=option("provider_seed"),
         prices=(here / Path(option("prices")).expanduser()) if option("prices") else None,

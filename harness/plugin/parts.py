@@ -16,6 +16,16 @@ from harness.runner.settings import CHECKOUT_VARIABLE, Settings
 from harness.telemetry import Observers, from_environment
 
 ENGINES = ("embedded", "tinytroupe")
+HINTS = {
+    "timeout": "--timeout SECONDS allows longer",
+    "temperature": "set another with --temperature, or leave it out with --model-option temperature=null",
+    "seed": "run without --provider-seed",
+    "response_format": "ask for JSON in another way with --response-format",
+    "tools": "choose a model that supports tools",
+    "*": "set another value, or leave it out, with --model-option NAME=VALUE or where the experiment declares it",
+}
+"""What a user of the command line changes, by the field of a request that a server refuses."""
+
 WAITING_PER_PROCESSOR = 8
 """Worker processes per processor when the model takes its time: each costs some 60 MB and waits most of it."""
 
@@ -27,12 +37,16 @@ def parts() -> Parts:
 
 def make_gateway(settings: Settings) -> Gateway:
     """The gateway to the model that was asked for. Raises `ConfigurationError` for an unknown one or a missing key."""
+    from harness.llm.formats import CHOICES
     from harness.llm.prices import charged, find_prices
     from harness.llm.providers import make_provider
 
     prices = find_prices(settings.prices)
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
     judge = make_judge(settings, provider)
+    for one in filter(None, (provider, judge)):
+        if hasattr(one, "configure"):
+            one.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=HINTS)
     return Gateway(
         provider,
         judge=judge,

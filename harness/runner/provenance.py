@@ -299,6 +299,8 @@ def session_settings(settings: Settings, provider: Provider, judge: Provider | N
         "temperature": settings.temperature,
         "seed": settings.seed,
     }
+    if settings.response_format != "auto":
+        found["response_format"] = settings.response_format
     if settings.provider_seed is not None:
         found["provider_seed"] = settings.provider_seed
     if judge is not None:

@@ -18,6 +18,13 @@ CHECKOUT_VARIABLE = "TINYTROUPE_REPO_DIR"
 NOTEBOOKS_IN_CHECKOUT = Path("publications", "paper_artifacts_june-2025")
 
 
+CALL_TIMEOUT = 120.0
+"""Seconds that one model call may take where nothing else is asked for."""
+
+RESPONSE_FORMATS = ("auto", "schema", "object", "prompt")
+"""How replies in JSON are asked for: by JSON schema, as a JSON object, in the prompt; ``auto`` finds what works."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a session was asked for.
@@ -42,6 +49,8 @@ class Settings:
     judge_base_url: str | None = None
     temperature: float | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float = CALL_TIMEOUT
+    response_format: str = "auto"
     seed: int = 0
     provider_seed: int | None = None
     prices: Path | None = None
@@ -115,6 +124,18 @@ def _json_or_text(value: str) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
+
+
+def call_problems(timeout: float, response_format: str) -> list[str]:
+    """What is wrong with the settings of a single call."""
+    problems = []
+    if not 0 < timeout < float("inf"):
+        problems.append(f"--timeout {timeout:g}: expected more than 0 seconds.")
+    if response_format not in RESPONSE_FORMATS:
+        problems.append(
+            f"--response-format {response_format!r:.80}: expected one of {', '.join(RESPONSE_FORMATS)}."
+        )
+    return problems
 
 
 def bound_problems(**bounds: float | None) -> list[str]:

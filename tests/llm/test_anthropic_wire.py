@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from support.requests import CHECK, COGNITIVE, SCALAR, SCORE, TURN, ask, form
 
 from harness.llm.calls import Request
+from harness.llm.formats import PROMPT, in_form, rule
 from harness.llm.providers.anthropic_wire import (
-    IN_WORDS,
     NoCounterpartError,
     conversation,
+    needs_words,
     parameters,
     reply,
 )
@@ -204,9 +205,19 @@ def test_which_schemas_structured_outputs_can_express(schema: dict[str, Any], ex
     assert is_expressible(plain(schema)) is expressible
 
 
-def test_a_schema_that_cannot_be_expressed_is_said_in_words() -> None:
-    made = sent(ask("s", "x", response_format=form("open", OPEN)))
-    assert made["system"] == f's\n\n{IN_WORDS}\n{{"type": "object"}}' and "output_config" not in made
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (form("open", OPEN), rule(OPEN)),
+        ({"type": "json_object"}, rule(None)),
+    ],
+)
+def test_a_format_that_cannot_be_expressed_is_put_in_words(wanted: dict[str, Any], words: str) -> None:
+    asked = ask("s", "x", response_format=wanted)
+    assert needs_words(asked)
+    made = sent(in_form(asked, PROMPT))
+    assert made["system"] == f"s\n\n{words}"
+    assert "output_config" not in made
 
 
 @given(

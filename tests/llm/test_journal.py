@@ -323,7 +323,7 @@ def test_a_journal_that_is_expected_and_not_whole_is_lost(tmp_path: Path, loss: 
     path = tmp_path / "run.sqlite"
     file = journal_file.JournalFile(path, about='{"id": "run"}')
     kept = Kept(SITE, "d" * 64, 0, 0, 1, Reply("text"))
-    file.write([("t", kept, "[]")])
+    file.write([("t", kept, "[]", "")])
     file.close()
     if loss == "deleted":
         path.unlink()
@@ -440,7 +440,7 @@ def test_what_is_loaded_is_what_was_written(tmp_path: Path) -> None:
     file = journal_file.JournalFile(tmp_path / "run.sqlite")
     reply = Reply("text", tool_calls=[], cost=None, cost_reason="unknown")
     kept = Kept(SITE, "d" * 64, 2, 1, 3, reply, "unacceptable", "a reason \udc80", "asked", 1.5, 0.25)
-    file.write([("t", kept, "[]")])
+    file.write([("t", kept, "[]", "")])
     file.close()
     again = journal_file.JournalFile(tmp_path / "run.sqlite")
     assert (again.trials, again.load("t")) == ({"t"}, [kept])

@@ -74,7 +74,8 @@ class FakeEndpoint:
 
     ``fault`` says, per request number, what goes wrong (``None``: nothing). ``message`` makes the message of
     a completion out of the request's body and number; by default it is ``{"content": "pong <number>"}``. ``before`` is
-    awaited ahead of each completion, with the request's number.
+    awaited ahead of each completion, with the request's number. ``refuse`` looks at the body of a request and says what
+    the server has against it.
     """
 
     def __init__(
@@ -85,11 +86,13 @@ class FakeEndpoint:
         },
         finish_reason: str = "stop",
         before: Callable[[int], Awaitable[None]] | None = None,
+        refuse: Callable[[Mapping[str, Any]], Fault | None] = lambda _body: None,
     ) -> None:
         self.requests: list[Seen] = []
         self.url = ""  # the base URL, ending in /v1, once entered
         self._fault, self._message, self._finish_reason = fault, message, finish_reason
         self._before = before
+        self._refuse = refuse
 
     def __enter__(self) -> Self:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -128,7 +131,7 @@ class FakeEndpoint:
     async def _note(self, request: Request) -> tuple[Mapping[str, Any], int, Fault | None]:
         body, number = await request.json(), len(self.requests)
         self.requests.append(Seen(request.url.path, body, request.headers.get("authorization", "")))
-        return body, number, self._fault(number)
+        return body, number, self._fault(number) or self._refuse(body)
 
     async def _chat(self, request: Request) -> Response:
         body, number, fault = await self._note(request)

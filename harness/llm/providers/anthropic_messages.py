@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from harness.llm.calls import Reply, Request
 from harness.llm.environment import Network
-from harness.llm.providers.anthropic_wire import NoCounterpartError, parameters, reply
+from harness.llm.formats import PROMPT, SCHEMA, in_form
+from harness.llm.providers.anthropic_wire import NoCounterpartError, needs_words, parameters, reply
 from harness.llm.providers.closed_schemas import strict
+from harness.llm.providers.dialect import Dialect
 from harness.llm.providers.error_text import words
 from harness.llm.providers.failures import GARBAGE, Fault
 from harness.llm.providers.http_provider import HTTPProvider
@@ -35,18 +38,27 @@ class AnthropicMessages(HTTPProvider):
     ) -> None:
         headers = {"authorization": f"Bearer {api_key}", "anthropic-version": VERSION}
         super().__init__(
-            model, base_url=base_url, api_key=api_key, headers=headers, timeout=timeout, network=network
+            model,
+            base_url=base_url,
+            api_key=api_key,
+            headers=headers,
+            timeout=timeout,
+            network=network,
+            dialect=Dialect(forms=(SCHEMA, PROMPT), needs_words=needs_words),
         )
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
         """One message. Raises `ModelCallError`, fatal when no later call can succeed either."""
-        answer = await self._ask("/v1/messages", self._parameters(request))
+        sent = self._dialect.sent(request)
+        spelled = in_form(request, sent.form)
+        body = self._parameters(spelled)
+        answer = await self._ask("/v1/messages", body)
         if isinstance(answer, Fault):
-            raise self._failures.of_fault(answer)
+            raise self._refusal(answer, request, sent, body)
         content = answer.get("content")
         if not isinstance(content, list) or not all(isinstance(block, Mapping) for block in content):
             raise self._failures.of_garbage(f"no content: {words(answer)}")
-        return reply(answer, request=request)
+        return replace(reply(answer, request=spelled), form=sent.form)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:  # noqa: ARG002
         """There are none. Raises `ModelCallError`, fatal."""

@@ -5,7 +5,6 @@ Source of the shapes: platform.claude.com/docs, "Messages", "Tool use", "Structu
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -24,10 +23,6 @@ Block = dict[str, Any]
 
 MAX_TOKENS = 4096
 """The limit where the request has none: Anthropic's API demands one."""
-
-IN_WORDS = "Answer with one JSON value that is valid for this JSON schema, and nothing else:"
-"""What introduces a schema that structured outputs cannot express. A forced tool would be no way: newer models
-refuse forced tools."""
 
 _OURS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "stop", "user", "reasoning_effort"})
 _UNKNOWN_THERE = frozenset(
@@ -56,12 +51,12 @@ def parameters(request: Request, *, model: str, strict: Callable[[Any], Any]) ->
     Raises `NoCounterpartError`. Parameters without a counterpart (frequency_penalty, …) are not sent; the log says so.
     """
     system, messages = conversation(request.messages)
-    config, rule = _format(request, strict)
+    config = _format(request, strict)
     extra = _passed_on(request.extra)
     known = {
         "model": request.model or model,
         "max_tokens": request.max_tokens or MAX_TOKENS,
-        "system": "\n\n".join(filter(None, (system, rule))),
+        "system": system,
         "messages": messages,
         "metadata": {"user_id": request.extra["user"]} if request.extra.get("user") else None,
         "stop_sequences": _as_list(request.extra.get("stop")),
@@ -188,17 +183,23 @@ def _tool(function: Mapping[str, Any]) -> Block:
     return named | ({"description": function["description"]} if function.get("description") else {})
 
 
-def _format(request: Request, strict: Callable[[Any], Any]) -> tuple[Block, str]:
-    """``output_config``, and the rule to add to the system text."""
+def needs_words(request: Request) -> bool:
+    """Whether structured outputs cannot express the format of ``request``.
+
+    A forced tool would be no way either: newer models refuse forced tools.
+    """
+    schema = _wanted(request)
+    return request.response_format is not None if schema is None else not is_expressible(plain(schema))
+
+
+def _format(request: Request, strict: Callable[[Any], Any]) -> Block:
+    """``output_config``."""
     effort = request.extra.get("reasoning_effort")
     config: Block = {"effort": effort} if effort in _EFFORTS else {}
     schema = _wanted(request)
     if schema is None:
-        return config, ""
-    spelled_out = plain(schema)
-    if is_expressible(spelled_out):
-        return config | {"format": {"type": "json_schema", "schema": strict(spelled_out)}}, ""
-    return config, f"{IN_WORDS}\n{json.dumps(schema, sort_keys=True)}"
+        return config
+    return config | {"format": {"type": "json_schema", "schema": strict(plain(schema))}}
 
 
 def _wanted(request: Request) -> Schema | None:

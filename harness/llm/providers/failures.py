@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.errors import ModelCallError
+from harness.errors import ModelCallError, UnsupportedParameterError
 from harness.llm.addresses import without_password
 from harness.llm.providers.error_text import named_members, presentable, words, words_of
 from harness.llm.providers.http_client import UNREACHABLE, WRONG_ADDRESS, Answer, NoAnswerError
@@ -144,7 +144,11 @@ def _numbers(members: Mapping[str, Any]) -> Iterator[int]:
 
 
 class Failures:
-    """The failures of one model at one address. Nothing they say contains ``secret`` or the address's password."""
+    """The failures of one model at one address. Nothing they say contains ``secret`` or the address's password.
+
+    ``hints`` are the front end's words for what a user changes where a field of the request, or ``timeout``, is at
+    fault; ``*`` is for every other field.
+    """
 
     def __init__(
         self,
@@ -157,18 +161,24 @@ class Failures:
     ) -> None:
         self._spec, self._variable, self._wall = spec, variable, wall
         self._place = without_password(base_url)
+        self.hints: Mapping[str, str] = {}
         self._secrets = [each for each in (secret, urlsplit(base_url).password or "") if len(each) > 5]
 
-    def of_fault(self, fault: Fault) -> ModelCallError:
-        """The failure that a server's ``fault`` is."""
+    def of_fault(self, fault: Fault, parameter: str | None = None) -> ModelCallError:
+        """The failure that a server's ``fault`` is; ``parameter`` is the field of the request that it refuses."""
         fatal = is_hopeless(fault.status, fault.code, fault.text)
         meaning = _MEANINGS.get(fault.status, "").format(variable=self._variable)
         place = "an error inside a 200, " if fault.is_inside else ""
         said = f"{place}HTTP {fault.status}{', ' + meaning if meaning else ''}: {fault.text}"
         tries = WRONG_ADDRESS if fault.status in _WRONG_ADDRESS else None
-        return self.say(
+        failure = self.say(
             said, fatal=fatal, retry_after=None if fatal else self._wait(fault), first_tries=tries
         )
+        if parameter is None:
+            return failure
+        hint = self.hints.get(parameter) or self.hints.get("*")
+        message = f"{failure} The server refuses {parameter!r}{f': {hint}' if hint else ''}."
+        return UnsupportedParameterError(message, parameter, fatal=fatal, brief=failure.brief)
 
     def of_redirect(self, answer: Answer) -> ModelCallError:
         """Another address is asked for: only the user can say whether the key may go there."""
@@ -181,7 +191,9 @@ class Failures:
 
     def of_silence(self, error: NoAnswerError) -> ModelCallError:
         """No whole answer came."""
-        return self.say(f"{error}.", retry_after=1.0, lost=error.sent, first_tries=error.first_tries)
+        hint = self.hints.get("timeout") if error.is_timeout else None
+        said = f"{error}{f' ({hint})' if hint else ''}."
+        return self.say(said, retry_after=1.0, lost=error.sent, first_tries=error.first_tries)
 
     def of_garbage(self, why: str, first_tries: int = UNREACHABLE) -> ModelCallError:
         """A 200 that is neither a completion nor an error."""

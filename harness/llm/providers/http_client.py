@@ -49,8 +49,10 @@ class NoAnswerError(Exception):
     ``first_tries`` is as in `harness.errors.ModelCallError`.
     """
 
-    def __init__(self, text: str, *, sent: bool, first_tries: int | None = None) -> None:
-        self.sent, self.first_tries = sent, first_tries
+    def __init__(
+        self, text: str, *, sent: bool, first_tries: int | None = None, is_timeout: bool = False
+    ) -> None:
+        self.sent, self.first_tries, self.is_timeout = sent, first_tries, is_timeout
         super().__init__(text)
 
 
@@ -75,7 +77,7 @@ class HTTPClient:
         before_send: Callable[[], None] = lambda: None,
         on_headers: Callable[[Mapping[str, str]], None] = lambda _headers: None,
     ) -> None:
-        self._base_url, self._params, self._timeout = base_url.rstrip("/"), params, timeout
+        self._base_url, self._params, self.timeout = base_url.rstrip("/"), params, timeout
         self._on_headers, self._before_send = on_headers, before_send
         self._network = network or Network()
         own = {
@@ -101,12 +103,14 @@ class HTTPClient:
         """
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, default=dict).encode()
         exchange, tries = _Exchange(content, max_bytes), None
+        is_timeout = False
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self.timeout):
                 await self._send(path, exchange)
             return exchange.answer()
         except TimeoutError:
-            fault = f"time-out: no whole answer within {self._timeout:g} s"
+            is_timeout = True
+            fault = f"time-out: no whole answer within {self.timeout:g} s"
             tries = None if exchange.begun else UNREACHABLE
         except (httpx2.HTTPError, httpx2.InvalidURL, zlib.error, OSError, _UnreadableError) as error:
             fault, tries = _description(error), _first_tries(error)
@@ -115,7 +119,7 @@ class HTTPClient:
         if exchange.is_failure:
             return exchange.answer()
         # Not raised in a handler: the client's error would hang on to the request, and the request has the key.
-        raise NoAnswerError(fault, sent=exchange.begun, first_tries=tries)
+        raise NoAnswerError(fault, sent=exchange.begun, first_tries=tries, is_timeout=is_timeout)
 
     async def aclose(self) -> None:
         """Close the pooled connections."""

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.console import logger
+from harness.errors import AdaptedError, ModelCallError
+from harness.llm.calls import Request
 from harness.llm.environment import Network
+from harness.llm.providers.dialect import Dialect, Sent, refused_parameter
 from harness.llm.providers.failures import GARBAGE, Failures, Fault, fault_inside, fault_of
 from harness.llm.providers.http_client import MAX_BYTES, HTTPClient, NoAnswerError
 from harness.llm.providers.json_reading import mapping, parse, sequence
+
+_log = logger()
 
 
 class HTTPProvider:
@@ -16,6 +22,7 @@ class HTTPProvider:
 
     ``timeout`` is in seconds, for one whole call. ``on_headers`` gets the headers of every answer, failures included.
     ``before_send`` is called just before a request leaves, and keeps it from being sent by raising.
+    ``notify`` gets a sentence for each thing that is learned of the server.
     """
 
     name: str
@@ -31,11 +38,14 @@ class HTTPProvider:
         params: Mapping[str, str] | None = None,
         timeout: float,
         network: Network | None = None,
+        dialect: Dialect,
     ) -> None:
         self.model = model
         self.base_url = base_url
         self.on_headers: Callable[[Mapping[str, str]], None] | None = None
         self.before_send: Callable[[], None] | None = None
+        self.notify: Callable[[str], None] = _log.warning
+        self._dialect = dialect
         self._failures = Failures(f"{self.name}:{model}", base_url, api_key, self.variable)
         self._http = HTTPClient(
             base_url,
@@ -46,6 +56,29 @@ class HTTPProvider:
             before_send=self._check,
             on_headers=self._heed,
         )
+
+    def configure(
+        self, *, timeout: float | None = None, form: str | None = None, hints: Mapping[str, str] | None = None
+    ) -> None:
+        """Take what the session chose: the ``timeout`` of a call in seconds, the ``form`` in which JSON is asked for.
+
+        ``form`` is one of `harness.llm.formats.FORMS`; ``None`` learns it from refusals. ``hints`` are the front end's
+        words for what a user changes, by field of the request; see `Failures`.
+        """
+        if timeout is not None:
+            self._http.timeout = timeout
+        self._dialect.choose(form)
+        self._failures.hints = hints or {}
+
+    def _refusal(self, fault: Fault, request: Request, sent: Sent, body: Mapping[str, Any]) -> ModelCallError:
+        """The error for ``fault``; `AdaptedError` where the request is to be sent once more, spelled another way."""
+        learned = self._dialect.learn(fault, request, sent, body)
+        if learned is None:
+            return self._failures.of_fault(fault, refused_parameter(fault, body))
+        said = self._failures.say(f"{learned} It said: {fault.text}")
+        if learned:
+            self.notify(str(said))
+        return AdaptedError(str(said), brief="the server refused how the request was spelled")
 
     async def aclose(self) -> None:
         """Close the pooled connections."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from harness.llm.calls import Reply, Request, Vectors
 from harness.llm.environment import Network
+from harness.llm.formats import in_form
 from harness.llm.providers.contents import flattened, thoughts_beside
+from harness.llm.providers.dialect import Dialect
 from harness.llm.providers.error_text import words
 from harness.llm.providers.failures import Fault
 from harness.llm.providers.http_client import MAX_BYTES
@@ -57,19 +60,22 @@ class OpenAICompatible(HTTPProvider):
             params=self._query(),
             timeout=timeout,
             network=network,
+            dialect=Dialect(self._limit_name(base_url)),
         )
-        self._limit = self._limit_name()
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
         """One chat completion. Raises `ModelCallError`, fatal when no later call can succeed either."""
         path = self._path("chat/completions", request.model or self.model)
-        answer = await self._ask(path, self._parameters(request))
+        sent = self._dialect.sent(request)
+        spelled = in_form(request, sent.form)
+        body = self._parameters(spelled, sent.limit)
+        answer = await self._ask(path, body)
         if not isinstance(answer, Fault):
-            return self._reply(answer, request)
+            return replace(self._reply(answer, spelled), form=sent.form)
         if is_refusal(answer):
             said = self._failures.presentable(answer.text)
-            return Reply(said, finish_reason="content_filter", refusal=True)
-        raise self._failures.of_fault(answer)
+            return Reply(said, finish_reason="content_filter", refusal=True, form=sent.form)
+        raise self._refusal(answer, request, sent, body)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`."""
@@ -95,18 +101,18 @@ class OpenAICompatible(HTTPProvider):
     def _path(self, operation: str, model: str) -> str:  # noqa: ARG002
         return f"/{operation}"
 
-    def _limit_name(self) -> str:
+    def _limit_name(self, base_url: str) -> str:
         """OpenAI itself wants the newer name of the limit, most compatible servers know only the older."""
-        ours = urlsplit(self.base_url).hostname == "api.openai.com"
+        ours = urlsplit(base_url).hostname == "api.openai.com"
         return "max_completion_tokens" if ours else "max_tokens"
 
-    def _parameters(self, request: Request) -> dict[str, Any]:
+    def _parameters(self, request: Request, limit: str) -> dict[str, Any]:
         known = {
             "model": request.model or self.model,
             "messages": [dict(message) for message in request.messages],
             "response_format": dict(request.response_format) if request.response_format else None,
             "temperature": request.temperature,
-            self._limit: request.max_tokens,
+            limit: request.max_tokens,
         }
         return {name: value for name, value in known.items() if value is not None} | dict(request.extra)
 
@@ -156,7 +162,7 @@ class Azure(OpenAICompatible):
             return super()._path(operation, model)
         return f"/openai/deployments/{quote(model, safe='')}/{operation}"
 
-    def _limit_name(self) -> str:
+    def _limit_name(self, base_url: str) -> str:  # noqa: ARG002
         return "max_completion_tokens"
 
 
