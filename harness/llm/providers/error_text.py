@@ -8,36 +8,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any
 from urllib.parse import quote
 
-from harness.llm.providers.json_reading import label, mapping, parse, written
+from harness.llm.providers.json_reading import label, mapping, parse, text, written
 
 LONGEST = 500
 """Characters of a server's words that are shown."""
 
-_LONGEST_READ = (
-    20_000  # characters that are looked at; far above LONGEST, so that no key is cut before it is found
-)
+_LONGEST_READ = 20_000
+"""Characters that are looked at: far above `LONGEST`, so that no key is cut before it is found."""
 _MOST_PARTS = 5  # of a list of faults
-_PLACES = ("error", "errors", "detail", "details", "message", "msg", "error_description", "title", "reason")
-"""Members that hold the words, best first, beside ``message`` in an ``error``."""
+_PLACES = ("error", "errors", "detail", "message", "msg", "error_description", "title", "reason", "details")
+"""Members that hold the words, best first."""
+_ALSO = ("message", "error_description", "detail")
+"""Members that say more where the first is but a name, such as ``Bad Request``."""
 
-_KEYS = re.compile(
-    r"""
-    \b(?:sk|pk|key|gsk|xai|hf|pplx|nvapi|r8|csk|fw)[-_][\w*.-]{6,}   # by their makers' prefixes
-    | \bAIza[\w-]{10,}
-    | \beyJ[\w-]{8,}\.[\w.-]+                                         # a signed token
-    | (?<=bearer\s)[^\s"',;]{6,}
-    | (?<=basic\s)[\w+/=-]{12,}
-    | (?<=api-key:\s)[^\s"',;]{4,} | (?<=api-key:)[^\s"',;]{4,}
-    | (?<=authorization:\s)[^\s"',;]{6,}
-    | (?<=[?&]key=)[^\s"'&]+ | (?<=[?&]api[-_]key=)[^\s"'&]+
-    | (?<=token=)[^\s"'&]+
-    """,
-    re.VERBOSE | re.IGNORECASE,
+_SIGNS = r"""[^\s"'`,;&<>{}()\[\]]"""
+_AFTER = r"""["'\\]*\s*[:=]\s*["'\\]*"""
+_LIKE_A_KEY = re.compile(
+    r"\bsk-[\w*.-]{6,}"
+    r"|\b(?:pk-|rk-|xai-|pplx-|nvapi-|csk-|key-|gsk_|hf_|r8_|fw_)(?=[\w*-]{0,100}[0-9*])[\w*-]{12,}"
+    r"|\bAIza[\w-]{10,}"
+    r"|\beyJ[\w-]{8,}\.[\w.-]+"  # a signed token
 )
+_NAMED_KEY = re.compile(
+    rf"(\b(?:bearer|basic)\s+|\b(?:x-)?api[-_ ]?key(?:{_AFTER}|\s+))(?={_SIGNS}{{0,100}}[0-9*=]){_SIGNS}{{6,}}"
+    rf"|(\b(?:key|token|secret|password|signature|sig){_AFTER})"
+    rf"(?={_SIGNS}{{0,100}}[0-9*])(?={_SIGNS}{{0,100}}[a-z]){_SIGNS}{{6,}}",
+    re.IGNORECASE,
+)
+"""What follows the name of a key and has a digit in it: a name that a server complains of has none."""
+
+_UNSEEN = re.compile(r"<(script|style)\b.{0,2000}?</\1[^>]{0,50}>|<[^>]{0,500}>", re.IGNORECASE | re.DOTALL)
 
 
 def words_of(body: bytes) -> str:
@@ -61,13 +65,13 @@ def words(value: Any, levels: int = 8) -> str:
         return label(value)
     if "msg" in value and isinstance(value.get("loc"), list):  # one fault of a form, and its place
         return f"{'.'.join(map(label, value['loc']))}: {words(value['msg'], levels - 1)}"
-    said = next(filter(None, (words(value[name], levels - 1) for name in _order(value))), "")
-    inner = words(_raw(value), levels - 1)  # OpenRouter: what the model's maker said
-    return f"{said}: {inner}" if inner and inner not in said else said or (written(value) if value else "")
-
-
-def _order(value: Mapping[str, Any]) -> Iterable[str]:
-    return (name for name in _PLACES if name in value)
+    found = ((name, words(value[name], levels - 1)) for name in _PLACES if name in value)
+    place, said = next((one for one in found if one[1]), ("", ""))
+    more = [words(_raw(value), levels - 1)]  # OpenRouter: what the model's maker said
+    if isinstance(value.get(place), str):
+        more += [text(value.get(name)) for name in _ALSO]
+    parts = [said, *(part for part in dict.fromkeys(more) if part and part not in said)]
+    return ": ".join(filter(None, parts)) or (written(value) if value else "")
 
 
 def _raw(value: Mapping[str, Any]) -> Any:
@@ -78,43 +82,24 @@ def _raw(value: Mapping[str, Any]) -> Any:
         return raw
 
 
-def presentable(text: str, secrets: Iterable[str] = ()) -> str:
-    """``text`` on one line, cut, without ``secrets`` and what looks like a key."""
-    text = text[:_LONGEST_READ]
+def presentable(said: str, secrets: Iterable[str] = ()) -> str:
+    """``said`` on one line, cut, without ``secrets`` and what looks like a key."""
+    said = said[:_LONGEST_READ]
     for secret in secrets:
         for form in {secret, quote(secret, safe="")}:
-            text = text.replace(form, "[key]")
-    text = _KEYS.sub("[key]", text)
-    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+            said = said.replace(form, "[key]")
+    said = _LIKE_A_KEY.sub("[key]", said)
+    said = _NAMED_KEY.sub(lambda found: f"{found[1] or found[2]}[key]", said)
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in said).split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
-def _page(text: str) -> str:
-    """The title of an HTML page, else the text that it shows."""
-    page = _Page()
-    page.feed(text)
-    page.close()
-    return "".join(page.title).strip() or " ".join(page.shown)
-
-
-class _Page(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.title: list[str] = []
-        self.shown: list[str] = []
-        self._inside = ""
-
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002
-        self._inside = tag
-
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002
-        self._inside = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._inside == "title":
-            self.title.append(data)
-        elif self._inside not in ("script", "style") and data.strip():
-            self.shown.append(data.strip())
+def _page(source: str) -> str:
+    """The title of an HTML page, else the text that it shows. Bounded patterns: pages may be hostile as well."""
+    title = re.search(r"<title[^>]{0,200}>([^<]{0,500})", source, re.IGNORECASE)
+    if title and title[1].strip():
+        return unescape(title[1].strip())
+    return unescape(_UNSEEN.sub(" ", source)).strip() or source
 
 
 def named_members(value: Any) -> Iterator[Mapping[str, Any]]:

@@ -16,7 +16,7 @@ from harness.llm.providers.error_text import words
 from harness.llm.providers.failures import Fault
 from harness.llm.providers.http_client import MAX_BYTES
 from harness.llm.providers.http_provider import HTTPProvider
-from harness.llm.providers.json_reading import label, mapping, sequence, text, written
+from harness.llm.providers.json_reading import label, mapping, sequence, shallow, text, written
 from harness.llm.providers.token_counts import counted, openai_usage
 from harness.llm.providers.tool_calls import tool_calls
 
@@ -122,7 +122,7 @@ class OpenAICompatible(HTTPProvider):
         choice = mapping(next(iter(completion["choices"]), None))
         message = mapping(choice.get("message"))
         calls, refusal = tool_calls(message.get("tool_calls")), text(message.get("refusal"))
-        said = flattened(message.get("content")) or refusal
+        said = flattened(shallow(message.get("content"))) or refusal
         reason = finish_reason(choice.get("finish_reason"))
         usage = completion.get("usage")
         return Reply(

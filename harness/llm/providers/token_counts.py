@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,9 @@ from harness.llm.budget import COMPLETION_BOUND, prompt_bound
 from harness.llm.calls import Request
 from harness.llm.providers.json_reading import mapping, written
 
-MOST = 10_000_000
-"""Tokens in one call: more than any model reads or writes. What states more is not believed."""
+MOST = 1_000_000
+"""Tokens that one call may have beyond what was sent and what was allowed: hidden prompts, thoughts. What states more
+is not believed."""
 
 LONGEST_KEPT = 2_000
 """Characters of a server's ``usage`` that are kept."""
@@ -107,9 +108,10 @@ class _Reading:
         self._request = request
 
     def read(self, stated: Stated, *, says_something: bool) -> None:
-        prompt = self._number("prompt tokens", stated.prompt)
-        completion = self._number("completion tokens", stated.completion)
-        total = self._number("total tokens", stated.total)
+        limit = self._request.max_tokens or 0
+        prompt = self._number("prompt tokens", stated.prompt, self._worst_prompt)
+        completion = self._number("completion tokens", stated.completion, lambda: limit)
+        total = self._number("total tokens", stated.total, lambda: self._worst_prompt() + limit + MOST)
         if prompt is None and completion is None and total is None:
             return  # nothing is known: the budget counts the worst case
         if prompt == 0 and not (stated.is_cache_beside and (stated.cached or stated.stored)):
@@ -126,8 +128,14 @@ class _Reading:
             self.tokens_out += reasoning
         self._add_up(total)
 
-    def _number(self, name: str, value: Any) -> int | None:
-        """``value`` as a count of tokens, rounded up; ``None``, with a fault, where it cannot be one."""
+    def _worst_prompt(self) -> int:
+        return prompt_bound(self._request)
+
+    def _number(self, name: str, value: Any, bound: Callable[[], int] = lambda: 0) -> int | None:
+        """``value`` as a count of tokens, rounded up; ``None``, with a fault, where it cannot be one.
+
+        ``bound`` gives what it can be at most, but for `MOST`; it is asked only for large numbers.
+        """
         if value is None:
             return None
         if isinstance(value, str):
@@ -138,7 +146,7 @@ class _Reading:
         elif isinstance(value, bool) or not isinstance(value, int | float):
             self.faults.append(f"{name} of type {type(value).__name__}")
             return None
-        if not 0 <= value <= MOST:  # infinities and numbers of any length as well
+        if not 0 <= value <= MOST and not MOST < value <= bound() + MOST:  # infinities as well
             self.faults.append(f"{name} {'negative' if value < 0 else 'beyond belief'}")
             return None
         if value != int(value):
@@ -148,19 +156,18 @@ class _Reading:
 
     def _fill(self, prompt: int | None, completion: int | None, total: int | None) -> None:
         """Put the rest of the total, or the worst case, where a part is missing."""
+        if prompt is None and completion is None and total is not None:
+            self.faults.append("nothing but the total is stated")
+            self.tokens_in, self.tokens_out = min(self._worst_prompt(), total), total
+            return
         limit = self._request.max_tokens
         longest = COMPLETION_BOUND if limit is None else max(0, limit)
         if not self._request.messages:
             longest = 0  # texts to embed are not answered in words
         if prompt is None:
             self._note("prompt tokens missing")
-            bound = prompt_bound(self._request)
-            if total is None:
-                prompt = bound
-            elif completion is None:
-                prompt, completion = min(bound, total), total
-            else:
-                prompt = max(total - completion, 0) or bound
+            rest = 0 if total is None or completion is None else total - completion
+            prompt = rest if rest > 0 else self._worst_prompt()
         if completion is None:
             completion = total - prompt if total is not None and total >= prompt else longest
             if longest:
@@ -173,8 +180,8 @@ class _Reading:
             self.faults.append(fault)
 
     def _add_cache(self, stated: Stated) -> None:
-        self.cached = self._number("cached tokens", stated.cached) or 0
-        self.stored = self._number("tokens put into the cache", stated.stored) or 0
+        self.cached = self._number("cached tokens", stated.cached, self._worst_prompt) or 0
+        self.stored = self._number("tokens put into the cache", stated.stored, self._worst_prompt) or 0
         if stated.is_cache_beside:
             self.tokens_in += self.cached + self.stored
         elif self.cached + self.stored > self.tokens_in:
