@@ -27,6 +27,7 @@ _STEERING = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e0fff"
 )
+_JOINERS = "\u200c\u200d"
 _ESCAPED = re.compile(f"[{_STEERING}]")
 _ESCAPED_ON_A_LINE = re.compile(f"[\t\n{_STEERING}]")
 
@@ -41,10 +42,15 @@ def on_one_line(text: str) -> str:
     return _ESCAPED_ON_A_LINE.sub(_escape, text)
 
 
-def control_characters(name: str) -> list[str]:
-    """The code points in ``name`` that a name may not have, each once: ``['U+001B']``."""
-    found = dict.fromkeys(_ESCAPED_ON_A_LINE.findall(name))
-    return [f"U+{ord(one):04X}" for one in found]
+def name_problems(owner: str, name: object) -> Iterator[str]:
+    """What is wrong with a declared name, if it holds what `on_one_line` would escape; ``owner`` is what it names.
+
+    Joiners (U+200C, U+200D) are allowed: Persian and Indic names need them.
+    """
+    found = dict.fromkeys(_ESCAPED_ON_A_LINE.findall(name)) if isinstance(name, str) else {}
+    points = [f"U+{ord(one):04X}" for one in found if one not in _JOINERS]
+    if points:
+        yield f"{owner} '{on_one_line(str(name))}' holds {', '.join(points)}; expected visible characters. Remove it."
 
 
 def echo(text: object = "", *, err: bool = False, end: str = "\n", file: TextIO | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from harness.console import name_problems
 from harness.errors import raise_if_any
 from harness.model.model_options import option_problems
 
@@ -294,6 +295,8 @@ class Experiment:
             yield f"Experiment {self.name!r}: expected a name of letters, digits, '_', '.' or '-', at most 64."
         yield from _duplicates(self.name, "group", [group.name for group in self.groups])
         yield from _duplicates(self.name, "metric", [metric.name for metric in self.metrics])
+        for what, name in self._names():
+            yield from name_problems(f"Experiment {self.name}: {what}", name)
         if not self.groups:
             yield f"Experiment {self.name}: no groups; expected at least one."
         if not self.metrics and self.script.extraction is None:
@@ -315,6 +318,18 @@ class Experiment:
         yield from self.script.problems(f"Experiment {self.name}")
         for name, mode in self.modes.items():
             yield from mode.problems(f"Mode {name!r} of {self.name}")
+
+    def _names(self) -> Iterable[tuple[str, Any]]:
+        """Everything that is declared by a name of any characters, with what it names."""
+        yield from (("metric", name) for name in self.metric_names)
+        yield from (("mode", name) for name in self.modes)
+        yield from (("setting", name) for name in (*self.settings, *self.axes))
+        yield from (("intervention", one.name) for group in self.groups for one in group.interventions)
+        yield from (("setting", name) for group in self.groups for name in group.settings)
+        yield from (("field of a proposal", name) for one in self.script.proposals for name in one)
+        yield from (("proposal", one.get("id")) for one in self.script.proposals)
+        if not isinstance(self.population, str | Path):
+            yield from (("persona", persona.name) for persona in self.population)
 
     def _option_problems(self) -> Iterable[str]:
         mine = f"Experiment {self.name}: model_options"

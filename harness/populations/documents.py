@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from harness import console
 from harness.errors import ConfigurationError, raise_if_any
 from harness.text_files import read_json
 
@@ -46,6 +47,8 @@ def name_problems(persona: dict[str, Any], owner: str) -> Iterator[str]:
         yield f'{owner}: name={reprlib.repr(persona["name"])}; expected a text. Write "name": "First Last".'
     elif not persona["name"].strip():
         yield f"{owner}: name={persona['name']!r} is empty; expected a text with letters. Name this person."
+    elif not any(value_problems(persona["name"], owner)):  # half a character is named by that
+        yield from console.name_problems(f"{owner}: name", persona["name"])
 
 
 def value_problems(value: Any, owner: str) -> Iterator[str]:

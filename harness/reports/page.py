@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from harness.console import visible
 from harness.reports import asked, figures, grid, numbers, own_answer, run_tables
 from harness.reports.told import Selection, Told
 from harness.reports.transcripts import transcripts
@@ -104,6 +105,7 @@ def environment(*, autoescape: bool, **options: Any) -> Any:
         loader=PackageLoader("harness.reports"),
         autoescape=autoescape,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
         **options,
@@ -112,6 +114,11 @@ def environment(*, autoescape: bool, **options: Any) -> Any:
     made.tests["unbroken"] = unbroken
     made.globals |= {"counted": numbers.counted}
     return made
+
+
+def _visible(value: Any) -> Any:
+    """What a template prints, with control characters shown: HTML has none, and UTF-8 has no half of a pair."""
+    return visible(value) if type(value) is str else value
 
 
 def bounded(text: object, limit: int = LONG_TEXT) -> str:

@@ -7,6 +7,8 @@ import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
+from harness.console import visible
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -44,10 +46,10 @@ def markup(figure: Figure, name: str, title: str) -> str:
     written = io.BytesIO()
     figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     ET.register_namespace("", _SVG)
-    root = ET.fromstring(written.getvalue())
+    root = ET.fromstring(visible(written.getvalue().decode()))  # names may hold what XML must not
     _clean(root, name)
     root.set("role", "img")
-    root.set("aria-label", title)
+    root.set("aria-label", visible(title))
     root.set("class", "plot")
     return ET.tostring(root, encoding="unicode").replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
 

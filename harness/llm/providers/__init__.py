@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from harness.errors import ConfigurationError
+from harness.console import name_problems
+from harness.errors import ConfigurationError, raise_if_any
 from harness.llm.calls import Provider
 from harness.llm.providers import factories
 
@@ -30,6 +31,7 @@ def make_provider(
 
     Raises `ConfigurationError` when the name is unknown, the argument is wrong, or a key is missing.
     """
+    raise_if_any(name_problems("Model", spec))
     name, _, argument = spec.partition(":")
     factory = _factories.get(name) or _installed(name)
     if factory is None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.console import name_problems
+from harness.errors import HarnessError, raise_if_any
 from harness.records import stream, write_whole
 from harness.records.plain import to_line
 from harness.records.writer import explained, safe_name
@@ -128,6 +129,7 @@ def _alone(path: Path) -> Iterator[None]:
 def reviewers_name(name: str) -> str:
     """``name`` as it is kept: on one line, not empty. Raises `HarnessError`."""
     clean = " ".join(name.split())
+    raise_if_any(name_problems("Reviewer", clean))
     if not clean or len(clean) > 100:
         raise HarnessError(
             f"Reviewer {name!r:.60}: expected a name of 1 to 100 characters; give --reviewer NAME."
