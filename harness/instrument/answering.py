@@ -84,10 +84,10 @@ def forms(subject: Subject) -> Iterator[Check]:
         apart = max([apart, *(_variation(seen[control][kind], seen[other][kind]) for kind in common)])
     for kinds in seen.values():
         mixed |= {kind for kind, counts in kinds.items() if len(counts) > 1}
-    said = f"JSON was asked for {', '.join(sorted(used))}"
-    said += f"; in more than one way by calls of kind {', '.join(sorted(mixed))}" if mixed else ""
+    said = f"replies in JSON were asked for in the form {', '.join(sorted(used))}"
+    said += f"; in more than one by {', '.join(sorted(mixed))} calls" if mixed else ""
     level = Level.FAIL if apart > APPEARANCE else Level.WARN if mixed else Level.PASS
-    expected = f"every kind of call asks in one way, and arms are at most {percent(APPEARANCE)} apart"
+    expected = f"one form for each kind of call, and shares at most {percent(APPEARANCE)} apart between arms"
     yield Check("response format", level, said, apart, expected)
 
 

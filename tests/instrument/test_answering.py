@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.instrument import examine
 from harness.model import Level
 from tests.support.instruments import bad, each, filed, first_lines, sound, the
 
@@ -90,3 +91,37 @@ def test_the_record_knows_best_whether_two_names_are_one_model() -> None:
 def test_without_correction_nothing_was_optimised() -> None:
     off = {"judge_model": None, "correction": {"enabled": False}}
     assert bad(filed(sound(), first_lines(Control=off, Treatment=off))) == {}
+
+
+DECLARED, OBJECT = {"as declared": 10}, {"json_object": 10}
+
+
+@pytest.mark.parametrize(
+    ("control", "treatment", "level"),
+    [
+        (DECLARED, DECLARED, None),
+        (OBJECT, OBJECT, Level.PASS),
+        (DECLARED, OBJECT, Level.FAIL),
+        ({"as declared": 1, "json_object": 9}, {"as declared": 1, "json_object": 9}, Level.WARN),
+        ({"as declared": 1, "json_object": 9}, OBJECT, Level.FAIL),
+    ],
+)
+def test_arms_ask_for_json_in_one_form(
+    control: dict[str, int], treatment: dict[str, int], level: Level | None
+) -> None:
+    records = each(sound(), "Control", lambda record: record["replies"].update(forms={"act": control}))
+    records = each(records, "Treatment", lambda record: record["replies"].update(forms={"act": treatment}))
+    found = [check for check in examine(filed(records)) if check.name == "response format"]
+    assert [check.level for check in found] == ([] if level is None else [level])
+
+
+def test_a_declared_option_that_reached_no_call_fails() -> None:
+    lines = first_lines(Treatment={"model_options": {"top_p": 0.5}})
+    records = each(sound(), "Treatment", lambda record: record.update(unsent_options=["top_p"]))
+    assert bad(filed(sound(), lines)) == {}
+    assert bad(filed(records, lines))["model options", "Treatment"] is Level.FAIL
+
+
+def test_the_temperature_of_an_arm_is_its_own_where_the_arm_names_it() -> None:
+    changes = {"temperature": 0.0, "group_settings": {"model_options": {"temperature": 0.0}}}
+    assert ("settings", "") not in bad(filed(sound(), first_lines(Treatment=changes)))

@@ -113,7 +113,7 @@ def test_a_server_without_json_schema_answers_by_the_schema_in_the_prompt(
     assert system.startswith("Judge.\n\nAnswer with one JSON object that matches this JSON schema, ")
     assert endpoint.requests[-1].body["messages"][1] == WORDS[1]
     assert len(said) == refused
-    assert all("from now on. It said: " in one for one in said)
+    assert all("; schemas now go into the prompt, with" in one and "It said: " in one for one in said)
 
 
 def test_a_reply_in_a_weaker_form_is_still_held_against_the_schema() -> None:

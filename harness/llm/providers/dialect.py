@@ -50,11 +50,17 @@ _ABOUT_ONE_SCHEMA = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[a-z][a-z0-9_]*", re.IGNORECASE)
-_IN_WORDS: Mapping[str, str] = {
-    SCHEMA: "a JSON schema as response format",
-    LOOSE: "a JSON schema without strict mode",
+_REFUSED: Mapping[str, str] = {
+    SCHEMA: "a JSON schema as the response format",
+    LOOSE: "this JSON schema",
     OBJECT: "the response format json_object",
-    PROMPT: "the prompt alone",
+    PROMPT: "a request without a response format",
+}
+_USED: Mapping[str, str] = {
+    SCHEMA: "as they are",
+    LOOSE: "without strict mode",
+    OBJECT: "into the prompt, with the response format json_object",
+    PROMPT: "into the prompt, without a response format",
 }
 
 
@@ -111,7 +117,7 @@ class Dialect:
                 return None
             self.limit = next(name for name in LIMITS if name != sent.limit)
             self._is_limit_learned = True
-            return f"The server does not accept {sent.limit}: the limit is sent as {self.limit} from now on."
+            return f"The server does not accept {sent.limit}; the limit is now sent as {self.limit}."
         if _is_about_format(fault, body) and not self._is_chosen:
             return self._weaken(fault, request, sent)
         return None
@@ -122,13 +128,15 @@ class Dialect:
             return None
         if weaker == LOOSE or _ABOUT_ONE_SCHEMA.search(fault.text):
             self._of_schema[_schema_key(request)] = weaker
-            which = f"The schema {_schema_name(request)!r} is"
+            which = f"the schema {_schema_name(request)!r} now goes"
         else:
             self._least = weaker
-            which = "Replies in JSON are"
-        refused, used = (_IN_WORDS[form or _asked(request)] for form in (sent.form, form_of(request, weaker)))
-        words = "" if weaker == LOOSE else ", with the schema in the prompt"
-        return f"The server does not accept {refused}. {which} asked for by {used}{words} from now on."
+            which = "schemas now go" if _asked(request) == SCHEMA else "the wish for JSON now goes"
+        refused, used = (
+            words[form or _asked(request)]
+            for words, form in ((_REFUSED, sent.form), (_USED, form_of(request, weaker)))
+        )
+        return f"The server does not accept {refused}; {which} {used}."
 
     def _next(self, fault: Fault, request: Request, sent: Sent) -> str | None:
         """The next weaker form that changes how ``request`` is sent."""
