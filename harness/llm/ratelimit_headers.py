@@ -18,7 +18,7 @@ _DURATION = re.compile(
     r"(?:(\d{1,4}(?:\.\d{1,9})?)h)?(?:(\d{1,6}(?:\.\d{1,9})?)m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?",
     re.ASCII,
 )
-_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,60}(?:\.[0-9]{1,9})?")
 _WEIGHTS = (3600.0, 60.0, 1.0, 0.001)
 
 _STATED = (
@@ -49,10 +49,10 @@ def read_retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     if seconds is not None or text is None:
         return seconds
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        moment = _aware(parsedate_to_datetime(text))
+    except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, _aware(moment).timestamp() - wall)
+    return max(0.0, moment.timestamp() - wall)
 
 
 def read_quotas(headers: Mapping[str, str], now: float, wall: float, longest: float) -> dict[str, Quota]:
@@ -75,7 +75,7 @@ def read_reset(text: str, wall: float) -> float | None:
         return sum(float(part or 0) * weight for part, weight in zip(found.groups(), _WEIGHTS, strict=True))
     try:
         return max(0.0, _aware(datetime.fromisoformat(text.strip())).timestamp() - wall)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -86,11 +86,14 @@ class Display:
             draw_below(self._config, "")
             self._drawn = False
 
-    def show(self, desk: Desk | None) -> None:
-        """Bring the display up to date with what the desk counts. An xdist worker has none, and shows nothing."""
+    def show(self, desk: Desk | None, *, live: bool = True) -> None:
+        """Bring the display up to date with what the desk counts. An xdist worker has none, and shows nothing.
+
+        Without ``live`` a terminal gets plain lines too.
+        """
         if self._quiet or desk is None:
             return
-        if self._config.get_terminal_writer().hasmarkup:
+        if live and self._config.get_terminal_writer().hasmarkup:
             if self._clock() - self._since >= PATIENCE:
                 self._drawn = True
                 draw_below(self._config, self._live(desk.progress()))

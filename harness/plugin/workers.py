@@ -6,6 +6,7 @@ so that it is said once.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator
 from typing import Any
 
@@ -15,8 +16,12 @@ from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.execution.desk import DRAIN_SECONDS
 from harness.execution.remote import DeskServer
+from harness.plugin.progress import Display
 from harness.plugin.state import WORKER, State, invitation_of, message_of, refuse, state_of
 from harness.plugin.window import say_notes, start_with_desk
+
+TELL_EVERY = 1.0
+"""Seconds between two looks at what there is to show."""
 
 
 def hooks(config: pytest.Config) -> list[Controller | Worker]:
@@ -36,6 +41,8 @@ class Controller:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._server: DeskServer | None = None
+        self._over = threading.Event()
+        self._teller = threading.Thread(target=self._tell_progress, name="progress", daemon=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -44,6 +51,7 @@ class Controller:
         try:
             self._server = DeskServer(start_with_desk(state))
             self._server.start()
+            self._teller.start()
         except HarnessError as error:
             if state.session is not None:
                 state.session.close()
@@ -81,8 +89,17 @@ class Controller:
         _end_as_without_workers(state)
         return result
 
+    def _tell_progress(self) -> None:
+        """Show progress from a thread of its own: xdist's loop calls nothing while it waits for its workers."""
+        display, desk = Display.of(self._config), state_of(self._config).desk
+        while not self._over.wait(TELL_EVERY):
+            display.show(desk, live=False)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
+        self._over.set()
+        if self._teller.is_alive():
+            self._teller.join()
         if self._server is not None:
             self._server.close(0 if exitstatus == ExitCode.INTERRUPTED else DRAIN_SECONDS)
 

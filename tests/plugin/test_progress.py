@@ -7,13 +7,18 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from harness.execution.progress import Snapshot
-from harness.llm.waiting import duration
-from harness.plugin.progress import line, thousands
+from harness.llm.waiting import Waiting, duration
+from harness.plugin.heartbeat import beat
+from harness.plugin.progress import Display, line, thousands, waiting_line
 from tests.support.sessions import LIGHT, SMALL, Lab, environment, watch
 
 CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -149,3 +154,80 @@ def test_the_summary_has_means_difference_files_and_counts(lab: Lab) -> None:
 
 def test_results_of_a_real_model_are_not_called_a_rehearsal(lab: Lab) -> None:
     assert "REHEARSAL" not in lab.run().stdout.str()
+
+
+LIMITED = Waiting("HTTP 429, too many requests: Daily limit reached", 550.0, attempt=3, tries=10)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "width", "text"),
+    [
+        (
+            LIMITED,
+            160,
+            "waiting: HTTP 429, too many requests: Daily limit reached; try 3 of 10 in 9 min 10 s",
+        ),
+        (LIMITED, 60, "waiting: HTTP 429, too many requ…; try 3 of 10 in 9 min 10 s"),
+        (LIMITED, 5, "waiting: HTTP 429,…; try 3 of 10 in 9 min 10 s"),
+        (Waiting("no connection.", 0.2, 2, 3), 160, "waiting: no connection; try 2 of 3 now"),
+        (Waiting("the limit of 9 calls", 9.0), 160, "waiting: the limit of 9 calls; next call in 9 s"),
+        (Waiting("the reply to 2 calls", elapsed=75.0), 160, "waiting: the reply to 2 calls for 1 min 15 s"),
+        (Waiting("a\x1b[2Jb\nc", 5.0), 160, "waiting: a [2Jb c; next call in 5 s"),
+    ],
+)  # fmt: skip
+def test_what_is_waited_for_is_one_line(waiting: Waiting, width: int, text: str) -> None:
+    assert waiting_line(waiting, width) == text
+
+
+class Screen:
+    """A configuration without a terminal, and what is written there; a desk whose progress a test sets."""
+
+    def __init__(self) -> None:
+        self.now, self.waiting, self.lines = 0.0, None, []
+        self.option = self.pluginmanager = self.gateway = self
+
+    def getoption(self, _name: str) -> int:
+        return 0
+
+    def get_plugin(self, name: str) -> Any:
+        return self if name == "terminalreporter" else None
+
+    def get_terminal_writer(self) -> Any:
+        return SimpleNamespace(hasmarkup=False)
+
+    def ensure_newline(self) -> None: ...
+    def flush(self) -> None: ...
+
+    def write_line(self, text: str) -> None:
+        self.lines.append((self.now, text))
+
+    def progress(self) -> Snapshot:
+        return Snapshot(2, 0, 4, 0, 8, 0, 0, None, waiting=self.waiting)
+
+
+def test_without_a_terminal_a_wait_is_told_when_it_begins_and_then_with_the_counts() -> None:
+    screen = Screen()
+    display = Display(screen, lambda: screen.now)  # type: ignore[arg-type]
+    while screen.now < 31:
+        screen.waiting = replace(LIMITED, seconds=550 - screen.now) if screen.now >= 2 else None
+        display.show(screen)  # type: ignore[arg-type]
+        screen.now += 0.2
+    told = [(round(at), text) for at, text in screen.lines if text.startswith("waiting")]
+    assert [at for at, _ in told] == [5, 20]
+    assert told[0][1].endswith("try 3 of 10 in 9 min 05 s")
+
+
+def test_a_wait_for_a_reply_is_no_reason_for_more_lines() -> None:
+    screen = Screen()
+    display = Display(screen, lambda: screen.now)  # type: ignore[arg-type]
+    screen.waiting = Waiting("the reply to 2 calls", elapsed=20.0)
+    while screen.now < 31:
+        display.show(screen)  # type: ignore[arg-type]
+        screen.now += 0.2
+    assert [round(at) for at, text in screen.lines if text.startswith("waiting")] == [15, 30]
+
+
+def test_the_file_that_says_how_far_a_session_is_names_what_it_waits_for() -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    now = Snapshot(2, 0, 4, 0, 8, 0, 0, None, waiting=LIMITED)
+    assert "\nwaiting: HTTP 429, " in beat("2 variants, running", now, moment, 0.0, moment)
