@@ -16,7 +16,7 @@ from tests.support.sessions import environment
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 LAYERS = (
-    {"errors", "model", "user_code", "text_files", "console"},
+    {"addresses", "console", "errors", "model", "text_files", "user_code"},
     {"populations", "llm", "records", "stats", "telemetry"},
     {"engines", "instrument", "reports"},
     {"runner", "execution", "studies", "operations"},

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.addresses import refuse_secrets
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
 from harness.model import Experiment
 from harness.operations.axes import Options
@@ -37,7 +38,8 @@ OPTIONS = {
 
 
 def identifying(**named: Any) -> dict[str, Any]:
-    """Those that were said."""
+    """Those that were said. Raises `ConfigurationError` for an address that may hold a key."""
+    refuse_secrets(**{name: named.get(name) for name in ("base_url", "judge_base_url")})
     return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in named.items()

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from harness.addresses import without_secrets
 from harness.errors import raise_if_any
-from harness.llm.addresses import without_password
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -45,7 +45,7 @@ def network(url: str, environ: Mapping[str, str]) -> Network:
     was set by mistake.
     """
     problems = [
-        f"{name}={without_password(value)!r}: {fault}; {_EXPECTED}. Correct the variable or unset it."
+        f"{name}={without_secrets(value)!r}: {fault}; {_EXPECTED}. Correct the variable or unset it."
         for name in PROXIES
         if (value := _variable(name, environ)) and (fault := _proxy_fault(value))
     ]
@@ -59,7 +59,7 @@ def network(url: str, environ: Mapping[str, str]) -> Network:
     if proxy and proxy.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise_if_any(
             [
-                f"{_named(urlsplit(url).scheme, environ)}={without_password(proxy)!r}: a SOCKS proxy needs the package "
+                f"{_named(urlsplit(url).scheme, environ)}={without_secrets(proxy)!r}: a SOCKS proxy needs the package "
                 "'socksio'. Install it with: pip install socksio; or except this address with NO_PROXY="
                 f"{urlsplit(url).hostname}."
             ]

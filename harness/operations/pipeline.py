@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from harness.addresses import refuse_secrets
 from harness.errors import ConfigurationError, raise_if_any
 from harness.operations.gates import Profile, SchemaMap, load_profile, load_schema_map
 from harness.operations.gates.profile import SHIPPED
@@ -85,20 +85,8 @@ def changed(study: Study, options: Mapping[str, Any]) -> Pipeline:
     before = read(study)
     data = before.model_dump() if before else {}
     plan = _documented(lambda: checked(Pipeline, data | dict(options), f"{WHAT} {path_of(study)}"))
-    if plan.base_url is not None and _has_a_secret(plan.base_url):
-        raise ConfigurationError(
-            f"{WHAT} {path_of(study)}: base_url has a user, a password or a query; expected an address without them: "
-            "keys belong into the environment."
-        )
+    refuse_secrets(base_url=plan.base_url)
     return plan
-
-
-def _has_a_secret(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return True
-    return bool(parts.username or parts.password or parts.query)
 
 
 def _documented(make: Callable[[], Pipeline]) -> Pipeline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.addresses import without_secret_addresses
 from harness.records.plain import differences
 
 CODE = "code"
@@ -21,11 +22,12 @@ def setting_differences(then: Any, now: Any) -> dict[str, tuple[Any, Any]]:
 def comparable(then: Any, now: Any) -> tuple[Any, Any]:
     """Recorded and current settings, without what the version that recorded ``then`` did not know.
 
-    Identities of code are left out where it recorded none, and so is the name of a metric's function, which is no
+    Addresses are compared without what may be a key. Identities of code are left out where it recorded none, and so is the name of a metric's function, which is no
     setting today: the function's code decides.
     """
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return then, now
+    then, now = without_secret_addresses(then), without_secret_addresses(now)
     found_then, found_now = dict[str, Any](), dict[str, Any]()
     for key in {**then, **now}:
         if key == CODE and key not in then:

@@ -15,6 +15,7 @@ from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from harness.addresses import without_secret_addresses
 from harness.errors import HarnessError
 from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
 from harness.records.measurements import TYPES as MEASUREMENTS
@@ -317,7 +318,7 @@ def _begins(sections: list[Section], record: dict[str, Any]) -> bool:
     """Whether ``record`` is a metadata line, with which a section begins."""
     if record.get("type") != "run_metadata":
         return False
-    sections.append(Section(record))
+    sections.append(Section(without_secret_addresses(record)))
     return True
 
 

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness.addresses import without_secrets
 from harness.errors import ConfigurationError
-from harness.llm.addresses import without_password
 from harness.llm.calls import Provider
 from harness.llm.snapshots import bare
 from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script, merge_options
@@ -319,7 +319,7 @@ def judge_is_player(provider: Provider, judge: Provider | None) -> bool:
 
 def _address(provider: Provider, asked: str | None) -> str | None:
     address = getattr(provider, "base_url", None) or asked
-    return without_password(address) if address else None
+    return without_secrets(address) if address else None
 
 
 def metric_kinds(experiment: Experiment) -> dict[str, bool]:

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from harness.addresses import without_secrets
 from harness.errors import ConfigurationError
-from harness.llm.addresses import without_password
 from harness.llm.calls import Provider
 from harness.llm.environment import is_loopback, network
 
@@ -92,7 +92,7 @@ def _spec(name: str, argument: str, example: str = "openai:gpt-4o-mini") -> str:
 
 
 def _url(spec: str, url: str) -> str:
-    shown = without_password(url)
+    shown = without_secrets(url)
     if not url.startswith(("http://", "https://")):
         raise ConfigurationError(f"Model {spec!r}: base URL {shown!r}; expected http://… or https://….")
     parts = urlsplit(url)
@@ -114,7 +114,7 @@ def _key(spec: str, variable: str, url: str, environ: _Environ) -> str:
     if not key and not is_loopback(urlsplit(url).hostname or ""):
         raise ConfigurationError(
             f"Model {spec!r}: the environment variable {variable} is not set; expected a key "
-            f"for {without_password(url)}. Set it, or rehearse offline with the model 'rehearsal'."
+            f"for {without_secrets(url)}. Set it, or rehearse offline with the model 'rehearsal'."
         )
     return key or "none"
 

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
+from harness.addresses import secrets_in, without_secrets
 from harness.errors import ModelCallError, UnsupportedParameterError
-from harness.llm.addresses import without_password
 from harness.llm.providers.error_text import named_members, presentable, words, words_of
 from harness.llm.providers.http_client import UNREACHABLE, WRONG_ADDRESS, Answer, NoAnswerError
 from harness.llm.providers.json_reading import label, mapping, parse
@@ -144,7 +143,7 @@ def _numbers(members: Mapping[str, Any]) -> Iterator[int]:
 
 
 class Failures:
-    """The failures of one model at one address. Nothing they say contains ``secret`` or the address's password.
+    """The failures of one model at one address. Nothing they say contains ``secret`` or a secret of the address.
 
     ``hints`` are the front end's words for what a user changes where a field of the request, or ``timeout``, is at
     fault; ``*`` is for every other field.
@@ -160,9 +159,9 @@ class Failures:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._spec, self._variable, self._wall = spec, variable, wall
-        self._place = without_password(base_url)
+        self._place = without_secrets(base_url)
         self.hints: Mapping[str, str] = {}
-        self._secrets = [each for each in (secret, urlsplit(base_url).password or "") if len(each) > 5]
+        self._secrets = [each for each in (secret, *secrets_in(base_url)) if len(each) > 5]
 
     def of_fault(self, fault: Fault, parameter: str | None = None) -> ModelCallError:
         """The failure that a server's ``fault`` is; ``parameter`` is the field of the request that it refuses."""
@@ -182,7 +181,7 @@ class Failures:
 
     def of_redirect(self, answer: Answer) -> ModelCallError:
         """Another address is asked for: only the user can say whether the key may go there."""
-        place = without_password(answer.headers.get("location", "nowhere"))
+        place = without_secrets(answer.headers.get("location", "nowhere"))
         return self.say(
             f"HTTP {answer.status}: it redirects to {place}, which is not followed. If that is the right server, "
             "use its address as the base URL.",

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from harness.llm.addresses import without_password
+from harness.addresses import without_secrets
 from harness.llm.environment import Network
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -115,7 +115,7 @@ class HTTPClient:
         except (httpx2.HTTPError, httpx2.InvalidURL, zlib.error, OSError, _UnreadableError) as error:
             fault, tries = _description(error), _first_tries(error)
             if self._network.proxy and isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
-                fault += f", through the proxy {without_password(self._network.proxy)}"
+                fault += f", through the proxy {without_secrets(self._network.proxy)}"
         if exchange.is_failure:
             return exchange.answer()
         # Not raised in a handler: the client's error would hang on to the request, and the request has the key.
