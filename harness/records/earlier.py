@@ -22,8 +22,8 @@ def setting_differences(then: Any, now: Any) -> dict[str, tuple[Any, Any]]:
 def comparable(then: Any, now: Any) -> tuple[Any, Any]:
     """Recorded and current settings, without what the version that recorded ``then`` did not know.
 
-    Addresses are compared without what may be a key. Identities of code are left out where it recorded none, and so is the name of a metric's function, which is no
-    setting today: the function's code decides.
+    Addresses are compared without what may be a key. Identities of code are left out where it recorded none, and so
+    is the name of a metric's function, which is no setting today: the function's code decides.
     """
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return then, now

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from harness.addresses import without_secrets
 from harness.llm.providers.rehearsal import Rehearsal
 from harness.llm.wire import chat_request
 from tests.support.anthropic_endpoint import AnthropicEndpoint, Trouble
@@ -119,12 +120,32 @@ def test_a_session_shows_no_key(lab: Lab, maker: str, fault: str) -> None:
     assert {".jsonl", ".sqlite"} <= names_and_bytes(lab.results)
 
 
+@pytest.mark.parametrize("fault", ["trouble", "401"])
+def test_a_key_in_the_path_of_an_address_goes_to_its_server_alone(lab: Lab, fault: str) -> None:
+    with ENDPOINTS["openai"](fault) as endpoint:
+        address = endpoint.url.replace("/v1", f"/{KEY}/openai/v1")
+        options = (
+            "--model=openai:m-1",
+            f"--model-base-url={address}",
+            "--concurrency=4",
+            "--report",
+            *TALKATIVE,
+        )
+        session = lab.start(*options, OPENAI_API_KEY="any")
+        printed, _ = session.communicate(timeout=60)
+        assert {each.path for each in endpoint.requests} == {f"/{KEY}/openai/v1/chat/completions"}, printed
+    assert leaks(lab, printed) == []
+    assert (session.returncode == 0) is (fault == "trouble"), printed[-3000:]
+    shown = without_secrets(address)
+    assert shown in printed if fault == "401" else shown in (lab.results / "report.html").read_text()
+
+
 def test_an_address_with_a_password_is_refused_without_showing_it(lab: Lab) -> None:
     address = f"http://me:{PASSWORD}@127.0.0.1:9/v1"
     session = lab.start("--model=openai:m-1", *TALKATIVE, OPENAI_API_KEY=KEY, OPENAI_BASE_URL=address)
     printed, _ = session.communicate(timeout=60)
     assert session.returncode == 4
-    assert "base URL 'http://127.0.0.1:9/v1' has a user, a password or a query with it" in printed
+    assert "@127.0.0.1:9/v1' has a user, a password or a query with it" in printed
     assert leaks(lab, printed) == []
 
 

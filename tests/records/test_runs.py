@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import harness.stats
+from harness.addresses import without_secrets
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError
 from harness.records import Design, Run, RunRegistry, WriterPool, files_of_run, fingerprint, merge
 from harness.records.recovery import describe
@@ -257,6 +258,19 @@ def test_a_lost_registry_is_made_anew_from_the_record_files(session: Session, tm
     assert (again.id, again.joined, again.reps) == (half.id, True, 4)
     with RunRegistry(tmp_path, clock) as registry:
         assert [(run.id, run.status) for run in registry.runs()] == [(done.id, "finished"), (half.id, "open")]
+
+
+KEYED = "https://gateway.example/k3Yq7vT3mXw9Lb/v1"
+
+
+def test_a_run_whose_address_was_kept_with_a_key_is_joined_and_keeps_none(
+    session: Session, tmp_path: Path
+) -> None:
+    earlier = session({**SETTINGS, "base_url": KEYED})
+    now = {**SETTINGS, "base_url": without_secrets(KEYED)}
+    assert session(now).id == session(now, resume=earlier.id).id == earlier.id
+    assert b"k3Yq7vT3mXw9Lb" not in (tmp_path / "runs.sqlite").read_bytes()
+    assert session({**SETTINGS, "base_url": without_secrets(KEYED.replace("k3", "k4"))}).id != earlier.id
 
 
 UNREADABLE = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import logging
 import os
 import ssl
 import zlib
@@ -15,7 +16,7 @@ from typing import Any
 
 import httpx2
 
-from harness.addresses import without_secrets
+from harness.addresses import secrets_in, without_secrets
 from harness.llm.environment import Network
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -56,6 +57,31 @@ class NoAnswerError(Exception):
         super().__init__(text)
 
 
+class _HideKeys(logging.Filter):
+    """Hides what may be a key in the addresses of models that the HTTP library logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._addresses: set[str] = set()
+
+    def add(self, base_url: str) -> None:
+        if secrets_in(base_url):
+            self._addresses.add(base_url)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self._addresses and isinstance(record.args, tuple):
+            record.args = tuple(map(self._shown, record.args))
+        return True
+
+    def _shown(self, value: object) -> object:
+        text = str(value) if isinstance(value, httpx2.URL) else ""
+        return without_secrets(text) if text.startswith(tuple(self._addresses)) and text else value
+
+
+_hide_keys = _HideKeys()
+logging.getLogger("httpx2").addFilter(_hide_keys)
+
+
 class HTTPClient:
     """Pooled connections to one server. Sends each call once, through the proxy of ``network`` if it has one.
 
@@ -80,6 +106,7 @@ class HTTPClient:
         self._base_url, self._params, self.timeout = base_url.rstrip("/"), params, timeout
         self._on_headers, self._before_send = on_headers, before_send
         self._network = network or Network()
+        _hide_keys.add(self._base_url)
         own = {
             "accept": "application/json",
             "accept-encoding": "gzip",
