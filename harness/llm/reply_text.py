@@ -170,15 +170,12 @@ class _Scan:
         self._spoken: list[str] = []
         self._thoughts: list[str] = []
         self._from = 0  # where the speech at hand begins
+        self._is_mentioned = False  # it has an opening mark that is but a mention
         self._patience = MOST_MENTIONS
         self._fences_close = True
 
     def blocks(self) -> _Blocks:
-        text, at, is_cut = self._text, 0, False
-        opened = _first_opening(text)
-        if not opened and (closing := self._closing_alone()):
-            self._set_apart(0, 0, *closing)
-            at = self._from
+        text, at = self._text, 0
         while mark := _SPEECH.search(text, at):
             if mark["fence"]:
                 at = self._after_fence(mark)
@@ -187,27 +184,23 @@ class _Scan:
             if mark["ticks"] or _is_quoted(text, mark):
                 continue
             if _is_closing(mark):
-                if self._thoughts and _is_alone(text, mark):  # a block closed twice
-                    self._set_apart(self._from, self._from, mark.start(), mark.end())
-                continue
-            block = self._block(mark)
-            if block is None:
-                continue
-            start, end, after = block
-            self._set_apart(mark.start(), start, end, after)
-            at = after
-            is_cut = end == after
-        self._spoken.append(text[self._from :])
-        if is_cut:
-            self._spoken.pop()
-        return _Blocks(tuple(self._spoken), tuple(self._thoughts), is_cut)
+                if _is_alone(text, mark) or (not self._is_mentioned and _ends_a_block(text, *mark.span())):
+                    self._set_apart(self._from, self._from, mark.start(), at)
+            elif block := self._block(mark):
+                start, end, at = block
+                self._set_apart(mark.start(), start, end, at)
+                if end == at:
+                    return _Blocks(tuple(self._spoken), tuple(self._thoughts), is_cut=True)
+            else:
+                self._is_mentioned = True
+        return _Blocks((*self._spoken, text[self._from :]), tuple(self._thoughts))
 
     def _set_apart(self, before: int, start: int, end: int, after: int) -> None:
         """Speech ends at ``before``; the thought is from ``start`` to ``end``, and speech goes on at ``after``."""
         if before > self._from:
             self._spoken.append(self._text[self._from : before])
         self._thoughts.append(self._text[start:end])
-        self._from = after
+        self._from, self._is_mentioned = after, False
 
     def _after_fence(self, fence: re.Match[str]) -> int:
         """Behind the fenced code that begins here; a fence that is never closed is passed over."""
@@ -248,29 +241,6 @@ class _Scan:
             return "line"
         ends = text[_back_over(text, at, _CLOSERS, self._from) - 1] in _SENTENCE_ENDS
         return "sentence" if ends or (at == start and before.isalnum()) else "mention"
-
-    def _closing_alone(self) -> tuple[int, int] | None:
-        """Start and end of a closing mark whose opening one stood in the prompt."""
-        text, at, opened = self._text, 0, False
-        while mark := _SPEECH.search(text, at):
-            if mark["fence"]:
-                at = self._after_fence(mark)
-                continue
-            at = mark.end()
-            if mark["ticks"] or _is_quoted(text, mark):
-                continue
-            if not _is_closing(mark):
-                if self._place(mark) in ("start", "line"):
-                    return None
-                opened = True
-            elif _is_alone(text, mark) or (not opened and _ends_a_block(text, *mark.span())):
-                return mark.span()
-        return None
-
-
-def _first_opening(text: str) -> bool:
-    mark = _MARKS.match(text, _forward_over_space(text))
-    return mark is not None and not _is_closing(mark)
 
 
 def _forward_over_space(text: str) -> int:

@@ -273,3 +273,10 @@ def test_anthropics_thoughts_are_thoughts() -> None:
     with AnthropicEndpoint(message=lambda *_: {"content": blocks}) as endpoint:
         (reply,), _ = read(AnthropicMessages("claude-x", base_url=endpoint.url, api_key="any"), ask("ping"))
     assert (reply.text, reply.thoughts) == ("Yes.", "Hm.")
+
+
+def test_the_one_call_of_the_apis_first_version_is_a_call() -> None:
+    message = {"content": None, "tool_calls": None, "function_call": {"name": "f", "arguments": '{"at": 9}'}}
+    with FakeEndpoint(message=lambda *_: message, finish_reason="function_call") as endpoint:
+        (reply,), _ = read(OpenAICompatible("gpt-x", base_url=endpoint.url, api_key="any"), ask("ping"))
+    assert [(call.name, call.arguments) for call in reply.calls] == [("f", {"at": 9})]

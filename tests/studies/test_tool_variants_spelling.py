@@ -92,4 +92,5 @@ def test_thoughts_in_records_of_earlier_versions_are_not_judged_nor_reviewed() -
         "appropriate": False, "response_text": text, "tool_calls": [],
     }  # fmt: skip
     assert _again(record, FIXED_TIMESTAMP, VARIANTS, BY_ID).now == "declined"
-    assert READING.spoken(text) == "It is done."
+    assert READING.spoken(record) == "It is done."
+    assert READING.spoken({**record, "thoughts": None}) == text

@@ -72,7 +72,7 @@ def reply(message: Mapping[str, Any], *, request: Request) -> Reply:
     blocks = [block for block in sequence(message.get("content")) if isinstance(block, Mapping)]
     said = "".join(text(block.get("text")) for block in blocks if block.get("type") == "text")
     calls = tool_calls([_call(block) for block in blocks if block.get("type") == "tool_use"])
-    stopped = label(message.get("stop_reason"))
+    stopped, thoughts = label(message.get("stop_reason")), thoughts_beside(message)
     refused = stopped == "refusal"
     usage = message.get("usage")
     explanation = text(mapping(message.get("stop_details")).get("explanation"))
@@ -82,8 +82,8 @@ def reply(message: Mapping[str, Any], *, request: Request) -> Reply:
         finish_reason=_REASONS.get(stopped, "stop"),
         tool_calls=calls,
         refusal=refused,
-        thoughts=thoughts_beside(message),
-        **counted(usage, anthropic_usage(usage), request, says_something=bool(said or calls)),
+        thoughts=thoughts,
+        **counted(usage, anthropic_usage(usage), request, says_something=bool(said or calls or thoughts)),
     )
 
 

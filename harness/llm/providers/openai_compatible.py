@@ -18,7 +18,7 @@ from harness.llm.providers.http_client import MAX_BYTES
 from harness.llm.providers.http_provider import HTTPProvider
 from harness.llm.providers.json_reading import label, mapping, sequence, shallow, text, written
 from harness.llm.providers.token_counts import counted, openai_usage
-from harness.llm.providers.tool_calls import tool_calls
+from harness.llm.providers.tool_calls import message_calls
 
 _REFUSALS = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
 """Codes of a 400 that says no to the words of the request, not to its form."""
@@ -121,9 +121,9 @@ class OpenAICompatible(HTTPProvider):
             raise self._failures.of_garbage(f"no choices: {words(completion)}")
         choice = mapping(next(iter(completion["choices"]), None))
         message = mapping(choice.get("message"))
-        calls, refusal = tool_calls(message.get("tool_calls")), text(message.get("refusal"))
+        calls, refusal = message_calls(message), text(message.get("refusal"))
         said = flattened(shallow(message.get("content"))) or refusal
-        reason = finish_reason(choice.get("finish_reason"))
+        reason, thoughts = finish_reason(choice.get("finish_reason")), thoughts_beside(message)
         usage = completion.get("usage")
         return Reply(
             said,
@@ -132,8 +132,8 @@ class OpenAICompatible(HTTPProvider):
             tool_calls=calls,
             fingerprint=label(completion.get("system_fingerprint")) or None,
             refusal=bool(refusal) or reason == "content_filter",
-            thoughts=thoughts_beside(message),
-            **counted(usage, openai_usage(usage), request, says_something=bool(said or calls)),
+            thoughts=thoughts,
+            **counted(usage, openai_usage(usage), request, says_something=bool(said or calls or thoughts)),
         )
 
 

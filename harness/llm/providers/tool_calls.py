@@ -16,6 +16,13 @@ def tool_calls(value: Any) -> Sequence[Mapping[str, Any]]:
     return [_call(call) for call in sequence(value) if isinstance(call, Mapping)]
 
 
+def message_calls(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The calls in a message: its ``tool_calls``, or the one ``function_call`` of the API's first version."""
+    function = message.get("function_call")
+    older = [{"function": function}] if isinstance(function, Mapping) else []
+    return tool_calls(message.get("tool_calls")) or tool_calls(older)
+
+
 def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     function = mapping(call.get("function"))
     made = {

@@ -40,6 +40,15 @@ Reader = Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[Act]]
 """From a record and the first line of its file to what was done, in the words of no arm."""
 
 
+Spoken = Callable[[Mapping[str, Any]], str]
+"""From a record with a ``response_text`` to what its reply says."""
+
+
+def response_text(record: Mapping[str, Any]) -> str:
+    """For a study that says nothing of its own: the text on record."""
+    return str(record["response_text"])
+
+
 def as_recorded(record: Mapping[str, Any], first_line: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG001
     """For a study that says nothing of its own: the record's ``actions``, else only that something was called.
 
@@ -71,13 +80,13 @@ def reviewable(run: FiledRun) -> list[str]:
 class Reading:
     """How a study's calls are read, and what else tells its arms: ``names``, and ``forms`` as regular expressions.
 
-    ``spoken`` gives what a recorded reply says; records of earlier versions may hold a model's thoughts too.
+    ``spoken`` gives what the reply of a record says.
     """
 
     acts: Reader = as_recorded
     names: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
-    spoken: Callable[[str], str] = str
+    spoken: Spoken = response_text
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ class Blinding:
     names: Mask
     words: Mask
     acts: Reader
-    spoken: Callable[[str], str] = str
+    spoken: Spoken
 
 
 def items_of(run: FiledRun, how: Blinding) -> dict[str, Item]:
@@ -140,10 +149,10 @@ class _Hiding:
         return shown
 
 
-def _said(record: Mapping[str, Any], spoken: Callable[[str], str]) -> str:
+def _said(record: Mapping[str, Any], spoken: Spoken) -> str:
     """The reply's words, else what was said in the transcript, without who was corrected or made to think."""
-    if isinstance(text := record.get("response_text"), str):
-        return spoken(text)
+    if isinstance(record.get("response_text"), str):
+        return spoken(record)
     events = record.get("transcript")
     talk = [
         f"{one.get('person')}: {one.get('content')}"

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from harness.llm.reply_text import split
 from harness.llm.tool_arguments import UnreadableArgumentsError, read_arguments
 from harness.reports.review.items import Act, Reading
 from harness.studies.tool_variants.abilities import Ability, Action, UnreadableError, moment
+from harness.studies.tool_variants.outcomes import spoken
 from harness.studies.tool_variants.variants import VARIANTS, Variant
 
 DONE = {
@@ -99,5 +99,5 @@ def _shown(at: datetime) -> str:
     return f"{at:%a %Y-%m-%d %H:%M}"
 
 
-READING = Reading(acts, names=("cron",), forms=(CRON,), spoken=lambda text: split(text).said)
+READING = Reading(acts, names=("cron",), forms=(CRON,), spoken=spoken)
 """How blind sheets are made of this study's records."""

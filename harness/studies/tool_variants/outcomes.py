@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from harness.llm.reply_text import split
 from harness.llm.tool_arguments import UnreadableArgumentsError, read_arguments, read_calls
 from harness.studies.tool_variants.abilities import Ability, Action, UnreadableError, next_by_cron
 from harness.studies.tool_variants.scenarios import Expected, Outcome, Scenario
@@ -29,6 +30,12 @@ def called(tool_calls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         {"name": call.name, "args": call.written if call.arguments is None else dict(call.arguments)}
         for call in read_calls(tool_calls)
     ]
+
+
+def spoken(record: Mapping[str, Any]) -> str:
+    """What the reply of a record says. Records of earlier versions do not have its thoughts apart."""
+    text = str(record["response_text"])
+    return text if "thoughts" in record else split(text).said
 
 
 def judge(

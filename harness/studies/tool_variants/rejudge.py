@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from harness.llm.reply_text import split
 from harness.records import FiledRun
 from harness.reports.parts import Table
-from harness.studies.tool_variants.outcomes import judge
+from harness.studies.tool_variants.outcomes import judge, spoken
 from harness.studies.tool_variants.scenarios import SCENARIOS, Scenario
 from harness.studies.tool_variants.variants import VARIANTS, Variant
 
@@ -76,8 +75,7 @@ def _again(
         return Rejudged(*told, None, before, None, f"there is no {gone} any more")
     if stamp is None or not isinstance(calls, list) or not isinstance(record.get("response_text"), str):
         return Rejudged(*told, None, before, None, "the record lacks the moment, the words or the calls")
-    said = split(record["response_text"]).said  # records of earlier versions may hold thoughts
-    judged = judge(variant, scenario, said, calls, datetime.fromisoformat(stamp))
+    judged = judge(variant, scenario, spoken(record), calls, datetime.fromisoformat(stamp))
     return Rejudged(*told, judged.outcome.value, before, judged.outcome in scenario.accept, judged.why)
 
 
