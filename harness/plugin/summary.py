@@ -58,12 +58,9 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         f"{trials['finished']} of {trials['planned']} trials finished; {sum(usage['calls'].values()):,} calls, "
         f"{thousands(usage['tokens_in'])} tokens in, {thousands(usage['tokens_out'])} out."
     )
-    faults = usage.get("usage_faults") or {}
-    if faults:
-        yield (
-            f"{sum(faults.values()):,} replies stated tokens that do not add up ({next(iter(faults))}); the dearer "
-            "reading counts."
-        )
+    odd = sum((usage.get("usage_faults") or {}).values())
+    if odd:
+        yield f"{odd:,} replies state tokens that do not add up; their dearest reading counts."
     if meta["partial"]:
         yield "PARTIAL: nothing is claimed for what is missing; the same command goes on."
     yield from (f"  {warning}" for warning in meta["warnings"])

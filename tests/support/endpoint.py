@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Self
 
 import uvicorn
@@ -76,6 +77,7 @@ class FakeEndpoint:
     a completion out of the request's body and number; by default it is ``{"content": "pong <number>"}``. ``before`` is
     awaited ahead of each completion, with the request's number. ``refuse`` looks at the body of a request and says what
     the server has against it.
+    ``usage`` is what every completion states of tokens.
     """
 
     def __init__(
@@ -87,10 +89,12 @@ class FakeEndpoint:
         finish_reason: str = "stop",
         before: Callable[[int], Awaitable[None]] | None = None,
         refuse: Callable[[Mapping[str, Any]], Fault | None] = lambda _body: None,
+        usage: Any = MappingProxyType({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}),
     ) -> None:
         self.requests: list[Seen] = []
         self.url = ""  # the base URL, ending in /v1, once entered
         self._fault, self._message, self._finish_reason = fault, message, finish_reason
+        self._usage = dict(usage) if isinstance(usage, Mapping) else usage
         self._before = before
         self._refuse = refuse
 
@@ -141,7 +145,6 @@ class FakeEndpoint:
             return await fault.answer()
         message = {"role": "assistant", **self._message(body, number)}
         choice = {"index": 0, "message": message, "finish_reason": self._finish_reason}
-        usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
         return JSONResponse(
             {
                 "id": f"fake-{number}",
@@ -149,7 +152,7 @@ class FakeEndpoint:
                 "created": 0,
                 "model": f"{body['model']}-2025",
                 "choices": [choice],
-                "usage": usage,
+                "usage": self._usage,
                 "system_fingerprint": "fp_fake",
             }
         )
