@@ -107,11 +107,43 @@ def is_ending(task: asyncio.Task[Any] | None, error: BaseException) -> bool:
 
 def raised_by(what: str, function: Any, error: BaseException) -> UserCodeError:
     """What is said of a user's ``function`` that raised ``error``."""
+    if isinstance(error, Overdue):
+        return UserCodeError(
+            f"{what} blocked the event loop, and every other trial with it, until it was interrupted"
+            f"{_seen(_innermost(error))}: {described(function)}"
+        )
     return UserCodeError(f"{what} raised {shown(error)}, in {described(function)}")
 
 
-class _Overdue(BaseException):
-    """Raised inside a function that exceeded its limit, which frees its thread where that is possible."""
+class Overdue(BaseException):
+    """Raised inside code that exceeded its limit, which frees its thread where that is possible."""
+
+
+def _innermost(error: BaseException) -> FrameType | None:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return None if trace is None else trace.tb_frame
+
+
+def users_frame(thread: int) -> FrameType | None:
+    """The frame of the user's function that ``thread`` is in: the one that this package or asyncio called."""
+    frame, found = sys._current_frames().get(thread), None
+    while frame is not None and _package(frame) not in ("harness", "asyncio"):
+        if _package(frame) not in sys.stdlib_module_names:
+            found = frame
+        frame = frame.f_back
+    return found if frame is not None else None
+
+
+def place_of(frame: FrameType) -> str:
+    """A running function's module and name, and the line that it is at."""
+    name = f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
+    return f"{name} ({_place(frame.f_code, frame.f_lineno)})"
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 class _Job:
@@ -137,7 +169,7 @@ class _Job:
         try:
             value = self.context.run(self.function, *self.arguments)
             self.value = value if self.then is None else self.then(value)
-        except _Overdue:
+        except Overdue:
             raise
         except BaseException as error:
             self.error = raised_by(self.what, self.function, error)
@@ -235,7 +267,7 @@ class FunctionRunner:
             self._thread.start()
 
     def _work(self) -> None:
-        with suppress(_Overdue):
+        with suppress(Overdue):
             while self._thread is threading.current_thread():
                 job = self._jobs.get()
                 job.thread, job.began = threading.get_ident(), self._clock()
@@ -281,7 +313,7 @@ def interrupt(thread: int) -> None:
     """Raise something in ``thread`` that ends a loop in Python. Code that waits in C goes on until it returns."""
     import ctypes
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Overdue))
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Overdue))
 
 
 runner: ContextVar[FunctionRunner] = ContextVar("harness_functions", default=FunctionRunner())  # noqa: B039

@@ -132,12 +132,18 @@ class CellRun:
     output: CaseOutput = field(default_factory=CaseOutput)
     futures: dict[str, Future[Played]] = field(default_factory=dict)
 
-    def wait(self, tick: Callable[[], None], interval: float = 0.2) -> tuple[Played, ...]:
-        """Wait until every trial has ended, calling ``tick`` meanwhile. Cancelled trials are left out."""
-        while waiting := [future for future in self.futures.values() if not future.done()]:
+    def wait(
+        self, tick: Callable[[], None], lost: Callable[[], bool] = lambda: False, interval: float = 0.2
+    ) -> tuple[Played, ...]:
+        """Wait until every trial has ended, calling ``tick`` meanwhile. Cancelled trials are left out.
+
+        Once ``lost`` holds, those under way cannot end any more, and are left out too.
+        """
+        while not lost() and (waiting := [future for future in self.futures.values() if not future.done()]):
             if concurrent.futures.wait(waiting, timeout=interval).not_done:
                 tick()
-        return tuple(future.result() for future in self.futures.values() if not future.cancelled())
+        ended = (future for future in self.futures.values() if future.done() and not future.cancelled())
+        return tuple(future.result() for future in ended)
 
 
 def failure_of(trial: Trial, error: BaseException) -> TrialFailure:

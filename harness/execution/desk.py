@@ -18,7 +18,7 @@ from harness.engines import Engine
 from harness.errors import ExitCode, HarnessError, LostRepliesError
 from harness.execution.cells import CellOutcome, Played, Standing, failure_of
 from harness.execution.emitting import Emitter
-from harness.execution.loop import BackgroundLoop
+from harness.execution.loop import BackgroundLoop, LoopLostError
 from harness.execution.progress import Snapshot, Tally
 from harness.execution.runs import Conclusion, Entry, OpenRun, RunBook
 from harness.llm.gateway import Gateway
@@ -288,6 +288,12 @@ class Desk:
             self.stopped, self.exit_code = reason, exit_code
             self.gateway.halt()
 
+    def lose(self, reason: str) -> None:
+        """The event loop is blocked for good: stop. Called from any thread."""
+        if self.stopped is not None:
+            self.warnings.append(reason)
+        self.stop(reason)
+
     def expect(self, cells: int) -> None:
         """Say how many cells this session will work on, for its progress."""
         self._tally.cells = cells
@@ -328,7 +334,8 @@ class Desk:
         self._emit.session_ended(self.stopped)
 
     def _close_gateway(self) -> None:
-        self.loop.run(self.gateway.aclose())
+        with contextlib.suppress(LoopLostError):  # `lose` has said so
+            self.loop.run(self.gateway.aclose())
 
     def conclude(self, own: OwnChecks | None = None) -> list[Conclusion]:
         """Write the artifact of every run that this session worked on, with its ``own`` checks too. After `close`."""

@@ -10,6 +10,7 @@ and kept, and the next try of a trial finds them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import pickle
 import secrets
@@ -24,7 +25,7 @@ from typing import Any
 from harness.errors import ExitCode, HarnessError
 from harness.execution.cells import CellOutcome, Played, Standing
 from harness.execution.desk import Desk
-from harness.execution.loop import BackgroundLoop
+from harness.execution.loop import BackgroundLoop, LoopLostError
 from harness.execution.runs import Entry
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.trial import TrialClient
@@ -280,6 +281,10 @@ class RemoteDesk:
         self._stop = self._stop or (reason, exit_code)
         self.tell("stop", reason, exit_code)
 
+    def lose(self, reason: str) -> None:
+        """The event loop is blocked for good: play nothing more here. The other process cannot be told over it."""
+        self._stop = self._stop or (reason, ExitCode.FAILED)
+
     def progress(self) -> None:
         """Is shown where the desk is."""
 
@@ -290,7 +295,8 @@ class RemoteDesk:
 
     def close(self) -> None:
         """Part."""
-        self.loop.run(_soon(self._writer.close))
+        with contextlib.suppress(LoopLostError):
+            self.loop.run(_soon(self._writer.close))
         self.loop.close()
 
 

@@ -23,6 +23,7 @@ from harness.engines.own import OwnPlay
 from harness.errors import ConfigurationError, HarnessError, ModelCallError, SessionLimitError
 from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, Standing, failure_of, outcome_of
+from harness.execution.loop import LoopLostError
 from harness.execution.remeasuring import Unmeasured, measure_again
 from harness.execution.runs import entries_of
 from harness.model import Experiment, Measure, Place, TrialFailure, TrialPlan, TrialResult
@@ -69,6 +70,7 @@ class Session:
     def start(self) -> None:
         """Make the engine named in the settings. Raises `ConfigurationError` when it cannot be had."""
         logging.getLogger().addHandler(self._collector)
+        self.desk.loop.watch(self.settings.function_timeout, self.desk.lose)
         self.engine(self.settings.engine)
 
     def engine(self, name: str) -> Engine:
@@ -157,7 +159,9 @@ class Session:
 
     def wait(self, cell_run: CellRun, tick: Callable[[], None]) -> CellOutcome:
         """Wait for a cell's trials, calling ``tick`` meanwhile, and count the cell as done."""
-        outcome = outcome_of(cell_run, cell_run.wait(tick), self.stopped)
+        outcome = outcome_of(
+            cell_run, cell_run.wait(tick, lambda: self.desk.loop.lost is not None), self.stopped
+        )
         self.desk.close_case(cell_run.standing.case, outcome)
         return outcome
 
@@ -232,9 +236,11 @@ class Session:
         if self._closed:
             return
         self._closed = True
-        self.desk.wind_down(interrupted=interrupted)
-        for engine in self._engines.values():
-            self.desk.loop.run(engine.aclose())
+        self.desk.loop.hurry()
+        with contextlib.suppress(LoopLostError):
+            self.desk.wind_down(interrupted=interrupted)
+            for engine in self._engines.values():
+                self.desk.loop.run(engine.aclose())
         logging.getLogger().removeHandler(self._collector)
         self.desk.close()
 
