@@ -19,6 +19,9 @@ app = typer.Typer(
 )
 
 
+Timeout = Annotated[
+    float | None, typer.Option(help="Seconds that one model call may take.", show_default="120")
+]
 ModelOptions = Annotated[
     list[str] | None,
     typer.Option(

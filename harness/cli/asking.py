@@ -44,11 +44,12 @@ class Asking:
     rpm: int | None = None
     tpm: int | None = None
     temperature: float | None = None
+    timeout: float | None = None
 
     def gateway(self) -> Gateway:
         """The gateway. Raises `ConfigurationError` for what cannot be asked."""
         from harness.plugin.parts import make_gateway
-        from harness.runner.settings import Settings, bound_problems, parse_concurrency
+        from harness.runner.settings import Settings, bound_problems, call_timeout, parse_concurrency
 
         raise_if_any(bound_problems(max_cost=self.max_cost, rpm=self.rpm, tpm=self.tpm))
         return make_gateway(
@@ -62,6 +63,7 @@ class Asking:
                 rpm=self.rpm,
                 tpm=self.tpm,
                 temperature=self.temperature,
+                timeout=call_timeout(self.timeout),
                 concurrency=parse_concurrency(self.concurrency),
                 results_dir=self.journal,
             )

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from harness.cli.app import ModelOptions, app
+from harness.cli.app import ModelOptions, Timeout, app
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
@@ -58,9 +58,7 @@ def run(
     response_format: Annotated[
         str, typer.Option(help="How JSON is asked for: auto, schema, object or prompt.")
     ] = "auto",
-    timeout: Annotated[
-        float | None, typer.Option(help="Seconds that one model call may take.", show_default="120")
-    ] = None,
+    timeout: Timeout = None,
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
     rpm: Annotated[int | None, typer.Option(help="Model calls in any minute, retries counted.")] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.app import app
+from harness.cli.app import Timeout, app
 from harness.cli.asking import Asking, asker
 from harness.console import echo
 from harness.errors import ConfigurationError
@@ -47,6 +47,7 @@ def spec(
     model: Model = "rehearsal",
     base_url: BaseUrl = None,
     seed: Seed = 0,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     prices: Prices = None,
 ) -> None:
@@ -54,7 +55,7 @@ def spec(
     from harness.studies.population import stages
 
     _one_of(description, by_hand)
-    asking = Asking(model, base_url, seed, max_cost, prices, out.parent)
+    asking = Asking(model, base_url, seed, max_cost, prices, out.parent, timeout=timeout)
     told = stages.make_spec(
         out,
         asker(asking),
@@ -74,6 +75,7 @@ def extend(
     model: Model = "rehearsal",
     base_url: BaseUrl = None,
     seed: Seed = 0,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     prices: Prices = None,
 ) -> None:
@@ -81,7 +83,7 @@ def extend(
     from harness.studies.population import stages
 
     _one_of(scenario, by_hand)
-    asking = Asking(model, base_url, seed, max_cost, prices, out.parent)
+    asking = Asking(model, base_url, seed, max_cost, prices, out.parent, timeout=timeout)
     _written(out, stages.extend(population, out, asker(asking), scenario=scenario, by_hand=by_hand))
 
 
@@ -125,13 +127,14 @@ def persona(
     model: Model = "rehearsal",
     base_url: BaseUrl = None,
     seed: Seed = 0,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     prices: Prices = None,
 ) -> None:
     """Write how attributes are told in the first person."""
     from harness.studies.population import stages
 
-    asking = Asking(model, base_url, seed, max_cost, prices, out.parent)
+    asking = Asking(model, base_url, seed, max_cost, prices, out.parent, timeout=timeout)
     told = stages.persona(population, out, asker(asking), by_hand=by_hand, plain=plain, agents=agents)
     _written(out, told)
 
@@ -148,6 +151,7 @@ def scenario(
     model: Model = "rehearsal",
     base_url: BaseUrl = None,
     seed: Seed = 0,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     prices: Prices = None,
 ) -> None:
@@ -157,7 +161,7 @@ def scenario(
 
     told = description or read_spec(population).meta.scenario_description or ""
     _one_of(told if not by_hand else description, by_hand)
-    asking = Asking(model, base_url, seed, max_cost, prices, out.parent)
+    asking = Asking(model, base_url, seed, max_cost, prices, out.parent, timeout=timeout)
     places = {"population_spec": population, "agents_file": agents, "network_file": network}
     named = {name: _relative(path, out.parent) for name, path in places.items()}
     _written(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.app import Timeout
 from harness.cli.asking import Asking, ended
 from harness.cli.population import BaseUrl, MaxCost, Model, Prices, Seed, group
 from harness.console import echo, echo_json, on_one_line
@@ -86,6 +87,7 @@ def simulate(
     concurrency: Concurrency = "16",
     rpm: Annotated[int | None, typer.Option(help="Model calls in any minute.")] = None,
     tpm: Annotated[int | None, typer.Option(help="Tokens in any minute.")] = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     prices: Prices = None,
     engine: Annotated[str, typer.Option(help="Who simulates: own or extropy.")] = "own",
@@ -109,7 +111,7 @@ def simulate(
         seed, threshold, chunk_size, asked if temperature is None else f"{asked} at {temperature:g}"
     )
     asking = Asking(
-        model, base_url, seed, max_cost, prices, out, routine_model, concurrency, rpm, tpm, temperature
+        model, base_url, seed, max_cost, prices, out, routine_model, concurrency, rpm, tpm, temperature, timeout
     )  # fmt: skip
 
     async def work(gateway: Gateway) -> dict[str, Any]:

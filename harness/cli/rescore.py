@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.app import app
+from harness.cli.app import Timeout, app
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, raise_if_any
 from harness.text_files import read_json
@@ -39,6 +39,7 @@ def rescore(
     concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
     rpm: Annotated[int | None, typer.Option(help="Model calls in any minute, retries counted.")] = None,
     tpm: Annotated[int | None, typer.Option(help="Tokens in any minute, prompts and replies.")] = None,
+    timeout: Timeout = None,
     max_cost: Annotated[float | None, typer.Option(help="US dollars that this may spend.")] = None,
     max_calls: Annotated[int | None, typer.Option(help="Model calls that this may make.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens that this may spend.")] = None,
@@ -53,6 +54,7 @@ def rescore(
     from harness.runner.settings import (
         Settings,
         bound_problems,
+        call_timeout,
         find_checkout,
         find_sources,
         parse_concurrency,
@@ -71,6 +73,7 @@ def rescore(
         model=named[0],
         base_url=model_base_url,
         temperature=temperature,
+        timeout=call_timeout(timeout),
         concurrency=parse_concurrency(concurrency),
         rpm=rpm,
         tpm=tpm,

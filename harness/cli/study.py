@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.app import ModelOptions
+from harness.cli.app import ModelOptions, Timeout
 from harness.cli.study_app import (
     RUNS,
     BatchName,
@@ -156,6 +156,7 @@ def sweep(
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Write the manifest; run nothing.")] = False,
     concurrency: Concurrency = "16",
     tpm: Tpm = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
@@ -224,6 +225,7 @@ def run(
     batch: BatchName = None,
     concurrency: Concurrency = "16",
     tpm: Tpm = None,
+    timeout: Timeout = None,
     max_cost: MaxCost = None,
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
@@ -246,7 +248,9 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
     from harness.operations.running import UnkeptError, run_batch
 
     further = [f"--concurrency={named['concurrency']}"]
-    further += [f"--{key}={named[key]}" for key in ("tpm", "prices", "reruns") if named[key] is not None]
+    further += [
+        f"--{key}={named[key]}" for key in ("tpm", "timeout", "prices", "reruns") if named[key] is not None
+    ]
     limits = {key: named[key] for key in ("max_cost", "max_calls", "max_tokens")}
     batch = place.batch(made.batch_id)
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.app import Timeout
 from harness.cli.asking import Asking, failures_told
 from harness.cli.gates import COLUMNS, gate_lines
 from harness.cli.study_app import RUNS, Name, Prices, Root, study
@@ -39,14 +40,15 @@ def build(
     schema_map: Annotated[str | None, typer.Option(help="The file that gives roles attributes.")] = None,
     threshold: Annotated[int | None, typer.Option(help="Of the estimate, as simulate has it.")] = None,
     chunk_size: Annotated[int | None, typer.Option(help="Of the estimate, as simulate has it.")] = None,
+    timeout: Timeout = None,
     max_cost: Annotated[float | None, typer.Option(help="US dollars that this call may spend.")] = None,
     prices: Prices = None,
     root: Root = RUNS,
 ) -> None:
     """Run the stages spec to estimate that have to run, each with its gates; stop where a gate FAILs.
 
-    All options but --max-cost and --prices are remembered in the study's pipeline.yaml. What people write into specs/
-    is taken in place of a model's words.
+    All options but --timeout, --max-cost and --prices are remembered in the study's pipeline.yaml. What people write into
+    specs/ is taken in place of a model's words.
     """
     from harness.cli.build_session import Session
     from harness.llm.prices import find_prices
@@ -64,7 +66,7 @@ def build(
         plan = pipeline.changed(place, options)
         pipeline.check(place, plan)
         work = Build(place, plan, folder, own)
-        asking = Asking(plan.model, plan.base_url, plan.seed, max_cost, prices, folder)
+        asking = Asking(plan.model, plan.base_url, plan.seed, max_cost, prices, folder, timeout=timeout)
         session = Session(asking, folder / "heartbeat.txt", _told, _told_again)
         if work.asks:
             session.prepare()

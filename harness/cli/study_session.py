@@ -113,10 +113,11 @@ def _spelt(name: str, limit: float) -> str:
 
 def refuse_limits(named: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` for limits of a session that cannot be, before anything is declared or run."""
-    from harness.runner.settings import bound_problems, parse_concurrency
+    from harness.runner.settings import bound_problems, call_timeout, parse_concurrency
 
     bounds = {name: named.get(name) for name in ("rpm", "tpm", "max_cost", "max_calls", "max_tokens")}
     raise_if_any(bound_problems(**bounds))
+    call_timeout(named.get("timeout"))
     parse_concurrency(named["concurrency"])
 
 

@@ -138,6 +138,13 @@ def call_problems(timeout: float, response_format: str) -> list[str]:
     return problems
 
 
+def call_timeout(seconds: float | None) -> float:
+    """How long a call may take where ``seconds`` is asked for; ``None``: the usual. Raises `ConfigurationError`."""
+    timeout = CALL_TIMEOUT if seconds is None else seconds
+    raise_if_any(call_problems(timeout, RESPONSE_FORMATS[0]))
+    return timeout
+
+
 def bound_problems(**bounds: float | None) -> list[str]:
     """What is wrong with limits and budgets, named as the settings are; ``None`` is none at all."""
     return [
