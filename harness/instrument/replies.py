@@ -130,9 +130,7 @@ def stated_tokens(subject: Subject) -> Iterator[Check]:
         faults += own
     total, replies = (sum(numbers) for numbers in zip(*counts.values(), strict=True)) if counts else (0, 0)
     commonest = f"; most often {faults.most_common(1)[0][0][:60]}" if faults else ""
-    said = (
-        f"tokens do not add up in {counted(counts)} replies{commonest}" if counts else "nothing was answered"
-    )
+    said = f"replies whose tokens do not add up: {counted(counts) or 0}{commonest}"
     level = Level.WARN if total else Level.PASS
     yield Check("stated tokens", level, said, total / replies if replies else None, "0 replies")
 
