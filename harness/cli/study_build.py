@@ -47,8 +47,8 @@ def build(
 ) -> None:
     """Run the stages spec to estimate that have to run, each with its gates; stop where a gate FAILs.
 
-    All options but --timeout, --max-cost and --prices are remembered in the study's pipeline.yaml. What people write into
-    specs/ is taken in place of a model's words.
+    All options but --timeout, --max-cost and --prices are remembered in the study's pipeline.yaml. What people write
+    into specs/ is taken in place of a model's words.
     """
     from harness.cli.build_session import Session
     from harness.llm.prices import find_prices
