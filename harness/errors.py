@@ -104,6 +104,13 @@ class UnsupportedParameterError(ModelCallError):
         super().__init__(message, fatal=fatal, brief=brief)
 
 
+class UnsendableRequestError(ModelCallError):
+    """A request that no server could get: half a character, a number that JSON lacks, an object, too many bytes.
+
+    It is not tried again and counts as no call. The text names the call and the place of the fault.
+    """
+
+
 class RefusedError(ModelCallError):
     """The model, or its provider's filter, declined to answer. An outcome of the sample: it is not asked again."""
 

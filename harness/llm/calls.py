@@ -62,7 +62,7 @@ class Reply:
 
     A provider gives ``text`` as it came, and as ``thoughts`` what the server sent beside it. From the gateway, ``text``
     is what was said, ``thoughts`` all that was thought, ``raw`` the text as it came, and ``unwrapped`` what surrounded
-    the JSON in ``data``.
+    the JSON in ``data``. ``mended``: it held halves of surrogate pairs, which are replacement characters now.
     """
 
     text: str
@@ -88,6 +88,7 @@ class Reply:
     thoughts: str = ""
     raw: str = field(default="", compare=False, repr=False)
     unwrapped: Unwrapped = ""
+    mended: bool = False
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:

@@ -26,7 +26,7 @@ from harness.llm.acceptance import UnacceptableError, accept, expectation
 from harness.llm.budget import Budget
 from harness.llm.calls import Provider, Reply, Request, Site, Vectors
 from harness.llm.formats import in_form
-from harness.llm.identity import hashed, identified, written
+from harness.llm.identity import hashed, written
 from harness.llm.journal import Journal
 from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.limits import Limits
@@ -35,6 +35,7 @@ from harness.llm.options import CallOptions, unsent
 from harness.llm.retry import RetryPolicy, is_reply
 from harness.llm.samples import Kept, Question
 from harness.llm.seeds import seeded
+from harness.llm.sendable import checked, mended
 from harness.llm.sender import Sender, Turn
 from harness.llm.trial import TrialClient
 from harness.llm.waiting import SLOW_SECONDS, Wait, Waiting, duration, moment
@@ -199,7 +200,9 @@ class Gateway:
         """What `TrialClient.ask` does."""
         provider = self.provider_of(site.kind)
         options = client.options.of(site.kind, judged_apart=provider is self.judge)
-        request, body = identified(client.options.fill(request, options), model=provider.model)
+        request, body = checked(
+            client.options.fill(request, options), provider.model, site=site, trial=client.trial_id
+        )
         client.note_options(options, unsent(request, options))
 
         declared = options.keys() | ({"seed"} if self._provider_seed is not None else set())
@@ -218,7 +221,9 @@ class Gateway:
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
-        request, body = identified(Request((), model, extra={"input": list(texts)}), model="")
+        site = Site("embedding")
+        request = Request((), model, extra={"input": list(texts)})
+        request, body = checked(request, "", site=site, trial=client.trial_id)
 
         async def send(_occurrence: int) -> Reply:
             vectors = await self.provider.embed(texts, model)
@@ -229,7 +234,7 @@ class Gateway:
         def read(reply: Reply) -> Reply:
             return replace(reply, data=json.loads(reply.text))
 
-        call = _Call(client, self.provider, request, body, Site("embedding"), send, read)
+        call = _Call(client, self.provider, request, body, site, send, read)
         vectors: Sequence[Sequence[float]] = (await self._ask(call)).data
         return vectors
 
@@ -471,7 +476,7 @@ class Gateway:
 def _read(call: _Call, reply: Reply) -> tuple[Reply, str]:
     """The reply as it is to be read, and what is wrong with it; then the reply is as it came."""
     try:
-        return call.read(reply), ""
+        return mended(call.read(reply)), ""
     except UnacceptableError as reason:
         return reply, str(reason)
 

@@ -43,16 +43,9 @@ class Value:
 def parse(text: str) -> Any:
     """The value that ``text`` is as strict JSON, without NaN and infinity. Raises `ValueError`."""
     try:
-        return _writable(json.loads(text, parse_constant=_refuse_constant), text)
+        return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def _writable(data: Any, text: str) -> Any:
-    """``data``, parsed from ``text``. Raises `ValueError` for half a surrogate pair, which no file can hold."""
-    if "\\ud" in text.lower():
-        json.dumps(data, ensure_ascii=False).encode()
-    return data
 
 
 def find(text: str, fault: Fault) -> Value:
@@ -133,7 +126,6 @@ class _Values:
             start = found.start()
             try:
                 data, at = _DECODER.raw_decode(text, start)
-                _writable(data, text[start:at])
             except (ValueError, RecursionError) as error:
                 failed += 1
                 self.broken = self.broken or str(error)

@@ -187,6 +187,7 @@ class TrialClient:
         self._read["used"] += 1
         self._read["with_thoughts"] += bool(reply.thoughts)
         self._read["unreadable_arguments"] += any(call.fault for call in reply.calls)
+        self._read["mended"] += reply.mended
         if reply.unwrapped:
             self._unwrapped[reply.unwrapped] += 1
         return reply
@@ -195,10 +196,12 @@ class TrialClient:
     def replies(self) -> Mapping[str, Any]:
         """How many replies were ``used``, how many of them ``with_thoughts`` and with ``unreadable_arguments``.
 
+        ``mended`` counts those with halves of characters, where there are any (`Reply.mended`).
         ``unwrapped`` counts those whose JSON was found in something else, by what that was (`Unwrapped`). ``forms``
         counts replies in JSON by kind of call, and by how they were asked for (`harness.llm.formats`).
         """
         counts = {name: self._read[name] for name in ("used", "with_thoughts", "unreadable_arguments")}
+        counts |= {"mended": self._read["mended"]} if self._read["mended"] else {}
         forms = (
             {"forms": {kind: dict(one) for kind, one in sorted(self._forms.items())}} if self._forms else {}
         )

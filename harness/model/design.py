@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 from harness.console import name_problems
 from harness.errors import raise_if_any
 from harness.model.model_options import option_problems
+from harness.model.text import text_faults
 
 MIN_SCORE, MAX_SCORE = 0, 9
 """The scale of every proposition, as in TinyTroupe."""
@@ -297,6 +298,7 @@ class Experiment:
         yield from _duplicates(self.name, "metric", [metric.name for metric in self.metrics])
         for what, name in self._names():
             yield from name_problems(f"Experiment {self.name}: {what}", name)
+        yield from self._text_problems()
         if not self.groups:
             yield f"Experiment {self.name}: no groups; expected at least one."
         if not self.metrics and self.script.extraction is None:
@@ -330,6 +332,12 @@ class Experiment:
         yield from (("proposal", one.get("id")) for one in self.script.proposals)
         if not isinstance(self.population, str | Path):
             yield from (("persona", persona.name) for persona in self.population)
+
+    def _text_problems(self) -> Iterable[str]:
+        """Personas are checked when their population is loaded, and options with the rest of them."""
+        for part in ("groups", "script", "metrics", "settings", "protocol"):
+            for fault in text_faults(getattr(self, part), part):
+                yield f"Experiment {self.name}: {fault}; expected whole Unicode characters."
 
     def _option_problems(self) -> Iterable[str]:
         mine = f"Experiment {self.name}: model_options"

@@ -109,7 +109,7 @@ def test_a_reply_is_served_again_whole_to_its_own_trial_and_run_only(tmp_path: P
     first = played(tmp_path, provider, one)
     again = played(tmp_path, provider, one)
     assert (provider.asked, again) == (1, first)
-    assert again == replace(reply, call=first.call)
+    assert again == replace(reply, call=first.call, text="fine \ufffd \x00 ü", mended=True)
     for elsewhere in ({"run": "other"}, {"trial": "t2"}):
         played(tmp_path, provider, one, **elsewhere)
     assert provider.asked == 3
