@@ -10,12 +10,16 @@ from typing import Any, Literal, NoReturn
 
 from harness import console
 from harness.errors import ConfigurationError, raise_if_any
+from harness.populations.formats import as_documents, other_file
 from harness.text_files import read_json
 
 Kind = Literal["TinyPerson", "Fragment"]
 
 MAX_BYTES = 1 << 20
-"""The largest file that is read: 1 MiB. A persona goes into every prompt; real ones have a few kilobytes."""
+"""The largest persona: 1 MiB of JSON. It goes into every prompt; real ones have a few kilobytes."""
+
+MAX_FILE_BYTES = 1 << 26
+"""The largest file that is read: 64 MiB. It may hold memories and whole simulations beside personas."""
 
 MAX_DEPTH = 32
 """The deepest nesting of objects and lists that is accepted."""
@@ -27,16 +31,31 @@ _SHAPE = {
 }
 
 
-def read(path: Path, kind: Kind) -> dict[str, Any]:
-    """The ``persona`` object of the file at ``path``; for a `TinyPerson` it has a name.
+def read_people(path: Path) -> list[dict[str, Any]]:
+    """The ``persona`` objects of the file at ``path``, each with a name: one, or all of a simulation.
 
-    Raises `ConfigurationError` with every fault of this file.
+    Files of every version of TinyTroupe are read (`harness.populations.formats`). Raises `ConfigurationError` with
+    every fault of this file.
     """
+    return _read(path, "TinyPerson")
+
+
+def read_fragment(path: Path) -> dict[str, Any]:
+    """The ``persona`` object of the fragment at ``path``. Raises as `read_people` does."""
+    return _read(path, "Fragment")[0]
+
+
+def _read(path: Path, kind: Kind) -> list[dict[str, Any]]:
     owner = f"{_LABEL[kind]} {path}"
-    document = read_json(path, owner, MAX_BYTES, expected=_SHAPE[kind])
-    raise_if_any(_shape_problems(document, owner, kind))
-    persona: dict[str, Any] = document["persona"]
-    return persona
+    documents = as_documents(read_json(path, owner, MAX_FILE_BYTES, expected=_SHAPE[kind]))
+    numbered = [f"{owner}, person {number}" for number in range(1, len(documents) + 1)]
+    owners = numbered if len(documents) > 1 else [owner]
+    raise_if_any(
+        problem
+        for document, each in zip(documents, owners, strict=True)
+        for problem in _shape_problems(document, each, kind)
+    )
+    return [document["persona"] for document in documents]
 
 
 def name_problems(persona: dict[str, Any], owner: str) -> Iterator[str]:
@@ -49,6 +68,12 @@ def name_problems(persona: dict[str, Any], owner: str) -> Iterator[str]:
         yield f"{owner}: name={persona['name']!r} is empty; expected a text with letters. Name this person."
     elif not any(value_problems(persona["name"], owner)):  # half a character is named by that
         yield from console.name_problems(f"{owner}: name", persona["name"])
+
+
+def size_problems(persona: dict[str, Any], owner: str) -> Iterator[str]:
+    """Whether a persona is too large for a prompt. Its values have no other problem."""
+    if len(canonical(persona)) > MAX_BYTES:
+        yield f"{owner}: is larger than {MAX_BYTES:,} bytes; expected at most that. Shorten it."
 
 
 def value_problems(value: Any, owner: str) -> Iterator[str]:
@@ -81,8 +106,11 @@ def reason(error: Exception) -> str:
 
 def _shape_problems(document: Any, owner: str, kind: Kind) -> Iterable[str]:
     if not isinstance(document, dict):
-        found = reprlib.repr(document)
+        found = other_file(document) or reprlib.repr(document)
         yield f"{owner}: holds {found}; expected an object like {_SHAPE[kind]}. Wrap the persona in one."
+        return
+    if "type" not in document and not isinstance(document.get("persona"), dict):
+        yield _unknown(document, owner, kind)
         return
     if document.get("type") != kind:
         found = f"type={reprlib.repr(document['type'])}" if "type" in document else "has no type"
@@ -94,7 +122,21 @@ def _shape_problems(document: Any, owner: str, kind: Kind) -> Iterable[str]:
         return
     if kind == "TinyPerson":
         yield from name_problems(persona, owner)
-    yield from value_problems(persona, owner)
+    found_problems = list(value_problems(persona, owner))
+    yield from found_problems or size_problems(persona, owner)
+
+
+def _unknown(document: dict[str, Any], owner: str, kind: Kind) -> str:
+    """Names a file of no known format, and how to convert one that TinyTroupe can read."""
+    keys = reprlib.repr(sorted(document))
+    what = other_file(document)
+    found = f"is {what}" if what else f"has a format that is not known, with the keys {keys}"
+    convert = (
+        " If TinyTroupe loads it as a person, convert it with TinyPerson.save_specification."
+        if not what
+        else ""
+    )
+    return f"{owner}: {found}; expected {_SHAPE[kind]}.{convert} Or move the file elsewhere."
 
 
 def _is_deeper_than(limit: int, value: Any) -> bool:

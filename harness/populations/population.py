@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from harness.errors import ConfigurationError, raise_if_any
 from harness.model import Experiment, Persona
-from harness.populations.documents import canonical, name_problems, read, value_problems
+from harness.populations.documents import canonical, name_problems, read_fragment, read_people, value_problems
 from harness.populations.fragments import merge
 from harness.populations.sources import find_fragment, find_population, label
 
@@ -78,12 +78,12 @@ def _personas(
     except ConfigurationError as error:
         problems.extend(error.problems)
         return [], str(source)
-    return _each(_from_file, files, problems), label(place)
+    people = [one for found in _each(_from_file, files, problems) for one in found]
+    return people, label(place)
 
 
-def _from_file(path: Path) -> Persona:
-    specification = read(path, "TinyPerson")
-    return Persona(specification["name"], specification, label(path))
+def _from_file(path: Path) -> list[Persona]:
+    return [Persona(one["name"], one, label(path)) for one in read_people(path)]
 
 
 def _declared(persona: Persona) -> Persona:
@@ -107,7 +107,7 @@ def _plain(value: Any) -> Any:
 
 def _fragment(source: str | Path, folder: Path | None) -> tuple[Path, dict[str, Any]]:
     path = find_fragment(source, folder)
-    return path, read(path, "Fragment")
+    return path, read_fragment(path)
 
 
 def _with_fragments(
