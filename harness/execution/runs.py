@@ -389,7 +389,9 @@ class RunBook:
             replaced = {*others, *arm}
             if self._settings.temperature is None:  # the session's is in the engine's configuration already
                 replaced.add("temperature")
-        return CallOptions({**shared, **others}, arm, judge=shared, replaced=frozenset(replaced))
+        own = self._settings.temperature
+        judge = {} if own is None else {"temperature": own}
+        return CallOptions({**shared, **others}, arm, judge=judge, replaced=frozenset(replaced))
 
     def conclude(self, own: OwnChecks | None = None) -> list[Conclusion]:
         """Merge all files of each run into its artifact, examined with its ``own`` checks too; mark finished runs.
