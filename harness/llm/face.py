@@ -45,6 +45,10 @@ BODY_SECONDS = 60.0
 """From a request's headers to the end of its body."""
 
 _ENDURED = 8 * MAX_BODY
+_QUEUE = 1024  # connections that the system keeps until they are accepted
+_ACCEPTED_AT_ONCE = (
+    64  # before the guard sees them; asyncio accepts so many in one go, file descriptors or not
+)
 _KNOWN = ", ".join(
     [
         *("POST /v1/chat/completions", "POST /v1/responses", "POST /v1/embeddings"),
@@ -80,6 +84,7 @@ class Face:
             log_config=None,
             access_log=False,
             timeout_keep_alive=120,
+            backlog=_ACCEPTED_AT_ONCE,
             timeout_graceful_shutdown=1,
             server_header=False,
             date_header=False,
@@ -88,6 +93,7 @@ class Face:
         self._serving = asyncio.ensure_future(self._server.serve(sockets=[listener]))
         while not self._server.started and not self._serving.done():  # noqa: ASYNC110 (there is but a flag)
             await asyncio.sleep(0)
+        listener.listen(_QUEUE)  # asyncio has set it to the other number
         return f"http://{host}:{listener.getsockname()[1]}/v1"
 
     async def stop(self) -> None:
@@ -181,7 +187,7 @@ def _listener(host: str) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, 0))
-    listener.listen(1024)
+    listener.listen(_QUEUE)
     return listener
 
 
