@@ -112,8 +112,8 @@ def _proxy_fault(value: str) -> str:
     try:
         parts = urlsplit(_with_scheme(value))
         port = parts.port
-    except ValueError as error:
-        return str(error)[:1].lower() + str(error)[1:200]
+    except ValueError:  # its text may show a part of a password
+        return "its host or its port is malformed"
     if parts.scheme not in _SCHEMES:
         return f"unknown scheme {parts.scheme!r}"
     if not parts.hostname:

@@ -45,6 +45,11 @@ def test_a_latency_that_is_no_time_is_refused(argument: str) -> None:
         ("http://localhost:11434/v1", {}, "http://localhost:11434/v1"),
         ("http://127.0.0.1:8000/v1", {}, "http://127.0.0.1:8000/v1"),
         ("http://[::1]:8000/v1", {}, "http://[::1]:8000/v1"),
+        (
+            None,
+            {"OPENAI_API_KEY": "k\n", "OPENAI_BASE_URL": " https://a.example/v1\n"},
+            "https://a.example/v1",
+        ),
     ],
 )
 def test_where_an_openai_compatible_model_is_asked(
@@ -78,10 +83,18 @@ def test_no_model_and_no_such_provider() -> None:
     [
         (
             {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "localhost:8000"},
-            "base URL 'localhost:8000'; expected http://",
+            "OPENAI_BASE_URL='localhost:8000'; expected http://",
         ),
         ({"OPENAI_API_KEY": "kéy"}, "OPENAI_API_KEY has characters"),
         ({"OPENAI_API_KEY": "k\ney"}, "OPENAI_API_KEY has characters"),
+        ({"OPENAI_API_KEY": "k ey"}, "OPENAI_API_KEY has characters"),
+        ({"OPENAI_API_KEY": "key" * 3000}, "OPENAI_API_KEY has 9,000 characters"),
+        ({"OPENAI_BASE_URL": "http://a b/v1"}, "contains a space or a control character"),
+        ({"OPENAI_BASE_URL": "http://a\n.b/v1"}, "contains a space or a control character"),
+        ({"OPENAI_BASE_URL": "http://a:99999/v1"}, "its host or its port is malformed"),
+        ({"OPENAI_BASE_URL": "http://a:x/v1"}, "its host or its port is malformed"),
+        ({"OPENAI_BASE_URL": "http://:80/v1"}, "it has no host"),
+        ({"OPENAI_BASE_URL": "http://[::1/v1"}, "OPENAI_BASE_URL="),
     ],
 )
 def test_an_address_or_a_key_that_cannot_be_is_refused(environ: Mapping[str, str], said: str) -> None:

@@ -20,6 +20,9 @@ OPENAI_URL = "https://api.openai.com/v1"
 AZURE_VERSION = "2024-10-21"
 """Azure's API version where OPENAI_API_VERSION names none: the last dated one that is no preview."""
 
+LONGEST_KEY = 8_000
+"""Characters of a key; the longest that are in use, signed tokens, have some 4,000."""
+
 _Environ = Mapping[str, str]
 
 
@@ -35,7 +38,7 @@ def openai(argument: str, *, seed: int, base_url: str | None, environ: _Environ)
     from harness.llm.providers.openai_compatible import OpenAICompatible
 
     spec = _spec("openai", argument)
-    url = _url(spec, base_url or environ.get("OPENAI_BASE_URL") or OPENAI_URL)
+    url = _address(spec, base_url, environ, "OPENAI_BASE_URL", OPENAI_URL)
     if _is_azure(url) and not url.rstrip("/").endswith("/v1"):
         raise ConfigurationError(
             f"Model {spec!r}: {urlsplit(url).hostname} is Azure; expected azure:DEPLOYMENT with AZURE_OPENAI_ENDPOINT "
@@ -51,14 +54,13 @@ def azure(argument: str, *, seed: int, base_url: str | None, environ: _Environ) 
     from harness.llm.providers.openai_compatible import Azure
 
     spec = _spec("azure", argument, example="azure:my-deployment")
-    place = base_url or environ.get("AZURE_OPENAI_ENDPOINT") or ""
-    if not place:
+    if not (base_url or environ.get("AZURE_OPENAI_ENDPOINT", "").strip()):
         raise ConfigurationError(
             f"Model {spec!r}: the environment variable AZURE_OPENAI_ENDPOINT is not set; expected for example "
             "https://my-resource.openai.azure.com."
         )
-    url = _url(spec, place)
-    version = environ.get("OPENAI_API_VERSION") or AZURE_VERSION
+    url = _address(spec, base_url, environ, "AZURE_OPENAI_ENDPOINT")
+    version = environ.get("OPENAI_API_VERSION", "").strip() or AZURE_VERSION
     key = _key(spec, Azure.variable, url, environ)
     reach = network(url, environ)
     return Azure(argument, base_url=url, api_key=key, api_version=version, network=reach)
@@ -69,7 +71,7 @@ def openrouter(argument: str, *, seed: int, base_url: str | None, environ: _Envi
     from harness.llm.providers.openrouter import URL, OpenRouter
 
     spec = _spec("openrouter", argument, example="openrouter:openai/gpt-4o-mini")
-    url = _url(spec, base_url or URL)
+    url = _address(spec, base_url, environ, otherwise=URL)
     key = _key(spec, OpenRouter.variable, url, environ)
     return OpenRouter(argument, base_url=url, api_key=key, network=network(url, environ))
 
@@ -79,7 +81,7 @@ def anthropic(argument: str, *, seed: int, base_url: str | None, environ: _Envir
     from harness.llm.providers.anthropic_messages import URL, AnthropicMessages
 
     spec = _spec("anthropic", argument, example="anthropic:claude-haiku-4-5-20251001")
-    url = _url(spec, base_url or environ.get("ANTHROPIC_BASE_URL") or URL)
+    url = _address(spec, base_url, environ, "ANTHROPIC_BASE_URL", URL)
     key = _key(spec, AnthropicMessages.variable, url, environ)
     url = re.sub(r"/v1/?$", "", url)
     return AnthropicMessages(argument, base_url=url, api_key=key, network=network(url, environ))
@@ -91,14 +93,32 @@ def _spec(name: str, argument: str, example: str = "openai:gpt-4o-mini") -> str:
     return f"{name}:{argument}"
 
 
-def _url(spec: str, url: str) -> str:
+def _address(
+    spec: str, option: str | None, environ: _Environ, variable: str = "", otherwise: str = ""
+) -> str:
+    """The base URL that was asked for, else the one that ``variable`` names, else the provider's own."""
+    named = environ.get(variable, "").strip()
+    url = (option or "").strip() or named or otherwise
     shown = without_secrets(url)
+    what = f"{variable}={shown!a}" if named and not option else f"base URL {shown!a}"
+    if not url.isprintable() or " " in url:
+        raise ConfigurationError(
+            f"Model {spec!r}: {what} contains a space or a control character; expected none."
+        )
     if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"Model {spec!r}: base URL {shown!r}; expected http://… or https://….")
-    parts = urlsplit(url)
+        raise ConfigurationError(f"Model {spec!r}: {what}; expected http://… or https://….")
+    try:
+        parts = urlsplit(url)
+        fault = "" if parts.hostname and parts.port != 0 else "it has no host, or port 0"
+    except ValueError:  # its text may show a part that is a key
+        fault = "its host or its port is malformed"
+    if fault:
+        raise ConfigurationError(
+            f"Model {spec!r}: {what}; {fault}; expected http://HOST:PORT/v1 or the like."
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError(
-            f"Model {spec!r}: base URL {shown!r} has a user, a password or a query with it; expected none: "
+            f"Model {spec!r}: {what} has a user, a password or a query with it; expected none: "
             "addresses are logged and recorded, and keys come from the environment alone."
         )
     return url
@@ -107,9 +127,15 @@ def _url(spec: str, url: str) -> str:
 def _key(spec: str, variable: str, url: str, environ: _Environ) -> str:
     """The key that ``variable`` holds. A server on this machine may need none."""
     key = environ.get(variable, "").strip()
-    if not key.isascii() or not key.isprintable():
+    if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigurationError(
-            f"{variable} has characters that no key has; expected it as the provider gave it."
+            f"{variable} has characters that no key has (a space, a line break, an accent); expected it as the "
+            "provider gave it."
+        )
+    if len(key) > LONGEST_KEY:
+        raise ConfigurationError(
+            f"{variable} has {len(key):,} characters; expected a key of at most {LONGEST_KEY:,}: servers refuse "
+            "longer headers."
         )
     if not key and not is_loopback(urlsplit(url).hostname or ""):
         raise ConfigurationError(
