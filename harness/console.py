@@ -62,9 +62,14 @@ def echo(text: object = "", *, err: bool = False, end: str = "\n", file: TextIO 
 
 
 def echo_json(content: Any, *, sort_keys: bool = False) -> None:
-    """Print ``content`` as indented JSON. Steering characters become JSON's own escapes: the data stay the same."""
+    """Print ``content`` as `json_text`."""
+    echo(json_text(content, sort_keys=sort_keys))
+
+
+def json_text(content: Any, *, sort_keys: bool = False) -> str:
+    """``content`` as indented JSON. Steering characters become JSON's own escapes: the data stay the same."""
     text = json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
-    _write(sys.stdout, _ESCAPED.sub(lambda one: json.dumps(one[0])[1:-1], text) + "\n")
+    return _ESCAPED.sub(lambda one: json.dumps(one[0])[1:-1], text)
 
 
 def write_line(reporter: Any, text: str, **markup: bool) -> None:

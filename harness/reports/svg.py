@@ -41,12 +41,15 @@ SETTINGS = {
 def markup(figure: Figure, name: str, title: str) -> str:
     """``figure`` as an ``<svg>`` element. ``name`` is unique in the page; ``title`` says what is seen."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):  # names may hold what neither a font nor XML has
+        text.set_text(visible(text.get_text()))
     FigureCanvasSVG(figure)
     written = io.BytesIO()
     figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     ET.register_namespace("", _SVG)
-    root = ET.fromstring(visible(written.getvalue().decode()))  # names may hold what XML must not
+    root = ET.fromstring(written.getvalue())
     _clean(root, name)
     root.set("role", "img")
     root.set("aria-label", visible(title))

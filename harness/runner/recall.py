@@ -82,6 +82,21 @@ def told(
     ``experiments`` are looked into for populations that cannot be read where the record says. Raises `HarnessError`
     when what took part cannot be had as it was, or the run has no propositions.
     """
+    try:
+        return _all_told(run, chosen, experiments, notebooks)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HarnessError(
+            f"Run {run.run_id} of {run.experiment}: its records lack what a judge needs ({type(error).__name__}: "
+            f"{error!s:.80}); expected them as a session wrote them."
+        ) from error
+
+
+def _all_told(
+    run: FiledRun,
+    chosen: Sequence[Mapping[str, Any]],
+    experiments: Mapping[str, Experiment],
+    notebooks: Path | None,
+) -> list[Told]:
     cells = {(line["group"], line["rep"]): line for line in run.metadata}
     known: dict[str, Mapping[str, Persona]] = {}
     found = []

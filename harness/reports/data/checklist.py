@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.console import on_one_line
+from harness.reports.data.arrays import clean
 from harness.reports.data.gathering import Row, RunRows
 from harness.reports.data.prompts import first_line, groups_of
 from harness.reports.data.tables import Tables
@@ -34,7 +35,7 @@ def checklist(
     experiments = {(one["experiment"], one["run_id"]): one for one in tables.experiments.to_pylist()}
     counts = _counts(tables)
     for run in tables.runs:
-        facts = experiments[run.experiment, run.run_id]
+        facts = experiments[clean(run.experiment), clean(run.run_id)]
         lines += [f"## {cell(run.experiment)}, run {cell(run.run_id)}", ""]
         if run.rehearsal:
             lines += ["**REHEARSAL: this run is no evidence.**", ""]
@@ -223,11 +224,12 @@ def _sizes(run: RunRows, counts: dict[tuple[Any, ...], tuple[int, int]]) -> Iter
         "| arm | metric | planned | obtained | missing | trial unfinished |",
     )
     yield "| --- | --- | ---: | ---: | ---: | ---: |"
-    own = {key[2:]: found for key, found in counts.items() if key[:2] == (run.experiment, run.run_id)}
+    mine = (clean(run.experiment), clean(run.run_id))
+    own = {key[2:]: found for key, found in counts.items() if key[:2] == mine}
     metrics = run.design.metrics if run.design else sorted({metric for _, metric in own})
     for group in groups_of(run):
         for metric in metrics:
-            due, obtained = own.get((group, metric), (0, 0))
+            due, obtained = own.get((clean(group), clean(metric)), (0, 0))
             planned = _planned(run, group, metric)
             rest = NOT_RECORDED if planned is None else str(planned - due)
             yield (

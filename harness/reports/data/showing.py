@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from harness.console import on_one_line
+from harness.console import json_text, on_one_line
 from harness.reports.data.query import Answer
 
 Format = Literal["table", "csv", "json"]
@@ -24,7 +24,7 @@ def shown(answer: Answer, format: Format, width: int) -> str:
         return as_csv(answer.columns, answer.rows)
     if format == "json":
         rows = [dict(zip(answer.columns, map(_plain, row), strict=True)) for row in answer.rows]
-        return json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(rows) + "\n"
     return _table(answer, width)
 
 

@@ -43,7 +43,9 @@ class Key:
         return sorted(trials, key=lambda trial: self._of(f"order/{trial}"))
 
     def _of(self, what: str) -> str:
-        digest = hmac.new(self.secret.encode(), what.encode(), hashlib.sha256).hexdigest()
+        digest = hmac.new(
+            self.secret.encode(), what.encode("utf-8", "surrogatepass"), hashlib.sha256
+        ).hexdigest()
         return f"r{digest[:12]}"
 
 
