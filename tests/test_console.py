@@ -135,6 +135,7 @@ ALLOWED = {
     "execution/attribution.py": "prints again, under its case, what a trial itself printed",
     "execution/session.py": "listens to the root logger",
     "engines/tinytroupe/package.py": "silences the root logger of a worker process",
+    "llm/providers/http_client.py": "keeps keys out of the log of the HTTP library",
     "telemetry/langsmith.py": "filters the log of LangSmith's client",
     "runner/output.py": "has one method that prints, which calls visible()",
     "reports/data/showing.py": "draws a table into a string",
