@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,18 +143,20 @@ def check(
     """List in what runs depart from their plan; exit code 1 when one does."""
     from harness.records import record_files, runs_in_files
     from harness.records.looks import count_looks, looks_at
-    from harness.records.plans import deviations, plan_for, read_plan, standing_of
+    from harness.records.plans import deviations, plan_for, read_plan, settings_of, standing_of
 
     given = None if plan is None else read_plan(plan)
     departs = False
     for run in runs_in_files(record_files(results)):
         mark = str(run.metadata[0].get("fingerprint", "")) if run.metadata else ""
-        held = given or plan_for(run.folder, run.experiment, mark, rehearsal=run.rehearsal)
+        settings = settings_of(run.metadata)
+        held = given or plan_for(run.folder, run.experiment, mark, settings, rehearsal=run.rehearsal)
         if held is None or held.experiment != run.experiment:
             echo(f"{run.experiment}, run {run.run_id}: no plan.")
             continue
         looks = count_looks(looks_at(run.folder, [run.run_id]))
-        standing = standing_of(run.metadata, run.design, run.outcomes, [run.run_id], looks)
+        code = {name: one.code for name, one in run.measured.items()}
+        standing = standing_of(run.metadata, run.design, run.outcomes, [run.run_id], looks, code)
         found = deviations(held, standing)
         departs |= bool(found)
         verdict = f"{len(found)} deviations" if found else "no deviation"
@@ -183,6 +185,7 @@ def _experiment(name: str, path: Path | None, settings: Settings) -> Experiment:
 def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict[str, Any]:
     """What is locked. Raises `ConfigurationError` when a paid call has been made, or the plan makes no sense."""
     from harness.records import fingerprint
+    from harness.records.earlier import setting_differences
     from harness.runner import provenance
     from harness.runner.code_identity import CodeReader
 
@@ -190,7 +193,8 @@ def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict
     arms, reader = _arms(experiment, settings), CodeReader()
     first = next(iter(arms.values()))
     declared = first.population.sha256
-    identity = _identity(first, provenance.code_of(first, reader, settings.checkout), facts)
+    code = provenance.code_of(first, reader, settings.checkout)
+    identity = _identity(first, code, facts)
     mark = fingerprint(identity)
     paid = "rehearsal" not in (facts["provider"], facts.get("judge_provider"))
     earlier = _paid_runs(experiment.name, settings.results_dir)
@@ -198,7 +202,7 @@ def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict
         f"{experiment.name}: run {run_id} has paid calls of these very settings; a plan is locked before the first. "
         "What that run showed can only be exploratory."
         for run_id, found in earlier.items()
-        if paid and found == mark
+        if paid and not setting_differences(found, identity)
     ]
     n = _n(first, wanted)
     problems += _problems(experiment, wanted, n)
@@ -218,6 +222,7 @@ def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict
         "looks": wanted.looks,
         "fingerprint": mark,
         "settings": identity,
+        "metric_code": provenance.metric_code(code),
         "group_settings": {
             name: provenance.group_settings(
                 plan, provenance.code_of(plan, reader, settings.checkout), declared_population=declared
@@ -304,8 +309,8 @@ async def _facts(settings: Settings) -> dict[str, Any]:
     return facts
 
 
-def _paid_runs(experiment: str, results_dir: Path) -> dict[str, str]:
-    """Runs of the experiment for which calls were paid, by id, with their fingerprints."""
+def _paid_runs(experiment: str, results_dir: Path) -> dict[str, Mapping[str, Any]]:
+    """Runs of the experiment for which calls were paid, by id, with their settings."""
     from harness.records import RunRegistry
 
     if not (results_dir / "runs.sqlite").exists():
@@ -313,7 +318,7 @@ def _paid_runs(experiment: str, results_dir: Path) -> dict[str, str]:
     with RunRegistry(results_dir, lambda: datetime.now(UTC)) as registry:
         runs = registry.runs(experiment)
     return {
-        run.id: run.fingerprint
+        run.id: run.settings
         for run in runs
         if "rehearsal" not in (run.settings.get("provider"), run.settings.get("judge_provider"))
         and _has_calls(results_dir, experiment, run.id)

@@ -8,13 +8,11 @@ from typing import Any
 
 from harness.model import Sample
 from harness.records import Run, files_of_run
-from harness.records.code_store import kept_code
+from harness.records.code_store import code_difference, setting_lines
 from harness.records.measurements import CODE as METRIC_CODE
-from harness.records.plain import NOT_SET, shown
 from harness.records.reader import first_object
 from harness.records.runs import run_differences
 from harness.records.store import FINISHED, OPEN
-from harness.runner.code_identity import SHORT, changes
 
 LISTED = 8
 """Differences that are shown; the rest are counted."""
@@ -26,11 +24,7 @@ def new_run_notes(
     """Why ``run`` begins beside an open one, or that a finished one could be measured again for nothing."""
     beside = next((one for one in reversed(earlier) if one.status == OPEN), None)
     if beside is not None and (found := run_differences(beside, run)):
-        lines = [
-            line
-            for key, pair in list(found.items())[:LISTED]
-            for line in _difference(results_dir, key, *pair)
-        ]
+        lines = list(setting_lines(results_dir, dict(list(found.items())[:LISTED])))
         if len(found) > LISTED:
             lines.append(f"  and {len(found) - LISTED} more")
         yield "\n".join(
@@ -53,27 +47,6 @@ def _recorded(results_dir: Path, run: Run) -> Mapping[str, Any]:
     lines = [first_object(path) for path in files_of_run(results_dir, run.experiment, run.id)]
     found: Any = max(lines, key=lambda line: str(line.get("timestamp") or ""), default={}).get(METRIC_CODE)
     return found if isinstance(found, Mapping) else {}
-
-
-def _difference(results_dir: Path, key: str, then: Any, now: Any) -> Iterator[str]:
-    scope, is_code, name = key.rpartition("code.")
-    if NOT_SET in (then, now) or not (is_code or key == "script"):
-        yield f"  {key}: {shown(then)} then, {shown(now)} now"
-        return
-    what = f"{scope}code of {name}" if is_code else key
-    yield f"  {what}: {str(then)[:SHORT]} then, {str(now)[:SHORT]} now"
-    yield from code_difference(results_dir, str(then), str(now))
-
-
-def code_difference(results_dir: Path, then: str, now: str) -> Iterator[str]:
-    """The definitions in which two codes differ, with a short diff; nothing where one of them was not kept."""
-    old, new = kept_code(results_dir, then), kept_code(results_dir, now)
-    if old is None or new is None:
-        return
-    names, lines = changes(old, new)
-    if names:
-        yield f"    changed: {', '.join(names[:LISTED])}{' and others' if len(names) > LISTED else ''}"
-        yield from (f"    {line}" for line in lines)
 
 
 def remeasured_notes(

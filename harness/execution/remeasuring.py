@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,24 @@ Unmeasured = Mapping[str, tuple[str, ...]]
 
 
 async def measure_again(
-    results_dir: Path, experiment: str, run_id: str, unmeasured: Unmeasured, measures: Iterable[Measure]
+    results_dir: Path,
+    experiment: str,
+    run_id: str,
+    unmeasured: Unmeasured,
+    measures: Iterable[Measure],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, list[Sample]]:
-    """The samples of each trial in ``unmeasured``; one without a usable transcript gets missing ones."""
+    """The samples of each trial in ``unmeasured``; one without a usable transcript gets missing ones.
+
+    ``tell`` is called with how far this is.
+    """
     known = {one.name: one for one in measures}
     left, found = dict(unmeasured), dict[str, list[Sample]]()
     for path in files_of_run(results_dir, experiment, run_id) if left else ():
         for record in stream(path):
             trial = record.get("trial")
             if record.get("run_id") == run_id and record.get("status") == FINISHED and trial in left:
+                tell(f"computing metrics again, {len(found):,} of {len(unmeasured):,} trials")
                 wanted = [known[name] for name in left.pop(trial) if name in known]
                 found[trial] = await _measured(wanted, record.get("transcript"))
     return found

@@ -12,7 +12,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,9 @@ from harness.user_code import FunctionRunner, is_ending, runner
 if TYPE_CHECKING:
     from harness.execution.desk import Desk
     from harness.execution.remote import RemoteDesk
+
+TICK = 0.2
+"""Seconds between two looks at work that is waited for."""
 
 log = logger()
 
@@ -102,7 +105,7 @@ class Session:
 
     # Playing
 
-    def submit(self, plans: Sequence[CellPlan]) -> list[CellRun]:
+    def submit(self, plans: Sequence[CellPlan], tick: Callable[[], None] = lambda: None) -> list[CellRun]:
         """Start every trial of ``plans`` that has no accepted record yet, arms interleaved. Does not wait.
 
         Returns one `CellRun` per plan. Raises `HarnessError` when a run cannot be opened.
@@ -110,7 +113,7 @@ class Session:
         declared = {plan.cell.experiment: self._declared(plan.experiment) for plan in plans}
         entries = entries_of(plans, declared, self._code_of)
         standings = self.desk.loop.run(self.desk.enter(entries))
-        standings = self._measured(plans, standings)
+        standings = self._measured(plans, standings, tick)
         self._plans.update({tuple(trial.trial.id for trial in plan.trials): plan for plan in plans})
         for name in dict.fromkeys(plan.engine for plan in plans):
             self.engine(name)
@@ -137,12 +140,18 @@ class Session:
         self._kept_code.add(script)
         return code
 
-    def _measured(self, plans: Sequence[CellPlan], standings: Sequence[Standing]) -> list[Standing]:
+    def _measured(
+        self, plans: Sequence[CellPlan], standings: Sequence[Standing], tick: Callable[[], None]
+    ) -> list[Standing]:
         """Compute metrics again whose code changed since their trials were played; the standings with their values."""
         known: dict[str, dict[str, Played]] = {}
         for plan, one in zip(plans, standings, strict=True):
             if one.unmeasured is not None and one.run_id not in known:
-                known[one.run_id] = self.desk.loop.run(self._measure_again(plan, one.run_id, one.unmeasured))
+                work = self.desk.loop.submit(self._measure_again(plan, one.run_id, one.unmeasured))
+                while not work.done():
+                    if wait([work], timeout=TICK).not_done:
+                        tick()
+                known[one.run_id] = work.result()
         return [
             replace(one, accepted={name: known[one.run_id][name] for name in one.accepted}, unmeasured=None)
             if one.run_id in known
@@ -154,7 +163,11 @@ class Session:
         runner.set(self._functions)
         metrics = [one for one in plan.experiment.metrics if isinstance(one, Measure)]
         folder, experiment = self.settings.results_dir, plan.cell.experiment
-        found = await measure_again(folder, experiment, run_id, unmeasured, metrics)
+
+        def tell(note: str) -> None:
+            self.desk.tell_of(plan.trials[0].trial, note)
+
+        found = await measure_again(folder, experiment, run_id, unmeasured, metrics, tell)
         return await self.desk.keep_measurements(plan.cell, found)
 
     def wait(self, cell_run: CellRun, tick: Callable[[], None]) -> CellOutcome:

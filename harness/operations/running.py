@@ -21,6 +21,7 @@ from harness.operations.registry import Registry, Row, Status
 from harness.operations.resolving import Facts, Resolved
 from harness.operations.revisions import contents
 from harness.records import Run, RunRegistry, artifact_name, files_of_run
+from harness.records.code_store import setting_lines
 from harness.records.earlier import setting_differences
 from harness.records.plain import indented, shown
 from harness.records.store import FINISHED
@@ -99,7 +100,7 @@ def prepared(study: Study, manifest: Manifest, experiment: Experiment, facts: Fa
     for one in resolved:
         if batch.variant(one.planned.id).resolved.exists():
             resolving.keep_inputs(batch.variant(one.planned.id), one.content(manifest))
-        _refuse_other_run(one, runs)
+        _refuse_other_run(one, runs, batch.session)
     return resolved
 
 
@@ -126,7 +127,7 @@ def baseline(manifest: Manifest) -> Planned:
     return Planned(f"vr-seed-{seed}-s{seed}", seed)
 
 
-def _refuse_other_run(one: Resolved, runs: Sequence[Run]) -> None:
+def _refuse_other_run(one: Resolved, runs: Sequence[Run], session: Path) -> None:
     """A run of the variant in the registry of runs has other settings: to go on would be to begin another."""
     for run in runs:
         if run.experiment != one.experiment.name or run.fingerprint == one.fingerprint:
@@ -135,7 +136,7 @@ def _refuse_other_run(one: Resolved, runs: Sequence[Run]) -> None:
         if changed:
             raise ConfigurationError(
                 f"Variant {one.planned.id}: its run {run.id} was begun with other settings:",
-                *(f"  {key}: {shown(then)} then, {shown(now)} now" for key, (then, now) in changed.items()),
+                *setting_lines(session, changed),
                 "Set them as they were, or make a new batch.",
             )
 

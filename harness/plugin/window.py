@@ -137,7 +137,9 @@ def _prepare(state: State, items: list[pytest.Function]) -> None:
             plans.update({item.nodeid: plan} if plan is not None else {})
     raise_if_any(problems or dict.fromkeys(_same_cells(able, plans)))
     assert state.session is not None
-    state.prepared = dict(zip(plans, state.session.submit(list(plans.values())), strict=True))
+    with Display.of(state.config) as display:
+        started = state.session.submit(list(plans.values()), lambda: display.show(state.desk))
+    state.prepared = dict(zip(plans, started, strict=True))
 
 
 def _same_cells(items: list[pytest.Function], plans: dict[str, CellPlan]) -> Iterator[str]:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.atomic import write_atomic
+from harness.records.plain import NOT_SET, shown
 from harness.records.writer import safe_name
 from harness.text_files import read_json
 
 FOLDER = "code"
+VALUE = "value of "
+"""Begins the names of values that were computed at import; others have source."""
+SHORT = 16
+"""Characters of a hash that are shown."""
+LISTED = 8
+"""Names of changed definitions that are shown."""
+DIFF_LINES, DIFF_COLUMNS = 12, 100
+"""How much of a change is shown."""
 
 
 def keep_code(results_dir: Path, sha256: str, readable: Mapping[str, str]) -> None:
@@ -35,3 +46,43 @@ def kept_code(results_dir: Path, sha256: str) -> Mapping[str, str] | None:
 
 def _path(results_dir: Path, sha256: str) -> Path:
     return results_dir / FOLDER / f"{safe_name(sha256)}.json"
+
+
+def setting_lines(results_dir: Path, changed: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
+    """Settings that differ, then and now, a line each; of code and words below it what changed, where that is kept."""
+    for key, (then, now) in changed.items():
+        code = key.startswith("code.") or ".code." in key or key.endswith(": code") or ": code." in key
+        if NOT_SET in (then, now) or not (code or key == "script"):
+            yield f"  {key}: {shown(then)} then, {shown(now)} now"
+            continue
+        yield f"  {key}: {str(then)[:SHORT]} then, {str(now)[:SHORT]} now"
+        yield from code_difference(results_dir, str(then), str(now))
+
+
+def code_difference(results_dir: Path, then: str, now: str) -> Iterator[str]:
+    """The definitions in which two codes differ, with a short diff; nothing where one of them was not kept."""
+    old, new = kept_code(results_dir, then), kept_code(results_dir, now)
+    if old is None or new is None:
+        return
+    names, lines = changes(old, new)
+    if names:
+        yield f"    changed: {', '.join(names[:LISTED])}{' and others' if len(names) > LISTED else ''}"
+        yield from (f"    {line}" for line in lines)
+
+
+def changes(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The names of definitions that differ, and a short diff of them."""
+    differing = {name for name in {*then, *now} if then.get(name) != now.get(name)}
+    names = [
+        name
+        for name in sorted(differing)
+        if not name.startswith(VALUE) or name.removeprefix(VALUE) not in differing
+    ]
+    lines: list[str] = []
+    for name in names:
+        old, new = (text.get(name, "").splitlines() for text in (then, now))
+        found = list(difflib.unified_diff(old, new, n=1, lineterm=""))[2:]
+        lines += [line[:DIFF_COLUMNS] for line in found if not line.startswith("@@")]
+    if len(lines) > DIFF_LINES:
+        lines = [*lines[:DIFF_LINES], f"… and {len(lines) - DIFF_LINES} more lines"]
+    return names, lines

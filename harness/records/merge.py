@@ -352,6 +352,7 @@ def _units(
             ids,
             rehearsal=run.rehearsal,
             exploratory=exploratory,
+            metric_code={name: one.code for name, one in run.measured.items()},
         )
         artifact, meta = build(experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread))
         meta["warnings"] += unread_sentences(run)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
-from harness.records.earlier import setting_differences
+from harness.records.earlier import CODE, setting_differences
 from harness.records.looks import count_looks, looks_at
 from harness.records.plain import canonical, plain, shown
 from harness.records.reader import Outcome
@@ -82,6 +82,7 @@ class Standing:
     runs: tuple[str, ...]
     looks: int
     began: str = ""
+    metric_code: Mapping[str, str] = field(default_factory=dict)
 
 
 def lock(content: Mapping[str, Any], results_dir: Path, out: Path | None = None) -> Plan:
@@ -92,7 +93,7 @@ def lock(content: Mapping[str, Any], results_dir: Path, out: Path | None = None)
     data = {"type": KIND, **plain(content)[0]}
     plan = Plan(data, hashlib.sha256(canonical(data)).hexdigest())
     for other in plans_in(results_dir, plan.experiment):
-        if other.fingerprint == plan.fingerprint:
+        if other.covers(plan.fingerprint, plan.content["settings"]):
             raise ConfigurationError(
                 f"{other.path}: a plan for these settings of {plan.experiment} was locked {other.content['locked']}. "
                 "A plan does not change once it is locked; what goes beyond it is exploratory (--exploratory)."
@@ -179,6 +180,7 @@ def held_against_plan(
     *,
     rehearsal: bool,
     exploratory: bool = False,
+    metric_code: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What a meta file says of plan, deviations and looks. ``runs`` are the ids of all runs that are in it.
 
@@ -188,7 +190,7 @@ def held_against_plan(
     rows = looks_at(folder, runs)
     labelled = exploratory or any(line.get("exploratory") for line in metadata)
     mark = next((str(line["fingerprint"]) for line in metadata if line.get("fingerprint")), "")
-    settings: Mapping[str, Any] = next((line["settings"] for line in metadata if line.get("settings")), {})
+    settings = settings_of(metadata)
     plan = plan_for(folder, experiment, mark, settings, rehearsal=rehearsal)
     found: dict[str, Any] = {"plan": None, "exploratory": labelled, "looks": count_looks(rows)}
     if plan is None:
@@ -196,7 +198,7 @@ def held_against_plan(
     what = beyond(plan, design.reps, runs) if plan.covers(mark, settings) else None
     if what is not None and not (exploratory if len(set(runs)) > 1 else labelled):
         raise ConfigurationError(refusal(plan, what))
-    standing = standing_of(metadata, design, outcomes, runs, count_looks(rows))
+    standing = standing_of(metadata, design, outcomes, runs, count_looks(rows), metric_code)
     told = {"sha256": plan.sealed, "file": plan.path and plan.path.name, "locked": plan.content["locked"]}
     told |= {name: plan.content[name] for name in ("primary_metrics", "sesoi", "n", "looks")}
     return found | {"plan": {**told, "deviations": deviations(plan, standing)}}
@@ -208,12 +210,13 @@ def standing_of(
     outcomes: Mapping[str, Outcome],
     runs: Sequence[str],
     looks: int,
+    metric_code: Mapping[str, str] | None = None,
 ) -> Standing:
     """What the first lines and the trials of a run say of it."""
     accepted = [outcome.accepted["group"] for outcome in outcomes.values() if outcome.accepted is not None]
     proposals = design.proposals if design.only is None else len(design.only)
     return Standing(
-        settings=next((line["settings"] for line in metadata if line.get("settings")), {}),
+        settings=settings_of(metadata),
         groups={line["group"]: line.get("group_settings") or {} for line in metadata if line.get("group")},
         metrics=design.metrics,
         n={"reps": design.reps, "panels": len(design.panels), "proposals": proposals},
@@ -222,7 +225,14 @@ def standing_of(
         runs=tuple(sorted(set(runs))),
         looks=looks,
         began=min((str(line["timestamp"]) for line in metadata if line.get("timestamp")), default=""),
+        metric_code=metric_code or {},
     )
+
+
+def settings_of(metadata: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The settings in the newest of a run's first lines: a later session may have added the code to them."""
+    lines = sorted(metadata, key=lambda line: str(line.get("timestamp") or ""))
+    return next((line["settings"] for line in reversed(lines) if line.get("settings")), {})
 
 
 def deviations(plan: Plan, run: Standing) -> list[str]:
@@ -243,6 +253,10 @@ def _of_file(plan: Plan, run: Standing) -> Iterator[str]:
 def _of_settings(plan: Plan, run: Standing) -> Iterator[str]:
     for key, (planned, found) in setting_differences(plan.content["settings"], run.settings).items():
         yield f"setting {key}: {shown(planned)} planned, {shown(found)} found"
+    planned_code = plan.content.get("metric_code") or {}
+    for metric in sorted(planned_code.keys() & run.metric_code.keys()):
+        if planned_code[metric] != run.metric_code[metric]:
+            yield f"metric {metric}: code {planned_code[metric]} planned, {run.metric_code[metric]} found"
     planned_arms = plan.content.get("group_settings") or {}
     for group in sorted(planned_arms.keys() & run.groups.keys()):
         for key, (planned, found) in setting_differences(planned_arms[group], run.groups[group]).items():

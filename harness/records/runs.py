@@ -13,9 +13,10 @@ from typing import Any, Self
 
 from harness.console import warn
 from harness.errors import ConfigurationError
+from harness.records.code_store import setting_lines
 from harness.records.earlier import setting_differences
 from harness.records.lock import RunLock
-from harness.records.plain import canonical, plain, shown
+from harness.records.plain import canonical, plain
 from harness.records.recovery import recovered
 from harness.records.store import FINISHED, OPEN, Run, RunStore
 from harness.records.writer import make_directory
@@ -99,7 +100,9 @@ class RunRegistry:
             known = rows.all(experiment)
             if fresh:  # but a group that comes later in this session belongs to the run it began
                 known = [run for run in known if run.id in self._locks]
-            earlier = _joinable(wanted, known) if resume is None else _resumable(resume, wanted, known)
+            earlier = (
+                _joinable(wanted, known) if resume is None else _resumable(resume, wanted, known, self._dir)
+            )
             taken = {run.id for run in rows.all()}
             run = self._begun(wanted, taken) if earlier is None else _continued(earlier, wanted)
             self._lock(run)
@@ -157,16 +160,15 @@ def _wanted(
     return Run("", experiment, mark, plain(settings)[0], plain(groups)[0], reps, OPEN, "")
 
 
-def _resumable(run_id: str, wanted: Run, known: list[Run]) -> Run:
+def _resumable(run_id: str, wanted: Run, known: list[Run], results_dir: Path) -> Run:
     found = next((run for run in known if run.id == run_id), None)
     if found is None:
         raise ConfigurationError(_unknown(run_id, known, wanted.experiment))
     changed = run_differences(found, wanted)
     if changed:
-        lines = (f"  {key}: {shown(then)} then, {shown(now)} now" for key, (then, now) in changed.items())
         raise ConfigurationError(
             f"--resume {run_id}: the run of {wanted.experiment} was begun with other settings:",
-            *lines,
+            *setting_lines(results_dir, changed),
             "Set them as they were, or start a new run with --fresh.",
         )
     return found

@@ -13,7 +13,6 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-import difflib
 import enum
 import functools
 import hashlib
@@ -31,10 +30,10 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
+from harness.records.code_store import VALUE
+
 SHORT = 16
 """Characters of a hash that identify code."""
-DIFF_LINES, DIFF_COLUMNS = 12, 100
-"""How much of a change is shown."""
 OURS = "harness"
 STANDARD = "(the standard library)"
 _CODE_FILES = frozenset({".ini", ".mustache", ".py"})
@@ -62,8 +61,6 @@ _SECRET_NAME = re.compile(r"(?i)(^|_)(key|token|secret|passw(or)?d|credentials?)
 _SECRET_TEXT = re.compile(r"[A-Za-z0-9_+/=.-]{24,}")
 """In one word: keys and their like. Prompts have spaces."""
 HIDDEN = "(hidden)"
-VALUE = "value of "
-"""Begins the names of values that were computed at import."""
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Import = ast.Import | ast.ImportFrom
@@ -84,24 +81,6 @@ class CodeIdentity:
     @cached_property
     def readable(self) -> Mapping[str, str]:
         return self._sources()
-
-
-def changes(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """The names of definitions that differ between two readable identities, and a short diff of them."""
-    differing = {name for name in {*then, *now} if then.get(name) != now.get(name)}
-    names = [
-        name
-        for name in sorted(differing)
-        if not name.startswith(VALUE) or name.removeprefix(VALUE) not in differing
-    ]
-    lines: list[str] = []
-    for name in names:
-        old, new = (text.get(name, "").splitlines() for text in (then, now))
-        found = list(difflib.unified_diff(old, new, n=1, lineterm=""))[2:]
-        lines += [line[:DIFF_COLUMNS] for line in found if not line.startswith("@@")]
-    if len(lines) > DIFF_LINES:
-        lines = [*lines[:DIFF_LINES], f"… and {len(lines) - DIFF_LINES} more lines"]
-    return names, lines
 
 
 class CodeReader:

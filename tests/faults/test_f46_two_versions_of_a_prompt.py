@@ -15,7 +15,7 @@ def test_an_edited_prompt_begins_another_run_and_its_change_is_shown(lab: Lab) -
     lab.run().stdout.fnmatch_lines(
         [
             "small: a new run begins beside the open run *; what differs:",
-            "  code of play: * then, * now",
+            "  code.play: * then, * now",
             "    changed: PROMPT",
             "    -PROMPT = 'Say a word.'",
             "    +PROMPT = 'Say as many words as you like.'",

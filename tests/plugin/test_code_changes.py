@@ -258,7 +258,7 @@ def test_a_changed_precondition_begins_another_run(lab: Lab) -> None:
     new_run(
         lab,
         [
-            "  group Treatment: code of nudge: * then, * now",
+            "  group Treatment: code.nudge: * then, * now",
             "    changed: acted",
             "    -*>= 1",
             "    +*>= 1000",
@@ -286,12 +286,12 @@ def interventions():
         (
             '"Say a word."',
             '"Say another word, or two."',
-            ["  code of play: * then, * now", "    changed: PROMPT*"],
+            ["  code.play: * then, * now", "    changed: PROMPT*"],
         ),
         (
             "client.ask(Request(",
             "client.ask(Request(*[], ",
-            ["  code of play: * then, * now", "    changed: play"],
+            ["  code.play: * then, * now", "    changed: play"],
         ),
         ('{"tone": "kind"}', '{"tone": "sharper"}', ["  own.tone: 'kind' then, 'sharper' now"]),
         (

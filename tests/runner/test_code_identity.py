@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness.runner.code_identity import HIDDEN, CodeIdentity, CodeReader, changes
+from harness.records.code_store import changes
+from harness.runner.code_identity import HIDDEN, CodeIdentity, CodeReader
 
 METRICS = '''"""Metrics."""
 import functools
