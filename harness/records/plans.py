@@ -52,9 +52,9 @@ class Plan:
     def covers(self, fingerprint: str, settings: Mapping[str, Any]) -> bool:
         """Whether a run of these settings is the planned one; plans of version 0.1.0 knew no code."""
         planned = self.content["settings"]
-        return self.fingerprint == fingerprint or bool(
-            settings and not setting_differences(planned, settings)
-        )
+        if self.fingerprint == fingerprint or CODE in planned or CODE not in settings:
+            return self.fingerprint == fingerprint
+        return not setting_differences(planned, settings)
 
     @property
     def reps(self) -> int:

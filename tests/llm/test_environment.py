@@ -65,7 +65,10 @@ def test_which_proxy_an_address_is_reached_through(
         ({"HTTP_PROXY": "foo"}, "HTTP_PROXY='foo': no port; expected http://HOST:PORT"),
         ({"HTTPS_PROXY": "ftp://proxy:21"}, "HTTPS_PROXY='ftp://proxy:21': unknown scheme 'ftp'"),
         ({"https_proxy": "htp://proxy:21"}, "HTTPS_PROXY='htp://proxy:21': unknown scheme 'htp'"),
-        ({"ALL_PROXY": "http://proxy:99999"}, "ALL_PROXY='http://proxy:99999': its host or its port is malformed"),
+        (
+            {"ALL_PROXY": "http://proxy:99999"},
+            "ALL_PROXY='http://proxy:99999': its host or its port is malformed",
+        ),
         ({"ALL_PROXY": "http://proxy:port"}, "ALL_PROXY="),
         ({"ALL_PROXY": "http://"}, "ALL_PROXY='http://': no host"),
         ({"ALL_PROXY": "http://[::1"}, "ALL_PROXY="),
