@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import traceback
 from typing import Any
 
@@ -8,9 +9,10 @@ import pytest
 from support.endpoint import FakeEndpoint, Fault
 from support.requests import SCORE, ask
 
-from harness.errors import ModelCallError
+from harness.errors import ConfigurationError, ModelCallError
 from harness.llm.calls import Reply, Request, Site
 from harness.llm.gateway import Gateway
+from harness.llm.providers import make_provider
 from harness.llm.providers.openai_compatible import OpenAICompatible
 
 KEY = "not-a-real-key-0123456789"
@@ -188,3 +190,96 @@ def test_embeddings() -> None:
     assert vectors == [[1.0, 0.0], [3.0, 0.0]]
     assert (vectors.model, vectors.tokens_in) == ("embed-x", 1)
     assert endpoint.requests[0].body["model"] == "embed-x"
+
+
+def refused(endpoint: FakeEndpoint) -> ModelCallError:
+    with pytest.raises(ModelCallError) as caught:
+        complete(endpoint, ask("x"))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "fatal", "wait"),
+    [
+        ({"message": "try later", "code": 503}, False, 7.0),
+        ({"message": "try later", "type": "rate_limit_error"}, False, 7.0),
+        ({"message": "try later"}, False, 7.0),
+        ({"message": "try later", "code": 400}, False, None),
+        ({"message": "try later", "code": "invalid_api_key"}, True, None),
+        ({"message": "try later", "code": "insufficient_quota"}, True, None),
+        ("try later", False, 7.0),
+    ],
+)
+def test_an_error_inside_a_200_is_the_failure_that_it_names(
+    error: Any, fatal: bool, wait: float | None
+) -> None:
+    body = json.dumps({"error": error, "choices": []})
+    with FakeEndpoint(lambda _: Fault(200, body=body, headers={"retry-after": "7"})) as endpoint:
+        failure = refused(endpoint)
+    assert (failure.fatal, failure.retry_after, failure.lost) == (fatal, wait, False)
+    assert "an error inside a 200" in str(failure) and "try later" in str(failure)
+
+
+def test_an_error_in_a_choice_is_one_too_and_an_empty_one_beside_a_reply_is_none() -> None:
+    choice: dict[str, Any] = {"message": {"content": "half"}, "error": {"message": "cut off", "code": 502}}
+    with FakeEndpoint(lambda _: Fault(200, body=json.dumps({"choices": [choice]}))) as endpoint:
+        assert refused(endpoint).retry_after == 1.0
+    whole = {"choices": [{"message": {"content": "whole"}, "error": None}], "error": {"code": None}}
+    with FakeEndpoint(lambda _: Fault(200, body=json.dumps(whole))) as endpoint:
+        assert complete(endpoint, ask("x")).text == "whole"
+
+
+def test_a_refusal_inside_a_200_is_a_reply() -> None:
+    error = {"message": "flagged", "code": "content_filter"}
+    with FakeEndpoint(lambda _: Fault(200, body=json.dumps({"error": error}))) as endpoint:
+        reply = complete(endpoint, ask("x"))
+    assert (reply.refusal, reply.finish_reason, reply.text) == (True, "content_filter", "flagged")
+
+
+def test_a_redirect_is_said_and_not_followed() -> None:
+    with FakeEndpoint() as other:
+        place = f"{other.url}/chat/completions?key={KEY}"
+        with FakeEndpoint(lambda _: Fault(307, "moved", headers={"location": place})) as endpoint:
+            failure = refused(endpoint)
+        assert not other.requests, "the key goes to no other server"
+    assert failure.fatal and f"redirects to {other.url}/chat/completions" in str(failure)
+    assert KEY not in str(failure)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None, {}, [], [{}], [{"embedding": None}], [{"embedding": []}], [{"embedding": ["1"]}], [{"embedding": "AAA="}],
+        [{"embedding": [True]}], [{"embedding": [10**400]}], [{"embedding": [1]}, {"embedding": [1]}],
+    ],
+)  # fmt: skip
+def test_embeddings_that_are_none_are_asked_for_again(data: Any) -> None:
+    async def main(url: str) -> None:
+        provider = OpenAICompatible("gpt-x", base_url=url, api_key=KEY)
+        try:
+            with pytest.raises(ModelCallError, match="expected 1 vectors") as caught:
+                await provider.embed(["a"], "embed-x")
+            assert caught.value.retry_after == 1.0 and caught.value.lost
+        finally:
+            await provider.aclose()
+
+    with FakeEndpoint(lambda _: Fault(200, body=json.dumps({"data": data}))) as endpoint:
+        asyncio.run(main(endpoint.url))
+
+
+def test_the_account_that_is_billed_comes_from_the_environment() -> None:
+    environ = {"OPENAI_API_KEY": KEY, "OPENAI_ORG_ID": "org-1", "OPENAI_PROJECT_ID": "proj_2"}
+
+    async def main(url: str) -> None:
+        provider = make_provider("openai:m", seed=0, base_url=url, environ=environ)
+        await provider.complete(ask("x"), trial="t", occurrence=0)
+        await provider.aclose()
+
+    with FakeEndpoint() as endpoint:
+        asyncio.run(main(endpoint.url))
+        headers = endpoint.requests[0].headers
+    assert (headers["openai-organization"], headers["openai-project"]) == ("org-1", "proj_2")
+    with pytest.raises(ConfigurationError, match="OPENAI_ORG_ID"):
+        make_provider(
+            "openai:m", seed=0, base_url="http://127.0.0.1:9", environ=environ | {"OPENAI_ORG_ID": "a\nb"}
+        )

@@ -63,11 +63,12 @@ class _Torn(Response):
 
 @dataclass(frozen=True)
 class Seen:
-    """One request: its path, its JSON body, and the value of its Authorization header."""
+    """One request: its path, its JSON body, the value of its Authorization header, and all its headers."""
 
     path: str
     body: Mapping[str, Any]
     authorization: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class FakeEndpoint:
@@ -134,7 +135,9 @@ class FakeEndpoint:
 
     async def _note(self, request: Request) -> tuple[Mapping[str, Any], int, Fault | None]:
         body, number = await request.json(), len(self.requests)
-        self.requests.append(Seen(request.url.path, body, request.headers.get("authorization", "")))
+        self.requests.append(
+            Seen(request.url.path, body, request.headers.get("authorization", ""), request.headers)
+        )
         return body, number, self._fault(number) or self._refuse(body)
 
     async def _chat(self, request: Request) -> Response:
