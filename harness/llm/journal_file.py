@@ -15,6 +15,16 @@ from harness.console import warn
 from harness.errors import HarnessError, LostRepliesError
 from harness.llm.acceptance import MAX_CHARACTERS
 from harness.llm.calls import Reply, Site
+from harness.llm.journal_checks import (
+    SUFFIXES,
+    LogMark,
+    beside,
+    fault_of,
+    free,
+    identity,
+    is_damage,
+    set_aside,
+)
 from harness.llm.samples import Kept, Verdict
 
 _KEY = ("trial", "kind", "person", "step", "site_attempt", "digest", "occurrence", "draw")
@@ -47,6 +57,9 @@ _REJECT = f"update replies set verdict = ?, reason = ? where {' and '.join(f'{na
 _LOAD = f"select {', '.join(_COLUMNS)} from replies where trial = ? order by rowid"
 _VERDICTS = frozenset(get_args(Verdict))
 
+_FIRST_COLUMNS = tuple(name for name in _COLUMNS if name != "more")
+"""What the journals of version 0.1.0 have."""
+
 Entry = tuple[str, Kept, str, str]
 """A trial's id, a reply of it, and its request as canonical JSON; empty where only the verdict has changed.
 
@@ -72,15 +85,17 @@ class JournalFile:
         replace: bool = False,
         accept_loss: bool = False,
     ) -> None:
-        self._path, self._accept_loss = path, accept_loss
+        self._path, self._accept_loss, self._mark = path, accept_loss, LogMark(path)
         self._requests: set[str] = set()
         self._connection: sqlite3.Connection | None = None
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
             if replace:
-                _set_aside(path)
-            elif fault := self._fault(expected):
+                set_aside(path)
+            elif fault := fault_of(path, _FIRST_COLUMNS, expected=expected):
                 raise LostRepliesError(f"The journal {path} {fault}.")
+            if not path.exists():
+                _create(path)
             self._open()
             if about:
                 self._describe(about)
@@ -104,8 +119,9 @@ class JournalFile:
         """
         with self._explained():
             self._write(list(entries))
-            if not self._is_in_place():
+            if identity(self._path) != self._identity:  # SQLite writes on into a file that was removed
                 self._rescue()
+            self._mark.set()
 
     def load(self, trial: str) -> list[Kept]:
         """The replies of a trial, oldest first. Raises `LostRepliesError` for damaged ones that were not accepted."""
@@ -124,27 +140,13 @@ class JournalFile:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            with suppress(OSError):
+                self._mark.clear()
 
     @property
     def _db(self) -> sqlite3.Connection:
         assert self._connection is not None, "the journal is closed"
         return self._connection
-
-    def _fault(self, expected: bool) -> str:
-        """Why replies may be lost; empty when the file is sound, or not there and not ``expected``."""
-        if not self._path.exists():
-            return "is missing" if expected else ""
-        if self._path.stat().st_size == 0:
-            return "is empty" if expected else ""
-        if _beside(self._path, "-shm").exists() and not _beside(self._path, "-wal").exists():
-            return f"lacks its write-ahead log {self._path.name}-wal"
-        try:
-            with closing(sqlite3.connect(self._path, timeout=10)) as connection:
-                return _fault_of(connection, self._path.stem, expected)
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
-                raise
-            return f"is damaged ({error})"
 
     def _open(self) -> None:
         self._connection = sqlite3.connect(
@@ -157,7 +159,7 @@ class JournalFile:
         self._db.executescript(_SCHEMA)
         if "more" not in {name for _, name, *_ in self._db.execute("pragma table_info(replies)")}:
             self._db.execute("alter table replies add column more")  # a journal of 0.1.0
-        self._identity = _identity(self._path)
+        self._identity = identity(self._path)
 
     def _describe(self, about: str) -> None:
         with self._transaction():
@@ -187,37 +189,30 @@ class JournalFile:
                     self._db.execute(_REJECT, (one.verdict, _plain(one.reason), *_key(trial, one)))
         self._requests.update(new)
 
-    def _is_in_place(self) -> bool:
-        """Whether the path still leads to the open file: SQLite writes on into one that was removed."""
-        try:
-            return _identity(self._path) == self._identity
-        except FileNotFoundError:
-            return False
-
     def _rescue(self) -> None:
         """Save every reply in a new file, then raise `HarnessError`: someone else changes these files."""
-        replaced = self._path.exists()
-        target = _free(self._path, "rescued") if replaced else self._path
-        temporary = _beside(self._path, ".tmp")
+        now = identity(self._path)
+        replaced = bool(now) and now[:2] != self._identity[:2]
+        what = "replaced" if replaced else "left without its write-ahead log" if now else "removed"
+        target = free(self._path, "rescued") if replaced else self._path
+        temporary = beside(self._path, ".tmp")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(temporary)) as copy:
                 self._db.backup(copy)
             self.close()
-            if not replaced:  # a log without its database would be taken for the new file's
-                for suffix in ("-wal", "-shm"):
-                    _beside(self._path, suffix).unlink(missing_ok=True)
+            for suffix in () if replaced else SUFFIXES[1:]:  # a log alone would be taken for the new file's
+                beside(self._path, suffix).unlink(missing_ok=True)
             temporary.replace(target)
             self._open()
         except (sqlite3.Error, OSError) as error:
             raise HarnessError(
-                f"The journal {self._path} was {'replaced' if replaced else 'removed'} while the run was working, and "
-                f"its replies could not be saved again: {error}. Nothing more is sent. The calls of unfinished trials "
-                "are lost."
+                f"The journal {self._path} was {what} while the run was working, and its replies could not be saved "
+                f"again: {error}. Nothing more is sent. Replies of unfinished trials are lost."
             ) from error
         raise HarnessError(
-            f"The journal {self._path} was {'replaced' if replaced else 'removed'} while the run was working. Its "
-            f"replies are all kept: they were saved again as {target.name}. Nothing more is sent. "
+            f"The journal {self._path} was {what} while the run was working. Its replies are all kept: they were saved "
+            f"again as {target.name}. Nothing more is sent. "
             + (f"Put {target.name} in its place, then rerun" if replaced else "Rerun")
             + " the same command to resume."
         )
@@ -227,7 +222,7 @@ class JournalFile:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            if isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
+            if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
                 raise LostRepliesError(f"The journal {self._path} is damaged ({error}).") from error
             raise HarnessError(
                 f"The journal {self._path} cannot be written: {error}. Without it a reply could be paid for twice, so "
@@ -299,55 +294,13 @@ def _text(value: Any) -> Any:
     return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
-    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _fault_of(connection: sqlite3.Connection, run_id: str, expected: bool) -> str:
-    """What `JournalFile._fault` says of an open database."""
-    found = connection.execute("pragma quick_check(1)").fetchone()[0]
-    if found != "ok":
-        return f"is damaged ({' '.join(str(found).split())})"
-    names = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-    if "replies" not in names:
-        return "holds no table of replies" if names or expected else ""
-    columns = {row[1] for row in connection.execute("pragma table_info(replies)")}
-    lacking = [name for name in _COLUMNS if name not in columns and name != "more"]
-    if lacking:
-        return f"lacks the column {lacking[0]}"
-    about = connection.execute("select about from run").fetchone() if "run" in names else None
-    with suppress(ValueError, TypeError, AttributeError):
-        other = json.loads(about[0]).get("id") if about else None
-        if other not in (None, run_id):
-            return f"belongs to run {other!s:.120}"
-    return ""
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
-def _free(path: Path, word: str) -> Path:
-    """The first name like ``<path>.<word>-1`` that is not taken."""
-    number = 1
-    while (found := _beside(path, f".{word}-{number}")).exists():
-        number += 1
-    return found
-
-
-def _set_aside(path: Path) -> None:
-    """Rename the file, with those that belong to it."""
-    aside = _free(path, "corrupt")
-    for suffix in ("", "-wal", "-shm"):
-        part = _beside(path, suffix)
-        if part.exists():
-            part.rename(_beside(aside, suffix))
+def _create(path: Path) -> None:
+    """An empty journal, whole from the moment that its path exists: whatever is less was damaged since."""
+    temporary = beside(path, ".tmp")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
+        connection.executescript(f"pragma journal_mode = wal; pragma synchronous = full; {_SCHEMA}")
+    temporary.replace(path)
 
 
 def _warn(text: str) -> None:

@@ -228,7 +228,10 @@ def test_attempts_go_on_after_a_cut_and_begin_anew_after_a_failure(tmp_path: Pat
     class Cut(Counting):
         async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
             if self.asked == 2:
-                raise asyncio.CancelledError
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+                await asyncio.sleep(0)
             return await super().complete(request, trial=trial, occurrence=occurrence)
 
     with pytest.raises(asyncio.CancelledError):
@@ -345,7 +348,7 @@ def test_a_journal_that_is_expected_and_not_whole_is_lost(tmp_path: Path, loss: 
     file.close()
 
 
-@pytest.mark.parametrize("how", ["removed", "folder removed", "replaced"])
+@pytest.mark.parametrize("how", ["removed", "folder removed", "replaced", "log removed"])
 def test_a_journal_that_vanishes_while_it_is_written_is_saved_again_and_ends_the_session(
     tmp_path: Path, how: str
 ) -> None:
@@ -356,11 +359,14 @@ def test_a_journal_that_vanishes_while_it_is_written_is_saved_again_and_ends_the
         await client.ask(ask("0"), SITE)
         if how == "folder removed":
             shutil.rmtree(folder)
+        elif how == "log removed":
+            (folder / "run.sqlite-wal").unlink()
         else:
             path.unlink()
             path.write_bytes(b"") if how == "replaced" else None
         with pytest.raises(
-            ModelCallError, match=r"while the run was working\. Its replies are all kept"
+            ModelCallError,
+            match=r"(replaced|removed|log) while the run was working\. Its replies are all kept",
         ) as caught:
             await client.ask(ask("1"), SITE)
         assert caught.value.fatal
