@@ -18,7 +18,7 @@ from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, CoroutineType, FrameType
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError
@@ -94,6 +94,19 @@ async def guarded(work: Awaitable[T], function: Any, what: str) -> T:
         raise raised_by(what, function, error) from error
 
 
+def attempt(what: str, work: Callable[[], T]) -> T:
+    """What ``work`` gives, on this thread and without a time limit: an import, or a factory.
+
+    Ctrl-C and a `HarnessError` pass. Raises `UserCodeError` for everything else.
+    """
+    try:
+        return work()
+    except (HarnessError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise UserCodeError(f"{what} raised {shown(error)}.") from error
+
+
 def is_ending(task: asyncio.Task[Any] | None, error: BaseException) -> bool:
     """Whether ``error`` reached ``task`` because the task is cancelled or destroyed, not because its code raised it."""
     try:
@@ -113,6 +126,16 @@ def raised_by(what: str, function: Any, error: BaseException) -> UserCodeError:
             f"{_seen(_innermost(error))}: {described(function)}"
         )
     return UserCodeError(f"{what} raised {shown(error)}, in {described(function)}")
+
+
+def waiting_at(work: Any) -> str:
+    """Where a user's coroutine waits, in brackets: the innermost line that is the user's own."""
+    frame = None
+    while (
+        isinstance(work, CoroutineType) and work.cr_frame is not None and _package(work.cr_frame) != "harness"
+    ):
+        frame, work = work.cr_frame, work.cr_await
+    return _seen(frame)
 
 
 class Overdue(BaseException):

@@ -73,17 +73,23 @@ class Session:
     def start(self) -> None:
         """Make the engine named in the settings. Raises `ConfigurationError` when it cannot be had."""
         logging.getLogger().addHandler(self._collector)
+        runner.set(self._functions)
         self.desk.loop.watch(self.settings.function_timeout, self.desk.lose)
         self.engine(self.settings.engine)
 
     def engine(self, name: str) -> Engine:
         """The engine called ``name``, made once. Raises `ConfigurationError`."""
         if name not in self._engines:
-            self._engines[name] = OwnPlay() if name == OWN else self._make_engine(name, self.settings)
+            self._engines[name] = (
+                OwnPlay(self.settings.play_timeout) if name == OWN else self._make_engine(name, self.settings)
+            )
             self._turns[name] = _at_most(self._engines[name].trials_at_once)
             if self._engines[name].needs_face:
                 self.desk.loop.run(self.desk.start_face())
         return self._engines[name]
+
+    def _made(self, name: str) -> Engine:
+        return OwnPlay(self.settings.play_timeout) if name == OWN else self._make_engine(name, self.settings)
 
     def population(self, experiment: Experiment) -> Population:
         """The population that the experiment names, read once per session. Raises `ConfigurationError`."""

@@ -39,7 +39,7 @@ from harness.llm.sendable import checked, mended
 from harness.llm.sender import Sender, Turn
 from harness.llm.trial import TrialClient
 from harness.llm.waiting import SLOW_SECONDS, Wait, Waiting, duration, moment
-from harness.user_code import guarded
+from harness.user_code import described, guarded, shown
 
 if TYPE_CHECKING:
     from harness.llm.face import Face
@@ -51,6 +51,12 @@ MOST_ADAPTATIONS = 8
 
 _SPELLINGS = {"max_completion_tokens": "max_tokens", "output_config": "reasoning_effort"}
 """Names of options in requests, where they differ."""
+
+CLOSING_SECONDS = 5.0
+"""How long a provider may take to give back its connections."""
+
+SOON_SECONDS = 0.01
+"""The shortest pause before a call is tried again; 0 would say that a reply came and was of no use."""
 
 Price = Callable[[Reply, str], Reply]
 """Fills in the cost of a reply to the model asked for, or the reason why it is not known."""
@@ -87,7 +93,8 @@ class Gateway:
     What the ``journal`` has for a trial is served from there; every other reply is on disk before its trial sees it.
     A reply that is empty, cut, or invalid for its format is asked for again as a new sample; a call that failed on its
     way is sent again after a pause: ``retry`` says how often. ``concurrency`` bounds the calls in flight (``None``:
-    no limit). With a ``provider_seed`` each sample is asked for with a seed of its own, derived from it.
+    no limit), ``longest`` the seconds of each. With a ``provider_seed`` each sample is asked for with a seed of its
+    own, derived from it.
     A ``judge`` answers the calls of `OUTCOME_KINDS` in place of ``provider``, whoever makes them; all else is shared,
     but that the limits heed only what the headers of ``provider`` say.
     Lives on one event loop; `halt` and the counters may be used from any thread.
@@ -106,6 +113,7 @@ class Gateway:
         retry: RetryPolicy | None = None,
         price: Price = lambda reply, _asked: reply,
         provider_seed: int | None = None,
+        longest: float | None = None,
         observers: Iterable[CallObserver] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,
@@ -123,7 +131,7 @@ class Gateway:
         self._waits: dict[_Call, Wait] = {}
         self._answered: set[int] = set()  # ids of the providers that have answered a call
         self._retry = retry or RetryPolicy()
-        self._price, self._provider_seed = price, provider_seed
+        self._price, self._provider_seed, self._longest = price, provider_seed, longest
         self._sleep, self._wall, self._clock = sleep, wall, clock
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
@@ -357,10 +365,8 @@ class Gateway:
         turn: Turn | None = None
         try:
             async with self._sender.turn(call.request, kind) as turn:
-                provider = call.provider
-                sent = await guarded(call.send(question.number), provider.complete, "The provider")
-                self._answered.add(id(provider))
-                reply = turn.reply = seen.reply = self._billed(call, sent)
+                reply = turn.reply = seen.reply = self._billed(call, await self._sent(call, question.number))
+                self._answered.add(id(call.provider))
                 spelled = ""
                 if reply.form:
                     spelled = written(in_form(call.request, reply.form))
@@ -376,6 +382,22 @@ class Gateway:
             if turn is not None and turn.sent:
                 client.account.note_call(kind)
         return kept, read
+
+    async def _sent(self, call: _Call, occurrence: int) -> Reply:
+        """What the provider answers. One that neither answers nor fails in time is taken to be lost."""
+        provider = call.provider
+        try:
+            async with asyncio.timeout(self._longest) as limit:
+                return await guarded(call.send(occurrence), provider.complete, "The provider")
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise ModelCallError(
+                f"The provider {provider.name} neither answered nor failed within {self._longest:g} s: "
+                f"{described(provider.complete)}.",
+                retry_after=SOON_SECONDS,
+                lost=True,
+            ) from error
 
     def _billed(self, call: _Call, reply: Reply) -> Reply:
         """The reply with its cost, counted."""
@@ -461,9 +483,8 @@ class Gateway:
         if self._face is not None:
             await self._face.stop()
             self._face, self.base_url = None, ""
-        await self.provider.aclose()
-        if self.judge is not None:
-            await self.judge.aclose()
+        for provider in filter(None, (self.provider, self.judge)):
+            await _closed(provider)
         if self.journal is not None:
             try:
                 await self.journal.aclose()
@@ -471,6 +492,15 @@ class Gateway:
                 HarnessError
             ) as error:  # the run was stopped for this; the rest of it must be closed all the same
                 log.error("Replies that were paid for are lost. %s", error)
+
+
+async def _closed(provider: Provider) -> None:
+    """Close a provider, whatever it makes of that: what was paid for is still to be written."""
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await guarded(provider.aclose(), provider.aclose, "The provider")
+    except Exception as error:
+        log.warning("The provider %s could not be closed: %s.", provider.name, shown(error))
 
 
 def _read(call: _Call, reply: Reply) -> tuple[Reply, str]:

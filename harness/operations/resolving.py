@@ -18,6 +18,7 @@ from harness.records import fingerprint
 from harness.records.earlier import setting_differences
 from harness.records.plain import indented, plain, shown
 from harness.runner.plan import CellPlan, plan_cell
+from harness.user_code import runner
 
 Facts = Callable[[Options], Mapping[str, Any]]
 """What a session of these options adds to its runs' identity: who answers, where, and how."""
@@ -93,7 +94,12 @@ def _asks(experiment: Experiment, cell: CellPlan) -> bool:
     play = experiment.play
     if play is None or play.calls is None:
         return True
-    return any(sum(play.calls(trial)[0].values()) > 0 for trial in cell.trials)
+    expected, call = play.calls, runner.get().call_now
+    return any(call(expected, trial, what="The play's calls", then=_some) for trial in cell.trials)
+
+
+def _some(expected: tuple[Mapping[str, int], Mapping[str, int]]) -> bool:
+    return sum(expected[0].values()) > 0
 
 
 def _folder(experiment: Experiment, options: Options) -> Path | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from harness.model import Measure, Proposition, Script, TrialPlan
+from harness.user_code import runner
 
 Calls = Counter[str]
 
@@ -26,8 +27,10 @@ def expected_calls(engine: str, trials: Iterable[TrialPlan]) -> tuple[Calls, Cal
 
 def _of_trial(engine: str, trial: TrialPlan) -> tuple[Calls, Calls]:
     if trial.play is not None:
-        low, high = trial.play.calls(trial) if trial.play.calls is not None else ({}, {})
-        return Calls(low), Calls(high)
+        if trial.play.calls is None:
+            return Calls(), Calls()
+        low, high = runner.get().call_now(trial.play.calls, trial, what="The play's calls", then=_both)
+        return low, high
     correction, script = trial.correction, trial.script
     calls = _formula(engine, script)(
         len(trial.personas),
@@ -46,6 +49,11 @@ def _of_trial(engine: str, trial: TrialPlan) -> tuple[Calls, Calls]:
         for kind in ("quality_check", "combine"):  # each new attempt has its own
             most[kind] += correction.max_attempts * calls.get(kind, 0)
     return +least, +most
+
+
+def _both(expected: tuple[Mapping[str, int], Mapping[str, int]]) -> tuple[Calls, Calls]:
+    low, high = expected
+    return Calls(low), Calls(high)
 
 
 def _claims(metrics: Sequence[Proposition | Measure], about: str) -> int:

@@ -12,6 +12,8 @@ import pytest
 from harness.errors import ConfigurationError
 from harness.runner.settings import (
     CALL_TIMEOUT,
+    FUNCTION_SECONDS,
+    PLAY_SECONDS,
     Settings,
     bound_problems,
     call_problems,
@@ -21,7 +23,6 @@ from harness.runner.settings import (
     parse_model_options,
 )
 from harness.studies import Sources
-from harness.user_code import TIME_LIMIT
 
 if TYPE_CHECKING:
     from harness.plugin.rehearsing import Rehearsal
@@ -157,10 +158,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--function-timeout",
         type=float,
-        default=TIME_LIMIT,
+        default=FUNCTION_SECONDS,
         metavar="S",
         help="seconds that one call of a metric, a precondition or a check of yours may take; a sample that takes "
-        f"longer is missing, with its reason (default: {TIME_LIMIT:g})",
+        f"longer is missing, with its reason (default: {FUNCTION_SECONDS:g})",
+    )
+    add(
+        "--play-timeout",
+        type=float,
+        default=PLAY_SECONDS,
+        metavar="S",
+        help="seconds that a play of yours may go on without a model call; then its trial has failed, with the line "
+        f"that it was at (default: {PLAY_SECONDS:g})",
     )
     add(
         "--sentry-content",
@@ -204,6 +213,11 @@ def settings_of(config: pytest.Config) -> Settings:
     if temperature is not None and not 0 <= temperature <= 2:
         problems.append(f"--temperature {temperature}: expected 0 to 2.")
     problems += call_problems(option("timeout"), option("response_format"))
+    for name in ("function_timeout", "play_timeout"):
+        if not option(name) > 0:
+            problems.append(
+                f"--{name.replace('_', '-')} {option(name):g}: expected more than 0 seconds, or inf."
+            )
     model_options: Mapping[str, Any] = {}
     try:
         model_options = parse_model_options(option("model_option"), temperature)
@@ -211,8 +225,6 @@ def settings_of(config: pytest.Config) -> Settings:
         problems += error.problems
     if workers is not None and workers < 1:
         problems.append(f"--workers {workers}: expected 1 or more.")
-    if not 0 < option("function_timeout") < float("inf"):
-        problems.append(f"--function-timeout {option('function_timeout'):g}: expected more than 0 seconds.")
     bounds = {name: option(name) for name in ("rpm", "tpm", "max_cost", "max_calls", "max_tokens")}
     problems += bound_problems(**bounds)
     if problems:
@@ -246,6 +258,7 @@ def settings_of(config: pytest.Config) -> Settings:
         exploratory=option("exploratory"),
         sentry_content=option("sentry_content"),
         function_timeout=option("function_timeout"),
+        play_timeout=option("play_timeout"),
     )
 
 

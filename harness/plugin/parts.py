@@ -30,6 +30,10 @@ WAITING_PER_PROCESSOR = 8
 """Worker processes per processor when the model takes its time: each costs some 60 MB and waits most of it."""
 
 
+SPARE_SECONDS = 30.0
+"""What a provider that limits its calls itself has beyond that limit, to say what went wrong."""
+
+
 def parts() -> Parts:
     """The parts that pytest, the command line and `harness.run` use."""
     return Parts(gateway=make_gateway, engine=make_engine, observers=make_observers)
@@ -55,6 +59,7 @@ def make_gateway(settings: Settings) -> Gateway:
         budget=make_budget(settings, [provider, *([judge] if judge else [])], prices),
         limits=make_limits(settings),
         provider_seed=settings.provider_seed,
+        longest=settings.timeout + SPARE_SECONDS,
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),
         journal=Journal(settings.results_dir / "journal", accept_loss=settings.accept_lost_journal),
     )

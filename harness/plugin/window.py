@@ -184,9 +184,9 @@ def _freeze(state: State, item: pytest.Function, following: pytest.Function | No
                 state.one_by_one[item.nodeid] = f"fixture {finalizers[0]!r} has a teardown"
                 return None
             return _plan_of(item)
-    except ConfigurationError:
+    except (ConfigurationError, KeyboardInterrupt):
         raise
-    except (Exception, pytest.skip.Exception, pytest.fail.Exception):
+    except BaseException:
         return None  # it will say so itself when its turn comes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -179,9 +179,19 @@ def _check(experiment: Experiment, group: Group, population: Population) -> None
             f"{owner}: the population {population.source} is empty; expected at least one person."
         )
     if experiment.play is not None and experiment.play.check is not None:
-        problems += experiment.play.check(experiment)
+        problems += _checked(experiment, experiment.play.check)
     if problems:
         raise ConfigurationError(*problems)
+
+
+def _checked(experiment: Experiment, check: Callable[[Any], Iterable[str]]) -> list[str]:
+    from harness.user_code import UserCodeError, runner
+
+    try:
+        found: list[str] = runner.get().call_now(check, experiment, what="The play's check", then=list)
+    except UserCodeError as fault:
+        return [f"Experiment {experiment.name}: {fault}."]
+    return found
 
 
 @functools.lru_cache(maxsize=4096)

@@ -12,7 +12,9 @@ from typing import Any
 from harness.errors import ConfigurationError, raise_if_any
 from harness.model import option_problems
 from harness.studies import Sources
-from harness.user_code import TIME_LIMIT
+
+FUNCTION_SECONDS, PLAY_SECONDS = 60.0, 600.0
+"""How long a user's function may take, and a user's play may go on without a model call."""
 
 CHECKOUT_VARIABLE = "TINYTROUPE_REPO_DIR"
 NOTEBOOKS_IN_CHECKOUT = Path("publications", "paper_artifacts_june-2025")
@@ -37,8 +39,8 @@ class Settings:
     a locked plan, labelled so. ``accept_lost_journal`` lets it send calls again whose paid replies are lost.
     ``temperature`` ``None`` leaves it to the provider. ``model_options`` are further request fields of the model's
     calls. ``workers`` is the number of processes of an engine that needs them. ``checkout`` is a TinyTroupe checkout,
-    ``sources`` where studies read their words from. ``function_timeout`` is how long a user's function may take, in
-    seconds.
+    ``sources`` where studies read their words from. ``function_timeout`` is how long a user's function may take,
+    ``play_timeout`` how long a user's play may go on without a model call, in seconds.
     """
 
     mode: str | None = None
@@ -70,7 +72,8 @@ class Settings:
     accept_lost_journal: bool = False
     exploratory: bool = False
     sentry_content: bool = False
-    function_timeout: float = TIME_LIMIT
+    function_timeout: float = FUNCTION_SECONDS
+    play_timeout: float = PLAY_SECONDS
 
     @property
     def trial_window(self) -> int | None:

@@ -70,10 +70,15 @@ def find(name: str, studies: Studies) -> tuple[Experiment, ...]:
 
 
 def _experiments(point: EntryPoint, sources: Sources) -> Iterable[Experiment]:
-    value: Any = point.load()
-    if callable(value):
-        value = value(sources)
-    experiments = (value,) if isinstance(value, Experiment) else tuple(value)
+    from harness.user_code import attempt
+
+    def load() -> tuple[Any, ...]:
+        value: Any = point.load()
+        if callable(value):
+            value = value(sources)
+        return (value,) if isinstance(value, Experiment) else tuple(value)
+
+    experiments = attempt(f"Entry point {point.name} = {point.value}", load)
     for experiment in experiments:
         if not isinstance(experiment, Experiment):
             kind = type(experiment).__name__

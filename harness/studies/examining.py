@@ -9,6 +9,7 @@ from harness.model import Check, Experiment, Play
 from harness.records import FiledRun
 from harness.reports.parts import Part
 from harness.studies import registered
+from harness.user_code import runner
 
 OWN_ENGINE = "own"
 """What the first lines of runs without an engine of personas name as their engine."""
@@ -20,7 +21,10 @@ def own_checks(at_hand: Iterable[Experiment] = ()) -> OwnChecks:
 
     def examine(run: FiledRun) -> Iterable[Check]:
         play = play_of(run)
-        return play.examine(run) if play and play.examine else ()
+        if play is None or play.examine is None:
+            return ()
+        found: list[Check] = runner.get().call_now(play.examine, run, what="The play's examine", then=list)
+        return found
 
     return examine
 
@@ -31,7 +35,12 @@ def own_answers(at_hand: Iterable[Experiment] = ()) -> Callable[[FiledRun, Seque
 
     def answer(run: FiledRun, checks: Sequence[Check]) -> Iterable[Part]:
         play = play_of(run)
-        return play.answer(run, checks) if play and play.answer else ()
+        if play is None or play.answer is None:
+            return ()
+        told: list[Part] = runner.get().call_now(
+            play.answer, run, checks, what="The play's answer", then=list
+        )
+        return told
 
     return answer
 

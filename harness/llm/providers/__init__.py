@@ -11,6 +11,7 @@ from harness.console import name_problems
 from harness.errors import ConfigurationError, raise_if_any
 from harness.llm.calls import Provider
 from harness.llm.providers import factories
+from harness.user_code import attempt
 
 ENTRY_POINTS = "harness.providers"
 """Other packages add providers under this group; each entry point is a `Factory`."""
@@ -37,7 +38,10 @@ def make_provider(
     if factory is None:
         known = ", ".join(sorted({*_FORMS.values(), *(each for each in known_names() if each not in _FORMS)}))
         raise ConfigurationError(f"Model {spec!r}: unknown provider {name!r}; known: {known}.")
-    return factory(argument, seed=seed, base_url=base_url, environ=environ)
+    made = factory
+    return attempt(
+        f"Provider {name!r}", lambda: made(argument, seed=seed, base_url=base_url, environ=environ)
+    )
 
 
 def register(name: str, factory: Factory) -> None:
@@ -54,7 +58,7 @@ def known_names() -> list[str]:
 
 def _installed(name: str) -> Factory | None:
     for entry in entry_points(group=ENTRY_POINTS, name=name):
-        factory: Factory = entry.load()
+        factory: Factory = attempt(f"The entry point of provider {name!r}", entry.load)
         return factory
     return None
 
