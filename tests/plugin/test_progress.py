@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import re
@@ -18,6 +19,7 @@ import pytest
 from harness.execution.progress import Snapshot
 from harness.llm.waiting import Waiting, duration
 from harness.plugin.heartbeat import beat
+from harness.plugin.internals import draw_below
 from harness.plugin.progress import Display, line, thousands, waiting_line
 from tests.support.sessions import LIGHT, SMALL, Lab, environment, watch
 
@@ -231,3 +233,13 @@ def test_the_file_that_says_how_far_a_session_is_names_what_it_waits_for() -> No
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     now = Snapshot(2, 0, 4, 0, 8, 0, 0, None, waiting=LIMITED)
     assert "\nwaiting: HTTP 429, " in beat("2 variants, running", now, moment, 0.0, moment)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_without_unicode_shows_the_live_line_all_the_same(encoding: str) -> None:
+    written = io.BytesIO()
+    file = io.TextIOWrapper(written, encoding, newline="")
+    writer = SimpleNamespace(_file=file, fullwidth=80, width_of_current_line=0, flush=file.flush)
+    config = SimpleNamespace(pluginmanager=Screen(), get_terminal_writer=lambda: writer)
+    draw_below(config, "Zo\u00eb \u03a9\u2026 waits")  # type: ignore[arg-type]
+    assert b"Zo" in written.getvalue() and b" waits" in written.getvalue()
