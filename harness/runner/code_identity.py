@@ -211,12 +211,11 @@ class _Walk:
         self._used: dict[str, _Source] = {}
         self._loading: set[tuple[str, str]] = {("", home)}
         self._waiting: list[Callable[[], None]] = []
+        self._objects: list[tuple[str, Any, str, int]] = []
 
     def identity(self) -> CodeIdentity:
-        while self._waiting:
-            self._waiting.pop()()
+        loaded = self._walk()
         changed = frozenset[str]().union(*(one.changed_at_run_time for one in self._used.values()))
-        loaded = self._loaded_at_import()
         if any(one.reads_docstrings for one in self._used.values()):
             idle = None
         else:
@@ -246,6 +245,19 @@ class _Walk:
             return {**values, **sources}
 
         return CodeIdentity(_sha("\n".join(marks))[:SHORT], definitions, readable)
+
+    def _walk(self) -> set[str]:
+        """Follow everything; the modules that are loaded for certain. Only in those are objects looked at."""
+        while True:
+            while self._waiting:
+                self._waiting.pop()()
+            loaded = self._loaded_at_import()
+            ready = [one for one in self._objects if one[0] in loaded]
+            if not ready:
+                return loaded
+            self._objects = [one for one in self._objects if one[0] not in loaded]
+            for _, thing, label, depth in ready:
+                self.visit(thing, label, depth)
 
     def _loaded_at_import(self) -> set[str]:
         """Modules that are loaded for certain; what only a function imports may be, or may not be yet."""
@@ -403,23 +415,36 @@ class _Walk:
             self._waiting.append(lambda: self._follow(source, [statement]))
 
     def _reach_star(self, source: _Source, name: str, chain: _Chain) -> bool:
-        for star in source.stars:
-            module = _absolute(source, "." * star.level + (star.module or ""))
-            other = self._loaded(module) if self._is_own(module, _file_of(module)) else None
-            if other is not None and (name in other.binders or name in other.namespace):
-                self._loading.add((source.name, module))
+        for other in self._starred(source):
+            if name in other.binders:
+                self._loading.add((source.name, other.name))
                 self.reach(other, name, chain)
                 return True
         return False
+
+    def _starred(self, source: _Source) -> list[_Source]:
+        """The modules of which ``source`` imports everything, directly or through one of them."""
+        found: list[_Source] = []
+        waiting = [source]
+        while waiting:
+            one = waiting.pop()
+            for star in one.stars:
+                module = _absolute(one, "." * star.level + (star.module or ""))
+                other = self._loaded(module) if self._is_own(module, _file_of(module)) else None
+                if other is not None and other not in found:
+                    found.append(other)
+                    waiting.append(other)
+        return found
 
     def _by_value(self, module: str, namespace: Mapping[str, Any], name: str) -> None:
         """What no statement that we can read binds: a notebook's other cells, code that was executed as text."""
         if name in namespace and not hasattr(builtins, name):
             value = namespace[name]
-            if isinstance(value, type | types.FunctionType | types.MethodType | functools.partial):
-                self._waiting.append(lambda: self.visit(value, f"{name}."))
-            elif isinstance(value, types.ModuleType):
-                self._reach_module(value.__name__, (), "")
+            if isinstance(
+                value,
+                type | types.FunctionType | types.MethodType | types.ModuleType | functools.partial,
+            ):
+                self._objects.append((module, value, f"{name}.", 0))
             else:
                 self._value(module, name, value, 1)
 
@@ -492,8 +517,7 @@ class _Walk:
 
     def _value(self, module: str, label: str, value: Any, depth: int) -> None:
         self._values.setdefault((module, label), value)
-        for one in _functions_in(value):
-            self._waiting.append(lambda one=one: self.visit(one, "", depth + 1))  # type: ignore[misc]
+        self._objects += [(module, one, "", depth + 1) for one in _functions_in(value)]
 
     def _text(self, module: str, value: Any) -> str | None:
         return _value_text(value, _folder_of(module))

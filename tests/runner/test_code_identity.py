@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import itertools
 import linecache
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -325,3 +326,33 @@ def test_the_packaged_engine_and_plays_are_identified_whole() -> None:
     reader = CodeReader()
     assert {"prompts._BE", "schemas.TURN"} <= reader.identify(EmbeddedEngine).definitions.keys()
     assert "prompts.decision_message" in reader.identify(play).definitions
+
+
+def test_the_packaged_plays_keep_their_identity_when_all_their_modules_are_loaded() -> None:
+    """In a process of its own: what a session loads late must not change what the next one compares."""
+    script = """
+import importlib, pkgutil, sys
+import harness.studies
+from harness.runner.code_identity import CodeReader
+plays = [one.play.function for study in harness.studies.registered().values() for one in study.values() if one.play]
+before = [CodeReader().identify(play) for play in plays]
+loaded = len(sys.modules)
+for found in pkgutil.walk_packages(harness.studies.__path__, "harness.studies."):
+    importlib.import_module(found.name)
+assert len(sys.modules) > loaded
+assert [CodeReader().identify(play) for play in plays] == before
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_everything_that_a_star_brings_is_followed(project: Callable[..., ModuleType]) -> None:
+    star = (
+        "metrics.py",
+        "from helpers import weigh, WEIGHTS as W\n",
+        "from pieces import *\nfrom helpers import *\n",
+    )
+    edit = ("helpers.py", '{"talk": 2}', '{"talk": 3}')
+    assert of(project(star), "metric") != of(project(star, edit), "metric")
