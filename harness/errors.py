@@ -99,7 +99,7 @@ class AdaptedError(ModelCallError):
 class UnsupportedParameterError(ModelCallError):
     """The server refuses a field of the request, or its value. ``parameter`` is the field's name."""
 
-    def __init__(self, message: str, parameter: str, *, fatal: bool = False, brief: str = "") -> None:
+    def __init__(self, message: str, parameter: str = "", *, fatal: bool = False, brief: str = "") -> None:
         self.parameter = parameter
         super().__init__(message, fatal=fatal, brief=brief)
 

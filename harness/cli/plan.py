@@ -84,16 +84,15 @@ def lock_(
     """Lock a plan: hashed, before the first paid call. Take the same options as for the run."""
     from harness.records.plans import lock
     from harness.runner.settings import (
-        CALL_TIMEOUT,
         Settings,
-        call_problems,
+        call_timeout,
         find_checkout,
         find_sources,
         parse_model_options,
     )
     from harness.stats.estimands import FIXED_SET
 
-    raise_if_any(call_problems(CALL_TIMEOUT, response_format))
+    call_timeout(None, response_format)
     folder = str(notebooks) if notebooks else None
     settings = Settings(
         mode=mode,

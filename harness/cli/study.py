@@ -73,7 +73,10 @@ def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequ
     metrics = experiment.metric_names
     options = identifying(
         **{key: named[key] for key in ("mode", "count", "engine", "model", "judge_model", "temperature")},
-        **{key: named[key] for key in ("provider_seed", "rpm", "notebooks", "judge_base_url")},
+        **{
+            key: named[key]
+            for key in ("provider_seed", "rpm", "notebooks", "judge_base_url", "response_format")
+        },
         base_url=named["model_base_url"],
         model_options=parse_model_options(named["model_option"] or (), named["temperature"]) or None,
     )
@@ -148,6 +151,10 @@ def sweep(
     judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
     model_option: ModelOptions = None,
+    response_format: Annotated[
+        str | None,
+        typer.Option(help="How JSON is asked for: auto, schema, object or prompt.", show_default="auto"),
+    ] = None,
     provider_seed: Annotated[
         int | None, typer.Option(help="Send seeds, derived from this per sample.")
     ] = None,
@@ -210,6 +217,7 @@ def new(
         "judge_base_url",
         "temperature",
         "model_option",
+        "response_format",
         "provider_seed",
         "rpm",
     )

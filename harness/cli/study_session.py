@@ -30,6 +30,7 @@ OPTIONS = {
     "judge_base_url": "--judge-base-url",
     "temperature": "--temperature",
     "model_options": "--model-option",
+    "response_format": "--response-format",
     "provider_seed": "--provider-seed",
     "rpm": "--rpm",
     "notebooks": "--notebooks",
@@ -100,6 +101,7 @@ def facts(options: Options) -> Mapping[str, Any]:
         judge_model=options.get("judge_model"),
         judge_base_url=options.get("judge_base_url"),
         temperature=options.get("temperature"),
+        response_format=options.get("response_format") or "auto",
         provider_seed=options.get("provider_seed"),
     )
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
@@ -117,7 +119,7 @@ def refuse_limits(named: Mapping[str, Any]) -> None:
 
     bounds = {name: named.get(name) for name in ("rpm", "tpm", "max_cost", "max_calls", "max_tokens")}
     raise_if_any(bound_problems(**bounds))
-    call_timeout(named.get("timeout"))
+    call_timeout(named.get("timeout"), named.get("response_format") or "auto")
     parse_concurrency(named["concurrency"])
 
 

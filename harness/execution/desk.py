@@ -95,6 +95,7 @@ class Desk:
         if self._emit:
             self.gateway.observers.add(self._emit)
             self._emit.session_started(self._facts)
+        self.gateway.notify = self._warn
         for provider in filter(None, (self.gateway.provider, self.gateway.judge)):
             if hasattr(provider, "notify"):
                 provider.notify = self._warn

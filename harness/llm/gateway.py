@@ -6,10 +6,10 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.console import logger
 from harness.errors import (
@@ -25,7 +25,7 @@ from harness.errors import (
 from harness.llm.acceptance import UnacceptableError, accept, expectation
 from harness.llm.budget import Budget
 from harness.llm.calls import Provider, Reply, Request, Site, Vectors
-from harness.llm.formats import in_form
+from harness.llm.formats import asks_for_json, in_form
 from harness.llm.identity import hashed, written
 from harness.llm.journal import Journal
 from harness.llm.kinds import OUTCOME_KINDS
@@ -48,6 +48,9 @@ log = logger()
 
 MOST_ADAPTATIONS = 8
 """Times that one call is sent again because its provider learned another spelling; each learns a thing only once."""
+
+NO_JSON = 8
+"""Replies without acceptable JSON from the beginning after which a session says so: those of two calls."""
 
 _SPELLINGS = {"max_completion_tokens": "max_tokens", "output_config": "reasoning_effort"}
 """Names of options in requests, where they differ."""
@@ -133,6 +136,10 @@ class Gateway:
         self._retry = retry or RetryPolicy()
         self._price, self._provider_seed, self._longest = price, provider_seed, longest
         self._sleep, self._wall, self._clock = sleep, wall, clock
+        self.notify: Callable[[str], None] = log.warning
+        self.json_hint = ""  # for a server that ignores the response format, in the front end's words
+        self._no_json = Counter[int]()  # replies to requests for JSON, by the provider's id
+        self._json_seen: set[int] = set()  # ids of the providers that have written acceptable JSON
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
         self._face: Face | None = None
@@ -217,6 +224,7 @@ class Gateway:
 
         async def send(occurrence: int) -> Reply:
             asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
+            _refuse_without_counterpart(provider, options)
             try:
                 return await provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
             except UnsupportedParameterError as error:
@@ -372,6 +380,7 @@ class Gateway:
                     spelled = written(in_form(call.request, reply.form))
                     reply = replace(reply, sent_digest=hashed(spelled))
                 read, fault = _read(call, reply)
+                self._watch_json(call, reply, fault)
                 seconds = self._clock() - seen.began
                 kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
                 if fault:
@@ -398,6 +407,21 @@ class Gateway:
                 retry_after=SOON_SECONDS,
                 lost=True,
             ) from error
+
+    def _watch_json(self, call: _Call, reply: Reply, fault: str) -> None:
+        """Say so once where a model has written no acceptable JSON yet: its server may ignore the response format."""
+        provider = call.provider
+        if reply.refusal or not asks_for_json(call.request) or id(provider) in self._json_seen:
+            return
+        self._no_json[id(provider)] += 1
+        if not fault:
+            self._json_seen.add(id(provider))
+        elif self._no_json[id(provider)] == NO_JSON:
+            self.notify(
+                f"Model {provider.name}:{provider.model}: none of its first {NO_JSON} replies to requests for JSON is "
+                f"acceptable; the last was {fault}. The server may ignore the response format"
+                f"{f': {self.json_hint}' if self.json_hint else ''}."
+            )
 
     def _billed(self, call: _Call, reply: Reply) -> Reply:
         """The reply with its cost, counted."""
@@ -509,6 +533,18 @@ def _read(call: _Call, reply: Reply) -> tuple[Reply, str]:
         return mended(call.read(reply)), ""
     except UnacceptableError as reason:
         return reply, str(reason)
+
+
+def _refuse_without_counterpart(provider: Provider, options: Mapping[str, Any]) -> None:
+    """Raise `UnsupportedParameterError` where the provider's protocol lacks a declared field."""
+    missing = sorted(getattr(provider, "no_counterpart", frozenset()) & options.keys())
+    if missing:
+        raise UnsupportedParameterError(
+            f"Model {provider.name}:{provider.model}: its API has no {', '.join(missing)}, declared as a model option; "
+            "leave it out, or choose another model.",
+            missing[0],
+            fatal=True,
+        )
 
 
 def _unacceptable(call: _Call, kept: Kept) -> ModelCallError:

@@ -154,6 +154,8 @@ def _schema() -> type[BaseModel]:
         judge_model: StrictStr = ""
         judge_base_url: StrictStr = ""
         temperature: StrictFloat | StrictInt = 0
+        model_options: dict[StrictStr, Any] = Field(default_factory=dict)
+        response_format: StrictStr = ""
         provider_seed: StrictInt = 0
         rpm: StrictInt = Field(default=1, ge=1)
         notebooks: StrictStr = ""

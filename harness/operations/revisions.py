@@ -16,7 +16,7 @@ from harness.records.earlier import setting_differences
 from harness.records.plain import plain, shown
 
 _CONFIG = ("mode", "steps", "people", "proposals", "engine", "temperature", "model_options")
-_ANSWERING = ("provider", "model", "base_url", "temperature", "seed", "provider_seed")
+_ANSWERING = ("provider", "model", "base_url", "temperature", "seed", "provider_seed", "response_format")
 _JUDGING = ("judge_provider", "judge_model", "judge_base_url")
 _SESSION = (*_ANSWERING, *_JUDGING)
 _CONFIG_SPECS = "specs/network-config/"

@@ -51,7 +51,7 @@ def make_gateway(settings: Settings) -> Gateway:
     for one in filter(None, (provider, judge)):
         if hasattr(one, "configure"):
             one.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=HINTS)
-    return Gateway(
+    gateway = Gateway(
         provider,
         judge=judge,
         concurrency=settings.concurrency,
@@ -63,6 +63,8 @@ def make_gateway(settings: Settings) -> Gateway:
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),
         journal=Journal(settings.results_dir / "journal", accept_loss=settings.accept_lost_journal),
     )
+    gateway.json_hint = HINTS["response_format"]
+    return gateway
 
 
 def make_judge(settings: Settings, player: Provider) -> Provider | None:

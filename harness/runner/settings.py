@@ -141,10 +141,13 @@ def call_problems(timeout: float, response_format: str) -> list[str]:
     return problems
 
 
-def call_timeout(seconds: float | None) -> float:
-    """How long a call may take where ``seconds`` is asked for; ``None``: the usual. Raises `ConfigurationError`."""
+def call_timeout(seconds: float | None, response_format: str = "auto") -> float:
+    """How long a call may take where ``seconds`` is asked for; ``None``: the usual.
+
+    Raises `ConfigurationError` for that, or a ``response_format``, that cannot be.
+    """
     timeout = CALL_TIMEOUT if seconds is None else seconds
-    raise_if_any(call_problems(timeout, RESPONSE_FORMATS[0]))
+    raise_if_any(call_problems(timeout, response_format))
     return timeout
 
 

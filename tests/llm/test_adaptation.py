@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import sqlite3
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
@@ -198,6 +199,42 @@ def test_a_field_that_one_play_set_itself_fails_its_call_and_not_the_session() -
     with FakeEndpoint(refuse=refuse) as endpoint, pytest.raises(UnsupportedParameterError) as caught:
         run(endpoint, work)
     assert not caught.value.fatal
+
+
+def test_a_server_that_ignores_the_format_is_told_of_once() -> None:
+    async def work(gateway: Gateway) -> None:
+        gateway.notify, gateway.json_hint = said.append, "try --response-format prompt"
+        for number in range(6):
+            client = gateway.open_trial(f"t{number}", "r")
+            with pytest.raises(ModelCallError):
+                await client.ask(Request(WORDS, response_format=SCORE), SITE)
+
+    said: list[str] = []
+    with FakeEndpoint(message=lambda *_: {"content": "A plain reply."}) as endpoint:
+        run(endpoint, work)
+    assert len(said) == 1
+    assert "none of its first 8 replies to requests for JSON is acceptable; the last was not JSON" in said[0]
+    assert said[0].endswith("The server may ignore the response format: try --response-format prompt.")
+
+
+def test_a_model_that_writes_json_now_and_then_is_not_suspected() -> None:
+    said: list[str] = []
+
+    async def work(gateway: Gateway) -> None:
+        gateway.notify = said.append
+        for number in range(6):
+            client = gateway.open_trial(f"t{number}", "r")
+            await client.ask(Request(WORDS, response_format=SCORE), SITE)
+
+    contents = ["A plain reply.", '{"value": 7}']
+    with FakeEndpoint(message=lambda _, number: {"content": contents[number % 2]}) as endpoint:
+        run(endpoint, work)
+    assert said == []
+
+
+def test_an_error_of_a_refused_field_travels_between_processes() -> None:
+    error = pickle.loads(pickle.dumps(UnsupportedParameterError("no", "top_p", fatal=True)))
+    assert (str(error), error.parameter, error.fatal) == ("no", "top_p", True)
 
 
 def test_a_server_that_refuses_every_spelling_fails_with_its_words() -> None:

@@ -12,8 +12,10 @@ import pytest
 from support.anthropic_endpoint import AnthropicEndpoint, Trouble
 from support.requests import SCALAR, SCORE, ask, form
 
-from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Request
+from harness.errors import ModelCallError, UnsupportedParameterError
+from harness.llm.calls import Reply, Request, Site
+from harness.llm.gateway import Gateway
+from harness.llm.options import CallOptions
 from harness.llm.providers.anthropic_messages import AnthropicMessages
 
 KEY = "not-a-real-key-0123456789"
@@ -214,3 +216,19 @@ def test_headers_are_shown_to_who_wants_them() -> None:
     with AnthropicEndpoint(lambda number: None if number else Trouble(429, headers=limits)) as endpoint:
         asyncio.run(main(endpoint.url))
     assert heard == ["0", None]
+
+
+def test_a_declared_field_without_a_counterpart_is_refused_before_anything_is_sent() -> None:
+    async def main() -> None:
+        gateway = Gateway(
+            AnthropicMessages("claude-x", base_url="http://127.0.0.1:9", api_key="not-a-real-key")
+        )
+        client = gateway.open_trial("t", options=CallOptions({"frequency_penalty": 0.5}))
+        try:
+            await client.ask(ask("s", "x"), Site("act"))
+        finally:
+            await gateway.aclose()
+
+    with pytest.raises(UnsupportedParameterError, match="its API has no frequency_penalty") as caught:
+        asyncio.run(main())
+    assert caught.value.fatal

@@ -319,3 +319,8 @@ def test_text_is_handed_on_as_it_came_and_thoughts_beside_it() -> None:
         request=ask("x", response_format={"type": "json_object"}),
     )
     assert (answer.text, answer.thoughts) == (said, "Hm.")
+
+
+def test_an_effort_that_the_api_does_not_have_is_refused_with_those_that_it_has() -> None:
+    with pytest.raises(NoCounterpartError, match=r"reasoning_effort='minimal' \(expected one of low"):
+        sent(ask("s", "x", extra={"reasoning_effort": "minimal"}))

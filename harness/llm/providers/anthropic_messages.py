@@ -9,7 +9,13 @@ from typing import Any, NoReturn
 from harness.llm.calls import Reply, Request
 from harness.llm.environment import Network
 from harness.llm.formats import PROMPT, SCHEMA, in_form
-from harness.llm.providers.anthropic_wire import NoCounterpartError, needs_words, parameters, reply
+from harness.llm.providers.anthropic_wire import (
+    UNKNOWN_THERE,
+    NoCounterpartError,
+    needs_words,
+    parameters,
+    reply,
+)
 from harness.llm.providers.closed_schemas import strict
 from harness.llm.providers.dialect import Dialect
 from harness.llm.providers.error_text import words
@@ -26,6 +32,7 @@ class AnthropicMessages(HTTPProvider):
 
     name = "anthropic"
     variable = "ANTHROPIC_API_KEY"
+    no_counterpart = UNKNOWN_THERE
 
     def __init__(
         self,

@@ -25,9 +25,10 @@ MAX_TOKENS = 4096
 """The limit where the request has none: Anthropic's API demands one."""
 
 _OURS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "stop", "user", "reasoning_effort"})
-_UNKNOWN_THERE = frozenset(
+UNKNOWN_THERE = frozenset(
     {"frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "store", "prediction"}
 )
+"""Fields without a counterpart: left out of foreign code's requests, and refused where they are declared."""
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 _REASONS = {
@@ -195,7 +196,9 @@ def needs_words(request: Request) -> bool:
 def _format(request: Request, strict: Callable[[Any], Any]) -> Block:
     """``output_config``."""
     effort = request.extra.get("reasoning_effort")
-    config: Block = {"effort": effort} if effort in _EFFORTS else {}
+    if effort is not None and effort not in _EFFORTS:
+        raise NoCounterpartError(f"reasoning_effort={effort!r:.40} (expected one of {', '.join(_EFFORTS)})")
+    config: Block = {} if effort is None else {"effort": effort}
     schema = _wanted(request)
     if schema is None:
         return config
@@ -212,13 +215,13 @@ def _passed_on(extra: Mapping[str, Any]) -> dict[str, Any]:
     """What is left for the API to judge, under its own names (top_p, top_k, thinking, service_tier, …)."""
     if extra.get("seed") is not None:
         raise NoCounterpartError("a seed (run without --provider-seed)")
-    idle = sorted(name for name in _UNKNOWN_THERE & extra.keys() if extra[name])
+    idle = sorted(name for name in UNKNOWN_THERE & extra.keys() if extra[name])
     if idle:
         _log.warning("Anthropic's API has no %s: not sent.", ", ".join(idle))
     return {
         name: value
         for name, value in extra.items()
-        if name not in _OURS | _UNKNOWN_THERE and value is not None
+        if name not in _OURS | UNKNOWN_THERE and value is not None
     }
 
 

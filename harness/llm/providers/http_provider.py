@@ -22,11 +22,13 @@ class HTTPProvider:
 
     ``timeout`` is in seconds, for one whole call. ``on_headers`` gets the headers of every answer, failures included.
     ``before_send`` is called just before a request leaves, and keeps it from being sent by raising.
-    ``notify`` gets a sentence for each thing that is learned of the server.
+    ``notify`` gets a sentence for each thing that is learned of the server. ``no_counterpart`` are fields of OpenAI's
+    requests that the server's protocol does not have.
     """
 
     name: str
     variable: str
+    no_counterpart: frozenset[str] = frozenset()
 
     def __init__(
         self,
