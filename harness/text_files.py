@@ -141,12 +141,30 @@ def parse_json(
         ) from None
 
 
+def repeated_key(text: bytes) -> str | None:
+    """A key that occurs twice in one object of the JSON ``text``, of which all but the last are lost."""
+    try:
+        json.loads(text, object_pairs_hook=_unique)
+    except RepeatedKeyError as error:
+        return error.key
+    except (ValueError, RecursionError):
+        pass
+    return None
+
+
+class RepeatedKeyError(ValueError):
+    """Raised within this module: an object has ``key`` twice."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"the key {key!r:.60} occurs twice in one object")
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r:.60} occurs twice in one object")
+        raise RepeatedKeyError(next(name for name in names if names.count(name) > 1))
     return made
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.console import echo, guarded_stderr
+from harness.console import echo, guarded_stderr, on_one_line
 from harness.errors import ExitCode, HarnessError
 
 app = typer.Typer(
@@ -56,7 +56,7 @@ def _run() -> int:
             code = end.code if isinstance(end.code, int) else int(ExitCode.OK)
     named = list(problems)
     for one in named[:MOST_NAMED]:
-        echo(f"WARNING: {one}", err=True)
+        echo(on_one_line(f"WARNING: {one}"), err=True)
     if len(named) > MOST_NAMED:
         echo(f"WARNING: {len(named) - MOST_NAMED:,} more lines or files could not be read.", err=True)
     if problems.lost and code == ExitCode.OK:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
-from harness.console import echo
+from harness.console import echo, on_one_line
 from harness.errors import ExitCode
 
 
@@ -32,6 +32,6 @@ def check(
         checks = examine(run, own=own_checks())
         note_look_at(run, how="check", now=datetime.now(UTC))  # some of them tell a difference between arms
         failed |= any(one.level is Level.FAIL for one in checks)
-        echo(f"{run.experiment}, run {run.run_id}")
+        echo(on_one_line(f"{run.experiment}, run {run.run_id}"))
         echo("\n".join(check_lines(described(run, checks), all_of_them=True)))
     raise typer.Exit(int(ExitCode.FAILED) if failed and strict else 0)

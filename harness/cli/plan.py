@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.app import ModelOptions, app
-from harness.console import echo
+from harness.console import echo, on_one_line
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def check(
         settings = settings_of(run.metadata)
         held = given or plan_for(run.folder, run.experiment, mark, settings, rehearsal=run.rehearsal)
         if held is None or held.experiment != run.experiment:
-            echo(f"{run.experiment}, run {run.run_id}: no plan.")
+            echo(on_one_line(f"{run.experiment}, run {run.run_id}: no plan."))
             continue
         looks = count_looks(looks_at(run.folder, [run.run_id]))
         code = {name: one.code for name, one in run.measured.items()}
@@ -159,7 +159,7 @@ def check(
         found = deviations(held, standing)
         departs |= bool(found)
         verdict = f"{len(found)} deviations" if found else "no deviation"
-        echo(f"{run.experiment}, run {run.run_id}: {verdict} from plan {held.sealed[:12]}.")
+        echo(on_one_line(f"{run.experiment}, run {run.run_id}: {verdict} from plan {held.sealed[:12]}."))
         echo("".join(f"  {one}\n" for one in found), end="")
     raise typer.Exit(int(ExitCode.FAILED) if departs else 0)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.console import visible, write_heading, write_line
+from harness.console import on_one_line, visible, write_heading, write_line
 from harness.errors import ExitCode, HarnessError
 from harness.execution.attribution import routed
 from harness.execution.desk import Desk
@@ -145,6 +145,6 @@ def _name_unread(reporter: Any, problems: Sequence[Problem]) -> None:
         return
     write_heading(reporter, "records that could not be read")
     for one in problems[:MOST_NAMED]:
-        write_line(reporter, str(one))
+        write_line(reporter, on_one_line(str(one)))
     if len(problems) > MOST_NAMED:
         write_line(reporter, f"… and {len(problems) - MOST_NAMED:,} more lines or files.")

@@ -21,7 +21,7 @@ from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
 from harness.records.measurements import TYPES as MEASUREMENTS
 from harness.records.measurements import Revisions
 from harness.records.problems import Problem, note
-from harness.text_files import encoding_of
+from harness.text_files import encoding_of, repeated_key
 
 if TYPE_CHECKING:
     from harness.records.shapes import Finished, Scored
@@ -267,6 +267,9 @@ def read(
             if found is None:
                 continue
             if _begins(sections, found):
+                if twice := repeated_key(raw):
+                    told = f"the key {twice!r:.60} occurs twice; the last one counts"
+                    problems.append(Problem(path, number, False, told, skipped=False))
                 stale = revisions.stale(found) if revisions else {}
                 continue
             if found.get("type") in MEASUREMENTS:

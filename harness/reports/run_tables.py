@@ -367,7 +367,7 @@ def files(told: Told) -> Captioned:
         (
             file.path.name,
             file.sha256,
-            "; ".join(f"line {one.line}: {one.text}" for one in file.problems) or "none",
+            "; ".join(one.where for one in file.problems) or "none",
         )
         for file in told.run.files
     )

@@ -190,6 +190,13 @@ def test_a_number_that_json_lacks_is_named_and_counts_as_missing(tmp_path: Path)
     assert sum(one.value is None for one in data.observations) == 1
 
 
+def test_a_repeated_key_of_the_metadata_is_named(tmp_path: Path) -> None:
+    path = run_files(tmp_path)["Control"]
+    change(path, line(1, lambda raw: raw.replace(b'"rep": 1', b'"rep": 1, "rep": 2', 1)))
+    (problem,) = read(path).problems
+    assert (problem.line, problem.text) == (1, "the key 'rep' occurs twice; the last one counts")
+
+
 def test_a_line_that_is_too_long_is_named_and_the_rest_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
