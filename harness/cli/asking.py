@@ -16,6 +16,7 @@ from harness.errors import (
     ConfigurationError,
     ExitCode,
     HarnessError,
+    LostRepliesError,
     ModelCallError,
     SessionLimitError,
     raise_if_any,
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from harness.studies.population.stages import Ask
 
 Made = TypeVar("Made")
+
+WAYS_OUT = (
+    "Replies that were paid for may be lost; nothing was sent. Put the file back, or have their calls sent, and paid, "
+    "again: with --accept-lost-journal where the command has it, else by moving the file away."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class Asking:
     tpm: int | None = None
     temperature: float | None = None
     timeout: float | None = None
+    accept_lost_journal: bool = False
 
     def gateway(self) -> Gateway:
         """The gateway. Raises `ConfigurationError` for what cannot be asked."""
@@ -66,6 +73,7 @@ class Asking:
                 timeout=call_timeout(self.timeout),
                 concurrency=parse_concurrency(self.concurrency),
                 results_dir=self.journal,
+                accept_lost_journal=self.accept_lost_journal,
             )
         )
 
@@ -108,10 +116,21 @@ def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
 
 
 @contextmanager
+def losses_told() -> Iterator[None]:
+    """Ends with the exit code of bad input where replies are lost that were paid for, and says the ways out."""
+    try:
+        yield
+    except LostRepliesError as error:
+        echo(f"ERROR: {error} {WAYS_OUT}", err=True)
+        raise typer.Exit(ExitCode.USAGE) from None
+
+
+@contextmanager
 def failures_told(again: str = "The same command") -> Iterator[None]:
     """Ends with the exit code that tells what went wrong; ``again`` is what goes on afterwards."""
     try:
-        yield
+        with losses_told():
+            yield
     except ConfigurationError:
         raise
     except KeyboardInterrupt:

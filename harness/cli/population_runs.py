@@ -91,6 +91,9 @@ def simulate(
     max_cost: MaxCost = None,
     prices: Prices = None,
     engine: Annotated[str, typer.Option(help="Who simulates: own or extropy.")] = "own",
+    accept_lost_journal: Annotated[
+        bool, typer.Option("--accept-lost-journal", help="Send calls again whose replies are lost.")
+    ] = False,
 ) -> None:
     """Simulate; the same command again goes on where it was left, and changes nothing once it is done."""
     from harness.errors import ConfigurationError
@@ -98,8 +101,9 @@ def simulate(
     from harness.studies.population.extropy import check_engine, simulate_in_folder
     from harness.studies.population.extropy_process import ENGINE
     from harness.studies.population.inputs import read_inputs
+    from harness.studies.population.outcome import META
     from harness.studies.population.running import RUN, simulate
-    from harness.studies.population.simulation import Options
+    from harness.studies.population.simulation import DATABASE, Options
 
     if engine not in ENGINES:
         raise ConfigurationError(f"--engine {engine}: expected one of {', '.join(ENGINES)}.")
@@ -111,11 +115,12 @@ def simulate(
         seed, threshold, chunk_size, asked if temperature is None else f"{asked} at {temperature:g}"
     )
     asking = Asking(
-        model, base_url, seed, max_cost, prices, out, routine_model, concurrency, rpm, tpm, temperature, timeout
+        model, base_url, seed, max_cost, prices, out, routine_model, concurrency, rpm, tpm, temperature, timeout,
+        accept_lost_journal,
     )  # fmt: skip
 
     async def work(gateway: Gateway) -> dict[str, Any]:
-        gateway.open_run(RUN)
+        gateway.open_run(RUN, begun=(out / DATABASE).exists() and not (out / META).exists())
         if engine == "extropy":
             at_once = parse_concurrency(concurrency) or chunk_size
             return await simulate_in_folder(

@@ -45,9 +45,13 @@ def rescore(
     max_tokens: Annotated[int | None, typer.Option(help="Tokens that this may spend.")] = None,
     prices: Annotated[Path | None, typer.Option(help="JSON of your own prices.")] = None,
     notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
+    accept_lost_journal: Annotated[
+        bool, typer.Option("--accept-lost-journal", help="Send calls again whose replies are lost.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score transcripts of finished trials again, without replaying them, and print how far the scores agree."""
+    from harness.cli.asking import losses_told
     from harness.execution.rescoring import Rescoring
     from harness.plugin.parts import make_gateway
     from harness.runner.recall import choose, find_run, told
@@ -82,8 +86,10 @@ def rescore(
         max_tokens=max_tokens,
         prices=prices,
         results_dir=found.folder,
+        accept_lost_journal=accept_lost_journal,
     )
-    done = Rescoring(found, trials, settings, make_gateway(settings), share=share).run()
+    with losses_told():
+        done = Rescoring(found, trials, settings, make_gateway(settings), share=share).run()
     if as_json:
         echo_json(read_json(done.path, str(done.path)))
         return

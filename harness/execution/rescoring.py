@@ -17,7 +17,7 @@ from harness.llm.trial import TrialClient
 from harness.model import Sample
 from harness.records import FiledRun, JSONLWriter, fingerprint, session_timestamp, write_atomic
 from harness.records.lock import RunLock
-from harness.records.rescored import open_rescored, read_rescored, rescored_folder, rescored_line
+from harness.records.rescored import is_begun, open_rescored, read_rescored, rescored_folder, rescored_line
 from harness.runner import provenance
 from harness.runner.recall import Told
 from harness.runner.settings import Settings
@@ -83,7 +83,7 @@ class Rescoring:
             done, tries = read_rescored(folder, self.id)
             open_ones = [one for one in self._told if one.trial not in done]
             if open_ones:
-                self._gateway.open_run(self.id)
+                self._gateway.open_run(self.id, begun=is_begun(folder, self.id))
                 asyncio.run(self._score_all(open_ones, tries))
             return self._concluded(read_rescored(folder, self.id)[0])
         finally:

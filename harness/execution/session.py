@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 from harness.console import logger
 from harness.engines import Engine
 from harness.engines.own import OwnPlay
-from harness.errors import ConfigurationError, HarnessError, ModelCallError, SessionLimitError
+from harness.errors import (
+    ConfigurationError,
+    ExitCode,
+    HarnessError,
+    LostRepliesError,
+    ModelCallError,
+    SessionLimitError,
+)
 from harness.execution.attribution import Collector, current
 from harness.execution.cells import CellOutcome, CellRun, Played, Standing, failure_of, outcome_of
 from harness.execution.loop import LoopLostError
@@ -245,7 +252,8 @@ class Session:
         if self.stopped:
             raise asyncio.CancelledError from error
         if isinstance(error, ModelCallError) and error.fatal:
-            self.desk.stop(str(error))
+            lost = isinstance(error.__cause__, LostRepliesError)
+            self.desk.stop(str(error), ExitCode.USAGE if lost else ExitCode.FAILED)
         if not isinstance(error, HarnessError):
             log.error("Trial %s raised %s.", plan.trial.id, type(error).__name__, exc_info=error)
         return failure_of(plan.trial, error)

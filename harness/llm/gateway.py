@@ -16,6 +16,7 @@ from harness.errors import (
     AdaptedError,
     HarnessError,
     LongWaitError,
+    LostRepliesError,
     ModelCallError,
     RefusedError,
     RejectedError,
@@ -165,10 +166,19 @@ class Gateway:
 
     # Trials
 
-    def open_run(self, run_id: str) -> None:
-        """Open the run's journal, so that what is wrong with it is said early. Raises `HarnessError`."""
+    def open_run(self, run_id: str, *, begun: bool = False) -> None:
+        """Open the run's journal, so that what is wrong with it is said early. Raises `HarnessError`.
+
+        Of a run that was ``begun`` earlier, a journal that is not whole is a loss: raises `LostRepliesError`, unless
+        the journal accepts it.
+        """
         if self.journal is not None:
-            self.journal.open(run_id)
+            try:
+                self.journal.open(run_id, expected=begun)
+            except LostRepliesError:
+                if not self.journal.accept_loss:
+                    raise
+                self.journal.open(run_id, replace=True)
 
     def open_trial(
         self, trial_id: str, run_id: str = "", attempt: int = 1, options: CallOptions | None = None

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.console import visible
-from harness.errors import ConfigurationError, HarnessError, LostRepliesError
+from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError
 from harness.model import Cell, Experiment
 
 if TYPE_CHECKING:
     from harness.execution.cells import CellOutcome, CellRun
     from harness.execution.desk import Desk, Parts
+    from harness.execution.remote import RemoteDesk
     from harness.execution.runs import Conclusion
     from harness.execution.session import Session
     from harness.plugin.estimating import Estimate
@@ -120,6 +121,11 @@ ACCEPT = "Or start a new run with --fresh, or accept the loss with --accept-lost
 def message_of(error: HarnessError) -> str:
     """The error's text, with the options that are a way out."""
     return visible(f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error))
+
+
+def reason_of(desk: Desk | RemoteDesk) -> str:
+    """Why the session was stopped, in the same way."""
+    return visible(f"{desk.stopped} {ACCEPT}" if desk.exit_code == ExitCode.USAGE else str(desk.stopped))
 
 
 KEY = pytest.StashKey[State]()

@@ -27,7 +27,7 @@ from harness.plugin.internals import (
 )
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of, same_cell
-from harness.plugin.state import State, invitation_of, message_of, state_of
+from harness.plugin.state import State, invitation_of, message_of, reason_of, state_of
 from harness.runner.plan import CellPlan
 
 RARELY = (20_000, 20, 20)
@@ -209,12 +209,13 @@ def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:
             pytest.exit(message_of(error), returncode=int(ExitCode.USAGE))
         except HarnessError as error:
             pytest.fail(visible(str(error)), pytrace=False)
+        say_notes(state)
     with Display.of(state.config) as display:
         outcome = session.wait(cell_run, lambda: display.show(state.desk))
     cell_run.output.replay()
     state.outcomes[nodeid] = (plan.cell, outcome)
     if session.stopped:
-        pytest.exit(visible(session.stopped), returncode=int(session.desk.exit_code))
+        pytest.exit(reason_of(session.desk), returncode=int(session.desk.exit_code))
     return outcome
 
 

@@ -17,7 +17,7 @@ from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.execution.desk import DRAIN_SECONDS
 from harness.execution.remote import DeskServer
 from harness.plugin.progress import Display
-from harness.plugin.state import WORKER, State, invitation_of, message_of, refuse, state_of
+from harness.plugin.state import WORKER, State, invitation_of, message_of, reason_of, refuse, state_of
 from harness.plugin.window import say_notes, start_with_desk
 
 TELL_EVERY = 1.0
@@ -108,7 +108,7 @@ def _end_as_without_workers(state: State) -> None:
     if state.faults:
         raise pytest.UsageError(visible("\n".join(state.faults))) from None
     if state.desk is not None and state.desk.stopped:
-        pytest.exit(visible(state.desk.stopped), returncode=int(state.desk.exit_code))
+        pytest.exit(reason_of(state.desk), returncode=int(state.desk.exit_code))
 
 
 class Worker:

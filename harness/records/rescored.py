@@ -49,6 +49,12 @@ def rescored_line(
     }
 
 
+def is_begun(results_dir: Path, rescore_id: str) -> bool:
+    """Whether a session has worked under ``rescore_id`` before."""
+    first = (next(stream(path), {}) for path in sorted(rescored_folder(results_dir).glob("*.jsonl")))
+    return any(line.get("rescore_id") == rescore_id for line in first)
+
+
 def read_rescored(results_dir: Path, rescore_id: str) -> tuple[dict[str, dict[str, Any]], dict[str, int]]:
     """What is on record under ``rescore_id``: the first result of each trial, and how often each was tried."""
     results: dict[str, dict[str, Any]] = {}

@@ -137,6 +137,21 @@ def test_what_was_cut_off_goes_on_and_nothing_is_paid_twice(
     assert results(lab) == before, "what is on record is not written again"
 
 
+def test_a_lost_journal_of_new_scores_is_asked_about(lab: Lab, judge: Watched, command: Command) -> None:
+    lab.run()
+    assert command(*WORDS, "--share=1", "--max-calls=3").code == 6
+    (journal,) = (lab.results / "journal").glob("*-rescored-*.sqlite")
+    journal.unlink()
+    judge.forget()
+    said = command(*WORDS, "--share=1")
+    assert (said.code, judge.calls) == (4, [])
+    assert "is missing" in said.err and "--accept-lost-journal" in said.err
+    assert command(*WORDS, "--share=1", "--accept-lost-journal").code == 0
+    journal.unlink()
+    judge.forget()
+    assert command(*WORDS, "--share=1").code == 0 and not judge.calls, "all is scored"
+
+
 def test_the_budget_holds(lab: Lab, judge: Watched, command: Command) -> None:
     lab.run()
     said = command(*WORDS, "--share=1", "--max-calls=3")

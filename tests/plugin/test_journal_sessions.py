@@ -99,6 +99,23 @@ def test_an_accepted_loss_is_not_asked_about_again(lab: Lab) -> None:
     assert lab.watched.calls == [STUMBLING]
 
 
+def test_a_damaged_reply_stops_before_its_trial_sends_anything(lab: Lab) -> None:
+    stumble(lab)
+    lab.run()
+    (path,) = (lab.results / "journal").iterdir()
+    with sqlite3.connect(path) as connection:
+        changed = "update replies set text = 'another' where rowid = (select min(rowid) from replies where trial = ?)"
+        assert connection.execute(changed, (STUMBLING,)).rowcount == 1
+    lab.watched.forget()
+    lab.watched.before = None
+    result = lab.run()
+    assert (result.ret, lab.watched.calls) == (4, [])
+    said = " ".join((result.stderr.str() + result.stdout.str()).split())
+    assert f"damaged replies of {STUMBLING}" in said and "--accept-lost-journal" in said
+    lab.run("--accept-lost-journal").assert_outcomes(passed=2)
+    assert 1 < len(lab.watched.calls) <= CALLS_PER_TRIAL
+
+
 def test_fresh_needs_no_lost_journal(lab: Lab) -> None:
     stumble(lab)
     lab.run()
