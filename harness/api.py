@@ -54,6 +54,7 @@ def run(
     model_options: Mapping[str, Any] | None = None,
     response_format: str = "auto",
     timeout: float | None = None,
+    max_wait: float | None = None,
     seed: int = 0,
     concurrency: int | None = 16,
     rpm: int | None = None,
@@ -83,7 +84,8 @@ def run(
     ``exit_code`` is 6, and the same call again goes on. ``judge_model`` scores in place of ``model``, and
     ``exploratory`` goes beyond a locked plan. ``model_options`` are request fields added to every call of the model
     (``{"top_p": 0.9, "reasoning_effort": "low"}``); ``None`` leaves out one that the experiment sets. ``timeout``
-    is how long one call may take, in seconds. The rest is as in pytest's options of the same names.
+    is how long one call may take, and ``max_wait`` how long to wait when a server asks for it, both in seconds; asked
+    to wait longer, the run ends and ``exit_code`` is 7. The rest is as in pytest's options of the same names.
 
     Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
     """
@@ -100,6 +102,7 @@ def run(
         "--temperature": temperature,
         "--response-format": response_format,
         "--timeout": timeout,
+        "--max-wait": max_wait,
         "--rpm": rpm,
         "--tpm": tpm,
         "--max-cost": max_cost,

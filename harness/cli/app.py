@@ -19,8 +19,18 @@ app = typer.Typer(
 )
 
 
+CTRL_C = 130
+"""The exit code that typer has for Ctrl-C."""
+
 Timeout = Annotated[
     float | None, typer.Option(help="Seconds that one model call may take.", show_default="120")
+]
+MaxWait = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds to wait when the server asks for it; asked for more, the run ends with exit code 7.",
+        show_default="600",
+    ),
 ]
 ModelOptions = Annotated[
     list[str] | None,
@@ -54,6 +64,9 @@ def _run() -> int:
             code = int(ExitCode.USAGE)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(ExitCode.OK)
+            code = int(ExitCode.INTERRUPTED) if code == CTRL_C else code
+        except KeyboardInterrupt:
+            code = int(ExitCode.INTERRUPTED)
     named = list(problems)
     for one in named[:MOST_NAMED]:
         echo(on_one_line(f"WARNING: {one}"), err=True)

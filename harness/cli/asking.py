@@ -104,15 +104,49 @@ def asker(asking: Asking) -> Ask:
 def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
     """Run ``work`` with a gateway to its end; a failure's exit code tells what it was."""
 
-    async def whole() -> Made:
-        gateway = asking.gateway()
-        try:
-            return await work(gateway)
-        finally:
-            await gateway.aclose()
-
     with failures_told():
-        return asyncio.run(whole())
+        return asyncio.run(_interruptible(asking.gateway, work))
+
+
+async def _interruptible(make: Callable[[], Gateway], work: Callable[[Gateway], Awaitable[Made]]) -> Made:
+    """What ``work`` makes. A signal stops sending at once; replies already paid for have some seconds to arrive."""
+    from harness.execution.desk import DRAIN_SECONDS
+    from harness.plugin.interrupting import Interruption
+
+    gateway, loop = make(), asyncio.get_running_loop()
+    task = asyncio.ensure_future(work(gateway))
+
+    def halt() -> int:
+        gateway.halt()
+        loop.call_soon_threadsafe(lambda: loop.call_later(DRAIN_SECONDS, task.cancel))
+        return gateway.in_flight
+
+    try:
+        with Interruption(halt, raises=False) as interruption:
+            watch = asyncio.ensure_future(_tell_waiting(gateway))
+            try:
+                return await task
+            except (ModelCallError, asyncio.CancelledError):
+                if interruption.received is None:
+                    raise
+                raise KeyboardInterrupt from None
+            finally:
+                watch.cancel()
+    finally:
+        await gateway.aclose()
+
+
+async def _tell_waiting(gateway: Gateway) -> None:
+    """Say what is waited for, when that changes; a command has no line of progress."""
+    from harness.plugin.progress import PLAIN_SOONEST, waiting_line
+
+    told = ""
+    while True:
+        await asyncio.sleep(PLAIN_SOONEST)
+        waiting = gateway.waiting()
+        if waiting is not None and waiting.seconds is not None and waiting.reason != told:
+            told = waiting.reason
+            echo(waiting_line(waiting), err=True)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from harness.cli.app import ModelOptions, Timeout, app
+from harness.cli.app import MaxWait, ModelOptions, Timeout, app
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
@@ -59,6 +59,7 @@ def run(
         str, typer.Option(help="How JSON is asked for: auto, schema, object or prompt.")
     ] = "auto",
     timeout: Timeout = None,
+    max_wait: MaxWait = None,
     seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
     concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
     rpm: Annotated[int | None, typer.Option(help="Model calls in any minute, retries counted.")] = None,
@@ -112,6 +113,7 @@ def run(
         "--model-option": model_option,
         "--response-format": response_format,
         "--timeout": timeout,
+        "--max-wait": max_wait,
         "--seed": seed,
         "--concurrency": concurrency,
         "--rpm": rpm,

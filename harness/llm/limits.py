@@ -17,15 +17,13 @@ from dataclasses import dataclass
 
 from harness.errors import ConfigurationError, ModelCallError, StoppedError
 from harness.llm.ratelimit_headers import Quota, read_quotas, read_retry_after
+from harness.llm.waiting import LONGEST_WAIT
 
 WINDOW = 60.0
 """Seconds that both limits are meant for."""
 
 MARGIN = 0.5
 """Seconds by which our window is longer: two calls may be on the way to the server for unequal times."""
-
-LONGEST_PAUSE = 600.0
-"""Seconds that a server's headers may make everyone wait; what asks for more is taken for this."""
 
 
 SHORTEST_NAP = 0.001
@@ -44,7 +42,8 @@ class Limits:
     """At most ``rpm`` requests and ``tpm`` tokens in any 60 s (``None``: no limit), in order of arrival.
 
     `acquire` before each send, retries included, with nothing to wait for between the two; `settle` after it. Lives on
-    one event loop. ``clock`` gives seconds that only grow; ``wall`` the seconds since 1970 that some headers speak of.
+    one event loop. A server's headers may make everyone wait for ``longest_pause`` seconds; what asks for more is taken
+    for this. ``clock`` gives seconds that only grow; ``wall`` the seconds since 1970 that some headers speak of.
     """
 
     def __init__(
@@ -55,12 +54,14 @@ class Limits:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,
+        longest_pause: float = LONGEST_WAIT,
     ) -> None:
         for name, value in (("rpm", rpm), ("tpm", tpm)):
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name}={value}; expected 1 or more, or None for no limit.")
         self.rpm, self.tpm = rpm, tpm
         self._clock, self._sleep, self._wall = clock, sleep, wall
+        self._longest_pause = longest_pause
         self._log: deque[Permit] = deque()
         self._tokens = 0  # held by the permits of the log
         self._paused_until = float("-inf")
@@ -102,7 +103,7 @@ class Limits:
 
     def pause_everyone(self, seconds: float) -> None:
         """Let nobody through for ``seconds`` from now; a longer pause that holds already stays."""
-        until = self._clock() + min(seconds, LONGEST_PAUSE)
+        until = self._clock() + min(seconds, self._longest_pause)
         if until > self._paused_until:
             self._paused_until = until
             self._changed.set()
@@ -116,7 +117,7 @@ class Limits:
         after = read_retry_after(headers, self._wall())
         if after is not None:
             self.pause_everyone(after)
-        for name, quota in read_quotas(headers, self._clock(), self._wall(), LONGEST_PAUSE).items():
+        for name, quota in read_quotas(headers, self._clock(), self._wall(), self._longest_pause).items():
             self._quotas[name] = quota
             self._changed.set()
 

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+LONGEST_WAIT = 600.0
+"""Seconds that a session waits because a server asks for it.
+
+Limits per minute never ask for more, and providers that refill a daily quota bit by bit ask for minutes. A server that
+asks for more means hours or tomorrow. Ending then costs nothing, because every reply is kept, and does not leave a
+terminal, a CI job or a rented machine waiting.
+"""
+
 SLOW_SECONDS = 15.0
 """A reply that takes longer than this is worth a line of progress."""
 

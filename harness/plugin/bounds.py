@@ -14,7 +14,7 @@ from harness.runner.settings import Settings
 
 def make_limits(settings: Settings) -> Limits:
     """The limits per minute. Without any it still holds everyone when a server asks for that."""
-    return Limits(settings.rpm, settings.tpm)
+    return Limits(settings.rpm, settings.tpm, longest_pause=settings.max_wait)
 
 
 def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overrides) -> Budget | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import ConfigurationError
+from harness.llm.waiting import LONGEST_WAIT
 from harness.runner.settings import (
     CALL_TIMEOUT,
     FUNCTION_SECONDS,
@@ -190,6 +191,14 @@ def _add_bounds(group: pytest.OptionGroup) -> None:
         help="what this session may spend, whatever earlier ones of the run did; it stops, with exit code 6, before a "
         "call that could exceed it, and goes on when run again (default: no limit)",
     )
+    add(
+        "--max-wait",
+        type=float,
+        default=LONGEST_WAIT,
+        metavar="SECONDS",
+        help="how long to wait when the server asks for it; asked to wait longer, the session ends with exit code 7, "
+        f"and the same command resumes it (default: {LONGEST_WAIT:g})",
+    )
     add("--max-calls", type=int, metavar="N", help="the same in model calls, retries counted")
     add("--max-tokens", type=int, metavar="N", help="the same in tokens, prompts and replies together")
 
@@ -212,6 +221,7 @@ def settings_of(config: pytest.Config) -> Settings:
     temperature, workers = option("temperature"), option("workers")
     if temperature is not None and not 0 <= temperature <= 2:
         problems.append(f"--temperature {temperature}: expected 0 to 2.")
+    problems += bound_problems(max_wait=option("max_wait"))
     problems += call_problems(option("timeout"), option("response_format"))
     for name in ("function_timeout", "play_timeout"):
         if not option(name) > 0:
@@ -241,6 +251,7 @@ def settings_of(config: pytest.Config) -> Settings:
         temperature=temperature,
         model_options=model_options,
         timeout=option("timeout"),
+        max_wait=option("max_wait"),
         response_format=option("response_format"),
         seed=option("seed"),
         provider_seed=option("provider_seed"),

@@ -11,6 +11,7 @@ from harness.execution.desk import Parts
 from harness.llm.calls import Provider
 from harness.llm.gateway import Gateway
 from harness.llm.journal import Journal
+from harness.llm.retry import RetryPolicy
 from harness.plugin.bounds import make_budget, make_limits
 from harness.runner.settings import CHECKOUT_VARIABLE, Settings
 from harness.telemetry import Observers, from_environment
@@ -58,6 +59,7 @@ def make_gateway(settings: Settings) -> Gateway:
         temperature=settings.temperature,
         budget=make_budget(settings, [provider, *([judge] if judge else [])], prices),
         limits=make_limits(settings),
+        retry=RetryPolicy(longest_wait=settings.max_wait, longer=" (--max-wait SECONDS allows longer)"),
         provider_seed=settings.provider_seed,
         longest=settings.timeout + SPARE_SECONDS,
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),

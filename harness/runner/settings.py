@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, raise_if_any
+from harness.llm.waiting import LONGEST_WAIT
 from harness.model import option_problems
 from harness.studies import Sources
 
@@ -40,7 +41,8 @@ class Settings:
     ``temperature`` ``None`` leaves it to the provider. ``model_options`` are further request fields of the model's
     calls. ``workers`` is the number of processes of an engine that needs them. ``checkout`` is a TinyTroupe checkout,
     ``sources`` where studies read their words from. ``function_timeout`` is how long a user's function may take,
-    ``play_timeout`` how long a user's play may go on without a model call, in seconds.
+    ``play_timeout`` how long a user's play may go on without a model call, in seconds; ``max_wait`` is how long a
+    session waits when a server asks for it.
     """
 
     mode: str | None = None
@@ -52,6 +54,7 @@ class Settings:
     temperature: float | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = CALL_TIMEOUT
+    max_wait: float = LONGEST_WAIT
     response_format: str = "auto"
     seed: int = 0
     provider_seed: int | None = None

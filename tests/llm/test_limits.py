@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from support.clock import FakeClock
 
 from harness.errors import ConfigurationError, ModelCallError
-from harness.llm.limits import LONGEST_PAUSE, MARGIN, WINDOW, Limits
+from harness.llm.limits import MARGIN, WINDOW, Limits
 from harness.llm.ratelimit_headers import read_quotas, read_reset, read_retry_after
+from harness.llm.waiting import LONGEST_WAIT
 
 
 def make(clock: FakeClock, rpm: int | None = None, tpm: int | None = None) -> Limits:
@@ -162,7 +163,7 @@ def test_a_pause_holds_for_everyone_and_a_shorter_one_does_not_shorten_it() -> N
         assert min(times) == 1020 and max(times) == 1020
         limits.pause_everyone(10**9)
         await clock.run(limits.acquire(1))
-        assert clock() == 1020 + LONGEST_PAUSE
+        assert clock() == 1020 + LONGEST_WAIT
 
     asyncio.run(main())
 
@@ -235,7 +236,7 @@ def test_a_halt_ends_all_waiting() -> None:
             },
             30,
         ),
-        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1741305600000"}, LONGEST_PAUSE),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1741305600000"}, LONGEST_WAIT),
         ({"x-ratelimit-remaining-requests": "none", "x-ratelimit-reset-requests": "1s"}, 0),
         ({"x-ratelimit-remaining-requests": "0"}, 0),
     ],

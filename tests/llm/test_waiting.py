@@ -18,8 +18,8 @@ from harness.llm.gateway import Gateway
 from harness.llm.limits import Limits
 from harness.llm.providers.openai_compatible import OpenAICompatible
 from harness.llm.ratelimit_headers import read_quotas, read_retry_after
-from harness.llm.retry import LONGEST_WAIT, RetryPolicy
-from harness.llm.waiting import SLOW_SECONDS, Waiting, duration, moment
+from harness.llm.retry import RetryPolicy
+from harness.llm.waiting import LONGEST_WAIT, SLOW_SECONDS, Waiting, duration, moment
 
 SITE = Site("act")
 REFUSED = ModelCallError("Model m at x: no connection", retry_after=1.0, first_tries=3, brief="no connection")

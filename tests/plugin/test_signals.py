@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -65,8 +66,8 @@ class Held:
         self._held, self._released = threading.Semaphore(0), threading.Event()
         self.endpoint = FakeEndpoint(before=self._hold)
 
-    def wait_until_it_holds_all(self) -> None:
-        for _ in range(AT_ONCE):
+    def wait_until_it_holds(self, requests: int = AT_ONCE) -> None:
+        for _ in range(requests):
             assert self._held.acquire(timeout=60)
 
     def release(self) -> None:
@@ -89,7 +90,7 @@ def held() -> Iterator[Held]:
 def start(many: Lab, held: Held, *options: str) -> subprocess.Popen[str]:
     where = ("--model=openai:m", f"--model-base-url={held.endpoint.url}", f"--concurrency={AT_ONCE}")
     process = many.start(*where, *options, OPENAI_API_KEY="any-key")
-    held.wait_until_it_holds_all()
+    held.wait_until_it_holds()
     return process
 
 
@@ -173,7 +174,7 @@ def test_a_script_goes_on_after_its_run_was_ended_by_a_signal(many: Lab, held: H
         text=True,
     )
     watch(process)
-    held.wait_until_it_holds_all()
+    held.wait_until_it_holds()
     process.send_signal(signal.SIGTERM)
     read_until(process, HEARD)
     held.release()
@@ -201,7 +202,7 @@ def test_a_terminal_that_is_closed_ends_the_session_with_its_artifact(many: Lab,
     )
     watch(process)
     os.close(there)
-    held.wait_until_it_holds_all()
+    held.wait_until_it_holds()
     os.close(here)  # the kernel sends SIGHUP
     held.release()
     assert process.wait(timeout=60) == 2
@@ -293,3 +294,31 @@ def test_a_call_that_is_stopped_on_its_way_to_the_connection_is_not_sent_and_not
         gateway, calls = asyncio.run(main(endpoint.url))
         assert endpoint.requests == []
     assert (gateway.calls, gateway.calls_by_kind["act"], gateway.in_flight, calls) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_command_that_asks_a_model_ends_as_a_session_does(
+    tmp_path: Path, held: Held, number: signal.Signals
+) -> None:
+    command = ["population", "spec", "Bakers of one town.", "--out=spec.yaml", "--model=openai:m"]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from harness.cli import main; main()", *command),
+            f"--base-url={held.endpoint.url}",
+        ],
+        cwd=tmp_path,
+        env=environment() | {"OPENAI_API_KEY": "any-key"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    watch(process)
+    held.wait_until_it_holds(1)
+    process.send_signal(number)
+    said = read_until(process, HEARD)
+    sent = len(held.endpoint.requests)
+    held.release()
+    said += process.communicate(timeout=60)[0]
+    assert process.returncode == 2, said
+    assert "Traceback" not in said and "goes on where it was left" in said
+    assert len(held.endpoint.requests) == sent
