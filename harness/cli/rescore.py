@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.app import Timeout, app
 from harness.console import echo, echo_json
-from harness.errors import ConfigurationError, raise_if_any
+from harness.errors import ConfigurationError, ExitCode, raise_if_any
 from harness.text_files import read_json
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def rescore(
     """Score transcripts of finished trials again, without replaying them, and print how far the scores agree."""
     from harness.cli.asking import losses_told
     from harness.execution.rescoring import Rescoring
+    from harness.plugin.interrupting import Interruption
     from harness.plugin.parts import make_gateway
     from harness.runner.recall import choose, find_run, told
     from harness.runner.settings import (
@@ -88,13 +89,19 @@ def rescore(
         results_dir=found.folder,
         accept_lost_journal=accept_lost_journal,
     )
-    with losses_told():
-        done = Rescoring(found, trials, settings, make_gateway(settings), share=share).run()
+    gateway = make_gateway(settings)
+
+    def halt() -> int:
+        gateway.halt()
+        return gateway.in_flight
+
+    with losses_told(), Interruption(halt, raises=False) as interruption:
+        done = Rescoring(found, trials, settings, gateway, share=share).run()
     if as_json:
         echo_json(read_json(done.path, str(done.path)))
-        return
-    echo("\n".join(lines(done)))
-    raise typer.Exit(done.exit_code)
+    else:
+        echo("\n".join(lines(done)))
+    raise typer.Exit(ExitCode.INTERRUPTED if interruption.received else done.exit_code)
 
 
 def _experiments(path: Path | None, sources: Sources) -> dict[str, Experiment]:
