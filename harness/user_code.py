@@ -130,12 +130,14 @@ def raised_by(what: str, function: Any, error: BaseException) -> UserCodeError:
 
 def waiting_at(work: Any) -> str:
     """Where a user's coroutine waits, in brackets: the innermost line that is the user's own."""
-    frame = None
-    while (
-        isinstance(work, CoroutineType) and work.cr_frame is not None and _package(work.cr_frame) != "harness"
-    ):
-        frame, work = work.cr_frame, work.cr_await
-    return _seen(frame)
+    found = None
+    while isinstance(work, CoroutineType) and (frame := work.cr_frame) is not None:
+        if _package(frame) == "harness":
+            break
+        if _package(frame) not in sys.stdlib_module_names:
+            found = frame
+        work = work.cr_await
+    return _seen(found)
 
 
 class Overdue(BaseException):

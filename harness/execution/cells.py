@@ -102,7 +102,10 @@ class CellOutcome:
             lines.append(
                 f"  … and {len(reasons) - LISTED} other reasons; each sample has its own in its JSONL file."
             )
-        lines.append("  The trials are kept. A metric that has no answer for a transcript returns None.")
+        lines.append(
+            "  The trials are kept: mend the metric and run the same command again; nothing is played twice. A metric "
+            "without an answer for a transcript returns None."
+        )
         return "\n".join(lines)
 
     def _unfinished(self) -> str | None:

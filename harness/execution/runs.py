@@ -137,6 +137,10 @@ class OpenRun:
     def rehearsal(self) -> bool:
         return "rehearsal" in (self.settings.get("provider"), self.settings.get("judge_provider"))
 
+    def unmeasurable(self) -> bool:
+        """Whether a metric's function failed for some trial. The run then stays open: a mended one needs no new run."""
+        return any(sample.raised for played in self.accepted.values() for sample in played.samples)
+
     def finished(self) -> dict[str, int]:
         """How many trials of each group have an accepted record."""
         count = Counter(played.trial.cell.group for played in self.accepted.values())
@@ -417,7 +421,7 @@ class RunBook:
             self._look(entered)
             artifact = merge(files, stats=stats, examine=examiner)[0]
             meta = read_json(artifact.with_suffix(".meta.json"), "Meta file")
-            if not meta["partial"]:
+            if not meta["partial"] and not entered.unmeasurable():
                 self._registry.finish(entered.run.id)
             problem = self._copied(files, examiner)
             return Conclusion(entered.experiment, entered.run.id, tuple(files), artifact, meta, problem)

@@ -99,6 +99,9 @@ def set_up(item: pytest.Function, nextitem: pytest.Function | None) -> Iterator[
         yield _with_finalizers(item)
     finally:
         item.session._setupstate.teardown_exact(nextitem)
+        for stack in item._fixtureinfo.name2fixturedefs.values():
+            if stack[-1].cached_result is None:  # pytest forgets these where a fixture raised SystemExit
+                stack[-1]._finalizers.clear()
         item._report_sections.clear()
         item._initrequest()
 
