@@ -28,7 +28,7 @@ def new_run_notes(
         if len(found) > LISTED:
             lines.append(f"  and {len(found) - LISTED} more")
         yield "\n".join(
-            [f"{run.experiment}: a new run begins beside the open run {beside.id}; what differs:", *lines]
+            [f"{run.experiment}: starting a new run. The open run {beside.id} differs in:", *lines]
         )
         return
     same = [one for one in earlier if one.status == FINISHED and not run_differences(one, run)]
@@ -37,8 +37,8 @@ def new_run_notes(
         changed = [name for name, code in measures.items() if then and then.get(name, code) != code]
         if changed:
             yield (
-                f"{run.experiment}: run {same[-1].id} is finished, and the code of {', '.join(changed)} has changed "
-                f"since. To compute that again from its transcripts, without model calls: --resume {same[-1].id}."
+                f"{run.experiment}: the code of {', '.join(changed)} has changed since run {same[-1].id} finished. "
+                f"To compute it again from that run's transcripts, without model calls: --resume {same[-1].id}."
             )
 
 
@@ -63,5 +63,5 @@ def remeasured_notes(
         if code != before or number:
             was = f"was {before}" if before else "was not recorded"
             lines = list(code_difference(results_dir, before, code)) if before else []
-            text = f"{experiment}: metric {name} is computed by code {code} ({was}): computed again from the "
-            yield "\n".join([f"{text}transcripts of {number} trials, without model calls.", *lines])
+            text = f"{experiment}: metric {name}: computed again from the transcripts of {number} trials with code "
+            yield "\n".join([f"{text}{code} ({was}); no model was called.", *lines])

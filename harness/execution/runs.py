@@ -467,8 +467,8 @@ def _joining_notes(entered: OpenRun) -> Iterator[str]:
     yield f"{entered.experiment}: going on with run {run_id}, which has {len(entered.accepted)} finished trials."
     if before is not None and CODE in entered.settings and CODE not in before.settings:
         yield (
-            f"{entered.experiment}: the version that began run {run_id} recorded no code. Whether its earlier trials "
-            "were made by the present code is not known."
+            f"{entered.experiment}: run {run_id} was started by a version that did not record code, so its earlier "
+            "trials may have been made by other code."
         )
 
 

@@ -33,15 +33,17 @@ def measures(subject: Subject) -> Iterator[Check]:
     for metric, measured in subject.run.measured.items():
         said, level = f"all by code {measured.code}", Level.PASS
         if measured.recomputed:
-            said += f", {_counted(measured.recomputed)} computed again from transcripts"
+            said += f"; computed again from transcripts: {_counted(measured.recomputed)}"
         if left := sum(measured.missing.values()):
             level = Level.FAIL
-            said = f"{_counted(measured.missing)}, not computed again by code {measured.code}"
+            said = f"not computed again by code {measured.code}: {_counted(measured.missing)}"
         yield Check("metric code", level, said, left, "0 values by other code", metric)
 
 
 def _counted(counts: Mapping[str | None, int]) -> str:
-    return ", ".join(f"{number:,} first by code {code or 'unknown'}" for code, number in counts.items())
+    return ", ".join(
+        f"{number:,} (were by {code or 'code that was not recorded'})" for code, number in counts.items()
+    )
 
 
 def _code(line: Line) -> dict[str, Any] | None:

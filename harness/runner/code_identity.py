@@ -20,7 +20,6 @@ import importlib.util
 import inspect
 import linecache
 import re
-import site
 import sys
 import sysconfig
 import types
@@ -30,6 +29,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
+from harness.console import logger
 from harness.records.code_store import VALUE
 
 SHORT = 16
@@ -58,9 +58,11 @@ _KEEPS_NO_DOCSTRING = frozenset(
 """Bases and decorators that make nothing of a docstring; others may put it into a prompt."""
 
 _SECRET_NAME = re.compile(r"(?i)(^|_)(key|token|secret|passw(or)?d|credentials?)$")
-_SECRET_TEXT = re.compile(r"[A-Za-z0-9_+/=.-]{24,}")
+_SECRET_TEXT = re.compile(r"[A-Za-z0-9_+/=.-]{20,}")
 """In one word: keys and their like. Prompts have spaces."""
 HIDDEN = "(hidden)"
+
+log = logger()
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Import = ast.Import | ast.ImportFrom
@@ -89,17 +91,17 @@ class CodeReader:
     def __init__(self) -> None:
         self._sources: dict[str, _Source | None] = {}
         self._folders: dict[Path, CodeIdentity] = {}
-        self._known: dict[int, tuple[Any, CodeIdentity]] = {}
+        self._known: dict[Any, tuple[Any, CodeIdentity]] = {}
 
     def identify(self, thing: Any) -> CodeIdentity:
         """The identity of a function, method, class or callable object."""
-        known = self._known.get(id(thing))
-        if known is None:
-            known = self._known[id(thing)] = (
+        key = _cache_key(thing)
+        if key not in self._known:
+            self._known[key] = (
                 thing,
                 self._identify(thing),
-            )  # kept: so that its id stays its own
-        return known[1]
+            )  # the thing too: while it lives, nothing else has its id
+        return self._known[key][1]
 
     def identify_folder(self, folder: Path) -> CodeIdentity:
         """The identity of a folder of code and prompts, by the bytes of its files."""
@@ -114,9 +116,17 @@ class CodeReader:
         return self._folders[folder]
 
     def _identify(self, thing: Any) -> CodeIdentity:
-        walk = _Walk(self, _home_of(thing))
-        walk.visit(thing, "")
-        return walk.identity()
+        home = _home_of(thing)
+        try:
+            walk = _Walk(self, home)
+            walk.visit(thing, "")
+            return walk.identity()
+        except (
+            Exception
+        ) as fault:  # code nested too deeply, objects that raise when looked at: the whole module counts
+            log.info("The code of %s counts as a whole: %r", home, fault)
+            text = "".join(linecache.getlines(_file_of(home) or ""))
+            return CodeIdentity(_sha(f"{home} {text}")[:SHORT], {home: _sha(text)[:SHORT]})
 
     def source(self, module: str, file: str, namespace: Mapping[str, Any]) -> _Source | None:
         """What is known of ``file``, of which ``module`` was made; ``None`` where its source cannot be had."""
@@ -205,7 +215,7 @@ class _Walk:
     def __init__(self, reader: CodeReader, home: str) -> None:
         self._reader, self._home = reader, home
         self._parts: dict[tuple[str, str], list[ast.AST | str]] = {}
-        self._values: dict[tuple[str, str], Any] = {}
+        self._values: dict[tuple[str, str], list[Any]] = {}
         self._seen: set[tuple[str, str, _Chain]] = set()
         self._visited: dict[int, Any] = {}
         self._used: dict[str, _Source] = {}
@@ -225,10 +235,10 @@ class _Walk:
         for (module, label), nodes in self._parts.items():
             found.append((module, label, "\n".join(_canonical(one, idle) for one in nodes)))
         values: dict[str, str] = {}
-        for (module, label), value in self._values.items():
-            hidden = module not in loaded or _name_in(label) in changed or _SECRET_NAME.search(label)
-            text = None if hidden else self._text(module, value)
-            if text is not None:
+        for (module, label), several in self._values.items():
+            ignored = module not in loaded or _name_in(label) in changed
+            texts = [] if ignored else [self._text(module, label, value) for value in several]
+            if text := "\n".join(sorted(one for one in texts if one is not None)):
                 found.append((module, f"{VALUE}{label}", text))
                 values[self._label(module, f"{VALUE}{label}")] = (
                     f"(a value with the hash {_sha(text)[:SHORT]})"
@@ -356,12 +366,12 @@ class _Walk:
         node = None if source is None else source.function(code)
         label = code.co_qualname  # a wrapper may bear the name of what it wraps
         if source is None or node is None:
-            self._parts.setdefault((module, label), [_bytecode(code)])
+            self._part(module, label, _bytecode(code))
             for name in _names_in(code):
                 self._by_value(module, function.__globals__, name)
         else:
             self._used[source.name] = source
-            self._parts.setdefault((module, label), [node])
+            self._part(module, label, node)
             self._follow(source, [node], function.__code__.co_freevars)
         cells = zip(code.co_freevars, function.__closure__ or (), strict=False)
         for name, cell in cells:
@@ -372,6 +382,11 @@ class _Walk:
         if function.__defaults__ or function.__kwdefaults__:
             self._value(module, f"{label} defaults", (function.__defaults__, function.__kwdefaults__), depth)
         return None
+
+    def _part(self, module: str, label: str, part: ast.AST | str) -> None:
+        parts = self._parts.setdefault((module, label), [])
+        if part not in parts:
+            parts.append(part)
 
     # Names
 
@@ -408,7 +423,7 @@ class _Walk:
 
     def _add(self, source: _Source, name: str, statement: ast.stmt) -> None:
         parts = self._parts.setdefault((source.name, name), [])
-        if _is_secret(statement):
+        if _writes_key(statement):
             self._parts[source.name, name] = [f"{name} = {HIDDEN}"]
         elif statement not in parts:
             parts.append(statement)
@@ -516,11 +531,11 @@ class _Walk:
     # Values
 
     def _value(self, module: str, label: str, value: Any, depth: int) -> None:
-        self._values.setdefault((module, label), value)
+        self._values.setdefault((module, label), []).append(value)
         self._objects += [(module, one, "", depth + 1) for one in _functions_in(value)]
 
-    def _text(self, module: str, value: Any) -> str | None:
-        return _value_text(value, _folder_of(module))
+    def _text(self, module: str, label: str, value: Any) -> str | None:
+        return None if _is_key(_name_in(label), value) else _value_text(value, _folder_of(module))
 
 
 class _Loads(ast.NodeVisitor):
@@ -754,6 +769,19 @@ def _name_in(label: str) -> str:
     return label.rpartition(".")[2]
 
 
+def _cache_key(thing: Any) -> Any:
+    """Equal for what is the same code with the same plain values, such as a lambda that a fixture makes each time."""
+    if isinstance(thing, types.FunctionType) and not vars(thing):
+        try:
+            held = [cell.cell_contents for cell in thing.__closure__ or ()]
+        except ValueError:
+            return id(thing)
+        values = (*held, *(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values())
+        if all(type(one) in _PLAIN for one in values):
+            return thing.__code__, tuple((type(one), one) for one in values)
+    return id(thing)
+
+
 # Where code stands
 
 
@@ -824,7 +852,7 @@ def _is_installed(file: str | None) -> bool:
     path = Path(file)
     if {"site-packages", "dist-packages"} & {*path.parts}:
         return True
-    return any(path.is_relative_to(place) for place in _LIBRARIES) or path.is_relative_to(site.getuserbase())
+    return any(path.is_relative_to(place) for place in _LIBRARIES)
 
 
 _LIBRARIES = tuple(
@@ -895,12 +923,20 @@ def _last_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _is_secret(statement: ast.stmt) -> bool:
-    """Whether a key or its like is written down here; such a value changes nothing that is sent."""
+def _is_key(name: str, value: Any) -> bool:
+    """Whether a value is a key by its name and its look: another one changes nothing that a model is asked."""
+    return isinstance(value, str) and bool(_SECRET_NAME.search(name) and _SECRET_TEXT.fullmatch(value))
+
+
+def _writes_key(statement: ast.stmt) -> bool:
     if not isinstance(statement, ast.Assign | ast.AnnAssign) or not isinstance(statement.value, ast.Constant):
         return False
+    return any(_is_key(name, statement.value.value) for name in _target_names(statement))
+
+
+def _target_names(statement: ast.Assign | ast.AnnAssign) -> list[str]:
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    return any(_SECRET_NAME.search(_last_name(one)) for one in targets)
+    return [_last_name(one) for one in targets]
 
 
 class _Hiding(ast.NodeTransformer):
@@ -916,11 +952,9 @@ class _Hiding(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        return (
-            ast.Assign(node.targets, ast.Constant(HIDDEN), lineno=0)
-            if _is_secret(node)
-            else self.generic_visit(node)
-        )
+        if isinstance(node.value, ast.Constant) and any(map(_SECRET_NAME.search, _target_names(node))):
+            return ast.Assign(node.targets, ast.Constant(HIDDEN), lineno=0)
+        return self.generic_visit(node)
 
 
 def _readable(node: ast.AST | str) -> str:

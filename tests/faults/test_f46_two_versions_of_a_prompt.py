@@ -14,7 +14,7 @@ def test_an_edited_prompt_begins_another_run_and_its_change_is_shown(lab: Lab) -
     lab.write(OWN.replace("Say a word.", "Say as many words as you like."))
     lab.run().stdout.fnmatch_lines(
         [
-            "small: a new run begins beside the open run *; what differs:",
+            "small: starting a new run. The open run * differs in:",
             "  code.play: * then, * now",
             "    changed: PROMPT",
             "    -PROMPT = 'Say a word.'",

@@ -129,7 +129,7 @@ def test_a_changed_metric_is_computed_again_for_all_trials_without_a_call(
     result.stdout.fnmatch_lines(
         [
             f"small: going on with run {run_id}, which has 2 finished trials.",
-            "small: metric remarks is computed by code * computed again from the transcripts of 2 trials*",
+            "small: metric remarks: computed again from the transcripts of 2 trials with code * (was *); no model was called.",
             "    changed: *",
         ]
     )
@@ -244,7 +244,7 @@ def new_run(lab: Lab, expected: Iterable[str]) -> None:
     result = lab.run()
     result.assert_outcomes(passed=2)
     assert len(runs(lab)) == 2
-    result.stdout.fnmatch_lines(["small: a new run begins beside the open run *; what differs:", *expected])
+    result.stdout.fnmatch_lines(["small: starting a new run. The open run * differs in:", *expected])
     for trial in set(lab.watched.calls):
         assert trial.startswith("small/")
     assert {trial.split("/")[1] for trial in lab.watched.calls} == {"Control", "Treatment"}
@@ -376,17 +376,20 @@ def test_an_open_run_without_recorded_code_is_joined_and_said_to_be_unknown(lab:
     result.assert_outcomes(passed=2)
     assert {trial.split("/")[1] for trial in lab.watched.calls} == {"Treatment"}
     (run_id,) = runs(lab)
-    result.stdout.fnmatch_lines([f"small: the version that began run {run_id} recorded no code*"])
+    result.stdout.fnmatch_lines([f"small: run {run_id} was started by a version that did not record code*"])
     assert ("code", "WARN") in checks(lab, "code")
     if source == MEASURED:
         assert lab.meta()["metric_code"]["remarks"]["recomputed"] == {"unknown": 2}
 
 
-def test_a_joined_run_has_its_code_from_then_on(lab: Lab) -> None:
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_joined_run_has_its_code_from_then_on(lab: Lab, lost: bool) -> None:
     lab.write(OWN)
     lab.run("-k", "Control")
     as_before_code_was_recorded(lab)
-    lab.run("-k", "Control")
+    lab.run("-k", "Treatment")
+    if lost:
+        (lab.results / "runs.sqlite").unlink()
     lab.write(OWN.replace('"Say a word."', '"Say another word, or two."'))
     lab.run("-k", "Control")
     assert len(runs(lab)) == 2

@@ -140,3 +140,21 @@ def test_looking_twice_at_the_same_trials_is_one_look(tmp_path: Path) -> None:
         file.write('{"type": "look", "look_r')
     assert count_looks(looks_at(tmp_path, ["r1"])) == 2, "a torn row is passed over"
     assert looks_at(tmp_path / "nowhere", ["r1"]) == []
+
+
+def test_a_plan_that_knew_no_code_is_that_of_runs_which_record_theirs(tmp_path: Path) -> None:
+    plan = lock(CONTENT, tmp_path)
+    settings = {**CONTENT["settings"], "code": {"engine": "abc"}}
+    assert plan_for(tmp_path, "exp_3", "a" * 64, settings, rehearsal=True) == plan
+    assert plan_for(tmp_path, "exp_3", "a" * 64, {**settings, "model": "other"}, rehearsal=True) is None
+    assert deviations(plan, replace(AS_PLANNED, settings=settings)) == []
+
+
+def test_other_code_than_planned_is_a_deviation(tmp_path: Path) -> None:
+    settings = {**CONTENT["settings"], "code": {"play": "abc"}}
+    plan = lock({**CONTENT, "settings": settings, "metric_code": {"Fluency": "abc"}}, tmp_path)
+    run = replace(AS_PLANNED, settings={**settings, "code": {"play": "def"}}, metric_code={"Fluency": "def"})
+    assert deviations(plan, run) == [
+        "setting code.play: 'abc' planned, 'def' found",
+        "metric Fluency: code abc planned, def found",
+    ]

@@ -86,6 +86,14 @@ partial = functools.partial(Scale, 4)
 short, long = (lambda said: 1), (lambda said: LIMIT)
 
 
+factor = [6, 8]
+scales = [Scale(6), Scale(8)]
+
+
+def many(said):
+    return sum(scale(said) for scale in scales)
+
+
 def made(number):
     return lambda said: number + helpers.OFFSET
 '''
@@ -169,6 +177,8 @@ CHANGING = [
     ("partial", "metrics.py", "self.by * self.factor", "self.by"),
     ("long", "metrics.py", "(lambda said: LIMIT)", "(lambda said: LIMIT + 1)"),
     ("long", "metrics.py", "LIMIT = 3", "LIMIT = 4"),
+    ("metric", "metrics.py", 'API_KEY = "sk-1234567890abcdefghij"', 'API_KEY = "name"'),
+    ("many", "metrics.py", "Scale(8)", "Scale(7)"),
 ]
 KEEPING = [
     ("metric", "metrics.py", "    # so many\n", "    # very many, or few\n\n\n"),
@@ -356,3 +366,30 @@ def test_everything_that_a_star_brings_is_followed(project: Callable[..., Module
     )
     edit = ("helpers.py", '{"talk": 2}', '{"talk": 3}')
     assert of(project(star), "metric") != of(project(star, edit), "metric")
+
+
+def test_each_of_several_objects_of_a_class_counts(project: Callable[..., ModuleType]) -> None:
+    made: Any = project().made
+
+    def of_all(*numbers: int) -> str:
+        every = [made(number) for number in numbers]
+        return CodeReader().identify(functools.partial(max, every)).sha256
+
+    assert of_all(1, 2) == of_all(1, 2)
+    assert of_all(1, 2) != of_all(1, 3)
+
+
+def test_code_that_cannot_be_looked_at_counts_as_a_whole_module() -> None:
+    class Odd:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+        def __call__(self, said: Any) -> int:
+            return 1
+
+    deep = "value = " + "+".join(["x"] * 3_000)
+    namespace: dict[str, Any] = {"x": 1, "__name__": "deep_of_test"}
+    linecache.cache["<deep>"] = (len(deep), None, ["def metric(said):\n", f"    {deep}\n"], "<deep>")
+    exec(compile("def metric(said): return 1", "<deep>", "exec"), namespace)
+    for thing in (Odd(), namespace["metric"]):
+        assert CodeReader().identify(thing) == CodeReader().identify(thing)
