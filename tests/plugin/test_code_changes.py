@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.records import fingerprint
+import harness.stats
+from harness.errors import ConfigurationError
+from harness.instrument import Examiner
+from harness.records import fingerprint, merge
 from harness.reports.data.gathering import gather
 from tests.support.sessions import CALLS_PER_TRIAL, Lab, load
 
@@ -129,7 +132,7 @@ def test_a_changed_metric_is_computed_again_for_all_trials_without_a_call(
     result.stdout.fnmatch_lines(
         [
             f"small: going on with run {run_id}, which has 2 finished trials.",
-            "small: metric remarks: computed again from the transcripts of 2 trials with code * (was *); no model was called.",
+            "small: metric remarks: computed again from the transcripts of 2 trials with code *; no model was called.",
             "    changed: *",
         ]
     )
@@ -194,8 +197,7 @@ def test_values_that_were_not_computed_again_are_missing_with_both_codes(begun: 
     begun.write(MEASURED.replace("LEAST = 1", "LEAST = 1001"), scale=SCALE)
     begun.run()
     cut_short(begun, 2)
-    done = begun.command("merge", *map(str, sorted(begun.results.glob("*.jsonl"))))
-    assert done.returncode == 0, done.stderr
+    merge(sorted(begun.results.glob("*.jsonl")), stats=harness.stats, examine=Examiner())
     code = begun.meta()["metric_code"]["remarks"]
     assert list(code["recomputed"].values()) == list(code["missing"].values()) == [1]
     found = values(begun)
@@ -203,8 +205,7 @@ def test_values_that_were_not_computed_again_are_missing_with_both_codes(begun: 
     assert min(map(min, found.values())) > 1000, "no value by the old code"
     (missing,) = begun.meta()["missing_samples"]
     assert all(one in missing["reason"] for one in (code["code"], *code["missing"]))
-    checked = begun.command("check", "results")
-    assert "FAIL metric code, remarks" in checked.stdout
+    assert checks(begun, "metric code") == [("metric code", "FAIL")]
     rows = gather(sorted(begun.results.glob("*.jsonl"))).samples.to_pylist()
     assert sorted(row["value"] or 0 for row in rows)[:2] == [0, min(map(min, found.values()))]
 
@@ -400,13 +401,13 @@ def test_files_of_runs_by_different_code_are_not_merged(lab: Lab) -> None:
     lab.run("-k", "Control")
     lab.write(OWN.replace('"Say a word."', '"Say another word, or two."'))
     lab.run()
-    files = [str(path) for path in sorted(lab.results.glob("*.jsonl"))]
-    refused = lab.command("merge", *files)
-    assert refused.returncode != 0
-    assert "code.play" in refused.stderr
-    mixed = lab.command("merge", "--force", "--out", "mixed.json", *files)
-    assert mixed.returncode == 0, mixed.stderr
-    assert "code.play" in load(lab.path / "mixed.meta.json")["mixed"]["settings"]
+    files = sorted(lab.results.glob("*.jsonl"))
+    with pytest.raises(ConfigurationError, match=r"code\.play"):
+        merge(files, stats=harness.stats)
+    merge(files, lab.path / "mixed.json", stats=harness.stats, examine=Examiner(), force=True)
+    meta = load(lab.path / "mixed.meta.json")
+    assert "code.play" in meta["mixed"]["settings"]
+    assert "code" in [one["name"] for one in meta["instrument"]["checks"] if one["level"] == "FAIL"]
 
 
 def test_workers_compute_metrics_again_too(lab: Lab) -> None:
