@@ -25,6 +25,14 @@ _WIDE = {  # UTF-32 first: the mark of UTF-16 LE is the beginning of its own
 }
 
 
+def named_path(text: str) -> Path:
+    """The path that a user named; ``~`` is the home folder, and an unknown ``~user`` a name like any other."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def read_content(path: Path, owner: str, most: int = MAX_BYTES) -> bytes:
     """The bytes of the regular file at ``path``, at most ``most`` of them; ``owner`` is what messages call it.
 

@@ -14,7 +14,7 @@ from typing import Any
 from harness.errors import ConfigurationError, raise_if_any
 from harness.llm.calls import Reply
 from harness.llm.snapshots import bare, undated
-from harness.text_files import read_json
+from harness.text_files import named_path, read_json
 
 VARIABLE = "HARNESS_PRICES"
 TABLE = Path(__file__).with_name("prices.json")
@@ -115,7 +115,7 @@ def find_prices(option: Path | None = None, environ: Mapping[str, str] = os.envi
     Raises `ConfigurationError`.
     """
     named = environ.get(VARIABLE, "").strip()
-    path = option or (Path(named).expanduser() if named else None)
+    path = option or (named_path(named) if named else None)
     return load_prices(path) if path else {}
 
 

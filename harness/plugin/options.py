@@ -24,6 +24,7 @@ from harness.runner.settings import (
     parse_model_options,
 )
 from harness.studies import Sources
+from harness.text_files import named_path
 
 if TYPE_CHECKING:
     from harness.plugin.rehearsing import Rehearsal
@@ -255,7 +256,7 @@ def settings_of(config: pytest.Config) -> Settings:
         response_format=option("response_format"),
         seed=option("seed"),
         provider_seed=option("provider_seed"),
-        prices=(here / Path(option("prices")).expanduser()) if option("prices") else None,
+        prices=(here / named_path(option("prices"))) if option("prices") else None,
         concurrency=concurrency,
         **bounds,
         workers=workers,
@@ -280,7 +281,7 @@ def report_file(config: pytest.Config) -> Path | None:
         return None if named is None else _results_dir(config) / "report.html"
     from harness.reports.writing import format_of
 
-    path = config.invocation_params.dir / Path(named).expanduser()
+    path = config.invocation_params.dir / named_path(named)
     format_of(path)
     return path
 

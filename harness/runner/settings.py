@@ -13,6 +13,7 @@ from harness.errors import ConfigurationError, raise_if_any
 from harness.llm.waiting import LONGEST_WAIT
 from harness.model import option_problems
 from harness.studies import Sources
+from harness.text_files import named_path
 
 FUNCTION_SECONDS, PLAY_SECONDS = 60.0, 600.0
 """How long a user's function may take, and a user's play may go on without a model call."""
@@ -168,7 +169,7 @@ def find_checkout(environ: Mapping[str, str] = os.environ) -> Path | None:
     value = environ.get(CHECKOUT_VARIABLE, "").strip()
     if not value:
         return None
-    path = Path(value).expanduser()
+    path = named_path(value)
     if not path.is_dir():
         raise ConfigurationError(
             f"{CHECKOUT_VARIABLE}={value}: no such folder; expected a checkout of microsoft/TinyTroupe. "
@@ -183,7 +184,7 @@ def find_sources(option: str | None, checkout: Path | None, *, accept_difference
     Raises `ConfigurationError` when what was named is not there.
     """
     if option is not None:
-        path = Path(option).expanduser()
+        path = named_path(option)
         if not path.is_dir():
             raise ConfigurationError(
                 f"--notebooks {option}: no such folder; expected one with the experiments' .ipynb files."

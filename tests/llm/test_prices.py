@@ -212,3 +212,8 @@ def test_any_json_is_a_price_list_or_an_error_for_people(
         load_prices(path)
     except ConfigurationError as error:
         assert str(path) in str(error)
+
+
+def test_a_home_folder_of_nobody_is_a_folder_that_is_not_there() -> None:
+    with pytest.raises(ConfigurationError, match="~no-such-user-here/prices.json"):
+        find_prices(None, {"HARNESS_PRICES": "~no-such-user-here/prices.json"})

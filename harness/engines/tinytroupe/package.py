@@ -18,6 +18,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from harness.errors import ConfigurationError
+from harness.llm.environment import CERTIFICATES, PROXIES
 
 _UNUSED = {
     "IPython": ("display",),
@@ -53,6 +54,12 @@ def import_package(checkout: str) -> None:
     """
     stand_in()
     logging.getLogger().addHandler(logging.NullHandler())  # without any, its first message would set one up
+    for name in (
+        *PROXIES,
+        *CERTIFICATES,
+    ):  # this process speaks to this machine alone, and its clients read them all
+        os.environ.pop(name, None)
+        os.environ.pop(name.lower(), None)
     # Its embedding client wants a key at import; the trial's own is set later.
     os.environ.setdefault("OPENAI_API_KEY", "set per trial")
     os.environ["TIKTOKEN_CACHE_DIR"] = _encodings()
