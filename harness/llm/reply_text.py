@@ -70,11 +70,7 @@ _SPEECH = re.compile(
     + _MARKS.pattern,
     re.IGNORECASE | re.MULTILINE,
 )
-_ODD = re.compile(
-    "|".join((_MARKS.pattern, *map(re.escape, END_TOKENS), r"<\|channel\|>", r"\A\s*(?:analysis|Here)")),
-    re.IGNORECASE,
-)
-"""A reply without any of these is what it is."""
+_WORDS = re.compile(r"\s*(?:analysis|Here)")
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "„": "“", "‘": "’", "«": "»", "(": ")"}
 _SENTENCE_ENDS = ".?!…。？！"
 _CLOSERS = "\"'”’»)]}*_"
@@ -98,7 +94,7 @@ def split(text: str) -> ReplyText:
     >>> split("<think>He wants a tool. Or should I ask?</think>\\n\\nIt is done.<|im_end|>")
     ReplyText(said='It is done.', thoughts='He wants a tool. Or should I ask?', is_cut=False, ended_by_token=True)
     """
-    if not _ODD.search(text) or _is_json(text):
+    if _is_plain(text) or _is_json(text):
         return ReplyText(text)
     end = _end_of(text)
     ended = end < len(text)
@@ -117,6 +113,11 @@ class _Blocks:
     spoken: Sequence[str]
     thoughts: Sequence[str]
     is_cut: bool = False
+
+
+def _is_plain(text: str) -> bool:
+    """Whether there can be no mark: most replies are known by that, at no cost."""
+    return not any(sign in text for sign in ("<", "◁", "THINK]")) and not _WORDS.match(text)
 
 
 def _is_json(text: str) -> bool:

@@ -93,6 +93,7 @@ def test_a_block_that_is_never_closed_was_cut(text: str) -> None:
         "Models write <think> before they answer.",
         "Use <think> and </think> to mark it.",
         "I like XML. <think> is a mark, and </think> closes it.",
+        "One writes <think> first, and ends with a stop.</think> That is all.",
         "The mark </think> closes it.",
         "Close it with </think>.",
         'Write "<think>" first. Then "</think>".',

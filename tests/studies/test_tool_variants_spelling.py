@@ -94,3 +94,10 @@ def test_thoughts_in_records_of_earlier_versions_are_not_judged_nor_reviewed() -
     assert _again(record, FIXED_TIMESTAMP, VARIANTS, BY_ID).now == "declined"
     assert READING.spoken(record) == "It is done."
     assert READING.spoken({**record, "thoughts": None}) == text
+
+
+def test_a_question_in_a_thought_is_not_a_question_that_was_asked() -> None:
+    message = {"content": "<think>He wants a tool. Or should I ask?</think>\nIt is done."}
+    with FakeEndpoint(message=lambda *_: message) as endpoint:
+        (reply,) = replies(OpenAICompatible("gpt-x", base_url=endpoint.url, api_key="any"), 1)
+    assert judge(BASELINE, DENTIST, reply.text, called(reply.tool_calls), NOW).outcome is Outcome.DECLINED
