@@ -33,6 +33,7 @@ from harness.llm.kinds import OUTCOME_KINDS
 from harness.llm.limits import Limits
 from harness.llm.observing import CallObserver, CallObservers, CallRecord
 from harness.llm.options import CallOptions, unsent
+from harness.llm.reply_types import well_typed
 from harness.llm.retry import RetryPolicy, is_reply
 from harness.llm.samples import Kept, Question
 from harness.llm.seeds import seeded
@@ -407,7 +408,8 @@ class Gateway:
         provider = call.provider
         try:
             async with asyncio.timeout(self._longest) as limit:
-                return await guarded(call.send(occurrence), provider.complete, "The provider")
+                reply = await guarded(call.send(occurrence), provider.complete, "The provider")
+                return well_typed(reply, call.request, provider.name)
         except TimeoutError as error:
             if not limit.expired():
                 raise

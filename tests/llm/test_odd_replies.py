@@ -6,6 +6,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -179,7 +180,7 @@ PLAIN: Mapping[str, Any] = {
 
 
 @given(COMPLETION, st.sampled_from([None, SCORE]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @example(dict(PLAIN), None)
 @example(PLAIN | {"model": ["m", "n"], "system_fingerprint": 7, "usage": "12 tokens"}, None)
 @example(PLAIN | {"choices": {"0": "hello"}}, None)
@@ -313,3 +314,70 @@ def test_what_cannot_be_read_counts_as_the_worst_case_in_the_budget(tmp_path: Pa
         return gateway._sender.budget.spent.cost
 
     assert asyncio.run(main()) > 1000 * 10 / 1e6
+
+
+class Careless:
+    """A provider that hands on what its server said, whatever the types."""
+
+    name, model = "careless", "m"
+
+    def __init__(self, reply: Any) -> None:
+        self._reply, self.calls = reply, 0
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Any:
+        self.calls += 1
+        return self._reply
+
+    async def embed(self, texts: Any, model: str) -> Any:
+        raise NotImplementedError
+
+    async def aclose(self) -> None: ...
+
+
+def twice(reply: Any, folder: Path) -> tuple[Reply | ModelCallError, Reply | ModelCallError, int]:
+    """What two sessions in a row get of a provider that gives ``reply``, and how often it was asked."""
+
+    async def main() -> tuple[Reply | ModelCallError, Reply | ModelCallError, int]:
+        provider = Careless(reply)
+        first, _ = await session(provider, folder, ask("x"))
+        again, _ = await session(provider, folder, ask("x"))
+        return first, again, provider.calls
+
+    return asyncio.run(main())
+
+
+COUNTS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_written")
+LOOSE = (
+    "model",
+    "finish_reason",
+    "tool_calls",
+    "fingerprint",
+    "refusal",
+    "cost",
+    "cost_reason",
+    "usage",
+    "thoughts",
+)
+
+
+@given(
+    st.fixed_dictionaries({"text": st.just("hello") | ODD}, optional=dict.fromkeys((*LOOSE, *COUNTS), ODD))
+)
+@settings(max_examples=30, deadline=None)
+@example({"text": None, "model": ["m"], "tokens_in": 10**30, "tool_calls": None, "cost": "free"})
+@example({"text": "a", "model": {1, 2}, "fingerprint": object()})
+def test_no_reply_of_a_provider_of_others_is_a_crash(fields: Mapping[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        first, again, calls = twice(Reply(**fields), Path(folder))
+    if isinstance(first, Reply):
+        assert isinstance(again, Reply) and calls == 1
+        assert replace(again, tool_calls=list(again.tool_calls)) == replace(
+            first, tool_calls=list(first.tool_calls)
+        )
+
+
+@pytest.mark.parametrize("reply", [None, "hello", {"text": "hello"}, 7])
+def test_a_provider_that_gives_no_reply_ends_the_session_by_its_name(tmp_path: Path, reply: Any) -> None:
+    first, _, calls = twice(reply, tmp_path)
+    assert isinstance(first, ModelCallError) and first.fatal and calls == 2
+    assert str(first).startswith(f"The provider careless gave {type(reply).__name__}; expected a Reply")

@@ -57,7 +57,7 @@ def label(value: Any) -> str:
 
 def written(value: Any) -> str:
     """``value`` as one line of JSON; what is nested deeper than `DEEPEST` levels is left out."""
-    return json.dumps(shallow(value), ensure_ascii=False, sort_keys=True)
+    return json.dumps(shallow(value), ensure_ascii=False, sort_keys=True, default=repr)
 
 
 def shallow(value: Any, levels: int = DEEPEST) -> Any:
