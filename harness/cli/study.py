@@ -239,6 +239,9 @@ def run(
     max_tokens: MaxTokens = None,
     prices: Prices = None,
     reruns: Reruns = None,
+    accept_lost_journal: Annotated[
+        bool, typer.Option("--accept-lost-journal", help="Send lost calls of unfinished trials again.")
+    ] = False,
     root: Root = RUNS,
 ) -> None:
     """Run what is not finished of a batch. Said again, it goes on where it was; finished, it changes nothing."""
@@ -259,6 +262,7 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
     further += [
         f"--{key}={named[key]}" for key in ("tpm", "timeout", "prices", "reruns") if named[key] is not None
     ]
+    further += ["--accept-lost-journal"] * bool(named.get("accept_lost_journal"))
     limits = {key: named[key] for key in ("max_cost", "max_calls", "max_tokens")}
     batch = place.batch(made.batch_id)
     try:

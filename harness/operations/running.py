@@ -75,7 +75,9 @@ def run_batch(
     """
     batch = study.batch(manifest.batch_id)
     resolved = prepared(study, manifest, experiment, facts)
-    rows = Registry(study.rows).read().latest(batch.id)
+    registry = Registry(study.rows)
+    registry.create()  # where it is missing, its rows are rebuilt from results
+    rows = registry.read().latest(batch.id)
     left = [one for one in resolved if not finished(batch.variant(one.planned.id), rows.get(one.planned.id))]
     if not left:
         failing = simulated.failing(study, manifest)
@@ -143,7 +145,7 @@ def _refuse_other_run(one: Resolved, runs: Sequence[Run], session: Path) -> None
 
 def runs_of(batch: Batch) -> tuple[Run, ...]:
     """The runs of a batch in its registry of runs. Raises `HarnessError`."""
-    if not (batch.session / "runs.sqlite").exists():
+    if not batch.session.exists():
         return ()
     with said(), RunRegistry(batch.session, now) as registry:
         return registry.runs()
@@ -170,7 +172,9 @@ class _Running:
         for one in left:  # its session did not live to say so
             if one.experiment.name in ended:
                 self._keep(one, *_found(self._batch.session, ended[one.experiment.name]), code=0)
-        todo = [one for one in left if one.experiment.name not in ended]
+        known = self._registry.read().latest(self._batch.id)
+        placed = {one.planned.id for one in left if one.planned.id not in known and self._read_placed(one)}
+        todo = [one for one in left if one.experiment.name not in ended and one.planned.id not in placed]
         code, stuck = int(ExitCode.OK), None
         for options, members in _sessions(todo):
             code = self._session(options, members)
@@ -233,6 +237,18 @@ class _Running:
             self._registry.append([row])
             self._rows.append(row)
 
+    def _read_placed(self, one: Resolved) -> bool:
+        """Say in the registry, which lost it, what is in the variant's results; false where they are not whole."""
+        target = self._batch.variant(one.planned.id)
+        found = placed_meta(target)
+        if found is None or found.get("partial") is not False:
+            return False
+        status, note = judged(found, one.asks, None, 0)
+        row = self._row(one, status, f"run {found['run_id']}: {note}")
+        self._registry.append([row])
+        self._rows.append(row)
+        return True
+
     def _row(self, one: Resolved, status: Status, note: str) -> Row:
         results = self._batch.variant(one.planned.id).results.relative_to(self._study.folder)
         manifest = self._manifest
@@ -278,6 +294,19 @@ def _found(folder: Path, run: Run) -> tuple[str, list[Path], Path | None, Mappin
             f"Run {run.id} of {run.experiment} is finished, but {artifact}: {error!s:.300}."
         ) from error
     return run.id, list(files_of_run(folder, run.experiment, run.id)), artifact, meta, None
+
+
+def placed_meta(target: Variant) -> Mapping[str, Any] | None:
+    """The meta file in a variant's results; ``None`` where any of them is missing or not as it was placed."""
+    try:
+        hashes = read_json(target.placed, "what was placed")
+        whole = all(resolving.digest(target.results / name) == sha256 for name, sha256 in hashes.items())
+        (name,) = [name for name in hashes if name.endswith(".meta.json")] if whole else []
+        meta: Mapping[str, Any] = read_json(target.results / name, "the meta file of a run")
+        judged(meta, True, None, 0)
+    except (HarnessError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return meta
 
 
 def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) -> tuple[Status, str]:

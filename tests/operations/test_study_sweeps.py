@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -360,3 +362,41 @@ def test_what_one_session_spends_the_next_has_less(bench: Bench) -> None:
     assert (again.code, [row.status for row in again.rows], again.before) == (0, ["success"], 1)
     notes = [row.notes.partition(": ")[2] for row in (*ran.rows, *again.rows)]
     assert notes == ["12 of 12 trials, 12 calls", "6 of 12 trials, 6 calls", "12 of 12 trials, 12 calls"]
+
+
+@pytest.mark.parametrize(
+    "lost", ["rows", "rows emptied", "sessions", "rows and sessions", "rows and registry of runs"]
+)
+def test_lost_registries_are_rebuilt_and_nothing_is_played_again(bench: Bench, lost: str) -> None:
+    manifest = bench.declare()
+    batch = bench.study.batch(manifest.batch_id)
+    assert bench.run(manifest).code == 0
+    before = {row.variant_id: row.status for row in Registry(bench.study.rows).read().rows}
+    records = sorted(path.name for path in batch.folder.rglob("*.jsonl"))
+    if lost == "rows emptied":
+        bench.study.rows.write_bytes(b"")
+    elif "rows" in lost:
+        bench.study.rows.unlink()
+    if "sessions" in lost:
+        shutil.rmtree(batch.session)
+        records = [name for name in records if name in {path.name for path in batch.folder.rglob("*.jsonl")}]
+    if "registry of runs" in lost:
+        (batch.session / "runs.sqlite").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert bench.run(manifest).code == 0
+    assert {row.variant_id: row.status for row in Registry(bench.study.rows).read().rows} == before
+    assert sorted({path.name for path in batch.folder.rglob("*.jsonl")}) == sorted(set(records))
+
+
+def test_results_that_were_changed_do_not_stand_for_a_lost_row(bench: Bench) -> None:
+    manifest = bench.declare()
+    batch = bench.study.batch(manifest.batch_id)
+    assert bench.run(manifest).code == 0
+    bench.study.rows.unlink()
+    shutil.rmtree(batch.session)
+    changed = next(path for path in batch.folder.rglob("*.jsonl"))
+    changed.write_bytes(changed.read_bytes() + b"{}")
+    ran = bench.run(manifest)
+    assert ran.code == 0 and len(Registry(bench.study.rows).read().rows) == 2
+    assert batch.session.exists(), "the changed one was played again"
