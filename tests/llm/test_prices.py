@@ -215,5 +215,5 @@ def test_any_json_is_a_price_list_or_an_error_for_people(
 
 
 def test_a_home_folder_of_nobody_is_a_folder_that_is_not_there() -> None:
-    with pytest.raises(ConfigurationError, match="~no-such-user-here/prices.json"):
+    with pytest.raises(ConfigurationError, match=r"~no-such-user-here/prices.json"):
         find_prices(None, {"HARNESS_PRICES": "~no-such-user-here/prices.json"})
