@@ -48,13 +48,15 @@ class Standing:
 class CellOutcome:
     """Every trial of a cell that ended, in the order of the plan, and what stopped the others.
 
-    ``stopped`` says why the session ended before the cell did; ``None`` when it did not.
+    ``stopped`` says why the session ended before the cell did; ``None`` when it did not. ``metrics`` are the names of
+    the experiment's metrics, where they are known.
     """
 
     cell: Cell
     played: tuple[Played, ...]
     expected: int
     stopped: str | None = None
+    metrics: tuple[str, ...] | None = None
 
     @property
     def failures(self) -> tuple[TrialFailure, ...]:
@@ -81,7 +83,9 @@ class CellOutcome:
 
     def problem(self) -> str | None:
         """One readable text about what is not finished or could not be measured, or ``None``."""
-        texts = [text for text in (self._unfinished(), self._unmeasured()) if text is not None]
+        texts = [
+            text for text in (self._unfinished(), self._unmeasured(), self._unknown()) if text is not None
+        ]
         return "\n".join(texts) or None
 
     def _unmeasured(self) -> str | None:
@@ -107,6 +111,17 @@ class CellOutcome:
             "without an answer for a transcript returns None."
         )
         return "\n".join(lines)
+
+    def _unknown(self) -> str | None:
+        """What the play called samples that are of none of the experiment's metrics."""
+        named = dict.fromkeys(sample.metric for one in self.played for sample in one.samples)
+        unknown = [] if self.metrics is None else [name for name in named if name not in self.metrics]
+        if not unknown:
+            return None
+        return (
+            f"{self.cell}: samples of {', '.join(map(repr, unknown[:LISTED]))}, which is not a metric of "
+            f"{self.cell.experiment}; expected one of {', '.join(self.metrics or ())}. No result has them."
+        )
 
     def _unfinished(self) -> str | None:
         if self.finished:
@@ -161,4 +176,5 @@ def outcome_of(run: CellRun, played: Iterable[Played], stopped: str | None) -> C
     """Put the trials that ended into the plan's order."""
     by_id: Mapping[str, Played] = {one.trial.id: one for one in played}
     ordered = tuple(by_id[plan.trial.id] for plan in run.plan.trials if plan.trial.id in by_id)
-    return CellOutcome(run.plan.cell, ordered, expected=len(run.plan.trials), stopped=stopped)
+    metrics = run.plan.experiment.metric_names
+    return CellOutcome(run.plan.cell, ordered, len(run.plan.trials), stopped, metrics)

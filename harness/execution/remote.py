@@ -58,7 +58,8 @@ class DeskServer:
 
     def close(self, patience: float = 0.0) -> None:
         """Listen no more; wait up to ``patience`` seconds for the calls of workers that are gone."""
-        self._desk.loop.run(self._close(patience))
+        with contextlib.suppress(LoopLostError):
+            self._desk.loop.run(self._close(patience))
         self._folder.cleanup()
 
     async def _close(self, patience: float) -> None:

@@ -6,6 +6,7 @@ so that it is said once.
 
 from __future__ import annotations
 
+import _thread
 import threading
 from collections.abc import Generator
 from typing import Any
@@ -90,9 +91,15 @@ class Controller:
         return result
 
     def _tell_progress(self) -> None:
-        """Show progress from a thread of its own: xdist's loop calls nothing while it waits for its workers."""
+        """Show progress from a thread of its own: xdist's loop calls nothing while it waits for its workers.
+
+        They wait for ever where this process's event loop is lost: then the main thread is interrupted, once.
+        """
         display, desk = Display.of(self._config), state_of(self._config).desk
         while not self._over.wait(TELL_EVERY):
+            if desk is not None and desk.loop.lost is not None:
+                _thread.interrupt_main()
+                return
             display.show(desk, live=False)
 
     @pytest.hookimpl(tryfirst=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
 import pytest
 
-from harness.execution.loop import BackgroundLoop
+from harness.execution import loop as loops
+from harness.execution.loop import BackgroundLoop, LoopLostError
 
 
 @pytest.fixture
@@ -86,3 +88,92 @@ def test_work_that_nobody_else_refers_to_is_not_collected_as_garbage(loop: Backg
     gc.collect()
     loop.close()
     assert future.cancelled()
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), BaseException("x")])
+@pytest.mark.parametrize("as_task", [True, False])
+def test_what_a_task_raises_ends_neither_the_loop_nor_the_others(
+    loop: BackgroundLoop, error: BaseException, as_task: bool
+) -> None:
+    async def bad() -> None:
+        raise error
+
+    async def work() -> None:
+        await (asyncio.create_task(bad()) if as_task else bad())
+
+    async def other() -> int:
+        await asyncio.sleep(0.01)
+        return 1
+
+    first, second = loop.submit_all([work(), other()])
+    assert type(first.exception(timeout=5)) is type(error)
+    assert second.result(timeout=5) == 1
+    assert loop.run(other(), timeout=5) == 1
+
+
+def test_a_callback_that_exits_does_not_end_the_loop(loop: BackgroundLoop) -> None:
+    async def work() -> int:
+        asyncio.get_running_loop().call_soon(exec, "raise SystemExit(4)")
+        await asyncio.sleep(0.01)
+        return 1
+
+    assert loop.run(work(), timeout=5) == 1
+
+
+def test_a_loop_in_python_is_interrupted_and_the_others_go_on(
+    loop: BackgroundLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "LOOK_SECONDS", 0.02)
+    stopped: list[str] = []
+    loop.watch(0.1, stopped.append)
+
+    async def spin() -> None:
+        while True:
+            pass
+
+    async def other() -> int:
+        return 1
+
+    first, second = loop.submit_all([spin(), other()])
+    assert first.exception(timeout=20) is not None
+    assert second.result(timeout=5) == 1
+    assert (loop.lost, stopped) == (None, [])
+
+
+def test_what_cannot_be_interrupted_is_named_and_waited_for_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loops, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(loops, "GRACE_SECONDS", 0.1)
+    loop, gate, stopped = BackgroundLoop(), threading.Event(), []
+    loop.watch(0.1, stopped.append)
+
+    async def blocking() -> None:
+        gate.wait()
+
+    async def other() -> int:
+        return 1
+
+    first, _ = loop.submit_all([blocking(), other()])
+    with pytest.raises(LoopLostError, match=r"blocking \(test_loop\.py:\d+\) blocks the event loop"):
+        loop.run(other())
+    assert stopped == [loop.lost]
+    loop.close()
+    assert not first.done()
+    gate.set()
+
+
+def test_closing_does_not_wait_for_a_task_that_ignores_it(
+    loop: BackgroundLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "GRACE_SECONDS", 0.05)
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                continue
+
+    loop.submit_all([stubborn()])
+    loop.close()

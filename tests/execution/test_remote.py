@@ -69,6 +69,20 @@ def test_what_cannot_travel_is_told_in_words() -> None:
     assert str(_portable(Local("here"))) == "Local: here"
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_a_worker_gets_an_answer_whatever_the_other_side_raises(
+    server: DeskServer, desk: Desk, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def raising() -> None:
+        raise error
+
+    monkeypatch.setattr(desk, "start_face", raising)
+    remote = visit(server)
+    with pytest.raises(RuntimeError, match=type(error).__name__):
+        remote.loop.run(remote.start_face(), timeout=10)
+    remote.close()
+
+
 def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, desk: Desk) -> None:
     address = server.invitation["address"]
     assert Path(address).parent.stat().st_mode & 0o077 == 0

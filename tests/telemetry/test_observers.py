@@ -16,7 +16,7 @@ from tests.support.happenings import at, session
 class Listener:
     """Notes what it hears; ``fault`` is raised at the first batch, ``gate`` is waited for before each."""
 
-    def __init__(self, fault: Exception | None = None, gate: threading.Event | None = None) -> None:
+    def __init__(self, fault: BaseException | None = None, gate: threading.Event | None = None) -> None:
         self.heard: list[Happening] = []
         self.batches = 0
         self.closed_with: float | None = None
@@ -69,6 +69,12 @@ def test_what_an_observer_raises_turns_it_off_with_one_warning_and_the_others_go
     assert warnings == [
         "Broken: it failed with RuntimeError. The run is not affected; nothing more of this session goes there."
     ]
+
+
+@pytest.mark.parametrize("fault", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+def test_an_observer_that_exits_is_turned_off_with_one_warning(fault: BaseException):
+    (warning,) = told(Listener(fault), list(session()))
+    assert f"Listener: it failed with {type(fault).__name__}" in warning
 
 
 def test_a_delivery_error_says_why():
