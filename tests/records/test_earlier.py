@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.records.earlier import setting_differences, without_code
+from harness.records.recovery import runs_in
 
 THEN: dict[str, Any] = {
     "experiment": "small",
@@ -52,3 +55,22 @@ def test_code_that_is_gone_is_a_difference() -> None:
 def test_code_is_taken_apart_from_other_settings() -> None:
     assert without_code(THEN) == (without_code(NOW)[0], None)
     assert without_code(NOW)[1] == {"engine": "abc"}
+
+
+def test_a_run_read_from_its_records_has_the_settings_of_its_newest_file(tmp_path: Path) -> None:
+    for name, moment, settings in (("a", "10:00", THEN), ("b", "12:00", NOW), ("c", "11:00", THEN)):
+        line = {
+            "type": "run_metadata",
+            "run_id": "r1",
+            "experiment": "small",
+            "group": name,
+            "group_settings": {},
+            "fingerprint": moment,
+            "settings": settings,
+            "design": {"reps": 1},
+            "timestamp": f"2025-11-20T{moment}:00+00:00",
+        }
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n")
+    (run,) = runs_in(tmp_path)
+    assert (run.settings, run.fingerprint) == (NOW, "12:00")
+    assert run.created == "2025-11-20T10:00:00+00:00"
