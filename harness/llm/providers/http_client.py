@@ -247,7 +247,7 @@ def _first_tries(error: Exception) -> int | None:
         return WRONG_ADDRESS
     if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
         return WRONG_ADDRESS
-    before = httpx2.ConnectError | httpx2.ProxyError | httpx2.RemoteProtocolError
+    before = httpx2.NetworkError | httpx2.ProxyError | httpx2.RemoteProtocolError
     return UNREACHABLE if isinstance(error, before) else None
 
 
@@ -267,6 +267,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _system_words(error: BaseException | None) -> str:
     for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            said = cause.verify_message.rstrip(".")
+            return (
+                f"its certificate is not trusted: {said}; SSL_CERT_FILE names a file of certificates to trust"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return (cause.reason or "no TLS").replace("_", " ").lower()
         if isinstance(cause, OSError) and cause.strerror:  # asyncio puts words of its own beside the number
             return os.strerror(cause.errno or 0) if cause.errno in errno.errorcode else cause.strerror
     return ""
