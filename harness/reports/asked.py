@@ -56,9 +56,10 @@ def size(told: Told) -> str:
 def answered_by(told: Told) -> str:
     """The engine and the model, as the records name them."""
     line = told.first_line
-    temperature = (line.get("settings") or line).get("temperature")
+    settings = line.get("settings") or {}
+    temperature = settings.get("temperature", line.get("temperature"))
     warmth = "the provider's own temperature" if temperature is None else f"temperature {temperature:g}"
-    shared = options_in_words((line.get("settings") or {}).get("model_options") or {})
+    shared = options_in_words(settings.get("model_options") or {})
     warmth += f", {shared}" if shared else ""
     return (
         f"Model {line.get('model')} by {line.get('provider')}, {warmth}; played by the "

@@ -186,7 +186,9 @@ def test_it_runs_in_workers(small: Lab) -> None:
 
 
 def test_progress_is_told_and_not_garbled(small: Lab) -> None:
-    small.pytester.makeconftest("import harness.plugin.progress as p\np.PLAIN_EVERY = p.PLAIN_SOONEST = 0.3\n")
+    small.pytester.makeconftest(
+        "import harness.plugin.progress as p\np.PLAIN_EVERY = p.PLAIN_SOONEST = 0.3\n"
+    )
     session = small.start("--model=rehearsal:150ms", "--concurrency=4", "--count=1")
     said, _ = session.communicate()
     wanted = (
