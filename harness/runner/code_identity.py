@@ -984,8 +984,10 @@ def _functions_in(value: Any, depth: int = 0) -> Iterator[Any]:
 
 def _value_text(value: Any, folder: str | None, depth: int = 0) -> str | None:
     """Plain data as text, with the project's own folder left out; ``None`` for anything else."""
-    if isinstance(value, str | PurePath) and not isinstance(value, enum.Enum):
-        return repr(_placed(str(value), folder))
+    if isinstance(value, PurePath):
+        return repr(value.name)  # where a file lies does not count; its content belongs to the settings
+    if isinstance(value, str) and not isinstance(value, enum.Enum):
+        return repr(_placed(value, folder))
     if type(value) in _PLAIN:
         return repr(value)
     if isinstance(value, enum.Enum):

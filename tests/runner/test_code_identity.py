@@ -220,6 +220,14 @@ def test_folder_and_line_endings_do_not_count(project: Callable[..., ModuleType]
     assert of(project(), name) == of(project(encode=windows), name)
 
 
+def test_where_a_file_that_is_handed_over_lies_does_not_count() -> None:
+    def of_path(path: str) -> str:
+        return CodeReader().identify(functools.partial(max, Path(path))).sha256
+
+    assert of_path("/one/scenario.yaml") == of_path("/one/batches/two/scenario.yaml")
+    assert of_path("/one/scenario.yaml") != of_path("/one/other.yaml")
+
+
 def test_what_code_changes_while_it_runs_does_not_count(project: Callable[..., ModuleType]) -> None:
     module = project()
     before = of(module, "metric")
