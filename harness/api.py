@@ -75,6 +75,8 @@ def run(
     accept_lost_journal: bool = False,
     exploratory: bool = False,
     strict_instrument: bool = False,
+    function_timeout: float | None = None,
+    play_timeout: float | None = None,
     quiet: bool = False,
 ) -> Results:
     """Run one experiment, given or by its registered name, and return what it left.
@@ -113,6 +115,8 @@ def run(
         "--workers": workers,
         "--notebooks": notebooks,
         "--resume": resume,
+        "--function-timeout": function_timeout,
+        "--play-timeout": play_timeout,
         "--out": out,
         "--report": report,
         "--reruns": reruns or None,

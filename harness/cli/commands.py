@@ -92,6 +92,12 @@ def run(
     strict_instrument: Annotated[
         bool, typer.Option("--strict-instrument", help="A FAIL of an instrument check fails the run.")
     ] = False,
+    function_timeout: Annotated[
+        float | None, typer.Option(help="Seconds for one call of your metrics and checks (60).")
+    ] = None,
+    play_timeout: Annotated[
+        float | None, typer.Option(help="Seconds that your play may go on without a model call (600).")
+    ] = None,
     numprocesses: Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)] = None,
 ) -> None:
     """Run experiments and write their artifacts. What follows -- goes to pytest as it is."""
@@ -129,6 +135,8 @@ def run(
         "--reruns": reruns,
         "--reruns-delay": reruns_delay,
         "--resume": resume,
+        "--function-timeout": function_timeout,
+        "--play-timeout": play_timeout,
     }
     options = _options(named)
     options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
