@@ -217,6 +217,8 @@ def test_a_server_without_json_schema_is_asked_for_an_object_then_in_the_prompt(
         (openai("The model `m` does not exist"), 404),
         ("upstream timed out", 502),
         ("Internal server error", 500),
+        ("Failed to parse the JSON object of a tool call", 500),
+        ("The body is not valid: expected a JSON object", 400),
     ],
 )
 def test_another_failure_changes_no_form(said: Any, status: int) -> None:

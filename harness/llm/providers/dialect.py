@@ -38,7 +38,7 @@ _AMOUNT = re.compile(
 """Words about the amount of a limit, not about its name."""
 
 _FORMAT = re.compile(
-    r"response.?format|json.?(?:schema|object|mode)|structured.?(?:output|decod|generation)|guided|grammar|"
+    r"response.?format|json_object|json.?(?:schema|mode)|structured.?(?:output|decod|generation)|guided|grammar|"
     r"output.?(?:format|config)|constrained",
     re.IGNORECASE,
 )
