@@ -28,7 +28,7 @@ Fault = Callable[[Any], str | None]
 
 
 class UnreadableError(ValueError):
-    """There is no JSON value to be had, or more than one; the text completes ``the reply is …``."""
+    """The text holds no usable JSON value, or more than one; the message completes ``the reply is …``."""
 
 
 @dataclass(frozen=True, slots=True)

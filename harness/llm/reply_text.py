@@ -171,7 +171,7 @@ class _Scan:
         self._spoken: list[str] = []
         self._thoughts: list[str] = []
         self._from = 0  # where the speech at hand begins
-        self._is_mentioned = False  # it has an opening mark that is but a mention
+        self._is_mentioned = False  # an opening mark in it is a mention
         self._patience = MOST_MENTIONS
         self._fences_close = True
 
@@ -310,7 +310,7 @@ def _back_over(text: str, at: int, signs: str, least: int) -> int:
 
 
 def _joined(spoken: Sequence[str]) -> str:
-    """Speech without the blocks between it, on lines of its own where it was on lines of its own."""
+    """Join speech from between blocks; what was on a separate line stays on one."""
     said = ""
     for part in spoken:
         if not part.strip():

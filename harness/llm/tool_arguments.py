@@ -90,7 +90,7 @@ def _read(function: Mapping[str, Any]) -> ToolCall:
 def normalised(calls: Any) -> Sequence[Mapping[str, Any]]:
     """A provider's calls in OpenAI's shape, whatever is odd about them, with arguments as a text of JSON.
 
-    Unreadable arguments stay the text that came, so that whoever reads them sees what the model wrote.
+    Unreadable arguments stay the text that came, so that a reader sees what the model wrote.
     """
     if isinstance(calls, Mapping):
         calls = [calls]

@@ -173,8 +173,8 @@ def test_the_journal_has_replies_as_they_came_and_they_are_read_the_same_again(t
     given = [Reply(THINKING, thoughts="Hm."), Reply(f"```\n{GOOD}\n```"), Reply("", tool_calls=[CALL])]
     requests = [ask("ping"), ask("rate", response_format=SCORE), ask("pong")]
     first, client = read(Answers(*given), *requests, journal=tmp_path)
-    again, later = read(nobody := Answers("never"), *requests, journal=tmp_path)
-    assert nobody.asked == 0
+    again, later = read(silent := Answers("never"), *requests, journal=tmp_path)
+    assert silent.asked == 0
     assert [replace(one, tool_calls=list(one.tool_calls)) for one in again] == [
         replace(one, tool_calls=list(one.tool_calls)) for one in first
     ]

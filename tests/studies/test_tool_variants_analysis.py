@@ -193,7 +193,7 @@ def test_failures_are_counted_and_shown(tmp_path: Path) -> None:
     silence = {
         "reason": "Call 'answer' of x: no acceptable reply in 5 attempts; expected text, the last reply was empty: ''.",
         "kind": "ModelCallError",
-        "rejections": [{"reason": "empty"}] * 5,
+        "rejections": [{"reason": "empty"}, {"reason": "empty (thoughts alone)"}] * 3,
     }
     found = analyse(told(tmp_path / "silence", some, failure=silence))
     later = found.behaviours[1]
