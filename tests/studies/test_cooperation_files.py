@@ -76,7 +76,7 @@ def test_another_configuration_is_one_clear_error_and_changes_nothing(tmp_path: 
 
 def test_a_torn_manifest_is_one_clear_error(tmp_path: Path) -> None:
     (opened(tmp_path).folder / "manifest.json").write_text('{"run_id": ')
-    with pytest.raises(HarnessError, match=r"manifest\.json is not JSON.*--fresh"):
+    with pytest.raises(HarnessError, match=r"manifest\.json: is not JSON.*--fresh"):
         opened(tmp_path)
 
 

@@ -104,7 +104,7 @@ BROKEN = [
     (SAMPLE, "population.yaml", whole("meta: [\n"), "is not YAML as read here"),
     (SAMPLE, "population.yaml", whole("meta: " + "[" * 100_000), "is nested more than 64 deep"),
     (SAMPLE, "population.yaml", whole("- " * 100_000), "is nested more than 64 deep"),
-    (SAMPLE, "population.yaml", lambda old: old + "#" * 4_000_000, "bytes; expected at most 4,000,000"),
+    (SAMPLE, "population.yaml", lambda old: old + "#" * 4_000_000, "is larger than 4,000,000 bytes"),
     (SAMPLE, "population.yaml", swap("size: 800", "size: 1" + ":0" * 500), "a number of more than 400 digits"),
     (SAMPLE, "population.yaml", swap("size: 800", "size: many"), "meta.size='many': input should be a valid integer"),
     (SAMPLE, "population.yaml", swap("size: 800", "size: 0"), "meta.size=0"),
@@ -123,7 +123,7 @@ BROKEN = [
     (SAMPLE, "population.yaml", swap("age < 30 else", "district < 30 else"), "compares a text with a number"),
     (SAMPLE, "population.yaml", swap('"young" if age', '"young" if life_stage'), "reads 'life_stage'"),
     (SAMPLE, "population.yaml", swap("meta:", "x: &a [1]\ny: *a\nmeta:"), "has an alias"),
-    (SAMPLE, "population.yaml", lambda _old: "\udcff", "is not YAML in UTF-8"),
+    (SAMPLE, "population.yaml", lambda _old: "\udcff", "which is not UTF-8"),
     # agents.json
     (NETWORK, "agents.json", whole("[{"), "is not JSON: line 1"),
     (NETWORK, "agents.json", whole("{}"), "with somebody in it"),

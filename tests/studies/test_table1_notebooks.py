@@ -278,7 +278,7 @@ def test_a_truncated_notebook_is_refused(folder: Path) -> None:
 
 def test_a_huge_file_is_refused_unread(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notebook, "MAX_BYTES", 1024)
-    assert "expected a published notebook" in refusal(written)
+    assert "is larger than 1,024 bytes" in refusal(written)
 
 
 def test_deeply_nested_code_is_refused(written: Path) -> None:
