@@ -166,10 +166,8 @@ def draw_below(config: pytest.Config, text: str) -> None:
     writer = config.get_terminal_writer()
     with uncaptured(config):
         shown, column = on_one_line(text)[: writer.fullwidth - 1], writer.width_of_current_line + 1
-        encoding = getattr(writer._file, "encoding", None) or "utf-8"
-        shown = shown.encode(encoding, "replace").decode(
-            encoding
-        )  # pytest does as much for what it writes itself
+        encoding = getattr(writer._file, "encoding", None) or "utf-8"  # pytest does as much for its own lines
+        shown = shown.encode(encoding, "replace").decode(encoding)
         writer._file.write(f"\n\r\x1b[K{shown}\x1b[1A\x1b[{column}G")
         writer.flush()
 
