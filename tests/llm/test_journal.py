@@ -7,6 +7,8 @@ import contextlib
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -317,6 +319,56 @@ def test_a_damaged_journal_sends_nothing_until_the_user_gives_it_up(tmp_path: Pa
     journal_file.JournalFile(path, replace=True).close()
     assert played(tmp_path, provider, many) == ["y"] * 40
     assert (tmp_path / "run.sqlite.corrupt-1").read_bytes() == content
+
+
+CRASH = """
+import os, signal, sys
+from pathlib import Path
+from harness.llm.calls import Reply, Site
+from harness.llm.journal_file import JournalFile
+from harness.llm.samples import Kept
+file = JournalFile(Path(sys.argv[1]))
+for number in range(int(sys.argv[2])):
+    site = Site("act", "Ada", number)
+    file.write([("t", Kept(site, f"{number:064}", 0, 0, 1, Reply("x" * 3000)), "[]", "")])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def crashed(path: Path, replies: int) -> None:
+    """Leave the journal as a killed session does."""
+    subprocess.run([sys.executable, "-c", CRASH, str(path), str(replies)], check=False, timeout=60)
+    assert Path(f"{path}-wal").stat().st_size
+
+
+@pytest.mark.parametrize("replies", [1, 1500])
+@pytest.mark.parametrize("gone", [("-wal",), ("-wal", "-shm")], ids=" ".join)
+def test_a_log_that_was_deleted_after_a_crash_is_a_loss(
+    tmp_path: Path, gone: tuple[str, ...], replies: int
+) -> None:
+    path = tmp_path / "run.sqlite"
+    crashed(path, replies)
+    for suffix in gone:
+        Path(f"{path}{suffix}").unlink()
+    for _ in range(2):
+        with pytest.raises(LostRepliesError, match=r"lacks its write-ahead log run\.sqlite-wal"):
+            journal_file.JournalFile(path)
+
+
+@pytest.mark.parametrize("then", ["nothing", "index deleted", "folded in by another program"])
+def test_a_crash_alone_is_no_loss(tmp_path: Path, then: str) -> None:
+    path = tmp_path / "run.sqlite"
+    crashed(path, 2)
+    if then == "index deleted":
+        Path(f"{path}-shm").unlink()
+    elif then == "folded in by another program":
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("select count(*) from replies").fetchone()
+        assert not Path(f"{path}-wal").exists()
+    file = journal_file.JournalFile(path, expected=True)
+    assert len(file.load("t")) == 2
+    file.close()
+    assert [one.name for one in tmp_path.iterdir()] == ["run.sqlite"]
 
 
 @pytest.mark.parametrize(
