@@ -188,7 +188,9 @@ def journal(path: Path, text: str = "Hello") -> None:
         text, model="m-1", fingerprint="fp", finish_reason="stop", tokens_in=5, tokens_out=2, cost=0.5
     )
     site = Site("act", "Ada", 1, 0)
-    file.write([(TRIALS[0].id, Kept(site, "d" * 64, 0, 0, 1, reply, "accepted", "", "m", 1.5, 0.25), "{}")])
+    file.write(
+        [(TRIALS[0].id, Kept(site, "d" * 64, 0, 0, 1, reply, "accepted", "", "m", 1.5, 0.25), "{}", "")]
+    )
     file.close()
 
 
