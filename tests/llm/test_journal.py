@@ -503,3 +503,21 @@ def test_what_is_loaded_is_what_was_written(tmp_path: Path) -> None:
     again = journal_file.JournalFile(tmp_path / "run.sqlite")
     assert (again.trials, again.load("t")) == ({"t"}, [kept])
     again.close()
+
+
+def test_a_journal_of_the_first_version_is_read_and_gets_the_later_fields(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    file = journal_file.JournalFile(path)
+    file.write([("t", Kept(SITE, "d" * 64, 0, 0, 1, Reply("old", tokens_in=3)), "[]", "")])
+    file.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("alter table replies drop column more")
+    file = journal_file.JournalFile(path, expected=True)
+    new = Reply("new", usage='{"total_tokens": "7"}', usage_fault="total tokens as a text")
+    file.write([("t", Kept(SITE, "e" * 64, 0, 0, 1, new), "[]", "")])
+    replies = [kept.reply for kept in file.load("t")]
+    file.close()
+    assert [(reply.text, reply.usage, reply.usage_fault) for reply in replies] == [
+        ("old", "", ""),
+        ("new", new.usage, new.usage_fault),
+    ]
