@@ -82,6 +82,15 @@ def test_a_parameter_without_effect_is_refused(
     assert not lab.watched.calls
 
 
+def test_a_parameter_is_refused_where_cases_are_not_prepared_ahead(lab: Lab) -> None:
+    teardown = "\n\n@pytest.fixture\ndef engine(engine):\n    yield engine\n"
+    lab.write(PLAIN + teardown)
+    result = lab.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*is parametrized by 'tone', which changes nothing in its cell*"])
+    assert not lab.watched.calls
+
+
 def test_a_parameter_of_which_one_value_is_selected_is_fine(lab: Lab) -> None:
     lab.write(PLAIN)
     lab.run("-k", "kind").assert_outcomes(passed=2)
