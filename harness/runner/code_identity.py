@@ -324,17 +324,18 @@ class _Walk:
         self._parts.setdefault((self._home, f"{label}{name}"), [name])
 
     def _state(self, thing: Any, label: str, depth: int) -> None:
-        names = (
-            [one.name for one in fields(thing)] if is_dataclass(thing) else [*getattr(thing, "__dict__", ())]
-        )
-        for name in sorted(names):
-            if hasattr(thing, name):
-                self._value(
-                    _module_of(type(thing)),
-                    f"{label}{type(thing).__name__}.{name}",
-                    getattr(thing, name),
-                    depth,
-                )
+        """What an object holds; one with a text of its own counts by that, as it does among a run's settings."""
+        module, kind = _module_of(type(thing)), type(thing).__name__
+        own_text = "__str__" in vars(type(thing))
+        if own_text:
+            self._value(module, f"{label}{kind}", str(thing), depth)
+        names = [one.name for one in fields(thing)] if is_dataclass(thing) else getattr(thing, "__dict__", ())
+        for name in sorted(name for name in names if hasattr(thing, name)):
+            value = getattr(thing, name)
+            if own_text:
+                self._objects += [(module, one, "", depth + 1) for one in _functions_in(value)]
+            else:
+                self._value(module, f"{label}{kind}.{name}", value, depth)
 
     def _visit_class(self, kind: type) -> None:
         module = kind.__module__

@@ -401,3 +401,19 @@ def test_code_that_cannot_be_looked_at_counts_as_a_whole_module() -> None:
     exec(compile("def metric(said): return 1", "<deep>", "exec"), namespace)
     for thing in (Odd(), namespace["metric"]):
         assert CodeReader().identify(thing) == CodeReader().identify(thing)
+
+
+def test_an_object_with_a_text_of_its_own_counts_by_it() -> None:
+    class Placed:
+        def __init__(self, folder: str, limit: int) -> None:
+            self.folder, self.limit = folder, limit
+
+        def __str__(self) -> str:
+            return f"limit {self.limit}"
+
+        def __call__(self, said: Any) -> int:
+            return self.limit
+
+    reader = CodeReader()
+    assert reader.identify(Placed("here", 1)) == reader.identify(Placed("there", 1))
+    assert reader.identify(Placed("here", 1)) != reader.identify(Placed("here", 2))
