@@ -23,7 +23,7 @@ _MOST = 10**12
 def well_typed(reply: Any, request: Request, provider: str) -> Reply:
     """``reply`` as the provider gave it, with each field of the type that `Reply` declares.
 
-    Raises `ModelCallError`, fatal, when it is no `Reply` at all.
+    Raises `ModelCallError`, fatal, when it is not a `Reply`.
     """
     if not isinstance(reply, Reply):
         raise ModelCallError(
@@ -72,7 +72,7 @@ def _mended(reply: Reply, request: Request) -> Reply:
         "usage_fault": label(reply.usage_fault),
     }
     if reply.cost is not None and not _is_money(reply.cost):
-        fields |= {"cost": None, "cost_reason": "the provider states a cost that is no number"}
+        fields |= {"cost": None, "cost_reason": "the provider states a cost that is not an amount of money"}
     if not all(_is_count(getattr(reply, name)) for name in _COUNTS):
         prompt, completion, cached, stored = (getattr(reply, name) for name in _COUNTS)
         stated = Stated(prompt, completion, cached=cached, stored=stored)

@@ -213,7 +213,7 @@ def test_headers_are_shown_of_every_answer_before_its_body() -> None:
     assert [headers["x-limit"] for headers in seen] == ["3"]
 
 
-def test_where_nobody_listens_nothing_was_sent() -> None:
+def test_an_unanswered_connection_sends_nothing() -> None:
     async def main() -> None:
         server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]

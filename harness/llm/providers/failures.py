@@ -196,7 +196,7 @@ class Failures:
 
     def of_garbage(self, why: str, first_tries: int = UNREACHABLE) -> ModelCallError:
         """A 200 that is neither a completion nor an error."""
-        said = f"what it answered is no completion ({why})."
+        said = f"the answer is not a completion ({why})."
         return self.say(said, retry_after=1.0, lost=True, first_tries=first_tries)
 
     def of_text(self, answer: Answer, why: str) -> ModelCallError:

@@ -11,7 +11,7 @@ from harness.llm.providers.json_reading import label, mapping, sequence, shallow
 def tool_calls(value: Any) -> Sequence[Mapping[str, Any]]:
     """Each call with its id, type, and the name and arguments of its function, all texts; others' members are kept.
 
-    What is not an object is no call.
+    What is not an object is left out.
     """
     return [_call(call) for call in sequence(value) if isinstance(call, Mapping)]
 
