@@ -71,12 +71,24 @@ def fault_of(path: Path, columns: Collection[str], *, expected: bool) -> str:
     if LogMark(path).shows_loss():
         return f"lacks its write-ahead log {path.name}-wal"
     try:
-        with closing(sqlite3.connect(path, timeout=10)) as connection:
+        with closing(_connect(path)) as connection:
             return _fault_in(connection, path.stem, columns)
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
         return f"is damaged ({error})"
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """The database to look at; read-only where it has a log, which may be another one's and is folded in else."""
+    if beside(path, "-wal").exists():
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+        try:
+            connection.execute("select count(*) from sqlite_master").fetchone()
+            return connection
+        except sqlite3.OperationalError:  # there is no index of the log, which only a writer can make
+            connection.close()
+    return sqlite3.connect(path, timeout=10)
 
 
 def _fault_in(connection: sqlite3.Connection, run_id: str, columns: Collection[str]) -> str:

@@ -355,6 +355,19 @@ def test_a_log_that_was_deleted_after_a_crash_is_a_loss(
             journal_file.JournalFile(path)
 
 
+def test_another_journals_log_is_refused_and_not_folded_in(tmp_path: Path) -> None:
+    for name in ("run", "other"):
+        path = tmp_path / name / f"{name}.sqlite"
+        described = CRASH.replace("sys.argv[1])", f'sys.argv[1]), about=\'{{"id": "{name}"}}\'')
+        subprocess.run([sys.executable, "-c", described, str(path), "3"], check=False, timeout=60)
+    log = tmp_path / "run" / "run.sqlite-wal"
+    log.write_bytes((tmp_path / "other" / "other.sqlite-wal").read_bytes())
+    before = (tmp_path / "run" / "run.sqlite").read_bytes()
+    with pytest.raises(LostRepliesError, match="belongs to run other"):
+        journal_file.JournalFile(tmp_path / "run" / "run.sqlite", expected=True)
+    assert (tmp_path / "run" / "run.sqlite").read_bytes() == before
+
+
 @pytest.mark.parametrize("then", ["nothing", "index deleted", "folded in by another program"])
 def test_a_crash_alone_is_no_loss(tmp_path: Path, then: str) -> None:
     path = tmp_path / "run.sqlite"
