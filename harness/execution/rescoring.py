@@ -22,6 +22,7 @@ from harness.runner import provenance
 from harness.runner.recall import Told
 from harness.runner.settings import Settings
 from harness.stats.reliability import Reliability, reliability
+from harness.user_code import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,10 @@ class Rescoring:
                 return None
             self._failures[told.trial] = str(error)
             return str(error)
+        except Exception as error:  # of a provider that is the user's: it costs this trial's scores alone
+            reason = str(error) if isinstance(error, HarnessError) else shown(error)
+            self._failures[told.trial] = reason
+            return reason
         return [_beside(sample, told.record) for sample in samples]
 
     def _stop(self, error: ModelCallError) -> None:

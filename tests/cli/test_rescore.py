@@ -158,6 +158,25 @@ def test_the_budget_holds(lab: Lab, judge: Watched, command: Command) -> None:
     assert said.code == 6 and len(judge.calls) == 3 and "STOPPED: The budget" in said.out
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), ValueError("odd")])
+def test_a_judge_that_raises_costs_one_trials_scores(
+    lab: Lab, judge: Watched, command: Command, error: BaseException
+) -> None:
+    lab.run().assert_outcomes(passed=2)
+
+    async def before(trial: str, number: int) -> None:
+        if trial == judge.calls[0]:
+            raise error
+
+    judge.before = before
+    said = command(*WORDS)
+    assert said.code == 1, said
+    lines = results(lab)
+    (failure,) = [line for line in lines if line["type"] == "rescore_failure"]
+    assert type(error).__name__ in failure["reason"]
+    assert len([line for line in lines if line["type"] == "rescore_result"]) == 1
+
+
 def test_a_score_that_cannot_be_read_is_missing_with_its_reason(
     lab: Lab, judge: Watched, command: Command
 ) -> None:
