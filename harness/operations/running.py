@@ -145,8 +145,8 @@ def _refuse_other_run(one: Resolved, runs: Sequence[Run], session: Path) -> None
 
 def runs_of(batch: Batch) -> tuple[Run, ...]:
     """The runs of a batch in its registry of runs. Raises `HarnessError`."""
-    if not batch.session.exists():
-        return ()
+    if not any(batch.session.rglob("*.sqlite")) and not any(batch.session.glob("*.jsonl")):
+        return ()  # no session has begun yet, so there is no lost registry to rebuild
     with said(), RunRegistry(batch.session, now) as registry:
         return registry.runs()
 
