@@ -117,9 +117,10 @@ def read_json(
     *,
     expected: str = "valid JSON",
     loads: Callable[[bytes], Any] | None = None,
+    nan: bool = False,
 ) -> Any:
     """The data in the JSON file at ``path``; see `parse_json`. Raises `ConfigurationError`."""
-    return parse_json(read_content(path, owner, most), owner, expected=expected, loads=loads)
+    return parse_json(read_content(path, owner, most), owner, expected=expected, loads=loads, nan=nan)
 
 
 def parse_json(
@@ -128,16 +129,19 @@ def parse_json(
     *,
     expected: str = "valid JSON",
     loads: Callable[[bytes], Any] | None = None,
+    nan: bool = False,
 ) -> Any:
     """Strict JSON in any encoding that JSON may have: no NaN, no infinity, no key twice in one object.
 
-    ``expected`` is what messages ask for. ``loads`` is a faster decoder of UTF-8 that raises `json.JSONDecodeError`;
+    With ``nan``, NaN and infinity are read: TinyTroupe writes them where a statistic is undefined. ``expected`` is
+    what messages ask for. ``loads`` is a faster decoder of UTF-8 that raises `json.JSONDecodeError`;
     it need not see a repeated key. Raises `ConfigurationError` with the line at fault.
     """
     try:
         if loads is not None:
             return loads(recoded(content))
-        return json.loads(decoded(content, owner), parse_constant=_no_constant, object_pairs_hook=_unique)
+        constants = None if nan else _no_constant
+        return json.loads(decoded(content, owner), parse_constant=constants, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         found = f"is not JSON: line {error.lineno}, column {error.colno}: {error.msg}"
         raise ConfigurationError(f"{owner}: {found}; expected {expected}. Correct that line.") from None

@@ -192,8 +192,8 @@ def _first(content: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "cannot be read as JSON"),
-        ("[" * 100_000, "cannot be read as JSON"),
+        ("{", "is not JSON: line 1, column 2"),
+        ("[" * 100_000, "is nested too deep"),
         ("[]", "expected a JSON object, not a list"),
         ("{}", "has no 'experiments'"),
         ('{"experiments": {"Control": 7}}', "group 'Control' has no 'results'"),

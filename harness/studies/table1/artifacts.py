@@ -110,7 +110,7 @@ def _meta(path: Path) -> dict[str, Any]:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    content = read_json(path, str(path))
+    content = read_json(path, str(path), nan=True)
     if not isinstance(content, dict):
         raise HarnessError(f"{path}: expected a JSON object, not a {type(content).__name__}.")
     return content
