@@ -57,8 +57,8 @@ class VirtualClock(asyncio.SelectorEventLoop):
 def chains(name: str, latency: float) -> tuple[dict[str, int], int]:
     """Trial → calls in its longest chain of dependent calls, and the number of calls of all trials."""
     from harness.engines.embedded import EmbeddedEngine
-    from harness.llm.gateway import Gateway
-    from harness.llm.providers.rehearsal import Rehearsal
+    from harness.gateway.gateway import Gateway
+    from harness.gateway.providers.rehearsal import Rehearsal
 
     gateway = Gateway(Rehearsal(0, latency=latency), concurrency=None)
     engine, loop = EmbeddedEngine(), VirtualClock()
@@ -80,9 +80,9 @@ def chains(name: str, latency: float) -> tuple[dict[str, int], int]:
 
 def trials(name: str) -> list[Any]:
     """Every trial of the experiment's fast mode."""
-    from harness.populations import load
-    from harness.runner.plan import plan_cell
-    from harness.studies import find, registered
+    from harness.experiments import find, registered
+    from harness.personas import load
+    from harness.runtime.plan import plan_cell
 
     [experiment] = find(name, registered())
     population = load(experiment.population, experiment.fragments)
@@ -104,7 +104,7 @@ def session(name: str, model: str, concurrency: int | None) -> dict[str, Any]:
 
 def child(name: str, model: str, concurrency: int | None, results: str) -> None:
     import harness
-    import harness.plugin.window  # what a session needs is imported before the clock starts
+    import harness.plugin.overlap  # what a session needs is imported before the clock starts
 
     wall, cpu = time.perf_counter(), time.process_time()
     done = harness.run(

@@ -19,10 +19,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.limits import Limits
-from harness.llm.providers.openai_compatible import OpenAICompatible
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.limits import Limits
+from harness.gateway.providers.openai_compatible import OpenAICompatible
 from tests.support.storm import Storm, play
 
 

@@ -65,11 +65,11 @@ async def seconds(ask: Callable[[int], Awaitable[Any]], calls: int, at_once: int
 
 
 def in_process(calls: int) -> float:
-    from harness.llm.calls import Request, Site
-    from harness.llm.gateway import Gateway
-    from harness.llm.journal import Journal
-    from harness.llm.limits import Limits
-    from harness.llm.providers.rehearsal import Rehearsal
+    from harness.gateway.calls import Request, Site
+    from harness.gateway.gateway import Gateway
+    from harness.gateway.journal import Journal
+    from harness.gateway.limits import Limits
+    from harness.gateway.providers.rehearsal import Rehearsal
 
     async def main() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -88,8 +88,8 @@ def in_process(calls: int) -> float:
 
 
 def rehearsal_alone(calls: int) -> float:
-    from harness.llm.calls import Request
-    from harness.llm.providers.rehearsal import Rehearsal
+    from harness.gateway.calls import Request
+    from harness.gateway.providers.rehearsal import Rehearsal
 
     async def main() -> float:
         model = Rehearsal(1)
@@ -139,10 +139,10 @@ async def serve_endpoint() -> None:
 
 
 async def serve_gateway(url: str, folder: str) -> None:
-    from harness.llm.gateway import Gateway
-    from harness.llm.journal import Journal
-    from harness.llm.limits import Limits
-    from harness.llm.providers.openai_compatible import OpenAICompatible
+    from harness.gateway.gateway import Gateway
+    from harness.gateway.journal import Journal
+    from harness.gateway.limits import Limits
+    from harness.gateway.providers.openai_compatible import OpenAICompatible
 
     provider = OpenAICompatible("fake-2025-01-01", base_url=url, api_key="any-key")
     gateway = Gateway(provider, concurrency=100, journal=Journal(Path(folder)), limits=Limits())

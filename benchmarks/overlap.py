@@ -31,7 +31,7 @@ from timing import PYTEST, Command, run, verdict
 QUESTIONS = """
 import pytest
 from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 
 
 async def play(plan, client):

@@ -32,9 +32,9 @@ def done(began, **more):
 """
 OURS = {
     "sample": """
-from harness.studies.population.agents import write_agents
-from harness.studies.population.sampling import sample
-from harness.studies.population.spec import read_spec
+from harness.experiments.population.agents import write_agents
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.spec import read_spec
 spec = read_spec(folder / "population.yaml")
 began = time.perf_counter()
 write_agents(folder / f"agents-{size}.json", sample(spec, count=size, seed=1))
@@ -42,10 +42,10 @@ done(began)
 """,
     "network": """
 import igraph, scipy.special
-from harness.studies.population.agents import read_agents
-from harness.studies.population.network import connect
-from harness.studies.population.network_config import read_network_config
-from harness.studies.population.network_file import write_network
+from harness.experiments.population.agents import read_agents
+from harness.experiments.population.network import connect
+from harness.experiments.population.network_config import read_network_config
+from harness.experiments.population.network_file import write_network
 agents = read_agents(folder / f"agents-{size}.json")
 config = read_network_config(folder / "network.yaml")
 began = time.perf_counter()
@@ -58,12 +58,12 @@ for name, one in targets["homophily"].items():
 done(began, **told)
 """,
     "simulate": """
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.studies.population.inputs import read_inputs
-from harness.studies.population.running import RUN, simulate
-from harness.studies.population.simulation import Options
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.experiments.population.inputs import read_inputs
+from harness.experiments.population.simulation_folder import RUN, simulate
+from harness.experiments.population.simulation import Options
 inputs = read_inputs(folder / f"scenario-{size}.yaml")
 out = folder / f"ours-{size}"
 async def whole():
@@ -159,9 +159,9 @@ def told(found: dict[str, object] | str) -> str:
 def write_town(folder: Path) -> None:
     """The packaged town, written out whole, so that both sides read it."""
     sys.path.insert(0, str(ROOT))
-    from harness.studies.population.example import PACKAGED, write_example
-    from harness.studies.population.files import write_yaml
-    from harness.studies.population.spec import read_spec
+    from harness.experiments.population.example import PACKAGED, write_example
+    from harness.experiments.population.files import write_yaml
+    from harness.experiments.population.spec import read_spec
 
     write_example(folder)
     write_yaml(folder / "population.yaml", read_spec(PACKAGED / "population.yaml"))
@@ -169,9 +169,9 @@ def write_town(folder: Path) -> None:
 
 def write_scenario(folder: Path, size: int) -> None:
     """Everybody hears in the first of four steps."""
-    from harness.studies.population.example import PACKAGED
-    from harness.studies.population.files import write_yaml
-    from harness.studies.population.scenario import Rule, read_scenario
+    from harness.experiments.population.example import PACKAGED
+    from harness.experiments.population.files import write_yaml
+    from harness.experiments.population.scenario import Rule, read_scenario
 
     one = read_scenario(PACKAGED / "scenario.yaml")
     everybody = [Rule(channel="town_paper", when="true", probability=1.0, timestep=0)]

@@ -21,20 +21,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.studies.population.agents import write_agents
-from harness.studies.population.example import write_example
-from harness.studies.population.extropy import simulate_in_folder
-from harness.studies.population.inputs import read_inputs
-from harness.studies.population.network import connect
-from harness.studies.population.network_config import read_network_config
-from harness.studies.population.network_file import write_network
-from harness.studies.population.running import RUN, simulate
-from harness.studies.population.sampling import sample
-from harness.studies.population.simulation import Options
-from harness.studies.population.spec import read_spec
+from harness.experiments.population.agents import write_agents
+from harness.experiments.population.example import write_example
+from harness.experiments.population.extropy import simulate_in_folder
+from harness.experiments.population.inputs import read_inputs
+from harness.experiments.population.network import connect
+from harness.experiments.population.network_config import read_network_config
+from harness.experiments.population.network_file import write_network
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.simulation import Options
+from harness.experiments.population.simulation_folder import RUN, simulate
+from harness.experiments.population.spec import read_spec
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
 
 ENGINES = ("own", "extropy-run 0.2.3")
 

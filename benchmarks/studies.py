@@ -26,8 +26,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness.operations.layout import Study
-from harness.operations.registry import Registry
+from harness.batches.registry import Registry
+from harness.batches.study_layout import Study
 from tests.operations.test_study_registry import WRITER
 from tests.support import towns
 from tests.support.sessions import LIGHT, environment

@@ -64,7 +64,7 @@ async def notebook(
     checkout: Path, sizes: Mapping[str, int], provider: Any, arms: Sequence[str] = ARMS
 ) -> tuple[float, dict[str, Counter[str]]]:
     """Wall seconds of all arms at once, and each arm's calls by kind."""
-    from harness.llm.gateway import Gateway
+    from harness.gateway.gateway import Gateway
 
     gateway = Gateway(provider, concurrency=None)
     url = await gateway.start_face()
@@ -172,8 +172,8 @@ async def harnessed(
 
 def session(checkout: str, sizes: Mapping[str, int], latency: float, workers: int, folder: str) -> None:
     """In a child: what `harness run` does, for an experiment of this size."""
+    from harness.experiments.table1 import load
     from harness.plugin.launch import Request, launch
-    from harness.studies.table1 import load
 
     (experiment,) = load(Path(checkout) / PUBLICATION, only=["exp_3"])
     sized = replace(
@@ -230,7 +230,7 @@ def main() -> None:
 
 
 def compare(checkout: Path, sizes: Mapping[str, int], options: argparse.Namespace) -> None:
-    from harness.llm.providers.rehearsal import Rehearsal
+    from harness.gateway.providers.rehearsal import Rehearsal
 
     latency = options.latency / 1000
     workers = options.workers or (os.cpu_count() or 1) * (8 if latency else 1)

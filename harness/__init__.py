@@ -29,8 +29,8 @@ if TYPE_CHECKING:
         TrialPlan,
         TrialResult,
     )
-    from harness.populations import Population
-    from harness.populations import load as load_population
+    from harness.personas import Population
+    from harness.personas import load as load_population
     from harness.records import JSONLWriter, WriterPool, merge
     from harness.reports.data import Frames, load
 
@@ -55,12 +55,12 @@ _HOME = {
         "TrialPlan",
         "TrialResult",
     ),
-    "harness.populations": ("Population",),
+    "harness.personas": ("Population",),
     "harness.records": ("JSONLWriter", "WriterPool", "merge"),
     "harness.reports.data": ("Frames", "load"),
 }
 _PLACES = {name: (module, name) for module, names in _HOME.items() for name in names}
-_PLACES["load_population"] = ("harness.populations", "load")
+_PLACES["load_population"] = ("harness.personas", "load")
 
 __all__ = [
     "ActionsAtLeast",

@@ -108,13 +108,13 @@ def test_packages_of_the_first_layer_do_not_know_each_other() -> None:
 @pytest.mark.parametrize(
     ("module", "never"),
     [
-        ("harness.studies", ("harness.execution", "harness.plugin", "harness.cli", *SDKS)),
+        ("harness.experiments", ("harness.runtime", "harness.plugin", "harness.cli", *SDKS)),
         (
             "harness.engines",
-            ("harness.records", "harness.stats", "harness.llm.gateway", "harness.llm.providers"),
+            ("harness.records", "harness.stats", "harness.gateway.gateway", "harness.gateway.providers"),
         ),
-        ("harness.reports", ("harness.llm", "harness.engines", "harness.populations")),
-        ("harness.llm.gateway", tuple(SDKS)),
+        ("harness.reports", ("harness.gateway", "harness.engines", "harness.personas")),
+        ("harness.gateway.gateway", tuple(SDKS)),
     ],
 )
 def test_what_a_part_must_not_know(module: str, never: tuple[str, ...]) -> None:
@@ -154,7 +154,7 @@ def test_layer_zero_needs_the_standard_library_alone() -> None:
         "import harness",
         "import harness, harness.plugin",
         "from harness import Experiment, Group, Script, Proposition, Measure, Persona, Mode, Correction",
-        "import harness.studies",
+        "import harness.experiments",
     ],
 )
 def test_heavy_libraries_are_not_loaded_at_the_start(code: str) -> None:
@@ -168,7 +168,7 @@ def test_heavy_libraries_are_not_loaded_at_the_start(code: str) -> None:
 def test_a_session_without_experiments_loads_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "test_plain.py").write_text(
         f"import sys\ndef test_plain(): assert not set({HEAVY!r}) & set(sys.modules), sys.modules.keys()\n"
-        "def test_ours(): assert 'harness.execution.session' not in sys.modules\n"
+        "def test_ours(): assert 'harness.runtime.session' not in sys.modules\n"
     )
     light = [f"-pno:{name}" for name in ("langsmith_plugin", "hypothesispytest", "anyio", "cacheprovider")]
     done = subprocess.run(

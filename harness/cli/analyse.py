@@ -48,11 +48,11 @@ def analyse(
     format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
 ) -> None:
     """Print the analysis of each run: differences blocked by panel and proposal, and what stands beside them."""
+    from harness.experiments.table1.published_samples import caution
+    from harness.experiments.table1.worked_example import worked_example
     from harness.reports.tables import analysis_json, analysis_parts
     from harness.stats import analyse as analysed
-    from harness.stats.events import Event, count_events
-    from harness.studies.table1.published import caution
-    from harness.studies.table1.worked_example import worked_example
+    from harness.stats.binary_events import Event, count_events
 
     def explained(analysis: Analysis, one: Dataset) -> list[str]:
         unknown = caution(one) if artifacts else None
@@ -93,7 +93,7 @@ def recorded(
 
 
 def _published(folder: Path, runs: Sequence[str] | None, only: Sequence[str] | None) -> list[Dataset]:
-    from harness.studies.table1.published import published_datasets
+    from harness.experiments.table1.published_samples import published_datasets
 
     return published_datasets(folder, runs=runs or (), only=only or ())
 

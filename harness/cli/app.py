@@ -53,7 +53,7 @@ def main() -> None:
 
 def _run() -> int:
     """Run the command and name what it could not read; its exit code is 1 instead of 0 where that loses data."""
-    from harness.records.problems import MOST_NAMED, collected
+    from harness.records.read_problems import MOST_NAMED, collected
 
     with collected() as problems:
         try:

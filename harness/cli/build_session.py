@@ -10,14 +10,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from harness.cli.asking import Asking
+from harness.cli.model_session import Asking
 from harness.errors import ConfigurationError, HarnessError
 
 if TYPE_CHECKING:
-    from harness.llm.calls import ModelClient
-    from harness.llm.gateway import Gateway
-    from harness.operations.building import Step
-    from harness.operations.gates import GateResult
+    from harness.batches.gates import GateResult
+    from harness.batches.population_build import Step
+    from harness.gateway.calls import ModelClient
+    from harness.gateway.gateway import Gateway
 
 Made = TypeVar("Made")
 Clock = Callable[[], datetime]
@@ -125,7 +125,7 @@ class Session:
             self._beat()
 
     def _beat(self) -> None:
-        from harness.llm.waiting import duration
+        from harness.gateway.waiting import duration
         from harness.plugin.heartbeat import JUDGE
         from harness.records.atomic import write_whole
 

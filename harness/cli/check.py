@@ -21,11 +21,11 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 where a check FAILs.")] = False,
 ) -> None:
     """Print every check of the measuring instrument, run by run."""
-    from harness.instrument import Examiner, check_lines, described, examine
+    from harness.checks import Examiner, check_lines, described, examine
+    from harness.experiments.play_checks import own_checks
     from harness.model import Level
     from harness.records import record_files, runs_in_files
     from harness.records.looks import note_look_at
-    from harness.studies.examining import own_checks
 
     failed = False
     for run in runs_in_files(record_files(paths or [Path("results")]), keep=Examiner().keep):

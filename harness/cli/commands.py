@@ -242,7 +242,7 @@ def list_(
 ) -> None:
     """Show the experiments, their groups, modes, trials and expected model calls."""
     from harness.cli.listing import show
-    from harness.runner.settings import find_checkout, find_sources
+    from harness.runtime.settings import find_checkout, find_sources
 
     folder = str(notebooks) if notebooks else None
     show(path, mode, engine, find_sources(folder, find_checkout(), accept_differences=accept_differences))
@@ -263,9 +263,9 @@ def merge(
 ) -> None:
     """Merge record files into artifacts, across sessions."""
     import harness.stats as stats
-    from harness.instrument import Examiner
+    from harness.checks import Examiner
+    from harness.experiments.play_checks import own_checks
     from harness.records import merge as merge_files
-    from harness.studies.examining import own_checks
 
     note_looks(files, "merge")
     examiner = Examiner(own_checks())

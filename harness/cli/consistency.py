@@ -40,9 +40,9 @@ def consistency(
     format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
 ) -> None:
     """Say of each metric whether a new effect is consistent with an earlier one, inconsistent, or neither."""
+    from harness.experiments.table1.metric_names import with_normalised_metrics
     from harness.reports.agreement import agreement_json, agreement_parts
     from harness.stats import consistency as compared
-    from harness.studies.table1.metric_names import with_normalised_metrics
 
     if not 0 < delta < float("inf"):
         raise ConfigurationError(
@@ -65,7 +65,7 @@ def consistency(
 
 
 def _folder(name: str) -> Path:
-    from harness.runner.settings import find_checkout
+    from harness.runtime.settings import find_checkout
 
     if name != PUBLISHED:
         return Path(name)
@@ -80,7 +80,7 @@ def _folder(name: str) -> Path:
 
 def _datasets(path: Path, runs: Sequence[str] = (), only: Sequence[str] = ()) -> list[Dataset]:
     """One dataset per experiment: of records the newest run, a rehearsal only where there is nothing else."""
-    from harness.studies.table1.published import published_datasets
+    from harness.experiments.table1.published_samples import published_datasets
 
     if not path.exists():
         raise ConfigurationError(f"{path}: no such file or folder; expected results of a run, or artifacts.")

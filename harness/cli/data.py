@@ -36,7 +36,7 @@ def query(
 ) -> None:
     """Ask the records in SQL: views experiments, trials, scores, calls, replies."""
     from harness.reports.data import query as ask
-    from harness.reports.data.showing import shown
+    from harness.reports.data.rendering import shown
 
     most = SHOWN if limit is None and format is Format.table else limit
     answer = ask(results, sql, limit=most)

@@ -14,7 +14,7 @@ from harness.console import echo, echo_json
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
-    from harness.operations.gates import GateResult, Report
+    from harness.batches.gates import GateResult, Report
 
 COLUMNS = 80
 
@@ -35,8 +35,7 @@ def gates(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 for a WARN too.")] = False,
 ) -> None:
     """Check the files of a study stage by stage, and write gates.json; exit code 1 where a gate FAILs."""
-    from harness.model import Level
-    from harness.operations.gates import (
+    from harness.batches.gates import (
         load_profile,
         load_schema_map,
         merged,
@@ -44,6 +43,7 @@ def gates(
         run_gates,
         write_report,
     )
+    from harness.model import Level
 
     mapping = None if schema_map == "none" else load_schema_map(Path(schema_map))
     before = read_report(directory)
@@ -77,8 +77,8 @@ def _lines(report: Report) -> Iterator[str]:
 
 def gate_lines(result: GateResult, indent: str = "") -> Iterator[str]:
     """What a gate said, in lines of at most 80 columns."""
+    from harness.batches.gates.escalation import told
     from harness.model import Level
-    from harness.operations.gates.escalation import told
 
     mark = "" if result.calibrated else " (uncalibrated)"
     sound = sum(one.level is Level.PASS for one in result.checks)

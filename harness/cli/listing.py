@@ -8,12 +8,12 @@ from pathlib import Path
 
 from harness.console import echo
 from harness.errors import ConfigurationError, HarnessError
+from harness.experiments import Sources, registered
 from harness.model import Experiment, Group
-from harness.plugin.expecting import expected_calls
-from harness.plugin.parts import ENGINES
-from harness.populations import Population, population_of
-from harness.runner.plan import choose_mode, panels_of, plan_cell
-from harness.studies import Sources, registered
+from harness.personas import Population, population_of
+from harness.plugin.expected_calls import expected_calls
+from harness.plugin.factories import ENGINES
+from harness.runtime.plan import choose_mode, panels_of, plan_cell
 
 WIDTH = 80
 

@@ -21,9 +21,9 @@ from harness.errors import ConfigurationError, ExitCode, raise_if_any
 if TYPE_CHECKING:
     from harness.model import Experiment
     from harness.records.plans import Plan
-    from harness.runner.plan import CellPlan
-    from harness.runner.provenance import PlanCode
-    from harness.runner.settings import Settings
+    from harness.runtime.plan import CellPlan
+    from harness.runtime.provenance import PlanCode
+    from harness.runtime.settings import Settings
 
 plans = typer.Typer(no_args_is_help=True, help="Lock, show and check a plan of analysis.")
 app.add_typer(plans, name="plan")
@@ -83,7 +83,7 @@ def lock_(
 ) -> None:
     """Lock a plan: hashed, before the first paid call. Take the same options as for the run."""
     from harness.records.plans import lock
-    from harness.runner.settings import (
+    from harness.runtime.settings import (
         Settings,
         call_timeout,
         find_checkout,
@@ -166,7 +166,7 @@ def check(
 
 def _experiment(name: str, path: Path | None, settings: Settings) -> Experiment:
     from harness.cli.listing import _collected
-    from harness.studies import find, registered
+    from harness.experiments import find, registered
 
     if path is None:
         found = find(name, registered(settings.sources))
@@ -184,9 +184,9 @@ def _experiment(name: str, path: Path | None, settings: Settings) -> Experiment:
 def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict[str, Any]:
     """What is locked. Raises `ConfigurationError` when a paid call has been made, or the plan makes no sense."""
     from harness.records import fingerprint
-    from harness.records.earlier import setting_differences
-    from harness.runner import provenance
-    from harness.runner.code_identity import CodeReader
+    from harness.records.earlier_versions import setting_differences
+    from harness.runtime import provenance
+    from harness.runtime.code_identity import CodeReader
 
     facts = asyncio.run(_facts(settings))
     arms, reader = _arms(experiment, settings), CodeReader()
@@ -265,8 +265,8 @@ def _n(plan: CellPlan, wanted: Wanted) -> dict[str, int]:
 
 def _arms(experiment: Experiment, settings: Settings) -> dict[str, CellPlan]:
     """A plan of the first rep of each arm as declared."""
-    from harness.populations import load
-    from harness.runner.plan import plan_cell
+    from harness.personas import load
+    from harness.runtime.plan import plan_cell
 
     folder = settings.sources.notebooks if experiment.script.source == "notebook" else None
     population = load(experiment.population, experiment.fragments, folder=folder)
@@ -288,17 +288,17 @@ def _arms(experiment: Experiment, settings: Settings) -> dict[str, CellPlan]:
 
 def _identity(plan: CellPlan, code: PlanCode, facts: dict[str, Any]) -> dict[str, Any]:
     """The settings that a session of these options would give its run."""
-    from harness.execution.runs import with_facts
-    from harness.runner import provenance
+    from harness.runtime import provenance
+    from harness.runtime.runs import with_facts
 
     settings = provenance.base_settings(plan, code, declared_population=plan.population.sha256)
     return with_facts(settings, facts)
 
 
 async def _facts(settings: Settings) -> dict[str, Any]:
-    from harness.llm.providers import make_provider
-    from harness.plugin.parts import make_judge
-    from harness.runner import provenance
+    from harness.gateway.providers import make_provider
+    from harness.plugin.factories import make_judge
+    from harness.runtime import provenance
 
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
     judge = make_judge(settings, provider)
@@ -326,7 +326,7 @@ def _paid_runs(experiment: str, results_dir: Path) -> dict[str, Mapping[str, Any
 
 def _has_calls(results_dir: Path, experiment: str, run_id: str) -> bool:
     """Whether journal or records have a call of the run."""
-    from harness.llm.journal_file import JournalFile
+    from harness.gateway.journal_file import JournalFile
     from harness.records import files_of_run, read
 
     journal = results_dir / "journal" / f"{run_id}.sqlite"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import Timeout, app
-from harness.cli.asking import Asking, asker
+from harness.cli.model_session import Asking, asker
 from harness.console import echo
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from harness.studies.population.stages import Told
+    from harness.experiments.population.stages import Told
 
 group = typer.Typer(no_args_is_help=True, help="A survey population, stage by stage.", rich_markup_mode=None)
 app.add_typer(group, name="population")
@@ -32,7 +32,7 @@ Prices = Annotated[Path | None, typer.Option(help="JSON of your own prices.")]
 @group.command()
 def example(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
     """Write the example: a town, its network config, phrasings of personas, a scenario, and a schema map."""
-    from harness.studies.population.example import write_example
+    from harness.experiments.population.example import write_example
 
     for path in write_example(folder):
         echo(f"Written: {path}")
@@ -52,7 +52,7 @@ def spec(
     prices: Prices = None,
 ) -> None:
     """Write a population's spec: attributes and how they are distributed."""
-    from harness.studies.population import stages
+    from harness.experiments.population import stages
 
     _one_of(description, by_hand)
     asking = Asking(model, base_url, seed, max_cost, prices, out.parent, timeout=timeout)
@@ -80,7 +80,7 @@ def extend(
     prices: Prices = None,
 ) -> None:
     """Add the attributes that matter for a scenario."""
-    from harness.studies.population import stages
+    from harness.experiments.population import stages
 
     _one_of(scenario, by_hand)
     asking = Asking(model, base_url, seed, max_cost, prices, out.parent, timeout=timeout)
@@ -95,7 +95,7 @@ def sample(
     seed: Seed = 0,
 ) -> None:
     """Draw agents from a spec."""
-    from harness.studies.population import stages
+    from harness.experiments.population import stages
 
     _written(out, stages.sample(population, out, count=count, seed=seed))
 
@@ -110,7 +110,7 @@ def network(
     seed: Seed = 0,
 ) -> None:
     """Connect agents, and say how far degree, clustering and homophily are as wanted."""
-    from harness.studies.population import stages
+    from harness.experiments.population import stages
 
     _written(out, stages.network(agents, out, config=config, seed=seed))
 
@@ -132,7 +132,7 @@ def persona(
     prices: Prices = None,
 ) -> None:
     """Write how attributes are told in the first person."""
-    from harness.studies.population import stages
+    from harness.experiments.population import stages
 
     asking = Asking(model, base_url, seed, max_cost, prices, out.parent, timeout=timeout)
     told = stages.persona(population, out, asker(asking), by_hand=by_hand, plain=plain, agents=agents)
@@ -156,8 +156,8 @@ def scenario(
     prices: Prices = None,
 ) -> None:
     """Write what happens to them, who hears of it, and what is measured."""
-    from harness.studies.population import stages
-    from harness.studies.population.spec import read_spec
+    from harness.experiments.population import stages
+    from harness.experiments.population.spec import read_spec
 
     told = description or read_spec(population).meta.scenario_description or ""
     _one_of(told if not by_hand else description, by_hand)
@@ -186,7 +186,7 @@ def personas(
     first: Annotated[int | None, typer.Option(help="Only so many, from the front.")] = None,
 ) -> None:
     """Write agents as persona files, for the experiments here: population="path/of/the/folder"."""
-    from harness.studies.population.as_personas import export_personas
+    from harness.experiments.population.as_personas import export_personas
 
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigurationError(f"{out}: is there and not empty; expected a new folder.")

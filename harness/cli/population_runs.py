@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.app import Timeout
-from harness.cli.asking import Asking, ended
+from harness.cli.model_session import Asking, ended
 from harness.cli.population import BaseUrl, MaxCost, Model, Prices, Seed, group
 from harness.console import echo, echo_json, on_one_line
 
 if TYPE_CHECKING:
-    from harness.llm.gateway import Gateway
+    from harness.experiments.population.estimate import Case
+    from harness.experiments.population.segments import View
+    from harness.experiments.population.simulation import Progress
+    from harness.gateway.gateway import Gateway
     from harness.model import Usage
-    from harness.studies.population.estimate import Case
-    from harness.studies.population.segments import View
-    from harness.studies.population.simulation import Progress
 
 ENGINES = ("own", "extropy")
 Concurrency = Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")]
@@ -39,11 +39,11 @@ def estimate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """What a simulation would take: calls, tokens and dollars. Makes no call."""
-    from harness.llm.prices import find_prices
-    from harness.studies.population.estimate import as_rows
-    from harness.studies.population.estimate import estimate as work_out
-    from harness.studies.population.inputs import read_inputs
-    from harness.studies.population.simulation import Options
+    from harness.experiments.population.estimate import as_rows
+    from harness.experiments.population.estimate import estimate as work_out
+    from harness.experiments.population.inputs import read_inputs
+    from harness.experiments.population.simulation import Options
+    from harness.gateway.prices import find_prices
 
     options = Options(seed, threshold, chunk_size, model)
     cases = asyncio.run(work_out(read_inputs(scenario, personas), options, find_prices(prices)))
@@ -97,13 +97,13 @@ def simulate(
 ) -> None:
     """Simulate; the same command again goes on where it was left, and changes nothing once it is done."""
     from harness.errors import ConfigurationError
-    from harness.runner.settings import parse_concurrency
-    from harness.studies.population.extropy import check_engine, simulate_in_folder
-    from harness.studies.population.extropy_process import ENGINE
-    from harness.studies.population.inputs import read_inputs
-    from harness.studies.population.outcome import META
-    from harness.studies.population.running import RUN, simulate
-    from harness.studies.population.simulation import DATABASE, Options
+    from harness.experiments.population.extropy import check_engine, simulate_in_folder
+    from harness.experiments.population.extropy_process import ENGINE
+    from harness.experiments.population.inputs import read_inputs
+    from harness.experiments.population.simulation import DATABASE, Options
+    from harness.experiments.population.simulation_folder import RUN, simulate
+    from harness.experiments.population.simulation_results import META
+    from harness.runtime.settings import parse_concurrency
 
     if engine not in ENGINES:
         raise ConfigurationError(f"--engine {engine}: expected one of {', '.join(ENGINES)}.")
@@ -188,9 +188,9 @@ def results(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Outcomes of everybody and by segment, with the number that every share is of."""
-    from harness.studies.population.results_file import check_outcomes, read_states
-    from harness.studies.population.scenario import read_scenario
-    from harness.studies.population.segments import overall, view
+    from harness.experiments.population.results_file import check_outcomes, read_states
+    from harness.experiments.population.scenario import read_scenario
+    from harness.experiments.population.segments import overall, view
 
     states, meta = read_states(folder)
     outcomes = [

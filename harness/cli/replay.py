@@ -85,7 +85,7 @@ def _records(run: FiledRun) -> list[Mapping[str, Any]]:
 
 def _in_order(run: FiledRun) -> list[Mapping[str, Any]]:
     """The records in the order of their cases in a session."""
-    from harness.runner.plan import arm_order, block_rank
+    from harness.runtime.plan import arm_order, block_rank
 
     seed = next((one["seed"] for one in run.metadata if "seed" in one), 0)
 

@@ -37,9 +37,9 @@ def report(
     ] = False,
 ) -> None:
     """Write a report: the verdict, effects, checks of the instrument, costs, and every transcript."""
+    from harness.experiments.play_checks import own_answers, own_checks
+    from harness.experiments.table1.published_values import published_for
     from harness.reports import write_report
-    from harness.studies.examining import own_answers, own_checks
-    from harness.studies.table1.figures import published_for
 
     paths = results or [Path("results")]
     problems = [

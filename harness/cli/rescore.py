@@ -15,10 +15,10 @@ from harness.errors import ConfigurationError, ExitCode, raise_if_any
 from harness.text_files import read_json
 
 if TYPE_CHECKING:
-    from harness.execution.rescoring import Rescored
+    from harness.experiments import Sources
     from harness.model import Experiment
+    from harness.runtime.rescoring import Rescored
     from harness.stats.results import Quantity
-    from harness.studies import Sources
 
 Results = Annotated[list[Path], typer.Argument(help="A results folder, or its JSONL files.")]
 
@@ -51,12 +51,12 @@ def rescore(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Score transcripts of finished trials again, without replaying them, and print how far the scores agree."""
-    from harness.cli.asking import losses_told
-    from harness.execution.rescoring import Rescoring
-    from harness.plugin.interrupting import Interruption
-    from harness.plugin.parts import make_gateway
-    from harness.runner.recall import choose, find_run, told
-    from harness.runner.settings import (
+    from harness.cli.model_session import losses_told
+    from harness.plugin.factories import make_gateway
+    from harness.plugin.signals import Interruption
+    from harness.runner.run_reconstruction import choose, find_run, told
+    from harness.runtime.rescoring import Rescoring
+    from harness.runtime.settings import (
         Settings,
         bound_problems,
         call_timeout,
@@ -107,7 +107,7 @@ def rescore(
 def _experiments(path: Path | None, sources: Sources) -> dict[str, Experiment]:
     """By name: those of a test file, else the registered ones."""
     from harness.cli.listing import _collected
-    from harness.studies import registered
+    from harness.experiments import registered
 
     if path is not None:
         return dict(_collected(path))

@@ -90,7 +90,7 @@ def import_(
 ) -> None:
     """Check scores, and keep them beside the records; nothing is kept when anything is wrong."""
     from harness.reports.review import import_scores
-    from harness.reports.review.importing import sent_and_key
+    from harness.reports.review.score_import import sent_and_key
 
     sent, own = sent_and_key(scores, key)
     done = import_scores(sent, own, _run([results or key.parent], own.run_id), reviewer=reviewer)
@@ -113,7 +113,7 @@ def show(
 ) -> None:
     """Tell what a complete review comes to, arm by arm and scenario by scenario; else what is missing."""
     from harness.reports.review import review_of
-    from harness.reports.review.telling import review_json, review_parts
+    from harness.reports.review.rendering import review_json, review_parts
 
     found = _run(results, run)
     outcome = review_of(found, reviewer or ())
@@ -149,7 +149,7 @@ def _run(results: list[Path] | None, run_id: str | None) -> FiledRun:
 def _reading(run: FiledRun) -> Reading:
     """How calls of the run's study are read in the words of no arm."""
     if run.experiment == "tool_variants":
-        from harness.studies.tool_variants.neutral import READING
+        from harness.experiments.tool_variants.neutral_wording import READING
 
         return READING
     from harness.reports.review import Reading

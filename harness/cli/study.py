@@ -33,8 +33,8 @@ from harness.console import echo
 from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
-    from harness.operations.layout import Study
-    from harness.operations.manifest import Manifest
+    from harness.batches.manifest import Manifest
+    from harness.batches.study_layout import Study
 
 
 @study.command()
@@ -46,13 +46,13 @@ def init(
     root: Root = RUNS,
 ) -> None:
     """Begin a study: its folders and an empty registry. What is there already is left alone."""
-    from harness.operations.layout import Study
+    from harness.batches.study_layout import Study
 
     place = Study(root, name)
     place.init()
     echo(place.folder)
     if example:
-        from harness.operations.pipeline import write_example
+        from harness.batches.pipeline import write_example
 
         for path in write_example(place):
             echo(f"Written: {path}")
@@ -62,10 +62,10 @@ _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequence[str]]]) -> Manifest:
+    from harness.batches.batch_plan import Wanted, create
     from harness.cli.study_session import facts, find_experiment, identifying
-    from harness.operations.planning import Wanted, create
-    from harness.runner.settings import parse_model_options
-    from harness.studies.population.experiment import NAME
+    from harness.experiments.population.experiment import NAME
+    from harness.runtime.settings import parse_model_options
 
     path, notebooks = _path(place, named["exp"], named["path"]), named["notebooks"]
     experiment = find_experiment(named["exp"] or NAME, path, str(notebooks) if notebooks else None)
@@ -113,8 +113,8 @@ def _path(place: Study, exp: str | None, path: Path | None) -> Path | None:
 
 def _rules(place: Study, path: Path | None) -> tuple[str, str]:
     """Gate profile and schema map where nobody names them: for a simulation those that it was built by."""
-    from harness.operations import pipeline
-    from harness.operations.simulated import NO_MAP, is_scenario
+    from harness.batches import pipeline
+    from harness.batches.simulation_batches import NO_MAP, is_scenario
 
     if not is_scenario(None if path is None else str(path)):
         return "instrument", NO_MAP
@@ -254,9 +254,9 @@ def run(
 
 
 def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
+    from harness.batches.batch_run import UnkeptError, run_batch
+    from harness.batches.gate_status import metas
     from harness.cli.study_session import Sessions, experiment_of, facts
-    from harness.operations.gate_status import metas
-    from harness.operations.running import UnkeptError, run_batch
 
     further = [f"--concurrency={named['concurrency']}"]
     further += [

@@ -11,8 +11,8 @@ from harness.cli.app import app
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from harness.operations.layout import Study
-    from harness.operations.manifest import Manifest
+    from harness.batches.manifest import Manifest
+    from harness.batches.study_layout import Study
 
 study = typer.Typer(
     no_args_is_help=True,
@@ -56,14 +56,14 @@ Reruns = Annotated[
 
 
 def study_named(root: Path, name: str) -> Study:
-    from harness.operations.layout import Study
+    from harness.batches.study_layout import Study
 
     return Study(root, name).existing()
 
 
 def manifest_of(place: Study, batch: str | None) -> Manifest:
     """The manifest of a batch, the newest without a name. Raises `ConfigurationError`."""
-    from harness.operations.manifest import load
+    from harness.batches.manifest import load
 
     known, newest = place.batch_ids(), place.newest()
     if newest is None:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.app import Timeout
-from harness.cli.asking import Asking, failures_told
 from harness.cli.gates import COLUMNS, gate_lines
+from harness.cli.model_session import Asking, failures_told
 from harness.cli.study_app import RUNS, Name, Prices, Root, study
 from harness.console import echo
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
-    from harness.operations.building import Built, Step
-    from harness.operations.gates import GateResult
-    from harness.operations.layout import Study
-    from harness.operations.made import Record
-    from harness.operations.recipes import Recipes
+    from harness.batches.gates import GateResult
+    from harness.batches.population_build import Built, Step
+    from harness.batches.recipes import Recipes
+    from harness.batches.stage_ledger import Record
+    from harness.batches.study_layout import Study
 
 
 @study.command()
@@ -50,11 +50,11 @@ def build(
     All options but --timeout, --max-cost and --prices are remembered in the study's pipeline.yaml. What people write
     into specs/ is taken in place of a model's words.
     """
+    from harness.batches import pipeline
+    from harness.batches.population_build import Build, alone
+    from harness.batches.study_layout import Study
     from harness.cli.build_session import Session
-    from harness.llm.prices import find_prices
-    from harness.operations import pipeline
-    from harness.operations.building import Build, alone
-    from harness.operations.layout import Study
+    from harness.gateway.prices import find_prices
 
     place = Study(root, name).existing()
     said = {key: value for key, value in locals().items() if key in pipeline.Pipeline.model_fields}
@@ -126,7 +126,7 @@ def _summary(place: Study, built: Built, recipes: Recipes, spent: str) -> Iterat
 
 
 def _order(stage: str) -> int:
-    from harness.operations.pipeline import STAGES
+    from harness.batches.pipeline import STAGES
 
     return STAGES.index(stage)
 
@@ -152,15 +152,15 @@ def _by(record: Record) -> str:
 
 def pipeline_lines(place: Study) -> Iterator[str]:
     """Each stage of a study that has a pipeline, how it stands, and what its gates said last."""
-    from harness.operations import made, pipeline
-    from harness.operations.building import standing
-    from harness.operations.gates import read_report
-    from harness.operations.recipes import Recipes
+    from harness.batches import pipeline, stage_ledger
+    from harness.batches.gates import read_report
+    from harness.batches.population_build import standing
+    from harness.batches.recipes import Recipes
 
     plan = pipeline.read(place)
     if plan is None:
         return
-    records, report = made.read(place), read_report(place.folder)
+    records, report = stage_ledger.read(place), read_report(place.folder)
     said: dict[str, Any] = {}
     for result in report.results if report else ():
         said.setdefault(result.stage, []).append(f"{result.gate} {result.level}")

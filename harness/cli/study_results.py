@@ -12,15 +12,15 @@ from harness.console import echo
 from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
-    from harness.operations.layout import Study, Variant
-    from harness.operations.manifest import Manifest
+    from harness.batches.manifest import Manifest
+    from harness.batches.study_layout import Study, Variant
 
 
 @study.command()
 def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
     """Show the stages and batches of a study, or one batch with its variants, gates and heartbeat."""
+    from harness.batches.audit import latest
     from harness.cli.study_build import pipeline_lines
-    from harness.operations.audit import latest
 
     place = study_named(root, name)
     if batch:
@@ -42,7 +42,7 @@ def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
 
 def _headed(place: Study, made: Manifest, promoted: str | None) -> str:
     """A batch in a line."""
-    from harness.operations.registry import Registry
+    from harness.batches.registry import Registry
 
     rows = Registry(place.rows).read().latest(made.batch_id)
     done = sum(one.id in rows and rows[one.id].status == "success" for one in made.variants)
@@ -53,8 +53,8 @@ def _headed(place: Study, made: Manifest, promoted: str | None) -> str:
 
 def _of_batch(place: Study, made: Manifest) -> Iterator[str]:
     """A batch with its variants, and its sign of life."""
-    from harness.operations.audit import latest
-    from harness.operations.registry import Registry
+    from harness.batches.audit import latest
+    from harness.batches.registry import Registry
 
     rows, batch = Registry(place.rows).read().latest(made.batch_id), place.batch(made.batch_id)
     yield _headed(place, made, latest(place))
@@ -66,7 +66,7 @@ def _of_batch(place: Study, made: Manifest) -> Iterator[str]:
 
 
 def _gates(variant: Variant) -> str:
-    from harness.operations import gate_status
+    from harness.batches import gate_status
 
     try:
         return gate_status.status(variant).text
@@ -77,7 +77,7 @@ def _gates(variant: Variant) -> str:
 @study.command()
 def audit(name: Name, root: Root = RUNS) -> None:
     """Compare registry, manifests and disk, and name each disagreement; exit code 1 where there is one."""
-    from harness.operations.audit import audit as audited
+    from harness.batches.audit import audit as audited
 
     found = audited(study_named(root, name))
     echo("\n".join(found) if found else "Registry, manifests and disk agree.")
@@ -95,23 +95,23 @@ def compare(
     root: Root = RUNS,
 ) -> None:
     """Print means per variant and the spread across seeds, of variants that differ in their axis alone."""
+    from harness.batches import variant_outcomes
+    from harness.batches.batch_report import REHEARSAL, SHARES, means_table, share_table, spread_table
     from harness.cli.looking import note_looks
-    from harness.operations import outcomes
-    from harness.operations.batch_report import REHEARSAL, SHARES, means_table, share_table, spread_table
     from harness.reports.parts import as_text
 
     place = study_named(root, name)
     asked: Sequence[str | None] = batches or [None]
     manifests = [manifest_of(place, one) for one in asked]
-    outcomes.refuse_incomparable(manifests)
+    variant_outcomes.refuse_incomparable(manifests)
     found = [
         one
         for made, only in _chosen(manifests, variant or ())
-        for one in outcomes.outcomes(place, made, only)
+        for one in variant_outcomes.outcomes(place, made, only)
     ]
-    outcomes.refuse_uneven(found)
+    variant_outcomes.refuse_uneven(found)
     note_looks((place.batch(one.batch_id).variant(one.planned.id).results for one in found), "study compare")
-    stable = outcomes.stability(found)
+    stable = variant_outcomes.stability(found)
     if any(one.dataset.rehearsal for one in found):
         echo(f"{REHEARSAL}\n")
     echo(as_text([means_table(stable), spread_table(stable), SHARES, share_table(stable)]), end="")
@@ -141,8 +141,8 @@ def finish(
     root: Root = RUNS,
 ) -> None:
     """Check what a batch hands in, and write its report where there is none."""
+    from harness.batches.deliverables import finish as finished
     from harness.cli.looking import note_looks
-    from harness.operations.finishing import finish as finished
 
     place = study_named(root, name)
     made = manifest_of(place, batch)
@@ -168,7 +168,7 @@ def finish(
 @study.command()
 def promote(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
     """Make a batch the study's baseline: all variants a success, no FAIL gate, a report."""
-    from harness.operations.finishing import promote as promoted
+    from harness.batches.deliverables import promote as promoted
 
     place = study_named(root, name)
     made = manifest_of(place, batch)

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.addresses import refuse_secrets
+from harness.batches.axes import Options
+from harness.batches.manifest import Manifest
+from harness.batches.simulation_batches import is_scenario
+from harness.batches.study_layout import Batch
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
 from harness.model import Experiment
-from harness.operations.axes import Options
-from harness.operations.layout import Batch
-from harness.operations.manifest import Manifest
-from harness.operations.simulated import is_scenario
 
 if TYPE_CHECKING:
-    from harness.execution.runs import Conclusion
+    from harness.runtime.runs import Conclusion
 
 OPTIONS = {
     "mode": "--mode",
@@ -53,11 +53,11 @@ def find_experiment(name: str, path: Path | None, notebooks: str | None = None) 
 
     Raises `ConfigurationError`.
     """
-    from harness.runner.settings import find_checkout, find_sources
-    from harness.studies import find, registered
+    from harness.experiments import find, registered
+    from harness.runtime.settings import find_checkout, find_sources
 
     if path is not None and is_scenario(str(path)):
-        from harness.studies.population.experiment import NAME, simulation_experiment
+        from harness.experiments.population.experiment import NAME, simulation_experiment
 
         if name != NAME:
             raise ConfigurationError(
@@ -90,10 +90,10 @@ def experiment_of(manifest: Manifest, batch: Batch) -> Experiment:
 
 def facts(options: Options) -> Mapping[str, Any]:
     """What a session of these options adds to its runs' identity. Raises `ConfigurationError`."""
-    from harness.llm.providers import make_provider
-    from harness.plugin.parts import make_judge
-    from harness.runner.provenance import session_settings
-    from harness.runner.settings import Settings
+    from harness.gateway.providers import make_provider
+    from harness.plugin.factories import make_judge
+    from harness.runtime.provenance import session_settings
+    from harness.runtime.settings import Settings
 
     settings = Settings(
         model=options.get("model") or "rehearsal",
@@ -115,7 +115,7 @@ def _spelt(name: str, limit: float) -> str:
 
 def refuse_limits(named: Mapping[str, Any]) -> None:
     """Raise a `ConfigurationError` for limits of a session that cannot be, before anything is declared or run."""
-    from harness.runner.settings import bound_problems, call_timeout, parse_concurrency
+    from harness.runtime.settings import bound_problems, call_timeout, parse_concurrency
 
     bounds = {name: named.get(name) for name in ("rpm", "tpm", "max_cost", "max_calls", "max_tokens")}
     raise_if_any(bound_problems(**bounds))

@@ -31,12 +31,12 @@ def table1(
     ] = False,
 ) -> None:
     """Print Table 1, computed from the samples of artifacts."""
+    from harness.experiments.table1 import markdown, validation
+    from harness.experiments.table1.artifacts import read_artifacts
+    from harness.experiments.table1.published_values import SIZES
+    from harness.experiments.table1.table import as_json as to_json
+    from harness.experiments.table1.table import table
     from harness.reports.parts import as_markdown, as_text
-    from harness.studies.table1 import markdown, validation
-    from harness.studies.table1.artifacts import read_artifacts
-    from harness.studies.table1.figures import SIZES
-    from harness.studies.table1.table import as_json as to_json
-    from harness.studies.table1.table import table
 
     tables = [table(one) for one in read_artifacts(artifacts, run or (), exp or ())]
     ours = {one.artifact.run_id for one in tables if one.artifact.run_id is not None}

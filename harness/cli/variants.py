@@ -35,11 +35,11 @@ def variants(
     ] = False,
 ) -> None:
     """Decide between tool variants: ADOPT, REJECT or REVISIT, scenario by scenario, by the rule in the records."""
-    from harness.instrument import examine
-    from harness.studies.tool_variants.analysis import analyse
-    from harness.studies.tool_variants.examination import examine as own
-    from harness.studies.tool_variants.reading import played
-    from harness.studies.tool_variants.telling import answer_json, answer_parts
+    from harness.checks import examine
+    from harness.experiments.tool_variants.analysis import analyse
+    from harness.experiments.tool_variants.rendering import answer_json, answer_parts
+    from harness.experiments.tool_variants.run_checks import examine as own
+    from harness.experiments.tool_variants.run_records import played
 
     paths = results or [Path("results")]
     found = _runs(paths, run or [])
@@ -57,9 +57,9 @@ def variants(
 
 def _judged_again(paths: list[Path], ids: set[str], format: Format) -> str:
     """What today's rules make of the turns on record, run by run."""
+    from harness.experiments.tool_variants.rejudge import changes, rejudge
     from harness.records import record_files, runs_in_files
     from harness.reports.parts import Heading, Items, Part
-    from harness.studies.tool_variants.rejudge import changes, rejudge
 
     texts = []
     for run in (one for one in runs_in_files(record_files(paths)) if one.run_id in ids):
@@ -78,7 +78,7 @@ def _judged_again(paths: list[Path], ids: set[str], format: Format) -> str:
 
 def _runs(paths: list[Path], ids: list[str]) -> list[FiledRun]:
     """The runs of ``ids``, else the newest: a part, or a rehearsal, only where there is nothing else."""
-    from harness.instrument import Examiner
+    from harness.checks import Examiner
     from harness.records import record_files, runs_in_files
 
     for path in paths:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from harness.llm.calls import ModelClient
+from harness.gateway.calls import ModelClient
 from harness.model import TrialPlan, TrialResult
 
 

@@ -123,7 +123,7 @@ class Play:
 
     ``check`` gives what is wrong with the experiment, one sentence each, before its first call. ``function`` is
     asynchronous; it takes the `TrialPlan` and the gateway's client of that trial
-    (`harness.llm.calls.ModelClient`), and returns a `TrialResult`. ``calls`` gives, for a `TrialPlan`, the least and
+    (`harness.gateway.calls.ModelClient`), and returns a `TrialResult`. ``calls`` gives, for a `TrialPlan`, the least and
     the most model calls by kind. ``record_type`` is what lines of finished trials are called. With
     ``case_per_trial`` one pytest case stands for one trial, not for a cell: its id has the proposal's ``id``.
     ``examine`` gives further checks of the instrument (`Check`) of a run as its files tell it

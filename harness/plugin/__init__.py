@@ -38,11 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
         modules: list[object] = [fixtures, suggestions]
         if not config.option.collectonly:  # what plays trials is heavy, and a list of cases needs none of it
-            from harness.plugin import reporting, window, workers
-            from harness.plugin.interrupting import end_session_at_a_signal
+            from harness.plugin import overlap, session_report, workers
+            from harness.plugin.signals import end_session_at_a_signal
 
             end_session_at_a_signal(config)
-            modules += [window, reporting, *workers.hooks(config)]
+            modules += [overlap, session_report, *workers.hooks(config)]
         for module in modules:
             config.pluginmanager.register(module)
 

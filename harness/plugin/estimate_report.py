@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness.llm.prices import Price
-from harness.llm.retry import RetryPolicy
-from harness.plugin.estimating import ANY_REPLY, REPLY_TOKENS, Amount, Estimate, GroupEstimate
+from harness.gateway.prices import Price
+from harness.gateway.retry import RetryPolicy
+from harness.plugin.estimate import ANY_REPLY, REPLY_TOKENS, Amount, Estimate, GroupEstimate
 from harness.plugin.progress import thousands
 
 WIDTH = 80

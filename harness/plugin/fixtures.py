@@ -10,16 +10,16 @@ import pytest
 
 from harness.console import visible
 from harness.model import Correction, Experiment, Group, Intervention
+from harness.personas import Population, load
 from harness.plugin.selection import Case, case_of, rep_of, selected_proposals
 from harness.plugin.state import State, state_of
-from harness.populations import Population, load
-from harness.runner.plan import CellPlan, plan_cell
+from harness.runtime.plan import CellPlan, plan_cell
 
 if TYPE_CHECKING:
-    from harness.execution.cells import CellOutcome
-    from harness.execution.remote import RemotePool
-    from harness.execution.session import Session
     from harness.records import WriterPool
+    from harness.runtime.cells import CellOutcome
+    from harness.runtime.remote import RemotePool
+    from harness.runtime.session import Session
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ class CellHandle:
     def run(self) -> CellOutcome:
         """Play the cell's trials that have no record yet and wait; fail the test if one could not be finished."""
         __tracebackhide__ = True
-        from harness.plugin.window import play
+        from harness.plugin.overlap import play
 
         outcome = play(self._state, self._nodeid, self.plan)
         self.seconds = outcome.seconds

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.execution.progress import Snapshot
-from harness.llm.waiting import duration
+from harness.gateway.waiting import duration
 from harness.plugin.progress import waiting_line
 from harness.plugin.state import state_of
 from harness.records.atomic import write_whole
+from harness.runtime.progress import Snapshot
 
 EVERY = 5.0
 """Seconds between two beats."""

@@ -19,7 +19,7 @@ from _pytest.fixtures import FixtureDef
 from _pytest.mark.expression import Expression
 
 from harness.console import on_one_line
-from harness.execution.attribution import not_from_a_trial, routed
+from harness.runtime.output_capture import not_from_a_trial, routed
 
 MANY = 10
 """Names in a ``-m`` expression that are tried both ways."""

@@ -12,13 +12,13 @@ import pytest
 
 from harness.console import visible
 from harness.errors import ExitCode
-from harness.execution.runs import Conclusion
 from harness.model import Experiment
 from harness.plugin.selection import Case, case_of
 from harness.plugin.state import state_of
+from harness.runtime.runs import Conclusion
 
 if TYPE_CHECKING:
-    from harness.plugin.estimating import Estimate
+    from harness.plugin.estimate import Estimate
 
 CASES = Path(__file__).with_name("cases.py")
 REWRITE = "Module already imported so cannot be rewritten; harness"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.llm.waiting import LONGEST_WAIT
-from harness.runner.settings import (
+from harness.experiments import Sources
+from harness.gateway.waiting import LONGEST_WAIT
+from harness.runtime.settings import (
     CALL_TIMEOUT,
     FUNCTION_SECONDS,
     PLAY_SECONDS,
@@ -23,11 +24,10 @@ from harness.runner.settings import (
     parse_concurrency,
     parse_model_options,
 )
-from harness.studies import Sources
 from harness.text_files import named_path
 
 if TYPE_CHECKING:
-    from harness.plugin.rehearsing import Rehearsal
+    from harness.plugin.dry_run import Rehearsal
 
 SECONDS_PER_CALL = 3.0
 """What a call is taken to last in an estimate: some 200 tokens at the speed of a small hosted model."""
@@ -279,7 +279,7 @@ def report_file(config: pytest.Config) -> Path | None:
     named: str | None = config.getoption("report")
     if not named:
         return None if named is None else _results_dir(config) / "report.html"
-    from harness.reports.writing import format_of
+    from harness.reports.report_file import format_of
 
     path = config.invocation_params.dir / named_path(named)
     format_of(path)
@@ -295,7 +295,7 @@ def rehearsal_of(config: pytest.Config, asked: Settings) -> Rehearsal | None:
     """What makes this session a rehearsal, if ``--estimate`` does. Raises `ConfigurationError`."""
     if not config.getoption("estimate"):
         return None
-    from harness.plugin.rehearsing import Rehearsal
+    from harness.plugin.dry_run import Rehearsal
 
     seconds = config.getoption("seconds_per_call")
     if not 0 < seconds < float("inf"):

@@ -9,10 +9,10 @@ from typing import Any, Self
 import pytest
 
 from harness.console import write_line
-from harness.execution.desk import Desk
-from harness.execution.progress import Snapshot
-from harness.llm.waiting import Waiting, duration
+from harness.gateway.waiting import Waiting, duration
 from harness.plugin.internals import draw_below, uncaptured
+from harness.runtime.coordinator import Desk
+from harness.runtime.progress import Snapshot
 
 PATIENCE = 0.5
 """Seconds before a terminal shows anything: a short session should not flicker."""

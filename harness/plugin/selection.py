@@ -12,7 +12,7 @@ from harness.errors import ConfigurationError
 from harness.model import Experiment, Mode
 from harness.plugin.internals import asks_for, explicit_option, names_behind
 from harness.plugin.state import invitation_of, refuse, state_of
-from harness.runner.plan import arm_order, block_rank, choose_mode
+from harness.runtime.plan import arm_order, block_rank, choose_mode
 
 MARKER = "experiment"
 CASE = "_harness_case"

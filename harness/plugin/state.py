@@ -13,16 +13,16 @@ from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepli
 from harness.model import Cell, Experiment
 
 if TYPE_CHECKING:
-    from harness.execution.cells import CellOutcome, CellRun
-    from harness.execution.desk import Desk, Parts
-    from harness.execution.remote import RemoteDesk
-    from harness.execution.runs import Conclusion
-    from harness.execution.session import Session
-    from harness.plugin.estimating import Estimate
-    from harness.plugin.interrupting import Interruption
-    from harness.plugin.rehearsing import Rehearsal
-    from harness.runner.settings import Settings
-    from harness.studies import Studies
+    from harness.experiments import Studies
+    from harness.plugin.dry_run import Rehearsal
+    from harness.plugin.estimate import Estimate
+    from harness.plugin.signals import Interruption
+    from harness.runtime.cells import CellOutcome, CellRun
+    from harness.runtime.coordinator import Desk, Parts
+    from harness.runtime.remote import RemoteDesk
+    from harness.runtime.runs import Conclusion
+    from harness.runtime.session import Session
+    from harness.runtime.settings import Settings
 
 
 @dataclass
@@ -69,14 +69,14 @@ class State:
 
     def parts(self) -> Parts:
         """The concrete parts of the session."""
-        from harness.plugin.parts import parts
+        from harness.plugin.factories import parts
 
         return parts() if self.rehearsal is None else self.rehearsal.parts()
 
     def studies(self) -> Studies:
         """Every registered study, read on first use. Raises `ConfigurationError`."""
         if self._studies is None:
-            from harness.studies import registered
+            from harness.experiments import registered
 
             self._studies = registered(self.settings.sources)
         return self._studies
@@ -87,7 +87,7 @@ class State:
         Without any, those that the command line or `harness.run` asked for, else every registered one. Raises
         `ConfigurationError`.
         """
-        from harness.studies import find
+        from harness.experiments import find
 
         for one in wanted or (self.wanted if self.wanted is not None else tuple(self.studies())):
             if isinstance(one, Experiment):

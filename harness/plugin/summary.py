@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.checks import check_lines
 from harness.console import write_heading, write_line
-from harness.execution.runs import Conclusion
-from harness.instrument import check_lines
-from harness.llm.waiting import duration
+from harness.gateway.waiting import duration
 from harness.plugin.progress import thousands
 from harness.plugin.state import State
-from harness.reports.answer import answer_lines
-from harness.reports.arms import arm_options, own_settings
-from harness.reports.planned import plan_lines
+from harness.reports.arm_labels import arm_options, own_settings
+from harness.reports.plan_section import plan_lines
+from harness.reports.primary_answer import answer_lines
+from harness.runtime.runs import Conclusion
 
 REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
 NAME_WIDTH = 24

@@ -15,11 +15,11 @@ import pytest
 
 from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError
-from harness.execution.desk import DRAIN_SECONDS
-from harness.execution.remote import DeskServer
+from harness.plugin.overlap import say_notes, start_with_desk
 from harness.plugin.progress import Display
 from harness.plugin.state import WORKER, State, invitation_of, message_of, reason_of, refuse, state_of
-from harness.plugin.window import say_notes, start_with_desk
+from harness.runtime.coordinator import DRAIN_SECONDS
+from harness.runtime.remote import DeskServer
 
 TELL_EVERY = 1.0
 """Seconds between two looks at what there is to show."""

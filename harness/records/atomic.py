@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from harness.records.plain import encoded, indented, plain
+from harness.records.json_safe import encoded, indented, plain
 from harness.records.writer import explained, make_directory
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.atomic import write_atomic
-from harness.records.plain import NOT_SET, shown
+from harness.records.json_safe import NOT_SET, shown
 from harness.records.writer import safe_name
 from harness.text_files import read_json
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.records.plain import to_line
+from harness.records.json_safe import to_line
 from harness.records.reader import stream
 from harness.records.writer import explained, make_directory
 

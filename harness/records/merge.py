@@ -12,11 +12,11 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
-from harness.records.earlier import without_code
+from harness.records.earlier_versions import without_code
+from harness.records.json_safe import differences, shown
 from harness.records.measurements import Measured, Revisions
-from harness.records.plain import differences, shown
 from harness.records.plans import held_against_plan
-from harness.records.problems import MOST_NAMED, Problem, note
+from harness.records.read_problems import MOST_NAMED, Problem, note
 from harness.records.reader import (
     Keep,
     Lean,
@@ -42,7 +42,7 @@ class Part:
 
 
 class Examiner(Protocol):
-    """Who looks at a run as a whole: `harness.instrument.Examiner`, handed in by the caller.
+    """Who looks at a run as a whole: `harness.checks.Examiner`, handed in by the caller.
 
     ``keep`` is what it needs of each record, all that a merge needs included; called with a run, it gives what the
     meta file says of it beside all else.

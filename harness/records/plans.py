@@ -11,9 +11,9 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
-from harness.records.earlier import CODE, setting_differences
+from harness.records.earlier_versions import CODE, setting_differences
+from harness.records.json_safe import canonical, plain, shown
 from harness.records.looks import count_looks, looks_at
-from harness.records.plain import canonical, plain, shown
 from harness.records.reader import Outcome
 from harness.records.writer import safe_name
 from harness.text_files import read_json

@@ -20,11 +20,11 @@ from harness.errors import HarnessError
 from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
 from harness.records.measurements import TYPES as MEASUREMENTS
 from harness.records.measurements import Revisions
-from harness.records.problems import Problem, note
+from harness.records.read_problems import Problem, note
 from harness.text_files import encoding_of, repeated_key
 
 if TYPE_CHECKING:
-    from harness.records.shapes import Finished, Scored
+    from harness.records.record_schemas import Finished, Scored
 
 _NUMBERS = (int, float)
 _DICT, _TEXT = frozenset({dict}), frozenset({str})
@@ -173,7 +173,7 @@ class Lean:
 
     @cached_property
     def shape(self) -> type[Finished]:
-        from harness.records.shapes import Finished
+        from harness.records.record_schemas import Finished
 
         return Finished
 
@@ -250,7 +250,7 @@ def read(
     """Read a file; transcripts and texts only when ``bulky``, or what ``keep`` keeps of each record.
 
     ``revisions`` replaces samples that a metric's earlier code computed. What cannot be read is noted (see
-    `harness.records.problems`). ``sha256`` is empty unless ``hashed``. Raises `HarnessError` when it cannot be opened.
+    `harness.records.read_problems`). ``sha256`` is empty unless ``hashed``. Raises `HarnessError` when it cannot be opened.
     """
     kept: Keep = keep or (_whole if bulky else _slim)
     problems: list[Problem] = []
@@ -302,7 +302,7 @@ def _quick(keep: Keep) -> Callable[[bytes], Mapping[str, Any] | None]:
     shape = getattr(keep, "shape", None)
     if shape is None:
         return lambda _: None
-    from harness.records.shapes import UNLIKE, decoder
+    from harness.records.record_schemas import UNLIKE, decoder
 
     decode, quick = decoder(shape), keep.quick  # type: ignore[attr-defined]
 

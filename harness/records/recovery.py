@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, LostRepliesError
-from harness.records.earlier import CODE
+from harness.records.earlier_versions import CODE
 from harness.records.merge import artifact_name
 from harness.records.reader import first_object
 from harness.records.store import FINISHED, OPEN, Run

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from harness.errors import HarnessError
 from harness.model import Cell
-from harness.records.plain import to_line
+from harness.records.json_safe import to_line
 
 _WAYS_OUT = {
     errno.ENOSPC: "the disk is full: free some space, or choose another place with --results-dir",

@@ -1,7 +1,7 @@
 """Layer 2: reports, as one HTML file that makes no request, or as Markdown."""
 
-from harness.reports.told import Publications, Published, Selection, Told, select
-from harness.reports.writing import FORMATS, format_of, write_report
+from harness.reports.report_file import FORMATS, format_of, write_report
+from harness.reports.run_report import Publications, Published, Selection, Told, select
 
 __all__ = [
     "FORMATS",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.model import Dataset
 from harness.reports.numbers import signed, span
+from harness.reports.run_report import Told
 from harness.reports.svg import GRID, INK, MUTED, SERIES, SETTINGS, markup
-from harness.reports.told import Told
 from harness.stats.results import Comparison, Estimate
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.reports import asked, own_answer, run_tables
+from harness.reports import design_summary, own_answer, run_tables
 from harness.reports.numbers import counted
 from harness.reports.page import Section, bounded, sections, title
 from harness.reports.parts import Heading, Items, Part, Table, as_markdown
+from harness.reports.run_report import Selection, Told
 from harness.reports.run_tables import Captioned
-from harness.reports.told import Selection, Told
 from harness.reports.verdict import Verdict
 
 REHEARSAL = "REHEARSAL. The replies were made up offline; nothing here is evidence."
@@ -30,9 +30,9 @@ def _run(section: Section) -> Iterator[Part]:
     yield Heading(f"{told.experiment}, run {told.run_id}", 2)
     if told.rehearsal:
         yield REHEARSAL
-    yield asked.question(told)
-    arms = (f"{group}: {asked.arm(line)}" for group, line in told.arms().items())
-    yield Items((*arms, asked.size(told), asked.answered_by(told)))
+    yield design_summary.question(told)
+    arms = (f"{group}: {design_summary.arm(line)}" for group, line in told.arms().items())
+    yield Items((*arms, design_summary.size(told), design_summary.answered_by(told)))
     yield from _verdict(section.verdict, told.plan())
     yield from own_answer.below(told.answer)
     if section.grid:

@@ -14,8 +14,8 @@ from importlib.resources import files
 from typing import Any
 
 from harness.console import visible
-from harness.reports import asked, figures, grid, numbers, own_answer, run_tables
-from harness.reports.told import Selection, Told
+from harness.reports import design_summary, figures, numbers, outcome_grid, own_answer, run_tables
+from harness.reports.run_report import Selection, Told
 from harness.reports.transcripts import transcripts
 from harness.reports.verdict import Verdict, verdict
 
@@ -28,18 +28,18 @@ LONG_TEXT = 4_000
 class Section:
     """What a template needs of one run. ``id`` is unique in the page, ``place`` is the run's among all of them.
 
-    ``grid`` has outcomes scenario by scenario, where the records name them.
+    ``outcome_grid`` has outcomes scenario by scenario, where the records name them.
     """
 
     id: str
     told: Told
     verdict: Verdict
     place: int = 0
-    grid: grid.Grid | None = None
+    outcome_grid: outcome_grid.Grid | None = None
 
     @property
-    def asked(self) -> Any:
-        return asked
+    def design_summary(self) -> Any:
+        return design_summary
 
     @property
     def tables(self) -> Any:
@@ -51,12 +51,12 @@ class Section:
 
     @property
     def outcomes(self) -> Any:
-        return self.grid and grid.classes(self.grid)
+        return self.grid and outcome_grid.classes(self.grid)
 
 
 def sections(told: Sequence[Told]) -> list[Section]:
     return [
-        Section(f"run-{place + 1}", one, verdict(one), place, grid.grid(one))
+        Section(f"run-{place + 1}", one, verdict(one), place, outcome_grid.grid(one))
         for place, one in enumerate(told)
     ]
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.model import Check, Level
-from harness.reports import events
+from harness.reports import binary_outcomes
 from harness.reports.figures import rep_means
 from harness.reports.numbers import (
     MINUS,
@@ -25,9 +25,9 @@ from harness.reports.numbers import (
     whole,
 )
 from harness.reports.parts import Table
-from harness.reports.told import Published, Told
+from harness.reports.run_report import Published, Told
 from harness.reports.verdict import ALPHA, basis
-from harness.stats.events import count_events
+from harness.stats.binary_events import count_events
 from harness.stats.results import Comparison, Estimate, Quantity
 
 SHOWN = 30
@@ -176,7 +176,13 @@ def _quantity(one: Quantity) -> str:
 def counts(told: Told) -> Captioned | None:
     """Events of each arm with exact tests, of metrics that are 0 or 1; ``None`` where there is none."""
     found = count_events(told.dataset)
-    return Captioned(events.CAPTION, events.table(found), " ".join(events.about(found))) if found else None
+    return (
+        Captioned(
+            binary_outcomes.CAPTION, binary_outcomes.table(found), " ".join(binary_outcomes.about(found))
+        )
+        if found
+        else None
+    )
 
 
 def steadiness(told: Told) -> Captioned:

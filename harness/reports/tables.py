@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from harness.model import Dataset
-from harness.reports import events
+from harness.reports import binary_outcomes
 from harness.reports.numbers import NONE, fixed, p_value, percent, signed, span, whole
 from harness.reports.parts import Heading, Items, Part, Table, fits
 from harness.stats import describe
@@ -40,9 +40,9 @@ def analysis_parts(
         yield from _resting_on(mine)
         yield from _generalising(mine, analysis.notes)
     if counts:
-        yield Heading(events.CAPTION, 2)
-        yield events.table(counts)
-        yield Items(tuple(events.about(counts)))
+        yield Heading(binary_outcomes.CAPTION, 2)
+        yield binary_outcomes.table(counts)
+        yield Items(tuple(binary_outcomes.about(counts)))
     yield from explained
 
 

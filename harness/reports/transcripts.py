@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.records import read
-from harness.records.plain import plain
-from harness.reports.told import Told
+from harness.records.json_safe import plain
+from harness.reports.run_report import Told
 
 BLOCK_CHARS = 400_000
 """A block is closed when its trials have this many characters: what must be unpacked to show one trial."""

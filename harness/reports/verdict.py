@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from harness.model import Check, Level
 from harness.reports.numbers import MINUS, counted, p_clause, percent, signed, span, whole
-from harness.reports.told import Told
+from harness.reports.run_report import Told
 from harness.stats.results import Comparison, Estimate
 
 ALPHA = 0.05

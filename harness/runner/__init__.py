@@ -1,6 +1,6 @@
 """Layer 3: what a session needs to know before it runs, and the framework of experiments that iterate."""
 
-from harness.runner.iterating import BaseExperimentRunner
+from harness.runner.iteration import BaseExperimentRunner
 from harness.runner.output import JSONLOutput, OutputHandlerProtocol, RichOutput, SilentOutput
 from harness.runner.protocol import ExperimentRunnerProtocol
 from harness.runner.result import ExperimentResult, ExperimentState, IterationRecord

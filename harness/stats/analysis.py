@@ -16,7 +16,7 @@ from harness.stats.mixed import reml
 from harness.stats.multiplicity import dunnett_blocked, holm
 from harness.stats.naive import paired_by_person, welch_on_persons, welch_on_scores
 from harness.stats.results import Analysis, Comparison, Estimate
-from harness.stats.signflip import sign_flip
+from harness.stats.sign_flip import sign_flip
 from harness.stats.within import within_blocks
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.model import Dataset, Observation
 from harness.stats.estimands import FIXED_SET
 from harness.stats.results import Estimate, Interval
-from harness.stats.signflip import sign_flip
+from harness.stats.sign_flip import sign_flip
 
 if TYPE_CHECKING:
     import numpy as np

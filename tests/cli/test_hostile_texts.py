@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Request
+from harness.gateway.calls import Reply, Request
 from tests.support.instruments import DESIGN, first_lines, sound
 from tests.support.records import write_file
 from tests.support.sessions import SMALL, Lab, _Way

@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli import main
 from harness.errors import ModelCallError
-from harness.llm import providers
+from harness.gateway import providers
 from harness.records import files_of_run, runs_in_files
 from tests.support.sessions import LIGHT, SMALL, Lab, Watched
 

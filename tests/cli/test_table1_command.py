@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.studies.table1.settings import EXP_3
+from harness.experiments.table1.settings import EXP_3
 from tests.support.published import copied, june_artifacts
 from tests.support.terminal import Command, command
 

@@ -11,8 +11,8 @@ from support.clients import FakeClient, say, score, well_behaved
 from support.plans import PEOPLE, plan, treatment
 
 from harness.engines.embedded import EmbeddedEngine
-from harness.engines.embedded.retelling import score_again
-from harness.llm.calls import Request, Site
+from harness.engines.embedded.transcript_replay import score_again
+from harness.gateway.calls import Request, Site
 from harness.model import Event, Proposition, TrialPlan, render
 
 

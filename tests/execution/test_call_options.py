@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.execution.runs import OpenRun, RunBook
-from harness.llm.options import CallOptions
+from harness.gateway.model_options import CallOptions
 from harness.model import Cell
-from harness.runner.settings import Settings
+from harness.runtime.runs import OpenRun, RunBook
+from harness.runtime.settings import Settings
 
 CELL = Cell("talk", "Treatment", 1)
 

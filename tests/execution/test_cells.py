@@ -7,10 +7,10 @@ import io
 import logging
 from types import SimpleNamespace
 
-from harness.execution.attribution import LIMIT, CaseOutput, Collector, current, not_from_a_trial, routed
-from harness.execution.cells import LISTED, CellOutcome, Played
-from harness.execution.progress import WINDOW, Pace
 from harness.model import Cell, Sample, Trial, TrialFailure
+from harness.runtime.cells import LISTED, CellOutcome, Played
+from harness.runtime.output_capture import LIMIT, CaseOutput, Collector, current, not_from_a_trial, routed
+from harness.runtime.progress import WINDOW, Pace
 
 CELL = Cell("toy", "Control", 1)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.llm.journal import Journal
+from harness.gateway.journal import Journal
 from harness.records import Run, RunRegistry
 from harness.records.recovery import describe
 
@@ -19,8 +19,8 @@ KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path
 from datetime import UTC, datetime
-from harness.llm import journal_file
-from harness.llm.journal import Journal
+from harness.gateway import journal_file
+from harness.gateway.journal import Journal
 from harness.records import RunRegistry, store
 from harness.records.recovery import describe
 

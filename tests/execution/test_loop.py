@@ -10,8 +10,8 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from harness.execution import loop as loops
-from harness.execution.loop import BackgroundLoop, LoopLostError
+from harness.runtime import loop as loops
+from harness.runtime.loop import BackgroundLoop, LoopLostError
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.embedded.asking import NoUsableReply
+from harness.engines.embedded.model_requests import NoUsableReply
 from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError, RefusedError
-from harness.execution.desk import Desk, Parts
-from harness.execution.remote import LEFT_ALONE, DeskServer, RemoteDesk, _portable
-from harness.llm.budget import BudgetExhaustedError
-from harness.llm.gateway import Gateway
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.runner.settings import Settings
+from harness.gateway.budget import BudgetExhaustedError
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.runtime.coordinator import Desk, Parts
+from harness.runtime.remote import LEFT_ALONE, DeskServer, RemoteDesk, _portable
+from harness.runtime.settings import Settings
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from tests.support.sessions import Lab, load
 
 CRASHING = """
 import os
-from harness.llm import providers
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway import providers
+from harness.gateway.providers.rehearsal import Rehearsal
 
 
 class Crashing(Rehearsal):

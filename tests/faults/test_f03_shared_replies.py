@@ -8,9 +8,9 @@ from pathlib import Path
 
 from support.requests import ask
 
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
 from harness.model import Cell, Trial
 
 TRIALS = [

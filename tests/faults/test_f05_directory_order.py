@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.populations import load
+from harness.personas import load
 
 
 @pytest.mark.parametrize("seed", range(5))

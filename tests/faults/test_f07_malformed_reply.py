@@ -16,8 +16,8 @@ import pytest
 from support.endpoint import FakeEndpoint, Fault
 from support.requests import SCORE
 
-from harness.llm.gateway import Gateway
-from harness.llm.providers.openai_compatible import OpenAICompatible
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.openai_compatible import OpenAICompatible
 
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
 BAD = ("", "I think seven.", '{"reasoning": "r", "justif', '{"value": 12}', "[" * 10_000)

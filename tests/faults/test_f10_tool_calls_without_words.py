@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Site
-from harness.llm.gateway import Gateway
-from harness.llm.providers.contents import flattened
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.studies.tool_variants.outcomes import called, judge
-from harness.studies.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
-from harness.studies.tool_variants.variants import BASELINE
+from harness.experiments.tool_variants.outcomes import called, judge
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
+from harness.experiments.tool_variants.variants import BASELINE
+from harness.gateway.calls import Reply, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.contents import flattened
+from harness.gateway.providers.openai_compatible import OpenAICompatible
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint
 from tests.support.requests import ask
@@ -52,7 +52,7 @@ def openai(**message: Any) -> Reply:
 
 
 def anthropic(*blocks: Mapping[str, Any], stop: str = "tool_use") -> tuple[Reply, Mapping[str, Any]]:
-    from harness.llm.providers.anthropic_messages import AnthropicMessages
+    from harness.gateway.providers.anthropic_messages import AnthropicMessages
 
     with AnthropicEndpoint(message=lambda *_: {"content": list(blocks), "stop_reason": stop}) as endpoint:
         reply = asked(AnthropicMessages("claude-x", base_url=endpoint.url, api_key="any"))

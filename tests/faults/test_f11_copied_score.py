@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import ConfigurationError
 from harness.reports.review import DIMENSIONS, import_scores, review_of
-from harness.reports.review.importing import scenarios_of, sent_and_key
+from harness.reports.review.score_import import scenarios_of, sent_and_key
 from tests.support.reviews import exported, keys, reviewed, run_for_review
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.studies.tool_variants.analysis import analyse
+from harness.experiments.tool_variants.analysis import analyse
 from tests.support.tool_runs import planted, told
 
 

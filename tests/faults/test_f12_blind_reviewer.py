@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.experiments.tool_variants.variants import VARIANTS
 from harness.reports.review.blinding import MASKED
-from harness.studies.tool_variants.variants import VARIANTS
 from tests.support.reviews import betraying, exported, keys, run_for_review
 
 TOOLS = [tool.name for variant in VARIANTS.values() for tool in variant.tools]
@@ -74,7 +74,7 @@ def test_ids_file_names_and_repetitions_tell_nothing(sheets: dict[str, str], tmp
 
 def test_the_same_deed_looks_the_same_whichever_variant_did_it(tmp_path: Path) -> None:
     """Every ability, by every variant: after the names are gone, the calls read alike."""
-    from harness.studies.tool_variants.neutral import acts
+    from harness.experiments.tool_variants.neutral_wording import acts
 
     line = {"fixed_timestamp": "2026-03-11T09:30:00"}
     for ability in VARIANTS["baseline"].examples:

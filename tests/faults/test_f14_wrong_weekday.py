@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from harness.studies.tool_variants.checks import WEEKDAYS, weekdays
-from harness.studies.tool_variants.experiment import tool_variants
-from harness.studies.tool_variants.prompts import system_prompt
-from harness.studies.tool_variants.scenarios import SCENARIOS
+from harness.experiments.tool_variants.design_checks import WEEKDAYS, weekdays
+from harness.experiments.tool_variants.experiment import tool_variants
+from harness.experiments.tool_variants.prompts import system_prompt
+from harness.experiments.tool_variants.scenarios import SCENARIOS
 
 
 def test_every_day_of_four_years_has_its_own_weekday() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.studies.tool_variants.outcomes import judge
-from harness.studies.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
-from harness.studies.tool_variants.variants import APPLIKE, BASELINE, Variant
+from harness.experiments.tool_variants.outcomes import judge
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
+from harness.experiments.tool_variants.variants import APPLIKE, BASELINE, Variant
 
 NOW = datetime.fromisoformat(FIXED_TIMESTAMP)
 FIXED = [one for one in SCENARIOS if one.expected and one.expected.at and not one.expected.early]

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.studies.tool_variants.experiment import tool_variants
-from harness.studies.tool_variants.prompts import system_prompt
-from harness.studies.tool_variants.variants import VARIANTS
+from harness.experiments.tool_variants.experiment import tool_variants
+from harness.experiments.tool_variants.prompts import system_prompt
+from harness.experiments.tool_variants.variants import VARIANTS
 
 NAMES = [tool.name for variant in VARIANTS.values() for tool in variant.tools]
 

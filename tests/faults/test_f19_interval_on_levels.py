@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.experiments.payments.acceptance import judge
 from harness.stats.results import Estimate
 from harness.stats.student import one_sample
-from harness.studies.payments.deciding import judge
 
 SPREAD = (10_000, 90_000, 40_000, 160_000, 70_000)
 """Days differ far more than policies do."""

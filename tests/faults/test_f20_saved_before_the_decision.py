@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from support.payments import TWO, optimise, proposing, solved
 
-from harness.llm.calls import Request, Site
+from harness.experiments.payments.market import LIQUIDITY
+from harness.gateway.calls import Request, Site
 from harness.runner import IterationRecord
-from harness.studies.payments.market import LIQUIDITY
 
 
 def test_what_is_saved_is_what_was_decided() -> None:

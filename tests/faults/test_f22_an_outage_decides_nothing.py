@@ -8,9 +8,9 @@ import pytest
 from support.payments import optimise, played, proposing, solved
 
 from harness.errors import ModelCallError, RefusedError, UnacceptableReplyError
-from harness.llm.calls import Request, Site
+from harness.experiments.payments.market import LIQUIDITY
+from harness.gateway.calls import Request, Site
 from harness.runner.result import Reason
-from harness.studies.payments.market import LIQUIDITY
 
 OUT = ModelCallError("HTTP 503: overloaded")
 FAILURES = [

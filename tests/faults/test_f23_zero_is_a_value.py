@@ -7,12 +7,12 @@ from typing import Any
 
 from support.payments import WAITING, optimise, plan, played, proposing, solved
 
-from harness.llm.calls import Request
+from harness.experiments.payments.acceptance import judge
+from harness.experiments.payments.config import PaymentsConfig
+from harness.experiments.payments.market import LIQUIDITY, Market
+from harness.experiments.payments.proposals import fault_of
+from harness.gateway.calls import Request
 from harness.runner import RichOutput
-from harness.studies.payments.config import PaymentsConfig
-from harness.studies.payments.deciding import judge
-from harness.studies.payments.market import LIQUIDITY, Market
-from harness.studies.payments.proposing import fault_of
 
 
 def text(request: Request) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from support.terminal import command
 
-from harness.runner.iterating import BaseExperimentRunner
-from harness.studies.payments import market, settlement
+from harness.experiments.payments import market, settlement
+from harness.runner.iteration import BaseExperimentRunner
 from tests.support.sessions import Lab
 
 CASE = """
 import pytest
-from harness.studies.payments.config import PaymentsConfig
-from harness.studies.payments.experiment import payments
+from harness.experiments.payments.config import PaymentsConfig
+from harness.experiments.payments.experiment import payments
 
 
 @pytest.mark.experiment(payments(PaymentsConfig(history_days=2, samples=2, max_iterations=2, window=5), markets=1))

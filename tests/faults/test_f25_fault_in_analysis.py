@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.studies.cooperation import game as game_module
-from harness.studies.cooperation import indicators
-from harness.studies.cooperation.data_manager import errors_in
+from harness.experiments.cooperation import game as game_module
+from harness.experiments.cooperation import indicators
+from harness.experiments.cooperation.data_manager import errors_in
 from tests.support.cooperation import CASE, always, load, played
 from tests.support.sessions import Lab
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.studies.cooperation.indicators import INDICATORS, indicators
-from harness.studies.cooperation.rounds import Round
+from harness.experiments.cooperation.indicators import INDICATORS, indicators
+from harness.experiments.cooperation.rounds import Round
 from tests.support.cooperation import made_round
 
 Rounds = Sequence[Round]

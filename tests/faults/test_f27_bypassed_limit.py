@@ -13,11 +13,11 @@ from support.requests import SCORE, ask
 
 import harness
 from harness.errors import ModelCallError
-from harness.llm.budget import Budget, Reservation
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.limits import Limits, Permit
-from harness.llm.retry import RetryPolicy
+from harness.gateway.budget import Budget, Reservation
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.limits import Limits, Permit
+from harness.gateway.retry import RetryPolicy
 
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
 SITE = Site("score")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ModelCallError, UnacceptableReplyError
-from harness.studies.cooperation.data_manager import errors_in
+from harness.experiments.cooperation.data_manager import errors_in
 from tests.support.cooperation import is_decision, label, load, played
 
 

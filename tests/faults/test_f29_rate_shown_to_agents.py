@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.llm.calls import Request
-from harness.studies.cooperation.rates import percent
+from harness.experiments.cooperation.rates import percent
+from harness.gateway.calls import Request
 from tests.support.cooperation import always, game_of
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.llm.calls import Request
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.studies.cooperation.experiment import CONDITIONS
+from harness.experiments.cooperation.experiment import CONDITIONS
+from harness.gateway.calls import Request
+from harness.gateway.providers.rehearsal import Rehearsal
 from tests.support.cooperation import game_of
 
 OTHERS = [group for group in CONDITIONS if group != "baseline"]

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from harness.instrument import examine
+from harness.checks import examine
+from harness.experiments.cooperation.run_checks import examine as own
 from harness.model import Check, Level
 from harness.records import Design, FiledRun, outcomes
-from harness.studies.cooperation.examination import examine as own
 from tests.support.instruments import first_lines, the
 from tests.support.records import START, finished, trials
 

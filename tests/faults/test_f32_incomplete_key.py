@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.requests import SCORE
 
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.identity import identified
-from harness.llm.journal import Journal
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.request_identity import identified
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -12,8 +12,8 @@ TRIAL = """
 import asyncio, hashlib
 from support.plans import PEOPLE, persona, treatment
 from harness.engines.embedded import EmbeddedEngine
-from harness.llm.gateway import Gateway
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.rehearsal import Rehearsal
 
 likes = {f"thing {n}" for n in range(40)}
 people = tuple(persona(name, likes=likes, ties=[{"friends": frozenset(likes)}]) for name in PEOPLE)

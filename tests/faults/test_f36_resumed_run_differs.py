@@ -12,10 +12,10 @@ import pytest
 from support.plans import treatment
 
 from harness.engines.embedded import EmbeddedEngine
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
 from harness.model import TrialResult
 
 

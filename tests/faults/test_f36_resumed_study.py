@@ -13,7 +13,7 @@ __all__ = ["bench"]
 
 
 async def ask(plan, client):  # type: ignore[no-untyped-def]
-    from harness.llm.calls import Request, Site
+    from harness.gateway.calls import Request, Site
 
     reply = await client.ask(
         Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), Site("answer")

@@ -15,11 +15,11 @@ from support.endpoint import FakeEndpoint, Fault
 from support.requests import ask
 from support.sessions import Lab
 
-from harness.llm.calls import Provider, Reply
-from harness.llm.prices import charged
-from harness.llm.providers import make_provider
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.wire import chat_request
+from harness.gateway.calls import Provider, Reply
+from harness.gateway.openai_wire import chat_request
+from harness.gateway.prices import charged
+from harness.gateway.providers import make_provider
+from harness.gateway.providers.rehearsal import Rehearsal
 
 ENVIRON = {
     "OPENAI_API_KEY": "fake-key-1",

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from harness.batches.batch_report import means_table
+from harness.batches.deliverables import finish
+from harness.batches.variant_outcomes import Mean, Stability
 from harness.errors import ConfigurationError
-from harness.operations.batch_report import means_table
-from harness.operations.finishing import finish
-from harness.operations.outcomes import Mean, Stability
 from tests.support.studies import Bench, bench
 
 __all__ = ["bench"]

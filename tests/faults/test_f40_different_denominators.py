@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.instrument import check_lines, described, examine
+from harness.checks import check_lines, described, examine
 from harness.model import Level
 from harness.plugin.summary import table
 from tests.support.instruments import filed, scored, sound, the

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from harness.llm import providers
+from harness.gateway import providers
 from tests.support.sessions import SMALL, Lab, Watched
 
 CORRECTED = SMALL.replace('Group("Treatment")', 'Group("Treatment", Correction(quality_threshold=6))')

@@ -12,11 +12,11 @@ from support.plans import plan
 
 from harness.engines.embedded import EmbeddedEngine
 from harness.errors import RefusedError
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.trial import TrialClient
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.trial_client import TrialClient
 from harness.model import Level, TrialResult
 from tests.support.instruments import bad, filed, sound
 from tests.support.records import failed, trials

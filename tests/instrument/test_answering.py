@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.instrument import examine
+from harness.checks import examine
 from harness.model import Level
 from tests.support.instruments import bad, each, filed, first_lines, sound, the
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import harness.stats
+from harness.checks import Examiner, suite
 from harness.errors import ExitCode
-from harness.instrument import Examiner, examination
 from harness.model import Check, Level
 from harness.records import merge
 from tests.support.instruments import filed, scored, sound
@@ -94,7 +94,7 @@ def test_a_check_or_an_analysis_that_breaks_loses_no_results(
     def broken(*_: object, **__: object) -> list[Check]:
         raise ArithmeticError("a bug")
 
-    monkeypatch.setattr(examination, "CHECKS", (broken,))
+    monkeypatch.setattr(suite, "CHECKS", (broken,))
     monkeypatch.setattr(harness.stats, "analyse", broken)
     assert lab.run().ret == ExitCode.OK
     meta = lab.meta()
@@ -149,7 +149,7 @@ def test_harness_check_without_files(lab: Lab) -> None:
 
 
 def test_levels_are_in_their_order_in_a_summary() -> None:
-    from harness.instrument import check_lines, described, examine
+    from harness.checks import check_lines, described, examine
 
     run = filed(scored(sound(), "Divergence", lambda *_: 9))
     lines = list(check_lines(described(run, examine(run))))

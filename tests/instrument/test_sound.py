@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from harness.instrument import CHECKS, Examiner, examine
-from harness.instrument.examination import _made
-from harness.instrument.subject import Subject
+from harness.checks import CHECKS, Examiner, examine
+from harness.checks.checked_run import Subject
+from harness.checks.suite import _made
 from harness.model import Check, Level
 from harness.records import dataset_of
 from tests.support.instruments import bad, filed, first_lines, sound

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from harness.errors import ModelCallError, UnsupportedParameterError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.options import CallOptions
-from harness.llm.providers.openai_compatible import OpenAICompatible
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.model_options import CallOptions
+from harness.gateway.providers.openai_compatible import OpenAICompatible
 from tests.support.endpoint import FakeEndpoint, Fault
 
 SCORE = {

@@ -13,10 +13,10 @@ from support.anthropic_endpoint import AnthropicEndpoint, Trouble
 from support.requests import SCALAR, SCORE, ask, form
 
 from harness.errors import ModelCallError, UnsupportedParameterError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.options import CallOptions
-from harness.llm.providers.anthropic_messages import AnthropicMessages
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.model_options import CallOptions
+from harness.gateway.providers.anthropic_messages import AnthropicMessages
 
 KEY = "not-a-real-key-0123456789"
 

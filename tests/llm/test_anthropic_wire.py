@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.requests import CHECK, COGNITIVE, SCALAR, SCORE, TURN, ask, form
 
-from harness.llm.calls import Request
-from harness.llm.formats import PROMPT, in_form, rule
-from harness.llm.providers.anthropic_wire import (
+from harness.gateway.calls import Request
+from harness.gateway.providers.anthropic_wire import (
     NoCounterpartError,
     conversation,
     needs_words,
     parameters,
     reply,
 )
-from harness.llm.providers.closed_schemas import is_expressible, plain
-from harness.llm.providers.failures import GARBAGE
+from harness.gateway.providers.provider_errors import GARBAGE
+from harness.gateway.providers.strict_schemas import is_expressible, plain
+from harness.gateway.response_formats import PROMPT, in_form, rule
 
 
 def sent(request: Request, strict: Any = lambda schema: schema) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.requests import SCORE, ask
 
 from harness.errors import ConfigurationError, ModelCallError
-from harness.llm.budget import (
+from harness.gateway.budget import (
     COMPLETION_BOUND,
     IMAGE_TOKENS,
     Amount,
@@ -18,7 +18,7 @@ from harness.llm.budget import (
     BudgetExhaustedError,
     prompt_bound,
 )
-from harness.llm.calls import Reply, Request
+from harness.gateway.calls import Reply, Request
 
 
 @dataclass(frozen=True)

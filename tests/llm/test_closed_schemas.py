@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.requests import CHECK, COGNITIVE, SCALAR, SCORE, TURN
 
-from harness.llm.providers.closed_schemas import plain, strict
+from harness.gateway.providers.strict_schemas import plain, strict
 
 TEXT = {"type": "string"}
 

@@ -7,10 +7,10 @@ import json
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from harness.llm.connections import ConnectionGuard
-from harness.llm.face import Face
-from harness.llm.gateway import Gateway
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway.connections import ConnectionGuard
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.server import Face
 
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]}).encode()
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

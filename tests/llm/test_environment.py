@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from support.endpoint import FakeEndpoint
 
 from harness.errors import ConfigurationError
-from harness.llm.calls import Request, Site
-from harness.llm.environment import network
-from harness.llm.gateway import Gateway
-from harness.llm.providers import make_provider
+from harness.gateway.calls import Request, Site
+from harness.gateway.environment import network
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers import make_provider
 
 HTTPS, HTTP = "https://api.example.com/v1", "http://llm.example.com:8080/v1"
 PROXY = "http://proxy.example:3128"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.llm.providers.error_text import LONGEST, presentable, words_of
-from harness.llm.providers.failures import Fault, fault_inside, fault_of
-from harness.llm.providers.http_client import Answer
+from harness.gateway.providers.error_text import LONGEST, presentable, words_of
+from harness.gateway.providers.http_client import Answer
+from harness.gateway.providers.provider_errors import Fault, fault_inside, fault_of
 
 KEY = "not-a-real-key-0123456789"
 TORN = "<html><head><script>var a = 1</script><style>b {}</style></head><body><h1>No</h1> <p>route</body>"

@@ -14,13 +14,13 @@ from pydantic import BaseModel
 from support.requests import SCORE
 
 from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Request
-from harness.llm.face import MAX_BODY
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.retry import RetryPolicy
-from harness.llm.trial import TrialClient
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.retry import RetryPolicy
+from harness.gateway.server import MAX_BODY
+from harness.gateway.trial_client import TrialClient
 
 HELLO = [{"role": "user", "content": "hello"}]
 

@@ -10,11 +10,11 @@ from support.clock import FakeClock
 from support.requests import ask
 
 from harness.errors import ModelCallError
-from harness.llm.budget import COMPLETION_BOUND, prompt_bound
-from harness.llm.calls import Reply, Request
-from harness.llm.forecast import ENOUGH, EXPECTED_REPLY, Forecast
-from harness.llm.limits import MARGIN, WINDOW, Limits
-from harness.llm.sender import Sender
+from harness.gateway.budget import COMPLETION_BOUND, prompt_bound
+from harness.gateway.calls import Reply, Request
+from harness.gateway.forecast import ENOUGH, EXPECTED_REPLY, Forecast
+from harness.gateway.limits import MARGIN, WINDOW, Limits
+from harness.gateway.sender import Sender
 
 LONG = ask("x" * 6000)
 

@@ -8,11 +8,11 @@ import pytest
 from support.requests import SCORE, ask
 
 from harness.errors import ConfigurationError, ModelCallError, StoppedError, UnacceptableReplyError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.identity import digest
-from harness.llm.retry import RetryPolicy
-from harness.llm.samples import number
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.replay import number
+from harness.gateway.request_identity import digest
+from harness.gateway.retry import RetryPolicy
 
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
 SITE = Site("score", "Ann", 3)

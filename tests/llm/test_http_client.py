@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.llm.providers.http_client import MAX_ERROR_BYTES, Answer, HTTPClient, NoAnswerError
+from harness.gateway.providers.http_client import MAX_ERROR_BYTES, Answer, HTTPClient, NoAnswerError
 
 KEY = "not-a-real-key-0123456789"
 Write = Callable[[asyncio.StreamWriter], Awaitable[None]]

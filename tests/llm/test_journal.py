@@ -19,15 +19,15 @@ import pytest
 from support.requests import SCORE, ask
 
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError, ModelCallError, RefusedError
-from harness.llm import journal_file
-from harness.llm.budget import Budget
-from harness.llm.calls import Reply, Request, Site, Vectors
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.prices import Price, charged, price_of
-from harness.llm.retry import RetryPolicy
-from harness.llm.samples import Kept
-from harness.llm.trial import TrialClient
+from harness.gateway import journal_file
+from harness.gateway.budget import Budget
+from harness.gateway.calls import Reply, Request, Site, Vectors
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.prices import Price, charged, price_of
+from harness.gateway.replay import Kept
+from harness.gateway.retry import RetryPolicy
+from harness.gateway.trial_client import TrialClient
 
 SITE = Site("act", "Ada", 1)
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
@@ -288,7 +288,7 @@ def test_a_refusal_is_kept_and_never_asked_away(tmp_path: Path) -> None:
 
 def test_what_has_become_unacceptable_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played(tmp_path, Counting(Reply("short")), one)
-    monkeypatch.setattr("harness.llm.acceptance.MAX_CHARACTERS", 4)
+    monkeypatch.setattr("harness.gateway.acceptance.MAX_CHARACTERS", 4)
     assert played(tmp_path, Counting(Reply("new")), one).text == "new"
 
 
@@ -324,9 +324,9 @@ def test_a_damaged_journal_sends_nothing_until_the_user_gives_it_up(tmp_path: Pa
 CRASH = """
 import os, signal, sys
 from pathlib import Path
-from harness.llm.calls import Reply, Site
-from harness.llm.journal_file import JournalFile
-from harness.llm.samples import Kept
+from harness.gateway.calls import Reply, Site
+from harness.gateway.journal_file import JournalFile
+from harness.gateway.replay import Kept
 file = JournalFile(Path(sys.argv[1]))
 for number in range(int(sys.argv[2])):
     site = Site("act", "Ada", number)

@@ -11,13 +11,13 @@ from urllib.request import urlopen
 import pytest
 from support.requests import SCORE, ask
 
-from harness.llm.budget import Budget, BudgetExhaustedError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.kinds import OUTCOME_KINDS
-from harness.llm.prices import Price, charged
-from harness.plugin.bounds import make_budget
-from harness.runner.settings import Settings
+from harness.gateway.budget import Budget, BudgetExhaustedError
+from harness.gateway.call_kinds import OUTCOME_KINDS
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.prices import Price, charged
+from harness.plugin.limits import make_budget
+from harness.runtime.settings import Settings
 
 SCORED = '{"reasoning": "r", "justification": "j", "value": 7}'
 PLAYING = (

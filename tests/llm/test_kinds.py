@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from support.requests import FOREIGN, SCORE, ask
 
-from harness.llm.calls import Request
-from harness.llm.kinds import classify
+from harness.gateway.call_kinds import classify
+from harness.gateway.calls import Request
 
 
 @pytest.mark.parametrize("kind", FOREIGN)

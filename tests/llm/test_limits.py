@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from support.clock import FakeClock
 
 from harness.errors import ConfigurationError, ModelCallError
-from harness.llm.limits import MARGIN, WINDOW, Limits
-from harness.llm.ratelimit_headers import read_quotas, read_reset, read_retry_after
-from harness.llm.waiting import LONGEST_WAIT
+from harness.gateway.limits import MARGIN, WINDOW, Limits
+from harness.gateway.rate_limit_headers import read_quotas, read_reset, read_retry_after
+from harness.gateway.waiting import LONGEST_WAIT
 
 
 def make(clock: FakeClock, rpm: int | None = None, tpm: int | None = None) -> Limits:

@@ -10,11 +10,11 @@ import pytest
 from support.requests import ask
 
 from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.observing import CallRecord
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway.call_observers import CallRecord
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
 
 SITE = Site("act", "Ada", 2)
 

@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 from support.requests import SCORE, ask
 
 from harness.errors import ModelCallError
-from harness.llm.budget import Budget
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.prices import Price, charged
-from harness.llm.providers.anthropic_messages import AnthropicMessages
-from harness.llm.providers.http_client import Answer
-from harness.llm.providers.http_provider import HTTPProvider
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.llm.providers.openrouter import OpenRouter
-from harness.llm.retry import RetryPolicy
-from harness.llm.wire import chat_completion
+from harness.gateway.budget import Budget
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.openai_wire import chat_completion
+from harness.gateway.prices import Price, charged
+from harness.gateway.providers.anthropic_messages import AnthropicMessages
+from harness.gateway.providers.http_client import Answer
+from harness.gateway.providers.http_provider import HTTPProvider
+from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.providers.openrouter import OpenRouter
+from harness.gateway.retry import RetryPolicy
 from harness.records.lines import _usage
 
 KEY = "not-a-real-key-0123456789"

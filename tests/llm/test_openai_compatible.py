@@ -10,10 +10,10 @@ from support.endpoint import FakeEndpoint, Fault
 from support.requests import SCORE, ask
 
 from harness.errors import ConfigurationError, ModelCallError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.providers import make_provider
-from harness.llm.providers.openai_compatible import OpenAICompatible
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers import make_provider
+from harness.gateway.providers.openai_compatible import OpenAICompatible
 
 KEY = "not-a-real-key-0123456789"
 

@@ -15,10 +15,10 @@ from support.endpoint import FakeEndpoint, Fault
 from support.requests import ask
 
 from harness.errors import ConfigurationError, ModelCallError
-from harness.llm.calls import Reply
-from harness.llm.providers import make_provider
-from harness.llm.providers.openai_compatible import Azure, OpenAICompatible
-from harness.llm.providers.openrouter import OpenRouter, stated_cost
+from harness.gateway.calls import Reply
+from harness.gateway.providers import make_provider
+from harness.gateway.providers.openai_compatible import Azure, OpenAICompatible
+from harness.gateway.providers.openrouter import OpenRouter, stated_cost
 
 KEY = "not-a-real-key-0123456789"
 

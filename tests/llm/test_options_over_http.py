@@ -8,10 +8,10 @@ from typing import Any
 import openai
 import pytest
 
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.options import CallOptions
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.model_options import CallOptions
+from harness.gateway.providers.rehearsal import Rehearsal
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 DECLARED = {"top_p": 0.5, "reasoning_effort": "low", "temperature": 0.3, "max_tokens": 300}

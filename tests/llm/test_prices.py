@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigurationError
-from harness.llm.calls import Reply
-from harness.llm.prices import REHEARSAL, TABLE, Price, charged, find_prices, load_prices, price_of
+from harness.gateway.calls import Reply
+from harness.gateway.prices import REHEARSAL, TABLE, Price, charged, find_prices, load_prices, price_of
 
 LISTED = load_prices(TABLE)
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.llm import providers
-from harness.llm.calls import Provider
-from harness.llm.providers import make_provider
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway import providers
+from harness.gateway.calls import Provider
+from harness.gateway.providers import make_provider
+from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.providers.rehearsal import Rehearsal
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from harness.errors import UnacceptableReplyError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.observing import CallRecord
-from harness.llm.providers.anthropic_messages import AnthropicMessages
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.llm.samples import Kept
-from harness.llm.trial import TrialClient
+from harness.gateway.call_observers import CallRecord
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.anthropic_messages import AnthropicMessages
+from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.replay import Kept
+from harness.gateway.trial_client import TrialClient
 from tests.llm.test_face import HELLO, Echo, post, served
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint

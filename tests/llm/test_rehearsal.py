@@ -12,9 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from support.requests import CHECK, COGNITIVE, FOREIGN, SCORE, TURN, ask, extraction
 
-from harness.llm.calls import Request
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.schemas import wanted_schema
+from harness.gateway.calls import Request
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.schemas import wanted_schema
 
 MODEL = Rehearsal(7)
 
@@ -45,7 +45,7 @@ def test_a_sample_depends_on_seed_trial_request_and_occurrence_alone() -> None:
 def test_the_hash_seed_of_the_process_is_no_matter() -> None:
     program = (
         "import sys; sys.path[:0] = ['tests', '.']\n"
-        "from support.requests import *; from harness.llm.providers.rehearsal import Rehearsal\n"
+        "from support.requests import *; from harness.gateway.providers.rehearsal import Rehearsal\n"
         "for request in [*FOREIGN.values(), ask('x', response_format=TURN)]:\n"
         "    print(Rehearsal(7).answer(request, trial='t', occurrence=0).text)"
     )

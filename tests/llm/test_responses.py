@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from harness.errors import ModelCallError
-from harness.llm.budget import Budget
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.kinds import OUTCOME_KINDS, classify
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.responses import response, response_request
-from harness.llm.retry import RetryPolicy
-from harness.llm.trial import TrialClient
-from harness.llm.wire import MalformedError
+from harness.gateway.budget import Budget
+from harness.gateway.call_kinds import OUTCOME_KINDS, classify
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.openai_wire import MalformedError
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.responses_wire import response, response_request
+from harness.gateway.retry import RetryPolicy
+from harness.gateway.trial_client import TrialClient
 
 PYTHON = os.environ.get("HARNESS_EXTROPY_PYTHON", "")  # read before the guard of conftest.py takes it away
 SCHEMA = {

@@ -7,10 +7,10 @@ import pytest
 from support.endpoint import FakeEndpoint, Fault
 
 from harness.errors import ConfigurationError, ModelCallError
-from harness.llm.calls import Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.llm.retry import RetryPolicy
+from harness.gateway.calls import Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.retry import RetryPolicy
 
 BUSY = ModelCallError("busy", retry_after=2.0)
 EMPTY = ModelCallError("the reply is empty", retry_after=0.0)

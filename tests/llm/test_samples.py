@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from support.requests import ask
 
 from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.retry import RetryPolicy
-from harness.llm.samples import Kept, Samples, Verdict, number
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.replay import Kept, Samples, Verdict, number
+from harness.gateway.retry import RetryPolicy
 
 SITE = Site("act", "Ada", 1)
 

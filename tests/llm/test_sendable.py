@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from harness import Experiment, Group, Intervention, Measure, Mode, Persona, Proposition, Script
 from harness.errors import ConfigurationError, UnsendableRequestError
-from harness.llm import sendable
-from harness.llm.budget import Amount, Budget
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
+from harness.gateway import sendable
+from harness.gateway.budget import Amount, Budget
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
 from harness.model.text import MAX_DEPTH, json_fault, text_faults, whole, whole_data, whole_json
 
 HALF = "\ud83d"

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from support.storm import Storm, play
 
-from harness.llm.calls import Reply
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.limits import Limits
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.llm.retry import RetryPolicy
+from harness.gateway.calls import Reply
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.limits import Limits
+from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.retry import RetryPolicy
 
 TRIALS, CALLS = 200, 10
 TIMEOUT = 4.0

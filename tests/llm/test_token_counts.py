@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.requests import ask
 
-from harness.llm.budget import COMPLETION_BOUND, prompt_bound
-from harness.llm.calls import Request
-from harness.llm.providers.token_counts import LONGEST_KEPT, MOST, anthropic_usage, counted, openai_usage
+from harness.gateway.budget import COMPLETION_BOUND, prompt_bound
+from harness.gateway.calls import Request
+from harness.gateway.providers.token_counts import LONGEST_KEPT, MOST, anthropic_usage, counted, openai_usage
 
 REQUEST = ask("be brief", "hello", max_tokens=1000)
 WORST_IN, WORST_OUT = prompt_bound(REQUEST), 1000

@@ -13,13 +13,13 @@ from support.clock import FakeClock
 from support.endpoint import FakeEndpoint, Fault
 
 from harness.errors import ExitCode, LongWaitError, ModelCallError
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.limits import Limits
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.llm.ratelimit_headers import read_quotas, read_retry_after
-from harness.llm.retry import RetryPolicy
-from harness.llm.waiting import LONGEST_WAIT, SLOW_SECONDS, Waiting, duration, moment
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.limits import Limits
+from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.rate_limit_headers import read_quotas, read_retry_after
+from harness.gateway.retry import RetryPolicy
+from harness.gateway.waiting import LONGEST_WAIT, SLOW_SECONDS, Waiting, duration, moment
 
 SITE = Site("act")
 REFUSED = ModelCallError("Model m at x: no connection", retry_after=1.0, first_tries=3, brief="no connection")

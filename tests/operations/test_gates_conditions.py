@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.operations.gates.conditions import Unevaluable, judge, kept
-from harness.operations.gates.leakage import Handed, Measured, leaks, stems
-from harness.operations.gates.network import _all_sound, _malformed
-from harness.operations.gates.rules import Rules, names_read, rule_problems
-from harness.operations.gates.stops import contradictions
-from harness.operations.gates.table import column_of
+from harness.batches.gates.conditions import Unevaluable, judge, kept
+from harness.batches.gates.leakage import Handed, Measured, leaks, stems
+from harness.batches.gates.network import _all_sound, _malformed
+from harness.batches.gates.rules import Rules, names_read, rule_problems
+from harness.batches.gates.stops import contradictions
+from harness.batches.gates.table import column_of
 
 NUMBERS = st.one_of(st.none(), st.integers(-5, 5))
 ROWS = st.lists(

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from harness.batches.gates import GATES, SHIPPED, checks_of, load_profile, load_schema_map, run_gates
+from harness.batches.gates.material import Material
+from harness.batches.gates.subject import Subject
 from harness.cli.app import app
 from harness.errors import ConfigurationError
 from harness.model import Level
-from harness.operations.gates import GATES, SHIPPED, checks_of, load_profile, load_schema_map, run_gates
-from harness.operations.gates.material import Material
-from harness.operations.gates.subject import Subject
 from tests.support.gated_study import agents, bad, checked, edges, spec, study, write
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.operations.gates import GATES, checks_of, load_profile
-from harness.operations.gates.material import Material
-from harness.operations.gates.subject import Subject
+from harness.batches.gates import GATES, checks_of, load_profile
+from harness.batches.gates.material import Material
+from harness.batches.gates.subject import Subject
 from tests.support.gated_study import Study, agents, bad, checked, edges, write
 
 Break = Callable[[Study], Any]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.batches.gates import GATES, escalation, load_profile, run_gates, stages_to_rerun
+from harness.batches.gates.runner import Report, merged, read_report, write_report
+from harness.batches.gates.stages import MADE_FROM
 from harness.errors import ConfigurationError
 from harness.model import Check, Level
-from harness.operations.gates import GATES, escalation, load_profile, run_gates, stages_to_rerun
-from harness.operations.gates.running import Report, merged, read_report, write_report
-from harness.operations.gates.stages import MADE_FROM
 from tests.support.gated_study import Study, study, write
 
 PROFILE = "generic-all-ages"

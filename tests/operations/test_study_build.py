@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.batches import pipeline
+from harness.batches.gates import stages_to_rerun
+from harness.batches.population_build import alone, unready
+from harness.batches.study_layout import Study
 from harness.cli import main
-from harness.operations import pipeline
-from harness.operations.building import alone, unready
-from harness.operations.gates import stages_to_rerun
-from harness.operations.layout import Study
 from tests.support.builds import TOLD, Bench, copied, kept, unwritable, whole
 
 STAGES = ("spec", "extend", "sample", "network", "persona", "scenario", "estimate")

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from support.kills import CountingEndpoint
 
+from harness.batches.pipeline import write_example
+from harness.batches.study_layout import Study
 from harness.errors import ModelCallError
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.operations.layout import Study
-from harness.operations.pipeline import write_example
+from harness.gateway.providers.rehearsal import Rehearsal
 from harness.records import atomic
 from tests.support.builds import TOLD, Bench, copied, kept, started, whole
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.batches import batch_report
+from harness.batches.audit import audit
+from harness.batches.deliverables import finish, promote
+from harness.batches.manifest import Manifest
+from harness.batches.segments import Segment, SegmentAnalysis
 from harness.errors import ConfigurationError, HarnessError
-from harness.operations import batch_report
-from harness.operations.audit import audit
-from harness.operations.finishing import finish, promote
-from harness.operations.manifest import Manifest
-from harness.operations.segments import Segment, SegmentAnalysis
 from tests.support.sessions import LIGHT
 from tests.support.studies import Bench
 

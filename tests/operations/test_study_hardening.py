@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
+from harness.batches.gates.subject import Subject, failed
+from harness.batches.registry import Registry, Row
+from harness.batches.study_layout import Study
+from harness.batches.variant_outcomes import refuse_incomparable
 from harness.cli import main
 from harness.cli.study_session import Sessions
 from harness.errors import ConfigurationError
 from harness.model import Check, Level
-from harness.operations.gates.subject import Subject, failed
-from harness.operations.layout import Study
-from harness.operations.outcomes import refuse_incomparable
-from harness.operations.registry import Registry, Row
 from tests.support.sessions import LIGHT
 from tests.support.studies import Bench, contents
 from tests.support.towns import NAME, begin
@@ -116,7 +116,7 @@ def test_a_disk_that_is_full_after_a_session_is_no_refusal(
         return write(file, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.operations.registry.os.write", full)
+        patch.setattr("harness.batches.registry.os.write", full)
         code, _, complaint = say(*PLAIN)
     assert code == 1 and "No space left on device" in complaint and "harness study run town b" in complaint
     assert study.rows.read_text().count("\n") == 1
@@ -129,7 +129,7 @@ def test_without_hard_links_copies_do(study: Study, say: Say, monkeypatch: pytes
     def none(*_arguments: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr("harness.operations.layout.os.link", none)
+    monkeypatch.setattr("harness.batches.study_layout.os.link", none)
     assert say(*PLAIN)[0] == 0 and say("finish", NAME)[0] == 0 and say("promote", NAME)[0] == 0
     assert say("audit", NAME)[0] == 0
 
@@ -227,7 +227,7 @@ def failing(study: Study, say: Say, monkeypatch: pytest.MonkeyPatch) -> Study:
         strict = subject.limits.call_failures.fail == 0
         yield failed("dynamics", "too dull") if strict else Check("dynamics", Level.PASS, "well")
 
-    monkeypatch.setattr("harness.operations.gates.simulate.check", demanding)
+    monkeypatch.setattr("harness.batches.gates.simulate.check", demanding)
     (study.specs / "pop" / "strict.yaml").write_text(STRICT)
     assert say(*PLAIN, "--gate-profile", "specs/pop/strict.yaml")[0] == 1
     assert study.rows.read_text().count(",success,") == 2
@@ -321,7 +321,7 @@ def test_a_full_disk_leaves_no_batch_half_declared(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.operations.simulated.shutil.copyfile", full)
+        patch.setattr("harness.batches.simulation_batches.shutil.copyfile", full)
         code, told, complaint = say(*SWEEP)
     assert (code, told) == (4, "") and "No space left on device" in complaint
     assert list((study.folder / "batches").iterdir()) == []
@@ -408,7 +408,7 @@ def test_old_failures_do_not_stop_what_did_not_fail(
         yield failed("dynamics", "planted by a test")
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.operations.gates.simulate.check", planted)
+        patch.setattr("harness.batches.gates.simulate.check", planted)
         code, told, _ = say(*PLAIN)
         assert code == 1 and "STOPPED: gate G6" in told
     code, told, _ = say("sweep", NAME, "--axis", "rate", "6000", "7000", "--max-calls", "3")

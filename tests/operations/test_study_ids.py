@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from harness.batches import ids
+from harness.batches.study_layout import Study
 from harness.errors import ConfigurationError
-from harness.operations import ids
-from harness.operations.layout import Study
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31))

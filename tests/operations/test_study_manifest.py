@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.batches import manifest
+from harness.batches.manifest import Manifest, Planned, SpecFile
 from harness.errors import ConfigurationError
-from harness.operations import manifest
-from harness.operations.manifest import Manifest, Planned, SpecFile
 
 BATCH = "b20261120-2210-threshold-v01"
 

@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.errors import ConfigurationError, HarnessError
-from harness.model import Mode
-from harness.operations.manifest import Manifest
-from harness.operations.outcomes import (
+from harness.batches.manifest import Manifest
+from harness.batches.variant_outcomes import (
     _shares,
     outcomes,
     refuse_incomparable,
@@ -17,6 +15,8 @@ from harness.operations.outcomes import (
     stability,
     without,
 )
+from harness.errors import ConfigurationError, HarnessError
+from harness.model import Mode
 from tests.support.studies import Bench, experiment
 
 

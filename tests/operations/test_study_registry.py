@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.batches import registry
+from harness.batches.registry import HEADER, Registry, Row, Status
 from harness.errors import ConfigurationError, HarnessError
-from harness.operations import registry
-from harness.operations.registry import HEADER, Registry, Row, Status
 from tests.support.sessions import environment
 
 WRITER = """
 import os, sys
 from pathlib import Path
-from harness.operations import registry
-from harness.operations.registry import Registry, Row
+from harness.batches import registry
+from harness.batches.registry import Registry, Row
 
 def in_two_parts(file, data, write=os.write):
     return write(file, data[:9]) + write(file, data[9:])

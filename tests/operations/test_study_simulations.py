@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.batches.gates.subject import Subject, failed
+from harness.batches.study_layout import Study
 from harness.cli import main
 from harness.model import Check
-from harness.operations.gates.subject import Subject, failed
-from harness.operations.layout import Study
 from tests.support.sessions import LIGHT
 from tests.support.studies import contents
 from tests.support.towns import NAME, begin, command, simulated
@@ -177,7 +177,7 @@ def test_the_same_gate_failing_twice_stops_and_says_why(
         subject.material.json("results/meta.json")
         yield failed("dynamics", "planted by a test")
 
-    monkeypatch.setattr("harness.operations.gates.simulate.check", planted)
+    monkeypatch.setattr("harness.batches.gates.simulate.check", planted)
     code, told, _ = say("sweep", NAME, "--axis", "rate", "6000", "7000", "8000")
     assert code == 1
     rows = study.rows.read_text().splitlines()[1:]

@@ -11,16 +11,16 @@ from dataclasses import replace
 
 import pytest
 
+from harness.batches import study_layout
+from harness.batches.axes import applied, grid
+from harness.batches.batch_run import runs_of
+from harness.batches.manifest import Planned
+from harness.batches.registry import Registry
+from harness.batches.variant_outcomes import dataset_in
 from harness.errors import ConfigurationError, HarnessError
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 from harness.model import Correction, Group, Mode, Persona, Play, Proposition
 from harness.model.outcome import Sample, TrialResult
-from harness.operations import layout
-from harness.operations.axes import applied, grid
-from harness.operations.manifest import Planned
-from harness.operations.outcomes import dataset_in
-from harness.operations.registry import Registry
-from harness.operations.running import runs_of
 from harness.records import atomic
 from harness.records.lock import RunLock
 from tests.support.studies import Bench, contents, experiment
@@ -265,8 +265,8 @@ def test_a_disk_that_takes_no_results_loses_nothing(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as broken:
-        broken.setattr(layout.os, "link", refuse)
-        broken.setattr(layout.shutil, "copyfile", refuse)
+        broken.setattr(study_layout.os, "link", refuse)
+        broken.setattr(study_layout.shutil, "copyfile", refuse)
         with pytest.raises(HarnessError, match=said):
             bench.run(made)
     assert not Registry(bench.study.rows).read().rows

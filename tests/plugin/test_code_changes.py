@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import harness.stats
+from harness.checks import Examiner
 from harness.errors import ConfigurationError
-from harness.instrument import Examiner
 from harness.records import fingerprint, merge
-from harness.reports.data.gathering import gather
+from harness.reports.data.record_rows import gather
 from tests.support.sessions import CALLS_PER_TRIAL, Lab, load
 
 MEASURED = '''
@@ -52,7 +52,7 @@ SCALE = "FACTOR = 1\n\n\ndef weighed(number):\n    return FACTOR * number\n"
 OWN = """
 import pytest
 from harness import Experiment, Group, Measure, Play, Script
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 from harness.model import Sample, TrialResult
 
 PROMPT = "Say a word."

@@ -6,7 +6,7 @@ import pytest
 from support.plans import VARIETY, plan
 
 from harness.model import Correction, Intervention
-from harness.plugin.expecting import expected_calls
+from harness.plugin.expected_calls import expected_calls
 
 FREE = Intervention("free", "Oh.")
 ALWAYS = {"act": 10, "extract": 1, "score_person": 6, "score_panel": 1}

@@ -12,8 +12,8 @@ from tests.support.sessions import CALLS_PER_TRIAL, Lab, load
 
 HOLDING = """
 import asyncio, os
-from harness.llm import providers
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway import providers
+from harness.gateway.providers.rehearsal import Rehearsal
 
 LIMIT = int(os.environ.get("LIMIT", "1000000"))
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from harness.cli import main
-from harness.llm import providers
+from harness.gateway import providers
 from tests.support.sessions import LIGHT, Lab, Watched
 
 

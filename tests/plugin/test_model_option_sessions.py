@@ -19,7 +19,7 @@ ARMS = SMALL.replace(
 PLAY = """
 import pytest
 from harness import Experiment, Group, Measure, Play, Sample, Script, TrialResult
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 
 async def play(plan, client):
     words = [{"role": "user", "content": "Name a colour."}]

@@ -14,7 +14,7 @@ from tests.support.sessions import SMALL, Lab
 OWN = """
 import pytest
 from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 
 
 async def play(plan, client):

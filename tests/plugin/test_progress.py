@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from harness.execution.progress import Snapshot
-from harness.llm.waiting import Waiting, duration
+from harness.gateway.waiting import Waiting, duration
 from harness.plugin.heartbeat import beat
 from harness.plugin.internals import draw_below
 from harness.plugin.progress import Display, line, thousands, waiting_line
+from harness.runtime.progress import Snapshot
 from tests.support.sessions import LIGHT, SMALL, Lab, environment, watch
 
 CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")

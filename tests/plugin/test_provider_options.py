@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.wire import chat_request
+from harness.gateway.openai_wire import chat_request
+from harness.gateway.providers.rehearsal import Rehearsal
 from tests.support.endpoint import FakeEndpoint
 from tests.support.sessions import Lab
 

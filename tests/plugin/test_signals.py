@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoppedError
-from harness.llm.calls import Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.plugin.interrupting import SIGNALS, Interruption
+from harness.gateway.calls import Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.plugin.signals import SIGNALS, Interruption
 from tests.support.endpoint import FakeEndpoint
 from tests.support.sessions import LIGHT, Lab, environment, watch
 
@@ -29,7 +29,7 @@ HEARD = "Interrupted: nothing more is sent"
 ONE_CALL_EACH = """
 import pytest
 from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 
 async def play(plan, client):
     request = Request([{"role": "user", "content": plan.trial.id}])

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from harness.errors import ExitCode
-from harness.llm.gateway import Gateway
+from harness.gateway.gateway import Gateway
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
@@ -71,7 +71,7 @@ def test_a_call_in_flight_at_the_stop_is_awaited_and_kept(lab: Lab, monkeypatch:
     lab.watched.before = before
     monkeypatch.setattr(Gateway, "drain", draining)
     monkeypatch.setattr(
-        "harness.llm.budget.prompt_bound", lambda _: 10**9 if len(lab.watched.calls) >= 5 else 10
+        "harness.gateway.budget.prompt_bound", lambda _: 10**9 if len(lab.watched.calls) >= 5 else 10
     )
     result = lab.run("--max-tokens=1000000")
     assert result.ret == ExitCode.BUDGET

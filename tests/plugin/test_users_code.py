@@ -189,7 +189,7 @@ def test_a_play_that_blocks_every_other_one_is_interrupted(lab: Lab, body: str) 
 
 
 def test_a_play_that_cannot_be_interrupted_ends_the_session_by_name(lab: Lab, monkeypatch: Any) -> None:
-    from harness.execution import loop
+    from harness.runtime import loop
 
     monkeypatch.setattr(loop, "GRACE_SECONDS", 0.5)
     lab.write(played("time.sleep(6)"))

@@ -258,8 +258,8 @@ def test_every_case_is_a_trace_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPa
 
 HOLDING = """
 import asyncio, os
-from harness.llm import providers
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway import providers
+from harness.gateway.providers.rehearsal import Rehearsal
 
 class Holding(Rehearsal):
     '''Answers twenty calls, by when a trial was written down, then says so and takes its time.'''

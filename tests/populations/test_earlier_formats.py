@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import ConfigurationError
-from harness.populations import load
-from harness.populations.formats import as_documents
+from harness.personas import load
+from harness.personas.formats import as_documents
 
 VERA = {
     "name": "Vera Quist",

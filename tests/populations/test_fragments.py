@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import harness.populations
-from harness.populations import load
-from harness.populations.fragments import merge
+import harness.personas
+from harness.personas import load
+from harness.personas.fragments import merge
 
-PACKAGED = Path(harness.populations.__file__).with_name("packaged")
+PACKAGED = Path(harness.personas.__file__).with_name("packaged")
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "a new key": ({"a": 1}, {"b": 2}, {"a": 1, "b": 2}),

@@ -11,7 +11,7 @@ import pytest
 
 from harness.errors import ConfigurationError
 from harness.model import Persona
-from harness.populations import Population, load, packaged
+from harness.personas import Population, load, packaged
 
 PAPER = Path(__file__).resolve().parents[3] / "shared" / "data" / "tinytroupe-june-2025"
 
@@ -124,6 +124,6 @@ def test_no_packaged_person_has_a_name_of_the_papers() -> None:
 
 def test_importing_the_package_is_cheap() -> None:
     heavy = "{'pydantic', 'openai', 'scipy', 'jsonschema', 'difflib', 'importlib.resources'}"
-    code = f"import sys, harness.populations; print({heavy} & set(sys.modules))"
+    code = f"import sys, harness.personas; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-import harness.populations
+import harness.personas
 from harness.model import Persona
-from harness.populations import load, packaged
+from harness.personas import load, packaged
 
-FOLDER = Path(harness.populations.__file__).with_name("packaged")
+FOLDER = Path(harness.personas.__file__).with_name("packaged")
 EVERYONE = [persona for name in packaged() for persona in load(name).personas]
 KEYS = (
     *(

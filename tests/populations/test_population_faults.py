@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from harness.errors import ConfigurationError
 from harness.model import Persona
-from harness.populations import load
-from harness.populations.documents import MAX_BYTES
+from harness.personas import load
+from harness.personas.documents import MAX_BYTES
 
 
 def problems(source: object, *fragments: str | Path, folder: Path | None = None) -> tuple[str, ...]:

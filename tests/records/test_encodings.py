@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 import harness.stats
+from harness.checks import examine
 from harness.errors import HarnessError
-from harness.instrument import examine
 from harness.model import Check, Level
 from harness.records import datasets, files_of_run, merge, read, record_files, runs_in_files, stream
 from harness.records import reader as reading
-from harness.records.problems import Problems, collected
+from harness.records.read_problems import Problems, collected
 from tests.support.records import SMALL, finished, metadata, trials, write_file
 
 Damage = Callable[[bytes], bytes]

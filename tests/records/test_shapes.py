@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import harness.stats
+from harness.checks import Examiner
 from harness.errors import HarnessError
-from harness.instrument import Examiner
 from harness.model import (
     Answering,
     CorrectionEvent,
@@ -29,9 +29,9 @@ from harness.model import (
     Usage,
 )
 from harness.records import merge, trial_line
-from harness.records.plain import to_line
+from harness.records.json_safe import to_line
 from harness.records.reader import Lean, read
-from harness.records.shapes import UNLIKE, Examined, Finished, Tabled, decoder
+from harness.records.record_schemas import UNLIKE, Examined, Finished, Tabled, decoder
 from harness.reports.data.columns import TABLES
 from harness.reports.data.tables import read_tables
 from tests.support.records import SMALL, metadata, trials

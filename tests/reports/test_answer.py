@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from harness.reports.answer import answer_lines
+from harness.reports.primary_answer import answer_lines
 from harness.stats.results import Analysis, Comparison, Estimate, Interval, Quantity
 
 PRIMARY = Estimate(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.plugin.summary import arm
-from harness.reports import asked
-from harness.reports.arms import own_settings
+from harness.reports import design_summary
+from harness.reports.arm_labels import own_settings
 
 OWN = {"engine": "own", "group": "applike", "correction": {"enabled": False}, "interventions": []}
 
@@ -28,11 +28,11 @@ OWN = {"engine": "own", "group": "applike", "correction": {"enabled": False}, "i
 def test_an_own_plays_arm(own: dict[str, object], text: str) -> None:
     line = {**OWN, "group_settings": {"own": own}}
     assert own_settings(line) == arm(line) == text
-    assert asked.arm(line) == (text or "nothing of its own")
+    assert design_summary.arm(line) == (text or "nothing of its own")
 
 
 def test_an_arm_of_personas_is_told_as_ever() -> None:
     line = {**OWN, "engine": "embedded"}
     assert own_settings(line) is None
     assert arm(line) == "correction off; no intervention"
-    assert asked.arm(line) == "no correction; no intervention"
+    assert design_summary.arm(line) == "no correction; no intervention"

@@ -13,11 +13,11 @@ import pytest
 
 from harness.cli import main
 from harness.errors import ConfigurationError, HarnessError
-from harness.llm.calls import Reply, Site
-from harness.llm.journal_file import JournalFile
-from harness.llm.samples import Kept
+from harness.gateway.calls import Reply, Site
+from harness.gateway.journal_file import JournalFile
+from harness.gateway.replay import Kept
 from harness.reports.data import build_database, query
-from harness.reports.data.showing import harmless, shown
+from harness.reports.data.rendering import harmless, shown
 from tests.support.records import SMALL, finished, metadata, trials, write_file
 
 TRIALS = list(trials(SMALL))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.reports.review import DIMENSIONS, import_scores, review_of
-from harness.reports.review.importing import sent_and_key
+from harness.reports.review.score_import import sent_and_key
 from tests.reports.test_report_browser import CONTRAST
 from tests.support.browser import chromium, opened, requests
 from tests.support.reports import HOSTILE

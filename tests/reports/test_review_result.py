@@ -10,7 +10,7 @@ import pytest
 
 from harness.reports.parts import as_text
 from harness.reports.review import DIMENSIONS, review_of
-from harness.reports.review.telling import review_json, review_parts
+from harness.reports.review.rendering import review_json, review_parts
 from tests.support.reviews import Scorer, reviewed, run_for_review
 
 ALL = tuple(range(20))

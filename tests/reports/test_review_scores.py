@@ -16,7 +16,7 @@ import harness.stats as stats
 from harness.errors import ConfigurationError, HarnessError
 from harness.records import merge, read
 from harness.reports.review import DIMENSIONS, Imported, import_scores
-from harness.reports.review.importing import sent_and_key
+from harness.reports.review.score_import import sent_and_key
 from harness.reports.review.scores import number, read_scores
 from harness.reports.review.store import kept, store_path
 from tests.support.reviews import exported, filled_in, keys, read_back, reviewed, run_for_review

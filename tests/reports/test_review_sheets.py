@@ -17,8 +17,8 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.records import runs_in_files
 from harness.reports.review import Act, Item, Mask, export, hints
 from harness.reports.review.blinding import MASKED, with_endings
+from harness.reports.review.item_keys import Key, read_keys
 from harness.reports.review.items import LONGEST, as_recorded, bounded
-from harness.reports.review.keys import Key, read_keys
 from harness.reports.review.sheet import COLUMNS, csv_sheet, safe_cell
 from tests.support.reports import DESIGN, write_run
 from tests.support.reviews import betraying, exported, keys, neutral, run_for_review

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from harness.records.code_store import changes
-from harness.runner.code_identity import HIDDEN, CodeIdentity, CodeReader
+from harness.runtime.code_identity import HIDDEN, CodeIdentity, CodeReader
 
 METRICS = '''"""Metrics."""
 import functools
@@ -339,7 +339,7 @@ def test_installed_code_counts_by_its_name_alone() -> None:
 
 def test_the_packaged_engine_and_plays_are_identified_whole() -> None:
     from harness.engines.embedded import EmbeddedEngine
-    from harness.studies.cooperation.experiment import play
+    from harness.experiments.cooperation.experiment import play
 
     reader = CodeReader()
     assert {"prompts._BE", "schemas.TURN"} <= reader.identify(EmbeddedEngine).definitions.keys()
@@ -350,12 +350,12 @@ def test_the_packaged_plays_keep_their_identity_when_all_their_modules_are_loade
     """In a process of its own: what a session loads late must not change what the next one compares."""
     script = """
 import importlib, pkgutil, sys
-import harness.studies
-from harness.runner.code_identity import CodeReader
-plays = [one.play.function for study in harness.studies.registered().values() for one in study.values() if one.play]
+import harness.experiments
+from harness.runtime.code_identity import CodeReader
+plays = [one.play.function for study in harness.experiments.registered().values() for one in study.values() if one.play]
 before = [CodeReader().identify(play) for play in plays]
 loaded = len(sys.modules)
-for found in pkgutil.walk_packages(harness.studies.__path__, "harness.studies."):
+for found in pkgutil.walk_packages(harness.experiments.__path__, "harness.experiments."):
     importlib.import_module(found.name)
 assert len(sys.modules) > loaded
 assert [CodeReader().identify(play) for play in plays] == before

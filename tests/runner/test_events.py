@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.runner import BaseExperimentRunner, RichOutput
 from harness.runner.convergence import Convergence
 from harness.runner.events import EventStream, result_data, result_from, tell
-from harness.runner.iterating import Decision
+from harness.runner.iteration import Decision
 from harness.runner.output import OutputHandlerProtocol, SilentOutput
 
 

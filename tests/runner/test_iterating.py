@@ -17,7 +17,7 @@ from harness.errors import ConfigurationError
 from harness.runner import BaseExperimentRunner, ExperimentResult, ExperimentState, IterationRecord
 from harness.runner.convergence import Convergence, trend_p
 from harness.runner.frozen import frozen
-from harness.runner.iterating import Decision
+from harness.runner.iteration import Decision
 from harness.runner.output import JSONLOutput, Outputs, RichOutput, SilentOutput, dollars
 from harness.runner.result import Reason
 

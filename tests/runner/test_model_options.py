@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.llm.calls import Request
-from harness.llm.options import CallOptions, unsent
+from harness.gateway.calls import Request
+from harness.gateway.model_options import CallOptions, unsent
 from harness.model import Experiment, Group, Measure, Persona, Script, option_problems
-from harness.populations import load
-from harness.runner.plan import plan_cell
-from harness.runner.provenance import PlanCode, base_settings, group_settings
-from harness.runner.settings import parse_model_options
+from harness.personas import load
+from harness.runtime.plan import plan_cell
+from harness.runtime.provenance import PlanCode, base_settings, group_settings
+from harness.runtime.settings import parse_model_options
 
 PEOPLE = (Persona("Ada", {}), Persona("Bo", {}))
 

@@ -17,8 +17,8 @@ from harness.model import (
     Proposition,
     Script,
 )
-from harness.populations import load
-from harness.runner.plan import CellPlan, arm_order, choose_mode, interleave, panels_of, plan_cell
+from harness.personas import load
+from harness.runtime.plan import CellPlan, arm_order, choose_mode, interleave, panels_of, plan_cell
 
 PEOPLE = tuple(Persona(name, {}) for name in "ABCDEFG")
 DESIGN = Experiment(

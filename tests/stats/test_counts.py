@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.errors import ConfigurationError
+from harness.stats.binary_events import Event, count_events
 from harness.stats.counts import Count, compare_counts, stratified
-from harness.stats.events import Event, count_events
 from tests.support.scores import dataset, joined
 
 SIDE = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(lambda pair: Count(pair[0], sum(pair)))

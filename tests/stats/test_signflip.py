@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats.signflip import floor_p, sign_flip
+from harness.stats.sign_flip import floor_p, sign_flip
 
 
 def test_by_hand() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.studies.table1.settings import TABLE
-from harness.studies.table1.words import packaged
+from harness.experiments.table1.settings import TABLE
+from harness.experiments.table1.words import packaged
 from tests.support.notebooks import published, write_notebook
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.studies.cooperation.rounds import Decision, Game, Round, Strategy, summarised
-from harness.studies.cooperation.similarity import mean_similarity
-from harness.studies.cooperation.wording import not_given, says
+from harness.experiments.cooperation.rounds import Decision, Game, Round, Strategy, summarised
+from harness.experiments.cooperation.similarity import mean_similarity
+from harness.experiments.cooperation.wording import not_given, says
 from tests.support.cooperation import made_round
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError, ModelCallError, StoppedError
-from harness.llm.budget import BudgetExhaustedError
-from harness.llm.calls import Reply
-from harness.studies.cooperation.data_manager import DataManager, errors_in, folder_name
-from harness.studies.cooperation.experiment import cooperation_game
-from harness.studies.cooperation.game import CooperationGame
+from harness.experiments.cooperation.data_manager import DataManager, errors_in, folder_name
+from harness.experiments.cooperation.experiment import cooperation_game
+from harness.experiments.cooperation.game import CooperationGame
+from harness.gateway.budget import BudgetExhaustedError
+from harness.gateway.calls import Reply
 from tests.support.cooperation import (
     MOMENT,
     RUN,

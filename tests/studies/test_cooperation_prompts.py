@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.llm.calls import Request
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.studies.cooperation.prompts import MAX_WORDS, choice_in, plainly
-from harness.studies.cooperation.society import Options
+from harness.experiments.cooperation.prompts import MAX_WORDS, choice_in, plainly
+from harness.experiments.cooperation.society import Options
+from harness.gateway.calls import Request
+from harness.gateway.providers.rehearsal import Rehearsal
 from tests.support.cooperation import game_of, is_decision, label
 
 OPTIONS = Options(("RIVER", "MEADOW"), "MEADOW")

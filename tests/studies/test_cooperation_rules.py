@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.studies.cooperation.experiment import calls, check, cooperation_game
-from harness.studies.cooperation.rules import Rules
-from harness.studies.cooperation.society import Society
+from harness.experiments.cooperation.experiment import calls, check, cooperation_game
+from harness.experiments.cooperation.rules import Rules
+from harness.experiments.cooperation.society import Society
 from tests.support.cooperation import CASE, is_decision, label, plan_of, played
 from tests.support.sessions import Lab
 

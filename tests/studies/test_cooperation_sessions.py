@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from harness.llm import providers
-from harness.llm.gateway import Gateway
-from harness.llm.limits import Limits, Permit
-from harness.studies.cooperation.experiment import cooperation_game
-from harness.studies.cooperation.game import CooperationGame
+from harness.experiments.cooperation.experiment import cooperation_game
+from harness.experiments.cooperation.game import CooperationGame
+from harness.gateway import providers
+from harness.gateway.gateway import Gateway
+from harness.gateway.limits import Limits, Permit
 from tests.plugin.test_interruption import HOLDING, read_until, release
 from tests.support.cooperation import CASE, Scripted, always, is_decision, label, load, plan_of
 from tests.support.kills import CountingEndpoint, Sessions

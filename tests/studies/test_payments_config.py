@@ -10,9 +10,9 @@ import pytest
 from support.payments import TWO
 
 from harness.errors import ConfigurationError
+from harness.experiments.payments.config import PaymentsConfig
+from harness.experiments.payments.experiment import check, payments
 from harness.model import Group
-from harness.studies.payments.config import PaymentsConfig
-from harness.studies.payments.experiment import check, payments
 
 
 @pytest.mark.parametrize(

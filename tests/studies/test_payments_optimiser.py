@@ -19,12 +19,12 @@ from support.clients import FakeClient
 from support.payments import TWO, optimise, plan, played, proposing, solved, values
 
 from harness.errors import ModelCallError, RefusedError, StoppedError, UnacceptableReplyError
-from harness.llm.calls import Request, Site
+from harness.experiments.payments.config import PaymentsConfig
+from harness.experiments.payments.experiment import calls, play
+from harness.experiments.payments.market import LIQUIDITY
+from harness.experiments.payments.seeds import derived, master_seed
+from harness.gateway.calls import Request, Site
 from harness.runner.result import Reason
-from harness.studies.payments.config import PaymentsConfig
-from harness.studies.payments.experiment import calls, play
-from harness.studies.payments.market import LIQUIDITY
-from harness.studies.payments.seeds import derived, master_seed
 
 SMALL = PaymentsConfig(max_iterations=6, history_days=5, samples=6)
 

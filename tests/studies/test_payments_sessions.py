@@ -17,8 +17,8 @@ from tests.support.sessions import Lab
 CONFIG = "PaymentsConfig(history_days=3, samples=3, payments_per_day=6, max_iterations={most}, window=4)"
 CASES = f"""
 import pytest
-from harness.studies.payments.config import PaymentsConfig
-from harness.studies.payments.experiment import payments
+from harness.experiments.payments.config import PaymentsConfig
+from harness.experiments.payments.experiment import payments
 
 
 @pytest.mark.experiment(payments({CONFIG}, markets=2))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.studies.payments.settlement import (
+from harness.experiments.payments.settlement import (
     Cost,
     Payment,
     Rates,

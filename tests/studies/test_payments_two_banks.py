@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from support.payments import TWO, WAITING, optimise, proposing, solved
 
 from harness.errors import ConfigurationError
+from harness.experiments.payments.settlement import Cost, Rates, costs
+from harness.experiments.payments.two_banks import FIRST, SECOND, TwoBanks
 from harness.runner.result import Reason
-from harness.studies.payments.settlement import Cost, Rates, costs
-from harness.studies.payments.two_banks import FIRST, SECOND, TwoBanks
 
 
 def cost(two: TwoBanks, first: int, second: int, bank: str) -> int:

@@ -7,14 +7,14 @@ import pytest
 
 import harness
 from harness.errors import ConfigurationError
-from harness.studies.population.agents import write_agents
-from harness.studies.population.example import write_example
-from harness.studies.population.experiment import simulation_experiment
-from harness.studies.population.network import connect
-from harness.studies.population.network_config import NetworkConfig
-from harness.studies.population.network_file import write_network
-from harness.studies.population.sampling import sample
-from harness.studies.population.spec import read_spec
+from harness.experiments.population.agents import write_agents
+from harness.experiments.population.example import write_example
+from harness.experiments.population.experiment import simulation_experiment
+from harness.experiments.population.network import connect
+from harness.experiments.population.network_config import NetworkConfig
+from harness.experiments.population.network_file import write_network
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.spec import read_spec
 
 VARIANTS = {"baseline": {}, "quiet": {"share_probability": 0.0}}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.studies.population.expressions import ExpressionError, parse
+from harness.experiments.population.expressions import ExpressionError, parse
 
 COLUMNS = {
     "age": np.array([20, 40, 70]),

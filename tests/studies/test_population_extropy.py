@@ -15,18 +15,12 @@ from typing import Any
 
 import pytest
 
+from harness.batches.gates import load_profile, run_gates
 from harness.errors import ConfigurationError, HarnessError, ModelCallError
-from harness.llm.budget import Budget, BudgetExhaustedError
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.retry import RetryPolicy
-from harness.operations.gates import load_profile, run_gates
-from harness.studies.population import extropy_process
-from harness.studies.population.agents import read_agents, write_agents
-from harness.studies.population.example import write_example
-from harness.studies.population.extropy import (
+from harness.experiments.population import extropy_process
+from harness.experiments.population.agents import read_agents, write_agents
+from harness.experiments.population.example import write_example
+from harness.experiments.population.extropy import (
     LOG,
     SETTINGS,
     THEIR_META,
@@ -34,18 +28,24 @@ from harness.studies.population.extropy import (
     simulate_in_folder,
     simulate_with_extropy,
 )
-from harness.studies.population.extropy_process import PYTHON
-from harness.studies.population.extropy_results import Step, failures, stop_reason
-from harness.studies.population.inputs import read_inputs
-from harness.studies.population.network import connect
-from harness.studies.population.network_config import read_network_config
-from harness.studies.population.network_file import write_network
-from harness.studies.population.results_file import read_states
-from harness.studies.population.running import RUN
-from harness.studies.population.sampling import sample
-from harness.studies.population.segments import overall
-from harness.studies.population.simulation import Options
-from harness.studies.population.spec import read_spec
+from harness.experiments.population.extropy_process import PYTHON
+from harness.experiments.population.extropy_results import Step, failures, stop_reason
+from harness.experiments.population.inputs import read_inputs
+from harness.experiments.population.network import connect
+from harness.experiments.population.network_config import read_network_config
+from harness.experiments.population.network_file import write_network
+from harness.experiments.population.results_file import read_states
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.segments import overall
+from harness.experiments.population.simulation import Options
+from harness.experiments.population.simulation_folder import RUN
+from harness.experiments.population.spec import read_spec
+from harness.gateway.budget import Budget, BudgetExhaustedError
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.retry import RetryPolicy
 
 REAL = os.environ.get(PYTHON, "")  # read before the guard of conftest.py takes it away
 real = pytest.mark.skipif(not REAL, reason=f"{PYTHON} is not set: no Python with extropy-run 0.2.3")

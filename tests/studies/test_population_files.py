@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.populations import load
-from harness.studies.population.as_personas import survey_population
-from harness.studies.population.example import PACKAGED
-from harness.studies.population.spec import read_spec
+from harness.experiments.population.as_personas import survey_population
+from harness.experiments.population.example import PACKAGED
+from harness.experiments.population.spec import read_spec
+from harness.personas import load
 
 ROOT = Path(__file__).resolve().parents[2]
 Cli = Callable[..., tuple[int, str, str]]
@@ -39,11 +39,11 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from harness.studies.population.agents import write_agents
-    from harness.studies.population.network import connect
-    from harness.studies.population.network_config import NetworkConfig
-    from harness.studies.population.network_file import write_network
-    from harness.studies.population.sampling import sample
+    from harness.experiments.population.agents import write_agents
+    from harness.experiments.population.network import connect
+    from harness.experiments.population.network_config import NetworkConfig
+    from harness.experiments.population.network_file import write_network
+    from harness.experiments.population.sampling import sample
 
     folder = tmp_path_factory.mktemp("made")
     for path in PACKAGED.glob("*.yaml"):

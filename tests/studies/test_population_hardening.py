@@ -25,29 +25,29 @@ from scipy import stats
 
 from harness.cli import main
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.retry import RetryPolicy
-from harness.studies.population.agents import Agents
-from harness.studies.population.dynamics import stop
-from harness.studies.population.example import PACKAGED
-from harness.studies.population.experiment import simulation_experiment
-from harness.studies.population.inputs import Inputs, read_inputs
-from harness.studies.population.network import Network, connect
-from harness.studies.population.network_config import NetworkConfig, read_network_config
-from harness.studies.population.network_file import write_network
-from harness.studies.population.outcome import write_results
-from harness.studies.population.persona import Teller, personas_of
-from harness.studies.population.reasoning import Asked, Chunk
-from harness.studies.population.running import RUN, simulate
-from harness.studies.population.sampling import sample
-from harness.studies.population.scenario import read_scenario, scenario_of
-from harness.studies.population.simulation import Options, Simulation
-from harness.studies.population.spec import read_spec, spec_of
-from harness.studies.population.spreading import directed, hear
-from harness.studies.population.state import Failure, State, StopReason, Summary, Thought
+from harness.experiments.population.agents import Agents
+from harness.experiments.population.dynamics import stop
+from harness.experiments.population.example import PACKAGED
+from harness.experiments.population.experiment import simulation_experiment
+from harness.experiments.population.exposure import directed, hear
+from harness.experiments.population.inputs import Inputs, read_inputs
+from harness.experiments.population.network import Network, connect
+from harness.experiments.population.network_config import NetworkConfig, read_network_config
+from harness.experiments.population.network_file import write_network
+from harness.experiments.population.persona import Teller, personas_of
+from harness.experiments.population.reasoning import Asked, Chunk
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.scenario import read_scenario, scenario_of
+from harness.experiments.population.simulation import Options, Simulation
+from harness.experiments.population.simulation_folder import RUN, simulate
+from harness.experiments.population.simulation_results import write_results
+from harness.experiments.population.spec import read_spec, spec_of
+from harness.experiments.population.state import Failure, State, StopReason, Summary, Thought
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.retry import RetryPolicy
 from tests.support.naive_population import Naive, Scripted, events
 
 
@@ -261,7 +261,7 @@ def test_weights_of_any_size_give_shares() -> None:
 
 
 def test_an_attribute_of_many_values_takes_no_memory_of_their_square() -> None:
-    from harness.studies.population.measures import assortativity
+    from harness.experiments.population.measures import assortativity
 
     edges = np.array([[n, n + 1] for n in range(49_999)])
     assert abs(assortativity(np.arange(50_000) // 2, edges, ordered=False) - 0.5) < 0.001

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.studies.population.example import PACKAGED
-from harness.studies.population.measures import assortativity, clustering
-from harness.studies.population.network import connect
-from harness.studies.population.network_config import NetworkConfig, read_network_config
-from harness.studies.population.network_file import read_network, write_network
-from harness.studies.population.sampling import sample
-from harness.studies.population.spec import read_spec
+from harness.experiments.population.example import PACKAGED
+from harness.experiments.population.measures import assortativity, clustering
+from harness.experiments.population.network import connect
+from harness.experiments.population.network_config import NetworkConfig, read_network_config
+from harness.experiments.population.network_file import read_network, write_network
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.spec import read_spec
 
 AGENTS = sample(read_spec(PACKAGED / "population.yaml"), count=1000, seed=3)
 CONFIG = read_network_config(PACKAGED / "network.yaml", frozenset(AGENTS.columns))

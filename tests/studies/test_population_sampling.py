@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.studies.population.agents import read_agents, write_agents
-from harness.studies.population.example import PACKAGED
-from harness.studies.population.files import write_yaml
-from harness.studies.population.sampling import sample
-from harness.studies.population.spec import order, read_spec, spec_of
+from harness.experiments.population.agents import read_agents, write_agents
+from harness.experiments.population.example import PACKAGED
+from harness.experiments.population.files import write_yaml
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.spec import order, read_spec, spec_of
 
 EXAMPLE = read_spec(PACKAGED / "population.yaml")
 

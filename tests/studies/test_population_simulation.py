@@ -16,24 +16,24 @@ import numpy as np
 import pytest
 
 from harness.errors import ConfigurationError, HarnessError, ModelCallError, RefusedError
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.retry import RetryPolicy
-from harness.studies.population.agents import write_agents
-from harness.studies.population.estimate import estimate
-from harness.studies.population.example import write_example
-from harness.studies.population.inputs import Inputs, read_inputs
-from harness.studies.population.network import connect
-from harness.studies.population.network_config import read_network_config
-from harness.studies.population.network_file import write_network
-from harness.studies.population.reasoning import Asked, Chunk
-from harness.studies.population.running import RUN, simulate
-from harness.studies.population.sampling import sample
-from harness.studies.population.simulation import Options, Simulation
-from harness.studies.population.spec import read_spec
-from harness.studies.population.state import Failure, StopReason, Thought
+from harness.experiments.population.agents import write_agents
+from harness.experiments.population.estimate import estimate
+from harness.experiments.population.example import write_example
+from harness.experiments.population.inputs import Inputs, read_inputs
+from harness.experiments.population.network import connect
+from harness.experiments.population.network_config import read_network_config
+from harness.experiments.population.network_file import write_network
+from harness.experiments.population.reasoning import Asked, Chunk
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.simulation import Options, Simulation
+from harness.experiments.population.simulation_folder import RUN, simulate
+from harness.experiments.population.spec import read_spec
+from harness.experiments.population.state import Failure, StopReason, Thought
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.retry import RetryPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 

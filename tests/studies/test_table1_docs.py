@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.experiments.table1.published_samples import published_datasets
 from harness.reports.numbers import fixed, p_value, signed, span, whole
 from harness.stats import analyse
 from harness.stats.results import Comparison, Estimate, Quantity
-from harness.studies.table1.published import published_datasets
 from tests.support.published import june_artifacts
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs"

@@ -6,9 +6,9 @@ import ast
 
 import pytest
 
-from harness.studies.table1.flow import live, statements, truth
-from harness.studies.table1.literals import Unreadable
-from harness.studies.table1.search import assigned, assignments, calls, one_call
+from harness.experiments.table1.flow import live, statements, truth
+from harness.experiments.table1.literals import Unreadable
+from harness.experiments.table1.search import assigned, assignments, calls, one_call
 
 
 @pytest.mark.parametrize(

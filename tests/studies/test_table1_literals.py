@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
+from harness.experiments.table1.literals import Hole, Unreadable, constant, fold, integer, template, text
 from harness.model import render
-from harness.studies.table1.literals import Hole, Unreadable, constant, fold, integer, template, text
 
 VALUES = {"theme": "Waiting", "objective": "{braces} and 'quotes'", "n": "\n"}
 

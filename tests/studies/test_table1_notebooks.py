@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ConfigurationError
+from harness.experiments.table1 import TABLE, load, notebook
+from harness.experiments.table1.notebook_contents import read
+from harness.experiments.table1.parity import differences
+from harness.experiments.table1.settings import EXP_1, EXP_2_1, EXP_3, Arm, Settings
+from harness.experiments.table1.words import packaged
 from harness.model import Correction, Mode, render
-from harness.studies.table1 import TABLE, load, notebook
-from harness.studies.table1.parity import differences
-from harness.studies.table1.reading import read
-from harness.studies.table1.settings import EXP_1, EXP_2_1, EXP_3, Arm, Settings
-from harness.studies.table1.words import packaged
 from tests.support.notebooks import published, write_notebook
 
 Edit = Callable[[str, Callable[[str], str]], int]

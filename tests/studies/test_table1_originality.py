@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import harness.studies.table1 as table1
-from harness.studies.table1 import TABLE
+import harness.experiments.table1 as table1
+from harness.experiments.table1 import TABLE
 from tests.support.notebooks import published
 
 SPAN = 8

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigurationError, HarnessError
+from harness.experiments.table1.metric_names import names, normalised
+from harness.experiments.table1.published_samples import published_datasets
+from harness.experiments.table1.settings import EXP_3, TABLE
 from harness.model import Dataset
-from harness.studies.table1.metric_names import names, normalised
-from harness.studies.table1.published import published_datasets
-from harness.studies.table1.settings import EXP_3, TABLE
 from tests.support.published import copied, june_artifacts
 
 

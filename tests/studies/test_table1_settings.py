@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from harness.errors import ConfigurationError
+from harness.experiments.table1 import load
+from harness.experiments.table1.claims import CLAIMS
 from harness.model import ActionsAtLeast, Correction, Experiment, Mode, Proposition
-from harness.studies.table1 import load
-from harness.studies.table1.claims import CLAIMS
 
 NAMES = ("exp_1", "exp_2_1", "exp_2_2", "exp_3")
 BRAINSTORMS = NAMES[:3]
@@ -169,7 +169,7 @@ def test_experiments_travel_to_other_processes() -> None:
 
 def test_importing_the_study_imports_no_heavy_library() -> None:
     code = (
-        "import sys, harness.studies.table1 as t; t.load(None); "
+        "import sys, harness.experiments.table1 as t; t.load(None); "
         "print(*{'nbformat', 'pydantic', 'scipy', 'openai'} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

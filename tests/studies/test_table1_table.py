@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
+from harness.experiments.table1.artifacts import read_artifacts
+from harness.experiments.table1.markdown import parts, verdict
+from harness.experiments.table1.published_values import METRICS, PUBLISHED, SIZES, published_for
+from harness.experiments.table1.settings import EXP_1, EXP_2_1, EXP_3
+from harness.experiments.table1.table import Table, as_json, table
+from harness.experiments.table1.validation import Miss, validate
 from harness.reports.parts import as_markdown, as_text
-from harness.studies.table1.artifacts import read_artifacts
-from harness.studies.table1.figures import METRICS, PUBLISHED, SIZES, published_for
-from harness.studies.table1.markdown import parts, verdict
-from harness.studies.table1.settings import EXP_1, EXP_2_1, EXP_3
-from harness.studies.table1.table import Table, as_json, table
-from harness.studies.table1.validation import Miss, validate
 from tests.support.published import copied, june_artifacts
 
 
@@ -141,7 +141,7 @@ def test_a_lost_sample_is_a_miss_by_its_count(tmp_path: Path) -> None:
 
 def test_a_bound_has_no_tolerance(tmp_path: Path) -> None:
     """A published ``<.001`` is missed by a p of .0013, however near."""
-    from harness.studies.table1.validation import _p_agrees
+    from harness.experiments.table1.validation import _p_agrees
 
     assert _p_agrees(0.00099, "<.001") and not _p_agrees(0.001, "<.001") and not _p_agrees(0.0013, "<.001")
     assert _p_agrees(0.0509, ".050") and not _p_agrees(0.0512, ".050") and not _p_agrees(None, ".050")
@@ -160,7 +160,7 @@ def test_a_bound_has_no_tolerance(tmp_path: Path) -> None:
     ],
 )
 def test_tolerance_at_its_edges(found: float | None, published: float, near: bool) -> None:
-    from harness.studies.table1.validation import POINTS, _near
+    from harness.experiments.table1.validation import POINTS, _near
 
     assert _near(found, published, POINTS) is near
 

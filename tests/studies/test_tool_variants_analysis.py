@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from harness.instrument import examine
+from harness.checks import examine
+from harness.experiments.tool_variants.analysis import Answer, analyse
+from harness.experiments.tool_variants.decision import RULE, Choice, decide, simplicity
+from harness.experiments.tool_variants.experiment import tool_variants
+from harness.experiments.tool_variants.rendering import answer_json, answer_parts
+from harness.experiments.tool_variants.run_checks import examine as own
+from harness.experiments.tool_variants.run_records import played
+from harness.experiments.tool_variants.variants import BASELINE, VARIANTS
 from harness.model import Level
 from harness.reports.parts import as_markdown, as_text
 from harness.stats.results import Estimate, Interval
-from harness.studies.tool_variants.analysis import Answer, analyse
-from harness.studies.tool_variants.decision import RULE, Choice, decide, simplicity
-from harness.studies.tool_variants.examination import examine as own
-from harness.studies.tool_variants.experiment import tool_variants
-from harness.studies.tool_variants.reading import played
-from harness.studies.tool_variants.telling import answer_json, answer_parts
-from harness.studies.tool_variants.variants import BASELINE, VARIANTS
 from tests.support.tool_runs import Turn, filed_run, planted, told
 
 LONG = {group.name: group.settings["tools"] for group in tool_variants().groups}
@@ -65,7 +65,7 @@ def test_none_is_seldom_taken_for_one(tmp_path: Path) -> None:
         differences = [
             sum(turn("applike", s, r) - turn("baseline", s, r) for r in (1, 2, 3)) / 3 for s in range(20)
         ]
-        from harness.stats.signflip import sign_flip
+        from harness.stats.sign_flip import sign_flip
 
         p = sign_flip(differences).p
         rejected += p is not None and p < 0.05
@@ -104,7 +104,7 @@ def test_bca_is_scipys() -> None:
     import numpy as np
     from scipy import stats
 
-    from harness.studies.tool_variants.as_calls import bootstrap
+    from harness.experiments.tool_variants.call_level_tests import bootstrap
 
     first, later = [0.0] * 57 + [1.0] * 3, [0.0] * 40 + [1.0] * 9
 
@@ -125,7 +125,7 @@ def test_bca_is_scipys() -> None:
 
 
 def test_fisher_is_the_textbooks() -> None:
-    from harness.studies.tool_variants.as_calls import fisher
+    from harness.experiments.tool_variants.call_level_tests import fisher
 
     tea = fisher([1, 0, 0, 0], [0, 1, 1, 1])
     assert tea.p == pytest.approx(34 / 70), "Fisher (1935): 3 of 4 cups"

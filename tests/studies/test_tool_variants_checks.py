@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 import pytest
 
-from harness.studies.tool_variants.abilities import Ability
-from harness.studies.tool_variants.checks import lint, parity, weekdays
-from harness.studies.tool_variants.experiment import tool_variants
-from harness.studies.tool_variants.prompts import ZERO_PERSONA, system_prompt
-from harness.studies.tool_variants.scenarios import FIXED_TIMESTAMP
-from harness.studies.tool_variants.variants import APPLIKE, BASELINE, VARIANTS, Tool
+from harness.experiments.tool_variants.abilities import Ability
+from harness.experiments.tool_variants.design_checks import lint, parity, weekdays
+from harness.experiments.tool_variants.experiment import tool_variants
+from harness.experiments.tool_variants.prompts import ZERO_PERSONA, system_prompt
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP
+from harness.experiments.tool_variants.variants import APPLIKE, BASELINE, VARIANTS, Tool
 
 NOW = datetime.fromisoformat(FIXED_TIMESTAMP)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from harness.experiments.tool_variants.neutral_wording import LABELS, READING, TIMES, UNREADABLE, acts
+from harness.experiments.tool_variants.rejudge import changes, rejudge
+from harness.experiments.tool_variants.scenarios import SCENARIOS, Outcome
+from harness.experiments.tool_variants.variants import VARIANTS
 from harness.reports.review import Act, Mask
-from harness.studies.tool_variants.neutral import LABELS, READING, TIMES, UNREADABLE, acts
-from harness.studies.tool_variants.rejudge import changes, rejudge
-from harness.studies.tool_variants.scenarios import SCENARIOS, Outcome
-from harness.studies.tool_variants.variants import VARIANTS
 from tests.support.reviews import read_back, run_for_review
 
 LINE = {"fixed_timestamp": "2026-03-11T09:30:00"}

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.studies.tool_variants.abilities import (
+from harness.experiments.tool_variants.abilities import (
     Ability,
     UnreadableError,
     moment,
     next_by_cron,
     next_by_step,
 )
-from harness.studies.tool_variants.outcomes import called, judge
-from harness.studies.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, SIZES, Outcome
-from harness.studies.tool_variants.variants import APPLIKE, BASELINE, VARIANTS
+from harness.experiments.tool_variants.outcomes import called, judge
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, SIZES, Outcome
+from harness.experiments.tool_variants.variants import APPLIKE, BASELINE, VARIANTS
 
 NOW = datetime.fromisoformat(FIXED_TIMESTAMP)
 BY_ID = {scenario.id: scenario for scenario in SCENARIOS}

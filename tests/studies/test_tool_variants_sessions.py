@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from harness.errors import ExitCode
-from harness.llm.calls import Request
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.studies.tool_variants.scenarios import SCENARIOS
-from harness.studies.tool_variants.variants import APPLIKE, BASELINE
+from harness.experiments.tool_variants.scenarios import SCENARIOS
+from harness.experiments.tool_variants.variants import APPLIKE, BASELINE
+from harness.gateway.calls import Request
+from harness.gateway.providers.openai_compatible import OpenAICompatible
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import Lab, environment, load
@@ -32,7 +32,7 @@ STUDY = (CASES / "test_tool_variants.py").read_text()
 PLANTED = """
 from dataclasses import replace
 import pytest
-from harness.studies.tool_variants.experiment import tool_variants
+from harness.experiments.tool_variants.experiment import tool_variants
 
 made = tool_variants()
 planted = replace(made, settings={**made.settings, "zero_persona": made.settings["zero_persona"] + %r})
@@ -56,7 +56,7 @@ def _loaded_sdks() -> None:
     with FakeEndpoint() as endpoint:
         asyncio.run(ask(OpenAICompatible("m", base_url=endpoint.url, api_key="any")))
     with contextlib.suppress(ImportError), AnthropicEndpoint() as other:
-        from harness.llm.providers.anthropic_messages import AnthropicMessages
+        from harness.gateway.providers.anthropic_messages import AnthropicMessages
 
         asyncio.run(ask(AnthropicMessages("m", base_url=other.url, api_key="any")))
 
@@ -139,7 +139,7 @@ def test_six_files_of_one_line_of_metadata_and_twenty_of_results(study: Lab) -> 
 def test_two_sessions_in_the_same_second_overwrite_nothing(
     study: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.execution.desk.session_timestamp", lambda _: "20260311T093000")
+    monkeypatch.setattr("harness.runtime.coordinator.session_timestamp", lambda _: "20260311T093000")
     for _ in range(2):
         study.run("--fresh", "--count=1", "-k", "sanity", model="rehearsal").assert_outcomes(passed=6)
     found = files(study)

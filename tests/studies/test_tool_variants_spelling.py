@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from harness.llm.calls import Reply, Site
-from harness.llm.gateway import Gateway
-from harness.llm.providers.anthropic_messages import AnthropicMessages
-from harness.llm.providers.openai_compatible import OpenAICompatible
-from harness.studies.tool_variants.neutral import READING, acts
-from harness.studies.tool_variants.outcomes import Judged, called, judge
-from harness.studies.tool_variants.rejudge import _again
-from harness.studies.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
-from harness.studies.tool_variants.variants import BASELINE, VARIANTS
+from harness.experiments.tool_variants.neutral_wording import READING, acts
+from harness.experiments.tool_variants.outcomes import Judged, called, judge
+from harness.experiments.tool_variants.rejudge import _again
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
+from harness.experiments.tool_variants.variants import BASELINE, VARIANTS
+from harness.gateway.calls import Reply, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.anthropic_messages import AnthropicMessages
+from harness.gateway.providers.openai_compatible import OpenAICompatible
 from tests.llm.test_tool_arguments import BROKEN, NONE
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint

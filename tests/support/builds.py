@@ -18,7 +18,7 @@ from typer.main import get_command
 
 from harness.cli import main
 from harness.cli.app import app
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import Rehearsal
 from tests.support.sessions import environment
 
 TOLD = (
@@ -47,8 +47,8 @@ KEPT = (
 KILLER = """
 import os, signal, sys
 from harness.cli import main
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.operations import building, made
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.batches import building, made
 
 place, number = sys.argv.pop(1), int(sys.argv.pop(1))
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from harness.llm.calls import Reply, Request, Site
+from harness.gateway.calls import Reply, Request, Site
 
 Answer = Callable[[Request, Site], Any]
 

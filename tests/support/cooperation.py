@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelCallError
-from harness.llm.calls import Reply, Request, Site
+from harness.experiments.cooperation.experiment import cooperation_game
+from harness.experiments.cooperation.game import CooperationGame
+from harness.experiments.cooperation.rounds import Decision, Game, Round, Strategy
+from harness.gateway.calls import Reply, Request, Site
 from harness.model import Cell, Experiment, Place, Trial, TrialPlan
-from harness.studies.cooperation.experiment import cooperation_game
-from harness.studies.cooperation.game import CooperationGame
-from harness.studies.cooperation.rounds import Decision, Game, Round, Strategy
 
 RUN = "20261120T205000-abcdef"
 MOMENT = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 CASE = """
 import pytest
-from harness.studies.cooperation.experiment import cooperation_game
+from harness.experiments.cooperation.experiment import cooperation_game
 
 game = cooperation_game({arguments})
 

@@ -21,9 +21,9 @@ from typing import Any, Self, TypeVar
 
 from hypothesis import strategies as st
 
-from harness.llm.gateway import Gateway
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.trial import TrialClient
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.trial_client import TrialClient
 
 T = TypeVar("T")
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
+from harness.batches.gates import checks_of, load_profile, load_schema_map
+from harness.batches.gates.material import Material
+from harness.batches.gates.subject import Subject
 from harness.model import Check, Level
-from harness.operations.gates import checks_of, load_profile, load_schema_map
-from harness.operations.gates.material import Material
-from harness.operations.gates.subject import Subject
 
 SIZE = 200
 Study = dict[str, Any]

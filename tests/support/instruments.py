@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness.instrument import examine
+from harness.checks import examine
 from harness.model import Check, Level, Trial
 from harness.records import Design, FiledRun, outcomes
 from tests.support.records import START, finished, trials

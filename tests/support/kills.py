@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from support.endpoint import FakeEndpoint
 
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.wire import chat_request
+from harness.gateway.openai_wire import chat_request
+from harness.gateway.providers.rehearsal import Rehearsal
 
 LIGHT = ("-p", "no:langsmith_plugin", "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:cacheprovider")
 WHOLE = """

@@ -10,9 +10,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.studies.population.inputs import Inputs
-from harness.studies.population.reasoning import Asked, Chunk
-from harness.studies.population.state import Failure, Thought
+from harness.experiments.population.inputs import Inputs
+from harness.experiments.population.reasoning import Asked, Chunk
+from harness.experiments.population.state import Failure, Thought
 
 
 def answer(agent: str, step: int, options: Sequence[str]) -> Thought | Failure:

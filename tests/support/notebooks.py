@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.studies.table1.settings import Arm, Settings
-from harness.studies.table1.words import Words
+from harness.experiments.table1.settings import Arm, Settings
+from harness.experiments.table1.words import Words
 
 JUNE = "publications/paper_artifacts_june-2025"
 

@@ -9,16 +9,16 @@ from typing import Any
 
 from support.clients import FakeClient
 
-from harness.llm.calls import Request, Site
+from harness.experiments.payments.config import PaymentsConfig
+from harness.experiments.payments.experiment import payments, play
+from harness.experiments.payments.market import LIQUIDITY, Market
+from harness.experiments.payments.optimiser import PaymentsRunner
+from harness.experiments.payments.proposals import Proposer
+from harness.experiments.payments.settlement import Rates
+from harness.experiments.payments.two_banks import TwoBanks
+from harness.gateway.calls import Request, Site
 from harness.model import Cell, Trial, TrialPlan, TrialResult
 from harness.runner import ExperimentResult
-from harness.studies.payments.config import PaymentsConfig
-from harness.studies.payments.experiment import payments, play
-from harness.studies.payments.market import LIQUIDITY, Market
-from harness.studies.payments.optimiser import PaymentsRunner
-from harness.studies.payments.proposing import Proposer
-from harness.studies.payments.settlement import Rates
-from harness.studies.payments.two_banks import TwoBanks
 
 TWO = TwoBanks(x=100_000, y=150_000, a=1, b=5, ticks=10, rates=Rates(100, 50, 2_000))
 """A pays at once; B needs the difference."""

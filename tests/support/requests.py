@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.llm.calls import Request
+from harness.gateway.calls import Request
 
 TEXT = {"type": "string"}
 

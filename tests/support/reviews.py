@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.experiments.tool_variants.abilities import Ability
+from harness.experiments.tool_variants.neutral_wording import READING
+from harness.experiments.tool_variants.variants import VARIANTS
 from harness.records import FiledRun, runs_in_files
 from harness.reports.review import DIMENSIONS, Exported, export, import_scores
-from harness.reports.review.importing import sent_and_key
-from harness.studies.tool_variants.abilities import Ability
-from harness.studies.tool_variants.neutral import READING
-from harness.studies.tool_variants.variants import VARIANTS
+from harness.reports.review.score_import import sent_and_key
 from tests.support.tool_runs import write_tool_run
 
 Answer = Callable[[str, int, int], tuple[str, list[dict[str, Any]]]]

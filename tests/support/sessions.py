@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from harness.errors import ModelCallError
-from harness.llm import providers
-from harness.llm.calls import Reply, Request
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway import providers
+from harness.gateway.calls import Reply, Request
+from harness.gateway.providers.rehearsal import Rehearsal
 
 CALLS_PER_TRIAL = 4
 SMALL = """
@@ -215,9 +215,9 @@ def loaded() -> None:
 
     import harness.engines.embedded
     import harness.plugin.fixtures
-    import harness.plugin.reporting
+    import harness.plugin.overlap
+    import harness.plugin.session_report
     import harness.plugin.summary
-    import harness.plugin.window
     import harness.plugin.workers  # noqa: F401
 
 

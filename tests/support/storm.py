@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.gateway import Gateway
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.gateway import Gateway
 from tests.support.endpoint import FakeEndpoint, Fault
 
 JSON = {"type": "json_object"}

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from harness.batches.batch_plan import Wanted, create
+from harness.batches.batch_run import Ran, run_batch
+from harness.batches.manifest import Manifest, load
+from harness.batches.study_layout import Study
 from harness.cli.study_session import Sessions, facts
 from harness.model import Experiment, Group, Measure, Mode, Play, Script
 from harness.model.outcome import Sample, TrialResult
-from harness.operations.layout import Study
-from harness.operations.manifest import Manifest, load
-from harness.operations.planning import Wanted, create
-from harness.operations.running import Ran, run_batch
 from tests.support.sessions import LIGHT, environment
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -33,7 +33,7 @@ from pathlib import Path
 import pytest
 
 from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 
 PLAYED = []
 

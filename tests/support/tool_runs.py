@@ -8,12 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness.instrument import Examiner
+from harness.checks import Examiner
+from harness.experiments.tool_variants.experiment import NAME, tool_variants
+from harness.experiments.tool_variants.run_records import Played, played
+from harness.experiments.tool_variants.scenarios import SCENARIOS, Outcome
 from harness.model import Experiment, Trial
 from harness.records import Design, FiledRun, runs_in_files
-from harness.studies.tool_variants.experiment import NAME, tool_variants
-from harness.studies.tool_variants.reading import Played, played
-from harness.studies.tool_variants.scenarios import SCENARIOS, Outcome
 from tests.support.records import START, finished, write_file
 
 Turn = Callable[[str, int, int], bool | None]

@@ -14,21 +14,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from harness.operations.layout import Study
-from harness.studies.population.agents import write_agents
-from harness.studies.population.example import PACKAGED
-from harness.studies.population.network import connect
-from harness.studies.population.network_config import NetworkConfig
-from harness.studies.population.network_file import write_network
-from harness.studies.population.sampling import sample
-from harness.studies.population.spec import read_spec
+from harness.batches.study_layout import Study
+from harness.experiments.population.agents import write_agents
+from harness.experiments.population.example import PACKAGED
+from harness.experiments.population.network import connect
+from harness.experiments.population.network_config import NetworkConfig
+from harness.experiments.population.network_file import write_network
+from harness.experiments.population.sampling import sample
+from harness.experiments.population.spec import read_spec
 from tests.support.sessions import LIGHT, environment
 from tests.support.studies import outcome
 
 NAME = "town"
 HARNESS = """
 import os, signal
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import Rehearsal
 answer, moment, seen = Rehearsal.complete, int(os.environ.get("KILL_AT", "0")), []
 async def complete(self, *arguments, **named):
     seen.append(1)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import ModelCallError
-from harness.execution.emitting import Emitter, call_ended
-from harness.llm.calls import Reply, Request, Site
-from harness.llm.observing import CallRecord
+from harness.gateway.call_observers import CallRecord
+from harness.gateway.calls import Reply, Request, Site
 from harness.model import Cell, Trial, TrialFailure, TrialResult, Usage
+from harness.runtime.event_emitter import Emitter, call_ended
 from harness.telemetry import Observers
 from harness.telemetry.events import Happening, TrialEnded
 

@@ -19,8 +19,8 @@ from tests.support.sessions import CALLS_PER_TRIAL, Lab
 KEY = "lsv2_pt_0123456789abcdef_fake"
 PAYMENTS = """
 import pytest
-from harness.studies.payments.config import PaymentsConfig
-from harness.studies.payments.experiment import payments
+from harness.experiments.payments.config import PaymentsConfig
+from harness.experiments.payments.experiment import payments
 
 
 @pytest.mark.experiment(payments(PaymentsConfig(history_days=2, samples=2, max_iterations=2), markets=1))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.engines.embedded import prompts, schemas
-from harness.engines.embedded.asking import ask, together
+from harness.engines.embedded.model_requests import ask, together
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.turn import Turn, as_json, as_text, read_turn
-from harness.llm.calls import Message, ModelClient, Site
+from harness.gateway.calls import Message, ModelClient, Site
 from harness.model import MAX_SCORE, Correction, CorrectionEvent
 
 CHECKED = (

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from harness.engines.embedded.asking import together
 from harness.engines.embedded.extraction import extract
 from harness.engines.embedded.judge import score_panel, score_people
+from harness.engines.embedded.model_requests import together
 from harness.engines.embedded.persona import MEMORY_CHARS
 from harness.engines.embedded.world import World
 from harness.engines.measuring import measure
 from harness.errors import HarnessError
-from harness.llm.calls import ModelClient
+from harness.gateway.calls import ModelClient
 from harness.model import Measure, Proposition, Sample, TrialPlan, TrialResult, render
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from harness.engines.embedded import prompts, schemas
-from harness.engines.embedded.asking import Unusable, ask
 from harness.engines.embedded.judge import RECORD_CHARS
+from harness.engines.embedded.model_requests import Unusable, ask
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.transcript import clean
 from harness.errors import ModelCallError
-from harness.llm.calls import ModelClient, Site
+from harness.gateway.calls import ModelClient, Site
 from harness.model import Extraction, Sample
 
 MAX_ITEMS = 1_000

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.engines.embedded import prompts, schemas
-from harness.engines.embedded.asking import ask
+from harness.engines.embedded.model_requests import ask
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.scoring import read_verdict
 from harness.errors import HarnessError
-from harness.llm.calls import ModelClient, Site
+from harness.gateway.calls import ModelClient, Site
 from harness.model import Event, Intervention
 from harness.user_code import UserCodeError, runner
 

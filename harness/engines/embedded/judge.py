@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.engines.embedded import prompts, schemas
-from harness.engines.embedded.asking import NoUsableReply, ask, together
+from harness.engines.embedded.model_requests import NoUsableReply, ask, together
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.transcript import line, newest
 from harness.engines.embedded.world import World
 from harness.errors import RefusedError
-from harness.llm.calls import Message, ModelClient, Site
+from harness.gateway.calls import Message, ModelClient, Site
 from harness.model import Proposition, Sample
 
 RECORD_CHARS = 200_000

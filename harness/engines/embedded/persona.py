@@ -9,7 +9,7 @@ from itertools import chain, groupby
 from harness.engines.embedded import prompts
 from harness.engines.embedded.transcript import joined, line, newest, perceived
 from harness.engines.embedded.turn import MAX_ACTIONS, Action, as_json
-from harness.llm.calls import Message
+from harness.gateway.calls import Message
 from harness.model import Event, Persona
 
 MEMORY_CHARS = 200_000

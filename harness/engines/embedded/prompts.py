@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.engines.embedded.transcript import inside
-from harness.llm.calls import Message
+from harness.gateway.calls import Message
 from harness.model import Extraction, Persona
 
 NOTHING_NEW = "Nobody has said anything to you since your last turn."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.engines.embedded.asking import Unusable
+from harness.engines.embedded.model_requests import Unusable
 from harness.engines.embedded.transcript import clean
 from harness.model import MAX_SCORE, MIN_SCORE
 

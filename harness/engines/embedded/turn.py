@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engines.embedded.asking import Unusable
+from harness.engines.embedded.model_requests import Unusable
 from harness.engines.embedded.transcript import clean, inside
 from harness.model import Event
 

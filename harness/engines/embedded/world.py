@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.engines.embedded.asking import together
 from harness.engines.embedded.correction import act
 from harness.engines.embedded.intervention import intervene
+from harness.engines.embedded.model_requests import together
 from harness.engines.embedded.persona import MEMORY_CHARS, Person
 from harness.engines.embedded.turn import Turn, events
-from harness.llm.calls import ModelClient
+from harness.gateway.calls import ModelClient
 from harness.model import Correction, CorrectionEvent, Event, Intervention, Persona
 
 

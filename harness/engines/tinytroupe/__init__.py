@@ -5,6 +5,6 @@
 
 from harness.engines.tinytroupe.checkout import check
 from harness.engines.tinytroupe.engine import TinyTroupeEngine
-from harness.engines.tinytroupe.expectation import expected_calls
+from harness.engines.tinytroupe.expected_calls import expected_calls
 
 __all__ = ["TinyTroupeEngine", "check", "expected_calls"]

@@ -14,7 +14,7 @@ from harness.engines.tinytroupe.job import job_of
 from harness.engines.tinytroupe.pool import WorkerDiedError, Workers
 from harness.engines.tinytroupe.results import result_of
 from harness.errors import HarnessError, ModelCallError
-from harness.llm.calls import ModelClient
+from harness.gateway.calls import ModelClient
 from harness.model import TrialPlan, TrialResult
 from harness.user_code import is_ending, shown
 

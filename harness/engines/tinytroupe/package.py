@@ -18,7 +18,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.llm.environment import CERTIFICATES, PROXIES
+from harness.gateway.environment import CERTIFICATES, PROXIES
 
 _UNUSED = {
     "IPython": ("display",),

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.tinytroupe import package
+from harness.engines.tinytroupe.event_capture import Corrections, Transcript
 from harness.engines.tinytroupe.job import Job, Played
 from harness.engines.tinytroupe.package import theirs
 from harness.engines.tinytroupe.results import count
-from harness.engines.tinytroupe.watching import Corrections, Transcript
 from harness.model import Extraction, Intervention, Proposition
 
 PARALLEL = 32

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.errors import ConfigurationError, HarnessError
 from harness.records import meta_beside
 from harness.records.atomic import write_whole
-from harness.records.plain import encoded, indented, plain
+from harness.records.json_safe import encoded, indented, plain
 from harness.records.plans import FOLDER, plans_in
 from harness.reports.data.checklist import checklist
 from harness.reports.data.codebook import codebook

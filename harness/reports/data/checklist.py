@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.console import on_one_line
 from harness.reports.data.arrays import clean
-from harness.reports.data.gathering import Row, RunRows
 from harness.reports.data.prompts import first_line, groups_of
+from harness.reports.data.record_rows import Row, RunRows
 from harness.reports.data.tables import Tables
 from harness.reports.data.tidy import without_places
 

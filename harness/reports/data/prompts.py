@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.reports.data.gathering import RunRows
+from harness.reports.data.record_rows import RunRows
 from harness.reports.data.tidy import without_places
 
 

@@ -10,7 +10,7 @@ from harness.errors import HarnessError
 from harness.records.artifact import number
 from harness.reports.data.arrays import table
 from harness.reports.data.columns import REPLIES
-from harness.reports.data.gathering import whole
+from harness.reports.data.record_rows import whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

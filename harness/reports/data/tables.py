@@ -11,7 +11,7 @@ from harness.errors import ConfigurationError
 from harness.records import record_files
 from harness.reports.data.arrays import array, table
 from harness.reports.data.columns import CALLS_BY_KIND, EXPERIMENTS, PLACE, SCORES, TRIALS
-from harness.reports.data.gathering import Gathered, Owner, Row, RunRows, gather, listed, whole
+from harness.reports.data.record_rows import Gathered, Owner, Row, RunRows, gather, listed, whole
 from harness.reports.data.replies import replies
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from harness.reports.data.columns import TABLES
-from harness.reports.data.showing import as_csv
+from harness.reports.data.rendering import as_csv
 from harness.reports.data.tables import Tables
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from harness.reports.review.blinding import Mask, hints
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
-from harness.reports.review.exporting import Exported, export
-from harness.reports.review.importing import Imported, import_scores
+from harness.reports.review.export import Exported, export
 from harness.reports.review.items import Act, Item, Reading, items_of
 from harness.reports.review.result import Outcome, review_of
+from harness.reports.review.score_import import Imported, import_scores
 
 __all__ = [
     "DIMENSIONS",

@@ -10,13 +10,13 @@ from statistics import fmean
 
 from harness.records import FiledRun
 from harness.reports.review.dimensions import DIMENSIONS, passes
-from harness.reports.review.importing import scenarios_of
 from harness.reports.review.items import reviewable
+from harness.reports.review.score_import import scenarios_of
 from harness.reports.review.store import Kept, kept
 from harness.stats.multiplicity import holm
 from harness.stats.reliability import Reliability, reliability
 from harness.stats.results import Estimate
-from harness.stats.signflip import sign_flip
+from harness.stats.sign_flip import sign_flip
 
 UNIT = "scenarios"
 ESTIMAND = "these scenarios; the model's replies and the reviewers' scores drawn anew"

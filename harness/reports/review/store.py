@@ -12,7 +12,7 @@ from typing import Any
 from harness.console import name_problems
 from harness.errors import HarnessError, raise_if_any
 from harness.records import stream, write_whole
-from harness.records.plain import to_line
+from harness.records.json_safe import to_line
 from harness.records.writer import explained, safe_name
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
 from harness.reports.review.scores import Score

@@ -12,7 +12,7 @@ from support.plans import persona, plan
 
 from harness.engines.embedded import EmbeddedEngine
 from harness.errors import ModelCallError
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 from harness.model import Correction, Intervention, TrialResult
 
 

@@ -13,7 +13,7 @@ from support.clients import FakeClient, say, well_behaved
 from support.plans import PEOPLE, plan
 
 from harness.engines.embedded import EmbeddedEngine
-from harness.engines.embedded.asking import Unusable
+from harness.engines.embedded.model_requests import Unusable
 from harness.engines.embedded.persona import Memory, Person
 from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.transcript import clean, newest

@@ -13,7 +13,7 @@ from support.plans import METRICS, PEOPLE, plan
 
 from harness.engines.embedded import EmbeddedEngine
 from harness.errors import ModelCallError
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 from harness.model import Measure, Sample, TrialResult
 
 

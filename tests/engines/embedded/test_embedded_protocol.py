@@ -12,7 +12,7 @@ from support.plans import METRICS, PEOPLE, SCRIPT, VARIETY, persona, plan, treat
 
 from harness.engines.embedded import EmbeddedEngine, expected_calls
 from harness.errors import HarnessError, ModelCallError
-from harness.llm.calls import Request, Site
+from harness.gateway.calls import Request, Site
 from harness.model import Correction, Intervention, TrialPlan, TrialResult
 
 

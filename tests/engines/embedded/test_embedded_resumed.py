@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.engines.embedded.asking import NoUsableReply, Unusable, ask
-from harness.llm.calls import ModelClient, Reply, Request, Site
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
+from harness.engines.embedded.model_requests import NoUsableReply, Unusable, ask
+from harness.gateway.calls import ModelClient, Reply, Request, Site
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
 
 SITE = Site("extract", "Ada", 1)
 SCHEMA = {"type": "json_object"}

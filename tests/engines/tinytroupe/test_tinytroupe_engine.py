@@ -19,13 +19,13 @@ from support.plans import PEOPLE, SCRIPT, VARIETY, plan
 
 from harness.engines.tinytroupe import TinyTroupeEngine, check, expected_calls
 from harness.errors import ConfigurationError, HarnessError, ModelCallError
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.journal import Journal
-from harness.llm.kinds import classify
-from harness.llm.providers.rehearsal import Rehearsal
-from harness.llm.retry import RetryPolicy
-from harness.llm.trial import TrialClient
+from harness.gateway.call_kinds import classify
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal import Journal
+from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.retry import RetryPolicy
+from harness.gateway.trial_client import TrialClient
 from harness.model import (
     ActionsAtLeast,
     Correction,

@@ -18,14 +18,14 @@ import pytest
 
 from harness.engines.tinytroupe import TinyTroupeEngine, check
 from harness.errors import ConfigurationError
-from harness.llm.calls import Reply, Request
-from harness.llm.gateway import Gateway
-from harness.llm.kinds import classify
-from harness.llm.providers.rehearsal import Rehearsal
+from harness.experiments.table1 import load
+from harness.gateway.call_kinds import classify
+from harness.gateway.calls import Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.providers.rehearsal import Rehearsal
 from harness.model import TrialPlan
-from harness.populations import load as load_population
-from harness.runner.plan import plan_cell
-from harness.studies.table1 import load
+from harness.personas import load as load_population
+from harness.runtime.plan import plan_cell
 
 pytestmark = pytest.mark.tinytroupe
 

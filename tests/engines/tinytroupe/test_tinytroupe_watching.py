@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from harness.engines.tinytroupe.watching import MAX_TEXT, Corrections, Transcript
+from harness.engines.tinytroupe.event_capture import MAX_TEXT, Corrections, Transcript
 from harness.model import CorrectionEvent, Event
 
 

@@ -1,0 +1,351 @@
+"""Running a batch: what is left to do goes into sessions, and what came of it to each variant's folder and row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.batches import resolved_settings, simulation_batches
+from harness.batches.axes import Options
+from harness.batches.gates import Escalation
+from harness.batches.manifest import Manifest, Planned
+from harness.batches.registry import Registry, Row, Status
+from harness.batches.resolved_settings import Facts, Resolved
+from harness.batches.revisions import contents
+from harness.batches.study_layout import Batch, Study, Variant, locked, place, read_json, said, write
+from harness.errors import ConfigurationError, ExitCode, HarnessError
+from harness.model import Experiment
+from harness.records import Run, RunRegistry, artifact_name, files_of_run
+from harness.records.code_store import setting_lines
+from harness.records.earlier_versions import setting_differences
+from harness.records.json_safe import indented, shown
+from harness.records.store import FINISHED
+
+if TYPE_CHECKING:
+    from harness.runtime.runs import Conclusion
+
+Launch = Callable[[Sequence[Experiment], Options, Path], "tuple[int, Sequence[Conclusion]]"]
+"""Runs experiments in one session with these options, in a results folder: its exit code, what it left of each run."""
+
+Clock = Callable[[], datetime]
+
+STOPPING = (ExitCode.BUDGET, ExitCode.RETRY_LATER)
+"""Exit codes of sessions that ended cleanly before they were done; another one now would end in the same way."""
+
+
+class UnkeptError(HarnessError):
+    """Sessions ran, but what they left could not be put in its place or written down. Saying the same goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a batch. ``rows`` were added by this call, ``before`` is how many variants were done already.
+
+    ``stuck`` says why no further session was begun, where the same gate failed twice.
+    """
+
+    code: int
+    rows: tuple[Row, ...] = ()
+    before: int = 0
+    stuck: Escalation | None = None
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run_batch(
+    study: Study,
+    manifest: Manifest,
+    experiment: Experiment,
+    *,
+    facts: Facts,
+    launch: Launch,
+    clock: Clock = now,
+) -> Ran:
+    """Run what is not finished of a batch. A finished batch is left as it is, to the byte.
+
+    Raises `ConfigurationError`, before anything runs, where specs, scenario, config or a variant's inputs are not what
+    the batch was begun with, and `HarnessError` while another process works on it.
+    """
+    batch = study.batch(manifest.batch_id)
+    resolved = prepared(study, manifest, experiment, facts)
+    registry = Registry(study.rows)
+    registry.create()  # where it is missing, its rows are rebuilt from results
+    rows = registry.read().latest(batch.id)
+    left = [one for one in resolved if not finished(batch.variant(one.planned.id), rows.get(one.planned.id))]
+    if not left:
+        failing = simulation_batches.failing(study, manifest)
+        return Ran(int(ExitCode.FAILED if failing else ExitCode.OK), before=len(resolved))
+    with locked(batch.session / "lock", f"Batch {batch.id}", "worked on", batch.heartbeat):
+        return _Running(study, manifest, batch, launch, clock).run(left, len(resolved) - len(left))
+
+
+def prepared(study: Study, manifest: Manifest, experiment: Experiment, facts: Facts) -> list[Resolved]:
+    """Every variant, resolved and held against what it was begun with. Raises `ConfigurationError`."""
+    problems = resolved_settings.changed_specs(study, manifest)
+    if problems:
+        raise ConfigurationError(
+            f"Batch {manifest.batch_id}: base specs were changed:",
+            *(f"  {problem}" for problem in problems),
+            "Put them back, or make a new batch under a new revision.",
+        )
+    _refuse_changed(manifest, experiment, facts)
+    resolved = [
+        resolved_settings.resolve(experiment, one, manifest.session, facts) for one in manifest.variants
+    ]
+    batch = study.batch(manifest.batch_id)
+    runs = runs_of(batch)
+    for one in resolved:
+        if batch.variant(one.planned.id).resolved.exists():
+            resolved_settings.keep_inputs(batch.variant(one.planned.id), one.content(manifest))
+        _refuse_other_run(one, runs, batch.session)
+    return resolved
+
+
+def _refuse_changed(manifest: Manifest, experiment: Experiment, facts: Facts) -> None:
+    base = resolved_settings.resolve(experiment, baseline(manifest), manifest.session, facts)
+    for what, then, found in zip(
+        (f"scenario ({manifest.scenario_rev})", f"config ({manifest.config_rev})"),
+        (manifest.scenario, manifest.config),
+        contents(base, experiment, manifest.session, manifest.base_specs),
+        strict=True,
+    ):
+        changed = setting_differences(then, found)
+        if changed:
+            raise ConfigurationError(
+                f"Batch {manifest.batch_id}: its {what} was changed:",
+                *(f"  {key}: {shown(a)} then, {shown(b)} now" for key, (a, b) in changed.items()),
+                "Put it back as it was, or make a new batch under a new revision.",
+            )
+
+
+def baseline(manifest: Manifest) -> Planned:
+    """No override, the first seed."""
+    seed = manifest.variants[0].seed
+    return Planned(f"vr-seed-{seed}-s{seed}", seed)
+
+
+def _refuse_other_run(one: Resolved, runs: Sequence[Run], session: Path) -> None:
+    """A run of the variant in the registry of runs has other settings: to go on would be to begin another."""
+    for run in runs:
+        if run.experiment != one.experiment.name or run.fingerprint == one.fingerprint:
+            continue
+        changed = setting_differences(run.settings, one.settings)
+        if changed:
+            raise ConfigurationError(
+                f"Variant {one.planned.id}: its run {run.id} was begun with other settings:",
+                *setting_lines(session, changed),
+                "Set them as they were, or make a new batch.",
+            )
+
+
+def runs_of(batch: Batch) -> tuple[Run, ...]:
+    """The runs of a batch in its registry of runs. Raises `HarnessError`."""
+    if not any(batch.session.rglob("*.sqlite")) and not any(batch.session.glob("*.jsonl")):
+        return ()  # no session has begun yet, so there is no lost registry to rebuild
+    with said(), RunRegistry(batch.session, now) as registry:
+        return registry.runs()
+
+
+def finished(place: Variant, row: Row | None) -> bool:
+    """Whether the variant's last run is a success whose results are in place."""
+    return row is not None and row.status == Status.SUCCESS and place.placed.exists()
+
+
+class _Running:
+    """One call of `run_batch`, alone on its batch."""
+
+    def __init__(self, study: Study, manifest: Manifest, batch: Batch, launch: Launch, clock: Clock) -> None:
+        self._study, self._manifest, self._batch = study, manifest, batch
+        self._launch, self._clock = launch, clock
+        self._registry = Registry(study.rows)
+        self._rows: list[Row] = []
+
+    def run(self, left: Sequence[Resolved], before: int) -> Ran:
+        for one in left:
+            resolved_settings.keep_inputs(self._batch.variant(one.planned.id), one.content(self._manifest))
+        ended = {run.experiment: run for run in runs_of(self._batch) if run.status == FINISHED}
+        for one in left:  # its session did not live to say so
+            if one.experiment.name in ended:
+                self._keep(one, *_found(self._batch.session, ended[one.experiment.name]), code=0)
+        known = self._registry.read().latest(self._batch.id)
+        placed = {one.planned.id for one in left if one.planned.id not in known and self._read_placed(one)}
+        todo = [one for one in left if one.experiment.name not in ended and one.planned.id not in placed]
+        code, stuck = int(ExitCode.OK), None
+        for options, members in _sessions(todo):
+            code = self._session(options, members)
+            stuck = self._stuck()
+            if stuck or code in (ExitCode.INTERRUPTED, *STOPPING, ExitCode.USAGE, ExitCode.INTERNAL):
+                break
+        code = code or (int(ExitCode.FAILED) if stuck else self._verdict(left))
+        return Ran(code, tuple(self._rows), before, stuck)
+
+    def _stuck(self) -> Escalation | None:
+        """Of what was run now: an old failure was told when it happened."""
+        now = {(row.batch_id, row.variant_id) for row in self._rows}
+        return simulation_batches.standing(self._study, now) if self._simulates and now else None
+
+    @property
+    def _simulates(self) -> bool:
+        return simulation_batches.is_scenario(self._manifest.path)
+
+    def _verdict(self, left: Sequence[Resolved]) -> int:
+        """Nothing went wrong in the sessions; whether every variant is a success as well, and no gate FAILs."""
+        rows = self._registry.read().latest(self._batch.id)
+        done = all(finished(self._batch.variant(one.planned.id), rows.get(one.planned.id)) for one in left)
+        sound = done and not simulation_batches.failing(self._study, self._manifest)
+        return int(ExitCode.OK if sound else ExitCode.FAILED)
+
+    def _session(self, options: Options, members: Sequence[Resolved]) -> int:
+        code, conclusions = self._launch([one.experiment for one in members], options, self._batch.session)
+        by_name = {conclusion.experiment: conclusion for conclusion in conclusions}
+        for one in members:
+            left = by_name.get(one.experiment.name)
+            if left is not None:
+                with _ran():
+                    self._keep(
+                        one, left.run_id, left.records, left.artifact, left.meta, left.problem, code=code
+                    )
+        return code
+
+    def _keep(
+        self,
+        one: Resolved,
+        run_id: str,
+        records: Sequence[Path],
+        artifact: Path | None,
+        meta: Mapping[str, Any],
+        problem: str | None,
+        *,
+        code: int,
+    ) -> None:
+        """Place what a run left, then say so in the registry; what was said of it already is not said again."""
+        target = self._batch.variant(one.planned.id)
+        status, note = judged(meta, one.asks, problem, code)
+        if artifact is not None:
+            own = simulation_batches.files(self._batch.session, run_id) if self._simulates else []
+            place_all([*records, artifact, artifact.with_suffix(".meta.json"), *own], target)
+            if own:
+                note += f", gates {simulation_batches.gate(self._study, self._manifest, target).level}"
+        row = self._row(one, status, f"run {run_id}: {note}")
+        last = self._registry.read().latest(self._batch.id).get(one.planned.id)
+        if last is None or (last.status, last.notes) != (row.status, row.notes):
+            self._registry.append([row])
+            self._rows.append(row)
+
+    def _read_placed(self, one: Resolved) -> bool:
+        """Say in the registry, which lost it, what is in the variant's results; false where they are not whole."""
+        target = self._batch.variant(one.planned.id)
+        found = placed_meta(target)
+        if found is None or found.get("partial") is not False:
+            return False
+        status, note = judged(found, one.asks, None, 0)
+        row = self._row(one, status, f"run {found['run_id']}: {note}")
+        self._registry.append([row])
+        self._rows.append(row)
+        return True
+
+    def _row(self, one: Resolved, status: Status, note: str) -> Row:
+        results = self._batch.variant(one.planned.id).results.relative_to(self._study.folder)
+        manifest = self._manifest
+        return Row(
+            timestamp=self._clock().astimezone(UTC).isoformat(timespec="seconds"),
+            study=manifest.study,
+            batch_id=manifest.batch_id,
+            variant_id=one.planned.id,
+            scenario_rev=manifest.scenario_rev,
+            config_rev=manifest.config_rev,
+            seed=str(one.planned.seed),
+            status=str(status),
+            results_dir=results.as_posix(),
+            notes=note,
+        )
+
+
+@contextmanager
+def _ran() -> Iterator[None]:
+    try:
+        yield
+    except HarnessError as error:
+        raise UnkeptError(str(error)) from error
+
+
+def _sessions(left: Iterable[Resolved]) -> Iterator[tuple[Options, list[Resolved]]]:
+    """Variants that can be played in one session, together: those with the same model, judge and rate."""
+    members: dict[str, list[Resolved]] = {}
+    for one in left:
+        members.setdefault(json.dumps(dict(one.options), sort_keys=True, default=str), []).append(one)
+    for together in members.values():
+        yield together[0].options, together
+
+
+def _found(folder: Path, run: Run) -> tuple[str, list[Path], Path | None, Mapping[str, Any], str | None]:
+    """What a finished run left in the sessions' folder. Raises `HarnessError`."""
+    artifact = folder / artifact_name(run.experiment, run.id)
+    try:
+        meta = read_json(artifact.with_suffix(".meta.json"), "the meta file of a run; put it back")
+        judged(meta, True, None, 0)
+    except (HarnessError, KeyError, TypeError, AttributeError) as error:
+        raise HarnessError(
+            f"Run {run.id} of {run.experiment} is finished, but {artifact}: {error!s:.300}."
+        ) from error
+    return run.id, list(files_of_run(folder, run.experiment, run.id)), artifact, meta, None
+
+
+def placed_meta(target: Variant) -> Mapping[str, Any] | None:
+    """The meta file in a variant's results; ``None`` where any of them is missing or not as it was placed."""
+    try:
+        hashes = read_json(target.placed, "what was placed")
+        whole = all(
+            resolved_settings.digest(target.results / name) == sha256 for name, sha256 in hashes.items()
+        )
+        (name,) = [name for name in hashes if name.endswith(".meta.json")] if whole else []
+        meta: Mapping[str, Any] = read_json(target.results / name, "the meta file of a run")
+        judged(meta, True, None, 0)
+    except (HarnessError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return meta
+
+
+def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) -> tuple[Status, str]:
+    """How a run ended, by its meta file, and that in a few words. ``asks``: models were to be asked something."""
+    if not meta:
+        return _cut_short(code) or Status.FAILED, problem or "nothing was left of it"
+    trials, calls = meta["trials"], sum((meta["usage"].get("calls") or {}).values())
+    answered = calls > 0 and meta["usage"].get("tokens_out", 0) > 0
+    cost = meta["usage"].get("cost")
+    note = f"{trials['finished']} of {trials['planned']} trials, {calls} calls"
+    note += "" if cost is None else f", ${cost:.4f}"
+    if not meta["partial"]:
+        if asks and not answered:
+            return Status.FAILED, f"{note}; no model call was answered"
+        if not _obtained(meta):
+            return Status.FAILED, f"{note}; no value of any metric was obtained"
+        return (Status.FAILED, f"{note}; {problem}") if problem else (Status.SUCCESS, note)
+    return _cut_short(code) or (Status.PARTIAL if trials["finished"] else Status.FAILED), note
+
+
+def _cut_short(code: int) -> Status | None:
+    if code == ExitCode.INTERRUPTED:
+        return Status.INTERRUPTED
+    return Status.STOPPED if code in STOPPING else None
+
+
+def _obtained(meta: Mapping[str, Any]) -> int:
+    """How many values there are, of all metrics in all groups."""
+    return sum(one["obtained"] for group in meta["samples"].values() for one in group.values())
+
+
+def place_all(files: Iterable[Path], target: Variant) -> None:
+    """Put ``files`` into the variant's results, and their hashes beside them, last. Raises `HarnessError`."""
+    hashes = {}
+    for file in files:
+        place(file, target.results / file.name)
+        hashes[file.name] = resolved_settings.digest(file)
+    write(target.placed, indented(dict(sorted(hashes.items()))) + "\n")

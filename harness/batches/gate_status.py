@@ -1,0 +1,95 @@
+"""What gates say of a variant. A source of gates is a function from the variant's place to checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.batches.study_layout import Variant, read_json
+from harness.errors import HarnessError
+from harness.model import Check, Level
+from harness.model.check import worst
+
+Gates = Callable[[Variant], list[Check]]
+"""The checks of a variant that ran; empty where a source has nothing to say of it."""
+
+META = ".meta.json"
+
+
+@dataclass(frozen=True, slots=True)
+class GateStatus:
+    """Of one variant. ``level`` is ``None`` where no gate said anything, which is no PASS."""
+
+    level: Level | None
+    checks: tuple[Check, ...]
+
+    @property
+    def text(self) -> str:
+        return "NOT CHECKED" if self.level is None else str(self.level)
+
+
+def instrument(variant: Variant) -> list[Check]:
+    """The instrument's checks, as the meta files have them, those of the experiment's own play among them."""
+    return [check for path, meta in _metas(variant) for check in _checks(path, meta)]
+
+
+def _checks(path: Path, meta: Mapping[str, Any]) -> list[Check]:
+    try:
+        return [
+            Check(
+                str(one["name"]),
+                Level(one["level"]),
+                str(one.get("message", "")),
+                one.get("number"),
+                str(one.get("threshold", "")),
+                str(one.get("about") or ""),
+            )
+            for one in (meta.get("instrument") or {}).get("checks", ())
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise HarnessError(
+            f"{path}: {error!s:.120}; expected the meta file of a run. Put it back."
+        ) from error
+
+
+def filed(variant: Variant) -> list[Check]:
+    """Checks that somebody left beside the results, ``results/gates.json``: a list of objects with `Check`'s fields."""
+    path, expected = variant.results / "gates.json", "a list of checks (name, level, message)"
+    if not path.exists():
+        return []
+    content = read_json(path, expected)
+    try:
+        return [_check(one) for one in content]
+    except (ValueError, TypeError, KeyError) as error:
+        raise HarnessError(f"{path}: {error!s:.120}; expected {expected}.") from error
+
+
+def _check(one: Mapping[str, Any]) -> Check:
+    made = Check(**{**one, "level": Level(one["level"])})
+    if not all(isinstance(text, str) for text in (made.name, made.message, made.threshold, made.about)):
+        raise TypeError("a name, message, threshold or about that is no text")
+    return made
+
+
+SOURCES: tuple[Gates, ...] = (instrument, filed)
+
+
+def status(variant: Variant, sources: Sequence[Gates] = SOURCES) -> GateStatus:
+    """What all ``sources`` say of a variant together. Raises `HarnessError`."""
+    checks = tuple(check for source in sources for check in source(variant))
+    return GateStatus(worst(checks) if checks else None, checks)
+
+
+def metas(variant: Variant) -> Iterable[dict[str, Any]]:
+    """The meta files among a variant's results. Raises `HarnessError`."""
+    yield from (meta for _, meta in _metas(variant))
+
+
+def _metas(variant: Variant) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in sorted(variant.results.glob(f"*{META}")):
+        content = read_json(path, "the meta file of a run; put it back")
+        if not isinstance(content, dict):
+            raise HarnessError(f"{path}: {content!r:.60}; expected the meta file of a run. Put it back.")
+        yield path, content

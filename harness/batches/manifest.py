@@ -1,0 +1,253 @@
+"""The manifest of a batch: what is to be run, under which revisions, held whole before anything runs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.batches import ids
+from harness.batches.study_layout import write
+from harness.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """A base spec: its path below the study, and the SHA-256 (hex) of its content."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One variant: what it overrides, axis by axis, and its seed."""
+
+    id: str
+    seed: int
+    overrides: Mapping[str, ids.Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A batch as declared. ``session`` are the options of its pytest sessions that identify runs.
+
+    ``scenario`` and ``config`` are what the two revisions stand for (`harness.batches.revisions`). ``path`` is the
+    test file that declares the experiment, where it is no registered one, or, below the batch's folder, the scenario
+    that is simulated. ``axes`` is what the batch varies, ``declared`` the axes that are the experiment's own.
+    """
+
+    study: str
+    batch_id: str
+    experiment: str
+    scenario_rev: str
+    config_rev: str
+    created_at: str
+    objective: str
+    success_metric: str
+    gate_profile: str
+    schema_map: str
+    axes: tuple[str, ...]
+    variants: tuple[Planned, ...]
+    base_specs: tuple[SpecFile, ...] = ()
+    declared: tuple[str, ...] = ()
+    path: str | None = None
+    session: Mapping[str, Any] = field(default_factory=dict)
+    scenario: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        return ids.vocabulary(self.declared)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        return tuple(sorted({one.seed for one in self.variants}))
+
+    def variant(self, variant_id: str) -> Planned:
+        """The variant of that id. Raises `ConfigurationError`."""
+        for one in self.variants:
+            if one.id == variant_id:
+                return one
+        known = ", ".join(one.id for one in self.variants)
+        raise ConfigurationError(
+            f"Batch {self.batch_id} has no variant {variant_id!r}; expected one of {known}."
+        )
+
+
+def save(manifest: Manifest, path: Path) -> None:
+    """Write ``manifest`` as YAML. Raises `HarnessError`."""
+    from harness.records.json_safe import plain
+    from harness.records.strict_yaml import yaml_text
+
+    write(path, yaml_text(plain(asdict(manifest))[0]))
+
+
+def mark(manifest: Manifest) -> str:
+    """SHA-256 (hex) over all that ``manifest`` declares but its name, its time and where its experiment's file lies.
+
+    The first session keeps it beside each variant, so that nothing is declared otherwise after results are known.
+    """
+    from harness.records import fingerprint
+    from harness.records.json_safe import plain
+
+    named = asdict(manifest) | {"path": manifest.path and Path(manifest.path).name}
+    return fingerprint(plain({key: named[key] for key in named if key not in ("batch_id", "created_at")})[0])
+
+
+def load(path: Path, study: str | None = None) -> Manifest:
+    """The manifest at ``path``, which is of ``study`` if one is named. Raises `ConfigurationError` with every fault."""
+    from harness.records.strict_yaml import read_yaml
+
+    content = read_yaml(path, str(path))
+    problems = list(_faults(content))
+    if not problems:
+        manifest = _made(content)
+        problems = list(_contradictions(manifest, path.parent.name))
+        if study is not None and manifest.study != study:
+            problems.append(
+                f"study: {manifest.study!r}; it is in the folder of {study!r}. Put it back where it was."
+            )
+    if problems:
+        raise ConfigurationError(*(f"{path}: {problem}" for problem in problems))
+    return manifest
+
+
+@functools.cache
+def _schema() -> type[BaseModel]:
+    from pydantic import (
+        AwareDatetime,
+        BaseModel,
+        ConfigDict,
+        Field,
+        StrictBool,
+        StrictFloat,
+        StrictInt,
+        StrictStr,
+    )
+
+    class Strict(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+    said = Field(min_length=1)
+
+    class Spec(Strict):
+        path: str = said
+        sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+    class Variant(Strict):
+        id: str
+        seed: StrictInt = Field(ge=0)
+        overrides: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr]
+
+    class Session(Strict):
+        mode: StrictStr = ""
+        count: StrictInt = Field(default=1, ge=1)
+        engine: StrictStr = ""
+        model: StrictStr = ""
+        base_url: StrictStr = ""
+        judge_model: StrictStr = ""
+        judge_base_url: StrictStr = ""
+        temperature: StrictFloat | StrictInt = 0
+        model_options: dict[StrictStr, Any] = Field(default_factory=dict)
+        response_format: StrictStr = ""
+        provider_seed: StrictInt = 0
+        rpm: StrictInt = Field(default=1, ge=1)
+        notebooks: StrictStr = ""
+
+    class File(Strict):
+        study: str
+        batch_id: str
+        experiment: str = said
+        scenario_rev: str
+        config_rev: str
+        created_at: AwareDatetime
+        objective: str = said
+        success_metric: str = said
+        gate_profile: str = said
+        schema_map: str = said
+        axes: list[str] = Field(min_length=1)
+        variants: list[Variant] = Field(min_length=1)
+        base_specs: list[Spec]
+        declared: list[str] = Field(default_factory=list)
+        path: str | None = None
+        session: Session = Field(default_factory=lambda: Session())
+        scenario: dict[str, Any]
+        config: dict[str, Any]
+
+    for model in (Spec, Variant, Session, File):
+        model.model_rebuild(_types_namespace={**locals(), **globals()})
+    return File
+
+
+def _faults(content: Any) -> list[str]:
+    from pydantic import ValidationError
+
+    try:
+        _schema().model_validate(content)
+    except ValidationError as error:
+        return [_told(one) for one in error.errors()]
+    return []
+
+
+def _told(fault: Any) -> str:
+    where = ".".join(str(part) for part in fault["loc"]) or "the file"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: no such field; leave it out."
+    value = "" if fault["type"] == "missing" else f"{fault['input']!r:.60}: "
+    return f"{where}: {value}{fault['msg'][:1].lower()}{fault['msg'][1:]}."
+
+
+def _made(content: Mapping[str, Any]) -> Manifest:
+    made = dict(content)
+    made["variants"] = tuple(Planned(**one) for one in content["variants"])
+    made["base_specs"] = tuple(SpecFile(**one) for one in content["base_specs"])
+    for name in ("axes", "declared"):
+        made[name] = tuple(content.get(name, ()))
+    return Manifest(**made)
+
+
+def _contradictions(manifest: Manifest, folder: str) -> list[str]:
+    """What each field alone does not show."""
+    found: list[str] = []
+
+    def tried(what: Any, *arguments: Any) -> Any:
+        try:
+            return what(*arguments)
+        except ConfigurationError as error:
+            found.extend(error.problems)
+            return None
+
+    tried(ids.study_id, manifest.study)
+    tried(ids.parse_batch, manifest.batch_id)
+    tried(ids.parse_revision, manifest.scenario_rev, "scn")
+    tried(ids.parse_revision, manifest.config_rev, "cfg")
+    if manifest.batch_id != folder:
+        found.append(f"batch_id: {manifest.batch_id!r} in the folder {folder!r}; expected the same.")
+    names = [one.id for one in manifest.variants]
+    found += [f"variants: {name} stands there {names.count(name)} times; expected once."
+              for name in dict.fromkeys(names) if names.count(name) > 1]  # fmt: skip
+    found += [f"base_specs: {spec.path!r}: expected a path below the study." for spec in manifest.base_specs
+              if Path(spec.path).is_absolute() or ".." in Path(spec.path).parts]  # fmt: skip
+    axes = tried(lambda: manifest.vocabulary)
+    for one in manifest.variants if axes else ():
+        name = tried(ids.parse_variant, one.id, axes)
+        if name is not None and name != _of(one):
+            found.append(
+                f"variants: {one.id} overrides {dict(one.overrides)} with seed {one.seed}; expected what its id says."
+            )
+        if name is not None and set(name.axes) - {"seed"} - set(manifest.axes):
+            found.append(
+                f"variants: {one.id} varies what is none of the batch's axes: {', '.join(manifest.axes)}."
+            )
+    return found
+
+
+def _of(planned: Planned) -> ids.VariantId:
+    values = tuple((axis, ids.text_of(value)) for axis, value in planned.overrides.items())
+    return ids.VariantId(values or (("seed", str(planned.seed)),), planned.seed)

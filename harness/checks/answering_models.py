@@ -1,0 +1,208 @@
+"""Who answered, under which settings, and who judged: arms differ in what the design names alone (F39, F42)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.checks.checked_run import Line, Subject, percent
+from harness.gateway.response_formats import AS_DECLARED
+from harness.model import Check, Level
+from harness.records.json_safe import canonical, flat
+
+MINOR = ("harness_version", "python_version", "git_commit", "git_dirty")
+"""Facts that change nothing a persona is told; different in the arms they are a WARN."""
+GRAVE = (
+    "provider",
+    "model",
+    "judge_provider",
+    "judge_model",
+    "base_url",
+    "temperature",
+    "seed",
+    "engine",
+    "mode",
+)
+APPEARANCE, SHIFT = 0.05, 0.10
+"""Share of replies by a model that other arms do not have; distance between arms' shares of snapshots."""
+Answers = Mapping[str | None, Counter[str | None]]
+"""Model → fingerprint → replies."""
+
+
+def settings(subject: Subject) -> Iterator[Check]:
+    """The settings that differ between arms, beside those that the design names (the group's own settings)."""
+    unknown = subject.without_lines
+    own = {name for arm in subject.arms for line in subject.lines(arm) for name in _of_the_arm(line)}
+    for facts, level in ((GRAVE, Level.FAIL), (MINOR, Level.WARN)):
+        names = [name for name in facts if name not in own]
+        seen = {arm: _facts(subject.lines(arm), names, grave=level is Level.FAIL) for arm in subject.arms}
+        pairs = [pair for pair in subject.pairs if not {*pair} & {*unknown}]
+        found = sorted({key for one, other in pairs for key in _unlike(seen[one], seen[other])})
+        name = "settings" if level is Level.FAIL else "versions"
+        said = f"different between arms: {', '.join(found)}" if found else "the same in all arms"
+        if unknown:
+            said = f"not known of {', '.join(unknown)}, whose metadata line could not be read"
+            said += f"; different between the others: {', '.join(found)}" if found else ""
+            yield Check(name, level, said, None, "a metadata line of each arm")
+            continue
+        yield Check(name, level if found else Level.PASS, said, len(found), "0 beyond what the design names")
+
+
+def options(subject: Subject) -> Iterator[Check]:
+    """Per arm with model options, the trials in which no call carried one of them as it was declared (F45)."""
+    for arm in subject.arms:
+        if not any(line.get("model_options") for line in subject.lines(arm)):
+            continue
+        trials = subject.accepted(arm)
+        missed = [record for record in trials if record.get("unsent_options")]
+        names = sorted({str(name) for record in missed for name in record["unsent_options"]})
+        said = f"{', '.join(names)} reached no call in {len(missed):,} of {len(trials):,} trials"
+        level = Level.FAIL if missed else Level.PASS
+        yield Check(
+            "model options",
+            level,
+            said if missed else f"every option reached the model in {len(trials):,} trials",
+            len(missed),
+            "0 trials without a declared option",
+            arm,
+        )
+
+
+def forms(subject: Subject) -> Iterator[Check]:
+    """How replies in JSON were asked for, where the server did not take the format that calls declare.
+
+    The same schema as a constraint, in the prompt, or without strict mode gives other replies: arms must be alike.
+    """
+    seen = {arm: _forms(subject, arm) for arm in subject.arms}
+    used = {str(form) for kinds in seen.values() for counts in kinds.values() for form in counts}
+    if used <= {AS_DECLARED}:
+        return
+    apart, mixed = 0.0, set[str]()
+    for control, other in subject.pairs:
+        common = seen[control].keys() & seen[other].keys()
+        apart = max([apart, *(_variation(seen[control][kind], seen[other][kind]) for kind in common)])
+    for kinds in seen.values():
+        mixed |= {kind for kind, counts in kinds.items() if len(counts) > 1}
+    said = f"replies in JSON were asked for in the form {', '.join(sorted(used))}"
+    said += f"; in more than one by {', '.join(sorted(mixed))} calls" if mixed else ""
+    level = Level.FAIL if apart > APPEARANCE else Level.WARN if mixed else Level.PASS
+    expected = f"one form for each kind of call, and shares at most {percent(APPEARANCE)} apart between arms"
+    yield Check("response format", level, said, apart, expected)
+
+
+def models(subject: Subject) -> Iterator[Check]:
+    """Models that answered in one arm and not in another, and replies that name no model."""
+    answers = {arm: _answers(subject, arm) for arm in subject.arms}
+    for control, other in subject.pairs:
+        pair = {
+            arm: {name: found.total() for name, found in answers[arm].items()} for arm in (control, other)
+        }
+        lone = {
+            f"{name or '(unnamed)'} in {arm}": replies / sum(counts.values())
+            for (arm, counts), them in zip(pair.items(), reversed(pair.values()), strict=True)
+            for name, replies in counts.items()
+            if name not in them
+        }
+        share = max(lone.values(), default=0.0)
+        level = Level.FAIL if share > APPEARANCE else Level.WARN if lone else Level.PASS
+        said = f"only in one arm: {', '.join(lone)}" if lone else f"both arms: {_names(answers[control])}"
+        expected = (
+            f"no reply by a model of one arm only; above {percent(APPEARANCE)} of an arm's replies it fails"
+        )
+        yield Check("model", level, said, share, expected, f"{other} against {control}")
+
+
+def snapshots(subject: Subject) -> Iterator[Check]:
+    """Per model, how far the arms' shares of its snapshots (fingerprints) lie apart, in total variation."""
+    answers = {arm: _answers(subject, arm) for arm in subject.arms}
+    expected = f"at most {percent(SHIFT)} apart; wholly apart it fails"
+    for control, other in subject.pairs:
+        for model in sorted({*answers[control]} & {*answers[other]}, key=str):
+            one, two = answers[control][model], answers[other][model]
+            apart = _variation(one, two)
+            level = Level.FAIL if apart >= 1 else Level.WARN if apart > SHIFT else Level.PASS
+            known = len({*one, *two} - {None})
+            said = f"{known} snapshots of {model}, their shares {percent(apart)} apart between the arms"
+            yield Check("snapshot", level, said, apart, expected, f"{other} against {control}")
+
+
+def judge(subject: Subject) -> Iterator[Check]:
+    """Arms whose outcome is judged by the model that corrects their actions: it was optimised against (F42)."""
+    own = [arm for arm in subject.arms if any(map(_judges_itself, subject.lines(arm)))]
+    said = (
+        f"{', '.join(own)}: correction improves the kind of score that the same model then gives as the outcome"
+        if own
+        else "no arm is corrected by the model that judges it"
+    )
+    if subject.without_lines and not own:
+        said = f"not known of {', '.join(subject.without_lines)}, whose metadata line could not be read"
+    level = Level.WARN if own or subject.without_lines else Level.PASS
+    yield Check("judge", level, said, len(own), "0 arms corrected by their judge (--judge-model)")
+
+
+def _facts(lines: Iterable[Line], names: Sequence[str], *, grave: bool) -> Mapping[str, set[bytes]]:
+    """Key → each value it has, as JSON. Settings of the run and the script's words are grave."""
+    distinct = {repr(named): named for named in (_named(line, names, grave) for line in lines)}
+    found: dict[str, set[bytes]] = {}
+    for named in distinct.values():
+        for key, value in flat(named).items():
+            found.setdefault(key, set()).add(canonical(value))
+    return found
+
+
+def _named(line: Line, names: Sequence[str], grave: bool) -> dict[str, Any]:
+    named = {name: line[name] for name in names if name in line}
+    if grave:
+        named["settings"] = line.get("settings") or {}
+        named["script.words"] = (line.get("script") or {}).get("sha256")
+    return named
+
+
+def _of_the_arm(line: Line) -> Mapping[str, Any]:
+    """What the design lets an arm have of its own, beside correction, interventions and population."""
+    settings = line.get("group_settings") or {}
+    parts = (settings.get(name) for name in ("own", "model_options"))
+    return {name: value for part in parts if isinstance(part, Mapping) for name, value in part.items()}
+
+
+def _unlike(one: Mapping[str, set[bytes]], other: Mapping[str, set[bytes]]) -> Iterator[str]:
+    return (key for key in {*one, *other} if one.get(key) != other.get(key))
+
+
+def _answers(subject: Subject, arm: str) -> Answers:
+    found: dict[str | None, Counter[str | None]] = {}
+    for record in subject.tries(arm):
+        for one in (record.get("usage") or {}).get("models") or ():
+            found.setdefault(one.get("model"), Counter())[one.get("fingerprint")] += one.get("replies") or 0
+    return {model: counts for model, counts in found.items() if counts.total()}
+
+
+def _forms(subject: Subject, arm: str) -> dict[str, Counter[str | None]]:
+    """Kind of call → form → replies, over all tries of the arm."""
+    found: dict[str, Counter[str | None]] = {}
+    for record in subject.tries(arm):
+        kinds = (record.get("replies") or {}).get("forms")
+        for kind, counts in kinds.items() if isinstance(kinds, Mapping) else ():
+            found.setdefault(str(kind), Counter()).update(counts)
+    return found
+
+
+def _names(answers: Answers) -> str:
+    return ", ".join(sorted(name or "(unnamed)" for name in answers)) or "no replies are recorded"
+
+
+def _variation(one: Counter[str | None], other: Counter[str | None]) -> float:
+    """Half the sum of the differences between shares: 0 for equal shares, 1 where nothing is common."""
+    keys = {*one, *other}
+    return sum(abs(one[key] / one.total() - other[key] / other.total()) for key in keys) / 2
+
+
+def _judges_itself(line: Line) -> bool:
+    correction = line.get("correction") or (line.get("group_settings") or {}).get("correction") or {}
+    if isinstance(line.get("judge_is_player"), bool):
+        return bool(correction.get("enabled")) and bool(line["judge_is_player"])
+    run = line.get("settings") or {}
+    judging = line.get("judge_model", run.get("judge_model"))
+    model, provider = (line.get(key, run.get(key)) for key in ("model", "provider"))
+    return bool(correction.get("enabled")) and judging in (None, model, f"{provider}:{model}")

@@ -1,0 +1,64 @@
+"""What a difference rests on: too few blocks, or one block alone (F31)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.checks.checked_run import Block, Subject, mean
+from harness.model import Check, Level
+
+FEWEST = 6
+"""Below 6 blocks an exact sign-flip test cannot come below p = 2/2⁵ = .0625, whatever the scores are."""
+MARGIN = 0.5
+"""Points from which a difference is looked at; below it a sign means little anyway."""
+
+
+def enough(subject: Subject) -> Iterator[Check]:
+    """Per metric and pair of arms, the number of blocks (panel × proposal) with scores in both."""
+    for metric in subject.data.metrics:
+        for control, other in subject.pairs:
+            n = len(_differences(subject, metric, control, other))
+            have = "block (panel × proposal) has" if n == 1 else "blocks (panel × proposal) have"
+            said = f"{n} {have} scores in {control} and {other}"
+            level = Level.PASS if n >= FEWEST else Level.WARN
+            yield Check("blocks", level, said, n, f"at least {FEWEST}", metric)
+
+
+def one_block(subject: Subject) -> Iterator[Check]:
+    """Per metric and pair of arms, whether the difference is there without any one of the blocks.
+
+    WARN where a single block is the only one that differs at all, or where a difference of half a point or more turns
+    or vanishes without one block. Either way |t| of the blocked analysis is 1 at most.
+    """
+    expected = f"the same sign without any one block (differences from {MARGIN:g} on)"
+    for metric in subject.data.metrics:
+        for control, other in subject.pairs:
+            found = _differences(subject, metric, control, other)
+            if len(found) < 3:
+                continue
+            values = list(found.values())
+            whole, without = mean(values), _weakest(values)
+            alone = sum(value != 0 for value in values) == 1
+            fragile = abs(whole) >= MARGIN and whole * without <= 0
+            level = Level.WARN if alone or fragile else Level.PASS
+            said = f"{other} − {control} is {whole:+.2f}, without one of {len(values)} blocks {without:+.2f}"
+            if level is Level.WARN:
+                said += f" (rests on panel {_heaviest(found)[0]}, proposal {_heaviest(found)[1]})"
+            yield Check("one block", level, said, without, expected, metric)
+
+
+def _differences(subject: Subject, metric: str, control: str, other: str) -> dict[Block, float]:
+    """Block → other − control, each arm's mean over its trials and people."""
+    one, two = (subject.block_means(metric, arm) for arm in (control, other))
+    return {block: two[block] - one[block] for block in one if block in two}
+
+
+def _weakest(values: Sequence[float]) -> float:
+    """The mean without the one value that bears most of it."""
+    total, sign = sum(values), 1 if mean(values) >= 0 else -1
+    return (total - max(values, key=lambda value: sign * value)) / (len(values) - 1)
+
+
+def _heaviest(found: dict[Block, float]) -> Block:
+    sign = 1 if mean(list(found.values())) >= 0 else -1
+    return max(found, key=lambda block: sign * found[block])

@@ -1,0 +1,119 @@
+"""What stands of the checks beside an artifact, and in lines for a reader."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.checks.suite import OwnChecks, examine
+from harness.checks.transcript_trace import condense
+from harness.console import visible
+from harness.model import Check, Dataset, Level, worst
+from harness.records import FiledRun, dataset_of
+from harness.records.json_safe import plain
+from harness.records.lines import COMMON
+from harness.records.reader import Lean
+
+if TYPE_CHECKING:
+    from harness.records.record_schemas import Examined
+
+COLUMNS = 80
+LARGEST = 20_000
+"""Values of which an analysis takes about a second; a merge of more does not wait for it."""
+_NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections", "unsent_options", "replies")
+SHORT = 200
+"""Characters up to which a text among an experiment's own details is kept."""
+_QUIET = (Level.WARN, Level.FAIL)
+
+
+class Traced(Lean):
+    """What checks need of a record: what a merge needs, short details, and the transcript's trace in its place."""
+
+    @cached_property
+    def shape(self) -> type[Examined]:
+        from harness.records.record_schemas import Examined
+
+        return Examined
+
+    def quick(self, line: Examined) -> dict[str, Any]:  # type: ignore[override]
+        return super().quick(line) | {
+            "rep": line.rep,
+            "panel": line.panel,
+            "proposal": line.proposal,
+            "started": line.started,
+            "refusals": line.refusals,
+            "rejections": line.rejections,
+            "replies": line.replies,
+            "trace": condense({"transcript": line.transcript, "people": line.people}),
+        }
+
+    def __call__(self, record: dict[str, Any], /) -> dict[str, Any]:
+        own = {key: record[key] for key in _NEEDED if key in record}
+        details = {key: record[key] for key in record.keys() - COMMON if _is_short(record[key])}
+        return {**details, **super().__call__(record), **own, "trace": condense(record)}
+
+
+class Examiner:
+    """What `harness.records.merge` is given, so that it examines each run as it merges it, with ``own`` checks too."""
+
+    def __init__(self, own: OwnChecks | None = None) -> None:
+        self.keep, self._own = Traced(), own
+
+    def __call__(self, run: FiledRun, meta: Mapping[str, Any]) -> dict[str, Any]:
+        """``instrument`` and ``analysis`` of the run's meta file, as plain JSON data; ``meta`` is the rest of it.
+
+        ``instrument`` has the ``worst`` level, ``rehearsal``, and ``checks``. A fault in the analysis is told in its
+        ``problem`` and loses nothing else.
+        """
+        data = dataset_of(run, meta)
+        return {"instrument": described(run, examine(run, data, self._own)), "analysis": _analysed(data)}
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, str) and len(value) <= SHORT)
+
+
+def described(run: FiledRun, checks: Sequence[Check]) -> dict[str, Any]:
+    """``checks`` as they stand in the meta file of ``run``."""
+    return {
+        "worst": str(worst(checks)),
+        "rehearsal": run.rehearsal,
+        "checks": [asdict(check) | {"level": str(check.level)} for check in checks],
+    }
+
+
+def _analysed(data: Dataset) -> Any:
+    """The primary analysis; what stands beside it is for a report: a session's end should not wait for it."""
+    from harness.stats import analyse
+
+    if len(data.observations) > LARGEST:
+        return {"problem": f"not made here of more than {LARGEST:,} values; harness analyse makes it"}
+    try:
+        return plain(analyse(data, beside=False))[0]
+    except Exception as error:  # a fault here must not keep the results from their artifact (F25)
+        return {"problem": f"the analysis could not be made: {type(error).__name__}: {error}"}
+
+
+def check_lines(instrument: Mapping[str, Any], *, all_of_them: bool = False) -> Iterator[str]:
+    """The checks of a meta file's ``instrument`` in lines of at most 80 columns: a count, then each WARN and FAIL."""
+    checks: Sequence[Mapping[str, Any]] = instrument["checks"]
+    count = {level: sum(check["level"] == level for check in checks) for level in Level}
+    bad = ", ".join(f"{count[level]} {level}" for level in _QUIET if count[level])
+    mark = " (of a rehearsal)" if instrument["rehearsal"] else ""
+    yield f"Instrument{mark}: {bad or 'nothing found'} in {len(checks)} checks"
+    for check in sorted(checks, key=lambda check: -tuple(Level).index(check["level"])):
+        if all_of_them or check["level"] in _QUIET:
+            yield from _lines(check)
+
+
+def _lines(check: Mapping[str, Any]) -> Iterable[str]:
+    about = f", {check['about']}" if check["about"] else ""
+    number = "" if check["number"] is None else f" [{check['number']:.3g}]"
+    expected = f"; expected {check['threshold']}" if check["threshold"] else ""
+    text = f"{check['level']} {check['name']}{about}: {check['message']}{number}{expected}."
+    return textwrap.wrap(
+        visible(text), COLUMNS, initial_indent="  ", subsequent_indent="       ", break_on_hyphens=False
+    )

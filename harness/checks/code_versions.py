@@ -1,0 +1,52 @@
+"""Whether one version of the code made a run: what determines its requests, and what computes its metrics (F46)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.checks.checked_run import Line, Subject
+from harness.model import Check, Level
+from harness.records.earlier_versions import CODE
+
+
+def requests(subject: Subject) -> Iterator[Check]:
+    """How many versions of the code that determines requests a run holds. Version 0.1.0 recorded none."""
+    lines = [(line, found) for line in subject.run.metadata if (found := _code(line)) is not None]
+    if not lines:
+        return
+    unknown = len(subject.run.metadata) - len(lines)
+    versions = {str(found) for _, found in lines}
+    expected = "one version of engine, play and preconditions"
+    if len(versions) > 1:
+        said = f"{len(versions)} versions are mixed"
+        yield Check("code", Level.FAIL, said, len(versions), expected)
+    elif unknown:
+        said = f"{unknown} of {len(subject.run.metadata)} files do not record by which code they were made"
+        yield Check("code", Level.WARN, said, None, expected)
+    else:
+        yield Check("code", Level.PASS, "one version", 1, expected)
+
+
+def measures(subject: Subject) -> Iterator[Check]:
+    """Per metric that code computes from transcripts, whether one version of it computed all values."""
+    for metric, measured in subject.run.measured.items():
+        said, level = f"all by code {measured.code}", Level.PASS
+        if measured.recomputed:
+            said += f"; computed again from transcripts: {_counted(measured.recomputed)}"
+        if left := sum(measured.missing.values()):
+            level = Level.FAIL
+            said = f"not computed again by code {measured.code}: {_counted(measured.missing)}"
+        yield Check("metric code", level, said, left, "0 values by other code", metric)
+
+
+def _counted(counts: Mapping[str | None, int]) -> str:
+    return ", ".join(
+        f"{number:,} (were by {code or 'code that was not recorded'})" for code, number in counts.items()
+    )
+
+
+def _code(line: Line) -> dict[str, Any] | None:
+    """The code of requests that a first line records; that of preconditions differs by arm, and is its setting."""
+    found = (line.get("settings") or {}).get(CODE)
+    return dict(found) if isinstance(found, Mapping) else None

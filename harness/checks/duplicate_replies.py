@@ -1,0 +1,63 @@
+"""Are the trials different trials? Identical replies across arms or reps make them dependent (F03, F43)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from harness.checks.checked_run import Subject, percent
+from harness.checks.transcript_trace import LONG, trace_of
+from harness.model import Check, Level
+
+SOME, MUCH = 0.01, 0.05
+"""Share of long actions with an identical twin elsewhere. Between independent replies it is 0; a reply cache shared by
+both arms of a debate yields at least the introductions, a sixth of all turns."""
+FEWEST = 3
+"""Copies from which it fails: fewer may be a quotation."""
+
+Place = tuple[str, int]
+"""Group and rep."""
+Apart = Callable[[Place, Place], bool]
+
+
+def identical(subject: Subject) -> Iterator[Check]:
+    """Across reps of each arm, and across arms: the share of long actions that another trial has word for word."""
+    places = _places(subject)
+    for arm in subject.arms:
+        if len({record["rep"] for record in subject.accepted(arm)}) > 1:
+            yield _check(places, lambda one, other: one[1] != other[1], {arm}, f"reps of {arm}")
+    for pair in subject.pairs:
+        yield _check(places, lambda one, other: one[0] != other[0], set(pair), f"{pair[1]} and {pair[0]}")
+
+
+def _places(subject: Subject) -> Mapping[int, list[Place]]:
+    """Mark of a long action → where it was said, once per trial."""
+    found: dict[int, list[Place]] = {}
+    for arm in subject.arms:
+        for record in subject.accepted(arm):
+            for mark in trace_of(record)["said"]:
+                found.setdefault(mark, []).append((arm, record["rep"]))
+    return found
+
+
+def _check(places: Mapping[int, list[Place]], apart: Apart, arms: set[str], about: str) -> Check:
+    expected = (
+        f"at most {percent(SOME)} of actions of {LONG} characters or more; above {percent(MUCH)} it fails"
+    )
+    total = copies = 0
+    for found in places.values():
+        mine = [place for place in found if place[0] in arms]
+        total += len(mine)
+        if len(mine) > 1 and len(distinct := set(mine)) > 1:
+            copies += sum(any(apart(one, other) for other in distinct) for one in mine)
+    if not total:
+        return Check(
+            "identical replies", Level.PASS, "no action is long enough to tell", None, expected, about
+        )
+    said = f"{copies:,} of {total:,} long actions are word for word in another one's trial"
+    return Check("identical replies", _level(copies, copies / total), said, copies / total, expected, about)
+
+
+def _level(copies: int, share: float) -> Level:
+    if share > MUCH and copies >= FEWEST:
+        return Level.FAIL
+    return Level.WARN if share > SOME else Level.PASS

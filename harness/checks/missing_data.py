@@ -1,0 +1,122 @@
+"""What should be there and is not: missing values, unequal arms, denominators (F04, F40)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.checks.checked_run import Subject, counted, percent
+from harness.model import Check, Level, Observation
+
+FEW, MANY = 0.05, 0.20
+"""Below 5 % missing there is little bias, above 20 % validity is in doubt (Schulz & Grimes 2002, Lancet 359:781)."""
+MARGIN = 0.5
+"""Points by which missing values may shift a difference at worst: the project's margin of consistency."""
+
+
+def unread(subject: Subject) -> Iterator[Check]:
+    """What could not be read of the run's files, and arms of which nothing could; no check where all was read."""
+    problems = subject.run.unread
+    if not problems:
+        return
+    first = problems[0]
+    more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
+    level = Level.WARN if all(one.torn for one in problems) else Level.FAIL
+    said = f"could not be read: {first.path.name}, {first.where}{more}"
+    yield Check("records", level, said, len(problems), "0 lines or files that cannot be read")
+    for arm in subject.data.groups:
+        if arm not in subject.arms:
+            said = "no record of this arm could be read; it may have been played"
+            yield Check(
+                "records", Level.FAIL, said, None, "records of each arm, or files that can be read", arm
+            )
+
+
+def missing(subject: Subject) -> Iterator[Check]:
+    """Per metric, the share of values missing from trials that were tried, in all arms together."""
+    for metric in subject.data.metrics:
+        counts = _counts(subject, metric)
+        gone, due = (sum(column) for column in zip(*counts.values(), strict=True)) if counts else (0, 0)
+        share = gone / due if due else None
+        said = f"{counted(counts)} missing" if gone else f"none of {due:,} missing"
+        said += _reasons(subject, metric) if gone else ""
+        expected = f"at most {percent(FEW)}; above {percent(MANY)} it fails"
+        yield Check("missing", graded(share), said, share, expected, metric)
+
+
+def unequal(subject: Subject) -> Iterator[Check]:
+    """Per metric and pair of arms, how far the shares of missing values differ."""
+    expected = f"at most {percent(FEW)} apart; above {percent(MANY)} it fails"
+    for metric in subject.data.metrics:
+        counts = _counts(subject, metric)
+        for control, other in subject.pairs:
+            (gone, due), (gone_too, due_too) = counts[control], counts[other]
+            apart = abs(gone / due - gone_too / due_too) if due and due_too else None
+            said = f"missing {counted({control: counts[control], other: counts[other]})}"
+            yield Check("missing, unequal", graded(apart), said, apart, expected, metric)
+
+
+def bounds(subject: Subject) -> Iterator[Check]:
+    """Per metric with missing values, between what ends they leave the difference at worst.
+
+    Each missing score is put at either end of the scale (Horowitz & Manski 2000, JASA 95:77). A metric without a scale
+    has no worst case.
+    """
+    expected = f"ends at most {MARGIN:g} points apart"
+    for metric in subject.data.metrics:
+        for control, other in subject.pairs:
+            one, two = subject.due(metric, control), subject.due(metric, other)
+            if all(value.value is not None for value in (*one, *two)):
+                continue
+            scale = subject.scale(metric)
+            if scale is None:
+                said = "the metric has no upper end, so its missing values have no worst case"
+                yield Check("missing, at worst", Level.PASS, said, None, expected, metric)
+                continue
+            low, high = _worst(one, two, scale)
+            said = f"{other} − {control} lies from {low:+.2f} to {high:+.2f}, whatever the missing scores are"
+            level = Level.WARN if high - low > MARGIN else Level.PASS
+            yield Check("missing, at worst", level, said, high - low, expected, metric)
+
+
+def denominators(subject: Subject) -> Iterator[Check]:
+    """Per metric, how far the numbers of values differ between arms that stand in one table (F40)."""
+    for metric in subject.data.metrics:
+        sizes = {arm: len(subject.scores(metric, arm)) for arm in subject.arms}
+        largest = max(sizes.values(), default=0)
+        apart = 1 - min(sizes.values()) / largest if largest else None
+        said = "N = " + ", ".join(f"{n:,} in {arm}" for arm, n in sizes.items())
+        level = Level.WARN if apart is not None and apart > FEW else Level.PASS
+        yield Check("denominators", level, said, apart, f"N within {percent(FEW)} of each other", metric)
+
+
+def graded(share: float | None) -> Level:
+    """The level of a share by the rule of 5 and 20."""
+    if share is None or share <= FEW:
+        return Level.PASS
+    return Level.FAIL if share > MANY else Level.WARN
+
+
+def _counts(subject: Subject, metric: str) -> dict[str, tuple[int, int]]:
+    due = {arm: subject.due(metric, arm) for arm in subject.arms}
+    return {arm: (sum(one.value is None for one in values), len(values)) for arm, values in due.items()}
+
+
+def _reasons(subject: Subject, metric: str) -> str:
+    found = dict.fromkeys(
+        one.reason or "" for arm in subject.arms for one in subject.due(metric, arm) if one.value is None
+    )
+    first, *others = found
+    return f"; {first:.60}" + (f" and {len(others)} other reasons" if others else "")
+
+
+def _worst(
+    control: Sequence[Observation], other: Sequence[Observation], scale: tuple[float, float]
+) -> tuple[float, float]:
+    (low, high), (low_too, high_too) = _means(control, scale), _means(other, scale)
+    return low_too - high, high_too - low
+
+
+def _means(values: Sequence[Observation], scale: tuple[float, float]) -> tuple[float, float]:
+    obtained = [one.value for one in values if one.value is not None]
+    gone, total = len(values) - len(obtained), sum(obtained)
+    return (total + gone * scale[0]) / len(values), (total + gone * scale[1]) / len(values)

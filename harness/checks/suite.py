@@ -1,0 +1,86 @@
+"""All checks of a run, in the order in which they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from math import isfinite
+
+from harness.checks import (
+    answering_models,
+    arm_order,
+    blocks,
+    code_versions,
+    duplicate_replies,
+    missing_data,
+    saturation,
+    treatment_leakage,
+    unusable_replies,
+)
+from harness.checks.checked_run import Subject
+from harness.model import Check, Dataset, Level
+from harness.records import FiledRun, dataset_of
+
+OwnChecks = Callable[[FiledRun], Iterable[Check]]
+"""What an experiment's own play checks of a run; nothing for most."""
+
+CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
+    missing_data.unread,
+    saturation.saturation,
+    saturation.variance,
+    missing_data.missing,
+    missing_data.unequal,
+    missing_data.bounds,
+    missing_data.denominators,
+    unusable_replies.unparseable,
+    unusable_replies.stated_tokens,
+    unusable_replies.unwrapped,
+    unusable_replies.refusals,
+    unusable_replies.asked_again,
+    duplicate_replies.identical,
+    answering_models.settings,
+    answering_models.options,
+    answering_models.forms,
+    code_versions.requests,
+    code_versions.measures,
+    answering_models.models,
+    answering_models.snapshots,
+    answering_models.judge,
+    arm_order.interleaving,
+    arm_order.drift,
+    treatment_leakage.leakage,
+    treatment_leakage.same_script,
+    blocks.enough,
+    blocks.one_block,
+)
+
+
+def examine(run: FiledRun, data: Dataset | None = None, own: OwnChecks | None = None) -> list[Check]:
+    """Every check of ``run``. ``data`` is its dataset, made from the run where it is not given; ``own`` checks more.
+
+    The checks of words and of identical replies need transcripts, or the traces that `condense` made of them when the
+    files were read. A check that cannot be made is a FAIL that says so, never a pass.
+    """
+    subject = Subject(run, dataset_of(run) if data is None else data)
+    checks = (*CHECKS, *([_own(own)] if own else ()))
+    return [_finite(one) for check in checks for one in _made(check, subject)]
+
+
+def _own(checks: OwnChecks) -> Callable[[Subject], Iterable[Check]]:
+    def own_checks(subject: Subject) -> Iterable[Check]:
+        return checks(subject.run)
+
+    return own_checks
+
+
+def _made(check: Callable[[Subject], Iterable[Check]], subject: Subject) -> list[Check]:
+    try:
+        return list(check(subject))
+    except Exception as error:  # one check's fault must not lose the others, nor the run's artifact
+        said = f"the check could not be made: {type(error).__name__}: {error}"
+        return [Check(check.__name__.replace("_", " "), Level.FAIL, said, None, "a check that can be made")]
+
+
+def _finite(check: Check) -> Check:
+    number = check.number
+    return check if number is None or isfinite(number) else replace(check, number=None)

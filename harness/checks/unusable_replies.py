@@ -1,0 +1,168 @@
+"""Replies that were of no use, and replies that were refused (F44)."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.checks.checked_run import Record, Subject, counted, percent, tries
+from harness.checks.missing_data import FEW, MANY, graded
+from harness.model import Check, Level
+from harness.records.reader import Outcome, Samples
+
+ALPHA = 0.05
+_DETAIL = re.compile(r"[(:].*", re.DOTALL)
+
+
+def unparseable(subject: Subject) -> Iterator[Check]:
+    """Per arm, the share of model calls whose replies were rejected: cut, empty, no JSON, against their schema."""
+    expected = f"at most {percent(FEW)} of calls; above {percent(MANY)} it fails"
+    for arm in subject.arms:
+        rejected = [one for record in subject.tries(arm) for one in record.get("rejections") or ()]
+        calls = max(sum(map(_calls, subject.tries(arm))), len(rejected))
+        share = len(rejected) / calls if calls else None
+        why = Counter(
+            f"{one.get('kind')}: {_DETAIL.sub('', str(one.get('reason'))).strip()}" for one in rejected
+        )
+        commonest = "; most often " + why.most_common(1)[0][0][:60] if why else ""
+        said = f"{len(rejected):,} of {calls:,} replies were of no use{commonest}"
+        yield Check("unparseable", graded(share), said, share, expected, arm)
+
+
+def unwrapped(subject: Subject) -> Iterator[Check]:
+    """Per arm, the share of replies whose JSON stood in a fence, in prose or in a string.
+
+    Each holds one valid value and no other. WARN above 5 % of an arm's replies, or where another arm's share is more
+    than 5 points away: then an arm's sample hangs on how leniently it is read. Thoughts and end tokens are a template's
+    doing and count in the message alone.
+    """
+    used = {arm: sum(_count(one, "used") for one in _replies(subject, arm)) for arm in subject.arms}
+    counts = {arm: _wrappings(subject, arm) for arm in subject.arms}
+    shares = {arm: _lenient(counts[arm]) / used[arm] for arm in subject.arms if used[arm]}
+    expected = f"at most {percent(FEW)} of replies, arms at most {percent(FEW)} apart"
+    for arm in subject.arms:
+        if arm not in shares:
+            said = "no record says how replies were read"
+            yield Check("unwrapped", Level.PASS, said, None, expected, arm)
+            continue
+        apart = max(abs(shares[arm] - share) for share in shares.values())
+        level = Level.WARN if max(shares[arm], apart) > FEW else Level.PASS
+        thinking = sum(_count(one, "with_thoughts") for one in _replies(subject, arm))
+        said = f"the JSON of {_lenient(counts[arm]):,} of {used[arm]:,} replies stood in other words"
+        found = [f"{count:,} {_WRAPPINGS[name]}" for name, count in sorted(counts[arm].items())]
+        said += f" ({', '.join(found)})" if found else ""
+        said += f"; thoughts were set apart in {thinking:,}" if thinking else ""
+        yield Check("unwrapped", level, said, shares[arm], expected, arm)
+
+
+def refusals(subject: Subject) -> Iterator[Check]:
+    """Per pair of arms, in how many trials the model declined something, with Fisher's exact test over trials.
+
+    WARN from 5 % of an arm's trials, or where the arms differ with p < .05: then what is scored is selected on content.
+    """
+    expected = f"at most {percent(FEW)} of trials, arms alike (exact p ≥ {ALPHA:g})"
+    for control, other in subject.pairs:
+        counts = {arm: _refused(subject, arm) for arm in (control, other)}
+        p = _fisher(*counts.values())
+        share = max(count / of for count, of in counts.values())
+        said = f"the model declined in {counted(counts)} trials; Fisher's exact p = {p:.3g}"
+        level = Level.WARN if share > FEW or p < ALPHA else Level.PASS
+        yield Check("refusals", level, said, share, expected, f"{other} against {control}")
+
+
+def asked_again(subject: Subject) -> Iterator[Check]:
+    """How many trials were refused in one try and accepted from another that was not (F44)."""
+    outcomes = [outcome for arm in subject.arms for outcome in subject.outcomes(arm)]
+    vanished = sum(map(_vanished, outcomes))
+    share = vanished / len(outcomes) if outcomes else None
+    level = Level.PASS if not vanished else Level.FAIL if vanished / len(outcomes) > FEW else Level.WARN
+    said = f"in {vanished:,} of {len(outcomes):,} trials a refusal went away when it was asked again"
+    yield Check("refusals asked away", level, said, share, f"0; above {percent(FEW)} of trials it fails")
+
+
+_WRAPPINGS = {
+    "fence": "in a fence",
+    "prose": "in prose",
+    "string": "in a string",
+    "thoughts": "after thoughts",
+    "end token": "before an end token",
+}
+_LENIENT = ("fence", "prose", "string")
+
+
+def _lenient(counts: Counter[str]) -> int:
+    return sum(counts[name] for name in _LENIENT)
+
+
+def _wrappings(subject: Subject, arm: str) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for one in _replies(subject, arm):
+        places = one.get("unwrapped")
+        if isinstance(places, Mapping):
+            found.update({name: count for name in _WRAPPINGS if (count := _count(places, name))})
+    return found
+
+
+def _replies(subject: Subject, arm: str) -> Iterator[Mapping[str, Any]]:
+    for record in subject.tries(arm):
+        if isinstance(record.get("replies"), Mapping):
+            yield record["replies"]
+
+
+def _count(counts: Mapping[str, Any], name: str) -> int:
+    count = counts.get(name)
+    return count if isinstance(count, int) else 0
+
+
+def stated_tokens(subject: Subject) -> Iterator[Check]:
+    """How many replies stated tokens that do not add up, so that their cost is the dearest reading of what was said."""
+    faults: Counter[str] = Counter()
+    counts = {}
+    for arm in subject.arms:
+        used = [record.get("usage") or {} for record in subject.tries(arm)]
+        own = Counter[str]()
+        for usage in used:
+            own.update({fault: count or 0 for fault, count in (usage.get("usage_faults") or {}).items()})
+        answered = sum(one.get("replies") or 0 for usage in used for one in usage.get("models") or ())
+        counts[arm] = (own.total(), max(answered, own.total()))
+        faults += own
+    total, replies = (sum(numbers) for numbers in zip(*counts.values(), strict=True)) if counts else (0, 0)
+    commonest = f"; most often {faults.most_common(1)[0][0][:60]}" if faults else ""
+    said = f"replies whose tokens do not add up: {counted(counts) or 0}{commonest}"
+    level = Level.WARN if total else Level.PASS
+    yield Check("stated tokens", level, said, total / replies if replies else None, "0 replies")
+
+
+def _calls(record: Record) -> int:
+    usage = record.get("usage") or {}
+    return sum(count or 0 for count in (usage.get("calls") or {}).values())
+
+
+def _refused(subject: Subject, arm: str) -> tuple[int, int]:
+    outcomes = subject.outcomes(arm)
+    return sum(any(map(_declined, tries(outcome))) for outcome in outcomes), len(outcomes)
+
+
+def _declined(record: Record) -> bool:
+    reasons = Samples.of(record.get("samples") or ()).reasons
+    return (
+        bool(record.get("refusals"))
+        or record.get("kind") == "RefusedError"
+        or any(str(reason or "").startswith("refused") for reason in reasons)
+    )
+
+
+def _vanished(outcome: Outcome) -> bool:
+    accepted = outcome.accepted
+    return accepted is not None and not _declined(accepted) and any(map(_declined, outcome.failures))
+
+
+def _fisher(one: tuple[int, int], other: tuple[int, int]) -> float:
+    if one[0] == other[0] == 0:
+        return 1.0  # and SciPy need not be loaded, in nearly every run
+    from scipy import stats
+
+    table = [[one[0], one[1] - one[0]], [other[0], other[1] - other[0]]]
+    return float(stats.fisher_exact(table).pvalue)  # type: ignore[arg-type]

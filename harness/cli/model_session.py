@@ -1,0 +1,182 @@
+"""How a command asks a model by itself: a gateway of its own, with a journal beside what it writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from harness.console import echo
+from harness.errors import (
+    ConfigurationError,
+    ExitCode,
+    HarnessError,
+    LostRepliesError,
+    ModelCallError,
+    SessionLimitError,
+    raise_if_any,
+)
+
+if TYPE_CHECKING:
+    from harness.experiments.population.stages import Ask
+    from harness.gateway.calls import ModelClient
+    from harness.gateway.gateway import Gateway
+
+Made = TypeVar("Made")
+
+WAYS_OUT = (
+    "Replies that were paid for may be lost; nothing was sent. Put the file back, or have their calls sent, and paid, "
+    "again: with --accept-lost-journal where the command has it, else by moving the file away."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a stage asks a model."""
+
+    model: str
+    base_url: str | None
+    seed: int
+    max_cost: float | None
+    prices: Path | None
+    journal: Path
+    judge: str | None = None
+    concurrency: str = "16"
+    rpm: int | None = None
+    tpm: int | None = None
+    temperature: float | None = None
+    timeout: float | None = None
+    accept_lost_journal: bool = False
+
+    def gateway(self) -> Gateway:
+        """The gateway. Raises `ConfigurationError` for what cannot be asked."""
+        from harness.plugin.factories import make_gateway
+        from harness.runtime.settings import Settings, bound_problems, call_timeout, parse_concurrency
+
+        raise_if_any(bound_problems(max_cost=self.max_cost, rpm=self.rpm, tpm=self.tpm))
+        return make_gateway(
+            Settings(
+                model=self.model,
+                base_url=self.base_url,
+                judge_model=self.judge,
+                seed=self.seed,
+                max_cost=self.max_cost,
+                prices=self.prices,
+                rpm=self.rpm,
+                tpm=self.tpm,
+                temperature=self.temperature,
+                timeout=call_timeout(self.timeout),
+                concurrency=parse_concurrency(self.concurrency),
+                results_dir=self.journal,
+                accept_lost_journal=self.accept_lost_journal,
+            )
+        )
+
+
+def asked(asking: Asking, stage: str, write: Callable[[ModelClient], Awaitable[Made]]) -> Made:
+    """What ``write`` makes with a client of its own; what was paid for is in the journal beside the file."""
+
+    async def work(gateway: Gateway) -> Made:
+        client = gateway.open_trial(stage, f"stage-{stage}-seed{asking.seed}")
+        made = await write(client)
+        usage = client.usage()
+        cost = f"${usage.cost:,.4f}" if usage.cost is not None else f"cost not known: {usage.cost_reason}"
+        echo(f"{usage.total_calls} calls, {cost}", err=True)
+        return made
+
+    return ended(asking, work)
+
+
+def asker(asking: Asking) -> Ask:
+    """`asked`, as stages take it."""
+
+    def ask(stage: str, write: Callable[[ModelClient], Awaitable[Made]], /) -> Made:
+        return asked(asking, stage, write)
+
+    return ask
+
+
+def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
+    """Run ``work`` with a gateway to its end; a failure's exit code tells what it was."""
+
+    with failures_told():
+        return asyncio.run(_interruptible(asking.gateway, work))
+
+
+async def _interruptible(make: Callable[[], Gateway], work: Callable[[Gateway], Awaitable[Made]]) -> Made:
+    """What ``work`` makes. A signal stops sending at once; replies already paid for have some seconds to arrive."""
+    from harness.plugin.signals import Interruption
+    from harness.runtime.coordinator import DRAIN_SECONDS
+
+    gateway, loop = make(), asyncio.get_running_loop()
+    task = asyncio.ensure_future(work(gateway))
+
+    def halt() -> int:
+        gateway.halt()
+        loop.call_soon_threadsafe(lambda: loop.call_later(DRAIN_SECONDS, task.cancel))
+        return gateway.in_flight
+
+    try:
+        with Interruption(halt, raises=False) as interruption:
+            watch = asyncio.ensure_future(_tell_waiting(gateway))
+            try:
+                return await task
+            except (ModelCallError, asyncio.CancelledError):
+                if interruption.received is None:
+                    raise
+                raise KeyboardInterrupt from None
+            finally:
+                watch.cancel()
+    finally:
+        await gateway.aclose()
+
+
+async def _tell_waiting(gateway: Gateway) -> None:
+    """Say what is waited for, when that changes; a command has no line of progress."""
+    from harness.plugin.progress import PLAIN_SOONEST, waiting_line
+
+    told = ""
+    while True:
+        await asyncio.sleep(PLAIN_SOONEST)
+        waiting = gateway.waiting()
+        if waiting is not None and waiting.seconds is not None and waiting.reason != told:
+            told = waiting.reason
+            echo(waiting_line(waiting), err=True)
+
+
+@contextmanager
+def losses_told() -> Iterator[None]:
+    """Ends with the exit code of bad input where replies are lost that were paid for, and says the ways out."""
+    try:
+        yield
+    except LostRepliesError as error:
+        echo(f"ERROR: {error} {WAYS_OUT}", err=True)
+        raise typer.Exit(ExitCode.USAGE) from None
+
+
+@contextmanager
+def failures_told(again: str = "The same command") -> Iterator[None]:
+    """Ends with the exit code that tells what went wrong; ``again`` is what goes on afterwards."""
+    try:
+        with losses_told():
+            yield
+    except ConfigurationError:
+        raise
+    except KeyboardInterrupt:
+        echo(f"Interrupted. {again} goes on where it was left.", err=True)
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except HarnessError as error:
+        echo(f"ERROR: {error}", err=True)
+        if isinstance(error, ModelCallError):
+            echo(
+                f"What was answered is kept: {again[:1].lower()}{again[1:]} goes on where it was left.",
+                err=True,
+            )
+        raise typer.Exit(
+            error.exit_code if isinstance(error, SessionLimitError) else ExitCode.FAILED
+        ) from None

@@ -1,0 +1,137 @@
+"""The engine of experiments that bring their own `Play`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.gateway.calls import ModelClient
+from harness.model import TrialPlan, TrialResult
+from harness.user_code import UserCodeError, described, guarded, waiting_at
+
+
+class OwnPlay:
+    """Has each trial played by its experiment's function; every model call goes through the client it is given.
+
+    ``seconds`` is how long the function may go on while no model call is under way and none ends.
+    """
+
+    name = "own"
+    needs_face = False
+    trials_at_once: int | None = None
+
+    def __init__(self, seconds: float = float("inf")) -> None:
+        self.seconds = seconds
+
+    async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
+        """Play the trial.
+
+        Raises `UserCodeError` when the function ends by no ordinary exception or goes on for too long without a model
+        call, and `HarnessError` where it gives something else than a `TrialResult`.
+        """
+        assert plan.play is not None
+        function, watched = plan.play.function, _Client(client)
+        if plan.place is not None:
+            plan = replace(plan, place=replace(plan.place, tell=watched.noting(plan.place.tell)))
+        work = function(plan, watched)
+        ends = _Deadline(self.seconds, watched.seen, work)
+        try:
+            result = await guarded(work, function, "The play")
+        except asyncio.CancelledError:
+            if not ends.withdraw():
+                raise
+            raise UserCodeError(
+                f"The play went on for {self.seconds:g} s without a model call{ends.place}: {described(function)}"
+            ) from None
+        finally:
+            ends.cancel()
+        if not isinstance(result, TrialResult):
+            kind = type(result).__name__
+            raise HarnessError(f"{plan.trial.id}: its play gave a {kind}; expected a TrialResult.")
+        return result
+
+    async def aclose(self) -> None:
+        """Holds nothing."""
+
+
+class _Client:
+    """The client that a play is given. It counts what happens, and is the trial's own in all else."""
+
+    def __init__(self, client: ModelClient) -> None:
+        self.under_way = self.events = 0
+        self.served = False
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    async def ask(self, *arguments: Any, **options: Any) -> Any:
+        return await self._counted(self._client.ask(*arguments, **options))
+
+    async def embed(self, *arguments: Any, **options: Any) -> Any:
+        return await self._counted(self.__getattr__("embed")(*arguments, **options))
+
+    async def _counted(self, call: Awaitable[Any]) -> Any:
+        self.under_way += 1
+        try:
+            return await call
+        finally:
+            self.under_way -= 1
+            self.events += 1
+
+    def noting(self, tell: Callable[[str], None]) -> Callable[[str], None]:
+        """``tell``, which counts as something that happens. Such a play may ask at the HTTP face as well."""
+        self.served = True
+
+        def noted(note: str) -> None:
+            self.events += 1
+            tell(note)
+
+        return noted
+
+    def seen(self) -> object:
+        """Another value whenever something happened; at the gateway's HTTP face too, where the trial counts that."""
+        account = getattr(self._client, "account", None)
+        if self.under_way or (account is None and self.served):
+            return object()
+        return self.events, 0 if account is None else account.usage().total_calls
+
+
+class _Deadline:
+    """Cancels the current task when ``seen`` has the same value again after ``seconds``.
+
+    ``place`` then says at which line the coroutine ``work`` was waiting.
+    """
+
+    def __init__(self, seconds: float, seen: Callable[[], object], work: object) -> None:
+        self.place = ""
+        self._seconds, self._seen, self._work = seconds, seen, work
+        self._last: object = (0, 0)
+        self._cancelled = 0
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        now = self._seen()
+        if now == self._last and self._task is not None:
+            self._cancelled += 1
+            self.place = waiting_at(self._work)
+            self._task.cancel()
+        self._last = now
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
+
+    def withdraw(self) -> bool:
+        """Whether this cancelled the task, and nothing else did. The task is as it was then."""
+        if self._task is None or not self._cancelled:
+            return False
+        for _ in range(self._cancelled):
+            left = self._task.uncancel()
+        self._cancelled = 0
+        return left == 0
+
+    def cancel(self) -> None:
+        self.withdraw()
+        self._timer.cancel()

@@ -1,0 +1,93 @@
+"""Asking agents: for strategies, and for decisions. What does not come is missing, and never a default."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harness.errors import ModelCallError, StoppedError
+from harness.experiments.cooperation.prompts import MAX_WORDS, choice_in, plainly
+from harness.experiments.cooperation.rounds import Bill, Decision, Strategy
+from harness.experiments.cooperation.society import Options
+from harness.gateway.calls import Message, ModelClient, Reply, Request, Site
+
+LONGEST = 2000
+"""Characters of a strategy: a hundred words, unless somebody's words have no end."""
+SHOWN = 200
+"""Characters of a decision's reply that are kept; the journal has all."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No reply came, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks through a trial's client. ``temperature`` is the trial's."""
+
+    client: ModelClient
+    temperature: float | None
+
+    async def strategy(
+        self, agent: str, number: int, messages: Iterable[Message], options: Options, known: str | None
+    ) -> Strategy:
+        """The agent's strategy for a round. ``known`` is why it failed in an earlier session, if it did."""
+        reply = Failed(known) if known else await self._ask(messages, Site("strategy", agent, number))
+        if isinstance(reply, Failed):
+            return Strategy(agent, None, missing="failed", reason=reply.reason)
+        if reply.refusal:
+            reason = "the model declined"
+            return Strategy(agent, None, missing="refused", reason=reason, bill=_bill(reply))
+        words = reply.text.split()
+        text = " ".join(words[:MAX_WORDS]) if len(words) > MAX_WORDS else reply.text.strip()
+        text = text[:LONGEST]
+        return Strategy(agent, text, plainly(text, options), len(words), bill=_bill(reply))
+
+    async def decision(
+        self, site: Site, messages: Iterable[Message], options: Options, known: str | None
+    ) -> Decision:
+        """One choice. It is asked for once: what the first reply says is the answer."""
+        reply = Failed(known) if known else await self._ask(messages, site, replies=1)
+        if isinstance(reply, Failed):
+            return Decision(None, "failed", reason=reply.reason)
+        said = reply.text[:SHOWN]
+        if reply.refusal:
+            return Decision(None, "refused", said, "the model declined", _bill(reply))
+        choice = choice_in(reply.text, options)
+        if choice is None:
+            wanted = " or ".join(options.names)
+            return Decision(None, "unparseable", said, f"expected one word, {wanted}", _bill(reply))
+        return Decision(choice, None, said, bill=_bill(reply))
+
+    async def _ask(
+        self, messages: Iterable[Message], site: Site, replies: int | None = None
+    ) -> Reply | Failed:
+        request = Request(tuple(messages), temperature=self.temperature)
+        try:
+            return await self.client.ask(request, site, replies=replies)
+        except StoppedError:
+            raise  # it says nothing of the agent
+        except ModelCallError as error:
+            if error.fatal:
+                raise
+            return Failed(str(error))
+
+
+def _bill(reply: Reply) -> Bill:
+    return Bill(reply.cost, reply.cost_reason)
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run all concurrently, wait for all, since their replies are paid for, and raise a failure then, if any."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    failures = [one for one in results if isinstance(one, BaseException)]
+    if failures:
+        raise min(failures, key=lambda one: isinstance(one, StoppedError))
+    return [one for one in results if not isinstance(one, BaseException)]

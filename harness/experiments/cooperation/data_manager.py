@@ -1,0 +1,228 @@
+"""The files of one trial: a folder of its own, each file whole or not there, found again by whoever resumes.
+
+One process writes a folder: the one that plays its trial, in this process or in a worker; no other touches it.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.experiments.cooperation.results import ExperimentResult
+from harness.records import stream, write_atomic, write_whole
+from harness.records.json_safe import differences, plain, shown, to_line
+from harness.records.writer import explained, make_directory
+from harness.text_files import read_json
+
+MANIFEST = "manifest.json"
+RESULTS, PARTIAL, ERRORS = "experiment_results.json", "partial_results.json", "experiment_errors.log"
+LONGEST = 2000
+"""Characters of an error that are kept."""
+_MOMENT = re.compile(r"(\d{8})T(\d{6})")
+
+
+def folder_name(run_id: str) -> str:
+    """``exp_YYYYMMDD_HHMMSS``, of the moment (UTC) when the run was begun, whatever session goes on with it."""
+    found = _MOMENT.match(run_id)
+    return f"exp_{found[1]}_{found[2]}" if found else f"exp_{re.sub(r'[^A-Za-z0-9]', '_', run_id)}"
+
+
+class DataManager:
+    """Writes and reads the files in ``folder``. Made by `open`. Raises `HarnessError` where that cannot be done."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], now: Callable[[], datetime]) -> None:
+        self.folder, self.manifest = folder, manifest
+        self._now = now
+        self._errors: list[bytes] = []
+        with suppress(FileNotFoundError):
+            self._errors = (folder / ERRORS).read_bytes().splitlines(keepends=True)
+
+    @classmethod
+    def open(
+        cls,
+        results: Path,
+        run_id: str,
+        trial: str,
+        configuration: Mapping[str, Any],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> DataManager:
+        """The folder of that trial of that run: the one that it began earlier, else a new one.
+
+        The first trial of a run gets ``exp_YYYYMMDD_HHMMSS``, the next ``exp_YYYYMMDD_HHMMSS-2``, and so on, in the
+        order in which they begin; `MANIFEST` says whose each is. Raises `HarnessError` when what was begun there
+        had another configuration; nothing is changed then.
+        """
+        make_directory(results)
+        name, number = folder_name(run_id), 1
+        wanted = plain(configuration)[0]
+        while True:
+            folder = results / (name if number == 1 else f"{name}-{number}")
+            if not folder.exists():
+                manifest = {
+                    "run_id": run_id,
+                    "trial": trial,
+                    "experiment_id": folder.name,
+                    "start_time": _iso(now()),
+                    "configuration": wanted,
+                }
+                if _claimed(folder, manifest):
+                    return cls(folder, manifest, now)
+            found = _manifest(folder)
+            if (found.get("run_id"), found.get("trial")) == (run_id, trial):
+                _check_configuration(folder, found.get("configuration"), wanted)
+                return cls(folder, found, now)
+            number += 1
+
+    # Rounds
+
+    def save_strategies(self, number: int, data: Mapping[str, Any]) -> None:
+        self._save_round("strategies", number, data)
+
+    def save_games(self, number: int, data: Mapping[str, Any]) -> None:
+        self._save_round("games", number, data)
+
+    def save_summary(self, number: int, data: Mapping[str, Any]) -> None:
+        self._save_round("summary", number, data)
+
+    def save_ids(self, number: int, agents: Sequence[str], ids: Sequence[str]) -> None:
+        """Who was who in a round; in a file of its own, so that all others can be shown."""
+        self._save_round(
+            "anonymous", number, {"round": number, "agents": dict(zip(ids, agents, strict=True))}
+        )
+
+    def failed_calls(self, number: int) -> tuple[Mapping[str, str], Mapping[tuple[str, str], str]]:
+        """Calls that failed in a round that was finished in an earlier session: a resumed game keeps to that.
+
+        Agents whose strategy failed, and pairs (agent, opponent) whose decision did, each with the reason. Nothing for
+        a round that was not finished: there the resumed game asks again.
+        """
+        games, strategies = self._round("games", number), self._round("strategies", number)
+        if games is None or strategies is None:
+            return {}, {}
+        try:
+            lost = {
+                one["agent"]: one["reason"] for one in strategies["strategies"] if one["missing"] == "failed"
+            }
+            missed = {
+                (game["players"][side], game["players"][1 - side]): game["reasons"][side]
+                for game in games["games"]
+                for side in (0, 1)
+                if game["missing"][side] == "failed"
+            }
+        except (KeyError, TypeError, IndexError) as error:
+            path = self._path("games", number)
+            raise HarnessError(
+                f"{path}: {error!r}; expected a round's games as they were written."
+            ) from error
+        return lost, missed
+
+    def _path(self, kind: str, number: int) -> Path:
+        return self.folder / "rounds" / f"{kind}_r{number}.json"
+
+    def _save_round(self, kind: str, number: int, data: Mapping[str, Any]) -> None:
+        write_atomic(self._path(kind, number), {**data, "timestamp": _iso(self._now())})
+
+    def _round(self, kind: str, number: int) -> Any:
+        path = self._path(kind, number)
+        return _read(path) if path.exists() else None
+
+    # The whole
+
+    def save_partial(self, result: ExperimentResult) -> None:
+        """What there is so far."""
+        write_atomic(self.folder / PARTIAL, asdict(result))
+
+    def save_results(self, result: ExperimentResult) -> None:
+        """The end of it."""
+        write_atomic(self.folder / RESULTS, asdict(result))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The part of an `ExperimentResult` that says which and when."""
+        return {
+            "experiment_id": self.folder.name,
+            "start_time": self.manifest["start_time"],
+            "end_time": _iso(self._now()),
+        }
+
+    def log_error(self, what: str, error: BaseException | str, **context: Any) -> None:
+        """Add a line of JSON to `ERRORS`: when, what, why and where."""
+        kind = "" if isinstance(error, str) else type(error).__name__
+        self.log_errors([{"what": what, "kind": kind, "error": str(error)[:LONGEST], **context}])
+
+    def log_errors(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Add them, but for those that a session before this one has told already."""
+        known = {_told(line) for line in self._errors}
+        told = [to_line({"timestamp": _iso(self._now()), **line}) for line in lines]
+        new = [line for line in told if _told(line) not in known]
+        if new:
+            self._errors += new
+            write_whole(self.folder / ERRORS, b"".join(self._errors))
+
+
+def _told(line: bytes) -> bytes:
+    """All of a line but when it was told."""
+    return line.partition(b", ")[2]
+
+
+def _claimed(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Put the folder there with its manifest in it, in one step; false when another was faster."""
+    made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    make_directory(made / "rounds")
+    write_atomic(made / MANIFEST, manifest)
+    try:
+        with explained(folder, "create the directory"):
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.exists():
+                    raise
+                return False
+        return True
+    finally:
+        if made.exists():
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def _manifest(folder: Path) -> Mapping[str, Any]:
+    """Whose folder it is; empty for one that is nobody's of ours."""
+    path = folder / MANIFEST
+    if not path.exists():
+        return {}
+    found = _read(path)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _read(path: Path) -> Any:
+    try:
+        return read_json(path, str(path))
+    except ConfigurationError as error:
+        raise HarnessError(f"{error} Restore it, or start a new run with --fresh.") from error
+
+
+def _check_configuration(folder: Path, then: Any, now: Any) -> None:
+    changed = differences(then, now)
+    if changed:
+        said = "; ".join(f"{key}: {shown(old)} then, {shown(new)} now" for key, (old, new) in changed.items())
+        raise HarnessError(
+            f"{folder} was begun with another configuration: {said}. Nothing was changed there: "
+            "set it as it was, or start a new run with --fresh."
+        )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def errors_in(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a folder's `ERRORS`."""
+    path = folder / ERRORS
+    return [*stream(path)] if path.exists() else []

@@ -1,0 +1,214 @@
+"""What is kept of a round: strategies and games as they were, and the summary that is computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean, pstdev, pvariance
+from typing import Any, Literal
+
+from harness.experiments.cooperation.rules import Choice
+from harness.experiments.cooperation.similarity import mean_similarity
+
+Missing = Literal["unparseable", "refused", "failed"]
+"""Why there is no choice: the reply was no option, the model declined, or no reply came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a reply cost, in US dollars; ``None`` with the reason where that is not known."""
+
+    cost: float | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """What one agent wrote before a round. ``text`` is ``None`` with what is ``missing``, and the ``reason``.
+
+    ``plain`` is the text with the options' names the same for everyone; ``words`` counts what was written, of which
+    the first hundred are kept. ``bill`` is ``None`` where no reply came.
+    """
+
+    agent: str
+    text: str | None
+    plain: str | None = None
+    words: int = 0
+    missing: Missing | None = None
+    reason: str | None = None
+    bill: Bill | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One choice, or ``None`` with what is missing; ``reply`` is what the model said, its first 200 characters."""
+
+    choice: Choice | None
+    missing: Missing | None = None
+    reply: str = ""
+    reason: str | None = None
+    bill: Bill | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """Two agents, by number; their choices, powers, payoffs and scores. Without both choices it has no payoffs."""
+
+    first: int
+    second: int
+    decisions: tuple[Decision, Decision]
+    powers: tuple[float, float]
+    points: tuple[float, float] | None
+    scores: tuple[float, float] | None
+
+    def sides(self) -> Iterable[Side]:
+        """The game as each of the two sees it."""
+        for mine, number, other in ((0, self.first, self.second), (1, self.second, self.first)):
+            yield Side(
+                number,
+                other,
+                self.decisions[mine].choice,
+                self.decisions[1 - mine].choice,
+                self.powers[mine],
+                self.powers[1 - mine],
+                None if self.points is None else self.points[mine],
+                None if self.scores is None else self.scores[mine],
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One agent's game."""
+
+    agent: int
+    opponent: int
+    choice: Choice | None
+    other: Choice | None
+    power: float
+    other_power: float
+    points: float | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A finished round: everything that later rounds and the analysis need. ``ids`` are the anonymous ones."""
+
+    number: int
+    strategies: tuple[Strategy, ...]
+    games: tuple[Game, ...]
+    ids: tuple[str, ...]
+    powers: tuple[float, ...]
+
+    def sides(self, agent: int | None = None) -> list[Side]:
+        """All sides of its games, or those of one agent."""
+        return [side for game in self.games for side in game.sides() if agent in (None, side.agent)]
+
+    def scores(self) -> list[float]:
+        """Everyone's sum over their whole games."""
+        totals = [0.0] * len(self.powers)
+        for side in self.sides():
+            totals[side.agent] += side.score or 0.0
+        return totals
+
+    def mean_points(self) -> list[float | None]:
+        """Everyone's mean payoff per whole game, before power; ``None`` for who has none."""
+        found: list[list[float]] = [[] for _ in self.powers]
+        for side in self.sides():
+            if side.points is not None:
+                found[side.agent].append(side.points)
+        return [fmean(one) if one else None for one in found]
+
+
+def cooperation(sides: Iterable[Side]) -> tuple[int, int]:
+    """(cooperations, choices that were obtained)."""
+    known = [side.choice for side in sides if side.choice is not None]
+    return known.count("C"), len(known)
+
+
+def share(events: int, of: int) -> float | None:
+    """``None`` for 0 of 0."""
+    return events / of if of else None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSummary:
+    """One round in numbers. Rates are 0 to 1; ``None`` where nothing was obtained. Variances and ``std`` are those of
+    all agents, who are the population. ``coverage`` is the share of decisions that were obtained."""
+
+    round: int
+    cooperation_rate: float | None
+    cooperations: int
+    decisions: int
+    coverage: float
+    average_score: float
+    score_variance: float
+    power_distribution: Mapping[str, float]
+    score_distribution: Mapping[str, float]
+    anonymized_games: Sequence[Mapping[str, Any]]
+    strategy_similarity: float | None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def summarised(played: Round) -> RoundSummary:
+    """The summary of a finished round."""
+    events, of = cooperation(played.sides())
+    scores, powers = played.scores(), played.powers
+    texts = [one.plain for one in played.strategies if one.plain is not None]
+    similarity = mean_similarity(texts)
+    reasons = {}
+    if not of:
+        reasons["cooperation_rate"] = "no decision was obtained"
+    if similarity is None:
+        reasons["strategy_similarity"] = f"{len(texts)} strategies with words; at least two are needed"
+    return RoundSummary(
+        round=played.number,
+        cooperation_rate=share(events, of),
+        cooperations=events,
+        decisions=of,
+        coverage=of / (2 * len(played.games)),
+        average_score=fmean(scores),
+        score_variance=pvariance(scores),
+        power_distribution={
+            "mean": fmean(powers), "std": pstdev(powers), "min": min(powers), "max": max(powers)
+        },
+        score_distribution={"min": min(scores), "max": max(scores), "avg": fmean(scores)},
+        anonymized_games=[_anonymized(game, played.ids) for game in played.games],
+        strategy_similarity=similarity,
+        reasons=reasons,
+    )  # fmt: skip
+
+
+_NAMES = {"C": "COOPERATE", "D": "DEFECT", None: None}
+
+
+def _anonymized(game: Game, ids: Sequence[str]) -> dict[str, Any]:
+    return {
+        "players": [ids[game.first], ids[game.second]],
+        "actions": [_NAMES[one.choice] for one in game.decisions],
+        "powers": list(game.powers),
+        "scores": None if game.scores is None else list(game.scores),
+    }
+
+
+def strategies_data(played: Sequence[Strategy], number: int) -> dict[str, Any]:
+    """A ``strategies_rN.json``."""
+    return {"round": number, "strategies": [asdict(one) for one in played]}
+
+
+def games_data(number: int, games: Sequence[Game], agents: Sequence[str]) -> dict[str, Any]:
+    """A ``games_rN.json``: agents by their own names."""
+    return {"round": number, "games": [_game_data(game, agents) for game in games]}
+
+
+def _game_data(game: Game, agents: Sequence[str]) -> dict[str, Any]:
+    return {
+        "players": [agents[game.first], agents[game.second]],
+        "actions": [_NAMES[one.choice] for one in game.decisions],
+        "missing": [one.missing for one in game.decisions],
+        "reasons": [one.reason for one in game.decisions],
+        "replies": [one.reply for one in game.decisions],
+        "powers": list(game.powers),
+        "points": None if game.points is None else list(game.points),
+        "scores": None if game.scores is None else list(game.scores),
+    }

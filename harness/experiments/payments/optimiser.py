@@ -1,0 +1,102 @@
+"""The optimisation of a market's policies: bank after bank proposes, and what saves on the same days is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from harness.experiments.payments.acceptance import Verdict, judge
+from harness.experiments.payments.market import LIQUIDITY, Market, Policies
+from harness.experiments.payments.prompts import Past, View
+from harness.experiments.payments.proposals import Proposal, Proposer
+from harness.experiments.payments.seeds import derived
+from harness.experiments.payments.settlement import mean_cents
+from harness.runner import BaseExperimentRunner, IterationRecord, OutputHandlerProtocol
+from harness.runner.iteration import Decision
+
+
+class PaymentsRunner(BaseExperimentRunner):
+    """Optimises ``market`` with ``proposer``.
+
+    ``earlier`` is how many of its latest proposals a bank is told of; ``None``: nothing is said of them.
+    ``turns`` has one entry per bank and iteration: the proposal, its samples and seed, the deltas, the decision.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        market: Market,
+        proposer: Proposer,
+        *,
+        seed: int,
+        earlier: int | None = None,
+        output: OutputHandlerProtocol | None = None,
+        save: Callable[[IterationRecord], None] = lambda _: None,
+        policies: Policies | None = None,
+    ) -> None:
+        config = market.config
+        start = policies or {bank: {LIQUIDITY: config.opening_liquidity} for bank in config.banks}
+        rule = config.rule
+        super().__init__(
+            name,
+            start,
+            max_iterations=config.max_iterations,
+            convergence=rule,
+            patience=config.patience,
+            output=output,
+            save=save,
+        )
+        self.market, self.seed, self.turns = market, seed, list[dict[str, Any]]()
+        self._proposer, self._earlier = proposer, earlier
+        self._past: dict[str, list[Past]] = {bank: [] for bank in config.banks}
+
+    async def decide(self, iteration: int, agent: str, policies: Mapping[str, Any]) -> Decision:
+        """Ask the bank for a policy and try it on bootstrapped days; its seed is of master, iteration and bank."""
+        proposal = await self._proposer.propose(self._view(iteration, agent, policies))
+        if proposal.policy is None:
+            self._note(iteration, agent, proposal)
+            return Decision(False, failure=f"{proposal.kind}: {proposal.failure}")
+        seed = derived(self.seed, iteration, agent)
+        days = self.market.bootstrap(seed)
+        old = self.market.costs(policies, days, agent)
+        new = self.market.costs({**policies, agent: proposal.policy}, days, agent)
+        verdict = judge(old, new, self.market.config.confidence)
+        self._past[agent].append(Past(iteration, proposal.policy[LIQUIDITY], verdict.accepted, verdict.delta))
+        self._note(
+            iteration, agent, proposal, verdict, seed=seed, days=list(days), old=sum(old), new=sum(new)
+        )
+        return Decision(verdict.accepted, proposal.policy, verdict.delta)
+
+    def _view(self, iteration: int, bank: str, policies: Policies) -> View:
+        """All that the bank is told: nothing in it is another's."""
+        told = self._past[bank]
+        earlier = None if self._earlier is None else told[max(0, len(told) - self._earlier) :]
+        pays, is_paid = self.market.flows(bank)
+        cost = self.market.past(policies, bank)
+        return View(bank, iteration, policies[bank], cost, pays, is_paid, earlier)
+
+    def _note(
+        self, iteration: int, bank: str, proposal: Proposal, verdict: Verdict | None = None, **tried: Any
+    ) -> None:
+        turn = {
+            "iteration": iteration,
+            "agent": bank,
+            "proposal": proposal.policy,
+            "faults": list(proposal.faults),
+        }
+        if verdict is None:
+            self.turns.append(
+                {**turn, "accepted": False, "failure": proposal.failure, "failed": proposal.kind}
+            )
+        else:
+            self.turns.append({**turn, **tried, **asdict(verdict), "deltas": list(verdict.deltas)})
+
+    async def evaluate(self, iteration: int, policies: Mapping[str, Any]) -> Mapping[str, int]:
+        """The mean cost of a past day to each bank; in bootstrap mode of days drawn for this iteration."""
+        days: tuple[int, ...] = tuple(range(len(self.market.days)))
+        if self.market.config.convergence == "bootstrap":
+            days = self.market.bootstrap(derived(self.seed, iteration, "all banks"))
+        return {
+            bank: mean_cents(self.market.costs(policies, days, bank)) for bank in self.market.config.banks
+        }

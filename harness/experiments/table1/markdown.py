@@ -1,0 +1,77 @@
+"""Table 1 as the paper prints it: a line each for Treatment, Control, their difference, p and its df."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+
+from harness.experiments.table1.published_values import METRICS
+from harness.experiments.table1.table import Row, Table
+from harness.experiments.table1.validation import Miss
+from harness.reports.numbers import NONE, fixed, p_value, signed, whole
+from harness.reports.parts import Heading, Items, Part
+from harness.reports.parts import Table as Grid
+from harness.stats.estimands import AS_IF_SCORES
+
+MARK = "†"
+EXPLAINED = (
+    "T and C: Treatment's and Control's mean (sample SD). Δ: T − C. p: Welch's t-test on raw scores, as in the paper, "
+    f"with its degrees of freedom below; unit: scores; claimed for {AS_IF_SCORES}. Scores of one conversation or one "
+    "persona are not independent: 'harness analyse' has the answer that respects this."
+)
+
+
+def parts(tables: Sequence[Table]) -> Iterator[Part]:
+    """The table, and below it what must be known beside the numbers."""
+    yield Heading("Table 1, computed from samples")
+    heads = tuple(name.replace("_", " ").capitalize() for name in METRICS)
+    yield Grid(("Experiment", "", *heads), tuple(_lines(tables)), left=2)
+    yield EXPLAINED
+    yield Items(tuple(note for one in tables for note in _notes(one)))
+
+
+def verdict(tables: Sequence[Table], absent: Sequence[str], misses: Sequence[Miss]) -> Iterator[Part]:
+    """What came of the comparison with the published values; nothing is called more than it is."""
+    rows = sum(len(one.rows) for one in tables)
+    if absent or misses:
+        yield f"NOT VALIDATED: {len(misses)} values are not as published." if misses else "NOT VALIDATED."
+        yield Items((*(f"{name}: no artifact in the folder." for name in absent), *map(str, misses)))
+        return
+    agreed = f"all {rows} rows of {len(tables)} experiments agree with the published values"
+    if all(one.artifact.run_id is None for one in tables):
+        yield f"Computation reproduced: {agreed}. The samples are the published ones; nothing was run anew."
+    else:
+        yield f"Within the tolerance of rounding: {agreed}. For a verdict on an effect see 'harness consistency'."
+
+
+def _lines(tables: Iterable[Table]) -> Iterator[tuple[str, ...]]:
+    for one in tables:
+        mark = " (REHEARSAL)" if one.dataset.rehearsal else ""
+        rows = {row.metric: row for row in one.rows}
+        cells = [rows.get(metric) for metric in METRICS]
+        yield (f"{one.experiment}{mark}", "T", *(_mean(row, "t") for row in cells))
+        yield (f"Na = {one.na}, Ne = {one.ne}", "C", *(_mean(row, "c") for row in cells))
+        yield ("", "Δ", *(signed(_rounded(row.delta)) if row else "" for row in cells))
+        yield ("", "p", *(p_value(row.p_value) if row else "" for row in cells))
+        yield ("", "df", *(whole(row.df) if row else "" for row in cells))
+
+
+def _mean(row: Row | None, arm: str) -> str:
+    if row is None:
+        return ""
+    mean, sd, n = (getattr(row, f"{arm}_{name}") for name in ("mean", "sd", "n"))
+    mark = MARK if n < row.planned else ""
+    return NONE if mean is None else f"{fixed(_rounded(mean))} ({fixed(_rounded(sd))}){mark}"
+
+
+def _rounded(value: float | None) -> float | None:
+    """To two decimals with halves away from zero, as the paper has them: 5.805 is 5.81 there, −0.125 is −0.13."""
+    if value is None:
+        return None
+    return float(Decimal(repr(value)).quantize(Decimal("0.01"), ROUND_HALF_UP))
+
+
+def _notes(one: Table) -> Iterator[str]:
+    origin = "published samples" if one.artifact.run_id is None else "our own run"
+    yield " ".join((f"{one.experiment}: {one.artifact.path.name} ({origin}).", *one.notes))
+    yield from (f"{MARK} {one.experiment}, {text}." for text in one.short)

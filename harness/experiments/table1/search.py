@@ -1,0 +1,94 @@
+"""Looking for calls and assignments among statements."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from harness.experiments.table1.flow import Statement
+from harness.experiments.table1.literals import Unreadable, integer, shown
+
+Value = TypeVar("Value", covariant=True)
+Read = TypeVar("Read")
+Live = Sequence[Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Value]):
+    """Something read from a notebook, and the cell where it stands."""
+
+    value: Value
+    cell: int
+
+
+def calls(live: Live, name: str) -> list[Found[ast.Call]]:
+    """Every call of a function or method called ``name``, in the order of the source."""
+    return [
+        Found(node, statement.cell)
+        for statement in live
+        for node in statement.expressions()
+        if isinstance(node, ast.Call) and _called(node) == name
+    ]
+
+
+def one_call(live: Live, name: str, arguments: int = 0) -> Found[ast.Call]:
+    """The only call of ``name``, with at least so many positional arguments. Raises `Unreadable`."""
+    found = calls(live, name)
+    if len(found) != 1:
+        cells = ", ".join(str(call.cell) for call in found)
+        where = f" (cells {cells})" if found else ""
+        raise Unreadable(f"{len(found)} calls of {name}(…){where}; expected one")
+    if len(found[0].value.args) < arguments:
+        raise Unreadable(f"{shown(found[0].value)}; expected {arguments} arguments", found[0].cell)
+    return found[0]
+
+
+def keyword(call: Found[ast.Call], name: str) -> ast.expr:
+    """The argument ``name=`` of a call. Raises `Unreadable` when it is not given."""
+    for argument in call.value.keywords:
+        if argument.arg == name:
+            return argument.value
+    raise Unreadable(f"{_called(call.value)}(…) without {name}=; expected it there", call.cell)
+
+
+def assignments(live: Live, target: str) -> list[Found[ast.expr]]:
+    """Every value assigned to ``target``: a name, or the end of a dotted one (``generator.attempts``)."""
+    return [
+        Found(statement.node.value, statement.cell)
+        for statement in live
+        if isinstance(statement.node, ast.Assign)
+        for name in map(_dotted, statement.node.targets)
+        if name == target or ("." in target and name.endswith(f".{target}"))
+    ]
+
+
+def assigned(live: Live, target: str) -> Found[ast.expr]:
+    """What ``target`` is at the end: the last value assigned. Raises `Unreadable` when there is none."""
+    found = assignments(live, target)
+    if not found:
+        raise Unreadable(f"nothing assigned to {target}; expected `{target} = …`")
+    return found[-1]
+
+
+def resolved(live: Live, node: ast.expr, cell: int) -> Found[int]:
+    """A whole number, or the name of one. Raises `Unreadable`."""
+    found = assigned(live, node.id) if isinstance(node, ast.Name) else Found(node, cell)
+    return at(found, integer)
+
+
+def at(found: Found[ast.expr], read: Callable[[ast.expr], Read]) -> Found[Read]:
+    """``read`` applied to what was found; its `Unreadable` learns the cell."""
+    try:
+        return Found(read(found.value), found.cell)
+    except Unreadable as error:
+        raise Unreadable(str(error), found.cell) from None
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _dotted(node: ast.expr) -> str:
+    return ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""

@@ -1,0 +1,126 @@
+"""The answer of a run for a reader: headings, tables and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.experiments.tool_variants.analysis import FEWEST, Answer, Behaviour, Comparison, analyse
+from harness.experiments.tool_variants.run_records import played
+from harness.model import Check
+from harness.records import FiledRun
+from harness.records.json_safe import plain
+from harness.reports.numbers import NONE, fixed, p_value, signed, span
+from harness.reports.parts import Heading, Items, Part, Table
+from harness.stats.results import Estimate
+
+REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+
+
+def run_parts(run: FiledRun, checks: Sequence[Check]) -> Iterator[Part]:
+    """For a report: the answer of ``run``, whose instrument was checked."""
+    return answer_parts(analyse(played(run), checks))
+
+
+def answer_json(answer: Answer) -> Mapping[str, Any]:
+    """All of the answer as plain values."""
+    content: Mapping[str, Any] = plain(answer)[0]
+    return content
+
+
+def answer_parts(answer: Answer) -> Iterator[Part]:
+    """The decision first, then what it rests on."""
+    yield Heading(f"Tool variants, run {answer.run_id}")
+    if answer.rehearsal:
+        yield REHEARSAL
+    if answer.part:
+        yield f"PART: {answer.part}. It is a run of its own, never pooled with a whole one."
+    yield (
+        f"{answer.model}, temperature {answer.temperature}; {answer.scenarios} scenarios × {answer.reps} repetitions. "
+        "Repetitions are averaged within a scenario first, so n counts scenarios."
+    )
+    for one in answer.comparisons:
+        yield from _decided(one)
+    yield from _outcomes(answer.behaviours)
+    for one in answer.comparisons:
+        yield from _compared(one)
+    yield from _rule(answer.rule)
+
+
+def _decided(one: Comparison) -> Iterator[Part]:
+    yield Heading(f"{one.variant} against {one.first}: {one.decision.choice}", 2)
+    yield Items(tuple(f"{reason}." for reason in one.decision.because))
+
+
+def _outcomes(behaviours: Sequence[Behaviour]) -> Iterator[Part]:
+    yield Heading("What the turns came to", 2)
+    names = list(dict.fromkeys(name for one in behaviours for name in one.outcomes))
+    rows = [(name, *(str(one.outcomes.get(name, NONE)) for one in behaviours)) for name in names]
+    rows.append(("appropriate", *(str(one.appropriate) for one in behaviours)))
+    rows.append(("replies of no use, asked again", *(str(one.asked_again) for one in behaviours)))
+    rows.append(("tokens, mean per turn", *(fixed(one.tokens, 1) for one in behaviours)))
+    rows.append(("latency, mean per turn (s)", *(fixed(one.latency) for one in behaviours)))
+    yield Table(("outcome", *(one.variant for one in behaviours)), tuple(rows))
+    texts = [
+        f"{one.variant}: {count} of {sum(one.failures.values())} failed turns: {reason}."
+        for one in behaviours
+        for reason, count in one.failures.items()
+    ]
+    texts += [
+        f"{one.variant}: {one.silent} turns had empty replies only; they count as empty, and not as appropriate."
+        for one in behaviours
+        if one.silent
+    ]
+    if texts:
+        yield Items(tuple(texts))
+
+
+def _compared(one: Comparison) -> Iterator[Part]:
+    yield Heading(f"{one.variant} − {one.first}, appropriate turns", 2)
+    numbers = _row(one.primary, one.spread)
+    adjusted = () if one.p_adjusted == one.primary.p else (p_value(one.p_adjusted),)
+    heads = ("method", "n", "difference", "95 % CI", "p", *(("adj.",) if adjusted else ()))
+    yield Table(heads, ((one.primary.method, str(one.primary.n), *numbers, *adjusted),))
+    yield f"Claimed for {one.primary.estimand}. CI: Student's t over scenarios."
+    texts = [text for text in (one.primary.reason, one.spread.reason, one.primary.note) if text]
+    if one.dropped:
+        texts.append(f"without an answer in one of the two, and left out: {', '.join(one.dropped)}")
+    if texts:
+        yield Items(tuple(f"{text}." for text in dict.fromkeys(texts)))
+    yield from _categories(one)
+    rows = (
+        (name, str(each.n), *_row(each, each))
+        for name, each in (("tokens", one.tokens), ("latency (s)", one.latency))
+    )
+    yield Table(("beside it", "n", "difference", "95 % CI", "p"), tuple(rows))
+    rows = ((each.method, str(each.n), *_row(each, each)) for each in one.beside)
+    yield Table(("treats calls as independent", "n", "difference", "95 % CI", "p"), tuple(rows))
+    reasons = [f"{each.method}: {each.reason}." for each in one.beside if each.reason]
+    if reasons:
+        yield Items(tuple(reasons))
+
+
+def _categories(one: Comparison) -> Iterator[Part]:
+    rows = tuple(
+        (
+            each.category or NONE,
+            str(each.scenarios),
+            *map(str, each.counts),
+            signed(each.difference),
+            p_value(each.test.p) if each.test else "not tested",
+        )
+        for each in one.categories
+    )
+    yield Table(("category", "scenarios", one.first, one.variant, "difference", "p"), rows)
+    if any(each.test is None for each in one.categories):
+        yield f"Categories of fewer than {FEWEST} scenarios are descriptive: they are counted and not tested."
+
+
+def _row(test: Estimate, spread: Estimate) -> tuple[str, str, str]:
+    return signed(spread.difference), span(spread.interval), p_value(test.p)
+
+
+def _rule(rule: Mapping[str, object]) -> Iterator[Part]:
+    if rule:
+        yield Heading("The rule, as the run's records state it from its beginning", 2)
+        yield Items(tuple(f"{name}: {value}" for name, value in rule.items()))

@@ -1,0 +1,142 @@
+"""A run of this study from its records alone: what came of every planned turn, the failed ones included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.experiments.tool_variants.scenarios import Outcome
+from harness.records import FiledRun
+from harness.records.reader import Outcome as Tried
+
+APPROPRIATE = "appropriate"
+"""The metric: 1 where the outcome is one of those that the scenario accepts."""
+FAILED = "failed"
+"""No reply could be had, for a reason that is not the reply: an outage, a limit. What it would have been is unknown."""
+CLASSES = (*(outcome.value for outcome in Outcome), FAILED)
+"""What a planned turn comes to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One planned turn. ``appropriate`` is 1 or 0; ``None`` where it failed, as are the numbers of a reply then.
+
+    ``asked_again`` counts replies of no use before this one; ``why`` says what is wrong, if anything is.
+    """
+
+    variant: str
+    scenario: str
+    rep: int
+    outcome: str
+    appropriate: float | None
+    tokens: float | None = None
+    latency: float | None = None
+    asked_again: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run. ``scenarios`` maps the planned ones to their categories; ``left_out`` are those of a part only.
+
+    The first of ``variants`` is the one that the others are compared with. ``tools`` are each variant's schemas.
+    """
+
+    run_id: str
+    model: str
+    temperature: float | None
+    rehearsal: bool
+    reps: int
+    variants: tuple[str, ...]
+    scenarios: Mapping[str, str]
+    left_out: tuple[str, ...]
+    turns: tuple[Turn, ...]
+    tools: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    rule: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.scenarios.values()))
+
+    def of(self, variant: str, scenarios: Iterable[str] | None = None) -> list[Turn]:
+        """The turns of ``variant``, in all scenarios or in these."""
+        wanted = set(self.scenarios if scenarios is None else scenarios)
+        return [turn for turn in self.turns if turn.variant == variant and turn.scenario in wanted]
+
+    def within(self, category: str) -> list[str]:
+        """The scenarios of ``category``."""
+        return [scenario for scenario, own in self.scenarios.items() if own == category]
+
+
+def played(run: FiledRun) -> Played:
+    """What ``run`` tells. Of each record the short details are enough."""
+    line = next(iter(run.metadata), {})
+    proposals = ((line.get("script") or {}).get("words") or {}).get("proposals") or ()
+    ids = [str(one.get("id", number)) for number, one in enumerate(proposals)]
+    ids = (ids or [str(number) for number in range(run.design.proposals)])[: run.design.proposals]
+    categories = {name: str(one.get("category", "")) for name, one in zip(ids, proposals, strict=False)}
+    chosen = range(len(ids)) if run.design.only is None else run.design.only
+    own = {str(one.get("group")): one for one in run.metadata}
+    return Played(
+        run_id=run.run_id,
+        model=str(line.get("model")),
+        temperature=line.get("temperature"),
+        rehearsal=run.rehearsal,
+        reps=run.design.reps,
+        variants=run.design.groups,
+        scenarios={ids[number]: categories.get(ids[number], "") for number in chosen},
+        left_out=tuple(name for number, name in enumerate(ids) if number not in chosen),
+        turns=tuple(_turns(run, ids)),
+        tools={variant: own.get(variant, {}).get("tools") or () for variant in run.design.groups},
+        rule=line.get("decision") or {},
+    )
+
+
+def _turns(run: FiledRun, ids: Sequence[str]) -> Iterator[Turn]:
+    for variant in run.design.groups:
+        for trial in run.design.trials(run.experiment, variant):
+            yield _turn(variant, ids[trial.proposal], trial.cell.rep, run.outcomes.get(trial.id))
+
+
+def _turn(variant: str, scenario: str, rep: int, tried: Tried | None) -> Turn:
+    if tried is None:
+        return Turn(variant, scenario, rep, FAILED, None, why="it was not played")
+    if tried.accepted is None:
+        last = tried.failures[-1]
+        why = str(last.get("reason") or last.get("kind") or "")
+        if _empty(last):
+            return Turn(variant, scenario, rep, Outcome.EMPTY.value, 0.0, why=why)
+        return Turn(variant, scenario, rep, FAILED, None, why=why)
+    record = tried.accepted
+    return Turn(
+        variant,
+        scenario,
+        rep,
+        str(record.get("outcome")),
+        _scored(record),
+        tokens=_number(record.get("tokens_total")),
+        latency=_number(record.get("latency")),
+        asked_again=len(record.get("rejections") or ()),
+        why=str(record.get("why") or ""),
+    )
+
+
+def _scored(record: Mapping[str, Any]) -> float | None:
+    values = (one.get("value") for one in record.get("samples") or () if one.get("metric") == APPROPRIATE)
+    return _number(next(values, None))
+
+
+def _empty(failure: Mapping[str, Any]) -> bool:
+    """Whether the turn failed because the model said nothing, time and again: that is an outcome, and no good one."""
+    rejections = failure.get("rejections") or ()
+    unusable = "no acceptable reply" in str(failure.get("reason"))
+    return unusable and bool(rejections) and all(map(_says_nothing, rejections))
+
+
+def _says_nothing(rejection: Mapping[str, Any]) -> bool:
+    return str(rejection.get("reason")).startswith("empty")
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

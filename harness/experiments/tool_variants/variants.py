@@ -1,0 +1,225 @@
+"""The tool interfaces under comparison, as data: one entry of the registry each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from harness.experiments.tool_variants.abilities import (
+    STEPS,
+    Ability,
+    Action,
+    UnreadableError,
+    after,
+    moment,
+    next_by_cron,
+    next_by_step,
+)
+
+Arguments = Mapping[str, Any]
+Reader = Callable[[Arguments, datetime], Action]
+"""Reads one tool's arguments, at the time given, as an action. Raises `UnreadableError`."""
+
+LOCAL_TIME = "ISO 8601 local date and time, such as 2026-01-31T18:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One tool as a model sees it, and how its calls are read. Nothing is ever executed."""
+
+    name: str
+    description: str
+    properties: Mapping[str, Mapping[str, Any]]
+    required: tuple[str, ...]
+    read: Reader
+
+    def schema(self) -> dict[str, Any]:
+        """The tool in OpenAI's format."""
+        parameters = {
+            "type": "object",
+            "properties": {name: dict(one) for name, one in self.properties.items()},
+            "required": list(self.required),
+            "additionalProperties": False,
+        }
+        function = {"name": self.name, "description": self.description, "parameters": parameters}
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A tool interface. ``examples`` shows, for each ability, one call that expresses it: (tool, arguments)."""
+
+    name: str
+    tools: tuple[Tool, ...]
+    examples: Mapping[Ability, tuple[str, Arguments]]
+
+    def read(self, name: str, arguments: Arguments, now: datetime) -> Action | None:
+        """A call as an action; ``None`` for a tool that the variant has not. Raises `UnreadableError`."""
+        for tool in self.tools:
+            if tool.name == name:
+                return tool.read(arguments, now)
+        return None
+
+    def schemas(self) -> list[dict[str, Any]]:
+        """Every tool in OpenAI's format."""
+        return [tool.schema() for tool in self.tools]
+
+
+def _text(description: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "description": description, **more}
+
+
+def _title(arguments: Arguments) -> str:
+    return str(arguments.get("title") or "")[:200]
+
+
+def _schedule(arguments: Arguments, now: datetime) -> Action:
+    when, delay, step = (arguments.get(name) for name in ("when", "delay_seconds", "recurring"))
+    at = moment(when) if when not in (None, "") else None
+    if at is None and delay is not None:
+        at = after(delay, now)
+    if step not in (None, "", "none"):
+        if at is None:
+            raise UnreadableError("it repeats, and has no first time")
+        return Action(Ability.CREATE_RECURRING, next_by_step(at, step, now), _title(arguments))
+    return Action(Ability.CREATE_ONCE, () if at is None else (at,), _title(arguments))
+
+
+def _list(arguments: Arguments, now: datetime) -> Action:  # noqa: ARG001
+    return Action(Ability.LIST)
+
+
+def _update(key: str) -> Reader:
+    def read(arguments: Arguments, now: datetime) -> Action:  # noqa: ARG001
+        at = arguments.get(key)
+        return Action(Ability.UPDATE, () if at in (None, "") else (moment(at),), _title(arguments))
+
+    return read
+
+
+def _event(arguments: Arguments, now: datetime) -> Action:  # noqa: ARG001
+    return Action(Ability.CREATE_ONCE, (moment(arguments.get("start")),), _title(arguments))
+
+
+def _reminder(arguments: Arguments, now: datetime) -> Action:
+    return Action(Ability.CREATE_RECURRING, next_by_cron(arguments.get("cron"), now), _title(arguments))
+
+
+_ID = _text("What it was called, or its id.")
+
+BASELINE = Variant(
+    "baseline",
+    (
+        Tool(
+            "schedule_task",
+            "Schedules a task for later, once or again and again.",
+            {
+                "title": _text("What it is about, in a few words."),
+                "description": _text("Anything more that is worth keeping."),
+                "when": _text(f"When: {LOCAL_TIME}. Of a task that repeats, the first time."),
+                "delay_seconds": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Seconds from now, instead of when.",
+                },
+                "recurring": _text("How it repeats; leave out for once.", enum=list(STEPS)),
+            },
+            ("title",),
+            _schedule,
+        ),
+        Tool(
+            "list_tasks",
+            "Lists the tasks that are scheduled.",
+            {
+                "since": _text(f"Not before: {LOCAL_TIME}."),
+                "until": _text(f"Not after: {LOCAL_TIME}."),
+            },
+            (),
+            _list,
+        ),
+        Tool(
+            "update_task",
+            "Changes a task that is scheduled, or ends it.",
+            {
+                "task": _ID,
+                "title": _text("A new title."),
+                "when": _text(f"A new time: {LOCAL_TIME}."),
+                "status": _text("What became of it.", enum=["open", "done", "cancelled"]),
+            },
+            ("task",),
+            _update("when"),
+        ),
+    ),
+    {
+        Ability.CREATE_ONCE: ("schedule_task", {"title": "tea", "when": "2026-03-12T16:00"}),
+        Ability.CREATE_RECURRING: (
+            "schedule_task",
+            {"title": "tea", "when": "2026-03-11T16:00", "recurring": "daily"},
+        ),
+        Ability.LIST: ("list_tasks", {}),
+        Ability.UPDATE: ("update_task", {"task": "tea", "when": "2026-03-12T16:00"}),
+    },
+)
+
+APPLIKE = Variant(
+    "applike",
+    (
+        Tool(
+            "calendar_create_event",
+            "Puts an event into the calendar.",
+            {
+                "title": _text("What it is about, in a few words."),
+                "start": _text(f"When it starts: {LOCAL_TIME}."),
+                "end": _text(f"When it ends: {LOCAL_TIME}."),
+                "notes": _text("Anything more that is worth keeping."),
+            },
+            ("title", "start"),
+            _event,
+        ),
+        Tool(
+            "calendar_list_events",
+            "Lists the events of the calendar.",
+            {
+                "start": _text(f"Not before: {LOCAL_TIME}."),
+                "end": _text(f"Not after: {LOCAL_TIME}."),
+            },
+            (),
+            _list,
+        ),
+        Tool(
+            "calendar_update_event",
+            "Changes an event of the calendar, or ends it.",
+            {
+                "event": _ID,
+                "title": _text("A new title."),
+                "start": _text(f"A new start: {LOCAL_TIME}."),
+                "end": _text(f"A new end: {LOCAL_TIME}."),
+                "status": _text("What became of it.", enum=["open", "done", "cancelled"]),
+            },
+            ("event",),
+            _update("start"),
+        ),
+        Tool(
+            "reminders_create",
+            "Makes a reminder that comes again and again.",
+            {
+                "title": _text("What it is about, in a few words."),
+                "cron": _text("When, as a five-field cron expression in local time, such as 0 18 * * 5."),
+                "notes": _text("Anything more that is worth keeping."),
+            },
+            ("title", "cron"),
+            _reminder,
+        ),
+    ),
+    {
+        Ability.CREATE_ONCE: ("calendar_create_event", {"title": "tea", "start": "2026-03-12T16:00"}),
+        Ability.CREATE_RECURRING: ("reminders_create", {"title": "tea", "cron": "0 16 * * *"}),
+        Ability.LIST: ("calendar_list_events", {}),
+        Ability.UPDATE: ("calendar_update_event", {"event": "tea", "start": "2026-03-12T16:00"}),
+    },
+)
+
+VARIANTS: Mapping[str, Variant] = {variant.name: variant for variant in (BASELINE, APPLIKE)}
+"""Every variant, the one that the others are compared with first. A further one is one more entry."""

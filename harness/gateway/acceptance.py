@@ -1,0 +1,91 @@
+"""Which replies are acceptable: complete, not empty, and valid for the format that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from harness.gateway.calls import Reply, Request, Unwrapped
+from harness.gateway.reply_json import UnreadableError, find
+from harness.gateway.reply_text import ReplyText, split
+from harness.gateway.schemas import checker, wanted_schema
+from harness.gateway.tool_arguments import normalised
+
+MAX_CHARACTERS = 1_000_000
+"""The longest reply that is looked at; text from a model is bounded before it is parsed."""
+
+
+class UnacceptableError(ValueError):
+    """Why a reply is of no use; the text completes ``the reply is …``."""
+
+
+def expectation(request: Request) -> str:
+    """What the request asks a reply to be, in words."""
+    form = request.response_format or {}
+    if form.get("type") == "json_schema":
+        return f"JSON valid for the schema {form.get('json_schema', {}).get('name', 'given')!r}"
+    return "a JSON object" if form.get("type") == "json_object" else "text"
+
+
+def accept(reply: Reply, request: Request) -> Reply:
+    """The provider's reply as it is to be read. Raises `UnacceptableError`.
+
+    ``text`` is what was said, apart from ``thoughts`` and end tokens; ``data`` is the JSON where JSON was asked for,
+    found in other words where they surround it; tool calls have arguments in one form. ``raw`` is the text as it came.
+    """
+    if len(reply.text) > MAX_CHARACTERS:
+        raise UnacceptableError(f"longer than {MAX_CHARACTERS:,} characters")
+    found = split(reply.text)
+    read = replace(
+        reply,
+        text=found.said,
+        raw=reply.text,
+        thoughts="\n\n".join(filter(None, (reply.thoughts[:MAX_CHARACTERS].strip(), found.thoughts))),
+        tool_calls=normalised(reply.tool_calls),
+    )
+    if reply.refusal:
+        return read
+    _check_complete(read, found)
+    form = request.response_format or {}
+    if form.get("type") not in ("json_object", "json_schema") or (read.tool_calls and not read.text.strip()):
+        return read
+    return _with_data(read, found, _fault_of(request))
+
+
+def _check_complete(read: Reply, found: ReplyText) -> None:
+    if read.finish_reason == "length":
+        raise UnacceptableError("cut at the length limit" + " (while thinking)" * found.is_cut)
+    if read.tool_calls:
+        return  # what it does is whole, whatever the template left open before it
+    if found.is_cut:
+        raise UnacceptableError("cut while thinking")
+    if not read.text.strip():
+        raise UnacceptableError("empty (thoughts alone)" if read.thoughts else "empty")
+
+
+def _with_data(read: Reply, found: ReplyText, fault: Callable[[Any], str | None]) -> Reply:
+    try:
+        value = find(read.text, fault)
+    except UnreadableError as error:
+        raise UnacceptableError(str(error)) from None
+    unwrapped: Unwrapped = value.wrapping
+    if not unwrapped and read.text != read.raw:
+        unwrapped = "end token" if found.ended_by_token and not found.thoughts else "thoughts"
+    return replace(read, text=value.text, data=value.data, unwrapped=unwrapped)
+
+
+def _fault_of(request: Request) -> Callable[[Any], str | None]:
+    """What makes data useless for the format that was asked for."""
+    schema = wanted_schema(request.response_format)
+
+    def fault(data: Any) -> str | None:
+        if schema is None:
+            return None if isinstance(data, dict) else "JSON but not an object"
+        try:
+            found = checker(schema).fault(data)
+        except RecursionError:
+            return "nested too deeply for its schema"
+        return None if found is None else f"against its schema: {found}"
+
+    return fault

@@ -1,0 +1,224 @@
+"""What a session may spend: the worst case of a call is held before it is sent, and corrected by its reply."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.errors import ConfigurationError, ExitCode, ModelCallError, SessionLimitError, StoppedError
+from harness.gateway.calls import Reply, Request
+
+COMPLETION_BOUND = 16_384
+"""Tokens held for the reply to a request that states no limit of its own."""
+
+REQUEST_OVERHEAD = 512
+"""Tokens held beside what is sent: what a provider puts around messages and tools by itself."""
+
+IMAGE_TOKENS = 50_000
+"""Tokens held for each part of a message that is not text."""
+
+
+class Price(Protocol):
+    """US dollars per million tokens."""
+
+    @property
+    def input_per_million(self) -> float: ...
+
+    @property
+    def output_per_million(self) -> float: ...
+
+
+class BudgetExhaustedError(SessionLimitError):
+    """The next call could exceed the budget and was not sent: the session has to stop, in order."""
+
+    exit_code = ExitCode.BUDGET
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Something spent, held or to come; ``tokens`` in and out together, ``cost`` in US dollars."""
+
+    calls: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.calls + other.calls, self.tokens + other.tokens, self.cost + other.cost)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.calls - other.calls, self.tokens - other.tokens, self.cost - other.cost)
+
+
+class Budget:
+    """At most ``max_cost`` US dollars, ``max_calls`` calls and ``max_tokens`` tokens in a session (``None``: no limit).
+
+    Every attempt that is sent is a call. ``price`` is asked only where there is a ``max_cost``. A request without
+    ``max_tokens`` is taken to be answered with ``completion_bound`` tokens at most. Lives on one event loop.
+    """
+
+    def __init__(
+        self,
+        max_cost: float | None = None,
+        max_calls: int | None = None,
+        max_tokens: int | None = None,
+        price: Callable[[Request], Price | None] = lambda _request: None,
+        *,
+        completion_bound: int = COMPLETION_BOUND,
+    ) -> None:
+        self.limits: Mapping[str, float | None] = {
+            "cost": max_cost,
+            "calls": max_calls,
+            "tokens": max_tokens,
+        }
+        for name, limit in self.limits.items():
+            if limit is not None and not 0 < limit < float("inf"):
+                raise ConfigurationError(f"max_{name}={limit}; expected more than 0, or None for no limit.")
+        self.spent = Amount()
+        self._price, self._bound = price, completion_bound
+        self.held = Amount()  # the worst cases of the calls in flight together
+        self._in_flight: set[Reservation] = set()
+        self._changed = asyncio.Event()
+        self._halted = False
+
+    async def reserve(self, request: Request) -> Reservation:
+        """Hold the worst case of one attempt at ``request``; settle or release what it gives.
+
+        Where the call would fit but for what is held for calls in flight, this waits: most of that comes back.
+        Raises `BudgetExhaustedError` where it could exceed the budget even so, and `ModelCallError` after `halt` or
+        for a model without a known price under a ``max_cost``.
+        """
+        worst = self.worst_case(request)
+        while self._exceeded(self.spent + self.held + worst):
+            self._refuse(worst)
+            self._changed.clear()
+            await self._changed.wait()
+        reservation = Reservation(self, request, worst)
+        self._in_flight.add(reservation)
+        self.held += worst
+        return reservation
+
+    def worst_case(self, request: Request) -> Amount:
+        """One call, a token for each byte that is sent (no tokenizer makes more), and the longest reply allowed."""
+        if self.limits["cost"] is None and self.limits["tokens"] is None:
+            return Amount(calls=1)
+        prompt = prompt_bound(request)
+        completion = self._bound if request.max_tokens is None else max(0, request.max_tokens)
+        completion = completion if request.messages else 0  # texts to embed are not answered in words
+        return Amount(1, prompt + completion, self._cost(request, prompt, completion))
+
+    def halt(self) -> None:
+        """Let nobody wait any longer: who does gets a `ModelCallError`."""
+        self._halted = True
+        self._changed.set()
+
+    def _book(self, reservation: Reservation, spent: Amount) -> None:
+        """Give back what is held, count what was spent. The first word counts: a second one changes nothing."""
+        if reservation in self._in_flight:
+            self._in_flight.remove(reservation)
+            self.held = self.held - reservation.worst if self._in_flight else Amount()  # no rounding adds up
+            self.spent += spent
+            self._changed.set()
+
+    def _actual(self, reservation: Reservation, reply: Reply) -> Amount:
+        """What a reply took. Where the provider does not say, the worst case: the budget holds all the same."""
+        if not (reply.tokens_in or reply.tokens_out):
+            return reservation.worst
+        cost = reply.cost
+        if cost is None:
+            cost = self._cost(reservation.request, reply.tokens_in, reply.tokens_out)
+        return Amount(1, reply.tokens_in + reply.tokens_out, cost)
+
+    def _cost(self, request: Request, tokens_in: int, tokens_out: int) -> float:
+        if self.limits["cost"] is None:
+            return 0.0
+        price = self._price(request)
+        if price is None:
+            raise ModelCallError(unknown_price(request.model), fatal=True)
+        return (tokens_in * price.input_per_million + tokens_out * price.output_per_million) / 1e6
+
+    def _exceeded(self, amount: Amount) -> str | None:
+        """The first limit that ``amount`` is above, if any."""
+        above = (
+            name for name, limit in self.limits.items() if limit is not None and getattr(amount, name) > limit
+        )
+        return next(above, None)
+
+    def _refuse(self, worst: Amount) -> None:
+        """Raise unless waiting for the calls in flight can help."""
+        if self._halted:
+            raise StoppedError("the run was stopped: this call was not sent.")
+        name = self._exceeded(self.spent + worst)
+        if name is not None:
+            raise BudgetExhaustedError(self._exhausted(name, worst))
+
+    def _exhausted(self, name: str, worst: Amount) -> str:
+        """What was spent, what is held, what the limit is, and how to go on."""
+        limit = self.limits[name]
+        assert limit is not None
+        spent, held, call = (getattr(amount, name) for amount in (self.spent, self.held, worst))
+        figures = f"--max-{name} {limit}; {_shown(name, spent)} spent, {_shown(name, held)} held for calls in flight."
+        kept = "Nothing more was sent, and what was answered is kept: run the same command"
+        larger = f"with a larger --max-{name} to go on."
+        if call > limit:
+            most = f"which could take up to {_shown(name, call)}"
+            return f"The budget of this session is too small for the next call, {most}: {figures} {kept} {larger}"
+        early = f" {_shown(name, limit - spent)} would be left; it stops early, because the next call could take up to "
+        early += f"{_shown(name, call)} (a worst case: mostly calls take far less)."
+        stop = early if spent < limit else ""
+        return f"The budget of this session is used up: {figures}{stop} {kept} again, or {larger}"
+
+
+class Reservation:
+    """The worst case of one attempt, held until it is settled or released; after that both do nothing."""
+
+    def __init__(self, budget: Budget, request: Request, worst: Amount) -> None:
+        self.request, self.worst = request, worst
+        self._budget = budget
+
+    def settle(self, reply: Reply) -> None:
+        """The call was answered: count what the reply took, acceptable or not."""
+        self._budget._book(self, self._budget._actual(self, reply))
+
+    def release(self, *, sent: bool = False, maybe_billed: bool = False) -> None:
+        """The call was not sent (no cost), or ``sent`` and refused by the server (a call, no tokens).
+
+        ``maybe_billed``: sent, and the answer was lost on its way: the worst case is counted as spent.
+        """
+        spent = self.worst if maybe_billed else Amount(calls=int(sent))
+        self._budget._book(self, spent)
+
+
+def unknown_price(model: str) -> str:
+    """Why a budget in dollars is refused for ``model``, and the way out."""
+    return (
+        f"--max-cost: no price is known for the model {model!r}, so its cost cannot be limited; expected a model of "
+        "the price table, or a price of your own in the file that HARNESS_PRICES names. Or limit --max-calls or "
+        "--max-tokens instead."
+    )
+
+
+def prompt_bound(request: Request) -> int:
+    """The most tokens that the prompt of ``request`` can be, formats and tools included."""
+    others = [part for message in request.messages for part in _others(message)]
+    sent = [request.messages, request.response_format, request.extra]
+    size = _size(sent)
+    return size - sum(map(_size, others)) + IMAGE_TOKENS * len(others) + REQUEST_OVERHEAD
+
+
+def _others(message: Mapping[str, Any]) -> Iterator[Any]:
+    """The parts of a message's content that are not text."""
+    content = message.get("content")
+    for part in content if isinstance(content, list) else ():
+        if not isinstance(part, dict) or part.get("type") != "text":
+            yield part
+
+
+def _size(part: Any) -> int:
+    return len(json.dumps(part, ensure_ascii=False, default=dict).encode(errors="surrogatepass"))
+
+
+def _shown(name: str, value: float) -> str:
+    return f"${value:.4f}" if name == "cost" else f"{value:,.0f} {name}"

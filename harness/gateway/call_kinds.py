@@ -1,0 +1,71 @@
+"""Which kind of call a foreign request is, by short structural marks. In-process calls say it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.gateway.calls import Message, Request
+
+OUTCOME_KINDS = frozenset({"classify", "extract", "score_panel", "score_person"})
+"""Calls whose answers are the outcome, or are counted to be it. What steers the play, a quality check say, is not."""
+
+_ANSWER_IS_BOOLEAN = "'True' or 'False'"
+_FREE_TEXT = (
+    ("extract", "Extraction objective"),
+    ("combine", "combines them into"),
+    ("minibio", "Short biography"),
+)
+_BY_SCHEMA = {"agent_reasoning": "reason", "classification": "classify"}
+"""What extropy-run calls the schemas of its two calls per agent."""
+
+
+def classify(request: Request) -> str:
+    """The kind of a chat request.
+
+    One of ``act``, ``regenerate``, ``quality_check``, ``combine``, ``intervention_check``, ``extract``,
+    ``score_person``, ``score_panel``, ``consolidate``, ``minibio``, ``reason``, ``classify`` and ``other``.
+    """
+    form = request.response_format or {}
+    if form.get("type") == "json_schema":
+        return _structured(str(form.get("json_schema", {}).get("name", "")), request)
+    texts = list(texts_of(request.messages))
+    if form.get("type") == "json_object":
+        return "consolidate" if any('"consolidation"' in text for text in texts) else "other"
+    for kind, mark in _FREE_TEXT:
+        if any(mark in text for text in texts[:2]):
+            return kind
+    return "other"
+
+
+def _structured(name: str, request: Request) -> str:
+    if name.startswith("CognitiveAction"):
+        late = texts_of(request.messages[-4:])
+        return "regenerate" if any("TENTATIVE ACTION" in text for text in late) else "act"
+    if name.startswith("LLMScalarWithJustification"):
+        return _judgement(request)
+    return _BY_SCHEMA.get(name, "other")
+
+
+def _judgement(request: Request) -> str:
+    texts = list(texts_of(request.messages))
+    if wants_boolean(request):
+        return "intervention_check"
+    claim, _, context = "\n".join(texts[1:]).partition("# Context")
+    if "THE NEXT A" in claim:
+        return "quality_check"
+    return "score_panel" if "## Environment '" in context else "score_person"
+
+
+def wants_boolean(request: Request) -> bool:
+    """Whether the last message asks for true or false in a field that may hold anything, as TinyTroupe does."""
+    return any(_ANSWER_IS_BOOLEAN in text for text in texts_of(request.messages[-1:]))
+
+
+def texts_of(messages: Sequence[Message]) -> Iterator[str]:
+    """The text of each message; of content made of parts, its text parts."""
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            yield content
+        elif isinstance(content, list):
+            yield "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))

@@ -1,0 +1,567 @@
+"""The only way out to a model: one object, an async method for this process and an HTTP face for all else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Any
+
+from harness.console import logger
+from harness.errors import (
+    AdaptedError,
+    HarnessError,
+    LongWaitError,
+    LostRepliesError,
+    ModelCallError,
+    RefusedError,
+    RejectedError,
+    UnacceptableReplyError,
+    UnsupportedParameterError,
+)
+from harness.gateway.acceptance import UnacceptableError, accept, expectation
+from harness.gateway.budget import Budget
+from harness.gateway.call_kinds import OUTCOME_KINDS
+from harness.gateway.call_observers import CallObserver, CallObservers, CallRecord
+from harness.gateway.calls import Provider, Reply, Request, Site, Vectors
+from harness.gateway.journal import Journal
+from harness.gateway.limits import Limits
+from harness.gateway.model_options import CallOptions, unsent
+from harness.gateway.replay import Kept, Question
+from harness.gateway.reply_types import well_typed
+from harness.gateway.request_identity import hashed, written
+from harness.gateway.response_formats import asks_for_json, in_form
+from harness.gateway.retry import RetryPolicy, is_reply
+from harness.gateway.seeds import seeded
+from harness.gateway.sendable import checked, mended
+from harness.gateway.sender import Sender, Turn
+from harness.gateway.trial_client import TrialClient
+from harness.gateway.waiting import SLOW_SECONDS, Wait, Waiting, duration, moment
+from harness.user_code import described, guarded, shown
+
+if TYPE_CHECKING:
+    from harness.gateway.server import Face
+
+log = logger()
+
+MOST_ADAPTATIONS = 8
+"""Times that one call is sent again because its provider learned another spelling; each learns a thing only once."""
+
+NO_JSON = 8
+"""Replies without acceptable JSON from the beginning after which a session says so: those of two calls."""
+
+_SPELLINGS = {"max_completion_tokens": "max_tokens", "output_config": "reasoning_effort"}
+"""Names of options in requests, where they differ."""
+
+CLOSING_SECONDS = 5.0
+"""How long a provider may take to give back its connections."""
+
+SOON_SECONDS = 0.01
+"""The shortest pause before a call is tried again; 0 would say that a reply came and was of no use."""
+
+Price = Callable[[Reply, str], Reply]
+"""Fills in the cost of a reply to the model asked for, or the reason why it is not known."""
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """One call under way. ``send`` asks the provider, ``read`` makes sense of a reply; ``attempts`` counts failures."""
+
+    client: TrialClient
+    provider: Provider
+    request: Request
+    body: str
+    site: Site
+    send: Callable[[int], Awaitable[Reply]]
+    read: Callable[[Reply], Reply]
+    attempts: int = 0
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What an attempt came to: the journal's reply if there was one, the reply, the error."""
+
+    earlier: Kept | None
+    started: float
+    began: float
+    reply: Reply | None = None
+    error: ModelCallError | None = None
+
+
+class Gateway:
+    """Sends the calls of many trials to one provider: journal → budget → limits → provider → observers.
+
+    What the ``journal`` has for a trial is served from there; every other reply is on disk before its trial sees it.
+    A reply that is empty, cut, or invalid for its format is asked for again as a new sample; a call that failed on its
+    way is sent again after a pause: ``retry`` says how often. ``concurrency`` bounds the calls in flight (``None``:
+    no limit), ``longest`` the seconds of each. With a ``provider_seed`` each sample is asked for with a seed of its
+    own, derived from it.
+    A ``judge`` answers the calls of `OUTCOME_KINDS` in place of ``provider``, whoever makes them; all else is shared,
+    but that the limits heed only what the headers of ``provider`` say.
+    Lives on one event loop; `halt` and the counters may be used from any thread.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        judge: Provider | None = None,
+        concurrency: int | None = 16,
+        temperature: float | None = None,
+        journal: Journal | None = None,
+        budget: Budget | None = None,
+        limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
+        price: Price = lambda reply, _asked: reply,
+        provider_seed: int | None = None,
+        longest: float | None = None,
+        observers: Iterable[CallObserver] = (),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.provider, self.judge = provider, judge
+        self.default_options = {} if temperature is None else {"temperature": temperature}
+        self.journal = journal
+        self.observers = CallObservers(observers)
+        self.base_url = ""
+        self.tokens_in = self.tokens_out = self.replayed = 0
+        self.cost: float | None = 0.0  # US dollars; one reply of unknown cost makes the sum unknown
+        self._limits = limits
+        self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits, clock=clock)
+        self._waits: dict[_Call, Wait] = {}
+        self._answered: set[int] = set()  # ids of the providers that have answered a call
+        self._retry = retry or RetryPolicy()
+        self._price, self._provider_seed, self._longest = price, provider_seed, longest
+        self._sleep, self._wall, self._clock = sleep, wall, clock
+        self.notify: Callable[[str], None] = log.warning
+        self.json_hint = ""  # for a server that ignores the response format, in the front end's words
+        self._no_json = Counter[int]()  # replies to requests for JSON, by the provider's id
+        self._json_seen: set[int] = set()  # ids of the providers that have written acceptable JSON
+        self._trials: dict[str, TrialClient] = {}
+        self._opened = 0
+        self._face: Face | None = None
+        self._starting = asyncio.Lock()
+        if limits is not None and hasattr(provider, "on_headers"):
+            provider.on_headers = limits.observe
+        for one in filter(None, (provider, judge)):
+            if hasattr(one, "before_send"):
+                one.before_send = self._sender.check_running
+
+    @property
+    def calls(self) -> int:
+        """Attempts that were sent in this session."""
+        return self._sender.calls
+
+    @property
+    def calls_by_kind(self) -> Counter[str]:
+        return self._sender.calls_by_kind
+
+    @property
+    def in_flight(self) -> int:
+        return self._sender.in_flight
+
+    # Trials
+
+    def open_run(self, run_id: str, *, begun: bool = False) -> None:
+        """Open the run's journal, so that what is wrong with it is said early. Raises `HarnessError`.
+
+        Of a run that was ``begun`` earlier, a journal that is not whole is a loss: raises `LostRepliesError`, unless
+        the journal accepts it.
+        """
+        if self.journal is not None:
+            try:
+                self.journal.open(run_id, expected=begun)
+            except LostRepliesError:
+                if not self.journal.accept_loss:
+                    raise
+                self.journal.open(run_id, replace=True)
+
+    def open_trial(
+        self, trial_id: str, run_id: str = "", attempt: int = 1, options: CallOptions | None = None
+    ) -> TrialClient:
+        """A client of its own for one try of a trial, with a fresh token and account.
+
+        ``attempt`` counts the tries of the trial that came to an end, and this one; a try that was cut off goes on
+        under its number. With a journal, ``run_id`` is needed. ``options`` are the request fields of its calls
+        (default: the gateway's temperature).
+        """
+        self._opened += 1
+        known = self.journal is not None and self.journal.begin(run_id, trial_id)
+        if options is None:
+            options = CallOptions(self.default_options, judge=self.default_options)
+        client = TrialClient(
+            self, trial_id, self._opened, run_id=run_id, attempt=attempt, known=known, options=options
+        )
+        self._trials[client.name] = client
+        return client
+
+    def close_trial(self, client: TrialClient) -> None:
+        """Revoke the trial's token at the HTTP face."""
+        self._trials.pop(client.name, None)
+
+    def trial_of(self, token: str) -> TrialClient | None:
+        """The open trial with this token: found by its public part, then compared in constant time."""
+        client = self._trials.get(token.partition(".")[0])
+        return client if client and compare_digest(client.token.encode(), token.encode()) else None
+
+    # Calls
+
+    def provider_of(self, kind: str) -> Provider:
+        """Who answers calls of ``kind``."""
+        return self.judge if self.judge is not None and kind in OUTCOME_KINDS else self.provider
+
+    async def ask(
+        self,
+        client: TrialClient,
+        request: Request,
+        site: Site,
+        asks: int | None = None,
+        replies: int | None = None,
+    ) -> Reply:
+        """What `TrialClient.ask` does."""
+        provider = self.provider_of(site.kind)
+        options = client.options.of(site.kind, judged_apart=provider is self.judge)
+        request, body = checked(
+            client.options.fill(request, options), provider.model, site=site, trial=client.trial_id
+        )
+        client.note_options(options, unsent(request, options))
+
+        declared = options.keys() | ({"seed"} if self._provider_seed is not None else set())
+
+        async def send(occurrence: int) -> Reply:
+            asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
+            _refuse_without_counterpart(provider, options)
+            try:
+                return await provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
+            except UnsupportedParameterError as error:
+                # What is declared reaches the model, or the session ends: no later call can have it either.
+                error.fatal = error.fatal or _SPELLINGS.get(error.parameter, error.parameter) in declared
+                raise
+
+        call = _Call(client, provider, request, body, site, send, lambda reply: accept(reply, request))
+        return await self._ask(call, asks, replies)
+
+    async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        """What `TrialClient.embed` does."""
+        site = Site("embedding")
+        request = Request((), model, extra={"input": list(texts)})
+        request, body = checked(request, "", site=site, trial=client.trial_id)
+
+        async def send(_occurrence: int) -> Reply:
+            vectors = await self.provider.embed(texts, model)
+            said = vectors if isinstance(vectors, Vectors) else Vectors(())
+            text = json.dumps([list(vector) for vector in vectors])
+            return Reply(text, model=said.model or model, tokens_in=said.tokens_in)
+
+        def read(reply: Reply) -> Reply:
+            return replace(reply, data=json.loads(reply.text))
+
+        call = _Call(client, self.provider, request, body, site, send, read)
+        vectors: Sequence[Sequence[float]] = (await self._ask(call)).data
+        return vectors
+
+    def reject(self, client: TrialClient, kept: Kept, reason: str) -> None:
+        """What `TrialClient.reject` does."""
+        if self.journal is not None:
+            self.journal.reject(client.run_id, client.trial_id, kept, reason)
+
+    async def _ask(self, call: _Call, asks: int | None = None, replies: int | None = None) -> Reply:
+        """Try until there is an acceptable reply or trying is over. Equal questions are told apart on arrival."""
+        question = call.client.samples.claim(call.site, call.request.digest)
+        question.asks = asks
+        failures: Counter[bool] = Counter()
+        adaptations = 0
+        try:
+            await self.recall(call.client)
+            if question.spent:
+                raise RejectedError(question.reason)
+            while True:
+                try:
+                    return await self._attempt(call, question)
+                except AdaptedError:
+                    call.attempts += 1
+                    adaptations += 1
+                    if adaptations > MOST_ADAPTATIONS:
+                        raise
+                    continue
+                except ModelCallError as error:
+                    failed = failures[is_reply(error)]
+                    seconds = self._retry.pause(error, failed, answered=id(call.provider) in self._answered)
+                    if seconds is None:
+                        raise self._last(call, error) from None
+                    if is_reply(error) and failures[True] + 1 == replies:
+                        raise
+                    failures[is_reply(error)] += 1
+                    call.attempts += 1
+                    reason = error.brief
+                    tries = self._retry.tries(error, answered=id(call.provider) in self._answered)
+                if seconds > 0:
+                    self._waits[call] = Wait(reason, self._clock() + seconds, failed + 2, tries)
+                    try:
+                        await self._sender.pause(seconds, self._sleep)
+                    finally:
+                        del self._waits[call]
+        except BaseException:
+            question.open = True  # who asks the same again asks this question
+            raise
+
+    def _last(self, call: _Call, error: ModelCallError) -> ModelCallError:
+        """What a call ends with that is not tried again after ``error``; the session too, where waiting is no help."""
+        asked, said = error.retry_after or 0.0, f"{str(error).rstrip('. ')}."
+        if asked > self._retry.longest_wait and not error.fatal:
+            error = LongWaitError(
+                f"{said} The server asks to wait {duration(asked)}, until {moment(self._wall() + asked)}; a session "
+                f"waits at most {duration(self._retry.longest_wait)}{self._retry.longer}. Every reply so far is kept: "
+                "run the same command again then to resume."
+            )
+        elif error.first_tries is not None and id(call.provider) not in self._answered and not error.fatal:
+            number = f"{call.attempts + 1} tries" if call.attempts else "the first try"
+            error = ModelCallError(
+                f"{said} No call of this session was answered, so it ends after {number} instead of waiting.",
+                fatal=True,
+                brief=error.brief,
+            )
+        else:
+            return error
+        self._sender.end(error)
+        return error
+
+    def waiting(self) -> Waiting | None:
+        """What the session waits for now, and why; ``None`` when calls go on. From any thread."""
+        now = self._clock()
+        held = self._limits.holding() if self._limits is not None else None
+        waits = sorted(self._waits.values(), key=lambda wait: wait.until)
+        if waits:
+            next_, until = waits[0], max(waits[0].until, held[1] if held else now)
+            return Waiting(next_.reason, max(0.0, until - now), next_.attempt, next_.tries)
+        if held is not None:
+            return Waiting(held[0], max(0.0, held[1] - now))
+        longest = self._sender.longest
+        if longest < SLOW_SECONDS:
+            return None
+        number = self._sender.in_flight
+        return Waiting(f"the reply to {number} call{'s' * (number != 1)}", elapsed=longest)
+
+    async def recall(self, client: TrialClient) -> None:
+        """Let ``client`` know what the journal has of its trial. Raises `ModelCallError`."""
+        journal = self.journal
+        if journal is not None:
+            try:
+                await client.recall(lambda: journal.recall(client.run_id, client.trial_id))
+            except HarnessError as error:
+                raise ModelCallError(str(error), fatal=True) from error
+
+    async def _attempt(self, call: _Call, question: Question) -> Reply:
+        """One reply, from the journal or the provider, told to the observers whatever comes of it."""
+        seen = _Seen(question.earlier, self._wall(), self._clock())
+        try:
+            return await self._reply(call, question, seen)
+        except ModelCallError as error:
+            seen.error = error
+            raise
+        finally:
+            if self.observers:
+                self.observers.on_call(self._record(call, seen))
+
+    async def _reply(self, call: _Call, question: Question, seen: _Seen) -> Reply:
+        """Hand the next reply to a question over, if it is acceptable."""
+        if seen.earlier is None:
+            kept, seen.reply = await self._draw(call, question, seen)
+        else:
+            kept, seen.reply = self._serve(call, question, seen.earlier)
+        if kept.verdict == "unacceptable":
+            raise _unacceptable(call, kept)
+        return self._given(call, question, kept, seen.reply)
+
+    async def _draw(self, call: _Call, question: Question, seen: _Seen) -> tuple[Kept, Reply]:
+        """A new reply from the provider. Its turn ends when it is on disk: no more is at risk than is in flight."""
+        client, kind = call.client, call.site.kind
+        turn: Turn | None = None
+        try:
+            async with self._sender.turn(call.request, kind) as turn:
+                reply = turn.reply = seen.reply = self._billed(call, await self._sent(call, question.number))
+                self._answered.add(id(call.provider))
+                spelled = ""
+                if reply.form:
+                    spelled = written(in_form(call.request, reply.form))
+                    reply = replace(reply, sent_digest=hashed(spelled))
+                read, fault = _read(call, reply)
+                self._watch_json(call, reply, fault)
+                seconds = self._clock() - seen.began
+                kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
+                if fault:
+                    client.note_rejection(kept, fault)
+                if self.journal is not None:
+                    await self.journal.keep(client.run_id, client.trial_id, kept, call.body, spelled)
+        finally:
+            if turn is not None and turn.sent:
+                client.account.note_call(kind)
+        return kept, read
+
+    async def _sent(self, call: _Call, occurrence: int) -> Reply:
+        """What the provider answers. One that neither answers nor fails in time is taken to be lost."""
+        provider = call.provider
+        try:
+            async with asyncio.timeout(self._longest) as limit:
+                reply = await guarded(call.send(occurrence), provider.complete, "The provider")
+                return well_typed(reply, call.request, provider.name)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise ModelCallError(
+                f"The provider {provider.name} neither answered nor failed within {self._longest:g} s: "
+                f"{described(provider.complete)}.",
+                retry_after=SOON_SECONDS,
+                lost=True,
+            ) from error
+
+    def _watch_json(self, call: _Call, reply: Reply, fault: str) -> None:
+        """Say so once where a model has written no acceptable JSON yet: its server may ignore the response format."""
+        provider = call.provider
+        if reply.refusal or not asks_for_json(call.request) or id(provider) in self._json_seen:
+            return
+        self._no_json[id(provider)] += 1
+        if not fault:
+            self._json_seen.add(id(provider))
+        elif self._no_json[id(provider)] == NO_JSON:
+            self.notify(
+                f"Model {provider.name}:{provider.model}: none of its first {NO_JSON} replies to requests for JSON is "
+                f"acceptable; the last was {fault}. The server may ignore the response format"
+                f"{f': {self.json_hint}' if self.json_hint else ''}."
+            )
+
+    def _billed(self, call: _Call, reply: Reply) -> Reply:
+        """The reply with its cost, counted."""
+        if reply.finish_reason == "content_filter":
+            reply = replace(reply, refusal=True)
+        reply = self._price(reply, call.request.model)
+        self.tokens_in += reply.tokens_in
+        self.tokens_out += reply.tokens_out
+        self.cost = None if self.cost is None or reply.cost is None else self.cost + reply.cost
+        call.client.account.note_billed(reply)
+        return reply
+
+    def _serve(self, call: _Call, question: Question, kept: Kept) -> tuple[Kept, Reply]:
+        """The journal's reply, which is as it came, read again: what is acceptable may have become stricter since."""
+        question.pass_by()
+        if kept.verdict != "accepted":
+            return kept, kept.reply
+        read, fault = _read(call, kept.reply)
+        if fault:
+            call.client.note_rejection(kept, fault)
+            self.reject(call.client, kept, fault)
+            return replace(kept, verdict="unacceptable", reason=fault), kept.reply
+        self.replayed += 1
+        call.client.replayed += 1
+        return kept, read
+
+    def _given(self, call: _Call, question: Question, kept: Kept, reply: Reply) -> Reply:
+        """The accepted reply, for the engine. Raises `RefusedError` where it is none and data were asked for."""
+        client = call.client
+        client.note_form(call.site.kind, call.request, reply)
+        client.refusals += reply.refusal
+        if reply.refusal and call.request.response_format is not None:
+            question.put_back(kept)  # whoever asks again hears the same
+            raise RefusedError(
+                f"Call {call.site.kind!r} of {client.trial_id}: refused by the model: {reply.text[:200]!r}."
+            )
+        name = f"{call.site.kind}:{kept.digest}:{kept.number}"
+        given = replace(reply, call=name, attempts=kept.draw + 1, seconds=kept.seconds)
+        return client.give(kept, given)
+
+    def _record(self, call: _Call, seen: _Seen) -> CallRecord:
+        return CallRecord(
+            trial=call.client.trial_id,
+            run_id=call.client.run_id,
+            site=call.site,
+            request=call.request,
+            reply=seen.reply,
+            error=seen.error,
+            started=seen.started,
+            seconds=self._clock() - seen.began,
+            attempt=call.attempts,
+            replayed=seen.earlier is not None,
+        )
+
+    # Stopping
+
+    def halt(self) -> None:
+        """Send nothing more: calls queued and later raise `ModelCallError`, those in flight go on."""
+        self._sender.halt()
+
+    async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109
+        """Wait up to ``timeout`` seconds for the calls in flight; whether all came back."""
+        came = await self._sender.drain(timeout)
+        if self.journal is not None:
+            await self.journal.flush()
+        return came
+
+    # The HTTP face
+
+    async def start_face(self, host: str = "127.0.0.1") -> str:
+        """Serve the OpenAI-compatible face on a free port of ``host``; its address, ending in ``/v1``."""
+        from harness.gateway.server import Face
+
+        async with self._starting:
+            if self._face is None:
+                face = Face(self)
+                self.base_url = await face.start(host)
+                self._face = face
+        return self.base_url
+
+    async def aclose(self) -> None:
+        """Stop the face, write what is left and give back the provider's connections."""
+        if self._face is not None:
+            await self._face.stop()
+            self._face, self.base_url = None, ""
+        for provider in filter(None, (self.provider, self.judge)):
+            await _closed(provider)
+        if self.journal is not None:
+            try:
+                await self.journal.aclose()
+            except (
+                HarnessError
+            ) as error:  # the run was stopped for this; the rest of it must be closed all the same
+                log.error("Replies that were paid for are lost. %s", error)
+
+
+async def _closed(provider: Provider) -> None:
+    """Close a provider, whatever it makes of that: what was paid for is still to be written."""
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await guarded(provider.aclose(), provider.aclose, "The provider")
+    except Exception as error:
+        log.warning("The provider %s could not be closed: %s.", provider.name, shown(error))
+
+
+def _read(call: _Call, reply: Reply) -> tuple[Reply, str]:
+    """The reply as it is to be read, and what is wrong with it; then the reply is as it came."""
+    try:
+        return mended(call.read(reply)), ""
+    except UnacceptableError as reason:
+        return reply, str(reason)
+
+
+def _refuse_without_counterpart(provider: Provider, options: Mapping[str, Any]) -> None:
+    """Raise `UnsupportedParameterError` where the provider's protocol lacks a declared field."""
+    missing = sorted(getattr(provider, "no_counterpart", frozenset()) & options.keys())
+    if missing:
+        raise UnsupportedParameterError(
+            f"Model {provider.name}:{provider.model}: its API has no {', '.join(missing)}, declared as a model option; "
+            "leave it out, or choose another model.",
+            missing[0],
+            fatal=True,
+        )
+
+
+def _unacceptable(call: _Call, kept: Kept) -> ModelCallError:
+    return UnacceptableReplyError(
+        f"Call {call.site.kind!r} of {call.client.trial_id}: no acceptable reply in {call.attempts + 1} attempts; "
+        f"expected {expectation(call.request)}, the last reply was {kept.reason}: {kept.reply.text[:200]!r}.",
+        reason=kept.reason,
+    )

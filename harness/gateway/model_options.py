@@ -1,0 +1,50 @@
+"""Which request fields a trial's calls get beside what they name themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.gateway.call_kinds import OUTCOME_KINDS
+from harness.gateway.calls import Request
+from harness.model import merge_options
+
+_FIELDS = ("temperature", "max_tokens")
+"""Options that are fields of `Request`; all others are among its ``extra``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOptions:
+    """The model options of a trial: ``shared`` by all arms, and the ``arm``'s own, where ``None`` leaves a field out.
+
+    A call that measures the outcome (`OUTCOME_KINDS`) gets the shared ones alone, so that arms are measured alike;
+    where another model judges, it gets only ``judge``. A field that a request names itself wins, unless it is
+    ``replaced``: some engines put the defaults of their configuration into every request.
+    """
+
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    arm: Mapping[str, Any] = field(default_factory=dict)
+    judge: Mapping[str, Any] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
+
+    def of(self, kind: str, *, judged_apart: bool) -> dict[str, Any]:
+        """The options of a call of ``kind``."""
+        if kind not in OUTCOME_KINDS:
+            return merge_options(self.shared, self.arm)
+        return merge_options(self.judge if judged_apart else self.shared)
+
+    def fill(self, request: Request, options: Mapping[str, Any]) -> Request:
+        """``request`` with ``options``."""
+        taken = {name for name in _FIELDS if getattr(request, name) is not None} | request.extra.keys()
+        filled = {name: value for name, value in options.items() if name not in taken - self.replaced}
+        if not filled:
+            return request
+        fields = {name: filled.pop(name) for name in _FIELDS if name in filled}
+        return replace(request, extra={**request.extra, **filled}, **fields)
+
+
+def unsent(request: Request, options: Mapping[str, Any]) -> set[str]:
+    """The options that ``request`` does not carry as they were declared."""
+    carried = {**request.extra, **{name: getattr(request, name) for name in _FIELDS}}
+    return {name for name, value in options.items() if carried.get(name) != value}

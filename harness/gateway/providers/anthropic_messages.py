@@ -1,0 +1,86 @@
+"""Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from harness.gateway.calls import Reply, Request
+from harness.gateway.environment import Network
+from harness.gateway.providers.anthropic_wire import (
+    UNKNOWN_THERE,
+    NoCounterpartError,
+    needs_words,
+    parameters,
+    reply,
+)
+from harness.gateway.providers.dialect import Dialect
+from harness.gateway.providers.error_text import words
+from harness.gateway.providers.http_provider import HTTPProvider
+from harness.gateway.providers.provider_errors import GARBAGE, Fault
+from harness.gateway.providers.strict_schemas import strict
+from harness.gateway.response_formats import PROMPT, SCHEMA, in_form
+
+URL = "https://api.anthropic.com"
+VERSION = "2023-06-01"
+"""The version of the API, which it wants in a header."""
+
+
+class AnthropicMessages(HTTPProvider):
+    """A model behind Anthropic's own API."""
+
+    name = "anthropic"
+    variable = "ANTHROPIC_API_KEY"
+    no_counterpart = UNKNOWN_THERE
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str = URL,
+        api_key: str,
+        timeout: float = 120.0,
+        network: Network | None = None,
+    ) -> None:
+        headers = {"authorization": f"Bearer {api_key}", "anthropic-version": VERSION}
+        super().__init__(
+            model,
+            base_url=base_url,
+            api_key=api_key,
+            headers=headers,
+            timeout=timeout,
+            network=network,
+            dialect=Dialect(forms=(SCHEMA, PROMPT), needs_words=needs_words),
+        )
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
+        """One message. Raises `ModelCallError`, fatal when no later call can succeed either."""
+        sent = self._dialect.sent(request)
+        spelled = in_form(request, sent.form)
+        body = self._parameters(spelled)
+        answer = await self._ask("/v1/messages", body)
+        if isinstance(answer, Fault):
+            raise self._refusal(answer, request, sent, body)
+        content = answer.get("content")
+        if not isinstance(content, list) or not all(isinstance(block, Mapping) for block in content):
+            raise self._failures.of_garbage(f"no content: {words(answer)}")
+        return replace(reply(answer, request=spelled), form=sent.form)
+
+    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:  # noqa: ARG002
+        """There are none. Raises `ModelCallError`, fatal."""
+        self._cannot("embeddings (use another provider for an engine that needs them)")
+
+    def _parameters(self, request: Request) -> dict[str, Any]:
+        try:
+            return parameters(request, model=self.model, strict=strict)
+        except NoCounterpartError as error:
+            self._cannot(str(error))
+        except GARBAGE as error:
+            kind = type(error).__name__
+            raise self._failures.say(
+                f"the request is not one that OpenAI's API would take ({kind})."
+            ) from None
+
+    def _cannot(self, what: str) -> NoReturn:
+        raise self._failures.say(f"Anthropic's API has no way to ask for {what}.", fatal=True) from None

@@ -1,0 +1,121 @@
+"""What the providers that reach a model over HTTP have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.console import logger
+from harness.errors import AdaptedError, ModelCallError
+from harness.gateway.calls import Request
+from harness.gateway.environment import Network
+from harness.gateway.providers.dialect import Dialect, Sent, refused_parameter
+from harness.gateway.providers.http_client import MAX_BYTES, HTTPClient, NoAnswerError
+from harness.gateway.providers.json_reading import mapping, parse, sequence
+from harness.gateway.providers.provider_errors import GARBAGE, Failures, Fault, fault_inside, fault_of
+
+_log = logger()
+
+
+class HTTPProvider:
+    """One client with pooled connections. It sends a call once: the gateway retries, so that every call counts.
+
+    ``timeout`` is in seconds, for one whole call. ``on_headers`` gets the headers of every answer, failures included.
+    ``before_send`` is called just before a request leaves, and keeps it from being sent by raising.
+    ``notify`` gets a sentence for each thing that is learned of the server. ``no_counterpart`` are fields of OpenAI's
+    requests that the server's protocol does not have.
+    """
+
+    name: str
+    variable: str
+    no_counterpart: frozenset[str] = frozenset()
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str,
+        headers: Mapping[str, str],
+        params: Mapping[str, str] | None = None,
+        timeout: float,
+        network: Network | None = None,
+        dialect: Dialect,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url
+        self.on_headers: Callable[[Mapping[str, str]], None] | None = None
+        self.before_send: Callable[[], None] | None = None
+        self.notify: Callable[[str], None] = _log.warning
+        self._dialect = dialect
+        self._failures = Failures(f"{self.name}:{model}", base_url, api_key, self.variable)
+        self._http = HTTPClient(
+            base_url,
+            headers=headers,
+            params=params,
+            timeout=timeout,
+            network=network,
+            before_send=self._check,
+            on_headers=self._heed,
+        )
+
+    def configure(
+        self, *, timeout: float | None = None, form: str | None = None, hints: Mapping[str, str] | None = None
+    ) -> None:
+        """Take what the session chose: the ``timeout`` of a call in seconds, the ``form`` in which JSON is asked for.
+
+        ``form`` is one of `harness.gateway.response_formats.FORMS`; ``None`` learns it from refusals. ``hints`` are the front end's
+        words for what a user changes, by field of the request; see `Failures`.
+        """
+        if timeout is not None:
+            self._http.timeout = timeout
+        self._dialect.choose(form)
+        self._failures.hints = hints or {}
+
+    def _refusal(self, fault: Fault, request: Request, sent: Sent, body: Mapping[str, Any]) -> ModelCallError:
+        """The error for ``fault``; `AdaptedError` where the request is to be sent once more, spelled another way."""
+        learned = self._dialect.learn(fault, request, sent, body)
+        if learned is None:
+            return self._failures.of_fault(fault, refused_parameter(fault, body))
+        said = self._failures.say(f"{learned} It said: {fault.text}")
+        if learned:
+            self.notify(str(said))
+        return AdaptedError(str(said), brief="the server refused how the request was spelled")
+
+    async def aclose(self) -> None:
+        """Close the pooled connections."""
+        await self._http.aclose()
+
+    async def _ask(
+        self, path: str, body: Mapping[str, Any], max_bytes: int = MAX_BYTES
+    ) -> Mapping[str, Any] | Fault:
+        """The object that answers ``body``, or what is wrong. Raises `ModelCallError` where neither came."""
+        try:
+            answer = await self._http.post(path, body, max_bytes=max_bytes)
+        except NoAnswerError as error:
+            failure = self._failures.of_silence(error)
+        except GARBAGE as error:
+            failure = self._failures.say(f"the request cannot be sent ({type(error).__name__}: {error}).")
+        else:
+            if answer.status >= 400:
+                return fault_of(answer)
+            if answer.status >= 300:
+                raise self._failures.of_redirect(answer)
+            try:
+                value = parse(answer.body)
+            except ValueError as error:
+                raise self._failures.of_text(answer, str(error)) from None
+            first = next(iter(sequence(mapping(value).get("choices"))), None)
+            return (
+                fault_inside(value, answer.headers) or fault_inside(first, answer.headers) or mapping(value)
+            )
+        # Not raised in the handler: the client's error would hang on to the request, and the request has the key.
+        raise failure
+
+    def _check(self) -> None:
+        if self.before_send is not None:
+            self.before_send()
+
+    def _heed(self, headers: Mapping[str, str]) -> None:
+        if self.on_headers is not None:
+            self.on_headers(headers)

@@ -1,0 +1,91 @@
+"""How a reply in JSON is asked for: by its schema, as any JSON object, or in words alone. Validation is the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.gateway.calls import Message, Request
+from harness.gateway.schemas import Schema, wanted_schema
+
+SCHEMA, LOOSE, OBJECT, PROMPT = "json_schema", "json_schema, not strict", "json_object", "prompt"
+FORMS = (SCHEMA, LOOSE, OBJECT, PROMPT)
+"""The forms, strongest first: what a server that refuses one is asked next."""
+
+AS_DECLARED = "as declared"
+"""How records name the form of a request that was sent as it was made."""
+
+CHOICES: Mapping[str, str | None] = {"auto": None, "schema": SCHEMA, "object": OBJECT, "prompt": PROMPT}
+"""Names for a form that a user chooses; ``auto`` begins with the strongest and learns from refusals."""
+
+_RULE = "Answer with one JSON {kind} and nothing else."
+_SCHEMA_RULE = "Answer with one JSON {kind} that matches this JSON schema, and nothing else:\n{schema}"
+
+
+def asks_for_json(request: Request) -> bool:
+    """Whether ``request`` wants its reply in JSON."""
+    return (request.response_format or {}).get("type") in ("json_schema", "json_object")
+
+
+def form_of(request: Request, least: str) -> str:
+    """The form in which ``request`` is sent where forms stronger than ``least`` are not accepted; empty: as it is."""
+    form = request.response_format or {}
+    step = FORMS.index(least)
+    if form.get("type") == "json_object":
+        return PROMPT if least == PROMPT else ""
+    if form.get("type") != "json_schema" or step == 0:
+        return ""
+    if least == LOOSE:
+        return LOOSE if form.get("json_schema", {}).get("strict") else ""
+    return OBJECT if least == OBJECT and _is_object(wanted_schema(form)) else PROMPT
+
+
+def in_form(request: Request, form: str) -> Request:
+    """``request`` as it is sent in ``form``; an empty one leaves it as it is."""
+    asked = request.response_format or {}
+    if not form:
+        return request
+    if form == LOOSE:
+        described = {name: value for name, value in asked["json_schema"].items() if name != "strict"}
+        return replace(request, response_format={**asked, "json_schema": described})
+    return replace(
+        request,
+        messages=with_rule(request.messages, rule(wanted_schema(asked))),
+        response_format={"type": "json_object"} if form == OBJECT else None,
+    )
+
+
+def rule(schema: Schema | None) -> str:
+    """The words that ask for JSON, with the ``schema`` in them where there is one. Properties keep their order."""
+    if schema is None:
+        return _RULE.format(kind="object")
+    kind = "object" if _is_object(schema) else "value"
+    return _SCHEMA_RULE.format(kind=kind, schema=json.dumps(schema, ensure_ascii=False, default=dict))
+
+
+def with_rule(messages: Sequence[Message], words: str) -> list[Message]:
+    """``messages`` with ``words`` at the end of the instructions: the system message, else the last of the user.
+
+    What is put to a persona in a conversation then stays as it is in every arm.
+    """
+    changed = list(messages)
+    roles = [str(message.get("role")) for message in changed]
+    place = next((at for at, role in enumerate(roles) if role in ("system", "developer")), None)
+    if place is None:
+        place = next((at for at in reversed(range(len(roles))) if roles[at] == "user"), None)
+    if place is None:
+        return [*changed, {"role": "user", "content": words}]
+    changed[place] = {**changed[place], "content": _extended(changed[place].get("content"), words)}
+    return changed
+
+
+def _extended(content: Any, words: str) -> Any:
+    if isinstance(content, list):
+        return [*content, {"type": "text", "text": words}]
+    return f"{content}\n\n{words}" if content else words
+
+
+def _is_object(schema: Schema | None) -> bool:
+    return isinstance(schema, Mapping) and (schema.get("type") == "object" or "properties" in schema)

@@ -1,0 +1,225 @@
+"""What one trial holds of the gateway: its token, its account and its samples."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Protocol
+
+from harness.errors import ModelCallError, StoppedError
+from harness.gateway.account import Account
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.model_options import CallOptions
+from harness.gateway.replay import Kept, Samples
+from harness.gateway.response_formats import AS_DECLARED, asks_for_json
+from harness.model import Usage, merge_options
+
+SHOWN = 500
+"""How many characters of a rejected reply are kept for the record."""
+
+
+class Way(Protocol):
+    """What a trial's client needs of the gateway."""
+
+    base_url: str
+
+    async def ask(
+        self,
+        client: TrialClient,
+        request: Request,
+        site: Site,
+        asks: int | None = None,
+        replies: int | None = None,
+    ) -> Reply: ...
+
+    async def embed(
+        self, client: TrialClient, texts: Sequence[str], model: str
+    ) -> Sequence[Sequence[float]]: ...
+
+    def reject(self, client: TrialClient, kept: Kept, reason: str) -> None: ...
+
+
+class TrialClient:
+    """The gateway bound to one try of a trial; implements `ModelClient`. Made by `Gateway.open_trial`.
+
+    ``failure`` is the first request at the HTTP face that failed, or the first after which none can succeed, for the
+    engine to raise where the foreign code has swallowed it; ``failed`` is how many did. ``rejections`` has every
+    unacceptable reply of this try: kind, person, step, attempt, reason and the text's first 500 characters.
+    ``replayed`` counts the calls that the journal answered, ``refusals`` those that the model declined to answer.
+    ``options`` are request fields that its calls get beside those that they name.
+    ``replies`` counts the replies that were handed over, and what was done to read them.
+    """
+
+    def __init__(
+        self,
+        way: Way,
+        trial_id: str,
+        number: int,
+        *,
+        run_id: str = "",
+        attempt: int = 1,
+        known: bool = False,
+        options: CallOptions | None = None,
+    ) -> None:
+        self.trial_id, self.run_id, self.attempt = trial_id, run_id, attempt
+        self.options = options or CallOptions()
+        self._forms: dict[str, Counter[str]] = {}
+        self._unsent = {*merge_options(self.options.shared, self.options.arm)}
+        self.name = f"t{number:x}"
+        self.failure: ModelCallError | None = None
+        self.rejections: list[dict[str, Any]] = []
+        self.replayed = self.refusals = self.failed = 0
+        self.samples = Samples(attempt)
+        self._read: Counter[str] = Counter()
+        self._unwrapped: Counter[str] = Counter()
+        self.account = Account()
+        self._earlier = Account()
+        self._way = way
+        self._given: dict[str, Kept] = {}
+        self._reasons: dict[str, list[str]] = {}
+        self._known, self._recalling = known, asyncio.Lock()
+
+    @cached_property
+    def token(self) -> str:
+        """The trial's own credential at the HTTP face: its name, and a secret."""
+        return f"{self.name}.{secrets.token_urlsafe(24)}"
+
+    @property
+    def base_url(self) -> str:
+        """The HTTP face's address, ending in ``/v1``; empty until the gateway's face is started."""
+        return self._way.base_url
+
+    async def ask(
+        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+    ) -> Reply:
+        """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped.
+
+        `RefusedError` when JSON was asked for and the model declined; in words, `Reply.refusal` says so.
+        `RejectedError` when ``asks`` replies to this question were rejected in this try (``None``: no limit), and
+        `UnacceptableReplyError` when ``replies`` came of which none was acceptable (``None``: the policy's number).
+        """
+        return await self._way.ask(self, request, site, asks, replies)
+
+    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        """One vector per text. Raises `ModelCallError`. Their tokens are counted where the provider says how many."""
+        return await self._way.embed(self, texts, model)
+
+    def reject(self, reply: Reply, reason: str) -> None:
+        """Say that a well-formed reply was of no use: it is not served again, an equal request is a new call."""
+        kept = self._given.pop(reply.call, None)
+        if kept is not None:
+            self.note_rejection(kept, reason)
+            self._reasons.setdefault(kept.site.kind, []).append(reason)
+            self.samples.reject(kept, reason)
+            self._way.reject(self, kept, reason)
+
+    def reject_latest(self, kind: str, reason: str) -> bool:
+        """`reject` the reply of ``kind`` that was given last; false where there is none, or the model had declined."""
+        name = next((name for name, kept in reversed(self._given.items()) if kept.site.kind == kind), None)
+        if name is None or self._given[name].reply.refusal:
+            return False
+        self.reject(replace(self._given[name].reply, call=name), reason)
+        return True
+
+    def reasons(self, kind: str) -> Sequence[str]:
+        """Why the engine rejected replies of ``kind`` in this try; in all its sessions, once they are recalled."""
+        return tuple(self._reasons.get(kind, ()))
+
+    def note_failure(self, error: ModelCallError) -> None:
+        """A request at the HTTP face came to nothing."""
+        self.failed += 1
+        if self.failure is None or (_is_final(error) and not _is_final(self.failure)):
+            self.failure = error
+
+    def note_options(self, options: Mapping[str, Any], unsent: set[str]) -> None:
+        """A call was made for which ``options`` were declared, of which it carries all but ``unsent``."""
+        self._unsent -= options.keys() - unsent
+
+    def note_form(self, kind: str, request: Request, reply: Reply) -> None:
+        """A reply in JSON is used, which was asked for in the form that it names."""
+        if asks_for_json(request):
+            self._forms.setdefault(kind, Counter())[reply.form or AS_DECLARED] += 1
+
+    @property
+    def unsent_options(self) -> Sequence[str]:
+        """Declared options that no call of this try carried as declared, by name."""
+        return sorted(self._unsent)
+
+    def usage(self) -> Usage:
+        """What this try was paid for: calls by kind, rejected and failed attempts included, and billed tokens.
+
+        A session that was cut off in this very try counts too, so that all tries together are all that was paid.
+        """
+        return self.account.usage()
+
+    def paid(self) -> Usage:
+        """What all tries of the trial were paid for so far; of earlier ones, what was answered."""
+        return (self._earlier + self.account).usage()
+
+    async def recall(self, load: Callable[[], Awaitable[Iterable[Kept]]]) -> None:
+        """Take over what the journal has of the trial, before the first call goes on."""
+        if self._known:
+            async with self._recalling:
+                if self._known:
+                    self._take_over(await load())
+                    self._known = False
+
+    def _take_over(self, past: Iterable[Kept]) -> None:
+        past = list(past)
+        self.samples.remember(past)
+        for kept in past:
+            mine = kept.attempt == self.attempt
+            (self.account if mine else self._earlier).note_reply(kept.site.kind, kept.reply)
+            if mine and kept.verdict != "accepted":
+                self.note_rejection(kept, kept.reason)
+            if mine and kept.verdict == "rejected":
+                self._reasons.setdefault(kept.site.kind, []).append(kept.reason)
+
+    def give(self, kept: Kept, reply: Reply) -> Reply:
+        """Note that ``reply`` goes to the engine, which may yet reject it."""
+        self._given[reply.call] = kept
+        if kept.site.kind == "embedding":
+            return reply
+        self._read["used"] += 1
+        self._read["with_thoughts"] += bool(reply.thoughts)
+        self._read["unreadable_arguments"] += any(call.fault for call in reply.calls)
+        self._read["mended"] += reply.mended
+        if reply.unwrapped:
+            self._unwrapped[reply.unwrapped] += 1
+        return reply
+
+    @property
+    def replies(self) -> Mapping[str, Any]:
+        """How many replies were ``used``, how many of them ``with_thoughts`` and with ``unreadable_arguments``.
+
+        ``mended`` counts those with halves of characters, where there are any (`Reply.mended`).
+        ``unwrapped`` counts those whose JSON was found in something else, by what that was (`Unwrapped`). ``forms``
+        counts replies in JSON by kind of call, and by how they were asked for (`harness.gateway.response_formats`).
+        """
+        counts = {name: self._read[name] for name in ("used", "with_thoughts", "unreadable_arguments")}
+        counts |= {"mended": self._read["mended"]} if self._read["mended"] else {}
+        forms = (
+            {"forms": {kind: dict(one) for kind, one in sorted(self._forms.items())}} if self._forms else {}
+        )
+        return {**counts, "unwrapped": dict(self._unwrapped), **forms}
+
+    def note_rejection(self, kept: Kept, reason: str) -> None:
+        site = kept.site
+        self.rejections.append(
+            {
+                "kind": site.kind,
+                "person": site.person,
+                "step": site.step,
+                "attempt": kept.draw,
+                "reason": reason,
+                "text": kept.reply.text[:SHOWN],
+            }
+        )
+
+
+def _is_final(error: ModelCallError) -> bool:
+    return error.fatal or isinstance(error, StoppedError)

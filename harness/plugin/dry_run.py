@@ -1,0 +1,152 @@
+"""The session behind ``--estimate``: an ordinary one on the offline model, in a folder that is thrown away."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from harness.errors import raise_if_any
+from harness.gateway.call_kinds import OUTCOME_KINDS
+from harness.gateway.call_observers import CallRecord
+from harness.gateway.gateway import Gateway
+from harness.gateway.prices import find_prices
+from harness.gateway.providers import known_names, make_provider
+from harness.plugin.estimate import (
+    Bill,
+    Estimate,
+    GroupEstimate,
+    Pace,
+    Taken,
+    all_together,
+    estimate_group,
+)
+from harness.plugin.expected_calls import expected_calls
+from harness.plugin.factories import make_engine, workers
+from harness.runtime.cells import CellOutcome
+from harness.runtime.coordinator import Parts
+from harness.runtime.plan import CellPlan
+from harness.runtime.runs import Conclusion
+from harness.runtime.settings import Settings
+
+
+class Tally:
+    """A `CallObserver` that adds up the calls of a rehearsal, by (experiment, group) and kind."""
+
+    def __init__(self, judge: str = "") -> None:
+        self._judge = judge  # who is asked for outcomes, where that is not the model under study
+        self._taken: dict[tuple[str, str], dict[str, Taken]] = defaultdict(lambda: defaultdict(Taken))
+
+    def on_call(self, call: CallRecord) -> None:
+        """Add one attempt, if it was sent and answered: in a rehearsal there are no others."""
+        if call.reply is None or call.replayed:
+            return
+        experiment, group, _ = call.trial.split("/", 2)
+        taken = self._taken[experiment, group][call.site.kind]
+        if call.site.kind == "embedding":  # the offline model counts no tokens of those
+            texts = call.request.extra.get("input", ())
+            taken.add(sum(math.ceil(len(text) / 4) for text in texts), call.request.model)
+        else:
+            taken.add(call.reply.tokens_in, self._judge if call.site.kind in OUTCOME_KINDS else "")
+
+    def of(self, experiment: str, group: str) -> Mapping[str, Taken]:
+        """By kind; empty when no call was made."""
+        return self._taken.get((experiment, group), {})
+
+
+class Rehearsal:
+    """What makes a session a rehearsal, ``settings`` and `parts`, and the `estimates` that come of it."""
+
+    def __init__(self, asked: Settings, folder: Path, seconds_per_call: float) -> None:
+        """``asked`` is what the real session would have. Raises `ConfigurationError` for an unknown provider."""
+        known = known_names()
+        raise_if_any(
+            f"Model {spec!r}: unknown provider {provider!r}; known: {', '.join(known)}."
+            for spec in (asked.model, asked.judge_model)
+            if spec is not None and (provider := spec.partition(":")[0]) not in known
+        )
+        self._asked, self._seconds, self._prices = asked, seconds_per_call, find_prices(asked.prices)
+        self._tally = Tally(asked.judge_model or "")
+        self.settings = replace(
+            asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None,
+            results_dir=folder, out=None, resume=None, fresh=False, accept_lost_journal=False,
+            concurrency=Settings().concurrency, rpm=None, tpm=None, max_cost=None, max_calls=None, max_tokens=None,
+        )  # fmt: skip
+
+    def parts(self) -> Parts:
+        """The offline model with nothing in its way, the real engines, and nobody who is told of it."""
+        return Parts(gateway=self._gateway, engine=make_engine)
+
+    def _gateway(self, settings: Settings) -> Gateway:
+        provider = make_provider(settings.model, seed=settings.seed)
+        return Gateway(
+            provider,
+            concurrency=settings.concurrency,
+            temperature=settings.temperature,
+            observers=[self._tally],
+        )
+
+    def estimates(
+        self, plans: Iterable[CellPlan], outcomes: Iterable[CellOutcome], conclusions: Iterable[Conclusion]
+    ) -> Iterator[Estimate]:
+        """One estimate per experiment of ``plans``, all the cells that were submitted."""
+        finished = {one.trial.id for outcome in outcomes for one in outcome.played if one.failure is None}
+        problems = {one.experiment: one.problem for one in conclusions if one.problem is not None}
+        by_experiment: dict[str, list[CellPlan]] = defaultdict(list)
+        for plan in plans:
+            by_experiment[plan.cell.experiment].append(plan)
+        for name, cells in sorted(by_experiment.items()):
+            faults = [problems[name]] if name in problems else []
+            left = sum(any(one.trial.id not in finished for one in plan.trials) for plan in cells)
+            if left:
+                faults.append(f"{left} of {len(cells)} cells could not be rehearsed to their end.")
+            yield self._estimate(cells, tuple(faults))
+
+    def _estimate(self, cells: Sequence[CellPlan], faults: tuple[str, ...]) -> Estimate:
+        first, model = cells[0], self._asked.model
+        groups = [group.name for group in first.experiment.groups]
+        taken = [one for name in groups for one in self._tally.of(first.cell.experiment, name).values()]
+        bill, pace = Bill(model, self._prices, taken), self._pace(cells)
+        in_groups = ([plan for plan in cells if plan.cell.group == name] for name in groups)
+        estimated = tuple(self._group(plans, bill) for plans in in_groups if plans)
+        return Estimate(
+            experiment=first.cell.experiment,
+            mode=first.mode_name,
+            reps=first.reps,
+            engine=", ".join(sorted({plan.engine for plan in cells})),
+            model=model,
+            judge_model=self._asked.judge_model,
+            judge_price=bill.price_of(self._asked.judge_model) if self._asked.judge_model else None,
+            seed=self._asked.seed,
+            pace=pace,
+            groups=estimated,
+            total=all_together(estimated, pace),
+            price=bill.price,
+            price_reason=bill.reason,
+            faults=faults,
+        )
+
+    def _group(self, plans: Sequence[CellPlan], bill: Bill) -> GroupEstimate:
+        least, most = Counter[str](), Counter[str]()
+        for plan in plans:
+            low, high = expected_calls(plan.engine, plan.trials)
+            least.update(low)
+            most.update(high)
+        cell, trials = plans[0].cell, sum(len(plan.trials) for plan in plans)
+        taken = self._tally.of(cell.experiment, cell.group)
+        return estimate_group(cell.group, trials, taken, (least, most), bill, self._pace(plans))
+
+    def _pace(self, plans: Sequence[CellPlan]) -> Pace:
+        return Pace(_lanes(plans, self._asked), self._seconds, self._asked.rpm, self._asked.tpm)
+
+
+def _lanes(plans: Sequence[CellPlan], asked: Settings) -> int:
+    """Calls in flight at a time: everyone's in a panel × trials at once, and no more than the concurrency."""
+    trials = [trial for plan in plans for trial in plan.trials]
+    at_once = min(len(trials), asked.trial_window or len(trials))
+    if any(plan.engine == "tinytroupe" for plan in plans):
+        at_once = min(at_once, workers(asked))
+    lanes = at_once * max(1, *(len(trial.personas) for trial in trials))
+    return min(lanes, asked.concurrency or lanes)

@@ -1,0 +1,37 @@
+"""What a session may send and spend, as its options say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness.errors import raise_if_any
+from harness.gateway.budget import Budget, unknown_price
+from harness.gateway.calls import Provider, Request
+from harness.gateway.limits import Limits
+from harness.gateway.prices import Overrides, Price, price_of
+from harness.runtime.settings import Settings
+
+
+def make_limits(settings: Settings) -> Limits:
+    """The limits per minute. Without any it still holds everyone when a server asks for that."""
+    return Limits(settings.rpm, settings.tpm, longest_pause=settings.max_wait)
+
+
+def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overrides) -> Budget | None:
+    """The budget, if there is one. Raises `ConfigurationError` for a cost limit on a model without a known price."""
+    if settings.max_cost is None and settings.max_calls is None and settings.max_tokens is None:
+        return None
+    price = _prices(providers, prices)
+    if settings.max_cost is not None:
+        unknown = [one.model for one in providers if price(Request((), one.model)) is None]
+        raise_if_any(map(unknown_price, unknown))
+    return Budget(settings.max_cost, settings.max_calls, settings.max_tokens, price)
+
+
+def _prices(providers: Sequence[Provider], prices: Overrides) -> Callable[[Request], Price | None]:
+    free = {one.model for one in providers if one.name == "rehearsal"}
+    # Embeddings, which have a model of their own, are free too where nothing is bought.
+    nothing_bought = len(free) == len(providers)
+    return lambda request: (
+        Price(0.0, 0.0) if nothing_bought or request.model in free else price_of(request.model, prices)
+    )

@@ -1,0 +1,238 @@
+"""How the cases of one session overlap: each is set up ahead, frozen into a plan, and started before its turn."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import zip_longest
+from typing import Any
+
+import pytest
+
+from harness.console import visible, write_line
+from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError, raise_if_any
+from harness.plugin import fixtures
+from harness.plugin.internals import (
+    fill,
+    generator_fixtures,
+    keep_trial_logs_apart,
+    keep_trial_prints_apart,
+    only_pytest_sets_up,
+    set_up,
+)
+from harness.plugin.progress import Display
+from harness.plugin.selection import case_of, same_cell
+from harness.plugin.state import State, invitation_of, message_of, reason_of, state_of
+from harness.runtime.cells import CellOutcome
+from harness.runtime.coordinator import Desk
+from harness.runtime.plan import CellPlan
+from harness.runtime.remote import RemoteDesk
+from harness.runtime.session import Session
+
+RARELY = (20_000, 20, 20)
+"""Thresholds of Python's garbage collector while cases run."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    config = session.config
+    cases = [item for item in session.items if case_of(item) is not None]
+    if (
+        config.option.collectonly
+        or not cases
+        or (session.testsfailed and not config.option.continue_on_collection_errors)
+    ):
+        return (yield)
+    with keep_trial_prints_apart(config), _collecting_rarely():
+        try:
+            _start_all(config, cases)
+        except HarnessError as error:
+            raise pytest.UsageError(message_of(error)) from None
+        return (yield)
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Cases, plans and modules stay to the end: to look for garbage among them again and again is for nothing."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*RARELY)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
+    state = state_of(config)
+    _start(state, cases)
+    if _may_overlap(config):
+        _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
+    say_notes(state)
+
+
+def say_notes(state: State) -> None:
+    """Say what there is to say of the runs, once."""
+    reporter: Any = state.config.pluginmanager.get_plugin("terminalreporter")
+    while state.desk is not None and state.desk.notes:
+        note = state.desk.notes.pop(0)
+        if reporter is not None:
+            reporter.ensure_newline()
+            write_line(reporter, note)
+
+
+def _start(state: State, cases: list[pytest.Item]) -> None:
+    """Start the session: with a desk of its own, or as a worker at that of another process."""
+    invitation = invitation_of(state.config)
+    if invitation is None:
+        start_with_desk(state).expect(len(cases))
+    else:
+        desk = RemoteDesk(**invitation)
+        desk.start()
+        state.session = Session(state.settings, state.parts().engine, desk)
+        state.session.start()
+    keep_trial_logs_apart(state.config)
+
+
+def start_with_desk(state: State) -> Desk:
+    """Make the desk and a session at it."""
+    option = state.config.option
+    selection = {"k": option.keyword or "", "m": option.markexpr or ""}
+    settings, parts = state.settings, state.parts()
+    state.desk = Desk(settings, parts, root=state.config.rootpath, selection=selection)
+    state.desk.start()
+    state.session = Session(settings, parts.engine, state.desk)
+    state.session.start()
+    return state.desk
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if case_of(item) is not None and isinstance(item, pytest.Function) and not _shows_set_up(item.config):
+        fill(item, fixtures.__name__)
+
+
+def _may_overlap(config: pytest.Config) -> bool:
+    return invitation_of(config) is None and not (config.option.usepdb or _shows_set_up(config))
+
+
+def _shows_set_up(config: pytest.Config) -> bool:
+    option = config.option
+    return bool(option.setuponly or option.setupshow or getattr(option, "setupplan", False))
+
+
+def _prepare(state: State, items: list[pytest.Function]) -> None:
+    """Set up each case that nothing forbids, keep its plan, and start all their trials, arms interleaved.
+
+    Raises `ConfigurationError` with everything that is wrong with any case's parts, before the first trial.
+    """
+    able = [item for item in items if _nothing_forbids(state, item)]
+    plans: dict[str, CellPlan] = {}
+    problems: dict[str, None] = {}
+    for item, following in zip_longest(able, able[1:]):
+        try:
+            plan = _freeze(state, item, following)
+        except ConfigurationError as error:
+            problems.update(dict.fromkeys(error.problems))
+        else:
+            plans.update({item.nodeid: plan} if plan is not None else {})
+    raise_if_any(problems or dict.fromkeys(_same_cells(able, plans)))
+    assert state.session is not None
+    with Display.of(state.config) as display:
+        started = state.session.submit(list(plans.values()), lambda: display.show(state.desk))
+    state.prepared = dict(zip(plans, started, strict=True))
+
+
+def _same_cells(items: list[pytest.Function], plans: dict[str, CellPlan]) -> Iterator[str]:
+    """Tests whose parameters reach fixtures that then give the same for different values."""
+    members: dict[tuple[Any, ...], list[pytest.Function]] = {}
+    for item in items:
+        if item.nodeid in plans:
+            plan = plans[item.nodeid]
+            trials = (plan.cell, tuple(trial.trial for trial in plan.trials))
+            members.setdefault((item.parent, item.originalname, *trials), []).append(item)
+    for first, *others in members.values():
+        alike = [one for one in others if _same(plans[first.nodeid], plans[one.nodeid])]
+        names = {
+            name: None
+            for one in alike
+            for name, value in one.callspec.params.items()
+            if first.callspec.params[name] is not value
+        }
+        if names:
+            test = f"{first.parent.nodeid if first.parent else ''}::{first.originalname}"
+            yield same_cell(test, list(names), len(alike) + 1)
+
+
+def _nothing_forbids(state: State, item: pytest.Function) -> bool:
+    if "cell" not in item.fixturenames:
+        return False
+    names = generator_fixtures(item)
+    if names:
+        state.one_by_one[item.nodeid] = f"fixture {names[0]!r} has a teardown"
+    return not names
+
+
+def _freeze(state: State, item: pytest.Function, following: pytest.Function | None) -> CellPlan | None:
+    """The plan that the case's fixtures gave; ``None`` where it has to wait for its turn, a faulty set-up included."""
+    try:
+        if only_pytest_sets_up(item, __name__):
+            fill(item, fixtures.__name__)
+            if "cell" in item.funcargs:
+                return _plan_of(item)
+        with set_up(item, following) as finalizers:
+            if finalizers:
+                state.one_by_one[item.nodeid] = f"fixture {finalizers[0]!r} has a teardown"
+                return None
+            return _plan_of(item)
+    except (ConfigurationError, KeyboardInterrupt):
+        raise
+    except BaseException:
+        return None  # it will say so itself when its turn comes
+
+
+def _plan_of(item: pytest.Function) -> CellPlan:
+    handle: Any = item.funcargs["cell"]
+    plan: CellPlan = handle.plan
+    return plan
+
+
+def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:
+    """The outcome of a cell whose turn has come: of the trials started ahead, or started now."""
+    __tracebackhide__ = True
+    session = state.session
+    assert session is not None
+    cell_run = state.prepared.pop(nodeid, None)
+    if cell_run is None or not _same(cell_run.plan, plan):
+        try:
+            cell_run = session.submit([plan])[0]
+        except LostRepliesError as error:
+            pytest.exit(message_of(error), returncode=int(ExitCode.USAGE))
+        except HarnessError as error:
+            pytest.fail(visible(str(error)), pytrace=False)
+        say_notes(state)
+    with Display.of(state.config) as display:
+        outcome = session.wait(cell_run, lambda: display.show(state.desk))
+    cell_run.output.replay()
+    state.outcomes[nodeid] = (plan.cell, outcome)
+    if session.stopped:
+        pytest.exit(reason_of(session.desk), returncode=int(session.desk.exit_code))
+    return outcome
+
+
+def _same(ahead: CellPlan, now: CellPlan) -> bool:
+    """Whether the fixtures gave the same this time, so that the trials started ahead are the case's own."""
+    return _identity(ahead) == _identity(now)
+
+
+def _identity(plan: CellPlan) -> tuple[Any, ...]:
+    return (
+        plan.cell,
+        plan.mode,
+        plan.population.personas,
+        plan.correction,
+        plan.interventions,
+        plan.engine,
+        plan.reps,
+        plan.arm,
+        tuple(trial.trial for trial in plan.trials),
+    )

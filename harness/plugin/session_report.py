@@ -1,0 +1,150 @@
+"""What a session leaves: reports per case, the artifacts, and the summary at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.console import on_one_line, visible, write_heading, write_line
+from harness.errors import ExitCode, HarnessError
+from harness.plugin.state import KEY, State
+from harness.records.read_problems import MOST_NAMED, Problem, Problems, collected
+from harness.runtime.coordinator import Desk
+from harness.runtime.output_capture import routed
+from harness.runtime.runs import Conclusion
+from harness.runtime.session import Session
+
+if TYPE_CHECKING:
+    from harness.model import Experiment
+
+
+def _state(config: pytest.Config) -> State | None:
+    state = config.stash.get(KEY, None)
+    return state if state is not None and state.session is not None else None
+
+
+_PROBLEMS = pytest.StashKey[Problems]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather what could not be read of records, for the session's summary."""
+    block = ExitStack()
+    config.stash[_PROBLEMS] = block.enter_context(collected())
+    config.add_cleanup(block.close)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    if _state(item.config) is None:
+        return (yield)
+    with routed(
+        (sys, "stdout"), (sys, "stderr")
+    ):  # a fixture such as capsys may have put streams of its own there
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    report: Any = yield
+    handle = getattr(item, "funcargs", None) and item.funcargs.get("cell")  # type: ignore[attr-defined]
+    seconds = getattr(handle, "seconds", None)
+    if call.when == "call" and seconds is not None:
+        report.duration = seconds
+    if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
+        report.longrepr = visible(str(call.excinfo.value))  # the message is all that its reader needs
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    state = _state(session.config)
+    if state is None or state.session is None:
+        return
+    interrupted = exitstatus == ExitCode.INTERRUPTED
+    if state.interruption is not None:
+        state.interruption.closing = True
+    try:
+        state.session.close(interrupted=interrupted)
+        if state.desk is not None:
+            _conclude(state, state.session, state.desk)
+        faulty = any(one.problem for one in state.conclusions) or any(one.faults for one in state.estimates)
+        faulty |= state.desk is not None and bool(state.desk.unkept)
+        faulty |= session.config.stash[_PROBLEMS].lost
+        faulty |= (state.report or "").startswith("REPORT NOT WRITTEN")
+        faulty |= session.config.option.strict_instrument and any(map(_failed, state.conclusions))
+        if exitstatus == ExitCode.OK and faulty:
+            session.exitstatus = ExitCode.FAILED
+    except HarnessError as error:
+        pytest.exit(visible(str(error)), returncode=int(ExitCode.FAILED))
+
+
+def _conclude(state: State, session: Session, desk: Desk) -> None:
+    """Keep what was left of each run; of a rehearsal, what it says of the real one."""
+    from harness.experiments.play_checks import own_checks
+
+    experiments = [plan.experiment for plan in session.plans]
+    conclusions = desk.conclude(own_checks(experiments))
+    if state.rehearsal is None:
+        state.conclusions += conclusions
+        _report(state, experiments)
+        return
+    outcomes = [outcome for _, outcome in state.outcomes.values()]
+    state.estimates += state.rehearsal.estimates(session.plans, outcomes, conclusions)
+
+
+def _report(state: State, experiments: Sequence[Experiment]) -> None:
+    """Write what ``--report`` asks for; the results are safe already, whatever comes of it."""
+    from harness.plugin.options import report_file
+
+    out = report_file(state.config)
+    records = [path for one in state.conclusions for path in one.records]
+    if out is None or not records:
+        return
+    from harness.experiments.play_checks import own_answers, own_checks
+    from harness.experiments.table1.published_values import published_for
+    from harness.reports import write_report
+
+    runs = [one.run_id for one in state.conclusions if one.records]
+    try:
+        own, answers = own_checks(experiments), own_answers(experiments)
+        write_report(records, out, runs=runs, published=published_for, own=own, answers=answers)
+        state.report = f"Report: {out}"
+    except Exception as error:  # whatever it is, it must not take the summary of a paid session with it
+        state.report = f"REPORT NOT WRITTEN: {error if isinstance(error, HarnessError) else repr(error)}"
+
+
+def _failed(conclusion: Conclusion) -> bool:
+    """Whether a check of the measuring instrument failed."""
+    return bool((conclusion.meta.get("instrument") or {}).get("worst") == "FAIL")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    state = _state(config)
+    if state is None or config.option.no_summary:
+        return
+    problems = config.stash[_PROBLEMS]
+    _name_unread(terminalreporter, [*problems])
+    if state.conclusions:
+        from harness.plugin.summary import write_summary
+
+        write_summary(terminalreporter, state, state.conclusions)
+    for estimate in state.estimates:
+        from harness.plugin.estimate_report import lines
+
+        write_heading(terminalreporter, f"estimate: {estimate.experiment}")
+        for text in lines(estimate):
+            write_line(terminalreporter, text)
+
+
+def _name_unread(reporter: Any, problems: Sequence[Problem]) -> None:
+    if not problems:
+        return
+    write_heading(reporter, "records that could not be read")
+    for one in problems[:MOST_NAMED]:
+        write_line(reporter, on_one_line(str(one)))
+    if len(problems) > MOST_NAMED:
+        write_line(reporter, f"… and {len(problems) - MOST_NAMED:,} more lines or files.")

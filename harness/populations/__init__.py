@@ -1,6 +1,0 @@
-"""Layer 1: populations of personas, packaged or read from files in TinyTroupe's format."""
-
-from harness.populations.population import Population, digest, load, population_of
-from harness.populations.sources import packaged
-
-__all__ = ["Population", "digest", "load", "packaged", "population_of"]

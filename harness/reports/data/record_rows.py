@@ -1,0 +1,410 @@
+"""Record files read into rows: one per try of a trial, and the samples of all of them in columns beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import attrgetter, itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import HarnessError
+from harness.records.artifact import number
+from harness.records.design import Design
+from harness.records.lines import FINISHED
+from harness.records.measurements import Revisions
+from harness.records.merge import is_named_for
+from harness.records.read_problems import Problem, note
+from harness.records.reader import RecordFile, outcomes, read, uncollected
+from harness.reports.data.arrays import clean, text_array
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from harness.records.record_schemas import Tabled
+
+Owner = tuple[str, str | None]
+"""A metric, and the person that a sample of it is about."""
+Row = dict[str, Any]
+_SAMPLE = ("metric", "person", "value", "reason", "justification")
+_FAST = itemgetter(*_SAMPLE)
+_OWNER = attrgetter("metric", "person")
+_REPEATED = ("experiment", "group", "status", "people")
+_MOST = 2**63
+_EXACT = 2**53
+"""Whole numbers beyond it are not all floats; Arrow refuses them."""
+_WHOLE = frozenset({int})
+_WHOLE_OR_NONE = frozenset({int, type(None)})
+
+
+@dataclass(slots=True)
+class RunRows:
+    """One run: the first lines of its files, its tries in the order of reading, and its design where a file has it."""
+
+    experiment: str
+    run_id: str
+    metadata: list[Mapping[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
+    unread: list[Problem] = field(default_factory=list)
+    design: Design | None = None
+
+    @property
+    def unreadable(self) -> int:
+        """How many lines of its files could not be read."""
+        return len(self.unread)
+
+    def is_complete_for(self, path: Path) -> bool:
+        """Whether ``path`` is by its name a file of this run, and the run lacks nothing."""
+        groups = () if self.design is None else self.design.groups
+        return not self.is_incomplete and is_named_for(path, self.experiment, groups)
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether a planned trial has no accepted record."""
+        accepted = {row["trial"] for row in self.rows if row["accepted"]}
+        if self.design is None:
+            return True
+        return len(accepted) < self.design.trials_per_group * len(self.design.groups)
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether the rehearsal model played or judged, in any session of the run."""
+        return any(
+            "rehearsal" in (one.get("provider"), settings.get("provider"), settings.get("judge_provider"))
+            for one in self.metadata
+            for settings in (one.get("settings") or {},)
+        )
+
+    def said(self, *names: str) -> Any:
+        """What the first metadata line that has one of ``names`` says, in itself or in its settings."""
+        for entry in self.metadata:
+            for source in (entry, entry.get("settings") or {}):
+                for name in names:
+                    if source.get(name) is not None:
+                        return source[name]
+        return None
+
+
+@dataclass(slots=True)
+class Gathered:
+    """All that was read. ``rows`` are numbered from 0; ``samples`` stand in their order, ``sizes`` to a row."""
+
+    runs: list[RunRows]
+    rows: list[Row]
+    sizes: list[int]
+    samples: pa.Table
+    problems: list[str]
+
+
+class Gatherer:
+    """What is kept of each record while files are read: a row, and its samples in columns of their own."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.parts: list[pa.Table] = []
+        self._file = ""
+        self._values: list[Any] = []
+        self._reasons: list[Any] = []
+        self._justifications: list[Any] = []
+        self._texts: dict[str | None, str | None] = {}
+        self._owners: dict[tuple[Owner, ...], tuple[Owner, ...]] = {}
+
+    @cached_property
+    def shape(self) -> type[Tabled]:
+        from harness.records.record_schemas import Tabled
+
+        return Tabled
+
+    def quick(self, line: Tabled) -> Row:
+        """The row of a line that has the shape of a finished trial's."""
+        samples = line.samples
+        owners, values = tuple(map(_OWNER, samples)), [one.value for one in samples]
+        self._reasons += [one.reason for one in samples]
+        self._justifications += [one.justification for one in samples]
+        return self._kept(_quick_row(line, values), owners, values)
+
+    def __call__(self, record: dict[str, Any], /) -> Row:
+        samples = _samples(record)
+        owners, values = tuple([one[:2] for one in samples]), [one[2] for one in samples]
+        self._reasons += [one[3] for one in samples]
+        self._justifications += [one[4] for one in samples]
+        return self._kept(_row(record, values), owners, values)
+
+    def _kept(self, row: Row, owners: tuple[Owner, ...], values: list[Any]) -> Row:
+        self._values += values
+        for name in _REPEATED:
+            row[name] = self._texts.setdefault(row[name], row[name])
+        row["owners"] = self._owners.setdefault(owners, owners)
+        row["number"] = len(self.rows)
+        row["file"] = self._file
+        self.rows.append(row)
+        return row
+
+    def start(self, path: Path) -> None:
+        self._file = path.name
+
+    def end(self) -> None:
+        """Put the samples of a file into columns, where they take a tenth of the memory."""
+        columns = (self._values, self._reasons, self._justifications)
+        self.parts.append(_columns(*columns))
+        for one in columns:
+            one.clear()
+
+
+def gather(paths: Iterable[Path]) -> Gathered:
+    """Read ``paths``. What cannot be read is passed over and named in ``problems``.
+
+    Raises `HarnessError` when a file cannot be opened.
+    """
+    paths = list(paths)
+    with uncollected():
+        gatherer, runs, problems, files = _read_all(paths, None)
+        revisions = Revisions.of(files)
+        if revisions:
+            gatherer, runs, problems, files = _read_all(paths, revisions)
+        bare = [file for file in files if not file.sections]
+        for run in runs.values():
+            run.design = _design(run, problems)
+            _settle(run)
+            if run.is_incomplete:
+                note(run.unread, lost=True)
+        for file in bare:
+            if not any(run.is_complete_for(file.path) for run in runs.values()):
+                note(file.problems, lost=True)
+    ordered = [runs[key] for key in sorted(runs, key=lambda key: (key[1], key[0]))]
+    sizes = [row["samples"] for row in gatherer.rows]
+    return Gathered(ordered, gatherer.rows, sizes, _joined(gatherer), problems)
+
+
+_Read = tuple[Gatherer, dict[tuple[str, str], RunRows], list[str], list[RecordFile]]
+
+
+def _read_all(paths: Iterable[Path], revisions: Revisions | None) -> _Read:
+    gatherer, runs, problems = Gatherer(), dict[tuple[str, str], RunRows](), list[str]()
+    files = [_read(path, gatherer, runs, problems, revisions) for path in paths]
+    return gatherer, runs, problems, files
+
+
+def _read(
+    path: Path,
+    gatherer: Gatherer,
+    runs: dict[tuple[str, str], RunRows],
+    problems: list[str],
+    revisions: Revisions | None,
+) -> RecordFile:
+    gatherer.start(path)
+    file = read(path, keep=gatherer, hashed=False, revisions=revisions)
+    gatherer.end()
+    problems += [str(problem) for problem in file.problems]
+    touched = []
+    for section in file.sections:
+        experiment, run_id = section.named("experiment"), section.named("run_id")
+        if experiment is None or run_id is None:
+            missing = "experiment" if experiment is None else "run_id"
+            fault = f"names no {missing}; its {len(section.records)} records are left out"
+            note([Problem(path, 0, False, fault)], lost=True)
+            problems.append(f"{path} {fault}.")
+            continue
+        run = runs.setdefault((experiment, run_id), RunRows(experiment, run_id))
+        run.metadata += [section.metadata] if section.metadata else []
+        run.rows += [row for row in section.records if isinstance(row, dict)]
+        run.files.add(path)
+        touched.append(run)
+    for run in touched[:1]:
+        run.unread += file.problems
+    return file
+
+
+def _design(run: RunRows, problems: list[str]) -> Design | None:
+    designs = []
+    for entry in run.metadata:
+        try:
+            designs += [Design.from_metadata(entry["design"])] if entry.get("design") else []
+        except HarnessError as error:
+            problems.append(f"{run.experiment}, run {run.run_id}: {error}")
+            note([Problem(min(run.files), 0, False, f"run {run.run_id}: {error}".rstrip("."))], lost=True)
+    return designs[0].joined(designs[1:]) if designs else None
+
+
+def _settle(run: RunRows) -> None:
+    """Mark each row: its run, whether it is the accepted one of its trial, and whether the design has that trial."""
+    rehearsal = run.rehearsal
+    for row in run.rows:
+        row["run"], row["accepted"] = run, False
+        row["experiment"], row["run_id"], row["rehearsal"] = run.experiment, run.run_id, rehearsal
+        row["planned"] = None if run.design is None else _is_planned(row, run.design)
+    for outcome in outcomes(run.rows).values():
+        if isinstance(outcome.accepted, dict):
+            outcome.accepted["accepted"] = True
+
+
+def _is_planned(row: Row, design: Design) -> bool:
+    """Whether the design has the trial that the row says it is, by its id and by its coordinates alike."""
+    group, rep, panel, proposal = row["group"], row["rep"], row["panel"], row["proposal"]
+    if rep is None or panel is None or proposal is None or group not in design.groups:
+        return False
+    known = range(design.proposals) if design.only is None else design.only
+    inside = 1 <= rep <= design.reps and 0 <= panel < len(design.panels) and proposal in known
+    name = f"{row['run'].experiment}/{group}/rep{rep}/panel{panel}/proposal{proposal}"
+    return inside and row["trial"] == name
+
+
+def _samples(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    if record["status"] != FINISHED:
+        return []
+    try:
+        return list(map(_FAST, record["samples"]))
+    except KeyError:
+        return [tuple(map(sample.get, _SAMPLE)) for sample in record["samples"]]
+
+
+def _row(record: Mapping[str, Any], values: Sequence[Any]) -> Row:
+    get, usage = record.get, record.get("usage") or {}
+    failed = record["status"] != FINISHED
+    calls = usage.get("calls") or {}
+    return {
+        "experiment": record["experiment"],
+        "run_id": get("run_id"),
+        "group": record["group"],
+        "rep": whole(record["rep"]),
+        "panel": whole(record["panel"]),
+        "proposal": whole(record["proposal"]),
+        "trial": record["trial"],
+        "people": listed(get("people")),
+        "attempt": whole(get("attempt")),
+        "status": record["status"],
+        "kind": get("kind") if failed else None,
+        "reason": get("reason") if failed else None,
+        "started": get("started"),
+        "ended": get("ended"),
+        "duration": number(get("duration")),
+        "calls_by_kind": calls,
+        "calls": whole(sum(count or 0 for count in calls.values())),
+        "calls_replayed": whole(get("calls_replayed")),
+        "tokens_in": whole(usage.get("tokens_in")),
+        "tokens_out": whole(usage.get("tokens_out")),
+        "cost": number(usage.get("cost")),
+        "refusals": whole(get("refusals")),
+        "rejections": _length(get("rejections")),
+        "corrections": _length(get("corrections")),
+        "interventions": _length(get("interventions")),
+        "samples": len(values),
+        "missing": _missing(values),
+        "answered_by": _models(usage.get("models")),
+    }
+
+
+def _quick_row(line: Tabled, values: Sequence[Any]) -> Row:
+    """The same as `_row`, of what is known to be valid."""
+    usage = line.usage
+    return {
+        "experiment": line.experiment,
+        "run_id": line.run_id,
+        "group": line.group,
+        "rep": line.rep,
+        "panel": line.panel,
+        "proposal": line.proposal,
+        "trial": line.trial,
+        "people": "; ".join(line.people) or None,
+        "attempt": line.attempt,
+        "status": FINISHED,
+        "kind": None,
+        "reason": None,
+        "started": line.started,
+        "ended": line.ended,
+        "duration": number(line.duration),
+        "calls_by_kind": usage["calls"],
+        "calls": whole(sum(usage["calls"].values())),
+        "calls_replayed": line.calls_replayed,
+        "tokens_in": whole(usage["tokens_in"]),
+        "tokens_out": whole(usage["tokens_out"]),
+        "cost": number(usage["cost"]),
+        "refusals": line.refusals,
+        "rejections": len(line.rejections),
+        "corrections": len(line.corrections),
+        "interventions": len(line.interventions),
+        "samples": len(values),
+        "missing": _missing(values),
+        "answered_by": _models(usage["models"]),
+    }
+
+
+def _missing(values: Sequence[Any]) -> int:
+    if _WHOLE.issuperset(map(type, values)):
+        return 0
+    return sum(1 for value in values if number(value) is None)
+
+
+def _models(models: Any) -> str | None:
+    return listed(dict.fromkeys(one["model"] for one in models if one.get("model"))) if models else None
+
+
+def _columns(values: Sequence[Any], reasons: Sequence[Any], justifications: Sequence[Any]) -> pa.Table:
+    import pyarrow as pa
+
+    if _WHOLE_OR_NONE.issuperset(map(type, values)) and all(
+        -_EXACT < value < _EXACT for value in set(values) - {None}
+    ):
+        numbers: Sequence[float | None] = values
+    else:
+        numbers = [None if (known := number(value)) is None else float(known) for value in values]
+    why: list[str | None] = [None] * len(numbers)
+    for place in [place for place, found in enumerate(numbers) if found is None]:
+        why[place] = _why(values[place], reasons[place])
+    return pa.table(
+        {
+            "value": pa.array(numbers, pa.float64(), from_pandas=False),
+            "reason": text_array(why),
+            "justification": text_array(justifications),
+        }
+    )
+
+
+def _why(value: Any, reason: Any) -> str:
+    if value is not None:
+        return f"not a number: {value!r:.60}"
+    return str(reason or "no reason recorded")
+
+
+def _joined(gatherer: Gatherer) -> pa.Table:
+    """The samples of all files, with their owners."""
+    import pyarrow as pa
+
+    rest = pa.concat_tables([_columns((), (), ()), *gatherer.parts])
+    owners = [row["owners"] for row in gatherer.rows]
+    names = {"metric": _names(owners, 0), "person": _names(owners, 1)}
+    return pa.table({**names, **{name: rest.column(name) for name in rest.column_names}})
+
+
+def _names(owners: Sequence[tuple[Owner, ...]], side: int) -> pa.Array:
+    """A side of all ``owners`` in turn, each name kept once. Equal ones are one object, looked up once."""
+    import numpy as np
+    import pyarrow as pa
+
+    codes: dict[str, int] = {}
+    coded: dict[int, Any] = {}
+    for one in owners:
+        if id(one) not in coded:
+            texts = [owner[side] for owner in one]
+            places = [-1 if text is None else codes.setdefault(clean(text), len(codes)) for text in texts]
+            coded[id(one)] = np.array(places, dtype=np.int32)
+    found = np.concatenate([np.empty(0, np.int32), *(coded[id(one)] for one in owners)])
+    return pa.DictionaryArray.from_arrays(pa.array(found, mask=found < 0), text_array(list(codes)))
+
+
+def whole(value: Any) -> int | None:
+    """``value`` when it is a whole number of 64 bits, else ``None``."""
+    return value if type(value) is int and -_MOST <= value < _MOST else None
+
+
+def listed(values: Any) -> str | None:
+    """Several names as one text."""
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        return None
+    return "; ".join(map(str, values)) or None
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list) else 0

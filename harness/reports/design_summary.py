@@ -1,0 +1,88 @@
+"""What an experiment asked, in words: its arms, its size, and the model that answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.model import options_in_words
+from harness.reports.arm_labels import arm_options, own_settings
+from harness.reports.numbers import counted
+from harness.reports.run_report import Told
+
+
+def arm(line: Mapping[str, Any]) -> str:
+    """What an arm has, from the first line of one of its files.
+
+    >>> arm({"correction": {"enabled": True, "quality_threshold": 5, "max_attempts": 2}, "interventions": []})
+    'correction below 5, up to 2 times; no intervention'
+    """
+    own = own_settings(line)
+    if own is not None:
+        return own or "nothing of its own"
+    correction, interventions = line.get("correction") or {}, line.get("interventions") or ()
+    quality = "no correction"
+    if correction.get("enabled"):
+        threshold, attempts = correction.get("quality_threshold"), correction.get("max_attempts")
+        quality = f"correction below {threshold}, up to {attempts} times"
+    names = ", ".join(str(one.get("name")) for one in interventions)
+    parts = [quality, f"intervention {names}" if names else "no intervention", arm_options(line)]
+    return "; ".join(filter(None, parts))
+
+
+def question(told: Told) -> str:
+    """The experiment's question in one sentence."""
+    control, *others = told.design.groups or ("",)
+    metrics = counted(len(told.design.metrics), "metric")
+    if not others:
+        return f"How does {control} score on {metrics}?"
+    return f"Does {' or '.join(others)} differ from {control} on {metrics}?"
+
+
+def size(told: Told) -> str:
+    """How many people, panels, proposals and repetitions: what was planned."""
+    design = told.design
+    people = len({person for panel in design.panels for person in panel})
+    proposals = counted(design.proposals, "proposal")
+    if design.only is not None:
+        proposals = f"{len(design.only)} of {proposals}, a part,"
+    who = f"{counted(people, 'persona')} in {counted(len(design.panels), 'panel')} × " if people else ""
+    return (
+        f"{who}{proposals} × {counted(design.reps, 'repetition')}: "
+        f"{counted(design.trials_per_group, 'trial')} planned per arm."
+    )
+
+
+def answered_by(told: Told) -> str:
+    """The engine and the model, as the records name them."""
+    line = told.first_line
+    settings = line.get("settings") or {}
+    temperature = settings.get("temperature", line.get("temperature"))
+    warmth = "the provider's own temperature" if temperature is None else f"temperature {temperature:g}"
+    shared = options_in_words(settings.get("model_options") or {})
+    warmth += f", {shared}" if shared else ""
+    return (
+        f"Model {line.get('model')} by {line.get('provider')}, {warmth}; played by the "
+        f"{line.get('engine')} engine in mode {line.get('mode')}."
+    )
+
+
+def words(told: Told) -> Iterator[tuple[str, str]]:
+    """What the personas were told, part by part."""
+    script = (told.first_line.get("script") or {}).get("words") or {}
+    for part in ("introduction", "task", "consolidation"):
+        if script.get(part):
+            yield part, str(script[part])
+    for number, proposal in enumerate(script.get("proposals") or (), start=1):
+        for name, text in (proposal or {}).items():
+            yield f"proposal {number}: {name}", str(text)
+
+
+def claims(told: Told) -> Iterator[tuple[str, str]]:
+    """Each metric with what it means: the claim that the judge scores, or where its number comes from."""
+    declared = (told.first_line.get("settings") or {}).get("metrics") or ()
+    known = {one.get("name"): one for one in declared if isinstance(one, Mapping)}
+    for metric in told.design.metrics:
+        one = known.get(metric, {})
+        text = one.get("claim") or "a number computed from the trial"
+        yield metric, f"{text}" + (f" (about each {one['about']})" if one.get("about") else "")

@@ -1,0 +1,62 @@
+"""A report from record files to one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.checks import OwnChecks
+from harness.errors import ConfigurationError
+from harness.records import write_whole
+from harness.reports.run_report import OwnAnswers, Publications, Selection, select
+
+FORMATS = {".html": "html", ".htm": "html", ".md": "md"}
+"""Endings of report files, and what is written into them."""
+
+
+def write_report(
+    paths: Iterable[Path],
+    out: Path,
+    *,
+    runs: Sequence[str] = (),
+    published: Publications | None = None,
+    format: str | None = None,
+    compress: bool | None = None,
+    own: OwnChecks | None = None,
+    answers: OwnAnswers | None = None,
+) -> Selection:
+    """Write the report of the runs in ``paths`` (record files and folders of them) to ``out``; what it tells about.
+
+    ``runs`` are ids; without them it is the newest run of each experiment, and a rehearsal only where there is nothing
+    else. ``published`` has what is known of the same experiments from elsewhere. ``compress`` packs the transcripts of
+    the page: ``None`` does so when they are large. ``own`` are checks of the experiments' own,
+    ``answers`` what they say themselves.
+
+    Raises `HarnessError` for files that cannot be read or written and `ConfigurationError` for an unknown run or a file
+    name that no report has.
+    """
+    form = format_of(out, format)
+    selection = select(paths, runs, published, own, answers)
+    write_whole(out, _rendered(selection, form, compress))
+    return selection
+
+
+def format_of(out: Path, format: str | None = None) -> str:
+    """``html`` or ``md``, by the file's ending. Any other file is not written: it may be somebody's."""
+    found = FORMATS.get(out.suffix.lower())
+    if found is None or format not in (None, found):
+        endings = " or ".join(end for end, form in FORMATS.items() if format in (None, form))
+        raise ConfigurationError(
+            f"{out}: no file for a report{f' in {format}' if format else ''}; expected a name that ends with {endings}."
+        )
+    return found
+
+
+def _rendered(selection: Selection, form: str, compress: bool | None) -> bytes:
+    if form == "md":
+        from harness.reports.markdown import markdown
+
+        return markdown(selection)
+    from harness.reports.page import html
+
+    return html(selection, compress=compress)

@@ -1,0 +1,161 @@
+"""The runs that a report tells about: which they are, and all that is known of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import harness.stats as stats
+from harness.checks import Examiner, OwnChecks, examine
+from harness.errors import ConfigurationError
+from harness.model import Check, Dataset
+from harness.records import Design, FiledRun, build, dataset_of, meta_of, record_files, runs_in_files
+from harness.reports.parts import Part
+from harness.reports.plan_section import plan_sentences
+from harness.stats.results import Analysis
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published about one metric: means, sample SDs, their difference, and p as it was printed."""
+
+    control_mean: float
+    control_sd: float
+    treatment_mean: float
+    treatment_sd: float
+    difference: float
+    p: str
+    n_control: int
+    n_treatment: int
+
+
+Publications = Callable[[str, Sequence[str]], Mapping[str, Published]]
+"""From an experiment and its metrics, by the names that a run gives them, to what was published about each."""
+
+
+OwnAnswers = Callable[[FiledRun, Sequence[Check]], Iterable[Part]]
+"""What an experiment itself says of a run, given its checks; nothing for most."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One run: its analysis, the checks of its instrument, and what was published about the same experiment.
+
+    ``meta`` is what follows from the records: ``summary``, ``samples``, ``trials``, ``failures``, ``usage``, ….
+    ``answer`` is what the experiment itself says of it.
+    """
+
+    run: FiledRun
+    dataset: Dataset
+    analysis: Analysis
+    meta: Mapping[str, Any]
+    checks: tuple[Check, ...] = ()
+    published: Mapping[str, Published] = field(default_factory=dict)
+    answer: tuple[Part, ...] = ()
+
+    @property
+    def experiment(self) -> str:
+        return self.run.experiment
+
+    @property
+    def run_id(self) -> str:
+        return self.run.run_id
+
+    @property
+    def rehearsal(self) -> bool:
+        return self.run.rehearsal
+
+    @property
+    def design(self) -> Design:
+        return self.run.design
+
+    @property
+    def first_line(self) -> Mapping[str, Any]:
+        """The metadata of the run's first file."""
+        return self.run.metadata[0] if self.run.metadata else {}
+
+    def plan(self) -> list[str]:
+        """How the run stands to a locked plan, in sentences; none where the run's meta file says nothing of it."""
+        return list(plan_sentences(self.dataset.meta))
+
+    def arms(self) -> dict[str, Mapping[str, Any]]:
+        """Group → the metadata of one of its files; empty where none has been written."""
+        lines = {str(line.get("group")): line for line in reversed(self.run.metadata)}
+        return {group: lines.get(group, {}) for group in self.design.groups}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs of a report, and the ids of those in the same files that it leaves out, by experiment."""
+
+    told: tuple[Told, ...]
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def rehearsal(self) -> bool:
+        return any(one.rehearsal for one in self.told)
+
+
+def select(
+    paths: Iterable[Path],
+    run_ids: Sequence[str] = (),
+    published: Publications | None = None,
+    own: OwnChecks | None = None,
+    answers: OwnAnswers | None = None,
+) -> Selection:
+    """The runs ``run_ids``, else the newest of each experiment; a rehearsal counts only where there is nothing else.
+
+    ``paths`` are record files and folders of them; ``own`` are checks of the experiments' own, ``answers`` what
+    they say themselves.
+
+    Raises `HarnessError` when there are no files or one cannot be read, and `ConfigurationError` for an unknown id.
+    """
+    runs = runs_in_files(record_files(paths), keep=Examiner().keep)
+    chosen = _named(runs, run_ids) if run_ids else _newest(runs)
+    left_out: dict[str, tuple[str, ...]] = {}
+    for run in runs:
+        if run not in chosen:
+            left_out[run.experiment] = (*left_out.get(run.experiment, ()), run.run_id)
+    return Selection(tuple(_told(run, published or _nothing, own, answers) for run in chosen), left_out)
+
+
+def _named(runs: Sequence[FiledRun], run_ids: Sequence[str]) -> list[FiledRun]:
+    known = {run.run_id for run in runs}
+    problems = [
+        f"--run {name}: no such run in the files given; expected one of {', '.join(sorted(known)) or 'none'}."
+        for name in run_ids
+        if name not in known
+    ]
+    if problems:
+        raise ConfigurationError(*problems)
+    return [run for run in runs if run.run_id in run_ids]
+
+
+def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
+    newest: dict[str, FiledRun] = {}
+    # Ids begin with their time. A part of an experiment is told where there is no whole run.
+    for run in sorted(runs, key=lambda run: (not run.rehearsal, run.design.only is None, run.run_id)):
+        newest[run.experiment] = run
+    return [newest[name] for name in sorted(newest)]
+
+
+def _told(run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None) -> Told:
+    dataset = dataset_of(run, meta_of(run))
+    _, meta = build(run.experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread))
+    checks = tuple(examine(run, dataset, own))
+    earlier = published(run.experiment, run.design.metrics)
+    analysis = stats.analyse(dataset)
+    return Told(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))
+
+
+def _answer(run: FiledRun, checks: Sequence[Check], answers: OwnAnswers | None) -> list[Part]:
+    try:
+        return list(answers(run, checks)) if answers else []
+    except Exception as error:  # a fault of one experiment's answer must not take the report with it
+        return [f"The experiment's own answer could not be made: {type(error).__name__}: {error}"]
+
+
+def _nothing(experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:  # noqa: ARG001
+    return {}

@@ -1,0 +1,190 @@
+"""From a run's records back to what its trials were made of: who took part, what was claimed, what was said."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigurationError, HarnessError
+from harness.model import Event, Experiment, Persona, Proposition, render
+from harness.personas import Population, load
+from harness.records import FiledRun, record_files, runs_in_files, stream
+
+PACKAGED = "packaged:"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One finished trial as its record tells it. ``foreign``: not the embedded engine played it."""
+
+    record: Mapping[str, Any]
+    personas: tuple[Persona, ...]
+    transcript: tuple[Event, ...]
+    claims: tuple[Proposition, ...]
+    task: str
+    steps: int
+    foreign: bool
+
+    @property
+    def trial(self) -> str:
+        return str(self.record["trial"])
+
+
+def find_run(places: Iterable[Path], run_id: str | None) -> FiledRun:
+    """The run with that id, or the only one. Raises `HarnessError` when that is not one run."""
+    runs = runs_in_files(record_files(places))
+    wanted = [run for run in runs if run_id in (None, run.run_id)]
+    if len(wanted) == 1:
+        return wanted[0]
+    known = ", ".join(f"{run.run_id} ({run.experiment})" for run in runs) or "none"
+    if run_id is None:
+        raise ConfigurationError(f"There are {len(runs)} runs; name one with --run. Found: {known}.")
+    raise ConfigurationError(
+        f"--run {run_id}: found {len(wanted)} runs of that id; expected one of: {known}."
+    )
+
+
+def choose(run: FiledRun, share: float, seed: int) -> list[Mapping[str, Any]]:
+    """A share of the finished trials, the same blocks in every arm; a larger share has the smaller one in it.
+
+    ``share`` is above 0 and at most 1, taken of each arm and rounded up. Raises `ConfigurationError`.
+    """
+    if not 0 < share <= 1:
+        raise ConfigurationError(f"--share {share:g}: expected more than 0, and 1 at most.")
+    arms: dict[str, list[Mapping[str, Any]]] = {group: [] for group in run.design.groups}
+    for outcome in run.outcomes.values():
+        if outcome.accepted is not None:
+            arms.setdefault(outcome.accepted["group"], []).append(outcome.accepted)
+    return [
+        record
+        for records in arms.values()
+        for record in sorted(records, key=lambda one: _rank(one, seed))[: math.ceil(share * len(records))]
+    ]
+
+
+def _rank(record: Mapping[str, Any], seed: int) -> str:
+    block = "/".join(str(record[name]) for name in ("rep", "panel", "proposal"))
+    return hashlib.sha256(f"{seed}/{block}".encode()).hexdigest()
+
+
+def told(
+    run: FiledRun,
+    chosen: Sequence[Mapping[str, Any]],
+    experiments: Mapping[str, Experiment],
+    notebooks: Path | None = None,
+) -> list[Told]:
+    """The trials of ``chosen`` with all that a judge needs, from the run's files.
+
+    ``experiments`` are looked into for populations that cannot be read where the record says. Raises `HarnessError`
+    when what took part cannot be had as it was, or the run has no propositions.
+    """
+    try:
+        return _all_told(run, chosen, experiments, notebooks)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HarnessError(
+            f"Run {run.run_id} of {run.experiment}: its records lack what a judge needs ({type(error).__name__}: "
+            f"{error!s:.80}); expected them as a session wrote them."
+        ) from error
+
+
+def _all_told(
+    run: FiledRun,
+    chosen: Sequence[Mapping[str, Any]],
+    experiments: Mapping[str, Experiment],
+    notebooks: Path | None,
+) -> list[Told]:
+    cells = {(line["group"], line["rep"]): line for line in run.metadata}
+    known: dict[str, Mapping[str, Persona]] = {}
+    found = []
+    for record in _whole(run, chosen):
+        line = cells.get((record["group"], record["rep"])) or run.metadata[0]
+        claims = tuple(_claims(line))
+        if not claims:
+            raise ConfigurationError(f"Run {run.run_id} of {run.experiment}: a judge scored nothing in it.")
+        names, mark = record["people"], str(line["population"]["sha256"])
+        if not any(claim.include_persona for claim in claims):
+            personas = {name: Persona(name, {}) for name in names}
+        else:
+            if mark not in known:
+                known[mark] = _people(line, experiments.get(run.experiment), notebooks)
+            personas = dict(known[mark])
+        found.append(_told(record, line, tuple(personas[name] for name in names), claims))
+    return found
+
+
+def _told(
+    record: Mapping[str, Any],
+    line: Mapping[str, Any],
+    personas: tuple[Persona, ...],
+    claims: tuple[Proposition, ...],
+) -> Told:
+    words, fields = line["script"]["words"], record["proposal_fields"]
+    task = render(words["task"], fields)
+    return Told(
+        record,
+        personas,
+        tuple(Event(**event) for event in record["transcript"]),
+        claims,
+        render(words["task_description"], {**fields, "task": task}),
+        int(line["settings"]["steps"]),
+        foreign=line["engine"] != "embedded",
+    )
+
+
+def _claims(line: Mapping[str, Any]) -> Iterator[Proposition]:
+    for metric in line["settings"]["metrics"]:
+        if "claim" in metric:
+            yield Proposition(**metric)
+
+
+def _whole(run: FiledRun, chosen: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The records again with their transcripts, which are left out where nobody needs them."""
+    wanted = {(one["trial"], one.get("ended"), one.get("attempt")) for one in chosen}
+    for file in run.files:
+        for line in stream(file.path):
+            mark = (line.get("trial"), line.get("ended"), line.get("attempt"))
+            if mark in wanted and line.get("run_id") == run.run_id and "transcript" in line:
+                wanted.remove(mark)
+                yield line
+    if wanted:
+        names = ", ".join(sorted(str(trial) for trial, *_ in wanted)[:3])
+        raise HarnessError(
+            f"Run {run.run_id}: no transcript on record of {names}; expected one of every trial."
+        )
+
+
+def _people(
+    line: Mapping[str, Any], experiment: Experiment | None, notebooks: Path | None
+) -> Mapping[str, Persona]:
+    """The personas of a population by name, where one is found whose hash is the recorded one."""
+    wanted, seen = line["population"], []
+    for population in _candidates(wanted, experiment, notebooks):
+        if population.sha256 == wanted["sha256"]:
+            return {persona.name: persona for persona in population.personas}
+        seen.append(f"{population.source} has {population.sha256[:12]}")
+    raise ConfigurationError(
+        f"Population {wanted['source']} of {line['experiment']}: the run's had the hash {wanted['sha256'][:12]}, "
+        f"{'; '.join(dict.fromkeys(seen)) or 'and it cannot be read any more'}. A judge must see the personas as they "
+        "were: put the files back as they were, or name the test file that declares the experiment with --path."
+    )
+
+
+def _candidates(
+    wanted: Mapping[str, Any], experiment: Experiment | None, notebooks: Path | None
+) -> Iterator[Population]:
+    source, fragments = str(wanted["source"]), tuple(wanted.get("fragments") or ())
+    place: str | Path = source.removeprefix(PACKAGED) if source.startswith(PACKAGED) else Path(source)
+    tries: list[tuple[Any, Sequence[Any], Path | None]] = [(place, fragments, None)]
+    if isinstance(place, Path):
+        tries.append((place, fragments, place.parent.parent))
+    if experiment is not None:
+        tries += [(experiment.population, experiment.fragments, folder) for folder in (None, notebooks)]
+    for what, parts, folder in tries:
+        try:
+            yield load(what, parts, folder=folder)
+        except ConfigurationError:
+            continue

@@ -1,0 +1,180 @@
+"""A cell under way, and how it ended."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from harness.errors import HarnessError
+from harness.model import Cell, Sample, Trial, TrialFailure
+from harness.runtime.output_capture import CaseOutput
+from harness.runtime.plan import CellPlan
+from harness.user_code import shown
+
+LISTED = 5
+"""Failures named in full in one message; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How one trial ended. ``failure`` is ``None`` when it finished; ``earlier`` when its record was there already."""
+
+    trial: Trial
+    samples: tuple[Sample, ...] = ()
+    failure: TrialFailure | None = None
+    seconds: float = 0.0
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a cell stands when it is entered: its case's name to observers, its run, and what is done already.
+
+    ``opened`` says that its run is new to this session. ``unmeasured`` are trials of its run with the metrics that a
+    player must compute again from their transcripts first; ``None`` where there is nothing to do.
+    """
+
+    case: str
+    run_id: str
+    opened: bool
+    accepted: Mapping[str, Played] = field(default_factory=dict)
+    unmeasured: Mapping[str, tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """Every trial of a cell that ended, in the order of the plan, and what stopped the others.
+
+    ``stopped`` says why the session ended before the cell did; ``None`` when it did not. ``metrics`` are the names of
+    the experiment's metrics, where they are known.
+    """
+
+    cell: Cell
+    played: tuple[Played, ...]
+    expected: int
+    stopped: str | None = None
+    metrics: tuple[str, ...] | None = None
+
+    @property
+    def failures(self) -> tuple[TrialFailure, ...]:
+        return tuple(one.failure for one in self.played if one.failure is not None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of the cell has its record."""
+        return sum(one.failure is None for one in self.played) == self.expected
+
+    @property
+    def seconds(self) -> float:
+        """The cell's work: the sum of its trials' durations, without the waiting for a turn."""
+        return sum(one.seconds for one in self.played)
+
+    def values(self, metric: str) -> tuple[float, ...]:
+        """The values of ``metric`` that were obtained, in the order of the trials."""
+        return tuple(
+            sample.value
+            for one in self.played
+            for sample in one.samples
+            if sample.metric == metric and sample.value is not None
+        )
+
+    def problem(self) -> str | None:
+        """One readable text about what is not finished or could not be measured, or ``None``."""
+        texts = [
+            text for text in (self._unfinished(), self._unmeasured(), self._unknown()) if text is not None
+        ]
+        return "\n".join(texts) or None
+
+    def _unmeasured(self) -> str | None:
+        """What functions of metrics raised, each reason once with how many samples it cost."""
+        reasons = Counter(
+            f"{sample.metric}: {sample.reason}"
+            for one in self.played
+            for sample in one.samples
+            if sample.raised
+        )
+        if not reasons:
+            return None
+        lines = [f"{self.cell}: {sum(reasons.values())} samples are missing because a metric failed."]
+        lines += [
+            f"  {reason}" + (f" ({n} times)" if n > 1 else "") for reason, n in reasons.most_common(LISTED)
+        ]
+        if len(reasons) > LISTED:
+            lines.append(
+                f"  … and {len(reasons) - LISTED} other reasons; each sample has its own in its JSONL file."
+            )
+        lines.append(
+            "  The trials are kept: mend the metric and run the same command again; nothing is played twice. A metric "
+            "without an answer for a transcript returns None."
+        )
+        return "\n".join(lines)
+
+    def _unknown(self) -> str | None:
+        """What the play called samples that are of none of the experiment's metrics."""
+        named = dict.fromkeys(sample.metric for one in self.played for sample in one.samples)
+        unknown = [] if self.metrics is None else [name for name in named if name not in self.metrics]
+        if not unknown:
+            return None
+        return (
+            f"{self.cell}: samples of {', '.join(map(repr, unknown[:LISTED]))}, which is not a metric of "
+            f"{self.cell.experiment}; expected one of {', '.join(self.metrics or ())}. No result has them."
+        )
+
+    def _unfinished(self) -> str | None:
+        if self.finished:
+            return None
+        done = self.expected - sum(one.failure is None for one in self.played)
+        lines = [f"{self.cell}: {done} of {self.expected} trials could not be finished."]
+        lines += [f"  {failure.trial.id}: {failure.reason}" for failure in self.failures[:LISTED]]
+        if len(self.failures) > LISTED:
+            lines.append(
+                f"  … and {len(self.failures) - LISTED} more; each has a trial_failure line in its JSONL file."
+            )
+        if self.stopped:
+            lines.append(f"  {self.stopped}")
+        lines.append(
+            "  Finished trials are kept: run the same command again, or use --reruns, to play only these."
+        )
+        return "\n".join(lines)
+
+
+@dataclass
+class CellRun:
+    """The trials of one case that were started, and what they logged."""
+
+    plan: CellPlan
+    standing: Standing
+    output: CaseOutput = field(default_factory=CaseOutput)
+    futures: dict[str, Future[Played]] = field(default_factory=dict)
+
+    def wait(
+        self, tick: Callable[[], None], lost: Callable[[], bool] = lambda: False, interval: float = 0.2
+    ) -> tuple[Played, ...]:
+        """Wait until every trial has ended, calling ``tick`` meanwhile. Cancelled trials are left out.
+
+        Once ``lost`` holds, those under way cannot end any more, and are left out too.
+        """
+        while not lost() and (waiting := [future for future in self.futures.values() if not future.done()]):
+            if concurrent.futures.wait(waiting, timeout=interval).not_done:
+                tick()
+        ended = (future for future in self.futures.values() if future.done() and not future.cancelled())
+        return tuple(future.result() for future in ended)
+
+
+def failure_of(trial: Trial, error: BaseException) -> TrialFailure:
+    """The failure of a trial that ended with ``error``; what is no message for its reader is named by its class."""
+    kind = type(error).__name__
+    if isinstance(error, HarnessError):
+        return TrialFailure(trial, str(error), kind, dict(error.details))
+    return TrialFailure(trial, shown(error), kind)
+
+
+def outcome_of(run: CellRun, played: Iterable[Played], stopped: str | None) -> CellOutcome:
+    """Put the trials that ended into the plan's order."""
+    by_id: Mapping[str, Played] = {one.trial.id: one for one in played}
+    ordered = tuple(by_id[plan.trial.id] for plan in run.plan.trials if plan.trial.id in by_id)
+    metrics = run.plan.experiment.metric_names
+    return CellOutcome(run.plan.cell, ordered, len(run.plan.trials), stopped, metrics)

@@ -1,0 +1,348 @@
+"""What there is once in a session, however many processes play its trials: the gateway, the runs and the files.
+
+Players come to it with a cell, open its trials one after another, and hand in how each ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.console import logger
+from harness.engines import Engine
+from harness.errors import ExitCode, HarnessError, LostRepliesError
+from harness.gateway.gateway import Gateway
+from harness.gateway.model_snapshots import MAKERS, is_undated, undated_warning
+from harness.gateway.trial_client import TrialClient
+from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
+from harness.records import RunRegistry, WriterPool, session_timestamp, trial_line
+from harness.runtime import provenance
+from harness.runtime.cells import CellOutcome, Played, Standing, failure_of
+from harness.runtime.event_emitter import Emitter
+from harness.runtime.loop import BackgroundLoop, LoopLostError
+from harness.runtime.progress import Snapshot, Tally
+from harness.runtime.runs import Conclusion, Entry, OpenRun, RunBook
+from harness.runtime.settings import Settings
+from harness.telemetry import Observers
+
+if TYPE_CHECKING:
+    from harness.checks import OwnChecks
+
+PATIENCE_SECONDS = 30.0
+"""How much longer than a call may take a session that a limit stopped waits for the calls in flight."""
+
+DRAIN_SECONDS = 10.0
+"""How long an interrupted session waits for replies that are already paid for."""
+
+SETTLE_SECONDS = 1.0
+"""How long trials then have to end."""
+
+log = logger()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The concrete parts that the outermost layer chose."""
+
+    gateway: Callable[[Settings], Gateway]
+    engine: Callable[[str, Settings], Engine]
+    observers: Callable[[Settings, Callable[[str], None]], Observers] = lambda *_: Observers()
+
+
+class Desk:
+    """Owns gateway, runs, files and observers. `start` it first; `close` and then `conclude` it at the end.
+
+    The asynchronous methods and `close_trial` belong on its ``loop``; the others may be called from any thread.
+    """
+
+    gateway: Gateway
+    pool: WriterPool
+
+    def __init__(
+        self,
+        settings: Settings,
+        parts: Parts,
+        *,
+        root: Path,
+        selection: Mapping[str, str] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.settings = settings
+        self.stopped: str | None = None
+        self.exit_code = ExitCode.FAILED  # of a session that was stopped
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.unkept: list[str] = []
+        self.work = 0.0
+        self._parts, self._root, self._selection = parts, root, dict(selection or {})
+        self._now, self._started_at = now, now()
+        self._emit = Emitter(Observers(), now)
+        self._tally = Tally()
+        self._turns: dict[tuple[str, str], asyncio.Lock] = {}
+        self._open: dict[TrialClient, Trial] = {}
+        self._loop: BackgroundLoop | None = None
+        self._closed = False
+
+    def start(self) -> None:
+        """Make the gateway and the files' pool. Raises `HarnessError` when the model or the files cannot be had."""
+        self.gateway = self._parts.gateway(self.settings)
+        self._emit = Emitter(self._parts.observers(self.settings, self._warn), self._now)
+        if self._emit:
+            self.gateway.observers.add(self._emit)
+            self._emit.session_started(self._facts)
+        self.gateway.notify = self._warn
+        for provider in filter(None, (self.gateway.provider, self.gateway.judge)):
+            if hasattr(provider, "notify"):
+                provider.notify = self._warn
+            if provider.name in MAKERS and is_undated(provider.model):
+                self._warn(undated_warning(provider.model))
+        registry = RunRegistry(
+            self.settings.results_dir,
+            self._now,
+            accept_loss=self.settings.fresh or self.settings.accept_lost_journal,
+            say=self.notes.append,
+        )
+        self._book = RunBook(self.settings, registry, self._facts, self.gateway.journal, self.notes.append)
+        commit, dirty = provenance.git_state(self._root)
+        facts = {
+            "judge_model": None,
+            "judge_is_player": provenance.judge_is_player(self.gateway.provider, self.gateway.judge),
+            "timestamp": self._started_at.isoformat(),
+            "git_dirty": dirty,
+            "selection": self._selection,
+        }
+        self.pool = WriterPool(
+            "",
+            commit,
+            results_dir=self.settings.results_dir,
+            timestamp=session_timestamp(self._started_at),
+            metadata=lambda cell: self._book.metadata(cell, facts),
+        )
+        self._loop = BackgroundLoop()
+
+    def _warn(self, warning: str) -> None:
+        self.warnings.append(warning)
+        log.warning("%s", warning)
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        """What the session adds to a run's identity."""
+        return provenance.session_settings(self.settings, self.gateway.provider, self.gateway.judge)
+
+    @property
+    def started(self) -> bool:
+        """Whether trials can be played, or could be before `close`."""
+        return self._loop is not None
+
+    @property
+    def loop(self) -> BackgroundLoop:
+        assert self._loop is not None, "the session was not started"
+        return self._loop
+
+    # For players
+
+    async def start_face(self) -> None:
+        """Serve the gateway over HTTP, for an engine that needs that."""
+        await self.gateway.start_face()
+
+    async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
+        """Give every cell its run. Raises `HarnessError` when a run cannot be opened."""
+        try:
+            opened = self._book.enter(entries)
+        except LostRepliesError as error:
+            self.stop(str(error), ExitCode.USAGE)  # cells that come later must not be sent either
+            raise
+        for run in opened:
+            self._take_notes(run)
+        return [self._standing(entry, opened) for entry in entries]
+
+    def _standing(self, entry: Entry, opened: Sequence[OpenRun]) -> Standing:
+        run = self._book.of(entry.cell)
+        accepted = {name: one for name, one in run.accepted.items() if one.trial.cell == entry.cell}
+        case = self._emit.case_started(entry, run.run.id)
+        self._tally.entered(case, entry.trials, accepted)
+        return Standing(case, run.run.id, run in opened, accepted, run.unmeasured)
+
+    def _take_notes(self, run: OpenRun) -> None:
+        self.notes += run.notes
+        run.notes.clear()
+
+    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
+        """Write down the metrics of the cell's run that were computed again; its accepted trials with them.
+
+        Several players may hand them in; the first one's count.
+        """
+        run = self._book.of(cell)
+        if run.unmeasured is not None:
+            self._book.keep_measurements(run, found, self._now())
+            self._take_notes(run)
+        return run.accepted
+
+    async def open_trial(self, case: str, trial: Trial) -> TrialClient | Played:
+        """A client for one try of a trial; its record, if it has one by now. One player at a time has it.
+
+        Raises `HarnessError` when the session was stopped.
+        """
+        run = self._book.of(trial.cell)
+        turn = self._turns.setdefault((run.run.id, trial.id), asyncio.Lock())
+        await turn.acquire()
+        if trial.id in run.accepted or self.stopped:
+            turn.release()
+            if self.stopped:
+                raise HarnessError(self.stopped)
+            return run.accepted[trial.id]
+        self._tally.began(trial)
+        client = self.gateway.open_trial(
+            trial.id,
+            run.run.id,
+            run.attempts.get(trial.id, 0) + 1,
+            self._book.call_options(trial.cell),
+        )
+        self._open[client] = trial
+        self._emit.trial_started(case, trial, client.attempt)
+        return client
+
+    async def record(
+        self,
+        client: TrialClient,
+        plan: TrialPlan,
+        outcome: TrialResult | TrialFailure,
+        started: datetime,
+        seconds: float,
+    ) -> Played:
+        """Write down how a trial ended, flushed, before anybody hears of it."""
+        trial, run = plan.trial, self._book.of(plan.trial.cell)
+        if client.failure is not None:  # at the HTTP face, where a foreign engine may not have minded
+            outcome = failure_of(trial, client.failure)
+            if client.failure.fatal:
+                self.stop(str(client.failure), getattr(client.failure, "exit_code", ExitCode.FAILED))
+        run.attempts[trial.id] = run.attempts.get(trial.id, 0) + 1
+        self.write(trial.cell, self._line(client, plan, outcome, started, seconds))
+        self._tally.ended(trial)
+        self.work += seconds
+        self._emit.trial_ended(trial, outcome, client.usage())
+        if isinstance(outcome, TrialFailure):
+            return Played(trial, failure=outcome, seconds=seconds)
+        run.accepted[trial.id] = Played(trial, outcome.samples, seconds=seconds)
+        return run.accepted[trial.id]
+
+    def _line(
+        self,
+        client: TrialClient,
+        plan: TrialPlan,
+        outcome: TrialResult | TrialFailure,
+        started: datetime,
+        seconds: float,
+    ) -> dict[str, Any]:
+        run = self._book.of(plan.trial.cell)
+        return trial_line(
+            outcome,
+            plan,
+            run_id=run.run.id,
+            usage=client.usage(),
+            attempt=run.attempts[plan.trial.id],
+            started=started,
+            ended=self._now(),
+            duration=seconds,
+            paid=client.paid(),
+            calls_replayed=client.replayed,
+            refusals=client.refusals,
+            rejections=client.rejections,
+            unsent_options=client.unsent_options,
+            replies=client.replies,
+        )
+
+    def write(self, cell: Cell, record: Mapping[str, Any]) -> None:
+        """Append a line to the cell's file. A file that cannot be written to stops the session."""
+        try:
+            self.pool.get(cell.experiment, cell.group, cell.rep).write(record)
+        except HarnessError as error:
+            self.stop(str(error))
+            raise
+
+    def tell_of(self, trial: Trial, note: str) -> None:
+        """Show how far a trial is, by its own account."""
+        self._tally.told(trial, note)
+
+    def close_trial(self, client: TrialClient) -> None:
+        """Give the trial back, recorded or not. A second time does nothing."""
+        trial = self._open.pop(client, None)
+        if trial is not None:
+            self.gateway.close_trial(client)
+            self._turns[client.run_id, trial.id].release()
+
+    def close_case(self, case: str, outcome: CellOutcome) -> None:
+        """Say that a cell was worked on to its end."""
+        self._tally.case_ended(case)
+        self._emit.case_ended(case, outcome)
+
+    # Looking and ending
+
+    def stop(self, reason: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        """Send nothing more. Trials under way end unfinished; finished ones are kept."""
+        if self.stopped is None:
+            self.stopped, self.exit_code = reason, exit_code
+            self.gateway.halt()
+
+    def lose(self, reason: str) -> None:
+        """The event loop is blocked for good: stop. Called from any thread."""
+        if self.stopped is not None:
+            self.warnings.append(reason)
+        self.stop(reason)
+
+    def expect(self, cells: int) -> None:
+        """Say how many cells this session will work on, for its progress."""
+        self._tally.cells = cells
+
+    def progress(self) -> Snapshot:
+        """Counts at this moment."""
+        return self._tally.snapshot(self.gateway)
+
+    def wind_down(self, *, interrupted: bool = False) -> None:
+        """Stop; a session cut short then waits for replies already paid for, and for the trials that they finish."""
+        self.stop("The session was interrupted." if interrupted else "The session has ended.")
+        if interrupted or self.exit_code in (ExitCode.BUDGET, ExitCode.RETRY_LATER):
+            self.loop.run(
+                self.gateway.drain(DRAIN_SECONDS if interrupted else self.settings.timeout + PATIENCE_SECONDS)
+            )
+            self.loop.run(self._settle())
+
+    async def _settle(self) -> None:
+        """Wait a moment for open trials: the last reply of one finishes it, and that is to be written down."""
+        turns = [self._turns[client.run_id, trial.id] for client, trial in self._open.items()]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                for turn in turns:
+                    async with turn:
+                        pass
+
+    def close(self) -> None:
+        """Close the gateway and the files. What could not be kept is in ``unkept`` and among the warnings."""
+        if self._loop is None or self._closed:
+            return
+        self._closed = True
+        for end in (self._close_gateway, self._loop.close, self.pool.close_all):
+            try:
+                end()
+            except HarnessError as error:
+                self.unkept.append(str(error))
+                self._warn(str(error))
+        self._emit.session_ended(self.stopped)
+
+    def _close_gateway(self) -> None:
+        with contextlib.suppress(LoopLostError):  # `lose` has said so
+            self.loop.run(self.gateway.aclose())
+
+    def conclude(self, own: OwnChecks | None = None) -> list[Conclusion]:
+        """Write the artifact of every run that this session worked on, with its ``own`` checks too. After `close`."""
+        if self._loop is None:
+            return []  # it never started
+        try:
+            return self._book.conclude(own)
+        finally:
+            self._emit.close()

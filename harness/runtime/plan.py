@@ -1,0 +1,228 @@
+"""From a design to trials: who sits in which panel, about what, in which arm, and in which order."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import ConfigurationError
+from harness.model import (
+    NO_OPTIONS,
+    Cell,
+    Correction,
+    Experiment,
+    Group,
+    Intervention,
+    Mode,
+    Persona,
+    Trial,
+    TrialPlan,
+    merge_options,
+)
+from harness.personas import Population
+
+OWN = "own"
+"""The engine of an experiment that has a `Play`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """One cell, frozen after its fixtures ran: what it is made of and the trials to run.
+
+    ``reps`` is how many repetitions this session plans for the experiment. ``engine`` is an engine's name.
+    ``selected`` are the proposals that the session is about, where it leaves some out; ``arm`` the group's settings.
+    ``session_temperature`` and ``session_options`` are the session's, ``arm_options`` the group's.
+    """
+
+    cell: Cell
+    experiment: Experiment
+    mode_name: str
+    mode: Mode
+    reps: int
+    population: Population
+    correction: Correction | None
+    interventions: tuple[Intervention, ...]
+    engine: str
+    panels: tuple[tuple[Persona, ...], ...]
+    trials: tuple[TrialPlan, ...]
+    selected: tuple[int, ...] | None = None
+    arm: Mapping[str, Any] = field(default_factory=dict)
+    session_temperature: float | None = None
+    session_options: Mapping[str, Any] = field(default_factory=dict)
+    arm_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_options(self) -> dict[str, Any]:
+        """The request fields that all arms share, ``temperature`` included: the session's over the experiment's."""
+        return shared_options(self.experiment, self.session_temperature, self.session_options)
+
+
+def shared_options(
+    experiment: Experiment, temperature: float | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The request fields of every arm; ``temperature`` and ``options`` are the session's."""
+    own, session = (
+        {} if one is None else {"temperature": one} for one in (experiment.temperature, temperature)
+    )
+    return merge_options(own, experiment.model_options, session, options)
+
+
+def choose_mode(experiment: Experiment, name: str | None) -> tuple[str, Mode]:
+    """The mode called ``name``, or the experiment's default. Raises `ConfigurationError`."""
+    chosen = name or experiment.default_mode
+    if chosen not in experiment.modes:
+        known = ", ".join(experiment.modes)
+        raise ConfigurationError(
+            f"Experiment {experiment.name} has no mode {chosen!r}; expected one of {known}."
+        )
+    return chosen, experiment.modes[chosen]
+
+
+def panels_of(
+    experiment: Experiment, mode: Mode, people: Sequence[Persona]
+) -> tuple[tuple[Persona, ...], ...]:
+    """People who meet: shuffled if the design says so, then cut to the mode's number, then consecutive groups.
+
+    The order of the three is the notebooks'. Python's `random.Random(seed).shuffle` gives the notebooks' order.
+    """
+    order = list(people)
+    if experiment.shuffle_seed is not None:
+        random.Random(experiment.shuffle_seed).shuffle(order)
+    order = order[: mode.people]
+    if not order:
+        return ((),)
+    size = experiment.panel_size or len(order)
+    return tuple(tuple(order[start : start + size]) for start in range(0, len(order), size))
+
+
+def plan_cell(
+    experiment: Experiment,
+    group: Group,
+    rep: int,
+    *,
+    population: Population,
+    engine: str,
+    mode: str | None = None,
+    reps: int | None = None,
+    seed: int = 0,
+    temperature: float | None = None,
+    model_options: Mapping[str, Any] = NO_OPTIONS,
+    proposal: int | None = None,
+    selected: tuple[int, ...] | None = None,
+) -> CellPlan:
+    """Every trial of a cell: panels × proposals, in the notebooks' order; with ``proposal`` those about that one.
+
+    ``group`` is what its fixtures made of it. Where they are ``None``, ``mode`` (a name) is the experiment's default
+    and ``reps`` (how many repetitions the session plans) the mode's. ``temperature`` and ``model_options`` are the
+    session's.
+
+    Raises `ConfigurationError` for an unknown mode, a correction out of range, or nobody to form a panel.
+    """
+    mode_name, size = choose_mode(experiment, mode)
+    cell = Cell(experiment.name, group.name, rep)
+    _check(experiment, group, population)
+    panels = panels_of(experiment, size, population.personas)
+    proposals = experiment.script.proposals[: size.proposals]
+    options = merge_options(shared_options(experiment, temperature, model_options), group.model_options)
+    trials = tuple(
+        TrialPlan(
+            trial=Trial(cell, panel, number),
+            personas=people,
+            script=experiment.script,
+            proposal=fields,
+            steps=size.steps,
+            correction=group.correction,
+            interventions=group.interventions,
+            metrics=experiment.metrics,
+            seed=seed if experiment.seed is None else experiment.seed,
+            play=experiment.play,
+            settings=experiment.settings,
+            arm=group.settings,
+            record_type=experiment.play.record_type if experiment.play else "trial_result",
+            temperature=options.get("temperature"),
+        )
+        for panel, people in enumerate(panels)
+        for number, fields in enumerate(proposals)
+        if (number == proposal if proposal is not None else selected is None or number in selected)
+    )
+    return CellPlan(
+        cell,
+        experiment,
+        mode_name,
+        size,
+        size.reps if reps is None else reps,
+        population,
+        group.correction,
+        group.interventions,
+        OWN if experiment.play else engine,
+        panels,
+        trials,
+        selected,
+        group.settings,
+        temperature,
+        model_options,
+        group.model_options,
+    )
+
+
+def _check(experiment: Experiment, group: Group, population: Population) -> None:
+    owner = f"Group {group.name!r} of {experiment.name}"
+    problems = [*(group.correction.problems(owner) if group.correction else ())]
+    for intervention in group.interventions:
+        problems += intervention.problems(owner)
+    if not population.personas and experiment.play is None:
+        problems.append(
+            f"{owner}: the population {population.source} is empty; expected at least one person."
+        )
+    if experiment.play is not None and experiment.play.check is not None:
+        problems += _checked(experiment, experiment.play.check)
+    if problems:
+        raise ConfigurationError(*problems)
+
+
+def _checked(experiment: Experiment, check: Callable[[Any], Iterable[str]]) -> list[str]:
+    from harness.user_code import UserCodeError, runner
+
+    try:
+        found: list[str] = runner.get().call_now(check, experiment, what="The play's check", then=list)
+    except UserCodeError as fault:
+        return [f"Experiment {experiment.name}: {fault}."]
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def arm_order(seed: int, experiment: str, block: tuple[int, ...], groups: tuple[str, ...]) -> tuple[str, ...]:
+    """The arms of one block in seeded random order: permuted blocks, so that drift in time hits all arms alike."""
+    key = f"{seed}/{experiment}/{'/'.join(map(str, block))}"
+    shuffled = list(groups)
+    random.Random(hashlib.sha256(key.encode()).digest()).shuffle(shuffled)
+    return tuple(shuffled)
+
+
+@functools.lru_cache(maxsize=4096)
+def block_rank(seed: int, experiment: str, block: tuple[int, ...]) -> str:
+    """What the blocks of one rep are sorted by: a seeded random order."""
+    return hashlib.sha256(f"{seed}/{experiment}/{block}".encode()).hexdigest()
+
+
+def interleave(plans: Iterable[CellPlan], seed: int) -> list[TrialPlan]:
+    """The trials of many cells in the order in which they start.
+
+    Experiments one after another, reps in turn; within a rep the blocks (panel × proposal) in seeded random order,
+    and within a block the arms in seeded random order.
+    """
+    plans = list(plans)
+    experiments = list(dict.fromkeys(plan.experiment.name for plan in plans))
+    groups = {plan.experiment.name: tuple(group.name for group in plan.experiment.groups) for plan in plans}
+
+    def position(trial: Trial) -> tuple[object, ...]:
+        cell = trial.cell
+        block = block_rank(seed, cell.experiment, trial.block)
+        arm = arm_order(seed, cell.experiment, trial.block, groups[cell.experiment]).index(cell.group)
+        return (experiments.index(cell.experiment), cell.rep, block, arm)
+
+    return sorted((trial for plan in plans for trial in plan.trials), key=lambda plan: position(plan.trial))

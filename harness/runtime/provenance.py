@@ -1,0 +1,328 @@
+"""What a run was made of: the settings that identify it, and the facts that travel beside its results."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from harness.addresses import without_secrets
+from harness.errors import ConfigurationError
+from harness.gateway.calls import Provider
+from harness.gateway.model_snapshots import bare
+from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script, merge_options
+from harness.personas import digest
+from harness.records import fingerprint
+from harness.records.json_safe import indented, plain
+from harness.runtime.code_identity import CodeIdentity, CodeReader
+from harness.runtime.plan import CellPlan
+from harness.runtime.settings import Settings
+
+DISTRIBUTION = "persona-harness"
+
+
+@functools.cache
+def harness_version() -> str:
+    """The installed version of this package."""
+    return version(DISTRIBUTION)
+
+
+def python_version() -> str:
+    return platform.python_version()
+
+
+@functools.cache
+def git_state(folder: Path) -> tuple[str | None, bool | None]:
+    """(commit, whether the tree was dirty) of the repository that holds ``folder``; (None, None) outside one."""
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    changed = git("status", "--porcelain") if commit else None
+    return commit, bool(changed) if changed is not None else None
+
+
+def describe_correction(correction: Correction | None) -> dict[str, Any]:
+    """Correction as it stands in records; ``{"enabled": False}`` for none."""
+    if correction is None:
+        return {"enabled": False}
+    return {
+        "enabled": True,
+        "quality_threshold": correction.quality_threshold,
+        "max_attempts": correction.max_attempts,
+        "regeneration": correction.regeneration,
+    }
+
+
+def describe_intervention(intervention: Intervention) -> dict[str, Any]:
+    """An intervention as it stands in records, its texts included."""
+    functional = intervention.functional
+    return {
+        "name": intervention.name,
+        "functional": None if functional is None else _describe_function(functional),
+        "textual": intervention.textual,
+        "effect": intervention.effect,
+    }
+
+
+def _describe_function(function: Any) -> str:
+    """A function by its module and name; an object with a text of its own (`ActionsAtLeast`) by that."""
+    if isinstance(function, functools.partial):
+        return f"partial of {_describe_function(function.func)}"
+    if not hasattr(function, "__qualname__") and "__str__" in vars(type(function)):
+        return str(function)
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCode:
+    """The code that a cell is made of, by what it is for.
+
+    ``requests`` determine what is sent in every arm, ``interventions`` in the arm that has them; ``measures`` compute
+    metrics from transcripts, so that a change of theirs needs no new request.
+    """
+
+    requests: Mapping[str, CodeIdentity] = field(default_factory=dict)
+    interventions: Mapping[str, CodeIdentity] = field(default_factory=dict)
+    measures: Mapping[str, CodeIdentity] = field(default_factory=dict)
+
+    def identities(self) -> list[CodeIdentity]:
+        return [*self.requests.values(), *self.interventions.values(), *self.measures.values()]
+
+
+def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) -> PlanCode:
+    """The code that ``plan`` runs, that of TinyTroupe's ``checkout`` included where its engine does.
+
+    Metrics of an experiment that plays its own trials may belong to that play.
+    """
+    experiment, play = plan.experiment, plan.experiment.play
+    functional = {
+        one.name: reader.identify(one.functional) for one in plan.interventions if one.functional is not None
+    }
+    measures = {
+        metric.name: reader.identify(metric.function)
+        for metric in experiment.metrics
+        if isinstance(metric, Measure) and metric.function is not None
+    }
+    if play is not None:
+        own = {f"metric {name}": identity for name, identity in measures.items()}
+        return PlanCode({"play": reader.identify(play.function), **own}, functional)
+    engine = _engine_class(plan.engine)
+    requests = {} if engine is None else {"engine": reader.identify(engine)}
+    if plan.engine == "tinytroupe" and checkout is not None:
+        requests["tinytroupe"] = reader.identify_folder(checkout / "tinytroupe")
+    return PlanCode(requests, functional, measures)
+
+
+def _engine_class(name: str) -> type | None:
+    """The class of a packaged engine, whose prompts come from its code."""
+    if name == "embedded":
+        from harness.engines.embedded import EmbeddedEngine
+
+        return EmbeddedEngine
+    if name == "tinytroupe":
+        from harness.engines.tinytroupe import TinyTroupeEngine
+
+        return TinyTroupeEngine
+    return None
+
+
+def _hashes(identities: Mapping[str, CodeIdentity]) -> dict[str, str]:
+    return {name: one.sha256 for name, one in identities.items()}
+
+
+def metric_code(code: PlanCode) -> dict[str, str]:
+    """Metric → the hash of the code that computes it from a transcript."""
+    return _hashes(code.measures)
+
+
+def describe_script(script: Script) -> dict[str, Any]:
+    """All words of a script, for hashing and for the record."""
+    return {
+        "introduction": script.introduction,
+        "task": script.task,
+        "proposals": [dict(proposal) for proposal in script.proposals],
+        "consolidation": script.consolidation,
+        "task_description": script.task_description,
+        "extraction": script.extraction and asdict(script.extraction),
+    }
+
+
+def script_words(script: Script) -> tuple[str, dict[str, str]]:
+    """The hash of a script as settings have it, and its words by part."""
+    described = describe_script(script)
+    words = {
+        key: value if isinstance(value, str) else indented(plain(value)[0])
+        for key, value in described.items()
+    }
+    return fingerprint(described), {key: text for key, text in words.items() if text != "null"}
+
+
+def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
+    """A metric by what it asks or computes."""
+    if isinstance(metric, Measure):
+        reported = metric.function is None  # by the experiment's own play
+        return (
+            {"name": metric.name, "function": None} if reported else {"name": metric.name, "measured": True}
+        )
+    return {
+        "name": metric.name,
+        "claim": metric.claim,
+        "about": metric.about,
+        "include_persona": metric.include_persona,
+        "tinytroupe": metric.tinytroupe,
+    }
+
+
+def base_settings(plan: CellPlan, code: PlanCode, *, declared_population: str | None) -> dict[str, Any]:
+    """What identifies a run, beside the session's facts: not ``-k``, count, concurrency or limits.
+
+    ``declared_population`` is the hash of the population that the experiment names, whatever a fixture put in its
+    place (that is a group's setting).
+    """
+    experiment, mode = plan.experiment, plan.mode
+    return {
+        "experiment": experiment.name,
+        "protocol": experiment.protocol,
+        "mode": plan.mode_name,
+        "steps": mode.steps,
+        "people": mode.people,
+        "proposals": mode.proposals,
+        "panel_size": experiment.panel_size,
+        "shuffle_seed": experiment.shuffle_seed,
+        "groups": [group.name for group in experiment.groups],
+        "metrics": [describe_metric(metric) for metric in experiment.metrics],
+        "script": fingerprint(describe_script(experiment.script)),
+        "population": declared_population,
+        "engine": plan.engine,
+        **_options(plan.model_options),
+        **_own(experiment, plan.selected),
+        **({"code": _hashes(code.requests)} if code.requests else {}),
+    }
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Model options as settings have them: the temperature by itself, the others together; nothing for none."""
+    others = {name: value for name, value in options.items() if name != "temperature"}
+    warmth = {"temperature": options["temperature"]} if "temperature" in options else {}
+    return warmth | ({"model_options": others} if others else {})
+
+
+def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, Any]:
+    """What only some experiments have. A part of the proposals is a run of its own, never pooled with a whole one."""
+    own: dict[str, Any] = {}
+    if experiment.seed is not None:
+        own["trial_seed"] = experiment.seed
+    if experiment.play is not None:
+        own["play"] = _describe_function(experiment.play.function)
+    if experiment.settings:
+        own["own"] = dict(experiment.settings)
+    if selected is not None:
+        proposals = experiment.script.proposals
+        own["selected"] = [proposals[number].get("id", number) for number in selected]
+    return own
+
+
+def group_settings(plan: CellPlan, code: PlanCode, *, declared_population: str | None) -> dict[str, Any]:
+    """What identifies an arm within its run."""
+    own = population_hash(plan)
+    return {
+        "correction": describe_correction(plan.correction),
+        "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
+        "population": None if own == declared_population else own,
+        **({"own": dict(plan.arm)} if plan.arm else {}),
+        **({"model_options": dict(plan.arm_options)} if plan.arm_options else {}),
+        **({"code": _hashes(code.interventions)} if code.interventions else {}),
+    }
+
+
+def population_hash(plan: CellPlan) -> str:
+    """Of the personas as they take part: a fixture may have changed them since the population was read."""
+    try:
+        return digest(plan.population.personas)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"Group {plan.cell.group!r} of {plan.cell.experiment}: population {plan.population.source} is not plain "
+            f"data ({error}); expected specifications of text, numbers, lists and objects."
+        ) from None
+
+
+def cell_metadata(plan: CellPlan) -> dict[str, Any]:
+    """The part of a file's first line that depends on the cell."""
+    script = plan.experiment.script
+    return {
+        **plan.experiment.settings,
+        **plan.arm,
+        **_options(merge_options(plan.model_options, plan.arm_options)),
+        **({} if plan.experiment.seed is None else {"trial_seed": plan.experiment.seed}),
+        "experiment": plan.cell.experiment,
+        "group": plan.cell.group,
+        "rep": plan.cell.rep,
+        "mode": plan.mode_name,
+        "harness_version": harness_version(),
+        "python_version": python_version(),
+        "engine": plan.engine,
+        "correction": describe_correction(plan.correction),
+        "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
+        "script": {
+            "source": script.source,
+            "sha256": fingerprint(describe_script(script)),
+            "origin": dict(script.origin),
+            "words": describe_script(script),
+        },
+        "population": {
+            "source": plan.population.source,
+            "sha256": population_hash(plan),
+            "people": len(plan.population.personas),
+            "fragments": [str(fragment) for fragment in plan.experiment.fragments],
+        },
+    }
+
+
+def session_settings(settings: Settings, provider: Provider, judge: Provider | None) -> dict[str, Any]:
+    """What identifies a run beside `base_settings`: who plays, who judges where that is another, and the seeds."""
+    found = {
+        "provider": provider.name,
+        "model": provider.model,
+        "base_url": _address(provider, settings.base_url),
+        "temperature": settings.temperature,
+        "seed": settings.seed,
+    }
+    if settings.response_format != "auto":
+        found["response_format"] = settings.response_format
+    if settings.provider_seed is not None:
+        found["provider_seed"] = settings.provider_seed
+    if judge is not None:
+        found |= {
+            "judge_provider": judge.name,
+            "judge_model": judge.model,
+            "judge_base_url": _address(judge, settings.judge_base_url),
+        }
+    return found
+
+
+def judge_is_player(provider: Provider, judge: Provider | None) -> bool:
+    """Whether one model plays and judges, be it bought from two sellers."""
+    return judge is None or bare(judge.model) == bare(provider.model)
+
+
+def _address(provider: Provider, asked: str | None) -> str | None:
+    address = getattr(provider, "base_url", None) or asked
+    return without_secrets(address) if address else None
+
+
+def metric_kinds(experiment: Experiment) -> dict[str, bool]:
+    """Metric name → whether it has one value per person, in the artifact's order."""
+    personal = {m.name for m in experiment.metrics if m.about == "person"}
+    return {name: name in personal for name in experiment.metric_names}

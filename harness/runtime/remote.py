@@ -1,0 +1,376 @@
+"""The desk from another process on this machine: a Unix socket that one server and many workers speak over.
+
+Messages are pickles with their length in front. A worker first shows the session's secret; nothing of an unknown caller
+is unpickled. A request is (number, method, arguments), its answer (number, value, error, stop), in any order; ``stop``
+is why the session was stopped, if it was, so that nobody hears of a call that failed for that before hearing of that.
+A worker that is gone gives its trials back when the calls that it had under way have ended: their replies are paid for
+and kept, and the next try of a trial finds them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import pickle
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from hmac import compare_digest
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ExitCode, HarnessError
+from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.trial_client import TrialClient
+from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
+from harness.runtime.cells import CellOutcome, Played, Standing
+from harness.runtime.coordinator import Desk
+from harness.runtime.loop import BackgroundLoop, LoopLostError
+from harness.runtime.runs import Entry
+from harness.user_code import is_ending, shown
+
+GONE = "Its worker process ended before it did."
+LEFT_ALONE = "The process that started this worker is gone."
+
+Stop = tuple[str, ExitCode]
+
+
+class DeskServer:
+    """Lets workers come to ``desk``. ``invitation`` is what a worker needs to know: plain strings."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._folder = tempfile.TemporaryDirectory(prefix="harness-")  # no other user may look inside
+        self._secret = secrets.token_urlsafe(32)
+        self._server: asyncio.Server | None = None
+        self._leaving: set[asyncio.Task[Any] | None] = set()
+        self.invitation = {"address": str(Path(self._folder.name, "desk")), "secret": self._secret}
+
+    def start(self) -> None:
+        """Listen."""
+        self._desk.loop.run(self._start())
+
+    async def _start(self) -> None:
+        self._server = await asyncio.start_unix_server(self._serve, self.invitation["address"])
+
+    def close(self, patience: float = 0.0) -> None:
+        """Listen no more; wait up to ``patience`` seconds for the calls of workers that are gone."""
+        with contextlib.suppress(LoopLostError):
+            self._desk.loop.run(self._close(patience))
+        self._folder.cleanup()
+
+    async def _close(self, patience: float) -> None:
+        if self._server is not None:
+            self._server.close()
+        if self._leaving:
+            await asyncio.wait({task for task in self._leaving if task}, timeout=patience)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        visitor = _Visitor(self._desk, writer)
+        try:
+            shown = await reader.readexactly(len(self._secret))
+            if compare_digest(shown, self._secret.encode()):
+                while True:
+                    visitor.hear(*await _receive(reader))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._leaving.add(asyncio.current_task())
+            writer.close()
+            await visitor.leave()
+
+
+class _Visitor:
+    """One worker: what it asks for, and what has to be closed when it goes."""
+
+    def __init__(self, desk: Desk, writer: asyncio.StreamWriter) -> None:
+        self._desk, self._writer = desk, writer
+        self._trials: dict[int, TrialClient] = {}
+        self._cases: dict[str, Entry] = {}
+        self._numbers = itertools.count(1)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        methods = (
+            self.enter, self.keep_measurements, self.open_trial, self.ask, self.embed, self.reject, self.record,
+            self.close_trial, self.close_case, self.start_face, self.stop, self.write, self.tell_of,
+        )  # fmt: skip
+        self._methods: dict[str, Callable[..., Any]] = {method.__name__: method for method in methods}
+
+    def hear(self, number: int, method: str, arguments: Sequence[Any]) -> None:
+        """Begin what is asked for, in the order of arrival; or end it again."""
+        if method == "cancel":
+            if task := self._tasks.get(number):
+                task.cancel()
+            return
+        task = asyncio.ensure_future(self._answer(number, self._methods[method], arguments))
+        self._tasks[number] = task
+        task.add_done_callback(lambda _: self._tasks.pop(number, None))
+
+    async def _answer(self, number: int, method: Callable[..., Any], arguments: Sequence[Any]) -> None:
+        task = asyncio.current_task()
+        try:
+            value, error = await method(*arguments), None
+        except BaseException as raised:  # without an answer, the worker would wait for ever
+            if is_ending(task, raised):
+                raise
+            value, error = None, _portable(raised)
+        stop = (self._desk.stopped, self._desk.exit_code) if self._desk.stopped else None
+        _send(self._writer, (number, value, error, stop))
+
+    async def leave(self) -> None:
+        """Give back what is open."""
+        while tasks := tuple(self._tasks.values()):
+            await asyncio.wait(tasks)
+        for client in self._trials.values():
+            self._desk.close_trial(client)
+        for case, entry in self._cases.items():
+            self._desk.close_case(case, CellOutcome(entry.cell, (), entry.trials, GONE))
+
+    async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
+        standings = await self._desk.enter(entries)
+        self._cases.update((one.case, entry) for one, entry in zip(standings, entries, strict=True))
+        return standings
+
+    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
+        return await self._desk.keep_measurements(cell, found)
+
+    async def open_trial(self, case: str, trial: Trial) -> Played | tuple[int, str, str]:
+        client = await self._desk.open_trial(case, trial)
+        if isinstance(client, Played):
+            return client
+        number = next(self._numbers)
+        self._trials[number] = client
+        return number, client.token, client.base_url
+
+    async def ask(
+        self, trial: int, request: Request, site: Site, asks: int | None, replies: int | None
+    ) -> Reply:
+        return await self._trials[trial].ask(request, site, asks=asks, replies=replies)
+
+    async def embed(self, trial: int, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        return await self._trials[trial].embed(texts, model)
+
+    async def reject(self, trial: int, reply: Reply, reason: str) -> None:
+        self._trials[trial].reject(reply, reason)
+
+    async def record(self, trial: int, *how: Any) -> Played:
+        return await self._desk.record(self._trials[trial], *how)
+
+    async def close_trial(self, trial: int) -> None:
+        self._desk.close_trial(self._trials.pop(trial))
+
+    async def close_case(self, case: str, outcome: CellOutcome) -> None:
+        self._cases.pop(case, None)
+        self._desk.close_case(case, outcome)
+
+    async def tell_of(self, trial: Trial, note: str) -> None:
+        self._desk.tell_of(trial, note)
+
+    async def start_face(self) -> None:
+        await self._desk.start_face()
+
+    async def stop(self, reason: str, exit_code: ExitCode) -> None:
+        self._desk.stop(reason, exit_code)
+
+    async def write(self, cell: Cell, record: Mapping[str, Any]) -> None:
+        self._desk.write(cell, record)
+
+
+class RemoteDesk:
+    """What a worker has of the desk: the same methods. Raises `HarnessError` where the other process is gone."""
+
+    def __init__(self, address: str, secret: str) -> None:
+        self._address, self._secret = address, secret
+        self._stop: Stop | None = None
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self.loop = BackgroundLoop()
+        self.pool = RemotePool(self)
+
+    def start(self) -> None:
+        """Connect."""
+        self.loop.run(self._connect())
+
+    async def _connect(self) -> None:
+        reader, self._writer = await asyncio.open_unix_connection(self._address)
+        self._writer.write(self._secret.encode())
+        self._listening = asyncio.ensure_future(self._listen(reader))
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while True:
+                number, value, error, stop = await _receive(reader)
+                self._stop = self._stop or stop
+                _settle(self._waiting.pop(number, None), value, error)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self._stop = self._stop or (LEFT_ALONE, ExitCode.INTERRUPTED)
+            for future in self._waiting.values():
+                _settle(future, None, HarnessError(LEFT_ALONE))
+
+    async def call(self, method: str, *arguments: Any) -> Any:
+        """What the other side's ``method`` gives, or raises."""
+        if self._listening.done():
+            raise HarnessError(LEFT_ALONE)
+        number = self.tell(method, *arguments)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            _send(self._writer, (number, "cancel", ()))
+            raise
+        finally:
+            self._waiting.pop(number, None)
+
+    def tell(self, method: str, *arguments: Any) -> int:
+        """Have something done on the other side without waiting for it; the request's number. On the loop."""
+        number = next(self._numbers)
+        _send(self._writer, (number, method, arguments))
+        return number
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the session ends early, as far as it is known here."""
+        return self._stop and self._stop[0]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Of the session that was stopped."""
+        return self._stop[1] if self._stop else ExitCode.FAILED
+
+    async def start_face(self) -> None:
+        await self.call("start_face")
+
+    async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
+        standings: list[Standing] = await self.call("enter", entries)
+        return standings
+
+    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
+        kept: dict[str, Played] = await self.call("keep_measurements", cell, found)
+        return kept
+
+    async def open_trial(self, case: str, trial: Trial) -> RemoteTrial | Played:
+        opened = await self.call("open_trial", case, trial)
+        return opened if isinstance(opened, Played) else RemoteTrial(self, *opened)
+
+    async def record(
+        self,
+        client: RemoteTrial,
+        plan: TrialPlan,
+        outcome: TrialResult | TrialFailure,
+        started: datetime,
+        seconds: float,
+    ) -> Played:
+        # Metrics and interventions may hold functions, and are not written down.
+        bare = replace(plan, metrics=(), interventions=(), play=None, place=None)
+        played: Played = await self.call("record", client.number, bare, outcome, started, seconds)
+        return played
+
+    def tell_of(self, trial: Trial, note: str) -> None:
+        """Have it shown where the desk is. On the loop."""
+        self.tell("tell_of", trial, note)
+
+    def close_trial(self, client: RemoteTrial) -> None:
+        self.tell("close_trial", client.number)
+
+    def close_case(self, case: str, outcome: CellOutcome) -> None:
+        self.loop.run(self.call("close_case", case, outcome))
+
+    def stop(self, reason: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        """Stop the whole session. On the loop."""
+        self._stop = self._stop or (reason, exit_code)
+        self.tell("stop", reason, exit_code)
+
+    def lose(self, reason: str) -> None:
+        """The event loop is blocked for good: play nothing more here. The other process cannot be told over it."""
+        self._stop = self._stop or (reason, ExitCode.FAILED)
+
+    def progress(self) -> None:
+        """Is shown where the desk is."""
+
+    def wind_down(self, *, interrupted: bool = False) -> None:
+        """Play nothing more here. What is paid for is awaited where the desk is."""
+        reason = "The session was interrupted." if interrupted else "The session has ended."
+        self._stop = self._stop or (reason, ExitCode.INTERRUPTED)
+
+    def close(self) -> None:
+        """Part."""
+        with contextlib.suppress(LoopLostError):
+            self.loop.run(_soon(self._writer.close))
+        self.loop.close()
+
+
+class RemoteTrial:
+    """What an engine holds of a trial whose gateway is in another process; a `ModelClient`."""
+
+    def __init__(self, desk: RemoteDesk, number: int, token: str, base_url: str) -> None:
+        self.number, self.token, self.base_url = number, token, base_url
+        self._desk = desk
+
+    async def ask(
+        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+    ) -> Reply:
+        reply: Reply = await self._desk.call("ask", self.number, request, site, asks, replies)
+        return reply
+
+    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        vectors: Sequence[Sequence[float]] = await self._desk.call("embed", self.number, texts, model)
+        return vectors
+
+    def reject(self, reply: Reply, reason: str) -> None:
+        self._desk.tell("reject", self.number, reply, reason)
+
+
+class RemotePool:
+    """The files, for tests that write lines of their own: ``pool.get(experiment, group, rep).write({...})``."""
+
+    def __init__(self, desk: RemoteDesk) -> None:
+        self._desk = desk
+
+    def get(self, experiment: str, group: str, rep: int) -> RemoteWriter:
+        return RemoteWriter(self._desk, Cell(experiment, group, rep))
+
+
+class RemoteWriter:
+    """One cell's file."""
+
+    def __init__(self, desk: RemoteDesk, cell: Cell) -> None:
+        self._desk, self._cell = desk, cell
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Append one line. When this returns, it survives the death of any process."""
+        self._desk.loop.run(self._desk.call("write", self._cell, record))
+
+
+def _send(writer: asyncio.StreamWriter, message: Any) -> None:
+    body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    if not writer.is_closing():
+        writer.write(len(body).to_bytes(8) + body)
+
+
+async def _receive(reader: asyncio.StreamReader) -> Any:
+    size = int.from_bytes(await reader.readexactly(8))
+    return pickle.loads(await reader.readexactly(size))
+
+
+def _settle(answer: asyncio.Future[Any] | None, value: Any, error: Exception | None) -> None:
+    if answer is None or answer.done():
+        return
+    if error is None:
+        answer.set_result(value)
+    else:
+        answer.set_exception(error)
+
+
+def _portable(error: BaseException) -> Exception:
+    """The error itself where it can travel."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(shown(error))
+    return error if isinstance(error, Exception) else RuntimeError(shown(error))
+
+
+async def _soon(action: Callable[[], None]) -> None:
+    action()
