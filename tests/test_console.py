@@ -132,13 +132,13 @@ def test_names_of_other_scripts_are_names() -> None:
 
 
 ALLOWED = {
-    "execution/attribution.py": "prints again, under its case, what a trial itself printed",
-    "execution/session.py": "listens to the root logger",
+    "runtime/output_capture.py": "prints again, under its case, what a trial itself printed",
+    "runtime/session.py": "listens to the root logger",
     "engines/tinytroupe/package.py": "silences the root logger of a worker process",
-    "llm/providers/http_client.py": "keeps keys out of the log of the HTTP library",
+    "gateway/providers/http_client.py": "keeps keys out of the log of the HTTP library",
     "telemetry/langsmith.py": "filters the log of LangSmith's client",
     "runner/output.py": "has one method that prints, which calls visible()",
-    "reports/data/showing.py": "draws a table into a string",
+    "reports/data/rendering.py": "draws a table into a string",
 }
 """Modules that touch a stream or logger themselves, each with its reason."""
 PRINTING = {"print", "echo", "secho", "write_line", "write_sep", "section", "warn", "getLogger", "Console"}

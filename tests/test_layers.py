@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 LAYERS = (
     {"addresses", "console", "errors", "model", "text_files", "user_code"},
-    {"populations", "llm", "records", "stats", "telemetry"},
-    {"engines", "instrument", "reports"},
-    {"runner", "execution", "studies", "operations"},
+    {"personas", "gateway", "records", "stats", "telemetry"},
+    {"engines", "checks", "reports"},
+    {"runner", "runtime", "experiments", "batches"},
     {"plugin", "cli", "api", "__init__"},
 )
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}

@@ -28,14 +28,14 @@ LONG_TEXT = 4_000
 class Section:
     """What a template needs of one run. ``id`` is unique in the page, ``place`` is the run's among all of them.
 
-    ``outcome_grid`` has outcomes scenario by scenario, where the records name them.
+    ``grid`` has outcomes scenario by scenario, where the records name them.
     """
 
     id: str
     told: Told
     verdict: Verdict
     place: int = 0
-    outcome_grid: outcome_grid.Grid | None = None
+    grid: outcome_grid.Grid | None = None
 
     @property
     def design_summary(self) -> Any:

@@ -117,7 +117,7 @@ def test_the_gateway_alone_calls_a_provider() -> None:
         and node.func.attr in ("complete", "embed")
         and "provider" in ast.unparse(node.func.value)
     }
-    assert callers == {"llm/gateway.py"}
+    assert callers == {"gateway/gateway.py"}
 
 
 def test_a_halted_gateway_gives_no_permit_either() -> None:

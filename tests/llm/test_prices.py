@@ -66,7 +66,7 @@ def test_the_table_is_dated_sourced_and_in_the_package() -> None:
             price.output == 0 if "embedding" in name else price.input < price.output
         ), name
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
-    assert "llm/prices.json" in project["tool"]["setuptools"]["package-data"]["harness"]
+    assert "gateway/prices.json" in project["tool"]["setuptools"]["package-data"]["harness"]
 
 
 def test_what_a_call_costs() -> None:
