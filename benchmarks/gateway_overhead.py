@@ -65,20 +65,22 @@ async def seconds(ask: Callable[[int], Awaitable[Any]], calls: int, at_once: int
 
 
 def in_process(calls: int) -> float:
-    from harness.gateway.calls import Request, Site
+    from harness.gateway.calls import CallSite, Request
     from harness.gateway.gateway import Gateway
     from harness.gateway.journal import Journal
     from harness.gateway.limits import Limits
-    from harness.gateway.providers.rehearsal import Rehearsal
+    from harness.gateway.providers.rehearsal import RehearsalProvider
 
     async def main() -> float:
         with tempfile.TemporaryDirectory() as folder:
-            gateway = Gateway(Rehearsal(1), concurrency=100, journal=Journal(Path(folder)), limits=Limits())
+            gateway = Gateway(
+                RehearsalProvider(1), concurrency=100, journal=Journal(Path(folder)), limits=Limits()
+            )
             clients = [gateway.open_trial(f"trial {number}", "run") for number in range(TRIALS)]
 
             def ask(number: int) -> Awaitable[Any]:
                 request = Request(messages(number), response_format=schemas.SCORE)
-                return clients[number % TRIALS].ask(request, Site("score", "Ada", number))
+                return clients[number % TRIALS].ask(request, CallSite("score", "Ada", number))
 
             took = await seconds(ask, calls, 100)
             await gateway.aclose()
@@ -89,10 +91,10 @@ def in_process(calls: int) -> float:
 
 def rehearsal_alone(calls: int) -> float:
     from harness.gateway.calls import Request
-    from harness.gateway.providers.rehearsal import Rehearsal
+    from harness.gateway.providers.rehearsal import RehearsalProvider
 
     async def main() -> float:
-        model = Rehearsal(1)
+        model = RehearsalProvider(1)
 
         def ask(number: int) -> Awaitable[Any]:
             request = Request(messages(number), response_format=schemas.SCORE)

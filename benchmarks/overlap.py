@@ -31,12 +31,12 @@ from timing import PYTEST, Command, run, verdict
 QUESTIONS = """
 import pytest
 from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import Request, CallSite
 
 
 async def play(plan, client):
     messages = [{"role": "user", "content": plan.proposal["prompt"]}]
-    reply = await client.ask(Request(messages), Site("answer"))
+    reply = await client.ask(Request(messages), CallSite("answer"))
     return TrialResult(plan.trial, (Sample("length", len(reply.text)),), details={"text": reply.text})
 
 

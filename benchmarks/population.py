@@ -60,17 +60,17 @@ done(began, **told)
     "simulate": """
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.experiments.population.inputs import read_inputs
 from harness.experiments.population.simulation_folder import RUN, simulate
-from harness.experiments.population.simulation import Options
+from harness.experiments.population.simulation import SimulationOptions
 inputs = read_inputs(folder / f"scenario-{size}.yaml")
 out = folder / f"ours-{size}"
 async def whole():
-    gateway = Gateway(Rehearsal(1), journal=Journal(out / "journal"))
+    gateway = Gateway(RehearsalProvider(1), journal=Journal(out / "journal"))
     gateway.open_run(RUN)
     try:
-        return await simulate(inputs, Options(seed=1), gateway, out)
+        return await simulate(inputs, SimulationOptions(seed=1), gateway, out)
     finally:
         await gateway.aclose()
 began = time.perf_counter()
@@ -171,10 +171,10 @@ def write_scenario(folder: Path, size: int) -> None:
     """Everybody hears in the first of four steps."""
     from harness.experiments.population.example import PACKAGED
     from harness.experiments.population.files import write_yaml
-    from harness.experiments.population.scenario import Rule, read_scenario
+    from harness.experiments.population.scenario import ExposureRule, read_scenario
 
     one = read_scenario(PACKAGED / "scenario.yaml")
-    everybody = [Rule(channel="town_paper", when="true", probability=1.0, timestep=0)]
+    everybody = [ExposureRule(channel="town_paper", when="true", probability=1.0, timestep=0)]
     files = {"agents_file": f"agents-{size}.json", "network_file": f"network-{size}.json"}
     parts = {
         "meta": one.meta.model_copy(update=files),

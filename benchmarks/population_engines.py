@@ -29,12 +29,12 @@ from harness.experiments.population.network import connect
 from harness.experiments.population.network_config import read_network_config
 from harness.experiments.population.network_file import write_network
 from harness.experiments.population.sampling import sample
-from harness.experiments.population.simulation import Options
+from harness.experiments.population.simulation import SimulationOptions
 from harness.experiments.population.simulation_folder import RUN, simulate
 from harness.experiments.population.spec import read_spec
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 ENGINES = ("own", "extropy-run 0.2.3")
 
@@ -53,9 +53,9 @@ def simulated(engine: str, scenario: Path, out: Path, seed: int) -> dict[str, An
     """What the engine's files say, and how long it took."""
 
     async def whole() -> dict[str, Any]:
-        gateway = Gateway(Rehearsal(seed), journal=Journal(out / "journal"))
+        gateway = Gateway(RehearsalProvider(seed), journal=Journal(out / "journal"))
         gateway.open_run(RUN)
-        options = Options(seed=seed)
+        options = SimulationOptions(seed=seed)
         try:
             if engine == "own":
                 return await simulate(read_inputs(scenario), options, gateway, out)

@@ -173,14 +173,14 @@ async def harnessed(
 def session(checkout: str, sizes: Mapping[str, int], latency: float, workers: int, folder: str) -> None:
     """In a child: what `harness run` does, for an experiment of this size."""
     from harness.experiments.table1 import load
-    from harness.plugin.launch import Request, launch
+    from harness.plugin.launch import LaunchRequest, launch
 
     (experiment,) = load(Path(checkout) / PUBLICATION, only=["exp_3"])
     sized = replace(
         experiment, modes={"fast": replace(experiment.modes["fast"], **sizes)}, default_mode="fast"
     )
     model = f"rehearsal:{latency * 1000:g}ms" if latency else "rehearsal"
-    request = Request([sized])
+    request = LaunchRequest([sized])
     code = launch(
         request,
         [
@@ -230,7 +230,7 @@ def main() -> None:
 
 
 def compare(checkout: Path, sizes: Mapping[str, int], options: argparse.Namespace) -> None:
-    from harness.gateway.providers.rehearsal import Rehearsal
+    from harness.gateway.providers.rehearsal import RehearsalProvider
 
     latency = options.latency / 1000
     workers = options.workers or (os.cpu_count() or 1) * (8 if latency else 1)
@@ -240,7 +240,7 @@ def compare(checkout: Path, sizes: Mapping[str, int], options: argparse.Namespac
     theirs = ours = None
     counts: dict[str, Counter[str]] = {}
     if options.only != "harness":
-        theirs, by_arm = asyncio.run(notebook(checkout, sizes, Rehearsal(0, latency=latency)))
+        theirs, by_arm = asyncio.run(notebook(checkout, sizes, RehearsalProvider(0, latency=latency)))
         counts["notebook"] = sum(by_arm.values(), Counter())
         print(f"notebook: {theirs:8.1f} s, {counts['notebook'].total()} calls", flush=True)
     if options.only != "notebook":

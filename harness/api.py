@@ -91,7 +91,7 @@ def run(
 
     Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
     """
-    from harness.plugin.launch import Request, launch
+    from harness.plugin.launch import LaunchRequest, launch
 
     options = [f"--engine={engine}", f"--model={model}", f"--seed={seed}", f"--results-dir={results_dir}"]
     options.append(f"--concurrency={'unlimited' if concurrency is None else concurrency}")
@@ -127,7 +127,7 @@ def run(
     options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
     options += ["--accept-lost-journal"] * accept_lost_journal
     options += ["--fresh"] * fresh + ["-qq", "--no-header", "--no-summary"] * quiet
-    request = Request([experiment])
+    request = LaunchRequest([experiment])
     code = launch(request, options)
     if not request.conclusions:
         raise HarnessError(

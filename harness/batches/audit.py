@@ -9,9 +9,9 @@ from harness.batches import ids, simulation_batches
 from harness.batches.axes import name_of
 from harness.batches.gate_status import metas
 from harness.batches.manifest import Manifest, load, mark
-from harness.batches.registry import Content, Registry, Row, Status
+from harness.batches.registry import Content, Registry, RegistryRow, VariantStatus
 from harness.batches.resolved_settings import changed_specs, digest, read_inputs
-from harness.batches.study_layout import Batch, Study, Variant, read_json
+from harness.batches.study_layout import Batch, Study, VariantFolder, read_json
 from harness.errors import ConfigurationError, HarnessError
 from harness.records import fingerprint
 from harness.text_files import read_text
@@ -45,7 +45,7 @@ def _of_stages(study: Study) -> Iterator[str]:
     yield from disagreements(study)
 
 
-def _of_rows(study: Study, rows: Iterable[Row], manifests: Mapping[str, Manifest]) -> Iterator[str]:
+def _of_rows(study: Study, rows: Iterable[RegistryRow], manifests: Mapping[str, Manifest]) -> Iterator[str]:
     for row in rows:
         where = f"runs.csv: {row.variant_id} of {row.batch_id}"
         if row.study != study.name:
@@ -86,7 +86,7 @@ def _of_batch(study: Study, batch: Batch, manifest: Manifest, content: Content) 
         yield from (f"{where}: {problem}" for problem in unsound(place, manifest, row))
 
 
-def damage(place: Variant) -> Iterator[str]:
+def damage(place: VariantFolder) -> Iterator[str]:
     """In what a variant's results differ from what was placed there."""
     if not place.placed.exists():
         return
@@ -112,9 +112,9 @@ def damage(place: Variant) -> Iterator[str]:
             yield f"results/{name} was changed: SHA-256 {str(sha256)[:12]} then, {digest(path)[:12]} now."
 
 
-def unsound(place: Variant, manifest: Manifest, row: Row | None) -> Iterator[str]:
+def unsound(place: VariantFolder, manifest: Manifest, row: RegistryRow | None) -> Iterator[str]:
     """In what a variant's inputs and results are not what it was declared, run, placed and told in ``row`` with."""
-    success = row is not None and row.status == Status.SUCCESS
+    success = row is not None and row.status == VariantStatus.SUCCESS
     if success and not place.placed.exists():
         yield "a success in runs.csv, but its results are not on disk; harness study run places them."
     if row is not None and not place.resolved.exists():
@@ -124,7 +124,7 @@ def unsound(place: Variant, manifest: Manifest, row: Row | None) -> Iterator[str
     yield from _of_inputs(place, manifest)
 
 
-def _of_runs(place: Variant, name: str, success: bool) -> Iterator[str]:
+def _of_runs(place: VariantFolder, name: str, success: bool) -> Iterator[str]:
     try:
         found = list(metas(place)) if place.placed.exists() else []
     except HarnessError as error:
@@ -137,7 +137,7 @@ def _of_runs(place: Variant, name: str, success: bool) -> Iterator[str]:
             yield "a success in runs.csv, but its results are partial."
 
 
-def _of_inputs(place: Variant, manifest: Manifest) -> Iterator[str]:
+def _of_inputs(place: VariantFolder, manifest: Manifest) -> Iterator[str]:
     if not place.resolved.exists():
         return
     try:
@@ -189,5 +189,5 @@ def _of_latest(study: Study, content: Content, manifests: Mapping[str, Manifest]
         return
     rows = content.latest(name)
     for one in manifests[name].variants:
-        if one.id not in rows or rows[one.id].status != Status.SUCCESS:
+        if one.id not in rows or rows[one.id].status != VariantStatus.SUCCESS:
             yield f"latest.txt: {name} is promoted, but {one.id} is no success."

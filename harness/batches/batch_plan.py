@@ -20,7 +20,7 @@ from harness.records.writer import explained
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BatchRequest:
     """What a person said of a batch. ``axes`` are names with the texts of their values.
 
     ``scenario_rev`` and ``config_rev`` ``None`` keep the newest. ``path`` is the file that declares the
@@ -42,7 +42,7 @@ class Wanted:
     path: str | None = None
 
 
-def create(study: Study, wanted: Wanted, facts: Facts, moment: datetime) -> Manifest:
+def create(study: Study, wanted: BatchRequest, facts: Facts, moment: datetime) -> Manifest:
     """Write the manifest of a new batch, and nothing else. Raises `ConfigurationError` with what is wrong with it."""
     experiment = wanted.experiment
     raise_if_any(_unsaid(wanted))
@@ -74,7 +74,9 @@ def create(study: Study, wanted: Wanted, facts: Facts, moment: datetime) -> Mani
     return _saved(study, made, wanted, scenario, config)
 
 
-def _saved(study: Study, made: Manifest, wanted: Wanted, scenario: Options, config: Options) -> Manifest:
+def _saved(
+    study: Study, made: Manifest, wanted: BatchRequest, scenario: Options, config: Options
+) -> Manifest:
     scenarios, configs = revisions.known_in(study)
     problems: list[str] = []
     chosen = []
@@ -116,7 +118,7 @@ def _claimed(study: Study, wanted: ids.BatchId) -> str:
                 return str(wanted)
 
 
-def _unsaid(wanted: Wanted) -> list[str]:
+def _unsaid(wanted: BatchRequest) -> list[str]:
     if wanted.success_metric in wanted.experiment.metric_names:
         return []
     known = ", ".join(wanted.experiment.metric_names)
@@ -125,7 +127,7 @@ def _unsaid(wanted: Wanted) -> list[str]:
     ]
 
 
-def _refuse_unsound(study: Study, wanted: Wanted) -> None:
+def _refuse_unsound(study: Study, wanted: BatchRequest) -> None:
     """A variant is one simulation of files that no gate FAILs."""
     if (wanted.options.get("count") or 1) > 1:
         raise ConfigurationError(

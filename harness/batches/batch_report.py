@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from harness.batches import gate_status
 from harness.batches.gate_status import GateStatus
 from harness.batches.manifest import Manifest
-from harness.batches.registry import Row
+from harness.batches.registry import RegistryRow
 from harness.batches.segments import MINIMUM, SegmentAnalysis
 from harness.batches.study_layout import Batch, Study
-from harness.batches.variant_outcomes import Outcome, Stability
+from harness.batches.variant_outcomes import Stability, VariantOutcome
 from harness.console import visible
 from harness.reports.parts import Heading, Items, Part, Table, as_markdown
 
@@ -39,16 +39,16 @@ _STAMP = re.compile(r"Results as of SHA-256 ([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ReportMaterial:
     """What a report is made of. Caveats stand in it in the person's own words."""
 
     study: Study
     manifest: Manifest
-    found: Sequence[Outcome]
+    found: Sequence[VariantOutcome]
     stability: Sequence[Stability]
     segments: Sequence[SegmentAnalysis]
     gates: dict[str, GateStatus]
-    rows: dict[str, Row]
+    rows: dict[str, RegistryRow]
     single_seed_caveat: str = ""
     segment_caveat: str = ""
     minimum: int = MINIMUM
@@ -67,7 +67,7 @@ def stamp(batch: Batch, manifest: Manifest) -> str:
     return whole.hexdigest()
 
 
-def write_up(material: Material) -> str:
+def write_up(material: ReportMaterial) -> str:
     """The report as Markdown."""
     parts: list[Part] = [Heading(f"{material.study.name}: {material.manifest.batch_id}")]
     if any(one.dataset.rehearsal for one in material.found):
@@ -104,12 +104,12 @@ def blanks(text: str) -> int:
     return len(re.findall(f"^{BLANK}", text, re.MULTILINE))
 
 
-def _context(one: Material) -> Iterator[Part]:
+def _context(one: ReportMaterial) -> Iterator[Part]:
     yield Items((f"Objective: {one.manifest.objective}", f"Metric of success: {one.manifest.success_metric}"))
     yield f"{BLANK} which decision hangs on this, and what result would change it."
 
 
-def _setup(one: Material) -> Iterator[Part]:
+def _setup(one: ReportMaterial) -> Iterator[Part]:
     made = one.manifest
     options = (
         ", ".join(f"{name} {value}" for name, value in made.session.items()) or "as the experiment has them"
@@ -135,7 +135,7 @@ def _overrides(overrides: object) -> str:
     return ", ".join(f"{axis} = {value}" for axis, value in pairs.items()) or "none"
 
 
-def _headline(one: Material) -> Iterator[Part]:
+def _headline(one: ReportMaterial) -> Iterator[Part]:
     mine = [each for each in one.stability if each.metric == one.manifest.success_metric]
     yield means_table(mine)
     yield "n: values obtained of those expected, in that variant and group."
@@ -167,7 +167,7 @@ def share_table(found: Sequence[Stability]) -> Table:
     return Table(("metric", "group", "seed", "variant", "undefined because"), tuple(rows), left=2)
 
 
-def _confidence(one: Material) -> Iterator[Part]:
+def _confidence(one: ReportMaterial) -> Iterator[Part]:
     if len(one.manifest.seeds) < 2:
         yield f"SINGLE SEED. {one.single_seed_caveat or 'Nothing is known of how results vary from seed to seed.'}"
     yield spread_table(one.stability)
@@ -175,7 +175,7 @@ def _confidence(one: Material) -> Iterator[Part]:
     yield share_table(one.stability)
 
 
-def _why(one: Material) -> Iterator[Part]:
+def _why(one: ReportMaterial) -> Iterator[Part]:
     if one.segment_caveat:
         yield f"SEGMENTS. {one.segment_caveat}"
     for each in one.segments:
@@ -191,7 +191,7 @@ def _shown(segment: object, minimum: int) -> str:
     return number(value) if n >= minimum else f"n below {minimum}"
 
 
-def _cost(one: Material) -> Iterator[Part]:
+def _cost(one: ReportMaterial) -> Iterator[Part]:
     rows = []
     for planned in one.manifest.variants:
         row = one.rows[planned.id]
@@ -214,7 +214,7 @@ def _which(variants: Sequence[str], of: int) -> str:
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
-def _usage(one: Material, variant_id: str) -> tuple[str, str, str]:
+def _usage(one: ReportMaterial, variant_id: str) -> tuple[str, str, str]:
     usage = [meta.get("usage") or {} for meta in gate_status.metas(one.batch.variant(variant_id))]
     calls = sum(sum((each.get("calls") or {}).values()) for each in usage)
     tokens = sum(each.get("tokens_in", 0) + each.get("tokens_out", 0) for each in usage)
@@ -223,11 +223,11 @@ def _usage(one: Material, variant_id: str) -> tuple[str, str, str]:
     return f"{calls:,}", f"{tokens:,}", reason if None in costs else f"${sum(filter(None, costs)):.4f}"
 
 
-def _recommendations(_: Material) -> Iterator[Part]:
+def _recommendations(_: ReportMaterial) -> Iterator[Part]:
     yield f"{BLANK} what to do now, with what confidence, and what to run next."
 
 
-def _evidence(one: Material) -> Iterator[Part]:
+def _evidence(one: ReportMaterial) -> Iterator[Part]:
     rows = []
     for planned in one.manifest.variants:
         place = one.batch.variant(planned.id)

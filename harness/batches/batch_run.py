@@ -14,10 +14,10 @@ from harness.batches import resolved_settings, simulation_batches
 from harness.batches.axes import Options
 from harness.batches.gates import Escalation
 from harness.batches.manifest import Manifest, Planned
-from harness.batches.registry import Registry, Row, Status
+from harness.batches.registry import Registry, RegistryRow, VariantStatus
 from harness.batches.resolved_settings import Facts, Resolved
 from harness.batches.revisions import contents
-from harness.batches.study_layout import Batch, Study, Variant, locked, place, read_json, said, write
+from harness.batches.study_layout import Batch, Study, VariantFolder, locked, place, read_json, said, write
 from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.model import Experiment
 from harness.records import Run, RunRegistry, artifact_name, files_of_run
@@ -50,7 +50,7 @@ class Ran:
     """
 
     code: int
-    rows: tuple[Row, ...] = ()
+    rows: tuple[RegistryRow, ...] = ()
     before: int = 0
     stuck: Escalation | None = None
 
@@ -153,9 +153,9 @@ def runs_of(batch: Batch) -> tuple[Run, ...]:
         return registry.runs()
 
 
-def finished(place: Variant, row: Row | None) -> bool:
+def finished(place: VariantFolder, row: RegistryRow | None) -> bool:
     """Whether the variant's last run is a success whose results are in place."""
-    return row is not None and row.status == Status.SUCCESS and place.placed.exists()
+    return row is not None and row.status == VariantStatus.SUCCESS and place.placed.exists()
 
 
 class _Running:
@@ -165,7 +165,7 @@ class _Running:
         self._study, self._manifest, self._batch = study, manifest, batch
         self._launch, self._clock = launch, clock
         self._registry = Registry(study.rows)
-        self._rows: list[Row] = []
+        self._rows: list[RegistryRow] = []
 
     def run(self, left: Sequence[Resolved], before: int) -> Ran:
         for one in left:
@@ -251,10 +251,10 @@ class _Running:
         self._rows.append(row)
         return True
 
-    def _row(self, one: Resolved, status: Status, note: str) -> Row:
+    def _row(self, one: Resolved, status: VariantStatus, note: str) -> RegistryRow:
         results = self._batch.variant(one.planned.id).results.relative_to(self._study.folder)
         manifest = self._manifest
-        return Row(
+        return RegistryRow(
             timestamp=self._clock().astimezone(UTC).isoformat(timespec="seconds"),
             study=manifest.study,
             batch_id=manifest.batch_id,
@@ -298,7 +298,7 @@ def _found(folder: Path, run: Run) -> tuple[str, list[Path], Path | None, Mappin
     return run.id, list(files_of_run(folder, run.experiment, run.id)), artifact, meta, None
 
 
-def placed_meta(target: Variant) -> Mapping[str, Any] | None:
+def placed_meta(target: VariantFolder) -> Mapping[str, Any] | None:
     """The meta file in a variant's results; ``None`` where any of them is missing or not as it was placed."""
     try:
         hashes = read_json(target.placed, "what was placed")
@@ -313,10 +313,10 @@ def placed_meta(target: Variant) -> Mapping[str, Any] | None:
     return meta
 
 
-def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) -> tuple[Status, str]:
+def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) -> tuple[VariantStatus, str]:
     """How a run ended, by its meta file, and that in a few words. ``asks``: models were to be asked something."""
     if not meta:
-        return _cut_short(code) or Status.FAILED, problem or "nothing was left of it"
+        return _cut_short(code) or VariantStatus.FAILED, problem or "nothing was left of it"
     trials, calls = meta["trials"], sum((meta["usage"].get("calls") or {}).values())
     answered = calls > 0 and meta["usage"].get("tokens_out", 0) > 0
     cost = meta["usage"].get("cost")
@@ -324,17 +324,17 @@ def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) 
     note += "" if cost is None else f", ${cost:.4f}"
     if not meta["partial"]:
         if asks and not answered:
-            return Status.FAILED, f"{note}; no model call was answered"
+            return VariantStatus.FAILED, f"{note}; no model call was answered"
         if not _obtained(meta):
-            return Status.FAILED, f"{note}; no value of any metric was obtained"
-        return (Status.FAILED, f"{note}; {problem}") if problem else (Status.SUCCESS, note)
-    return _cut_short(code) or (Status.PARTIAL if trials["finished"] else Status.FAILED), note
+            return VariantStatus.FAILED, f"{note}; no value of any metric was obtained"
+        return (VariantStatus.FAILED, f"{note}; {problem}") if problem else (VariantStatus.SUCCESS, note)
+    return _cut_short(code) or (VariantStatus.PARTIAL if trials["finished"] else VariantStatus.FAILED), note
 
 
-def _cut_short(code: int) -> Status | None:
+def _cut_short(code: int) -> VariantStatus | None:
     if code == ExitCode.INTERRUPTED:
-        return Status.INTERRUPTED
-    return Status.STOPPED if code in STOPPING else None
+        return VariantStatus.INTERRUPTED
+    return VariantStatus.STOPPED if code in STOPPING else None
 
 
 def _obtained(meta: Mapping[str, Any]) -> int:
@@ -342,7 +342,7 @@ def _obtained(meta: Mapping[str, Any]) -> int:
     return sum(one["obtained"] for group in meta["samples"].values() for one in group.values())
 
 
-def place_all(files: Iterable[Path], target: Variant) -> None:
+def place_all(files: Iterable[Path], target: VariantFolder) -> None:
     """Put ``files`` into the variant's results, and their hashes beside them, last. Raises `HarnessError`."""
     hashes = {}
     for file in files:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from harness.batches import batch_report, gate_status, simulation_batches
 from harness.batches.audit import unsound
-from harness.batches.batch_report import Material
+from harness.batches.batch_report import ReportMaterial
 from harness.batches.gate_status import SOURCES, Gates
 from harness.batches.manifest import Manifest
-from harness.batches.registry import Registry, Status
+from harness.batches.registry import Registry, VariantStatus
 from harness.batches.segments import FEWEST, MINIMUM, SegmentAnalysis, analyses
 from harness.batches.study_layout import Study, write
 from harness.batches.variant_outcomes import outcomes, stability
@@ -21,7 +21,7 @@ from harness.text_files import read_text
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedBatch:
     """A batch with all its deliverables. ``written``: the report is new; ``blanks``: what people still owe it;
     ``unsaid``: caveats that a report which was kept does not have.
     """
@@ -42,7 +42,7 @@ def finish(
     minimum: int = MINIMUM,
     rewrite: bool = False,
     gates: Sequence[Gates] = SOURCES,
-) -> Finished:
+) -> FinishedBatch:
     """Check a batch's deliverables, and write its report where there is none.
 
     A report that is there is left to the people who wrote in it, unless ``rewrite``. Raises `ConfigurationError` with
@@ -62,7 +62,7 @@ def finish(
     ]
     problems += _without_caveat(manifest, segments, minimum, single_seed_caveat, segment_caveat)
     raise_if_any(f"{batch.id}: {problem}" for problem in problems)
-    material = Material(
+    material = ReportMaterial(
         study,
         manifest,
         found,
@@ -79,7 +79,7 @@ def finish(
         write(batch.report, batch_report.write_up(material))
     text = _report(study, manifest)
     caveats = (single_seed_caveat, segment_caveat)
-    return Finished(
+    return FinishedBatch(
         batch.report,
         written,
         batch_report.blanks(text),
@@ -94,7 +94,7 @@ def _unfinished(study: Study, manifest: Manifest) -> list[str]:
     found = []
     for one in manifest.variants:
         row = rows.get(one.id)
-        if row is None or row.status != Status.SUCCESS:
+        if row is None or row.status != VariantStatus.SUCCESS:
             said = f"its last run ended as {row.status}" if row else "runs.csv has no row of it"
             found.append(
                 f"{batch.id}: variant {one.id}: {said}; expected success. Go on with: harness study run {study.name}"

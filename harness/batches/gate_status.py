@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.batches.study_layout import Variant, read_json
+from harness.batches.study_layout import VariantFolder, read_json
 from harness.errors import HarnessError
 from harness.model import Check, Level
 from harness.model.check import worst
 
-Gates = Callable[[Variant], list[Check]]
+Gates = Callable[[VariantFolder], list[Check]]
 """The checks of a variant that ran; empty where a source has nothing to say of it."""
 
 META = ".meta.json"
@@ -30,7 +30,7 @@ class GateStatus:
         return "NOT CHECKED" if self.level is None else str(self.level)
 
 
-def instrument(variant: Variant) -> list[Check]:
+def instrument(variant: VariantFolder) -> list[Check]:
     """The instrument's checks, as the meta files have them, those of the experiment's own play among them."""
     return [check for path, meta in _metas(variant) for check in _checks(path, meta)]
 
@@ -54,7 +54,7 @@ def _checks(path: Path, meta: Mapping[str, Any]) -> list[Check]:
         ) from error
 
 
-def filed(variant: Variant) -> list[Check]:
+def filed(variant: VariantFolder) -> list[Check]:
     """Checks that somebody left beside the results, ``results/gates.json``: a list of objects with `Check`'s fields."""
     path, expected = variant.results / "gates.json", "a list of checks (name, level, message)"
     if not path.exists():
@@ -76,18 +76,18 @@ def _check(one: Mapping[str, Any]) -> Check:
 SOURCES: tuple[Gates, ...] = (instrument, filed)
 
 
-def status(variant: Variant, sources: Sequence[Gates] = SOURCES) -> GateStatus:
+def status(variant: VariantFolder, sources: Sequence[Gates] = SOURCES) -> GateStatus:
     """What all ``sources`` say of a variant together. Raises `HarnessError`."""
     checks = tuple(check for source in sources for check in source(variant))
     return GateStatus(worst(checks) if checks else None, checks)
 
 
-def metas(variant: Variant) -> Iterable[dict[str, Any]]:
+def metas(variant: VariantFolder) -> Iterable[dict[str, Any]]:
     """The meta files among a variant's results. Raises `HarnessError`."""
     yield from (meta for _, meta in _metas(variant))
 
 
-def _metas(variant: Variant) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _metas(variant: VariantFolder) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in sorted(variant.results.glob(f"*{META}")):
         content = read_json(path, "the meta file of a run; put it back")
         if not isinstance(content, dict):

@@ -17,7 +17,7 @@ from harness.batches.gates.stages import MADE_FROM
 from harness.batches.study_layout import Study, said
 from harness.errors import ConfigurationError, raise_if_any
 from harness.experiments.population.example import PACKAGED
-from harness.experiments.population.files import Form, checked, read_yaml, write_yaml
+from harness.experiments.population.files import FileModel, checked, read_yaml, write_yaml
 from harness.experiments.population.network_config import read_network_config
 from harness.experiments.population.persona import read_personas
 from harness.experiments.population.scenario import read_scenario
@@ -51,7 +51,7 @@ Text = Annotated[str, Field(pattern=r"\S", max_length=20_000)]
 Name = Annotated[str, Field(pattern=r"\S", max_length=1_000)]
 
 
-class Pipeline(Form):
+class Pipeline(FileModel):
     """``population`` and ``event`` are told to a model. ``size`` is how many agents, in place of what a spec by hand
     says; ``threshold`` and ``chunk_size`` are the estimate's. ``schema_map`` is a path below the study, or absolute.
     """

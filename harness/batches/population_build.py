@@ -22,10 +22,10 @@ from harness.batches.gates import (
 from harness.batches.gates.stages import MADE_FROM
 from harness.batches.pipeline import FILES, STAGES, Pipeline, read, rules
 from harness.batches.recipes import Recipes
-from harness.batches.stage_ledger import Placing, Record, State, Verdict, digest, judge
+from harness.batches.stage_ledger import Placing, Record, StageState, StageVerdict, digest, judge
 from harness.batches.study_layout import Study, locked, said
 from harness.errors import ConfigurationError, raise_if_any
-from harness.experiments.population.stages import Ask, Told
+from harness.experiments.population.stages import Ask, StageSummary
 from harness.model import Level
 from harness.records.writer import make_directory
 
@@ -42,13 +42,13 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BuildStep:
     """A stage that stands: how, its record, what is in its file if that was made now, and what its gates said."""
 
     stage: str
     how: How
     record: Record
-    told: Told | None = None
+    told: StageSummary | None = None
     gates: tuple[GateResult, ...] = ()
 
 
@@ -56,7 +56,7 @@ class Step:
 class Built:
     """What a build came to. ``stopped`` is the gate that FAILs: later stages were not run."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[BuildStep, ...]
     report: Report
     stopped: GateResult | None = None
 
@@ -67,21 +67,21 @@ class Watch(Protocol):
     def began(self, stage: str) -> None:
         """A stage is about to run."""
 
-    def done(self, step: Step) -> None:
+    def done(self, step: BuildStep) -> None:
         """A stage stands, and its gates have spoken."""
 
     def again(self, result: GateResult) -> None:
         """A gate looked once more, at what later stages have written too, and says something else."""
 
 
-def standing(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, Verdict]:
+def standing(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, StageVerdict]:
     """How each stage stands, as far as can be said before any runs."""
-    found: dict[str, Verdict] = {}
+    found: dict[str, StageVerdict] = {}
     for stage in STAGES:
         unsure = [one for one in MADE_FROM[stage] if _runs(found[one])]
         verdict = judge(records.get(stage), recipes.wanted(stage, unsure), digest(recipes.file(stage)))
-        behind = unsure and verdict.state in (State.CURRENT, State.MENDED)
-        found[stage] = Verdict(State.STALE) if behind else verdict
+        behind = unsure and verdict.state in (StageState.CURRENT, StageState.MENDED)
+        found[stage] = StageVerdict(StageState.STALE) if behind else verdict
     return found
 
 
@@ -120,7 +120,7 @@ class Build:
 
     def run(self, ask: Ask, watch: Watch) -> Built:
         """Run it. Raises `HarnessError`; what stands by then is kept."""
-        steps: list[Step] = []
+        steps: list[BuildStep] = []
         report = read_report(self._study.folder)
         half_seen: list[str] = []
         for stage in STAGES:
@@ -148,12 +148,12 @@ class Build:
         raise_if_any(
             self._refusal(stage, one)
             for stage, one in self._verdicts.items()
-            if one.state in (State.UNKNOWN, State.CONFLICT)
+            if one.state in (StageState.UNKNOWN, StageState.CONFLICT)
         )
 
-    def _refusal(self, stage: str, verdict: Verdict) -> str:
+    def _refusal(self, stage: str, verdict: StageVerdict) -> str:
         path = self.recipes.file(stage)
-        if verdict.state is State.UNKNOWN:
+        if verdict.state is StageState.UNKNOWN:
             return (
                 f"Stage {stage}: {path} is there, and no build made it; expected no file. Move it away, "
                 "to have it made anew."
@@ -163,20 +163,20 @@ class Build:
             f"({'; '.join(verdict.changes)}). Put that back; or delete {path}, to have it made anew."
         )
 
-    def _brought(self, stage: str, ask: Ask) -> Step:
+    def _brought(self, stage: str, ask: Ask) -> BuildStep:
         """The stage up to date."""
         wanted = self.recipes.wanted(stage)
         verdict = judge(self._records.get(stage), wanted, digest(self.recipes.file(stage)))
-        if verdict.state in (State.UNKNOWN, State.CONFLICT):
+        if verdict.state in (StageState.UNKNOWN, StageState.CONFLICT):
             raise ConfigurationError(self._refusal(stage, verdict))
-        if verdict.state is State.CURRENT:
-            return Step(stage, How.KEPT, self._records[stage])
+        if verdict.state is StageState.CURRENT:
+            return BuildStep(stage, How.KEPT, self._records[stage])
         target = self.recipes.file(stage)
-        if verdict.state is State.MENDED:
+        if verdict.state is StageState.MENDED:
             mended = {"output": digest(target), "mended": True}
             self._records[stage] = self._records[stage].model_copy(update=mended)
             stage_ledger.write(self._study, self._records)
-            return Step(stage, How.MENDED, self._records[stage])
+            return BuildStep(stage, How.MENDED, self._records[stage])
         new = self._new / FILES[stage]
         with said():
             make_directory(self._new)
@@ -185,7 +185,7 @@ class Build:
         stage_ledger.place(
             self._study, new, Placing(stage=stage, record=record, before=digest(target)), self._records
         )
-        return Step(stage, How.MADE, record, told)
+        return BuildStep(stage, How.MADE, record, told)
 
     # Gates
 
@@ -227,7 +227,7 @@ def unready(study: Study) -> list[str]:
     found = [
         f"Stage {stage}: {verdict.state}."
         for stage, verdict in standing(Recipes(study, plan), stage_ledger.read(study)).items()
-        if verdict.state is not State.CURRENT
+        if verdict.state is not StageState.CURRENT
     ]
     results = report.results if report else ()
     return found + [
@@ -253,8 +253,8 @@ def _weaker(now: GateResult, before: GateResult | None, hidden: Collection[str])
     )
 
 
-def _runs(verdict: Verdict) -> bool:
-    return verdict.state in (State.MISSING, State.STALE)
+def _runs(verdict: StageVerdict) -> bool:
+    return verdict.state in (StageState.MISSING, StageState.STALE)
 
 
 def _failed(results: Sequence[GateResult]) -> GateResult | None:

@@ -13,7 +13,7 @@ from harness.batches.pipeline import BY_HAND, FILES, STAGES, Pipeline, by_hand
 from harness.batches.stage_ledger import Record, digest
 from harness.batches.study_layout import Study
 from harness.experiments.population import stages
-from harness.experiments.population.stages import Ask, Told
+from harness.experiments.population.stages import Ask, StageSummary
 
 if TYPE_CHECKING:
     from harness.gateway.prices import Overrides
@@ -82,34 +82,34 @@ class Recipes:
         found = {name: getattr(self._plan, name) for name in self._names(stage)}
         return found | ({"prices": digest(self._prices[0])} if stage == "estimate" and self._prices else {})
 
-    def make(self, stage: str, out: Path, ask: Ask) -> Told:
+    def make(self, stage: str, out: Path, ask: Ask) -> StageSummary:
         """Write the stage's file to ``out``. Raises `HarnessError`."""
-        maker: Callable[[Path, Ask], Told] = getattr(self, f"_{stage}")
+        maker: Callable[[Path, Ask], StageSummary] = getattr(self, f"_{stage}")
         return maker(out, ask)
 
-    def _spec(self, out: Path, ask: Ask) -> Told:
+    def _spec(self, out: Path, ask: Ask) -> StageSummary:
         plan = self._plan
         return stages.make_spec(
             out, ask, description=plan.population or "", size=plan.size, by_hand=self._hand.get("spec")
         )
 
-    def _extend(self, out: Path, ask: Ask) -> Told:
+    def _extend(self, out: Path, ask: Ask) -> StageSummary:
         hand, plan = self._hand.get("extend"), self._plan
         size = plan.size if hand else None
         return stages.extend(self.file("spec"), out, ask, scenario=plan.event or "", size=size, by_hand=hand)
 
-    def _sample(self, out: Path, _ask: Ask) -> Told:
+    def _sample(self, out: Path, _ask: Ask) -> StageSummary:
         return stages.sample(self.file("extend"), out, seed=self._plan.seed)
 
-    def _network(self, out: Path, _ask: Ask) -> Told:
+    def _network(self, out: Path, _ask: Ask) -> StageSummary:
         return stages.network(
             self.file("sample"), out, config=self._hand.get("network"), seed=self._plan.seed
         )
 
-    def _persona(self, out: Path, ask: Ask) -> Told:
+    def _persona(self, out: Path, ask: Ask) -> StageSummary:
         return stages.persona(self.file("extend"), out, ask, by_hand=self._hand.get("persona"))
 
-    def _scenario(self, out: Path, ask: Ask) -> Told:
+    def _scenario(self, out: Path, ask: Ask) -> StageSummary:
         keys = {"population_spec": "extend", "agents_file": "sample", "network_file": "network"}
         return stages.scenario(
             self.file("extend"),
@@ -121,11 +121,11 @@ class Recipes:
             by_hand=self._hand.get("scenario"),
         )
 
-    def _estimate(self, out: Path, _ask: Ask) -> Told:
-        from harness.experiments.population.simulation import Options
+    def _estimate(self, out: Path, _ask: Ask) -> StageSummary:
+        from harness.experiments.population.simulation import SimulationOptions
 
         plan = self._plan
-        options = Options(plan.seed, plan.threshold, plan.chunk_size, plan.model)
+        options = SimulationOptions(plan.seed, plan.threshold, plan.chunk_size, plan.model)
         return stages.estimate(self.file("scenario"), out, options, self._prices[1] if self._prices else None)
 
     # After a FAIL

@@ -19,7 +19,7 @@ from harness.records.writer import explained, make_directory
 from harness.text_files import encoding_of, recoded
 
 
-class Status(StrEnum):
+class VariantStatus(StrEnum):
     """How a run of a variant ended; no other word stands in the registry."""
 
     SUCCESS = "success"
@@ -35,7 +35,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RegistryRow:
     """One run of a variant. ``timestamp`` is UTC, ISO 8601; ``results_dir`` is below the study."""
 
     timestamp: str
@@ -50,7 +50,7 @@ class Row:
     notes: str = ""
 
 
-HEADER = tuple(field.name for field in fields(Row))
+HEADER = tuple(field.name for field in fields(RegistryRow))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 
 
@@ -58,10 +58,10 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 class Content:
     """What a registry has: its rows, and what is wrong with lines that are none."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[RegistryRow, ...]
     problems: tuple[str, ...]
 
-    def latest(self, batch_id: str) -> dict[str, Row]:
+    def latest(self, batch_id: str) -> dict[str, RegistryRow]:
         """The last row of each variant of a batch."""
         return {row.variant_id: row for row in self.rows if row.batch_id == batch_id}
 
@@ -77,14 +77,14 @@ class Registry:
         with self._locked():
             pass
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, rows: Sequence[RegistryRow]) -> None:
         """Add ``rows``, all or none. A line that a crash tore is set aside first, with a warning.
 
         Raises `ConfigurationError` for a status outside the vocabulary.
         """
-        unknown = sorted({row.status for row in rows} - set(Status))
+        unknown = sorted({row.status for row in rows} - set(VariantStatus))
         if unknown:
-            raise ConfigurationError(f"Status {unknown[0]!r}: expected one of {', '.join(Status)}.")
+            raise ConfigurationError(f"Status {unknown[0]!r}: expected one of {', '.join(VariantStatus)}.")
         with self._locked() as file:
             _append(file, self.path, b"".join(_line(astuple(row)) for row in rows))
 
@@ -98,7 +98,7 @@ class Registry:
                 continue
             problem = _problem(line)
             if problem is None:
-                rows.append(Row(*next(csv.reader([line]))))
+                rows.append(RegistryRow(*next(csv.reader([line]))))
             else:
                 problems.append(f"{self.path.name} line {number}: {problem}")
         return Content(tuple(rows), tuple(problems))
@@ -178,4 +178,8 @@ def _problem(line: str) -> str | None:
     if len(values) != len(HEADER):
         return f"{len(values)} fields; expected {len(HEADER)}: {', '.join(HEADER)}."
     status = values[HEADER.index("status")]
-    return None if status in set(Status) else f"status {status!r:.40}; expected one of {', '.join(Status)}."
+    return (
+        None
+        if status in set(VariantStatus)
+        else f"status {status!r:.40}; expected one of {', '.join(VariantStatus)}."
+    )

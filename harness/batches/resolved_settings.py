@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.batches.axes import Options, applied
 from harness.batches.manifest import Manifest, Planned, SpecFile, mark
-from harness.batches.study_layout import Study, Variant, read_json, write
+from harness.batches.study_layout import Study, VariantFolder, read_json, write
 from harness.errors import ConfigurationError, HarnessError
 from harness.model import Experiment
 from harness.personas import population_of
@@ -135,7 +135,7 @@ def changed_specs(study: Study, manifest: Manifest) -> list[str]:
     return found
 
 
-def keep_inputs(place: Variant, content: Mapping[str, Any]) -> None:
+def keep_inputs(place: VariantFolder, content: Mapping[str, Any]) -> None:
     """Write what a variant is made of, once. Raises `ConfigurationError` where it was made of something else."""
     if place.resolved.exists():
         changed = setting_differences(_read(place.resolved), plain(content)[0])
@@ -157,7 +157,7 @@ def _read(path: Path) -> Any:
     return content
 
 
-def read_inputs(place: Variant) -> Mapping[str, Any]:
+def read_inputs(place: VariantFolder) -> Mapping[str, Any]:
     """What ``inputs/settings.json`` has; empty before the first session. Raises `HarnessError`."""
     found: Mapping[str, Any] = _read(place.resolved) if place.resolved.exists() else {}
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from harness.batches.study_layout import read_json
-from harness.batches.variant_outcomes import Outcome
+from harness.batches.variant_outcomes import VariantOutcome
 from harness.errors import HarnessError
 from harness.model import Observation
 
@@ -59,7 +59,7 @@ class SegmentAnalysis:
         return found
 
 
-Source = Callable[[Sequence[Outcome], str], list[SegmentAnalysis]]
+Source = Callable[[Sequence[VariantOutcome], str], list[SegmentAnalysis]]
 """From the variants of a batch and the metric of success to analyses by segment."""
 
 _PLACES: tuple[tuple[str, Callable[[Observation], object]], ...] = (
@@ -69,7 +69,7 @@ _PLACES: tuple[tuple[str, Callable[[Observation], object]], ...] = (
 )
 
 
-def by_place(found: Sequence[Outcome], metric: str) -> list[SegmentAnalysis]:
+def by_place(found: Sequence[VariantOutcome], metric: str) -> list[SegmentAnalysis]:
     """``metric`` by panel, proposal and person, all variants and groups of a batch together."""
     kept = [o for one in found for o in one.dataset.of(metric) if o.value is not None]
     return [made for name, place in _PLACES if (made := _analysis(name, metric, kept, place)) is not None]
@@ -118,7 +118,7 @@ def _count(value: object) -> int:
     return value
 
 
-def analyses(found: Sequence[Outcome], metric: str, folders: Sequence[Path]) -> list[SegmentAnalysis]:
+def analyses(found: Sequence[VariantOutcome], metric: str, folders: Sequence[Path]) -> list[SegmentAnalysis]:
     """The experiment's own segments where its results have them, else those by place.
 
     Of its own those of ``metric``, or all where none is of it. Tables of one name and metric are one over all variants:

@@ -26,9 +26,9 @@ from harness.batches.gates.profile import SHIPPED
 from harness.batches.gates.runner import due
 from harness.batches.ids import is_batch
 from harness.batches.manifest import Manifest, Planned
-from harness.batches.registry import Registry, Row
+from harness.batches.registry import Registry, RegistryRow
 from harness.batches.resolved_settings import digest, read_inputs
-from harness.batches.study_layout import Study, Variant, place, said
+from harness.batches.study_layout import Study, VariantFolder, place, said
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.experiments.population.experiment import FOLDER
 from harness.experiments.population.inputs import places
@@ -82,7 +82,7 @@ def refuse_failing(source: Path, profile: Profile, schema: SchemaMap | None, nam
     )
 
 
-def hand_out(source: Path, places: Sequence[Variant]) -> Path:
+def hand_out(source: Path, places: Sequence[VariantFolder]) -> Path:
     """Give every variant the scenario at ``source`` and what belongs to it; the first one's scenario.
 
     The first gets copies, so that nothing that is done to the study's own files reaches the batch; the others share
@@ -120,7 +120,7 @@ def _copy(source: Path, target: Path) -> None:
             temporary.replace(target)
 
 
-def changed(place: Variant) -> Iterator[str]:
+def changed(place: VariantFolder) -> Iterator[str]:
     """In what a variant's inputs differ from those that it was declared with; nothing where it simulates none."""
     if not (place.inputs / SCENARIO).exists() or not place.resolved.exists():
         return
@@ -143,7 +143,7 @@ def files(session: Path, run_id: str) -> list[Path]:
     return [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
 
 
-def gate(study: Study, manifest: Manifest, place: Variant) -> Report:
+def gate(study: Study, manifest: Manifest, place: VariantFolder) -> Report:
     """Run the gates of a variant by its manifest's rules, and keep what they say. Raises `HarnessError`."""
     profile, schema = rules(study, manifest.gate_profile, manifest.schema_map)
     report = run_gates(
@@ -206,7 +206,7 @@ def standing(study: Study, now: Collection[tuple[str, str]]) -> Escalation | Non
     return escalation(stuck[0], failures[stuck[0]][-1].checks) if stuck else None
 
 
-def _said_of(study: Study, row: Row) -> Sequence[GateResult]:
+def _said_of(study: Study, row: RegistryRow) -> Sequence[GateResult]:
     """What gates said last of the variant of a row; nothing where the row names none."""
     if not is_batch(row.batch_id) or Path(row.variant_id).name != row.variant_id:
         return ()

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from harness.batches.pipeline import FILES
 from harness.batches.study_layout import Study, said
 from harness.errors import ConfigurationError, HarnessError
-from harness.experiments.population.files import Form, checked, read_json
+from harness.experiments.population.files import FileModel, checked, read_json
 from harness.records.atomic import write_atomic
 from harness.records.json_safe import NOT_SET, differences, shown
 from harness.records.writer import explained
@@ -21,7 +21,7 @@ NAME, WHAT = ".stages.json", "Stages"
 NOTE = "placing.json"
 
 
-class Record(Form):
+class Record(FileModel):
     """Of one stage: its ``options``; the SHA-256 (hex) of each file that it read, below the study, and of its own.
 
     ``by`` is who made the file: a person, a ``model`` (``rehearsal``: made up offline), or rules alone. ``mended`` says
@@ -37,7 +37,7 @@ class Record(Form):
     mended: bool = False
 
 
-class Ledger(Form):
+class Ledger(FileModel):
     """All stages that have run."""
 
     stages: dict[str, Record]
@@ -86,7 +86,7 @@ def digest(path: Path) -> str | None:
         raise
 
 
-class State(StrEnum):
+class StageState(StrEnum):
     """What is to be done about a stage."""
 
     MISSING = "not made"
@@ -99,27 +99,27 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class StageVerdict:
     """``changes`` are what differs from what the stage was made from, one line each."""
 
-    state: State
+    state: StageState
     changes: tuple[str, ...] = ()
 
 
-def judge(record: Record | None, wanted: Record, found: str | None) -> Verdict:
+def judge(record: Record | None, wanted: Record, found: str | None) -> StageVerdict:
     """How a stage stands whose file has the hash ``found``; ``wanted`` has options and inputs as they are now.
 
     Inputs and options that ``wanted`` lacks are not compared.
     """
     if found is None:
-        return Verdict(State.MISSING)
+        return StageVerdict(StageState.MISSING)
     if record is None:
-        return Verdict(State.UNKNOWN)
+        return StageVerdict(StageState.UNKNOWN)
     changes = tuple(_changes(record, wanted))
     touched = record.mended or found != record.output
     if changes:
-        return Verdict(State.CONFLICT if touched else State.STALE, changes)
-    return Verdict(State.CURRENT if found == record.output else State.MENDED)
+        return StageVerdict(StageState.CONFLICT if touched else StageState.STALE, changes)
+    return StageVerdict(StageState.CURRENT if found == record.output else StageState.MENDED)
 
 
 def _changes(record: Record, wanted: Record) -> Iterator[str]:
@@ -154,7 +154,7 @@ def disagreements(study: Study) -> Iterator[str]:
                 yield f"{name} is made from another {other}: {_short(then)} then, {_short(now)} now."
 
 
-class Placing(Form):
+class Placing(FileModel):
     """A file that was made, and is about to be put in its place: ``before`` is the hash of what stands there."""
 
     stage: str

@@ -30,7 +30,7 @@ SPECS = ("pop", "persona", "network-config", "scenario")
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class VariantFolder:
     """The place of a variant."""
 
     folder: Path
@@ -80,8 +80,8 @@ class Batch:
     def heartbeat(self) -> Path:
         return self.session / "heartbeat.txt"
 
-    def variant(self, variant_id: str) -> Variant:
-        return Variant(self.folder / "variants" / variant_id)
+    def variant(self, variant_id: str) -> VariantFolder:
+        return VariantFolder(self.folder / "variants" / variant_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from harness.batches.manifest import Manifest, Planned
-from harness.batches.registry import Registry, Status
-from harness.batches.study_layout import Study, Variant
+from harness.batches.registry import Registry, VariantStatus
+from harness.batches.study_layout import Study, VariantFolder
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.model import Dataset
 from harness.records import datasets, record_files
@@ -28,7 +28,7 @@ _CONFIG_OF_AXIS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class VariantOutcome:
     """One variant's results. ``level`` are the axis values without the seed; equal levels differ by seed alone."""
 
     batch_id: str
@@ -53,7 +53,7 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class SeedSpread:
     """The means of one level over its seeds. ``sd`` is the sample's, ``None`` with fewer than two seeds."""
 
     level: str
@@ -75,29 +75,29 @@ class Stability:
     metric: str
     group: str
     means: tuple[Mean, ...]
-    spreads: tuple[Spread, ...]
+    spreads: tuple[SeedSpread, ...]
     of_variant: float | None
     of_seed: float | None
     reason: str = ""
 
 
-def outcomes(study: Study, manifest: Manifest, only: Sequence[str] = ()) -> list[Outcome]:
+def outcomes(study: Study, manifest: Manifest, only: Sequence[str] = ()) -> list[VariantOutcome]:
     """What the successful variants of a batch came out with. Raises `HarnessError` where one is no success."""
     rows = Registry(study.rows).read().latest(manifest.batch_id)
     chosen = [manifest.variant(name) for name in dict.fromkeys(only)] or list(manifest.variants)
-    behind = [one.id for one in chosen if one.id not in rows or rows[one.id].status != Status.SUCCESS]
+    behind = [one.id for one in chosen if one.id not in rows or rows[one.id].status != VariantStatus.SUCCESS]
     if behind:
         raise HarnessError(
             f"Batch {manifest.batch_id}: {', '.join(behind)} {'is' if len(behind) == 1 else 'are'} no success yet; "
             f"expected all variants that are compared. Go on with: harness study run {study.name} {manifest.batch_id}"
         )
     return [
-        Outcome(manifest.batch_id, one, dataset_in(study.batch(manifest.batch_id).variant(one.id)))
+        VariantOutcome(manifest.batch_id, one, dataset_in(study.batch(manifest.batch_id).variant(one.id)))
         for one in chosen
     ]
 
 
-def dataset_in(place: Variant) -> Dataset:
+def dataset_in(place: VariantFolder) -> Dataset:
     """The data of a variant's results. Raises `HarnessError` where that is not one run."""
     files = record_files([place.results], or_none=True) if place.results.is_dir() else []
     found = datasets(files) if files else []
@@ -135,7 +135,7 @@ def refuse_incomparable(manifests: Sequence[Manifest]) -> None:
     )
 
 
-def refuse_uneven(found: Sequence[Outcome]) -> None:
+def refuse_uneven(found: Sequence[VariantOutcome]) -> None:
     """Raise a `ConfigurationError` where levels were run under different seeds, or one under a seed twice."""
     seeds: dict[str, set[int]] = {}
     places: dict[str, list[str]] = {}
@@ -180,13 +180,13 @@ def without(config: Mapping[str, object], axes: Iterable[str]) -> dict[str, obje
     return left
 
 
-def stability(found: Sequence[Outcome]) -> list[Stability]:
+def stability(found: Sequence[VariantOutcome]) -> list[Stability]:
     """Every metric in every group, in the experiment's order."""
     first = found[0].dataset
     return [_stability(found, metric, group) for metric in first.metrics for group in first.groups]
 
 
-def _stability(found: Sequence[Outcome], metric: str, group: str) -> Stability:
+def _stability(found: Sequence[VariantOutcome], metric: str, group: str) -> Stability:
     means = tuple(_mean(one, metric, group) for one in found)
     by_level: dict[str, list[float]] = {}
     for one in means:
@@ -197,18 +197,18 @@ def _stability(found: Sequence[Outcome], metric: str, group: str) -> Stability:
     return Stability(metric, group, means, spreads, *_shares(by_level))
 
 
-def _mean(one: Outcome, metric: str, group: str) -> Mean:
+def _mean(one: VariantOutcome, metric: str, group: str) -> Mean:
     values = one.dataset.values(metric, group)
     expected = len(values) + one.dataset.missing(metric, group)
     value = fmean(values) if values else None
     return Mean(one.level, one.planned.seed, one.planned.id, value, len(values), expected)
 
 
-def _spread(level: str, values: Sequence[float]) -> Spread:
+def _spread(level: str, values: Sequence[float]) -> SeedSpread:
     if not values:
-        return Spread(level, 0, None, None, None, None)
+        return SeedSpread(level, 0, None, None, None, None)
     sd = stdev(values) if len(values) > 1 else None
-    return Spread(level, len(values), fmean(values), min(values), max(values), sd)
+    return SeedSpread(level, len(values), fmean(values), min(values), max(values), sd)
 
 
 def _shares(by_level: Mapping[str, Sequence[float]]) -> tuple[float | None, float | None, str]:

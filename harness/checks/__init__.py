@@ -1,7 +1,7 @@
 """Layer 2: is the measuring instrument sound? Checks of one run, from what its files tell."""
 
-from harness.checks.check_report import Examiner, check_lines, described
+from harness.checks.check_report import CheckRunner, check_lines, described
 from harness.checks.suite import CHECKS, OwnChecks, examine
 from harness.checks.transcript_trace import condense
 
-__all__ = ["CHECKS", "Examiner", "OwnChecks", "check_lines", "condense", "described", "examine"]
+__all__ = ["CHECKS", "CheckRunner", "OwnChecks", "check_lines", "condense", "described", "examine"]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.checks.checked_run import Line, Subject, percent
+from harness.checks.checked_run import CheckedRun, Line, percent
 from harness.gateway.response_formats import AS_DECLARED
 from harness.model import Check, Level
 from harness.records.json_safe import canonical, flat
@@ -30,7 +30,7 @@ Answers = Mapping[str | None, Counter[str | None]]
 """Model → fingerprint → replies."""
 
 
-def settings(subject: Subject) -> Iterator[Check]:
+def settings(subject: CheckedRun) -> Iterator[Check]:
     """The settings that differ between arms, beside those that the design names (the group's own settings)."""
     unknown = subject.without_lines
     own = {name for arm in subject.arms for line in subject.lines(arm) for name in _of_the_arm(line)}
@@ -49,7 +49,7 @@ def settings(subject: Subject) -> Iterator[Check]:
         yield Check(name, level if found else Level.PASS, said, len(found), "0 beyond what the design names")
 
 
-def options(subject: Subject) -> Iterator[Check]:
+def options(subject: CheckedRun) -> Iterator[Check]:
     """Per arm with model options, the trials in which no call carried one of them as it was declared (F45)."""
     for arm in subject.arms:
         if not any(line.get("model_options") for line in subject.lines(arm)):
@@ -69,7 +69,7 @@ def options(subject: Subject) -> Iterator[Check]:
         )
 
 
-def forms(subject: Subject) -> Iterator[Check]:
+def forms(subject: CheckedRun) -> Iterator[Check]:
     """How replies in JSON were asked for, where the server did not take the format that calls declare.
 
     The same schema as a constraint, in the prompt, or without strict mode gives other replies: arms must be alike.
@@ -91,7 +91,7 @@ def forms(subject: Subject) -> Iterator[Check]:
     yield Check("response format", level, said, apart, expected)
 
 
-def models(subject: Subject) -> Iterator[Check]:
+def models(subject: CheckedRun) -> Iterator[Check]:
     """Models that answered in one arm and not in another, and replies that name no model."""
     answers = {arm: _answers(subject, arm) for arm in subject.arms}
     for control, other in subject.pairs:
@@ -113,7 +113,7 @@ def models(subject: Subject) -> Iterator[Check]:
         yield Check("model", level, said, share, expected, f"{other} against {control}")
 
 
-def snapshots(subject: Subject) -> Iterator[Check]:
+def snapshots(subject: CheckedRun) -> Iterator[Check]:
     """Per model, how far the arms' shares of its snapshots (fingerprints) lie apart, in total variation."""
     answers = {arm: _answers(subject, arm) for arm in subject.arms}
     expected = f"at most {percent(SHIFT)} apart; wholly apart it fails"
@@ -127,7 +127,7 @@ def snapshots(subject: Subject) -> Iterator[Check]:
             yield Check("snapshot", level, said, apart, expected, f"{other} against {control}")
 
 
-def judge(subject: Subject) -> Iterator[Check]:
+def judge(subject: CheckedRun) -> Iterator[Check]:
     """Arms whose outcome is judged by the model that corrects their actions: it was optimised against (F42)."""
     own = [arm for arm in subject.arms if any(map(_judges_itself, subject.lines(arm)))]
     said = (
@@ -170,7 +170,7 @@ def _unlike(one: Mapping[str, set[bytes]], other: Mapping[str, set[bytes]]) -> I
     return (key for key in {*one, *other} if one.get(key) != other.get(key))
 
 
-def _answers(subject: Subject, arm: str) -> Answers:
+def _answers(subject: CheckedRun, arm: str) -> Answers:
     found: dict[str | None, Counter[str | None]] = {}
     for record in subject.tries(arm):
         for one in (record.get("usage") or {}).get("models") or ():
@@ -178,7 +178,7 @@ def _answers(subject: Subject, arm: str) -> Answers:
     return {model: counts for model, counts in found.items() if counts.total()}
 
 
-def _forms(subject: Subject, arm: str) -> dict[str, Counter[str | None]]:
+def _forms(subject: CheckedRun, arm: str) -> dict[str, Counter[str | None]]:
     """Kind of call → form → replies, over all tries of the arm."""
     found: dict[str, Counter[str | None]] = {}
     for record in subject.tries(arm):

@@ -9,7 +9,7 @@ from math import inf, sqrt
 from statistics import correlation
 from typing import Any
 
-from harness.checks.checked_run import Record, Subject, mean
+from harness.checks.checked_run import CheckedRun, Record, mean
 from harness.model import Check, Level
 from harness.stats.student import p_value
 
@@ -25,7 +25,7 @@ ALPHA = 0.05
 _Point = tuple[tuple[int, int], float, float]
 
 
-def interleaving(subject: Subject) -> Iterator[Check]:
+def interleaving(subject: CheckedRun) -> Iterator[Check]:
     """Per pair of arms, the rank-biserial correlation between arm and time (Cliff's delta).
 
     Two trials that were under way at the same time count as tied, so that concurrency does not look like an order.
@@ -49,7 +49,7 @@ def interleaving(subject: Subject) -> Iterator[Check]:
         yield Check("order", level, f"{said} (r = {lean:+.2f})", lean, expected, about)
 
 
-def drift(subject: Subject) -> Iterator[Check]:
+def drift(subject: CheckedRun) -> Iterator[Check]:
     """Per metric, the strongest rank correlation (Spearman) of an arm's trial means with their start.
 
     With several reps it is the partial one given the block (panel × proposal): blocks done in order are no drift.
@@ -89,7 +89,7 @@ def _lean(control: Sequence[tuple[float, float]], other: Sequence[tuple[float, f
     return (before - after) / (len(control) * len(other))
 
 
-def _course(subject: Subject, metric: str, arm: str) -> list[_Point]:
+def _course(subject: CheckedRun, metric: str, arm: str) -> list[_Point]:
     """Block, start and mean score of each trial of ``arm``; one block for all where there is one rep only."""
     scores: dict[tuple[Any, ...], list[float]] = {}
     for one in subject.due(metric, arm):

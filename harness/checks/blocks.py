@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.checks.checked_run import Block, Subject, mean
+from harness.checks.checked_run import Block, CheckedRun, mean
 from harness.model import Check, Level
 
 FEWEST = 6
@@ -13,7 +13,7 @@ MARGIN = 0.5
 """Points from which a difference is looked at; below it a sign means little anyway."""
 
 
-def enough(subject: Subject) -> Iterator[Check]:
+def enough(subject: CheckedRun) -> Iterator[Check]:
     """Per metric and pair of arms, the number of blocks (panel × proposal) with scores in both."""
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
@@ -24,7 +24,7 @@ def enough(subject: Subject) -> Iterator[Check]:
             yield Check("blocks", level, said, n, f"at least {FEWEST}", metric)
 
 
-def one_block(subject: Subject) -> Iterator[Check]:
+def one_block(subject: CheckedRun) -> Iterator[Check]:
     """Per metric and pair of arms, whether the difference is there without any one of the blocks.
 
     WARN where a single block is the only one that differs at all, or where a difference of half a point or more turns
@@ -47,7 +47,7 @@ def one_block(subject: Subject) -> Iterator[Check]:
             yield Check("one block", level, said, without, expected, metric)
 
 
-def _differences(subject: Subject, metric: str, control: str, other: str) -> dict[Block, float]:
+def _differences(subject: CheckedRun, metric: str, control: str, other: str) -> dict[Block, float]:
     """Block → other − control, each arm's mean over its trials and people."""
     one, two = (subject.block_means(metric, arm) for arm in (control, other))
     return {block: two[block] - one[block] for block in one if block in two}

@@ -56,7 +56,7 @@ class Traced(Lean):
         return {**details, **super().__call__(record), **own, "trace": condense(record)}
 
 
-class Examiner:
+class CheckRunner:
     """What `harness.records.merge` is given, so that it examines each run as it merges it, with ``own`` checks too."""
 
     def __init__(self, own: OwnChecks | None = None) -> None:

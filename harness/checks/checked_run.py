@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.model import MAX_SCORE, MIN_SCORE, Dataset, Observation
 from harness.records import FiledRun
-from harness.records.reader import Outcome
+from harness.records.reader import TrialHistory
 
 Record = Mapping[str, Any]
 Line = Mapping[str, Any]
@@ -18,15 +18,15 @@ Block = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Subject:
+class CheckedRun:
     """One run and its dataset. An arm without any record has not been played, and nothing is said of it."""
 
     run: FiledRun
     data: Dataset
 
     @cached_property
-    def _by_arm(self) -> Mapping[str, Sequence[Outcome]]:
-        found: dict[str, list[Outcome]] = {group: [] for group in self.data.groups}
+    def _by_arm(self) -> Mapping[str, Sequence[TrialHistory]]:
+        found: dict[str, list[TrialHistory]] = {group: [] for group in self.data.groups}
         for outcome in self.run.outcomes.values():
             group = _any(outcome).get("group")
             if group in found:
@@ -45,7 +45,7 @@ class Subject:
         if control in self.arms:
             yield from ((self.arms[0], other) for other in self.arms[1:])
 
-    def outcomes(self, arm: str) -> Sequence[Outcome]:
+    def outcomes(self, arm: str) -> Sequence[TrialHistory]:
         """What came of each trial of ``arm`` that was tried."""
         return self._by_arm[arm]
 
@@ -110,7 +110,7 @@ class Subject:
         return (MIN_SCORE, MAX_SCORE) if metric in self._claims else None
 
 
-def tries(outcome: Outcome) -> Iterator[Record]:
+def tries(outcome: TrialHistory) -> Iterator[Record]:
     """The records of all tries of one trial: failed, accepted and superfluous."""
     yield from outcome.failures
     if outcome.accepted is not None:
@@ -133,7 +133,7 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _any(outcome: Outcome) -> Record:
+def _any(outcome: TrialHistory) -> Record:
     return next(tries(outcome))
 
 

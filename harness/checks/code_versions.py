@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.checked_run import Line, Subject
+from harness.checks.checked_run import CheckedRun, Line
 from harness.model import Check, Level
 from harness.records.earlier_versions import CODE
 
 
-def requests(subject: Subject) -> Iterator[Check]:
+def requests(subject: CheckedRun) -> Iterator[Check]:
     """How many versions of the code that determines requests a run holds. Version 0.1.0 recorded none."""
     lines = [(line, found) for line in subject.run.metadata if (found := _code(line)) is not None]
     if not lines:
@@ -28,7 +28,7 @@ def requests(subject: Subject) -> Iterator[Check]:
         yield Check("code", Level.PASS, "one version", 1, expected)
 
 
-def measures(subject: Subject) -> Iterator[Check]:
+def measures(subject: CheckedRun) -> Iterator[Check]:
     """Per metric that code computes from transcripts, whether one version of it computed all values."""
     for metric, measured in subject.run.measured.items():
         said, level = f"all by code {measured.code}", Level.PASS

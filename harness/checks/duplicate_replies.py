@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from harness.checks.checked_run import Subject, percent
+from harness.checks.checked_run import CheckedRun, percent
 from harness.checks.transcript_trace import LONG, trace_of
 from harness.model import Check, Level
 
@@ -19,7 +19,7 @@ Place = tuple[str, int]
 Apart = Callable[[Place, Place], bool]
 
 
-def identical(subject: Subject) -> Iterator[Check]:
+def identical(subject: CheckedRun) -> Iterator[Check]:
     """Across reps of each arm, and across arms: the share of long actions that another trial has word for word."""
     places = _places(subject)
     for arm in subject.arms:
@@ -29,7 +29,7 @@ def identical(subject: Subject) -> Iterator[Check]:
         yield _check(places, lambda one, other: one[0] != other[0], set(pair), f"{pair[1]} and {pair[0]}")
 
 
-def _places(subject: Subject) -> Mapping[int, list[Place]]:
+def _places(subject: CheckedRun) -> Mapping[int, list[Place]]:
     """Mark of a long action → where it was said, once per trial."""
     found: dict[int, list[Place]] = {}
     for arm in subject.arms:

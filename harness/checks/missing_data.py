@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.checks.checked_run import Subject, counted, percent
+from harness.checks.checked_run import CheckedRun, counted, percent
 from harness.model import Check, Level, Observation
 
 FEW, MANY = 0.05, 0.20
@@ -13,7 +13,7 @@ MARGIN = 0.5
 """Points by which missing values may shift a difference at worst: the project's margin of consistency."""
 
 
-def unread(subject: Subject) -> Iterator[Check]:
+def unread(subject: CheckedRun) -> Iterator[Check]:
     """What could not be read of the run's files, and arms of which nothing could; no check where all was read."""
     problems = subject.run.unread
     if not problems:
@@ -31,7 +31,7 @@ def unread(subject: Subject) -> Iterator[Check]:
             )
 
 
-def missing(subject: Subject) -> Iterator[Check]:
+def missing(subject: CheckedRun) -> Iterator[Check]:
     """Per metric, the share of values missing from trials that were tried, in all arms together."""
     for metric in subject.data.metrics:
         counts = _counts(subject, metric)
@@ -43,7 +43,7 @@ def missing(subject: Subject) -> Iterator[Check]:
         yield Check("missing", graded(share), said, share, expected, metric)
 
 
-def unequal(subject: Subject) -> Iterator[Check]:
+def unequal(subject: CheckedRun) -> Iterator[Check]:
     """Per metric and pair of arms, how far the shares of missing values differ."""
     expected = f"at most {percent(FEW)} apart; above {percent(MANY)} it fails"
     for metric in subject.data.metrics:
@@ -55,7 +55,7 @@ def unequal(subject: Subject) -> Iterator[Check]:
             yield Check("missing, unequal", graded(apart), said, apart, expected, metric)
 
 
-def bounds(subject: Subject) -> Iterator[Check]:
+def bounds(subject: CheckedRun) -> Iterator[Check]:
     """Per metric with missing values, between what ends they leave the difference at worst.
 
     Each missing score is put at either end of the scale (Horowitz & Manski 2000, JASA 95:77). A metric without a scale
@@ -78,7 +78,7 @@ def bounds(subject: Subject) -> Iterator[Check]:
             yield Check("missing, at worst", level, said, high - low, expected, metric)
 
 
-def denominators(subject: Subject) -> Iterator[Check]:
+def denominators(subject: CheckedRun) -> Iterator[Check]:
     """Per metric, how far the numbers of values differ between arms that stand in one table (F40)."""
     for metric in subject.data.metrics:
         sizes = {arm: len(subject.scores(metric, arm)) for arm in subject.arms}
@@ -96,12 +96,12 @@ def graded(share: float | None) -> Level:
     return Level.FAIL if share > MANY else Level.WARN
 
 
-def _counts(subject: Subject, metric: str) -> dict[str, tuple[int, int]]:
+def _counts(subject: CheckedRun, metric: str) -> dict[str, tuple[int, int]]:
     due = {arm: subject.due(metric, arm) for arm in subject.arms}
     return {arm: (sum(one.value is None for one in values), len(values)) for arm, values in due.items()}
 
 
-def _reasons(subject: Subject, metric: str) -> str:
+def _reasons(subject: CheckedRun, metric: str) -> str:
     found = dict.fromkeys(
         one.reason or "" for arm in subject.arms for one in subject.due(metric, arm) if one.value is None
     )

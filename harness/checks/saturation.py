@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.checks.checked_run import Subject, percent
+from harness.checks.checked_run import CheckedRun, percent
 from harness.model import Check, Level
 
 SATURATED = 0.95
@@ -14,7 +14,7 @@ FEWEST = 10
 """Scores of an arm below which a share of equal ones says nothing: of 9, all would have to be equal."""
 
 
-def saturation(subject: Subject) -> Iterator[Check]:
+def saturation(subject: CheckedRun) -> Iterator[Check]:
     """Per metric, the largest share of an arm's scores at one value.
 
     WARN where one arm is saturated; FAIL where control and another arm are at the same value: their tie is then the
@@ -39,7 +39,7 @@ def saturation(subject: Subject) -> Iterator[Check]:
         yield Check("saturation", level, said, number, expected, metric)
 
 
-def variance(subject: Subject) -> Iterator[Check]:
+def variance(subject: CheckedRun) -> Iterator[Check]:
     """Per metric, the arms whose scores are all equal: there no interval and no test of a difference is defined."""
     for metric in subject.data.metrics:
         scores = {arm: subject.scores(metric, arm) for arm in subject.arms}
@@ -57,7 +57,7 @@ def _mode(values: Sequence[float]) -> tuple[float, float] | None:
     return value, count / len(values)
 
 
-def _end(subject: Subject, metric: str, value: float) -> str:
+def _end(subject: CheckedRun, metric: str, value: float) -> str:
     scale = subject.scale(metric)
     if scale is None or value not in scale:
         return ""

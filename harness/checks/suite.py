@@ -17,14 +17,14 @@ from harness.checks import (
     treatment_leakage,
     unusable_replies,
 )
-from harness.checks.checked_run import Subject
+from harness.checks.checked_run import CheckedRun
 from harness.model import Check, Dataset, Level
 from harness.records import FiledRun, dataset_of
 
 OwnChecks = Callable[[FiledRun], Iterable[Check]]
 """What an experiment's own play checks of a run; nothing for most."""
 
-CHECKS: tuple[Callable[[Subject], Iterable[Check]], ...] = (
+CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
     missing_data.unread,
     saturation.saturation,
     saturation.variance,
@@ -61,19 +61,19 @@ def examine(run: FiledRun, data: Dataset | None = None, own: OwnChecks | None = 
     The checks of words and of identical replies need transcripts, or the traces that `condense` made of them when the
     files were read. A check that cannot be made is a FAIL that says so, never a pass.
     """
-    subject = Subject(run, dataset_of(run) if data is None else data)
+    subject = CheckedRun(run, dataset_of(run) if data is None else data)
     checks = (*CHECKS, *([_own(own)] if own else ()))
     return [_finite(one) for check in checks for one in _made(check, subject)]
 
 
-def _own(checks: OwnChecks) -> Callable[[Subject], Iterable[Check]]:
-    def own_checks(subject: Subject) -> Iterable[Check]:
+def _own(checks: OwnChecks) -> Callable[[CheckedRun], Iterable[Check]]:
+    def own_checks(subject: CheckedRun) -> Iterable[Check]:
         return checks(subject.run)
 
     return own_checks
 
 
-def _made(check: Callable[[Subject], Iterable[Check]], subject: Subject) -> list[Check]:
+def _made(check: Callable[[CheckedRun], Iterable[Check]], subject: CheckedRun) -> list[Check]:
     try:
         return list(check(subject))
     except Exception as error:  # one check's fault must not lose the others, nor the run's artifact

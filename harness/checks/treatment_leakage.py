@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness.checks.checked_run import Line, Subject, percent
+from harness.checks.checked_run import CheckedRun, Line, percent
 from harness.checks.transcript_trace import trace_of
 from harness.model import Check, Level
 
@@ -17,7 +17,7 @@ TRACE, WHOLE = 0.10, 0.50
 _WORD = re.compile(r"\w+")
 
 
-def leakage(subject: Subject) -> Iterator[Check]:
+def leakage(subject: CheckedRun) -> Iterator[Check]:
     """Per arm, how much of other arms' interventions stands in the words that were put to its people.
 
     Looked through are the words as rendered in transcripts, thoughts included, and the script in the first line.
@@ -38,7 +38,7 @@ def leakage(subject: Subject) -> Iterator[Check]:
         yield Check("words", level, said + (f": {text[:40]!r}…" if share else ""), share, expected, arm)
 
 
-def same_script(subject: Subject) -> Iterator[Check]:
+def same_script(subject: CheckedRun) -> Iterator[Check]:
     """Per pair of arms, requests that were put to people in one arm only, in trials that both arms finished."""
     for control, other in subject.pairs:
         one, two = (_heard(subject, arm) for arm in (control, other))
@@ -64,7 +64,7 @@ def _nudges(line: Line) -> Iterator[str]:
         )
 
 
-def _told(subject: Subject, arm: str) -> Iterator[str]:
+def _told(subject: CheckedRun, arm: str) -> Iterator[str]:
     for record in subject.accepted(arm):
         trace = trace_of(record)
         yield from trace["heard"]
@@ -73,7 +73,7 @@ def _told(subject: Subject, arm: str) -> Iterator[str]:
         yield from _strings((line.get("script") or {}).get("words"))
 
 
-def _heard(subject: Subject, arm: str) -> dict[tuple[int, int, int], frozenset[str]]:
+def _heard(subject: CheckedRun, arm: str) -> dict[tuple[int, int, int], frozenset[str]]:
     return {
         (record["rep"], record["panel"], record["proposal"]): frozenset(trace_of(record)["heard"])
         for record in subject.accepted(arm)

@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.checked_run import Record, Subject, counted, percent, tries
+from harness.checks.checked_run import CheckedRun, Record, counted, percent, tries
 from harness.checks.missing_data import FEW, MANY, graded
 from harness.model import Check, Level
-from harness.records.reader import Outcome, Samples
+from harness.records.reader import SampleColumns, TrialHistory
 
 ALPHA = 0.05
 _DETAIL = re.compile(r"[(:].*", re.DOTALL)
 
 
-def unparseable(subject: Subject) -> Iterator[Check]:
+def unparseable(subject: CheckedRun) -> Iterator[Check]:
     """Per arm, the share of model calls whose replies were rejected: cut, empty, no JSON, against their schema."""
     expected = f"at most {percent(FEW)} of calls; above {percent(MANY)} it fails"
     for arm in subject.arms:
@@ -31,7 +31,7 @@ def unparseable(subject: Subject) -> Iterator[Check]:
         yield Check("unparseable", graded(share), said, share, expected, arm)
 
 
-def unwrapped(subject: Subject) -> Iterator[Check]:
+def unwrapped(subject: CheckedRun) -> Iterator[Check]:
     """Per arm, the share of replies whose JSON stood in a fence, in prose or in a string.
 
     Each holds one valid value and no other. WARN above 5 % of an arm's replies, or where another arm's share is more
@@ -57,7 +57,7 @@ def unwrapped(subject: Subject) -> Iterator[Check]:
         yield Check("unwrapped", level, said, shares[arm], expected, arm)
 
 
-def refusals(subject: Subject) -> Iterator[Check]:
+def refusals(subject: CheckedRun) -> Iterator[Check]:
     """Per pair of arms, in how many trials the model declined something, with Fisher's exact test over trials.
 
     WARN from 5 % of an arm's trials, or where the arms differ with p < .05: then what is scored is selected on content.
@@ -72,7 +72,7 @@ def refusals(subject: Subject) -> Iterator[Check]:
         yield Check("refusals", level, said, share, expected, f"{other} against {control}")
 
 
-def asked_again(subject: Subject) -> Iterator[Check]:
+def asked_again(subject: CheckedRun) -> Iterator[Check]:
     """How many trials were refused in one try and accepted from another that was not (F44)."""
     outcomes = [outcome for arm in subject.arms for outcome in subject.outcomes(arm)]
     vanished = sum(map(_vanished, outcomes))
@@ -96,7 +96,7 @@ def _lenient(counts: Counter[str]) -> int:
     return sum(counts[name] for name in _LENIENT)
 
 
-def _wrappings(subject: Subject, arm: str) -> Counter[str]:
+def _wrappings(subject: CheckedRun, arm: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for one in _replies(subject, arm):
         places = one.get("unwrapped")
@@ -105,7 +105,7 @@ def _wrappings(subject: Subject, arm: str) -> Counter[str]:
     return found
 
 
-def _replies(subject: Subject, arm: str) -> Iterator[Mapping[str, Any]]:
+def _replies(subject: CheckedRun, arm: str) -> Iterator[Mapping[str, Any]]:
     for record in subject.tries(arm):
         if isinstance(record.get("replies"), Mapping):
             yield record["replies"]
@@ -116,7 +116,7 @@ def _count(counts: Mapping[str, Any], name: str) -> int:
     return count if isinstance(count, int) else 0
 
 
-def stated_tokens(subject: Subject) -> Iterator[Check]:
+def stated_tokens(subject: CheckedRun) -> Iterator[Check]:
     """How many replies stated tokens that do not add up, so that their cost is the dearest reading of what was said."""
     faults: Counter[str] = Counter()
     counts = {}
@@ -140,13 +140,13 @@ def _calls(record: Record) -> int:
     return sum(count or 0 for count in (usage.get("calls") or {}).values())
 
 
-def _refused(subject: Subject, arm: str) -> tuple[int, int]:
+def _refused(subject: CheckedRun, arm: str) -> tuple[int, int]:
     outcomes = subject.outcomes(arm)
     return sum(any(map(_declined, tries(outcome))) for outcome in outcomes), len(outcomes)
 
 
 def _declined(record: Record) -> bool:
-    reasons = Samples.of(record.get("samples") or ()).reasons
+    reasons = SampleColumns.of(record.get("samples") or ()).reasons
     return (
         bool(record.get("refusals"))
         or record.get("kind") == "RefusedError"
@@ -154,7 +154,7 @@ def _declined(record: Record) -> bool:
     )
 
 
-def _vanished(outcome: Outcome) -> bool:
+def _vanished(outcome: TrialHistory) -> bool:
     accepted = outcome.accepted
     return accepted is not None and not _declined(accepted) and any(map(_declined, outcome.failures))
 

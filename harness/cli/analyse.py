@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 
 
-class Format(StrEnum):
+class AnalysisFormat(StrEnum):
     TEXT = "text"
     MD = "md"
 
@@ -45,14 +45,16 @@ def analyse(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
-    format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
+    format: Annotated[
+        AnalysisFormat, typer.Option(help="text, 80 columns wide, or md.")
+    ] = AnalysisFormat.TEXT,
 ) -> None:
     """Print the analysis of each run: differences blocked by panel and proposal, and what stands beside them."""
     from harness.experiments.table1.published_samples import caution
     from harness.experiments.table1.worked_example import worked_example
     from harness.reports.tables import analysis_json, analysis_parts
     from harness.stats import analyse as analysed
-    from harness.stats.binary_events import Event, count_events
+    from harness.stats.binary_events import BinaryEvent, count_events
 
     def explained(analysis: Analysis, one: Dataset) -> list[str]:
         unknown = caution(one) if artifacts else None
@@ -61,7 +63,7 @@ def analyse(
     if artifacts is not None and results:
         raise ConfigurationError("Both results and --artifacts were given; expected one of them.")
     found = _published(artifacts, run, exp) if artifacts else recorded(results or [RESULTS], run, exp)
-    asked = [Event.read(text) for text in counts or ()]
+    asked = [BinaryEvent.read(text) for text in counts or ()]
     answers = [(analysed(one), one, count_events(one, asked)) for one in found]
     if not artifacts:
         note_looks(results or [RESULTS], "analyse", {one.source for one in found})
@@ -76,11 +78,11 @@ def analyse(
     echo("\n".join(pages), end="")
 
 
-def writer(format: Format) -> Callable[[Iterable[Part]], str]:
+def writer(format: AnalysisFormat) -> Callable[[Iterable[Part]], str]:
     """How parts are written in a format."""
     from harness.reports.parts import as_markdown, as_text
 
-    return as_markdown if format is Format.MD else as_text
+    return as_markdown if format is AnalysisFormat.MD else as_text
 
 
 def recorded(

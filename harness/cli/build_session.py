@@ -15,7 +15,7 @@ from harness.errors import ConfigurationError, HarnessError
 
 if TYPE_CHECKING:
     from harness.batches.gates import GateResult
-    from harness.batches.population_build import Step
+    from harness.batches.population_build import BuildStep
     from harness.gateway.calls import ModelClient
     from harness.gateway.gateway import Gateway
 
@@ -27,7 +27,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Session:
+class BuildSession:
     """Asks for stages through one gateway, which is made when it is first needed; writes ``heartbeat`` meanwhile.
 
     Replies are journalled under seed and endpoint: the same question is never paid for again, another seed asks anew.
@@ -37,7 +37,7 @@ class Session:
         self,
         asking: Asking,
         heartbeat: Path,
-        tell: Callable[[Step], None],
+        tell: Callable[[BuildStep], None],
         tell_again: Callable[[GateResult], None],
         clock: Clock = _now,
     ) -> None:
@@ -110,7 +110,7 @@ class Session:
         self._stage = stage
         self._beat()
 
-    def done(self, step: Step) -> None:
+    def done(self, step: BuildStep) -> None:
         """A stage stands."""
         self._tell(step)
 

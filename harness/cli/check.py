@@ -21,14 +21,14 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 where a check FAILs.")] = False,
 ) -> None:
     """Print every check of the measuring instrument, run by run."""
-    from harness.checks import Examiner, check_lines, described, examine
+    from harness.checks import CheckRunner, check_lines, described, examine
     from harness.experiments.play_checks import own_checks
     from harness.model import Level
     from harness.records import record_files, runs_in_files
     from harness.records.looks import note_look_at
 
     failed = False
-    for run in runs_in_files(record_files(paths or [Path("results")]), keep=Examiner().keep):
+    for run in runs_in_files(record_files(paths or [Path("results")]), keep=CheckRunner().keep):
         checks = examine(run, own=own_checks())
         note_look_at(run, how="check", now=datetime.now(UTC))  # some of them tell a difference between arms
         failed |= any(one.level is Level.FAIL for one in checks)

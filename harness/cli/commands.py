@@ -101,7 +101,7 @@ def run(
     numprocesses: Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)] = None,
 ) -> None:
     """Run experiments and write their artifacts. What follows -- goes to pytest as it is."""
-    from harness.plugin.launch import Request, launch
+    from harness.plugin.launch import LaunchRequest, launch
 
     named: dict[str, Any] = {
         "--numprocesses": numprocesses,  # to be refused, with the way out
@@ -142,7 +142,7 @@ def run(
     options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
     options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
     options += ["--accept-lost-journal"] * accept_lost_journal + ctx.meta["pytest"]
-    request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
+    request = LaunchRequest(only=exp or (), group=group) if path else LaunchRequest(exp or None, group=group)
     raise typer.Exit(launch(request, options, path))
 
 
@@ -198,7 +198,7 @@ def estimate(
 ) -> None:
     """Rehearse experiments offline; print the calls, tokens, price and minutes that a run would take."""
     from harness.plugin.estimate_report import as_json as to_json
-    from harness.plugin.launch import Request, launch
+    from harness.plugin.launch import LaunchRequest, launch
 
     named: dict[str, Any] = {
         "--numprocesses": numprocesses,  # to be refused, with the way out
@@ -220,7 +220,7 @@ def estimate(
         "--notebooks": notebooks,
     }
     options = ["--estimate", *["--accept-differences"] * accept_differences, *_options(named)]
-    request = Request(only=exp or (), group=group) if path else Request(exp or None, group=group)
+    request = LaunchRequest(only=exp or (), group=group) if path else LaunchRequest(exp or None, group=group)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         code = launch(request, [*options, *["--no-summary"] * as_json], path)
     if as_json and request.estimates:
@@ -263,12 +263,12 @@ def merge(
 ) -> None:
     """Merge record files into artifacts, across sessions."""
     import harness.stats as stats
-    from harness.checks import Examiner
+    from harness.checks import CheckRunner
     from harness.experiments.play_checks import own_checks
     from harness.records import merge as merge_files
 
     note_looks(files, "merge")
-    examiner = Examiner(own_checks())
+    examiner = CheckRunner(own_checks())
     made = merge_files(files, out, stats=stats, examine=examiner, force=force, exploratory=exploratory)
     for artifact in made:
         echo(f"{artifact}\n{artifact.with_suffix('.meta.json')}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import Format, recorded, writer
+from harness.cli.analyse import AnalysisFormat, recorded, writer
 from harness.cli.app import app
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
@@ -37,7 +37,9 @@ def consistency(
         list[str] | None, typer.Option(help="This new run instead of the newest; may be repeated.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
-    format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
+    format: Annotated[
+        AnalysisFormat, typer.Option(help="text, 80 columns wide, or md.")
+    ] = AnalysisFormat.TEXT,
 ) -> None:
     """Say of each metric whether a new effect is consistent with an earlier one, inconsistent, or neither."""
     from harness.experiments.table1.metric_names import with_normalised_metrics

@@ -17,7 +17,7 @@ db = typer.Typer(no_args_is_help=True, help="A database file made of the records
 app.add_typer(db, name="db")
 
 
-class Format(StrEnum):
+class TableFormat(StrEnum):
     table, csv, json = "table", "csv", "json"
 
 
@@ -29,7 +29,7 @@ SHOWN = 100
 def query(
     sql: Annotated[str, typer.Argument(help='Such as: select "group", avg(value) from scores group by all')],
     results: Results = Path("results"),
-    format: Annotated[Format, typer.Option(help="How the answer is printed.")] = Format.table,
+    format: Annotated[TableFormat, typer.Option(help="How the answer is printed.")] = TableFormat.table,
     limit: Annotated[
         int | None, typer.Option(min=0, help="Rows at most.", show_default="100 in a table, else all")
     ] = None,
@@ -38,7 +38,7 @@ def query(
     from harness.reports.data import query as ask
     from harness.reports.data.rendering import shown
 
-    most = SHOWN if limit is None and format is Format.table else limit
+    most = SHOWN if limit is None and format is TableFormat.table else limit
     answer = ask(results, sql, limit=most)
     echo(shown(answer, format.value, shutil.get_terminal_size().columns), end="")
     if answer.more:

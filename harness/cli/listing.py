@@ -34,9 +34,9 @@ def _collected(path: Path) -> Mapping[str, Experiment]:
     import contextlib
     import io
 
-    from harness.plugin.launch import Request, launch
+    from harness.plugin.launch import LaunchRequest, launch
 
-    request, output = Request(), io.StringIO()
+    request, output = LaunchRequest(), io.StringIO()
     with contextlib.redirect_stdout(output):
         launch(request, ["--collect-only", "-q"], path)
     if not request.collected:

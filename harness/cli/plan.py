@@ -32,7 +32,7 @@ TEST = "paired t on block differences (panel × proposal), blocks − 1 degrees 
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PlanRequest:
     """What the command line says beside the run's settings."""
 
     primary: tuple[str, ...]
@@ -109,7 +109,7 @@ def lock_(
         results_dir=results_dir,
         sources=find_sources(folder, find_checkout(), accept_differences=accept_differences),
     )
-    wanted = Wanted(
+    wanted = PlanRequest(
         tuple(primary_metric or ()),
         sesoi,
         n,
@@ -181,7 +181,7 @@ def _experiment(name: str, path: Path | None, settings: Settings) -> Experiment:
     return known[name]
 
 
-def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict[str, Any]:
+def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) -> dict[str, Any]:
     """What is locked. Raises `ConfigurationError` when a paid call has been made, or the plan makes no sense."""
     from harness.records import fingerprint
     from harness.records.earlier_versions import setting_differences
@@ -232,7 +232,7 @@ def _content(experiment: Experiment, wanted: Wanted, settings: Settings) -> dict
     }
 
 
-def _problems(experiment: Experiment, wanted: Wanted, n: dict[str, int]) -> list[str]:
+def _problems(experiment: Experiment, wanted: PlanRequest, n: dict[str, int]) -> list[str]:
     known = ", ".join(experiment.metric_names)
     found = [
         f"--primary-metric {name!r}: {experiment.name} has no such metric; expected one of {known}."
@@ -251,7 +251,7 @@ def _problems(experiment: Experiment, wanted: Wanted, n: dict[str, int]) -> list
     return found
 
 
-def _n(plan: CellPlan, wanted: Wanted) -> dict[str, int]:
+def _n(plan: CellPlan, wanted: PlanRequest) -> dict[str, int]:
     panels = len(plan.panels)
     proposals = len(plan.trials) // max(1, panels)
     reps = wanted.count or (max(1, (wanted.n or 0) // (panels * proposals)) if wanted.n else plan.reps)

@@ -13,7 +13,7 @@ from harness.console import echo
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from harness.experiments.population.stages import Told
+    from harness.experiments.population.stages import StageSummary
 
 group = typer.Typer(no_args_is_help=True, help="A survey population, stage by stage.", rich_markup_mode=None)
 app.add_typer(group, name="population")
@@ -193,7 +193,7 @@ def personas(
     echo(f"Written: {export_personas(agents, out, phrasings, first=first):,} persona files in {out}")
 
 
-def _written(out: Path, told: Told) -> None:
+def _written(out: Path, told: StageSummary) -> None:
     echo(f"Written: {out} ({told.summary})")
     for line in told.lines:
         echo(line)

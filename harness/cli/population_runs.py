@@ -14,8 +14,8 @@ from harness.cli.population import BaseUrl, MaxCost, Model, Prices, Seed, group
 from harness.console import echo, echo_json, on_one_line
 
 if TYPE_CHECKING:
-    from harness.experiments.population.estimate import Case
-    from harness.experiments.population.segments import View
+    from harness.experiments.population.estimate import EstimateCase
+    from harness.experiments.population.segments import SegmentView
     from harness.experiments.population.simulation import Progress
     from harness.gateway.gateway import Gateway
     from harness.model import Usage
@@ -42,10 +42,10 @@ def estimate(
     from harness.experiments.population.estimate import as_rows
     from harness.experiments.population.estimate import estimate as work_out
     from harness.experiments.population.inputs import read_inputs
-    from harness.experiments.population.simulation import Options
+    from harness.experiments.population.simulation import SimulationOptions
     from harness.gateway.prices import find_prices
 
-    options = Options(seed, threshold, chunk_size, model)
+    options = SimulationOptions(seed, threshold, chunk_size, model)
     cases = asyncio.run(work_out(read_inputs(scenario, personas), options, find_prices(prices)))
     if as_json:
         echo_json(as_rows(cases))
@@ -53,7 +53,7 @@ def estimate(
         echo("\n".join(_estimate_lines(cases, model)))
 
 
-def _estimate_lines(cases: tuple[Case, ...], model: str) -> list[str]:
+def _estimate_lines(cases: tuple[EstimateCase, ...], model: str) -> list[str]:
     lines = [
         f"{'':<10}{'share':>7}{'steps':>7}{'reached':>9}{'calls':>10}{'tokens in':>13}{'tokens out':>12}{'dollars':>11}"
     ]
@@ -100,7 +100,7 @@ def simulate(
     from harness.experiments.population.extropy import check_engine, simulate_in_folder
     from harness.experiments.population.extropy_process import ENGINE
     from harness.experiments.population.inputs import read_inputs
-    from harness.experiments.population.simulation import DATABASE, Options
+    from harness.experiments.population.simulation import DATABASE, SimulationOptions
     from harness.experiments.population.simulation_folder import RUN, simulate
     from harness.experiments.population.simulation_results import META
     from harness.runtime.settings import parse_concurrency
@@ -111,7 +111,7 @@ def simulate(
     check_engine(out, ENGINE if engine == "extropy" else "own")
     inputs = read_inputs(scenario, personas)
     asked = model if routine_model is None else f"{model} + {routine_model}"
-    options = Options(
+    options = SimulationOptions(
         seed, threshold, chunk_size, asked if temperature is None else f"{asked} at {temperature:g}"
     )
     asking = Asking(
@@ -213,7 +213,7 @@ def results(
     echo("\n\n".join("\n".join(_view_lines(one)) for one in views))
 
 
-def _view_lines(one: View) -> list[str]:
+def _view_lines(one: SegmentView) -> list[str]:
     by = f" by {one.attribute}" if one.attribute else ""
     lines = [f"{one.outcome}{by}; shares and means are of those who answered", ""]
     lines.append(f"{'segment':<20}{'n':>7}{'aware':>7}{'answered':>10}  ")

@@ -14,7 +14,7 @@ from harness.console import echo
 from harness.errors import ConfigurationError
 
 
-class Form(StrEnum):
+class ReportFormat(StrEnum):
     HTML = "html"
     MD = "md"
 
@@ -31,7 +31,7 @@ def report(
         list[str] | None,
         typer.Option(help="This run; may be repeated. Default: the newest of each experiment."),
     ] = None,
-    format: Annotated[Form | None, typer.Option(help="Default: by the name of the file.")] = None,
+    format: Annotated[ReportFormat | None, typer.Option(help="Default: by the name of the file.")] = None,
     uncompressed: Annotated[
         bool, typer.Option("--uncompressed", help="Leave transcripts unpacked, for old browsers.")
     ] = False,
@@ -47,7 +47,7 @@ def report(
     ]
     if problems:
         raise ConfigurationError(*problems)
-    target = out or Path(f"report.{format or Form.HTML}")
+    target = out or Path(f"report.{format or ReportFormat.HTML}")
     form, compress = (str(format) if format else None), (False if uncompressed else None)
     selection = write_report(
         paths,

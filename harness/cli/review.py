@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import Format, writer
+from harness.cli.analyse import AnalysisFormat, writer
 from harness.cli.app import app
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
@@ -15,7 +15,7 @@ from harness.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
     from harness.records import FiledRun
-    from harness.reports.review import Exported, Reading
+    from harness.reports.review import CallReader, Exported
 
 group = typer.Typer(
     add_completion=False,
@@ -109,7 +109,9 @@ def show(
         list[str] | None, typer.Option(help="Only by this reviewer; may be repeated. Default: all.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
-    format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
+    format: Annotated[
+        AnalysisFormat, typer.Option(help="text, 80 columns wide, or md.")
+    ] = AnalysisFormat.TEXT,
 ) -> None:
     """Tell what a complete review comes to, arm by arm and scenario by scenario; else what is missing."""
     from harness.reports.review import review_of
@@ -146,12 +148,12 @@ def _run(results: list[Path] | None, run_id: str | None) -> FiledRun:
     )
 
 
-def _reading(run: FiledRun) -> Reading:
+def _reading(run: FiledRun) -> CallReader:
     """How calls of the run's study are read in the words of no arm."""
     if run.experiment == "tool_variants":
         from harness.experiments.tool_variants.neutral_wording import READING
 
         return READING
-    from harness.reports.review import Reading
+    from harness.reports.review import CallReader
 
-    return Reading()
+    return CallReader()

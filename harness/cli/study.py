@@ -62,7 +62,7 @@ _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequence[str]]]) -> Manifest:
-    from harness.batches.batch_plan import Wanted, create
+    from harness.batches.batch_plan import BatchRequest, create
     from harness.cli.study_session import facts, find_experiment, identifying
     from harness.experiments.population.experiment import NAME
     from harness.runtime.settings import parse_model_options
@@ -80,7 +80,7 @@ def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequ
         base_url=named["model_base_url"],
         model_options=parse_model_options(named["model_option"] or (), named["temperature"]) or None,
     )
-    wanted = Wanted(
+    wanted = BatchRequest(
         experiment=experiment,
         axes=axes,
         seeds=[named["seed"] + step for step in range(named["confidence"])],

@@ -18,7 +18,7 @@ from harness.errors import ExitCode
 
 if TYPE_CHECKING:
     from harness.batches.gates import GateResult
-    from harness.batches.population_build import Built, Step
+    from harness.batches.population_build import BuildStep, Built
     from harness.batches.recipes import Recipes
     from harness.batches.stage_ledger import Record
     from harness.batches.study_layout import Study
@@ -53,7 +53,7 @@ def build(
     from harness.batches import pipeline
     from harness.batches.population_build import Build, alone
     from harness.batches.study_layout import Study
-    from harness.cli.build_session import Session
+    from harness.cli.build_session import BuildSession
     from harness.gateway.prices import find_prices
 
     place = Study(root, name).existing()
@@ -67,7 +67,7 @@ def build(
         pipeline.check(place, plan)
         work = Build(place, plan, folder, own)
         asking = Asking(plan.model, plan.base_url, plan.seed, max_cost, prices, folder, timeout=timeout)
-        session = Session(asking, folder / "heartbeat.txt", _told, _told_again)
+        session = BuildSession(asking, folder / "heartbeat.txt", _told, _told_again)
         if work.asks:
             session.prepare()
         pipeline.write(place, plan)
@@ -86,7 +86,7 @@ def _as_remembered(place: Study, name: str) -> str:
     return found.relative_to(home).as_posix() if found.is_relative_to(home) else str(found)
 
 
-def _told(step: Step) -> None:
+def _told(step: BuildStep) -> None:
     """A stage that stands, and what its gates say."""
     what = f" ({step.told.summary})" if step.told else ""
     echo(f"{step.stage}: {step.how}{what}")

@@ -13,7 +13,7 @@ from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
     from harness.batches.manifest import Manifest
-    from harness.batches.study_layout import Study, Variant
+    from harness.batches.study_layout import Study, VariantFolder
 
 
 @study.command()
@@ -65,7 +65,7 @@ def _of_batch(place: Study, made: Manifest) -> Iterator[str]:
         yield f"{batch.heartbeat}:\n{batch.heartbeat.read_text('utf-8', 'replace')}".rstrip("\n")
 
 
-def _gates(variant: Variant) -> str:
+def _gates(variant: VariantFolder) -> str:
     from harness.batches import gate_status
 
     try:

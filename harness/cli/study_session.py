@@ -139,7 +139,7 @@ class Sessions:
         self, experiments: Sequence[Experiment], options: Options, folder: Path
     ) -> tuple[int, Sequence[Conclusion]]:
         from harness.plugin.heartbeat import Heartbeat
-        from harness.plugin.launch import Request, launch
+        from harness.plugin.launch import LaunchRequest, launch
 
         left = {
             name: limit - self.spent.get(name, 0) for name, limit in self.limits.items() if limit is not None
@@ -151,7 +151,7 @@ class Sessions:
         arguments += [f"--model-option={name}={json.dumps(value)}" for name, value in own.items()]
         arguments += [f"--{name.replace('_', '-')}={_spelt(name, value)}" for name, value in left.items()]
         watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
-        request = Request(list(experiments), beside=[watch], brief=True)
+        request = LaunchRequest(list(experiments), beside=[watch], brief=True)
         code = launch(request, [*arguments, f"--results-dir={folder.resolve()}", *self.further])
         if watch.last is not None:
             self._count("max_calls", watch.last.calls)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import Format, writer
+from harness.cli.analyse import AnalysisFormat, writer
 from harness.cli.app import app
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
@@ -28,7 +28,9 @@ def variants(
         list[str] | None, typer.Option(help="This run; may be repeated. Default: the newest.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
-    format: Annotated[Format, typer.Option(help="text, 80 columns wide, or md.")] = Format.TEXT,
+    format: Annotated[
+        AnalysisFormat, typer.Option(help="text, 80 columns wide, or md.")
+    ] = AnalysisFormat.TEXT,
     rejudge: Annotated[
         bool,
         typer.Option("--rejudge", help="Judge the recorded turns by today's rules instead; no call is made."),
@@ -55,7 +57,7 @@ def variants(
     echo("\n".join(writer(format)(answer_parts(one)) for one in answers), end="")
 
 
-def _judged_again(paths: list[Path], ids: set[str], format: Format) -> str:
+def _judged_again(paths: list[Path], ids: set[str], format: AnalysisFormat) -> str:
     """What today's rules make of the turns on record, run by run."""
     from harness.experiments.tool_variants.rejudge import changes, rejudge
     from harness.records import record_files, runs_in_files
@@ -78,13 +80,15 @@ def _judged_again(paths: list[Path], ids: set[str], format: Format) -> str:
 
 def _runs(paths: list[Path], ids: list[str]) -> list[FiledRun]:
     """The runs of ``ids``, else the newest: a part, or a rehearsal, only where there is nothing else."""
-    from harness.checks import Examiner
+    from harness.checks import CheckRunner
     from harness.records import record_files, runs_in_files
 
     for path in paths:
         if not path.exists():
             raise ConfigurationError(f"{path}: no such file or folder; expected results of a run.")
-    runs = [one for one in runs_in_files(record_files(paths), keep=Examiner().keep) if one.experiment == NAME]
+    runs = [
+        one for one in runs_in_files(record_files(paths), keep=CheckRunner().keep) if one.experiment == NAME
+    ]
     where = ", ".join(map(str, paths))
     if not runs:
         raise ConfigurationError(

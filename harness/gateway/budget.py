@@ -21,7 +21,7 @@ IMAGE_TOKENS = 50_000
 """Tokens held for each part of a message that is not text."""
 
 
-class Price(Protocol):
+class TokenPrice(Protocol):
     """US dollars per million tokens."""
 
     @property
@@ -38,18 +38,18 @@ class BudgetExhaustedError(SessionLimitError):
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class Spend:
     """Something spent, held or to come; ``tokens`` in and out together, ``cost`` in US dollars."""
 
     calls: int = 0
     tokens: int = 0
     cost: float = 0.0
 
-    def __add__(self, other: Amount) -> Amount:
-        return Amount(self.calls + other.calls, self.tokens + other.tokens, self.cost + other.cost)
+    def __add__(self, other: Spend) -> Spend:
+        return Spend(self.calls + other.calls, self.tokens + other.tokens, self.cost + other.cost)
 
-    def __sub__(self, other: Amount) -> Amount:
-        return Amount(self.calls - other.calls, self.tokens - other.tokens, self.cost - other.cost)
+    def __sub__(self, other: Spend) -> Spend:
+        return Spend(self.calls - other.calls, self.tokens - other.tokens, self.cost - other.cost)
 
 
 class Budget:
@@ -64,7 +64,7 @@ class Budget:
         max_cost: float | None = None,
         max_calls: int | None = None,
         max_tokens: int | None = None,
-        price: Callable[[Request], Price | None] = lambda _request: None,
+        price: Callable[[Request], TokenPrice | None] = lambda _request: None,
         *,
         completion_bound: int = COMPLETION_BOUND,
     ) -> None:
@@ -76,9 +76,9 @@ class Budget:
         for name, limit in self.limits.items():
             if limit is not None and not 0 < limit < float("inf"):
                 raise ConfigurationError(f"max_{name}={limit}; expected more than 0, or None for no limit.")
-        self.spent = Amount()
+        self.spent = Spend()
         self._price, self._bound = price, completion_bound
-        self.held = Amount()  # the worst cases of the calls in flight together
+        self.held = Spend()  # the worst cases of the calls in flight together
         self._in_flight: set[Reservation] = set()
         self._changed = asyncio.Event()
         self._halted = False
@@ -100,36 +100,36 @@ class Budget:
         self.held += worst
         return reservation
 
-    def worst_case(self, request: Request) -> Amount:
+    def worst_case(self, request: Request) -> Spend:
         """One call, a token for each byte that is sent (no tokenizer makes more), and the longest reply allowed."""
         if self.limits["cost"] is None and self.limits["tokens"] is None:
-            return Amount(calls=1)
+            return Spend(calls=1)
         prompt = prompt_bound(request)
         completion = self._bound if request.max_tokens is None else max(0, request.max_tokens)
         completion = completion if request.messages else 0  # texts to embed are not answered in words
-        return Amount(1, prompt + completion, self._cost(request, prompt, completion))
+        return Spend(1, prompt + completion, self._cost(request, prompt, completion))
 
     def halt(self) -> None:
         """Let nobody wait any longer: who does gets a `ModelCallError`."""
         self._halted = True
         self._changed.set()
 
-    def _book(self, reservation: Reservation, spent: Amount) -> None:
+    def _book(self, reservation: Reservation, spent: Spend) -> None:
         """Give back what is held, count what was spent. The first word counts: a second one changes nothing."""
         if reservation in self._in_flight:
             self._in_flight.remove(reservation)
-            self.held = self.held - reservation.worst if self._in_flight else Amount()  # no rounding adds up
+            self.held = self.held - reservation.worst if self._in_flight else Spend()  # no rounding adds up
             self.spent += spent
             self._changed.set()
 
-    def _actual(self, reservation: Reservation, reply: Reply) -> Amount:
+    def _actual(self, reservation: Reservation, reply: Reply) -> Spend:
         """What a reply took. Where the provider does not say, the worst case: the budget holds all the same."""
         if not (reply.tokens_in or reply.tokens_out):
             return reservation.worst
         cost = reply.cost
         if cost is None:
             cost = self._cost(reservation.request, reply.tokens_in, reply.tokens_out)
-        return Amount(1, reply.tokens_in + reply.tokens_out, cost)
+        return Spend(1, reply.tokens_in + reply.tokens_out, cost)
 
     def _cost(self, request: Request, tokens_in: int, tokens_out: int) -> float:
         if self.limits["cost"] is None:
@@ -139,14 +139,14 @@ class Budget:
             raise ModelCallError(unknown_price(request.model), fatal=True)
         return (tokens_in * price.input_per_million + tokens_out * price.output_per_million) / 1e6
 
-    def _exceeded(self, amount: Amount) -> str | None:
+    def _exceeded(self, amount: Spend) -> str | None:
         """The first limit that ``amount`` is above, if any."""
         above = (
             name for name, limit in self.limits.items() if limit is not None and getattr(amount, name) > limit
         )
         return next(above, None)
 
-    def _refuse(self, worst: Amount) -> None:
+    def _refuse(self, worst: Spend) -> None:
         """Raise unless waiting for the calls in flight can help."""
         if self._halted:
             raise StoppedError("the run was stopped: this call was not sent.")
@@ -154,7 +154,7 @@ class Budget:
         if name is not None:
             raise BudgetExhaustedError(self._exhausted(name, worst))
 
-    def _exhausted(self, name: str, worst: Amount) -> str:
+    def _exhausted(self, name: str, worst: Spend) -> str:
         """What was spent, what is held, what the limit is, and how to go on."""
         limit = self.limits[name]
         assert limit is not None
@@ -174,7 +174,7 @@ class Budget:
 class Reservation:
     """The worst case of one attempt, held until it is settled or released; after that both do nothing."""
 
-    def __init__(self, budget: Budget, request: Request, worst: Amount) -> None:
+    def __init__(self, budget: Budget, request: Request, worst: Spend) -> None:
         self.request, self.worst = request, worst
         self._budget = budget
 
@@ -187,7 +187,7 @@ class Reservation:
 
         ``maybe_billed``: sent, and the answer was lost on its way: the worst case is counted as spent.
         """
-        spent = self.worst if maybe_billed else Amount(calls=int(sent))
+        spent = self.worst if maybe_billed else Spend(calls=int(sent))
         self._budget._book(self, spent)
 
 

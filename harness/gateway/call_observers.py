@@ -8,7 +8,7 @@ from typing import Protocol
 
 from harness.console import logger
 from harness.errors import ModelCallError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 
 log = logger()
 
@@ -23,7 +23,7 @@ class CallRecord:
 
     trial: str
     run_id: str
-    site: Site
+    site: CallSite
     request: Request
     reply: Reply | None
     error: ModelCallError | None

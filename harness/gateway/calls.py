@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class CallSite:
     """Where in a trial a call was made. ``kind`` is what calls are counted by (``act``, ``check``, ``score``, …)."""
 
     kind: str
@@ -132,7 +132,7 @@ class ModelClient(Protocol):
         """The HTTP face's address, ending in ``/v1``."""
 
     async def ask(
-        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
     ) -> Reply:
         """Send ``request`` and return an acceptable reply: complete, not empty, valid for its response format.
 

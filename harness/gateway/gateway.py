@@ -27,24 +27,24 @@ from harness.gateway.acceptance import UnacceptableError, accept, expectation
 from harness.gateway.budget import Budget
 from harness.gateway.call_kinds import OUTCOME_KINDS
 from harness.gateway.call_observers import CallObserver, CallObservers, CallRecord
-from harness.gateway.calls import Provider, Reply, Request, Site, Vectors
+from harness.gateway.calls import CallSite, Provider, Reply, Request, Vectors
 from harness.gateway.journal import Journal
 from harness.gateway.limits import Limits
 from harness.gateway.model_options import CallOptions, unsent
-from harness.gateway.replay import Kept, Question
+from harness.gateway.replay import JournaledReply, SampleSlot
 from harness.gateway.reply_types import well_typed
 from harness.gateway.request_identity import hashed, written
 from harness.gateway.response_formats import asks_for_json, in_form
 from harness.gateway.retry import RetryPolicy, is_reply
 from harness.gateway.seeds import seeded
 from harness.gateway.sendable import checked, mended
-from harness.gateway.sender import Sender, Turn
+from harness.gateway.sender import Sender, SendSlot
 from harness.gateway.trial_client import TrialClient
 from harness.gateway.waiting import SLOW_SECONDS, Wait, Waiting, duration, moment
 from harness.user_code import described, guarded, shown
 
 if TYPE_CHECKING:
-    from harness.gateway.server import Face
+    from harness.gateway.server import GatewayServer
 
 log = logger()
 
@@ -75,17 +75,17 @@ class _Call:
     provider: Provider
     request: Request
     body: str
-    site: Site
+    site: CallSite
     send: Callable[[int], Awaitable[Reply]]
     read: Callable[[Reply], Reply]
     attempts: int = 0
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Attempt:
     """What an attempt came to: the journal's reply if there was one, the reply, the error."""
 
-    earlier: Kept | None
+    earlier: JournaledReply | None
     started: float
     began: float
     reply: Reply | None = None
@@ -144,7 +144,7 @@ class Gateway:
         self._json_seen: set[int] = set()  # ids of the providers that have written acceptable JSON
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
-        self._face: Face | None = None
+        self._face: GatewayServer | None = None
         self._starting = asyncio.Lock()
         if limits is not None and hasattr(provider, "on_headers"):
             provider.on_headers = limits.observe
@@ -219,7 +219,7 @@ class Gateway:
         self,
         client: TrialClient,
         request: Request,
-        site: Site,
+        site: CallSite,
         asks: int | None = None,
         replies: int | None = None,
     ) -> Reply:
@@ -248,7 +248,7 @@ class Gateway:
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
-        site = Site("embedding")
+        site = CallSite("embedding")
         request = Request((), model, extra={"input": list(texts)})
         request, body = checked(request, "", site=site, trial=client.trial_id)
 
@@ -265,7 +265,7 @@ class Gateway:
         vectors: Sequence[Sequence[float]] = (await self._ask(call)).data
         return vectors
 
-    def reject(self, client: TrialClient, kept: Kept, reason: str) -> None:
+    def reject(self, client: TrialClient, kept: JournaledReply, reason: str) -> None:
         """What `TrialClient.reject` does."""
         if self.journal is not None:
             self.journal.reject(client.run_id, client.trial_id, kept, reason)
@@ -356,9 +356,9 @@ class Gateway:
             except HarnessError as error:
                 raise ModelCallError(str(error), fatal=True) from error
 
-    async def _attempt(self, call: _Call, question: Question) -> Reply:
+    async def _attempt(self, call: _Call, question: SampleSlot) -> Reply:
         """One reply, from the journal or the provider, told to the observers whatever comes of it."""
-        seen = _Seen(question.earlier, self._wall(), self._clock())
+        seen = _Attempt(question.earlier, self._wall(), self._clock())
         try:
             return await self._reply(call, question, seen)
         except ModelCallError as error:
@@ -368,7 +368,7 @@ class Gateway:
             if self.observers:
                 self.observers.on_call(self._record(call, seen))
 
-    async def _reply(self, call: _Call, question: Question, seen: _Seen) -> Reply:
+    async def _reply(self, call: _Call, question: SampleSlot, seen: _Attempt) -> Reply:
         """Hand the next reply to a question over, if it is acceptable."""
         if seen.earlier is None:
             kept, seen.reply = await self._draw(call, question, seen)
@@ -378,10 +378,10 @@ class Gateway:
             raise _unacceptable(call, kept)
         return self._given(call, question, kept, seen.reply)
 
-    async def _draw(self, call: _Call, question: Question, seen: _Seen) -> tuple[Kept, Reply]:
+    async def _draw(self, call: _Call, question: SampleSlot, seen: _Attempt) -> tuple[JournaledReply, Reply]:
         """A new reply from the provider. Its turn ends when it is on disk: no more is at risk than is in flight."""
         client, kind = call.client, call.site.kind
-        turn: Turn | None = None
+        turn: SendSlot | None = None
         try:
             async with self._sender.turn(call.request, kind) as turn:
                 reply = turn.reply = seen.reply = self._billed(call, await self._sent(call, question.number))
@@ -446,7 +446,7 @@ class Gateway:
         call.client.account.note_billed(reply)
         return reply
 
-    def _serve(self, call: _Call, question: Question, kept: Kept) -> tuple[Kept, Reply]:
+    def _serve(self, call: _Call, question: SampleSlot, kept: JournaledReply) -> tuple[JournaledReply, Reply]:
         """The journal's reply, which is as it came, read again: what is acceptable may have become stricter since."""
         question.pass_by()
         if kept.verdict != "accepted":
@@ -460,7 +460,7 @@ class Gateway:
         call.client.replayed += 1
         return kept, read
 
-    def _given(self, call: _Call, question: Question, kept: Kept, reply: Reply) -> Reply:
+    def _given(self, call: _Call, question: SampleSlot, kept: JournaledReply, reply: Reply) -> Reply:
         """The accepted reply, for the engine. Raises `RefusedError` where it is none and data were asked for."""
         client = call.client
         client.note_form(call.site.kind, call.request, reply)
@@ -474,7 +474,7 @@ class Gateway:
         given = replace(reply, call=name, attempts=kept.draw + 1, seconds=kept.seconds)
         return client.give(kept, given)
 
-    def _record(self, call: _Call, seen: _Seen) -> CallRecord:
+    def _record(self, call: _Call, seen: _Attempt) -> CallRecord:
         return CallRecord(
             trial=call.client.trial_id,
             run_id=call.client.run_id,
@@ -505,11 +505,11 @@ class Gateway:
 
     async def start_face(self, host: str = "127.0.0.1") -> str:
         """Serve the OpenAI-compatible face on a free port of ``host``; its address, ending in ``/v1``."""
-        from harness.gateway.server import Face
+        from harness.gateway.server import GatewayServer
 
         async with self._starting:
             if self._face is None:
-                face = Face(self)
+                face = GatewayServer(self)
                 self.base_url = await face.start(host)
                 self._face = face
         return self.base_url
@@ -559,7 +559,7 @@ def _refuse_without_counterpart(provider: Provider, options: Mapping[str, Any]) 
         )
 
 
-def _unacceptable(call: _Call, kept: Kept) -> ModelCallError:
+def _unacceptable(call: _Call, kept: JournaledReply) -> ModelCallError:
     return UnacceptableReplyError(
         f"Call {call.site.kind!r} of {call.client.trial_id}: no acceptable reply in {call.attempts + 1} attempts; "
         f"expected {expectation(call.request)}, the last reply was {kept.reason}: {kept.reply.text[:200]!r}.",

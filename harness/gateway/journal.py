@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigurationError, HarnessError, ModelCallError
-from harness.gateway.replay import Kept
+from harness.gateway.replay import JournaledReply
 
 if TYPE_CHECKING:
     from harness.gateway.journal_file import Entry, JournalFile
@@ -62,13 +62,13 @@ class Journal:
         trials.add(trial)
         return known
 
-    async def recall(self, run_id: str, trial: str) -> Sequence[Kept]:
+    async def recall(self, run_id: str, trial: str) -> Sequence[JournaledReply]:
         """What is known of a trial, oldest first. Raises `HarnessError`."""
         await self.flush()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._files[run_id].load, trial)
 
-    async def keep(self, run_id: str, trial: str, kept: Kept, body: str, spelled: str = "") -> None:
+    async def keep(self, run_id: str, trial: str, kept: JournaledReply, body: str, spelled: str = "") -> None:
         """Return when the reply is on disk. ``body`` is its request, as canonical JSON.
 
         ``spelled`` is the request as it was sent, where that was in another form.
@@ -77,7 +77,7 @@ class Journal:
         """
         await asyncio.shield(self._add(run_id, (trial, kept, body, spelled)))
 
-    def reject(self, run_id: str, trial: str, kept: Kept, reason: str) -> None:
+    def reject(self, run_id: str, trial: str, kept: JournaledReply, reason: str) -> None:
         """Note that a kept reply was of no use; it is not served again. Does not wait. On the loop's thread."""
         self._add(run_id, (trial, replace(kept, verdict="rejected", reason=reason), "", ""))
 

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from harness.console import warn
 from harness.errors import HarnessError, LostRepliesError
 from harness.gateway.acceptance import MAX_CHARACTERS
-from harness.gateway.calls import Reply, Site
+from harness.gateway.calls import CallSite, Reply
 from harness.gateway.journal_checks import (
     SUFFIXES,
     LogMark,
@@ -25,7 +25,7 @@ from harness.gateway.journal_checks import (
     is_damage,
     set_aside,
 )
-from harness.gateway.replay import Kept, Verdict
+from harness.gateway.replay import JournaledReply, Verdict
 
 _KEY = ("trial", "kind", "person", "step", "site_attempt", "digest", "occurrence", "draw")
 _CONTENT = (
@@ -60,7 +60,7 @@ _VERDICTS = frozenset(get_args(Verdict))
 _FIRST_COLUMNS = tuple(name for name in _COLUMNS if name != "more")
 """What the journals of version 0.1.0 have."""
 
-Entry = tuple[str, Kept, str, str]
+Entry = tuple[str, JournaledReply, str, str]
 """A trial's id, a reply of it, and its request as canonical JSON; empty where only the verdict has changed.
 
 Then the request as it was sent, where that was in another form.
@@ -123,7 +123,7 @@ class JournalFile:
                 self._rescue()
             self._mark.set()
 
-    def load(self, trial: str) -> list[Kept]:
+    def load(self, trial: str) -> list[JournaledReply]:
         """The replies of a trial, oldest first. Raises `LostRepliesError` for damaged ones that were not accepted."""
         with self._explained():
             rows = self._db.execute(_LOAD, (trial,)).fetchall()
@@ -230,13 +230,13 @@ class JournalFile:
             ) from error
 
 
-def _key(trial: str, one: Kept) -> tuple[Any, ...]:
+def _key(trial: str, one: JournaledReply) -> tuple[Any, ...]:
     site = one.site
     person = _plain(site.person)
     return trial, site.kind, person, site.step, site.attempt, one.digest, one.occurrence, one.draw
 
 
-def _row(trial: str, one: Kept) -> tuple[Any, ...]:
+def _row(trial: str, one: JournaledReply) -> tuple[Any, ...]:
     reply = one.reply
     content = (
         *(one.attempt, one.sent, one.seconds, one.asked, _plain(reply.model), _plain(reply.fingerprint)),
@@ -250,7 +250,7 @@ def _row(trial: str, one: Kept) -> tuple[Any, ...]:
     return (*row, _seal(row, written), one.verdict, _plain(one.reason), written)
 
 
-def _kept(row: tuple[Any, ...]) -> Kept | None:
+def _kept(row: tuple[Any, ...]) -> JournaledReply | None:
     """The reply that ``row`` holds; ``None`` when it is not as it was written."""
     *content, seal, verdict, reason, more = row
     if seal != _seal(tuple(content), more) or verdict not in _VERDICTS:
@@ -264,9 +264,11 @@ def _kept(row: tuple[Any, ...]) -> Kept | None:
         **{name: has[name] for name in ("fingerprint", "finish_reason", *_CONTENT[10:])},
         **(json.loads(more) if more else {}),
     )
-    site = Site(has["kind"], has["person"], has["step"], has["site_attempt"])
+    site = CallSite(has["kind"], has["person"], has["step"], has["site_attempt"])
     place = (has["digest"], has["occurrence"], has["draw"], has["attempt"])
-    return Kept(site, *place, reply, verdict, _text(reason), has["asked"], has["sent"], has["seconds"])
+    return JournaledReply(
+        site, *place, reply, verdict, _text(reason), has["asked"], has["sent"], has["seconds"]
+    )
 
 
 def _seal(row: tuple[Any, ...], more: str | None = None) -> bytes:

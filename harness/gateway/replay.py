@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from harness.gateway.calls import Reply, Site
+from harness.gateway.calls import CallSite, Reply
 
 Verdict = Literal["accepted", "unacceptable", "rejected"]
 """``unacceptable`` is the gateway's own no (schema, length, emptiness), ``rejected`` the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class JournaledReply:
     """One reply as the journal has it.
 
     ``attempt`` is the try of the trial that paid for it, from 1. ``asked`` is the model asked for. ``sent`` is in
     seconds since 1970, ``seconds`` how long the answer took.
     """
 
-    site: Site
+    site: CallSite
     digest: str
     occurrence: int
     draw: int
@@ -46,8 +46,8 @@ class Kept:
         return number(self.site, self.occurrence, self.draw)
 
 
-class Question:
-    """One question over all tries of its trial. ``draws`` counts its replies; made by `Samples`.
+class SampleSlot:
+    """One question over all tries of its trial. ``draws`` counts its replies; made by `TrialSamples`.
 
     ``rejected`` counts those of this try that the engine rejected, ``reason`` is why it did the last, and ``asks`` how
     many it may.
@@ -55,13 +55,13 @@ class Question:
 
     __slots__ = ("_earlier", "asks", "digest", "draws", "occurrence", "open", "reason", "rejected", "site")
 
-    def __init__(self, site: Site, digest: str, occurrence: int) -> None:
+    def __init__(self, site: CallSite, digest: str, occurrence: int) -> None:
         self.site, self.digest, self.occurrence = site, digest, occurrence
         self.open = True  # nobody holds it in this try
         self.draws = self.rejected = 0
         self.reason = ""
         self.asks: int | None = None
-        self._earlier: deque[Kept] = deque()
+        self._earlier: deque[JournaledReply] = deque()
 
     @property
     def number(self) -> int:
@@ -74,7 +74,7 @@ class Question:
         return self.asks is not None and self.rejected >= self.asks
 
     @property
-    def earlier(self) -> Kept | None:
+    def earlier(self) -> JournaledReply | None:
         """The journal's reply to it that is next; ``None`` when it has to be asked."""
         return self._earlier[0] if self._earlier else None
 
@@ -83,18 +83,20 @@ class Question:
         if self._earlier:
             self._earlier.popleft()
 
-    def put_back(self, kept: Kept) -> None:
+    def put_back(self, kept: JournaledReply) -> None:
         """Whoever asks this question next is to get ``kept``."""
         self._earlier.appendleft(kept)
 
-    def drawn(self, attempt: int, reply: Reply, fault: str, asked: str, sent: float, seconds: float) -> Kept:
+    def drawn(
+        self, attempt: int, reply: Reply, fault: str, asked: str, sent: float, seconds: float
+    ) -> JournaledReply:
         """Number a new reply to it; ``fault`` is what makes it unacceptable."""
         verdict: Verdict = "unacceptable" if fault else "accepted"
         place = (self.site, self.digest, self.occurrence, self.draws)
         self.draws += 1
-        return Kept(*place, attempt, reply, verdict, fault, asked, sent, seconds)
+        return JournaledReply(*place, attempt, reply, verdict, fault, asked, sent, seconds)
 
-    def remember(self, kept: Iterable[Kept], attempt: int) -> None:
+    def remember(self, kept: Iterable[JournaledReply], attempt: int) -> None:
         """Take over the journal's replies, for the try ``attempt``.
 
         What the gateway found unacceptable in this very try (a session that ended in its middle) uses up attempts
@@ -120,60 +122,60 @@ class Question:
         self.rejected, self.reason = self.rejected + 1, reason
         self.open = True
 
-    def _rejected(self, kept: Kept, attempt: int) -> None:
+    def _rejected(self, kept: JournaledReply, attempt: int) -> None:
         self._earlier.clear()
         if kept.attempt == attempt:
             self.rejected, self.reason = self.rejected + 1, kept.reason
 
-    def _wasted(self, kept: Kept, attempt: int) -> None:
+    def _wasted(self, kept: JournaledReply, attempt: int) -> None:
         if kept.attempt == attempt:
             self._earlier.append(kept)
 
 
-class Samples:
+class TrialSamples:
     """The questions of one trial in its try number ``attempt``."""
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
-        self._questions: dict[tuple[Site, str], list[Question]] = {}
-        self._past: dict[tuple[Site, str, int], list[Kept]] = {}
+        self._questions: dict[tuple[CallSite, str], list[SampleSlot]] = {}
+        self._past: dict[tuple[CallSite, str, int], list[JournaledReply]] = {}
 
-    def remember(self, kept: Iterable[Kept]) -> None:
+    def remember(self, kept: Iterable[JournaledReply]) -> None:
         """Take over what the journal has of the trial. Questions may have been claimed before."""
         for one in kept:
             self._past.setdefault((one.site, one.digest, one.occurrence), []).append(one)
         for question in (each for equal in self._questions.values() for each in equal):
             self._recall(question)
 
-    def claim(self, site: Site, digest: str) -> Question:
+    def claim(self, site: CallSite, digest: str) -> SampleSlot:
         """The first of the equal questions that is nobody's in this try; one that is spent only where no other is."""
         equal = self._questions.setdefault((site, digest), [])
         free = sorted((each for each in equal if each.open), key=lambda each: each.spent)
         question = free[0] if free else None
         if question is None:
-            question = Question(site, digest, len(equal))
+            question = SampleSlot(site, digest, len(equal))
             self._recall(question)
             equal.append(question)
         question.open = False
         return question
 
-    def reject(self, kept: Kept, reason: str) -> None:
+    def reject(self, kept: JournaledReply, reason: str) -> None:
         """The reply was of no use: its question is the next one that is asked among its equals."""
         self._questions[(kept.site, kept.digest)][kept.occurrence].reject(reason)
 
-    def _recall(self, question: Question) -> None:
+    def _recall(self, question: SampleSlot) -> None:
         past = self._past.pop((question.site, question.digest, question.occurrence), None)
         if past:
             question.remember(past, self.attempt)
 
 
-def number(site: Site, occurrence: int, draw: int) -> int:
+def number(site: CallSite, occurrence: int, draw: int) -> int:
     """Another for every sample of a request within a trial, whatever order calls come in. 0 for a first plain one."""
     return _mark(site) << 32 | draw << 16 | occurrence
 
 
 @lru_cache(maxsize=4096)
-def _mark(site: Site) -> int:
+def _mark(site: CallSite) -> int:
     """Tells call sites apart. 0 for calls that came without one: their kind follows from the request."""
     if not site.person and site.step == -1 and site.attempt == 0:
         return 0

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.errors import UnsendableRequestError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.request_identity import identified
 from harness.model.text import json_fault, whole, whole_data, whole_json
 
@@ -14,7 +14,7 @@ MAX_REQUEST = 32 * 1024 * 1024
 """Bytes of a request. No provider takes more; what is larger is a mistake, such as a transcript that repeats itself."""
 
 
-def checked(request: Request, model: str, *, site: Site, trial: str) -> tuple[Request, str]:
+def checked(request: Request, model: str, *, site: CallSite, trial: str) -> tuple[Request, str]:
     """What `identified` gives. Raises `UnsendableRequestError` that names the call and the place of the fault."""
     what = f"Call {site.kind!r} of {trial}" + (f" ({site.person})" if site.person else "")
     body = ""

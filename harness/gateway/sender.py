@@ -44,7 +44,7 @@ class Sender:
         self._idle.set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._clock = clock
-        self._sent: dict[Turn, float] = {}
+        self._sent: dict[SendSlot, float] = {}
 
     @property
     def in_flight(self) -> int:
@@ -57,7 +57,7 @@ class Sender:
         return max((self._clock() - began for began in list(self._sent.values())), default=0.0)
 
     @contextlib.asynccontextmanager
-    async def turn(self, request: Request, kind: str) -> AsyncIterator[Turn]:
+    async def turn(self, request: Request, kind: str) -> AsyncIterator[SendSlot]:
         """Enter when the call may be sent, leave when it is over; the body sets ``reply`` on what this gives.
 
         Raises `ModelCallError` because the run was stopped, its budget is used up, or the call can never be sent.
@@ -66,7 +66,7 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         async with self._slots:
             self.check_running()  # it may have been stopped while this call was queued
-            turn = Turn()
+            turn = SendSlot()
             try:
                 await self._allow(request, turn)
                 self._begin(kind, turn)
@@ -87,7 +87,7 @@ class Sender:
                     self._forecast.learn(request, turn.reply)
                 self._end(turn)
 
-    async def _allow(self, request: Request, turn: Turn) -> None:
+    async def _allow(self, request: Request, turn: SendSlot) -> None:
         """Hold what the call may take of budget and limits."""
         if self.budget is not None:
             turn.reservation = await self.budget.reserve(request)
@@ -95,19 +95,19 @@ class Sender:
             turn.permit = await self.limits.acquire(self._forecast.tokens(request) if self._forecast else 0)
         self.check_running()
 
-    def _begin(self, kind: str, turn: Turn) -> None:
+    def _begin(self, kind: str, turn: SendSlot) -> None:
         self.calls += 1
         self.calls_by_kind[kind] += 1
         self._sent[turn] = self._clock()
         self._idle.clear()
         turn.sent = True
 
-    def _take_back(self, kind: str, turn: Turn) -> None:
+    def _take_back(self, kind: str, turn: SendSlot) -> None:
         self.calls -= 1
         self.calls_by_kind[kind] -= 1
         turn.sent = False
 
-    def _end(self, turn: Turn) -> None:
+    def _end(self, turn: SendSlot) -> None:
         turn.book(self.limits)
         if self._sent.pop(turn, None) is not None and not self._sent:
             self._idle.set()
@@ -158,7 +158,7 @@ class Sender:
             raise StoppedError("the run was stopped: this call was not sent.")
 
 
-class Turn:
+class SendSlot:
     """What one attempt holds of budget and limits, and what became of it."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from harness.errors import ModelCallError, RefusedError
 from harness.gateway.call_kinds import classify
-from harness.gateway.calls import Site
+from harness.gateway.calls import CallSite
 from harness.gateway.connections import ConnectionGuard
 from harness.gateway.openai_wire import (
     chat_completion,
@@ -59,7 +59,7 @@ _TYPES = {401: "authentication_error", 404: "not_found_error"}
 _Work = Callable[[TrialClient, Any], Awaitable[Any]]
 
 
-class Face:
+class GatewayServer:
     """Serves one gateway on the event loop that runs it: no thread, no signal handlers.
 
     ``guard`` limits what those without a token can hold; a body has ``body_seconds``.
@@ -149,14 +149,14 @@ class Face:
 
     async def _chat(self, client: TrialClient, body: Any) -> Any:
         request = chat_request(body)
-        return chat_completion(await client.ask(request, Site(classify(request))))
+        return chat_completion(await client.ask(request, CallSite(classify(request))))
 
     async def _responses(self, client: TrialClient, body: Any) -> Any:
         """A model that declines to write JSON is no fault of the call: the API has words for it."""
         request = response_request(body)
         kind = classify(request)
         try:
-            return response(await client.ask(request, Site(kind)), body)
+            return response(await client.ask(request, CallSite(kind)), body)
         except RefusedError as error:
             return declined(self._gateway.provider_of(kind).model, str(error), body)
 

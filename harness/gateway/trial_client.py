@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from harness.errors import ModelCallError, StoppedError
 from harness.gateway.account import Account
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.model_options import CallOptions
-from harness.gateway.replay import Kept, Samples
+from harness.gateway.replay import JournaledReply, TrialSamples
 from harness.gateway.response_formats import AS_DECLARED, asks_for_json
 from harness.model import Usage, merge_options
 
@@ -22,7 +22,7 @@ SHOWN = 500
 """How many characters of a rejected reply are kept for the record."""
 
 
-class Way(Protocol):
+class Transport(Protocol):
     """What a trial's client needs of the gateway."""
 
     base_url: str
@@ -31,7 +31,7 @@ class Way(Protocol):
         self,
         client: TrialClient,
         request: Request,
-        site: Site,
+        site: CallSite,
         asks: int | None = None,
         replies: int | None = None,
     ) -> Reply: ...
@@ -40,7 +40,7 @@ class Way(Protocol):
         self, client: TrialClient, texts: Sequence[str], model: str
     ) -> Sequence[Sequence[float]]: ...
 
-    def reject(self, client: TrialClient, kept: Kept, reason: str) -> None: ...
+    def reject(self, client: TrialClient, kept: JournaledReply, reason: str) -> None: ...
 
 
 class TrialClient:
@@ -56,7 +56,7 @@ class TrialClient:
 
     def __init__(
         self,
-        way: Way,
+        way: Transport,
         trial_id: str,
         number: int,
         *,
@@ -73,13 +73,13 @@ class TrialClient:
         self.failure: ModelCallError | None = None
         self.rejections: list[dict[str, Any]] = []
         self.replayed = self.refusals = self.failed = 0
-        self.samples = Samples(attempt)
+        self.samples = TrialSamples(attempt)
         self._read: Counter[str] = Counter()
         self._unwrapped: Counter[str] = Counter()
         self.account = Account()
         self._earlier = Account()
         self._way = way
-        self._given: dict[str, Kept] = {}
+        self._given: dict[str, JournaledReply] = {}
         self._reasons: dict[str, list[str]] = {}
         self._known, self._recalling = known, asyncio.Lock()
 
@@ -94,7 +94,7 @@ class TrialClient:
         return self._way.base_url
 
     async def ask(
-        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
     ) -> Reply:
         """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped.
 
@@ -160,7 +160,7 @@ class TrialClient:
         """What all tries of the trial were paid for so far; of earlier ones, what was answered."""
         return (self._earlier + self.account).usage()
 
-    async def recall(self, load: Callable[[], Awaitable[Iterable[Kept]]]) -> None:
+    async def recall(self, load: Callable[[], Awaitable[Iterable[JournaledReply]]]) -> None:
         """Take over what the journal has of the trial, before the first call goes on."""
         if self._known:
             async with self._recalling:
@@ -168,7 +168,7 @@ class TrialClient:
                     self._take_over(await load())
                     self._known = False
 
-    def _take_over(self, past: Iterable[Kept]) -> None:
+    def _take_over(self, past: Iterable[JournaledReply]) -> None:
         past = list(past)
         self.samples.remember(past)
         for kept in past:
@@ -179,7 +179,7 @@ class TrialClient:
             if mine and kept.verdict == "rejected":
                 self._reasons.setdefault(kept.site.kind, []).append(kept.reason)
 
-    def give(self, kept: Kept, reply: Reply) -> Reply:
+    def give(self, kept: JournaledReply, reply: Reply) -> Reply:
         """Note that ``reply`` goes to the engine, which may yet reject it."""
         self._given[reply.call] = kept
         if kept.site.kind == "embedding":
@@ -207,7 +207,7 @@ class TrialClient:
         )
         return {**counts, "unwrapped": dict(self._unwrapped), **forms}
 
-    def note_rejection(self, kept: Kept, reason: str) -> None:
+    def note_rejection(self, kept: JournaledReply, reason: str) -> None:
         site = kept.site
         self.rejections.append(
             {

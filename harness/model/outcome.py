@@ -46,7 +46,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TrialFiles:
     """Where a trial that is being played may keep files of its own, for a `Play` that asks for it.
 
     ``results`` is the results directory; ``run_id`` is the same in every session that works on the run, and begins with
@@ -82,7 +82,7 @@ class TrialPlan:
     arm: Mapping[str, Any] = field(default_factory=dict)
     record_type: str = "trial_result"
     temperature: float | None = None
-    place: Place | None = None
+    place: TrialFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from harness.gateway.gateway import Gateway
 from harness.gateway.prices import find_prices
 from harness.gateway.providers import known_names, make_provider
 from harness.plugin.estimate import (
-    Bill,
-    Estimate,
+    CallPace,
+    ExperimentEstimate,
     GroupEstimate,
-    Pace,
+    PriceEstimate,
     Taken,
     all_together,
     estimate_group,
@@ -32,7 +32,7 @@ from harness.runtime.runs import Conclusion
 from harness.runtime.settings import Settings
 
 
-class Tally:
+class CallTally:
     """A `CallObserver` that adds up the calls of a rehearsal, by (experiment, group) and kind."""
 
     def __init__(self, judge: str = "") -> None:
@@ -56,7 +56,7 @@ class Tally:
         return self._taken.get((experiment, group), {})
 
 
-class Rehearsal:
+class DryRun:
     """What makes a session a rehearsal, ``settings`` and `parts`, and the `estimates` that come of it."""
 
     def __init__(self, asked: Settings, folder: Path, seconds_per_call: float) -> None:
@@ -68,7 +68,7 @@ class Rehearsal:
             if spec is not None and (provider := spec.partition(":")[0]) not in known
         )
         self._asked, self._seconds, self._prices = asked, seconds_per_call, find_prices(asked.prices)
-        self._tally = Tally(asked.judge_model or "")
+        self._tally = CallTally(asked.judge_model or "")
         self.settings = replace(
             asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None,
             results_dir=folder, out=None, resume=None, fresh=False, accept_lost_journal=False,
@@ -90,7 +90,7 @@ class Rehearsal:
 
     def estimates(
         self, plans: Iterable[CellPlan], outcomes: Iterable[CellOutcome], conclusions: Iterable[Conclusion]
-    ) -> Iterator[Estimate]:
+    ) -> Iterator[ExperimentEstimate]:
         """One estimate per experiment of ``plans``, all the cells that were submitted."""
         finished = {one.trial.id for outcome in outcomes for one in outcome.played if one.failure is None}
         problems = {one.experiment: one.problem for one in conclusions if one.problem is not None}
@@ -104,14 +104,14 @@ class Rehearsal:
                 faults.append(f"{left} of {len(cells)} cells could not be rehearsed to their end.")
             yield self._estimate(cells, tuple(faults))
 
-    def _estimate(self, cells: Sequence[CellPlan], faults: tuple[str, ...]) -> Estimate:
+    def _estimate(self, cells: Sequence[CellPlan], faults: tuple[str, ...]) -> ExperimentEstimate:
         first, model = cells[0], self._asked.model
         groups = [group.name for group in first.experiment.groups]
         taken = [one for name in groups for one in self._tally.of(first.cell.experiment, name).values()]
-        bill, pace = Bill(model, self._prices, taken), self._pace(cells)
+        bill, pace = PriceEstimate(model, self._prices, taken), self._pace(cells)
         in_groups = ([plan for plan in cells if plan.cell.group == name] for name in groups)
         estimated = tuple(self._group(plans, bill) for plans in in_groups if plans)
-        return Estimate(
+        return ExperimentEstimate(
             experiment=first.cell.experiment,
             mode=first.mode_name,
             reps=first.reps,
@@ -128,7 +128,7 @@ class Rehearsal:
             faults=faults,
         )
 
-    def _group(self, plans: Sequence[CellPlan], bill: Bill) -> GroupEstimate:
+    def _group(self, plans: Sequence[CellPlan], bill: PriceEstimate) -> GroupEstimate:
         least, most = Counter[str](), Counter[str]()
         for plan in plans:
             low, high = expected_calls(plan.engine, plan.trials)
@@ -138,8 +138,8 @@ class Rehearsal:
         taken = self._tally.of(cell.experiment, cell.group)
         return estimate_group(cell.group, trials, taken, (least, most), bill, self._pace(plans))
 
-    def _pace(self, plans: Sequence[CellPlan]) -> Pace:
-        return Pace(_lanes(plans, self._asked), self._seconds, self._asked.rpm, self._asked.tpm)
+    def _pace(self, plans: Sequence[CellPlan]) -> CallPace:
+        return CallPace(_lanes(plans, self._asked), self._seconds, self._asked.rpm, self._asked.tpm)
 
 
 def _lanes(plans: Sequence[CellPlan], asked: Settings) -> int:

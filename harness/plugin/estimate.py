@@ -61,7 +61,7 @@ TakenByKind = Mapping[str, Taken]
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class EstimatedCalls:
     """So many calls, and what they take. ``dollars`` is ``None`` where a price is not known."""
 
     calls: int = 0
@@ -70,10 +70,10 @@ class Amount:
     dollars: float | None = 0.0
     minutes: float = 0.0
 
-    def __add__(self, other: Amount) -> Amount:
+    def __add__(self, other: EstimatedCalls) -> EstimatedCalls:
         """Both, in turn."""
         dollars = None if self.dollars is None or other.dollars is None else self.dollars + other.dollars
-        return Amount(
+        return EstimatedCalls(
             self.calls + other.calls,
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
@@ -92,13 +92,13 @@ class GroupEstimate:
     name: str
     trials: int
     calls: Mapping[str, int]
-    rehearsed: Amount
-    least: Amount
-    most: Amount
+    rehearsed: EstimatedCalls
+    least: EstimatedCalls
+    most: EstimatedCalls
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class ExperimentEstimate:
     """One experiment. ``price_reason`` is why there is no price, ``faults`` why the estimate is not whole."""
 
     experiment: str
@@ -107,7 +107,7 @@ class Estimate:
     engine: str
     model: str
     seed: int
-    pace: Pace
+    pace: CallPace
     groups: tuple[GroupEstimate, ...]
     total: GroupEstimate
     price: Price | None
@@ -118,7 +118,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class CallPace:
     """How fast calls may go: ``lanes`` in flight at a time, each for ``seconds``, within the limits per minute."""
 
     lanes: int
@@ -134,7 +134,7 @@ class Pace:
         return max(waits)
 
 
-class Bill:
+class PriceEstimate:
     """Prices calls to ``model`` as listed, without a discount for cached prompts; ``reason`` is why it cannot."""
 
     def __init__(self, model: str, overrides: Overrides, taken: Iterable[Taken]) -> None:
@@ -180,8 +180,8 @@ def estimate_group(
     trials: int,
     taken: TakenByKind,
     formula: tuple[Counter[str], Counter[str]],
-    bill: Bill,
-    pace: Pace,
+    bill: PriceEstimate,
+    pace: CallPace,
 ) -> GroupEstimate:
     """An arm of ``trials`` trials, from what its rehearsal took and the least and most calls by the formula."""
     calls = Counter({kind: taken[kind].calls for kind in sorted(taken)})
@@ -193,28 +193,30 @@ def estimate_group(
     return GroupEstimate(name, trials, dict(calls), rehearsed, low, high)
 
 
-def _amount(calls: Mapping[str, int], taken: TakenByKind, bill: Bill, pace: Pace) -> Amount:
+def _amount(
+    calls: Mapping[str, int], taken: TakenByKind, bill: PriceEstimate, pace: CallPace
+) -> EstimatedCalls:
     """What ``calls`` take where each is as long as those of its kind were in the rehearsal."""
-    total = Amount()
+    total = EstimatedCalls()
     for kind, number in sorted(calls.items()):
         like = taken.get(kind) or (taken.get("act") if kind == "regenerate" else None) or Taken()
         read = round(number * like.tokens_in / max(like.calls, 1))
         written = number * REPLY_TOKENS.get(kind, ANY_REPLY)
-        total += Amount(number, read, written, bill.dollars(like, read, written))
+        total += EstimatedCalls(number, read, written, bill.dollars(like, read, written))
     return _timed(total, pace)
 
 
-def _timed(amount: Amount, pace: Pace) -> Amount:
+def _timed(amount: EstimatedCalls, pace: CallPace) -> EstimatedCalls:
     return replace(amount, minutes=pace.minutes(amount.calls, amount.tokens_in + amount.tokens_out))
 
 
-def all_together(groups: Sequence[GroupEstimate], pace: Pace) -> GroupEstimate:
+def all_together(groups: Sequence[GroupEstimate], pace: CallPace) -> GroupEstimate:
     """The sum of the groups, which run side by side."""
     calls: Counter[str] = Counter()
     for group in groups:
         calls.update(group.calls)
     amounts = (
-        _timed(sum((getattr(group, name) for group in groups), Amount()), pace)
+        _timed(sum((getattr(group, name) for group in groups), EstimatedCalls()), pace)
         for name in ("rehearsed", "least", "most")
     )
     return GroupEstimate(

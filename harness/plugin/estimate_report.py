@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.gateway.prices import Price
 from harness.gateway.retry import RetryPolicy
-from harness.plugin.estimate import ANY_REPLY, REPLY_TOKENS, Amount, Estimate, GroupEstimate
+from harness.plugin.estimate import ANY_REPLY, REPLY_TOKENS, EstimatedCalls, ExperimentEstimate, GroupEstimate
 from harness.plugin.progress import thousands
 
 WIDTH = 80
@@ -23,7 +23,7 @@ AGAIN = RetryPolicy().max_replies
 HEAD = "ESTIMATE from a rehearsal: replies made up offline, nothing sent, nothing paid."
 
 
-def lines(estimate: Estimate) -> Iterator[str]:
+def lines(estimate: ExperimentEstimate) -> Iterator[str]:
     """The table per group, and what it rests on."""
     yield HEAD
     yield from _wrapped(
@@ -39,7 +39,7 @@ def lines(estimate: Estimate) -> Iterator[str]:
         yield from _wrapped(note)
 
 
-def _models(estimate: Estimate) -> str:
+def _models(estimate: ExperimentEstimate) -> str:
     judge = "" if estimate.judge_model is None else f", judged by {estimate.judge_model}"
     return f"{estimate.model}{judge}"
 
@@ -60,7 +60,11 @@ def _table(groups: Sequence[GroupEstimate]) -> Iterator[str]:
     yield _row("price", [_price(group.rehearsed) for group in groups])
     yield _row("minutes", [_minutes(group.rehearsed) for group in groups])
     yield "least to most"
-    shown: dict[str, Callable[[Amount], str]] = {"calls": _calls, "price": _price, "minutes": _minutes}
+    shown: dict[str, Callable[[EstimatedCalls], str]] = {
+        "calls": _calls,
+        "price": _price,
+        "minutes": _minutes,
+    }
     for name, show in shown.items():
         yield _row(f"  {name}", [_between(show(group.least), show(group.most)) for group in groups])
 
@@ -69,11 +73,11 @@ def _row(label: str, cells: Iterable[str]) -> str:
     return f"{label:<{LABEL}}" + "".join(f"{cell:>{COLUMN}}" for cell in cells)
 
 
-def _calls(amount: Amount) -> str:
+def _calls(amount: EstimatedCalls) -> str:
     return f"{amount.calls:,}" if amount.calls < 100_000 else thousands(amount.calls)
 
 
-def _price(amount: Amount) -> str:
+def _price(amount: EstimatedCalls) -> str:
     return "unknown" if amount.dollars is None else _dollars(amount.dollars)
 
 
@@ -83,7 +87,7 @@ def _dollars(dollars: float) -> str:
     return f"${dollars:,.2f}" if dollars < 1000 else f"${dollars:,.0f}"
 
 
-def _minutes(amount: Amount) -> str:
+def _minutes(amount: EstimatedCalls) -> str:
     if 0 < amount.minutes < 0.1:
         return "<0.1"
     return f"{amount.minutes:,.1f}" if amount.minutes < 100 else f"{amount.minutes:,.0f}"
@@ -93,7 +97,7 @@ def _between(least: str, most: str) -> str:
     return least if least == most else f"{least}–{most}"
 
 
-def notes(estimate: Estimate) -> Iterator[str]:
+def notes(estimate: ExperimentEstimate) -> Iterator[str]:
     """What the figures rest on, a sentence or two each."""
     if estimate.price_reason is not None:
         yield f"Price unknown: {estimate.price_reason}."
@@ -115,24 +119,24 @@ def _listed(price: Price) -> str:
     return f"${price.input:g} per million tokens in, ${price.output:g} out{dated}"
 
 
-def _assumed(estimate: Estimate) -> str:
+def _assumed(estimate: ExperimentEstimate) -> str:
     kinds = [kind for kind in estimate.total.calls if kind != "embedding"]
     return ", ".join(f"{kind} {REPLY_TOKENS.get(kind, ANY_REPLY)}" for kind in kinds) or "none"
 
 
-def _pace(estimate: Estimate) -> str:
+def _pace(estimate: ExperimentEstimate) -> str:
     pace = estimate.pace
     limits = [f"{limit:,} {name}" for name in ("rpm", "tpm") if (limit := getattr(pace, name)) is not None]
     at_most = f" within {' and '.join(limits)}" if limits else ""
     return f"up to {pace.lanes:,} calls in flight, {pace.seconds:g} s each (assumed){at_most}"
 
 
-def as_json(estimates: Sequence[Estimate]) -> dict[str, Any]:
+def as_json(estimates: Sequence[ExperimentEstimate]) -> dict[str, Any]:
     """All there is to an estimate, as JSON has it. An unknown price is null, with its reason beside it."""
     return {"basis": HEAD, "estimates": [_one(estimate) for estimate in estimates]}
 
 
-def _one(estimate: Estimate) -> dict[str, Any]:
+def _one(estimate: ExperimentEstimate) -> dict[str, Any]:
     kinds = estimate.total.calls
     return {
         **{

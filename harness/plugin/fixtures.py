@@ -12,7 +12,7 @@ from harness.console import visible
 from harness.model import Correction, Experiment, Group, Intervention
 from harness.personas import Population, load
 from harness.plugin.selection import Case, case_of, rep_of, selected_proposals
-from harness.plugin.state import State, state_of
+from harness.plugin.state import PluginState, state_of
 from harness.runtime.plan import CellPlan, plan_cell
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def writer_pool(request: pytest.FixtureRequest) -> WriterPool | RemotePool:
 class CellHandle:
     """What a test holds of its cell: ``plan``, all its parts, and `run`."""
 
-    def __init__(self, plan: CellPlan, state: State, nodeid: str) -> None:
+    def __init__(self, plan: CellPlan, state: PluginState, nodeid: str) -> None:
         self.plan = plan
         self.seconds: float | None = None
         self._state, self._nodeid = state, nodeid

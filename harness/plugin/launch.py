@@ -18,7 +18,7 @@ from harness.plugin.state import state_of
 from harness.runtime.runs import Conclusion
 
 if TYPE_CHECKING:
-    from harness.plugin.estimate import Estimate
+    from harness.plugin.estimate import ExperimentEstimate
 
 CASES = Path(__file__).with_name("cases.py")
 REWRITE = "Module already imported so cannot be rewritten; harness"
@@ -26,7 +26,7 @@ REWRITE = "Module already imported so cannot be rewritten; harness"
 
 
 @dataclass
-class Request:
+class LaunchRequest:
     """A plugin that carries what was asked for into the session, and what came of it out of it.
 
     ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
@@ -41,7 +41,7 @@ class Request:
     beside: Sequence[object] = ()
     brief: bool = False
     conclusions: list[Conclusion] = field(default_factory=list)
-    estimates: list[Estimate] = field(default_factory=list)
+    estimates: list[ExperimentEstimate] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -87,7 +87,7 @@ class Request:
                 )
 
 
-def launch(request: Request, options: Sequence[str], path: Path | None = None) -> int:
+def launch(request: LaunchRequest, options: Sequence[str], path: Path | None = None) -> int:
     """Run the experiments of ``request``, or those in the test file or folder ``path``; pytest's exit code.
 
     Without ``path`` no configuration file and no conftest of the current folder takes part.

@@ -27,7 +27,7 @@ from harness.runtime.settings import (
 from harness.text_files import named_path
 
 if TYPE_CHECKING:
-    from harness.plugin.dry_run import Rehearsal
+    from harness.plugin.dry_run import DryRun
 
 SECONDS_PER_CALL = 3.0
 """What a call is taken to last in an estimate: some 200 tokens at the speed of a small hosted model."""
@@ -291,15 +291,15 @@ def _results_dir(config: pytest.Config) -> Path:
     return config.invocation_params.dir / named if named else config.rootpath / "results"
 
 
-def rehearsal_of(config: pytest.Config, asked: Settings) -> Rehearsal | None:
+def rehearsal_of(config: pytest.Config, asked: Settings) -> DryRun | None:
     """What makes this session a rehearsal, if ``--estimate`` does. Raises `ConfigurationError`."""
     if not config.getoption("estimate"):
         return None
-    from harness.plugin.dry_run import Rehearsal
+    from harness.plugin.dry_run import DryRun
 
     seconds = config.getoption("seconds_per_call")
     if not 0 < seconds < float("inf"):
         raise ConfigurationError(f"--seconds-per-call {seconds:g}: expected more than 0.")
     folder = tempfile.TemporaryDirectory(prefix="harness-estimate-", ignore_cleanup_errors=True)
     config.add_cleanup(folder.cleanup)
-    return Rehearsal(asked, Path(folder.name), seconds)
+    return DryRun(asked, Path(folder.name), seconds)

@@ -23,9 +23,9 @@ from harness.plugin.internals import (
 )
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of, same_cell
-from harness.plugin.state import State, invitation_of, message_of, reason_of, state_of
+from harness.plugin.state import PluginState, invitation_of, message_of, reason_of, state_of
 from harness.runtime.cells import CellOutcome
-from harness.runtime.coordinator import Desk
+from harness.runtime.coordinator import Coordinator
 from harness.runtime.plan import CellPlan
 from harness.runtime.remote import RemoteDesk
 from harness.runtime.session import Session
@@ -71,7 +71,7 @@ def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
     say_notes(state)
 
 
-def say_notes(state: State) -> None:
+def say_notes(state: PluginState) -> None:
     """Say what there is to say of the runs, once."""
     reporter: Any = state.config.pluginmanager.get_plugin("terminalreporter")
     while state.desk is not None and state.desk.notes:
@@ -81,7 +81,7 @@ def say_notes(state: State) -> None:
             write_line(reporter, note)
 
 
-def _start(state: State, cases: list[pytest.Item]) -> None:
+def _start(state: PluginState, cases: list[pytest.Item]) -> None:
     """Start the session: with a desk of its own, or as a worker at that of another process."""
     invitation = invitation_of(state.config)
     if invitation is None:
@@ -94,12 +94,12 @@ def _start(state: State, cases: list[pytest.Item]) -> None:
     keep_trial_logs_apart(state.config)
 
 
-def start_with_desk(state: State) -> Desk:
+def start_with_desk(state: PluginState) -> Coordinator:
     """Make the desk and a session at it."""
     option = state.config.option
     selection = {"k": option.keyword or "", "m": option.markexpr or ""}
     settings, parts = state.settings, state.parts()
-    state.desk = Desk(settings, parts, root=state.config.rootpath, selection=selection)
+    state.desk = Coordinator(settings, parts, root=state.config.rootpath, selection=selection)
     state.desk.start()
     state.session = Session(settings, parts.engine, state.desk)
     state.session.start()
@@ -120,7 +120,7 @@ def _shows_set_up(config: pytest.Config) -> bool:
     return bool(option.setuponly or option.setupshow or getattr(option, "setupplan", False))
 
 
-def _prepare(state: State, items: list[pytest.Function]) -> None:
+def _prepare(state: PluginState, items: list[pytest.Function]) -> None:
     """Set up each case that nothing forbids, keep its plan, and start all their trials, arms interleaved.
 
     Raises `ConfigurationError` with everything that is wrong with any case's parts, before the first trial.
@@ -163,7 +163,7 @@ def _same_cells(items: list[pytest.Function], plans: dict[str, CellPlan]) -> Ite
             yield same_cell(test, list(names), len(alike) + 1)
 
 
-def _nothing_forbids(state: State, item: pytest.Function) -> bool:
+def _nothing_forbids(state: PluginState, item: pytest.Function) -> bool:
     if "cell" not in item.fixturenames:
         return False
     names = generator_fixtures(item)
@@ -172,7 +172,7 @@ def _nothing_forbids(state: State, item: pytest.Function) -> bool:
     return not names
 
 
-def _freeze(state: State, item: pytest.Function, following: pytest.Function | None) -> CellPlan | None:
+def _freeze(state: PluginState, item: pytest.Function, following: pytest.Function | None) -> CellPlan | None:
     """The plan that the case's fixtures gave; ``None`` where it has to wait for its turn, a faulty set-up included."""
     try:
         if only_pytest_sets_up(item, __name__):
@@ -196,7 +196,7 @@ def _plan_of(item: pytest.Function) -> CellPlan:
     return plan
 
 
-def play(state: State, nodeid: str, plan: CellPlan) -> CellOutcome:
+def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:
     """The outcome of a cell whose turn has come: of the trials started ahead, or started now."""
     __tracebackhide__ = True
     session = state.session

@@ -11,7 +11,7 @@ import pytest
 from harness.console import write_line
 from harness.gateway.waiting import Waiting, duration
 from harness.plugin.internals import draw_below, uncaptured
-from harness.runtime.coordinator import Desk
+from harness.runtime.coordinator import Coordinator
 from harness.runtime.progress import Snapshot
 
 PATIENCE = 0.5
@@ -86,7 +86,7 @@ class Display:
             draw_below(self._config, "")
             self._drawn = False
 
-    def show(self, desk: Desk | None, *, live: bool = True) -> None:
+    def show(self, desk: Coordinator | None, *, live: bool = True) -> None:
         """Bring the display up to date with what the desk counts. An xdist worker has none, and shows nothing.
 
         Without ``live`` a terminal gets plain lines too.

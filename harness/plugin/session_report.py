@@ -11,9 +11,9 @@ import pytest
 
 from harness.console import on_one_line, visible, write_heading, write_line
 from harness.errors import ExitCode, HarnessError
-from harness.plugin.state import KEY, State
+from harness.plugin.state import KEY, PluginState
 from harness.records.read_problems import MOST_NAMED, Problem, Problems, collected
-from harness.runtime.coordinator import Desk
+from harness.runtime.coordinator import Coordinator
 from harness.runtime.output_capture import routed
 from harness.runtime.runs import Conclusion
 from harness.runtime.session import Session
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.model import Experiment
 
 
-def _state(config: pytest.Config) -> State | None:
+def _state(config: pytest.Config) -> PluginState | None:
     state = config.stash.get(KEY, None)
     return state if state is not None and state.session is not None else None
 
@@ -82,7 +82,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         pytest.exit(visible(str(error)), returncode=int(ExitCode.FAILED))
 
 
-def _conclude(state: State, session: Session, desk: Desk) -> None:
+def _conclude(state: PluginState, session: Session, desk: Coordinator) -> None:
     """Keep what was left of each run; of a rehearsal, what it says of the real one."""
     from harness.experiments.play_checks import own_checks
 
@@ -96,7 +96,7 @@ def _conclude(state: State, session: Session, desk: Desk) -> None:
     state.estimates += state.rehearsal.estimates(session.plans, outcomes, conclusions)
 
 
-def _report(state: State, experiments: Sequence[Experiment]) -> None:
+def _report(state: PluginState, experiments: Sequence[Experiment]) -> None:
     """Write what ``--report`` asks for; the results are safe already, whatever comes of it."""
     from harness.plugin.options import report_file
 

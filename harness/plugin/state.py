@@ -14,11 +14,11 @@ from harness.model import Cell, Experiment
 
 if TYPE_CHECKING:
     from harness.experiments import Studies
-    from harness.plugin.dry_run import Rehearsal
-    from harness.plugin.estimate import Estimate
+    from harness.plugin.dry_run import DryRun
+    from harness.plugin.estimate import ExperimentEstimate
     from harness.plugin.signals import Interruption
     from harness.runtime.cells import CellOutcome, CellRun
-    from harness.runtime.coordinator import Desk, Parts
+    from harness.runtime.coordinator import Coordinator, Parts
     from harness.runtime.remote import RemoteDesk
     from harness.runtime.runs import Conclusion
     from harness.runtime.session import Session
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class State:
+class PluginState:
     """Made when pytest is configured, filled as it goes.
 
     ``wanted`` are the experiments of a marker without arguments: those that the command line or `harness.run` asked
@@ -40,15 +40,15 @@ class State:
 
     config: pytest.Config
     wanted: Sequence[Experiment | str] | None = None
-    desk: Desk | None = None
+    desk: Coordinator | None = None
     session: Session | None = None
     prepared: dict[str, CellRun] = field(default_factory=dict)
     outcomes: dict[str, tuple[Cell, CellOutcome]] = field(default_factory=dict)
     one_by_one: dict[str, str] = field(default_factory=dict)
     conclusions: list[Conclusion] = field(default_factory=list)
     faults: dict[str, None] = field(default_factory=dict)
-    rehearsal: Rehearsal | None = None
-    estimates: list[Estimate] = field(default_factory=list)
+    rehearsal: DryRun | None = None
+    estimates: list[ExperimentEstimate] = field(default_factory=list)
     report: str | None = None
     brief: bool = False
     interruption: Interruption | None = None
@@ -123,16 +123,16 @@ def message_of(error: HarnessError) -> str:
     return visible(f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error))
 
 
-def reason_of(desk: Desk | RemoteDesk) -> str:
+def reason_of(desk: Coordinator | RemoteDesk) -> str:
     """Why the session was stopped, in the same way."""
     return visible(f"{desk.stopped} {ACCEPT}" if desk.exit_code == ExitCode.USAGE else str(desk.stopped))
 
 
-KEY = pytest.StashKey[State]()
+KEY = pytest.StashKey[PluginState]()
 
 
-def state_of(config: pytest.Config) -> State:
+def state_of(config: pytest.Config) -> PluginState:
     """The plugin's state of this pytest session."""
     if KEY not in config.stash:
-        config.stash[KEY] = State(config)
+        config.stash[KEY] = PluginState(config)
     return config.stash[KEY]

@@ -13,7 +13,7 @@ import pytest
 from harness.console import write_line
 from harness.errors import HarnessError
 from harness.plugin.internals import explicit_option
-from harness.plugin.state import State, state_of
+from harness.plugin.state import PluginState, state_of
 
 OPERATORS = frozenset({"and", "or", "not", "True", "False", "None"})
 LISTED = 5
@@ -25,7 +25,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         write_line(terminalreporter, suggestion(state_of(config)))
 
 
-def suggestion(state: State) -> str:
+def suggestion(state: PluginState) -> str:
     """Where the experiment is that ``-k`` names, or how to find out which there are."""
     config = state.config
     keyword = config.option.keyword or ""

@@ -10,7 +10,7 @@ from harness.checks import check_lines
 from harness.console import write_heading, write_line
 from harness.gateway.waiting import duration
 from harness.plugin.progress import thousands
-from harness.plugin.state import State
+from harness.plugin.state import PluginState
 from harness.reports.arm_labels import arm_options, own_settings
 from harness.reports.plan_section import plan_lines
 from harness.reports.primary_answer import answer_lines
@@ -21,7 +21,7 @@ NAME_WIDTH = 24
 COLUMN = 15
 
 
-def write_summary(reporter: Any, state: State, conclusions: Sequence[Conclusion]) -> None:
+def write_summary(reporter: Any, state: PluginState, conclusions: Sequence[Conclusion]) -> None:
     """Write one section per run, and the counts of the session; in a brief one, only of runs that went wrong."""
     here = Path.cwd()
     for conclusion in conclusions:
@@ -119,7 +119,7 @@ def _records(paths: Sequence[Path]) -> str:
     return f"{len(paths)} JSONL file{'s' * (len(paths) != 1)}"
 
 
-def _shared(state: State) -> int:
+def _shared(state: PluginState) -> int:
     """Cases whose trials are those of an earlier case."""
     trials = [
         frozenset(one.trial.id for one in outcome.played)
@@ -129,7 +129,7 @@ def _shared(state: State) -> int:
     return len(trials) - len(set(trials))
 
 
-def session_lines(state: State, stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:
+def session_lines(state: PluginState, stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:
     """Cases passed, failed, rerun and in all, and how the session ran."""
     count = {name: len(stats.get(name, ())) for name in ("passed", "failed", "error", "rerun", "skipped")}
     total = sum(count[name] for name in ("passed", "failed", "error", "skipped"))

@@ -17,7 +17,7 @@ from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.plugin.overlap import say_notes, start_with_desk
 from harness.plugin.progress import Display
-from harness.plugin.state import WORKER, State, invitation_of, message_of, reason_of, refuse, state_of
+from harness.plugin.state import WORKER, PluginState, invitation_of, message_of, reason_of, refuse, state_of
 from harness.runtime.coordinator import DRAIN_SECONDS
 from harness.runtime.remote import DeskServer
 
@@ -111,7 +111,7 @@ class Controller:
             self._server.close(0 if exitstatus == ExitCode.INTERRUPTED else DRAIN_SECONDS)
 
 
-def _end_as_without_workers(state: State) -> None:
+def _end_as_without_workers(state: PluginState) -> None:
     if state.faults:
         raise pytest.UsageError(visible("\n".join(state.faults))) from None
     if state.desk is not None and state.desk.stopped:

@@ -5,7 +5,7 @@ from harness.records.atomic import write_atomic, write_whole
 from harness.records.dataset import dataset_of, datasets, meta_beside, meta_of, observations
 from harness.records.design import Design
 from harness.records.lines import trial_line
-from harness.records.merge import Examiner, FiledRun, artifact_name, merge, record_files, runs_in_files
+from harness.records.merge import FiledRun, RunExaminer, artifact_name, merge, record_files, runs_in_files
 from harness.records.reader import files_of_run, finished_trials, outcomes, read, stream
 from harness.records.runs import RunRegistry, fingerprint, session_timestamp
 from harness.records.store import Run
@@ -13,10 +13,10 @@ from harness.records.writer import JSONLWriter, WriterPool
 
 __all__ = [
     "Design",
-    "Examiner",
     "FiledRun",
     "JSONLWriter",
     "Run",
+    "RunExaminer",
     "RunRegistry",
     "Statistics",
     "WriterPool",

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from harness.model import Trial
 from harness.records.design import Design
-from harness.records.reader import Outcome, Samples, is_number
+from harness.records.reader import SampleColumns, TrialHistory, is_number
 
 Results = dict[str, dict[str, list[float]]]
 """Group → metric → samples."""
@@ -38,7 +38,7 @@ class Statistics(Protocol):
 
 
 @dataclass(slots=True)
-class Gathered:
+class ArtifactSamples:
     """The samples of an experiment in the artifact's order, and all that should be there and is not."""
 
     results: Results = field(default_factory=dict)
@@ -54,13 +54,13 @@ class Gathered:
 
 
 def gather(
-    experiment: str, outcomes: Mapping[str, Outcome], design: Design, *, unread: bool = False
-) -> Gathered:
+    experiment: str, outcomes: Mapping[str, TrialHistory], design: Design, *, unread: bool = False
+) -> ArtifactSamples:
     """Put accepted samples in order: panel, proposal, rep, person. What was not obtained is noted.
 
     ``unread``: some lines of the run could not be read, so that a trial without a record may have run.
     """
-    found = Gathered()
+    found = ArtifactSamples()
     planned: set[str] = set()
     for group in design.groups:
         trials = list(design.trials(experiment, group))
@@ -74,7 +74,7 @@ def gather(
 
 def build(
     experiment: str,
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, TrialHistory],
     design: Design,
     *,
     stats: Statistics,
@@ -115,7 +115,7 @@ def build(
     }
 
 
-def usage(outcomes: Iterable[Outcome]) -> dict[str, Any]:
+def usage(outcomes: Iterable[TrialHistory]) -> dict[str, Any]:
     """What all tries took together: calls by kind, tokens, cost (``None`` where any is not known), who answered.
 
     ``usage_faults`` is there only where tokens that a provider stated did not add up.
@@ -175,14 +175,14 @@ class _Due:
 
     def are_those_of(self, samples: Any) -> bool:
         """Whether ``samples`` are just these owners', in their order: nearly always."""
-        return self.distinct and isinstance(samples, Samples) and samples.owners == self.owners
+        return self.distinct and isinstance(samples, SampleColumns) and samples.owners == self.owners
 
 
 def _gather_group(
-    found: Gathered,
+    found: ArtifactSamples,
     group: str,
     trials: Sequence[Trial],
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, TrialHistory],
     design: Design,
     unseen: str,
 ) -> None:
@@ -209,7 +209,7 @@ def _add(sizes: Mapping[str, int], counts: dict[str, int]) -> None:
 
 
 def _gather_trial(
-    found: Gathered,
+    found: ArtifactSamples,
     results: dict[str, list[float]],
     trial: Trial,
     record: Mapping[str, Any],
@@ -243,7 +243,7 @@ def _are_plain(values: Sequence[Any]) -> bool:
 
 
 def _samples_due(
-    found: Gathered, trial: Trial, samples: Any, due: _Due
+    found: ArtifactSamples, trial: Trial, samples: Any, due: _Due
 ) -> Iterator[tuple[Owner, bool, Any, Any]]:
     """For each owner whether the record has its sample, with value and reason; surplus samples are noted."""
     if due.are_those_of(samples):
@@ -262,7 +262,7 @@ def _samples_due(
 
 
 def _by_owner(
-    found: Gathered, trial: Trial, given: Iterable[Mapping[str, Any]]
+    found: ArtifactSamples, trial: Trial, given: Iterable[Mapping[str, Any]]
 ) -> dict[Owner, Mapping[str, Any]]:
     samples: dict[Owner, Mapping[str, Any]] = {}
     for sample in given:
@@ -284,7 +284,7 @@ def _why_missing(given: bool, value: Any, reason: Any) -> str:
     return str(reason or "no reason recorded")
 
 
-def _why_not(outcome: Outcome | None, unseen: str) -> str:
+def _why_not(outcome: TrialHistory | None, unseen: str) -> str:
     if outcome is None:
         return unseen
     last = outcome.failures[-1]
@@ -311,7 +311,7 @@ def _tests(
     return tests, undefined
 
 
-def _counts(found: Gathered, design: Design) -> dict[str, dict[str, dict[str, int]]]:
+def _counts(found: ArtifactSamples, design: Design) -> dict[str, dict[str, dict[str, int]]]:
     return {
         group: {
             metric: {
@@ -326,7 +326,7 @@ def _counts(found: Gathered, design: Design) -> dict[str, dict[str, dict[str, in
     }
 
 
-def _trials(found: Gathered, outcomes: Mapping[str, Outcome], design: Design) -> dict[str, Any]:
+def _trials(found: ArtifactSamples, outcomes: Mapping[str, TrialHistory], design: Design) -> dict[str, Any]:
     planned = design.trials_per_group
     return {
         "planned": planned * len(design.groups),
@@ -338,7 +338,7 @@ def _trials(found: Gathered, outcomes: Mapping[str, Outcome], design: Design) ->
     }
 
 
-def _failures(outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
+def _failures(outcomes: Mapping[str, TrialHistory]) -> list[dict[str, Any]]:
     return [
         {
             "trial": outcome.trial,
@@ -352,7 +352,7 @@ def _failures(outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:
     ]
 
 
-def _warnings(found: Gathered, design: Design) -> Iterator[str]:
+def _warnings(found: ArtifactSamples, design: Design) -> Iterator[str]:
     for group, trials in found.outstanding.items():
         if trials:
             planned = design.trials_per_group
@@ -367,7 +367,7 @@ def _warnings(found: Gathered, design: Design) -> Iterator[str]:
         yield f"{len(found.unexpected)} samples or trials that the design does not have were left out."
 
 
-def _all(outcome: Outcome) -> Iterator[Mapping[str, Any]]:
+def _all(outcome: TrialHistory) -> Iterator[Mapping[str, Any]]:
     yield from outcome.failures
     if outcome.accepted is not None:
         yield outcome.accepted

@@ -12,7 +12,7 @@ from harness.model import Dataset, Observation
 from harness.records.artifact import number
 from harness.records.design import Design
 from harness.records.merge import FiledRun, artifact_name, runs_in_files, unread_sentences
-from harness.records.reader import Outcome, Owners, Samples
+from harness.records.reader import Owners, SampleColumns, TrialHistory
 from harness.text_files import read_json
 
 _Places = Mapping[tuple[str, str | None], int]
@@ -41,7 +41,7 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
 
 
 def observations(
-    experiment: str, outcomes: Mapping[str, Outcome], design: Design, *, unread: bool = False
+    experiment: str, outcomes: Mapping[str, TrialHistory], design: Design, *, unread: bool = False
 ) -> Iterator[Observation]:
     """Every expected value, in the artifact's order: group, metric, panel, proposal, rep, person.
 
@@ -61,17 +61,19 @@ def observations(
                     yield Observation(metric, group, rep, panel, proposal, person, value, reason)
 
 
-def _played(outcome: Outcome | None, known: dict[Owners, _Places]) -> tuple[Samples | None, _Places]:
+def _played(
+    outcome: TrialHistory | None, known: dict[Owners, _Places]
+) -> tuple[SampleColumns | None, _Places]:
     """The samples of a trial's accepted record, and where in them each owner's first is."""
     if outcome is None or outcome.accepted is None:
         return None, {}
-    found = Samples.of(outcome.accepted.get("samples") or ())
+    found = SampleColumns.of(outcome.accepted.get("samples") or ())
     if found.owners not in known:
         known[found.owners] = {owner: place for place, owner in reversed(list(enumerate(found.owners)))}
     return found, known[found.owners]
 
 
-def _value(samples: Samples | None, place: int | None, unseen: str) -> tuple[float | None, str | None]:
+def _value(samples: SampleColumns | None, place: int | None, unseen: str) -> tuple[float | None, str | None]:
     if samples is None:
         return None, unseen
     if place is None:

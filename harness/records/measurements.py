@@ -16,7 +16,7 @@ from harness.records.lines import FINISHED
 from harness.records.writer import JSONLWriter, safe_name
 
 if TYPE_CHECKING:
-    from harness.records.reader import RecordFile, Section
+    from harness.records.reader import RecordFile, RecordSection
 
 METADATA, RESULT = "measurement_metadata", "measurement"
 TYPES = (METADATA, RESULT)
@@ -120,7 +120,7 @@ class Revisions:
             samples.append(sample)
         return {**record, "samples": samples}
 
-    def summary(self, run_id: str, sections: Iterable[Section]) -> dict[str, Measured]:
+    def summary(self, run_id: str, sections: Iterable[RecordSection]) -> dict[str, Measured]:
         """Metric → how the finished trials of a run got their samples of it."""
         found = {name: Measured(code) for name, code in self.code(run_id).items()}
         for section in sections:
@@ -132,7 +132,7 @@ class Revisions:
                     counts[then] = counts.get(then, 0) + 1
         return found
 
-    def unmeasured(self, sections: Iterable[Section]) -> dict[str, tuple[str, ...]]:
+    def unmeasured(self, sections: Iterable[RecordSection]) -> dict[str, tuple[str, ...]]:
         """Finished trial → the metrics of which it has no sample by the code that counts."""
         found: dict[str, tuple[str, ...]] = {}
         for section in sections:

@@ -20,9 +20,9 @@ from harness.records.read_problems import MOST_NAMED, Problem, note
 from harness.records.reader import (
     Keep,
     Lean,
-    Outcome,
     RecordFile,
-    Section,
+    RecordSection,
+    TrialHistory,
     first_object,
     outcomes,
     read_all,
@@ -32,17 +32,17 @@ from harness.records.writer import safe_name
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FileSection:
     """One section of one file, with the names that it is sorted by."""
 
     file: RecordFile
-    section: Section
+    section: RecordSection
     experiment: str
     run_id: str
 
 
-class Examiner(Protocol):
-    """Who looks at a run as a whole: `harness.checks.Examiner`, handed in by the caller.
+class RunExaminer(Protocol):
+    """Who looks at a run as a whole: `harness.checks.RunExaminer`, handed in by the caller.
 
     ``keep`` is what it needs of each record, all that a merge needs included; called with a run, it gives what the
     meta file says of it beside all else.
@@ -59,7 +59,7 @@ def merge(
     out: Path | None = None,
     *,
     stats: Statistics,
-    examine: Examiner | None = None,
+    examine: RunExaminer | None = None,
     force: bool = False,
     exploratory: bool = False,
 ) -> list[Path]:
@@ -83,11 +83,11 @@ def _merge(
     revisions: Revisions,
     out: Path | None,
     stats: Statistics,
-    examine: Examiner | None,
+    examine: RunExaminer | None,
     force: bool,
     exploratory: bool,
 ) -> list[Path]:
-    by_experiment: dict[str, list[Part]] = {}
+    by_experiment: dict[str, list[FileSection]] = {}
     for part in _parts(files):
         by_experiment.setdefault(part.experiment, []).append(part)
     if not by_experiment:
@@ -123,7 +123,7 @@ class FiledRun:
     folder: Path
     files: tuple[RecordFile, ...]
     design: Design
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, TrialHistory]
     metadata: tuple[Mapping[str, Any], ...]
     measured: Mapping[str, Measured] = field(default_factory=dict)
     revisions: Revisions | None = None
@@ -175,7 +175,7 @@ def runs_in_files(paths: Iterable[Path], *, keep: Keep | None = None) -> list[Fi
 
     Raises `HarnessError`.
     """
-    members: dict[tuple[str, str], list[Part]] = {}
+    members: dict[tuple[str, str], list[FileSection]] = {}
     files, revisions = _read_all(paths, keep)
     for part in _parts(files):
         members.setdefault((part.run_id, part.experiment), []).append(part)
@@ -192,7 +192,11 @@ def runs_in_files(paths: Iterable[Path], *, keep: Keep | None = None) -> list[Fi
 
 
 def _filed(
-    experiment: str, run_id: str, parts: Sequence[Part], read: Iterable[RecordFile], revisions: Revisions
+    experiment: str,
+    run_id: str,
+    parts: Sequence[FileSection],
+    read: Iterable[RecordFile],
+    revisions: Revisions,
 ) -> FiledRun:
     metadata = tuple(part.section.metadata for part in parts if part.section.metadata)
     ids = {part.run_id for part in parts}
@@ -267,7 +271,7 @@ def _read_all(paths: Iterable[Path], keep: Keep | None = None) -> tuple[list[Rec
     return sorted(files, key=lambda file: (file.path.name, file.sha256)), revisions
 
 
-def _parts(files: Iterable[RecordFile]) -> Iterable[Part]:
+def _parts(files: Iterable[RecordFile]) -> Iterable[FileSection]:
     for file in files:
         for section in file.sections:
             experiment, run_id = section.named("experiment"), section.named("run_id")
@@ -276,10 +280,10 @@ def _parts(files: Iterable[RecordFile]) -> Iterable[Part]:
                     f"{file.path} names no {'experiment' if experiment is None else 'run_id'}; "
                     "expected files that this harness wrote. Leave that file out."
                 )
-            yield Part(file, section, experiment, run_id)
+            yield FileSection(file, section, experiment, run_id)
 
 
-def _conflicts(parts: Sequence[Part], revisions: Revisions) -> dict[str, list[tuple[str, Any]]]:
+def _conflicts(parts: Sequence[FileSection], revisions: Revisions) -> dict[str, list[tuple[str, Any]]]:
     """Settings that differ between the parts: dotted key → each distinct value with its file's name."""
     seen: dict[str, tuple[str, Mapping[str, Any]]] = {}
     found: dict[str, list[tuple[str, Any]]] = {}
@@ -328,16 +332,16 @@ def _refusal(experiment: str, conflicts: Mapping[str, Sequence[tuple[str, Any]]]
 
 def _units(
     experiment: str,
-    parts: Sequence[Part],
+    parts: Sequence[FileSection],
     files: Sequence[RecordFile],
     conflicts: Mapping[str, Any],
     revisions: Revisions,
     stats: Statistics,
-    examine: Examiner | None,
+    examine: RunExaminer | None,
     force: bool,
     exploratory: bool,
 ) -> Iterable[tuple[str, dict[str, Any], dict[str, Any]]]:
-    runs: dict[str, list[Part]] = {}
+    runs: dict[str, list[FileSection]] = {}
     for part in parts:
         runs.setdefault("" if force else part.run_id, []).append(part)
     for members in runs.values():
@@ -366,7 +370,7 @@ def _units(
         )
 
 
-def _design(experiment: str, parts: Sequence[Part], metadata: Sequence[Mapping[str, Any]]) -> Design:
+def _design(experiment: str, parts: Sequence[FileSection], metadata: Sequence[Mapping[str, Any]]) -> Design:
     designs = [Design.from_metadata(entry["design"]) for entry in metadata if entry.get("design")]
     if not designs:
         raise HarnessError(

@@ -14,7 +14,7 @@ from harness.records.design import Design
 from harness.records.earlier_versions import CODE, setting_differences
 from harness.records.json_safe import canonical, plain, shown
 from harness.records.looks import count_looks, looks_at
-from harness.records.reader import Outcome
+from harness.records.reader import TrialHistory
 from harness.records.writer import safe_name
 from harness.text_files import read_json
 
@@ -66,7 +66,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PlanProgress:
     """What a run is as far as a plan is concerned. ``finished`` has the finished trials of each group.
 
     ``plans`` are the hashes of plans that its sessions worked under, ``runs`` the ids of all runs that are in it,
@@ -175,7 +175,7 @@ def held_against_plan(
     experiment: str,
     metadata: Sequence[Mapping[str, Any]],
     design: Design,
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, TrialHistory],
     runs: Sequence[str],
     *,
     rehearsal: bool,
@@ -207,15 +207,15 @@ def held_against_plan(
 def standing_of(
     metadata: Sequence[Mapping[str, Any]],
     design: Design,
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, TrialHistory],
     runs: Sequence[str],
     looks: int,
     metric_code: Mapping[str, str] | None = None,
-) -> Standing:
+) -> PlanProgress:
     """What the first lines and the trials of a run say of it."""
     accepted = [outcome.accepted["group"] for outcome in outcomes.values() if outcome.accepted is not None]
     proposals = design.proposals if design.only is None else len(design.only)
-    return Standing(
+    return PlanProgress(
         settings=settings_of(metadata),
         groups={line["group"]: line.get("group_settings") or {} for line in metadata if line.get("group")},
         metrics=design.metrics,
@@ -235,12 +235,12 @@ def settings_of(metadata: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     return next((line["settings"] for line in reversed(lines) if line.get("settings")), {})
 
 
-def deviations(plan: Plan, run: Standing) -> list[str]:
+def deviations(plan: Plan, run: PlanProgress) -> list[str]:
     """In what the run departs from its plan, a sentence each; empty when in nothing."""
     return [*_of_file(plan, run), *_of_settings(plan, run), *_of_size(plan, run), *_of_use(plan, run)]
 
 
-def _of_file(plan: Plan, run: Standing) -> Iterator[str]:
+def _of_file(plan: Plan, run: PlanProgress) -> Iterator[str]:
     if not plan.intact:
         yield f"plan changed after it was locked: sealed {plan.sealed[:12]}, its content is {plan.sha256[:12]}"
     for other in run.plans:
@@ -250,7 +250,7 @@ def _of_file(plan: Plan, run: Standing) -> Iterator[str]:
         yield f"run began {run.began}, before the plan was locked {plan.content['locked']}"
 
 
-def _of_settings(plan: Plan, run: Standing) -> Iterator[str]:
+def _of_settings(plan: Plan, run: PlanProgress) -> Iterator[str]:
     for key, (planned, found) in setting_differences(plan.content["settings"], run.settings).items():
         yield f"setting {key}: {shown(planned)} planned, {shown(found)} found"
     planned_code = plan.content.get("metric_code") or {}
@@ -263,7 +263,7 @@ def _of_settings(plan: Plan, run: Standing) -> Iterator[str]:
             yield f"group {group}, {key}: {shown(planned)} planned, {shown(found)} found"
 
 
-def _of_size(plan: Plan, run: Standing) -> Iterator[str]:
+def _of_size(plan: Plan, run: PlanProgress) -> Iterator[str]:
     n = plan.content["n"]
     for name in ("reps", "panels", "proposals"):
         if run.n.get(name) != n.get(name):
@@ -275,7 +275,7 @@ def _of_size(plan: Plan, run: Standing) -> Iterator[str]:
             yield f"{group}: {n['trials_per_arm']} trials planned, {trials} finished"
 
 
-def _of_use(plan: Plan, run: Standing) -> Iterator[str]:
+def _of_use(plan: Plan, run: PlanProgress) -> Iterator[str]:
     for metric in plan.content["primary_metrics"]:
         if metric not in run.metrics:
             yield f"primary metric {metric!r} is none of the run's: {', '.join(run.metrics)}"

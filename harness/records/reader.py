@@ -24,7 +24,7 @@ from harness.records.read_problems import Problem, note
 from harness.text_files import encoding_of, repeated_key
 
 if TYPE_CHECKING:
-    from harness.records.record_schemas import Finished, Scored
+    from harness.records.record_schemas import FinishedTrialRecord, Scored
 
 _NUMBERS = (int, float)
 _DICT, _TEXT = frozenset({dict}), frozenset({str})
@@ -66,7 +66,7 @@ _TRIAL_KEYS = {"trial": str, "experiment": str, "group": str, "rep": int, "panel
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class RecordSection:
     """A metadata line and the trial records after it. ``metadata`` is empty where its line is lost."""
 
     metadata: Mapping[str, Any]
@@ -89,13 +89,13 @@ class RecordFile:
 
     path: Path
     sha256: str
-    sections: tuple[Section, ...]
+    sections: tuple[RecordSection, ...]
     problems: tuple[Problem, ...]
     measurements: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(slots=True)
-class Outcome:
+class TrialHistory:
     """How one trial went over all its tries: the accepted record is the first that finished."""
 
     trial: str
@@ -137,7 +137,7 @@ Owners = tuple[tuple[str, str | None], ...]
 """Metric and person of each sample of a record."""
 
 
-class Samples(Sequence[Mapping[str, Any]]):
+class SampleColumns(Sequence[Mapping[str, Any]]):
     """The samples of a record in columns. Most records of a run have the same owners in the same order."""
 
     __slots__ = ("owners", "reasons", "values")
@@ -146,9 +146,9 @@ class Samples(Sequence[Mapping[str, Any]]):
         self.owners, self.values, self.reasons = owners, values, reasons
 
     @classmethod
-    def of(cls, samples: Sequence[Mapping[str, Any]]) -> Samples:
+    def of(cls, samples: Sequence[Mapping[str, Any]]) -> SampleColumns:
         """``samples`` in columns, which they may be already."""
-        if isinstance(samples, Samples):
+        if isinstance(samples, SampleColumns):
             return samples
         owners = tuple((one["metric"], one.get("person")) for one in samples)
         reasons = [one.get("reason") for one in samples]
@@ -172,12 +172,12 @@ class Lean:
         self._owners: dict[Owners, Owners] = {}
 
     @cached_property
-    def shape(self) -> type[Finished]:
-        from harness.records.record_schemas import Finished
+    def shape(self) -> type[FinishedTrialRecord]:
+        from harness.records.record_schemas import FinishedTrialRecord
 
-        return Finished
+        return FinishedTrialRecord
 
-    def quick(self, line: Finished) -> dict[str, Any]:
+    def quick(self, line: FinishedTrialRecord) -> dict[str, Any]:
         """What is kept of a line that has the shape of a finished trial's."""
         return {
             "run_id": line.run_id,
@@ -191,10 +191,10 @@ class Lean:
             "ended": line.ended,
         }
 
-    def _columns(self, samples: Sequence[Scored]) -> Samples:
+    def _columns(self, samples: Sequence[Scored]) -> SampleColumns:
         owners = tuple(map(_OWNER, samples))
         reasons = [one.reason for one in samples]
-        return Samples(
+        return SampleColumns(
             self._owners.setdefault(owners, owners),
             [one.value for one in samples],
             reasons if any(reasons) else (),
@@ -203,7 +203,7 @@ class Lean:
     def __call__(self, record: dict[str, Any], /) -> dict[str, Any]:
         kept = {key: value for key, value in record.items() if key in _MERGED}
         if record["status"] == FINISHED:
-            samples = Samples.of(record["samples"])
+            samples = SampleColumns.of(record["samples"])
             samples.owners = self._owners.setdefault(samples.owners, samples.owners)
             kept["samples"] = samples
         return kept
@@ -255,7 +255,7 @@ def read(
     kept: Keep = keep or (_whole if bulky else _slim)
     problems: list[Problem] = []
     digest = hashlib.sha256()
-    sections: list[Section] = []
+    sections: list[RecordSection] = []
     measurements: list[Mapping[str, Any]] = []
     quick = _quick(kept)
     stale: Mapping[str, tuple[str | None, str]] = {}
@@ -285,7 +285,7 @@ def read(
                 found = revisions.revised(found, stale)
             record = kept(found)
         if not sections:
-            sections.append(Section({}))
+            sections.append(RecordSection({}))
             if not problems:
                 problems.append(Problem(path, number, False, _NO_METADATA, skipped=False))
         sections[-1].records.append(record)
@@ -317,11 +317,11 @@ def _quick(keep: Keep) -> Callable[[bytes], Mapping[str, Any] | None]:
     return kept
 
 
-def _begins(sections: list[Section], record: dict[str, Any]) -> bool:
+def _begins(sections: list[RecordSection], record: dict[str, Any]) -> bool:
     """Whether ``record`` is a metadata line, with which a section begins."""
     if record.get("type") != "run_metadata":
         return False
-    sections.append(Section(without_secret_addresses(record)))
+    sections.append(RecordSection(without_secret_addresses(record)))
     return True
 
 
@@ -341,11 +341,11 @@ def first_object(path: Path, problems: list[Problem] | None = None) -> dict[str,
         return next(lines, {})
 
 
-def outcomes(records: Iterable[Mapping[str, Any]]) -> dict[str, Outcome]:
+def outcomes(records: Iterable[Mapping[str, Any]]) -> dict[str, TrialHistory]:
     """Per trial id, what came of it: the earliest end wins, and among equals the first of ``records``."""
-    found: dict[str, Outcome] = {}
+    found: dict[str, TrialHistory] = {}
     for record in sorted(records, key=_age):
-        outcome = found.setdefault(record["trial"], Outcome(record["trial"]))
+        outcome = found.setdefault(record["trial"], TrialHistory(record["trial"]))
         outcome.attempts += 1
         if record["status"] != FINISHED:
             outcome.failures.append(record)

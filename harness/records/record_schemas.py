@@ -51,7 +51,7 @@ class Scored(Struct, gc=False):
     reason: str | None
 
 
-class Finished(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+class FinishedTrialRecord(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What every reader of a finished trial looks at; what is `Skipped` may be missing."""
 
     type: Literal["trial_result"]
@@ -82,7 +82,7 @@ class Finished(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     duration: Skipped = Raw()
 
 
-class Event(TypedDict):
+class EventRecord(TypedDict):
     """What the checks need of a line of a transcript."""
 
     kind: str
@@ -91,11 +91,11 @@ class Event(TypedDict):
     source: str
 
 
-class Examined(Finished, gc=False, kw_only=True, forbid_unknown_fields=True):
+class Examined(FinishedTrialRecord, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What the checks of an instrument look at."""
 
     people: list[str]
-    transcript: list[Event]
+    transcript: list[EventRecord]
     refusals: Whole
     rejections: list[dict[str, Any]]
     replies: dict[str, Any] = {}
@@ -107,7 +107,7 @@ class Justified(Scored, gc=False, kw_only=True):
     justification: str | None
 
 
-class Tabled(Finished, gc=False, kw_only=True, forbid_unknown_fields=True):
+class Tabled(FinishedTrialRecord, gc=False, kw_only=True, forbid_unknown_fields=True):
     """What tables show; of what is only counted, nothing but the number is made."""
 
     samples: list[Justified]  # type: ignore[assignment]
@@ -120,7 +120,7 @@ class Tabled(Finished, gc=False, kw_only=True, forbid_unknown_fields=True):
     duration: Number
 
 
-def decoder(shape: type[Finished]) -> Callable[[bytes], Any]:
+def decoder(shape: type[FinishedTrialRecord]) -> Callable[[bytes], Any]:
     """A function from a line to ``shape``. It raises one of `UNLIKE` for a line of another shape."""
     decode = Decoder(shape).decode
 

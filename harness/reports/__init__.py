@@ -1,14 +1,14 @@
 """Layer 2: reports, as one HTML file that makes no request, or as Markdown."""
 
 from harness.reports.report_file import FORMATS, format_of, write_report
-from harness.reports.run_report import Publications, Published, Selection, Told, select
+from harness.reports.run_report import Publications, Published, RunReport, Selection, select
 
 __all__ = [
     "FORMATS",
     "Publications",
     "Published",
+    "RunReport",
     "Selection",
-    "Told",
     "format_of",
     "select",
     "write_report",

@@ -10,12 +10,14 @@ from harness.model import Dataset
 from harness.reports.numbers import NONE, percent, signed, span, whole
 from harness.reports.parts import Heading, Items, Part, Table
 from harness.reports.tables import REHEARSAL
-from harness.stats import Verdict
+from harness.stats import ConsistencyVerdict
 from harness.stats.consistency import REPRODUCED
 from harness.stats.results import Estimate, Quantity
 
 
-def agreement_parts(verdicts: Sequence[Verdict], new: Dataset, original: Dataset) -> Iterator[Part]:
+def agreement_parts(
+    verdicts: Sequence[ConsistencyVerdict], new: Dataset, original: Dataset
+) -> Iterator[Part]:
     """The verdicts on one experiment, for all of its metrics that both datasets have."""
     yield Heading(f"{new.experiment}: is it consistent with the earlier result?")
     yield f"New: {new.source}. Original: {original.source}."
@@ -42,7 +44,7 @@ def agreement_parts(verdicts: Sequence[Verdict], new: Dataset, original: Dataset
     yield Items(tuple(_units(verdicts)))
 
 
-def _context(verdicts: Sequence[Verdict]) -> Iterator[Part]:
+def _context(verdicts: Sequence[ConsistencyVerdict]) -> Iterator[Part]:
     yield Heading("Context, no part of the verdicts", 2)
     yield Table(
         ("metric", "expected from the original", "new", "d33", "below d33"),
@@ -51,7 +53,7 @@ def _context(verdicts: Sequence[Verdict]) -> Iterator[Part]:
     yield Items((_EXPECTED, _D33))
 
 
-def agreement_json(verdicts: Sequence[Verdict], new: Dataset, original: Dataset) -> dict[str, Any]:
+def agreement_json(verdicts: Sequence[ConsistencyVerdict], new: Dataset, original: Dataset) -> dict[str, Any]:
     """The verdicts as plain values, with the names of what was compared."""
     return {
         "experiment": new.experiment,
@@ -73,7 +75,7 @@ _EXPECTED = (
 _D33 = "d33: the effect that the original had a third of a chance to find (small telescopes)."
 
 
-def _rule(one: Verdict) -> str:
+def _rule(one: ConsistencyVerdict) -> str:
     return (
         f"δ = {one.delta:g} points, set beforehand. consistent: the 90 % CI of D lies inside ±δ and the signs agree "
         "(original null: the 90 % CI of the new effect inside ±δ); inconsistent: the 95 % CI of D lies wholly outside "
@@ -82,7 +84,7 @@ def _rule(one: Verdict) -> str:
     )
 
 
-def _row(one: Verdict, *, several: bool) -> tuple[str, ...]:
+def _row(one: ConsistencyVerdict, *, several: bool) -> tuple[str, ...]:
     repeated = one.verdict == REPRODUCED
     return (
         f"{one.metric}, {one.treatment}" if several else one.metric,
@@ -95,7 +97,7 @@ def _row(one: Verdict, *, several: bool) -> tuple[str, ...]:
     )
 
 
-def _reasons(verdicts: Sequence[Verdict]) -> Iterator[tuple[str, str]]:
+def _reasons(verdicts: Sequence[ConsistencyVerdict]) -> Iterator[tuple[str, str]]:
     """Metric and sentence."""
     for one in verdicts:
         alone = (
@@ -119,7 +121,7 @@ def _together(sentences: Iterable[tuple[str, str]], all_of_them: int) -> Iterato
         yield f"{'all metrics' if len(metrics) == all_of_them > 1 else ', '.join(metrics)}: {text}."
 
 
-def _context_row(one: Verdict) -> tuple[str, ...]:
+def _context_row(one: ConsistencyVerdict) -> tuple[str, ...]:
     below = {True: "yes", False: "no", None: NONE}[one.too_small]
     return (
         one.metric,
@@ -130,7 +132,7 @@ def _context_row(one: Verdict) -> tuple[str, ...]:
     )
 
 
-def _units(verdicts: Sequence[Verdict]) -> Iterator[str]:
+def _units(verdicts: Sequence[ConsistencyVerdict]) -> Iterator[str]:
     """What each effect is about, once for all metrics that share it."""
     for whose in ("new", "original"):
         pairs = ((one.metric, _about(getattr(one, whose))) for one in verdicts)

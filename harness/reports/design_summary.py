@@ -8,7 +8,7 @@ from typing import Any
 from harness.model import options_in_words
 from harness.reports.arm_labels import arm_options, own_settings
 from harness.reports.numbers import counted
-from harness.reports.run_report import Told
+from harness.reports.run_report import RunReport
 
 
 def arm(line: Mapping[str, Any]) -> str:
@@ -30,7 +30,7 @@ def arm(line: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, parts))
 
 
-def question(told: Told) -> str:
+def question(told: RunReport) -> str:
     """The experiment's question in one sentence."""
     control, *others = told.design.groups or ("",)
     metrics = counted(len(told.design.metrics), "metric")
@@ -39,7 +39,7 @@ def question(told: Told) -> str:
     return f"Does {' or '.join(others)} differ from {control} on {metrics}?"
 
 
-def size(told: Told) -> str:
+def size(told: RunReport) -> str:
     """How many people, panels, proposals and repetitions: what was planned."""
     design = told.design
     people = len({person for panel in design.panels for person in panel})
@@ -53,7 +53,7 @@ def size(told: Told) -> str:
     )
 
 
-def answered_by(told: Told) -> str:
+def answered_by(told: RunReport) -> str:
     """The engine and the model, as the records name them."""
     line = told.first_line
     settings = line.get("settings") or {}
@@ -67,7 +67,7 @@ def answered_by(told: Told) -> str:
     )
 
 
-def words(told: Told) -> Iterator[tuple[str, str]]:
+def words(told: RunReport) -> Iterator[tuple[str, str]]:
     """What the personas were told, part by part."""
     script = (told.first_line.get("script") or {}).get("words") or {}
     for part in ("introduction", "task", "consolidation"):
@@ -78,7 +78,7 @@ def words(told: Told) -> Iterator[tuple[str, str]]:
             yield f"proposal {number}: {name}", str(text)
 
 
-def claims(told: Told) -> Iterator[tuple[str, str]]:
+def claims(told: RunReport) -> Iterator[tuple[str, str]]:
     """Each metric with what it means: the claim that the judge scores, or where its number comes from."""
     declared = (told.first_line.get("settings") or {}).get("metrics") or ()
     known = {one.get("name"): one for one in declared if isinstance(one, Mapping)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.model import Dataset
 from harness.reports.numbers import signed, span
-from harness.reports.run_report import Told
+from harness.reports.run_report import RunReport
 from harness.reports.svg import GRID, INK, MUTED, SERIES, SETTINGS, markup
 from harness.stats.results import Comparison, Estimate
 
@@ -38,7 +38,7 @@ class Drawing:
     narrow: str | None = None
 
 
-def forest(told: Told, name: str) -> Drawing | None:
+def forest(told: RunReport, name: str) -> Drawing | None:
     """Every metric's difference with the interval of the primary analysis, and the naive one beside it."""
     comparisons = [one for one in told.analysis.comparisons if one.primary.difference is not None]
     if not comparisons:
@@ -52,7 +52,7 @@ def forest(told: Told, name: str) -> Drawing | None:
     return Drawing(svg, narrow)
 
 
-def distributions(told: Told, name: str) -> Iterator[tuple[str, Drawing]]:
+def distributions(told: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
     """Per metric, how many samples of each group have each value."""
     for number, metric in enumerate(told.design.metrics):
         values = {group: told.dataset.values(metric, group) for group in told.design.groups}
@@ -63,7 +63,7 @@ def distributions(told: Told, name: str) -> Iterator[tuple[str, Drawing]]:
                 yield metric, Drawing(markup(figure, f"{name}-{number}", title))
 
 
-def stability(told: Told, name: str) -> Iterator[tuple[str, Drawing]]:
+def stability(told: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
     """Per metric, the mean of each repetition in each group; none where there is one repetition only."""
     if told.design.reps < 2:
         return

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from harness.reports import design_summary, own_answer, run_tables
 from harness.reports.numbers import counted
-from harness.reports.page import Section, bounded, sections, title
+from harness.reports.page import RunSection, bounded, sections, title
 from harness.reports.parts import Heading, Items, Part, Table, as_markdown
-from harness.reports.run_report import Selection, Told
+from harness.reports.run_report import RunReport, Selection
 from harness.reports.run_tables import Captioned
 from harness.reports.verdict import Verdict
 
@@ -25,7 +25,7 @@ def markdown(selection: Selection) -> bytes:
     return as_markdown(parts).encode("utf-8", "replace")
 
 
-def _run(section: Section) -> Iterator[Part]:
+def _run(section: RunSection) -> Iterator[Part]:
     told = section.told
     yield Heading(f"{told.experiment}, run {told.run_id}", 2)
     if told.rehearsal:
@@ -56,7 +56,7 @@ def _verdict(verdict: Verdict, plan: Sequence[str]) -> Iterator[Part]:
         yield Items(tuple(map(bounded, verdict.cautions)))
 
 
-def _tables(told: Told) -> Iterator[Part]:
+def _tables(told: RunReport) -> Iterator[Part]:
     made = (
         run_tables.outcomes(told),
         run_tables.counts(told),
@@ -75,7 +75,7 @@ def _tables(told: Told) -> Iterator[Part]:
         yield from _captioned(captioned, told)
 
 
-def _captioned(captioned: Captioned, told: Told) -> Iterator[Part]:
+def _captioned(captioned: Captioned, told: RunReport) -> Iterator[Part]:
     """A table that is copied out of a rehearsal still says so."""
     table = captioned.table
     yield Heading(captioned.caption + " (rehearsal)" * told.rehearsal, 3)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.model import Cell, Trial
-from harness.records.reader import Outcome
+from harness.records.reader import TrialHistory
 from harness.reports.parts import Table
-from harness.reports.run_report import Told
+from harness.reports.run_report import RunReport
 from harness.reports.run_tables import Captioned
 from harness.stats.counts import Count
 
@@ -19,7 +19,7 @@ MARKS = {True: "✓", False: "✗", None: ""}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GridCell:
     """One turn. ``good`` is what its record says of it; ``trial`` is where its transcript is, if there is one."""
 
     outcome: str
@@ -32,12 +32,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GridRow:
     """One scenario, in all groups and repetitions."""
 
     scenario: str
     category: str
-    places: tuple[Place, ...]
+    places: tuple[GridCell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Grid:
 
     groups: tuple[str, ...]
     reps: int
-    rows: tuple[Row, ...]
+    rows: tuple[GridRow, ...]
     part: str | None
 
     def table(self) -> Captioned:
@@ -58,7 +58,7 @@ class Grid:
         )
 
 
-def grid(told: Told) -> Grid | None:
+def grid(told: RunReport) -> Grid | None:
     """The grid of a run; ``None`` where its records name no outcomes of scenarios."""
     names = dict(_names(told))
     if not names:
@@ -66,7 +66,7 @@ def grid(told: Told) -> Grid | None:
     design = told.design
     chosen = range(design.proposals) if design.only is None else design.only
     rows = tuple(
-        Row(*names.get(number, (f"scenario {number + 1}", "")), tuple(_places(told, number)))
+        GridRow(*names.get(number, (f"scenario {number + 1}", "")), tuple(_places(told, number)))
         for number in chosen
     )
     part = None if design.only is None else f"A part: {len(rows)} of {design.proposals} scenarios."
@@ -86,15 +86,15 @@ def classes(found: Grid) -> Captioned:
     if any(judged):
         goods = (str(Count(sum(bool(place.good) for place in some), len(some))) for some in judged)
         rows.append(("appropriate", *goods))
-    return Captioned("What the turns came to", Table(("Outcome", *found.groups), tuple(rows)))
+    return Captioned("What the turns came to", Table(("TrialHistory", *found.groups), tuple(rows)))
 
 
-def _column(found: Grid, group: int) -> Sequence[Place]:
+def _column(found: Grid, group: int) -> Sequence[GridCell]:
     start = group * found.reps
     return [place for row in found.rows for place in row.places[start : start + found.reps]]
 
 
-def _names(told: Told) -> Iterator[tuple[int, tuple[str, str]]]:
+def _names(told: RunReport) -> Iterator[tuple[int, tuple[str, str]]]:
     """Number of a proposal → the scenario's name and category."""
     for outcome in told.run.outcomes.values():
         record = outcome.accepted
@@ -102,19 +102,19 @@ def _names(told: Told) -> Iterator[tuple[int, tuple[str, str]]]:
             yield record["proposal"], (record["scenario_id"], str(record.get("category") or ""))
 
 
-def _places(told: Told, number: int) -> Iterator[Place]:
+def _places(told: RunReport, number: int) -> Iterator[GridCell]:
     for group in told.design.groups:
         for rep in range(1, told.design.reps + 1):
             trial = Trial(Cell(told.experiment, group, rep), 0, number)
             yield _place(trial, told.run.outcomes.get(trial.id))
 
 
-def _place(trial: Trial, outcome: Outcome | None) -> Place:
+def _place(trial: Trial, outcome: TrialHistory | None) -> GridCell:
     if outcome is None:
-        return Place(UNPLAYED, None, None)
+        return GridCell(UNPLAYED, None, None)
     if outcome.accepted is None:
-        return Place(FAILED, None, trial)
-    return Place(str(outcome.accepted.get("outcome")), _good(outcome.accepted), trial)
+        return GridCell(FAILED, None, trial)
+    return GridCell(str(outcome.accepted.get("outcome")), _good(outcome.accepted), trial)
 
 
 def _good(record: Mapping[str, Any]) -> bool | None:

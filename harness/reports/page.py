@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.console import visible
 from harness.reports import design_summary, figures, numbers, outcome_grid, own_answer, run_tables
-from harness.reports.run_report import Selection, Told
+from harness.reports.run_report import RunReport, Selection
 from harness.reports.transcripts import transcripts
 from harness.reports.verdict import Verdict, verdict
 
@@ -25,14 +25,14 @@ LONG_TEXT = 4_000
 
 
 @dataclass(frozen=True)
-class Section:
+class RunSection:
     """What a template needs of one run. ``id`` is unique in the page, ``place`` is the run's among all of them.
 
     ``grid`` has outcomes scenario by scenario, where the records name them.
     """
 
     id: str
-    told: Told
+    told: RunReport
     verdict: Verdict
     place: int = 0
     grid: outcome_grid.Grid | None = None
@@ -54,9 +54,9 @@ class Section:
         return self.grid and outcome_grid.classes(self.grid)
 
 
-def sections(told: Sequence[Told]) -> list[Section]:
+def sections(told: Sequence[RunReport]) -> list[RunSection]:
     return [
-        Section(f"run-{place + 1}", one, verdict(one), place, outcome_grid.grid(one))
+        RunSection(f"run-{place + 1}", one, verdict(one), place, outcome_grid.grid(one))
         for place, one in enumerate(told)
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import harness.stats as stats
-from harness.checks import Examiner, OwnChecks, examine
+from harness.checks import CheckRunner, OwnChecks, examine
 from harness.errors import ConfigurationError
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, meta_of, record_files, runs_in_files
@@ -40,7 +40,7 @@ OwnAnswers = Callable[[FiledRun, Sequence[Check]], Iterable[Part]]
 
 
 @dataclass(frozen=True)
-class Told:
+class RunReport:
     """One run: its analysis, the checks of its instrument, and what was published about the same experiment.
 
     ``meta`` is what follows from the records: ``summary``, ``samples``, ``trials``, ``failures``, ``usage``, ….
@@ -90,7 +90,7 @@ class Told:
 class Selection:
     """The runs of a report, and the ids of those in the same files that it leaves out, by experiment."""
 
-    told: tuple[Told, ...]
+    told: tuple[RunReport, ...]
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -112,7 +112,7 @@ def select(
 
     Raises `HarnessError` when there are no files or one cannot be read, and `ConfigurationError` for an unknown id.
     """
-    runs = runs_in_files(record_files(paths), keep=Examiner().keep)
+    runs = runs_in_files(record_files(paths), keep=CheckRunner().keep)
     chosen = _named(runs, run_ids) if run_ids else _newest(runs)
     left_out: dict[str, tuple[str, ...]] = {}
     for run in runs:
@@ -141,13 +141,15 @@ def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
     return [newest[name] for name in sorted(newest)]
 
 
-def _told(run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None) -> Told:
+def _told(
+    run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None
+) -> RunReport:
     dataset = dataset_of(run, meta_of(run))
     _, meta = build(run.experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread))
     checks = tuple(examine(run, dataset, own))
     earlier = published(run.experiment, run.design.metrics)
     analysis = stats.analyse(dataset)
-    return Told(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))
+    return RunReport(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))
 
 
 def _answer(run: FiledRun, checks: Sequence[Check], answers: OwnAnswers | None) -> list[Part]:

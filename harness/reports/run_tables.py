@@ -25,7 +25,7 @@ from harness.reports.numbers import (
     whole,
 )
 from harness.reports.parts import Table
-from harness.reports.run_report import Published, Told
+from harness.reports.run_report import Published, RunReport
 from harness.reports.verdict import ALPHA, basis
 from harness.stats.binary_events import count_events
 from harness.stats.results import Comparison, Estimate, Quantity
@@ -44,7 +44,7 @@ class Captioned:
     note: str = ""
 
 
-def outcomes(told: Told) -> Captioned:
+def outcomes(told: RunReport) -> Captioned:
     """Per metric the arms' means, their difference and the primary analysis, beside what was published."""
     several = len(told.design.groups) > 2
     rows = tuple(_outcome(told, one, several=several) for one in told.analysis.comparisons)
@@ -52,7 +52,7 @@ def outcomes(told: Told) -> Captioned:
     return Captioned("Means, differences and the primary analysis", table, " ".join(_outcome_notes(told)))
 
 
-def _outcome_heads(told: Told, *, several: bool) -> tuple[str, ...]:
+def _outcome_heads(told: RunReport, *, several: bool) -> tuple[str, ...]:
     control, *others = told.design.groups or (NONE,)
     later = "Group" if several else "".join(others)
     heads = ("Metric", *(("Group",) if several else ()), f"{control}, mean (SD)", f"{later}, mean (SD)", "n")
@@ -60,7 +60,7 @@ def _outcome_heads(told: Told, *, several: bool) -> tuple[str, ...]:
     return (*heads, *PUBLISHED) if told.published else heads
 
 
-def _outcome(told: Told, comparison: Comparison, *, several: bool) -> tuple[str, ...]:
+def _outcome(told: RunReport, comparison: Comparison, *, several: bool) -> tuple[str, ...]:
     groups = told.meta["summary"][comparison.metric]["groups"]
     control, treatment = groups[comparison.control], groups[comparison.treatment]
     primary = comparison.primary
@@ -89,7 +89,7 @@ def _published(row: Published | None) -> tuple[str, ...]:
     return f"{control}, {treatment}", signed(row.difference), row.p
 
 
-def _outcome_notes(told: Told) -> Iterator[str]:
+def _outcome_notes(told: RunReport) -> Iterator[str]:
     comparisons = told.analysis.comparisons
     for text in dict.fromkeys(basis(one.primary) for one in comparisons):
         yield f"Primary analysis: {text}."
@@ -106,7 +106,7 @@ def _outcome_notes(told: Told) -> Iterator[str]:
         yield "Published p-values are Welch's on raw scores, as printed; means are control's, then treatment's."
 
 
-def _is_apart(told: Told, one: Comparison) -> bool:
+def _is_apart(told: RunReport, one: Comparison) -> bool:
     groups = told.meta["summary"][one.metric]["groups"]
     means = (groups[one.treatment]["mean"], groups[one.control]["mean"])
     if None in means or one.primary.difference is None:
@@ -142,7 +142,7 @@ def _estimate(one: Estimate) -> tuple[str, ...]:
     )
 
 
-def effects(told: Told) -> Captioned:
+def effects(told: RunReport) -> Captioned:
     """Hedges' g, intraclass correlations and design effect, per comparison."""
     several = len(told.design.groups) > 2
     rows = (
@@ -159,7 +159,7 @@ def effects(told: Told) -> Captioned:
     )
 
 
-def _why_not(told: Told) -> list[str]:
+def _why_not(told: RunReport) -> list[str]:
     found = (
         quantity.reason.rstrip(".")
         for one in told.analysis.comparisons
@@ -173,7 +173,7 @@ def _quantity(one: Quantity) -> str:
     return fixed(one.value) + (f" ({span(one.interval)})" if one.interval and one.value is not None else "")
 
 
-def counts(told: Told) -> Captioned | None:
+def counts(told: RunReport) -> Captioned | None:
     """Events of each arm with exact tests, of metrics that are 0 or 1; ``None`` where there is none."""
     found = count_events(told.dataset)
     return (
@@ -185,7 +185,7 @@ def counts(told: Told) -> Captioned | None:
     )
 
 
-def steadiness(told: Told) -> Captioned:
+def steadiness(told: RunReport) -> Captioned:
     """The mean of each repetition, per metric and group."""
     reps = told.design.reps
     rows = (
@@ -197,7 +197,7 @@ def steadiness(told: Told) -> Captioned:
     return Captioned("Mean per repetition", Table(heads, tuple(rows), 2))
 
 
-def alarms(told: Told) -> Captioned | None:
+def alarms(told: RunReport) -> Captioned | None:
     """The instrument's checks that fail or warn, the worst first; ``None`` when all passed."""
     order = tuple(Level)[::-1]
     bad = [one for one in told.checks if one.level is not Level.PASS]
@@ -205,7 +205,7 @@ def alarms(told: Told) -> Captioned | None:
     return _checks("Checks of the measuring instrument that fail or warn", bad) if bad else None
 
 
-def passes(told: Told) -> Captioned:
+def passes(told: RunReport) -> Captioned:
     """The instrument's checks that passed."""
     return _checks("Checks passed", [one for one in told.checks if one.level is Level.PASS])
 
@@ -231,7 +231,7 @@ def _measured(number: float | None) -> str:
     return NONE if number is None else f"{number:.4g}".replace("-", MINUS)
 
 
-def missing(told: Told) -> Captioned:
+def missing(told: RunReport) -> Captioned:
     """Samples expected and obtained, per metric and group."""
     keys = ("expected", "obtained", "unfinished", "missing")
     rows = (
@@ -243,7 +243,7 @@ def missing(told: Told) -> Captioned:
     return Captioned("Samples expected and obtained", Table(heads, tuple(rows), 2))
 
 
-def reasons(told: Told) -> Captioned | None:
+def reasons(told: RunReport) -> Captioned | None:
     """Why samples are missing and tries failed, the most frequent reasons first; ``None`` when nothing is."""
     counts: Counter[tuple[str, str, str]] = Counter(_reasons(told))
     if not counts:
@@ -254,7 +254,7 @@ def reasons(told: Told) -> Captioned | None:
     return Captioned("Reasons", Table(("What", "Where", "Why", "Times"), rows, 3), note)
 
 
-def _reasons(told: Told) -> Iterator[tuple[str, str, str]]:
+def _reasons(told: RunReport) -> Iterator[tuple[str, str, str]]:
     for one in told.meta["missing_samples"]:
         yield "missing sample", f"{one['group']}: {one['metric']}", str(one["reason"])
     for one in told.meta["failures"]:
@@ -264,7 +264,7 @@ def _reasons(told: Told) -> Iterator[tuple[str, str, str]]:
         yield "left out", str(one.get("metric") or one["trial"]), str(one["why"])
 
 
-def calls(told: Told) -> Captioned:
+def calls(told: RunReport) -> Captioned:
     """Model calls by kind, tokens and cost."""
     usage = told.meta["usage"]
     rows = [(kind, whole(count)) for kind, count in usage["calls"].items()]
@@ -277,14 +277,14 @@ def calls(told: Told) -> Captioned:
     return Captioned("Calls, tokens and cost of all tries", Table(("Item", "Number"), tuple(rows)))
 
 
-def times(told: Told) -> Captioned:
+def times(told: RunReport) -> Captioned:
     """Per group: trials, tries, the time that trials took, and from the first start to the last end."""
     heads = ("Group", "Finished trials", "Tries", "Median time of a try", "First start", "Last end")
     rows = tuple((group, *_time(_of(told, group))) for group in told.design.groups)
     return Captioned("Trials and time", Table(heads, rows))
 
 
-def _of(told: Told, group: str) -> list[Any]:
+def _of(told: RunReport, group: str) -> list[Any]:
     start = f"{told.experiment}/{group}/"
     return [one for one in told.run.outcomes.values() if one.trial.startswith(start)]
 
@@ -317,12 +317,12 @@ def _moment(text: str | None) -> str:
     return NONE if text is None else f"{text[:19].replace('T', ' ')} UTC"
 
 
-def provenance(told: Told) -> Captioned:
+def provenance(told: RunReport) -> Captioned:
     """Where the numbers come from: code, model, words, people."""
     return Captioned("Where it comes from", Table(("What", "Value"), tuple(_origins(told)), 2))
 
 
-def _origins(told: Told) -> Iterator[tuple[str, str]]:
+def _origins(told: RunReport) -> Iterator[tuple[str, str]]:
     line = told.first_line
     yield "experiment, run", f"{told.experiment}, {told.run_id}"
     yield "fingerprint of the settings", str(line.get("fingerprint") or NONE)
@@ -367,7 +367,7 @@ def _in_brackets(text: str | None) -> str:
     return f" ({text})" if text else ""
 
 
-def files(told: Told) -> Captioned:
+def files(told: RunReport) -> Captioned:
     """The record files by name and hash, with what could not be read in them."""
     rows = (
         (

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.records import read
 from harness.records.json_safe import plain
-from harness.reports.run_report import Told
+from harness.reports.run_report import RunReport
 
 BLOCK_CHARS = 400_000
 """A block is closed when its trials have this many characters: what must be unpacked to show one trial."""
@@ -48,7 +48,7 @@ class Transcripts:
     blocks: tuple[str, ...]
 
 
-def transcripts(told: Sequence[Told], *, compress: bool | None = None) -> Transcripts:
+def transcripts(told: Sequence[RunReport], *, compress: bool | None = None) -> Transcripts:
     """The trials of all runs. ``compress`` ``None`` compresses when they are large."""
     blocks: list[str] = []
     runs = [{**_heading(one), "trials": list(_packed(one, blocks))} for one in told]
@@ -74,11 +74,11 @@ def _compressed(block: str) -> str:
     return escaped(base64.b64encode(gzip.compress(block.encode(), LEVEL, mtime=0)).decode())
 
 
-def _heading(told: Told) -> dict[str, Any]:
+def _heading(told: RunReport) -> dict[str, Any]:
     return {"experiment": told.experiment, "run": told.run_id, "rehearsal": told.rehearsal}
 
 
-def _packed(told: Told, blocks: list[str]) -> Iterator[dict[str, Any]]:
+def _packed(told: RunReport, blocks: list[str]) -> Iterator[dict[str, Any]]:
     """Put the trials of one run into ``blocks``; the index's row of each."""
     pending: list[str] = []
     for row, text in _trials(told):
@@ -95,7 +95,7 @@ def _block(trials: Sequence[str]) -> str:
     return f"[{','.join(trials)}]"
 
 
-def _trials(told: Told) -> Iterator[tuple[dict[str, Any], str]]:
+def _trials(told: RunReport) -> Iterator[tuple[dict[str, Any], str]]:
     """Each trial that ended, once: the accepted record, else that of its last failure."""
     wanted = {}
     for trial, outcome in told.run.outcomes.items():

@@ -8,14 +8,14 @@ from enum import StrEnum
 
 from harness.model import Check, Level
 from harness.reports.numbers import MINUS, counted, p_clause, percent, signed, span, whole
-from harness.reports.run_report import Told
+from harness.reports.run_report import RunReport
 from harness.stats.results import Comparison, Estimate
 
 ALPHA = 0.05
 """What an adjusted p is held against."""
 
 
-class Standing(StrEnum):
+class ClaimStrength(StrEnum):
     """What a run may claim at all."""
 
     REHEARSAL = "rehearsal"
@@ -32,7 +32,7 @@ class Direction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class Claim:
     """What is claimed of one metric, for one group against the first."""
 
     metric: str
@@ -46,33 +46,35 @@ class Statement:
 class Verdict:
     """``headline`` is one sentence or two; ``cautions`` are what a reader must know before believing it."""
 
-    standing: Standing
+    standing: ClaimStrength
     headline: str
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[Claim, ...] = ()
     cautions: tuple[str, ...] = ()
 
 
-def verdict(told: Told) -> Verdict:
+def verdict(told: RunReport) -> Verdict:
     """No evidence for a rehearsal, no claim where a check of the instrument failed, else a sentence per metric."""
     cautions = tuple(_cautions(told))
     if told.rehearsal:
         return Verdict(
-            Standing.REHEARSAL,
+            ClaimStrength.REHEARSAL,
             "No evidence. This was a rehearsal: the replies were made up offline, and so is every number below.",
             (),
             cautions,
         )
     failed = [check for check in told.checks if check.level is Level.FAIL]
     if failed:
-        return Verdict(Standing.FAULTY, _faulty(failed), (), cautions)
+        return Verdict(ClaimStrength.FAULTY, _faulty(failed), (), cautions)
     statements = tuple(statement(one) for one in told.analysis.comparisons)
     interim = bool(told.meta["partial"])
     begun = "Exploratory. " * bool(told.dataset.meta.get("exploratory")) + "An interim look. " * interim
     headline = begun + _headline(statements)
-    return Verdict(Standing.INTERIM if interim else Standing.EVIDENCE, headline, statements, cautions)
+    return Verdict(
+        ClaimStrength.INTERIM if interim else ClaimStrength.EVIDENCE, headline, statements, cautions
+    )
 
 
-def statement(comparison: Comparison) -> Statement:
+def statement(comparison: Comparison) -> Claim:
     """One metric's sentence: estimate, interval, adjusted p, and what they rest on."""
     primary = comparison.primary
     where = _direction(comparison)
@@ -83,7 +85,7 @@ def statement(comparison: Comparison) -> Statement:
             f"{_finding(comparison, where)}: {comparison.treatment} {MINUS} {comparison.control} = "
             f"{signed(primary.difference)}{_interval(primary)}, {_p(comparison)}; {basis(primary)}."
         )
-    return Statement(comparison.metric, comparison.treatment, where, text, primary.estimand)
+    return Claim(comparison.metric, comparison.treatment, where, text, primary.estimand)
 
 
 def basis(estimate: Estimate) -> str:
@@ -116,14 +118,14 @@ def _p(comparison: Comparison) -> str:
     return f"adjusted {p_clause(comparison.p_adjusted)} ({comparison.adjustment})"
 
 
-def _headline(statements: Sequence[Statement]) -> str:
+def _headline(statements: Sequence[Claim]) -> str:
     if not statements:
         return "Nothing to compare: there are fewer than two groups with results."
     parts = list(_sorted_out(statements))
     return " ".join(parts) + f" (An adjusted p below {ALPHA:g} counts as a difference.)".replace(" 0.", " .")
 
 
-def _sorted_out(statements: Sequence[Statement]) -> Iterator[str]:
+def _sorted_out(statements: Sequence[Claim]) -> Iterator[str]:
     several = len({one.treatment for one in statements}) > 1
     for where in (Direction.HIGHER, Direction.LOWER):
         found = _names((one for one in statements if one.direction is where), several)
@@ -138,7 +140,7 @@ def _sorted_out(statements: Sequence[Statement]) -> Iterator[str]:
         yield f"Not estimable: {undefined}."
 
 
-def _names(statements: Iterable[Statement], several: bool) -> str:
+def _names(statements: Iterable[Claim], several: bool) -> str:
     names = [f"{one.metric} ({one.treatment})" if several else one.metric for one in statements]
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
@@ -151,7 +153,7 @@ def _faulty(failed: Sequence[Check]) -> str:
     )
 
 
-def _cautions(told: Told) -> Iterator[str]:
+def _cautions(told: RunReport) -> Iterator[str]:
     trials = told.meta["trials"]
     if told.meta["partial"]:
         yield (

@@ -18,7 +18,7 @@ PACKAGED = "packaged:"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RecordedTrial:
     """One finished trial as its record tells it. ``foreign``: not the embedded engine played it."""
 
     record: Mapping[str, Any]
@@ -76,7 +76,7 @@ def told(
     chosen: Sequence[Mapping[str, Any]],
     experiments: Mapping[str, Experiment],
     notebooks: Path | None = None,
-) -> list[Told]:
+) -> list[RecordedTrial]:
     """The trials of ``chosen`` with all that a judge needs, from the run's files.
 
     ``experiments`` are looked into for populations that cannot be read where the record says. Raises `HarnessError`
@@ -96,7 +96,7 @@ def _all_told(
     chosen: Sequence[Mapping[str, Any]],
     experiments: Mapping[str, Experiment],
     notebooks: Path | None,
-) -> list[Told]:
+) -> list[RecordedTrial]:
     cells = {(line["group"], line["rep"]): line for line in run.metadata}
     known: dict[str, Mapping[str, Persona]] = {}
     found = []
@@ -121,10 +121,10 @@ def _told(
     line: Mapping[str, Any],
     personas: tuple[Persona, ...],
     claims: tuple[Proposition, ...],
-) -> Told:
+) -> RecordedTrial:
     words, fields = line["script"]["words"], record["proposal_fields"]
     task = render(words["task"], fields)
-    return Told(
+    return RecordedTrial(
         record,
         personas,
         tuple(Event(**event) for event in record["transcript"]),

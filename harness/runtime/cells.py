@@ -19,7 +19,7 @@ LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class TrialOutcome:
     """How one trial ended. ``failure`` is ``None`` when it finished; ``earlier`` when its record was there already."""
 
     trial: Trial
@@ -30,7 +30,7 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CellStatus:
     """How a cell stands when it is entered: its case's name to observers, its run, and what is done already.
 
     ``opened`` says that its run is new to this session. ``unmeasured`` are trials of its run with the metrics that a
@@ -40,7 +40,7 @@ class Standing:
     case: str
     run_id: str
     opened: bool
-    accepted: Mapping[str, Played] = field(default_factory=dict)
+    accepted: Mapping[str, TrialOutcome] = field(default_factory=dict)
     unmeasured: Mapping[str, tuple[str, ...]] | None = None
 
 
@@ -53,7 +53,7 @@ class CellOutcome:
     """
 
     cell: Cell
-    played: tuple[Played, ...]
+    played: tuple[TrialOutcome, ...]
     expected: int
     stopped: str | None = None
     metrics: tuple[str, ...] | None = None
@@ -146,13 +146,13 @@ class CellRun:
     """The trials of one case that were started, and what they logged."""
 
     plan: CellPlan
-    standing: Standing
+    standing: CellStatus
     output: CaseOutput = field(default_factory=CaseOutput)
-    futures: dict[str, Future[Played]] = field(default_factory=dict)
+    futures: dict[str, Future[TrialOutcome]] = field(default_factory=dict)
 
     def wait(
         self, tick: Callable[[], None], lost: Callable[[], bool] = lambda: False, interval: float = 0.2
-    ) -> tuple[Played, ...]:
+    ) -> tuple[TrialOutcome, ...]:
         """Wait until every trial has ended, calling ``tick`` meanwhile. Cancelled trials are left out.
 
         Once ``lost`` holds, those under way cannot end any more, and are left out too.
@@ -172,9 +172,9 @@ def failure_of(trial: Trial, error: BaseException) -> TrialFailure:
     return TrialFailure(trial, shown(error), kind)
 
 
-def outcome_of(run: CellRun, played: Iterable[Played], stopped: str | None) -> CellOutcome:
+def outcome_of(run: CellRun, played: Iterable[TrialOutcome], stopped: str | None) -> CellOutcome:
     """Put the trials that ended into the plan's order."""
-    by_id: Mapping[str, Played] = {one.trial.id: one for one in played}
+    by_id: Mapping[str, TrialOutcome] = {one.trial.id: one for one in played}
     ordered = tuple(by_id[plan.trial.id] for plan in run.plan.trials if plan.trial.id in by_id)
     metrics = run.plan.experiment.metric_names
     return CellOutcome(run.plan.cell, ordered, len(run.plan.trials), stopped, metrics)

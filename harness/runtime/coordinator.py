@@ -22,10 +22,10 @@ from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.records import RunRegistry, WriterPool, session_timestamp, trial_line
 from harness.runtime import provenance
-from harness.runtime.cells import CellOutcome, Played, Standing, failure_of
+from harness.runtime.cells import CellOutcome, CellStatus, TrialOutcome, failure_of
 from harness.runtime.event_emitter import Emitter
 from harness.runtime.loop import BackgroundLoop, LoopLostError
-from harness.runtime.progress import Snapshot, Tally
+from harness.runtime.progress import ProgressCounter, Snapshot
 from harness.runtime.runs import Conclusion, Entry, OpenRun, RunBook
 from harness.runtime.settings import Settings
 from harness.telemetry import Observers
@@ -54,7 +54,7 @@ class Parts:
     observers: Callable[[Settings, Callable[[str], None]], Observers] = lambda *_: Observers()
 
 
-class Desk:
+class Coordinator:
     """Owns gateway, runs, files and observers. `start` it first; `close` and then `conclude` it at the end.
 
     The asynchronous methods and `close_trial` belong on its ``loop``; the others may be called from any thread.
@@ -82,7 +82,7 @@ class Desk:
         self._parts, self._root, self._selection = parts, root, dict(selection or {})
         self._now, self._started_at = now, now()
         self._emit = Emitter(Observers(), now)
-        self._tally = Tally()
+        self._tally = ProgressCounter()
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
         self._open: dict[TrialClient, Trial] = {}
         self._loop: BackgroundLoop | None = None
@@ -150,7 +150,7 @@ class Desk:
         """Serve the gateway over HTTP, for an engine that needs that."""
         await self.gateway.start_face()
 
-    async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
+    async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
         """Give every cell its run. Raises `HarnessError` when a run cannot be opened."""
         try:
             opened = self._book.enter(entries)
@@ -161,18 +161,20 @@ class Desk:
             self._take_notes(run)
         return [self._standing(entry, opened) for entry in entries]
 
-    def _standing(self, entry: Entry, opened: Sequence[OpenRun]) -> Standing:
+    def _standing(self, entry: Entry, opened: Sequence[OpenRun]) -> CellStatus:
         run = self._book.of(entry.cell)
         accepted = {name: one for name, one in run.accepted.items() if one.trial.cell == entry.cell}
         case = self._emit.case_started(entry, run.run.id)
         self._tally.entered(case, entry.trials, accepted)
-        return Standing(case, run.run.id, run in opened, accepted, run.unmeasured)
+        return CellStatus(case, run.run.id, run in opened, accepted, run.unmeasured)
 
     def _take_notes(self, run: OpenRun) -> None:
         self.notes += run.notes
         run.notes.clear()
 
-    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
+    async def keep_measurements(
+        self, cell: Cell, found: Mapping[str, Sequence[Sample]]
+    ) -> dict[str, TrialOutcome]:
         """Write down the metrics of the cell's run that were computed again; its accepted trials with them.
 
         Several players may hand them in; the first one's count.
@@ -183,7 +185,7 @@ class Desk:
             self._take_notes(run)
         return run.accepted
 
-    async def open_trial(self, case: str, trial: Trial) -> TrialClient | Played:
+    async def open_trial(self, case: str, trial: Trial) -> TrialClient | TrialOutcome:
         """A client for one try of a trial; its record, if it has one by now. One player at a time has it.
 
         Raises `HarnessError` when the session was stopped.
@@ -214,7 +216,7 @@ class Desk:
         outcome: TrialResult | TrialFailure,
         started: datetime,
         seconds: float,
-    ) -> Played:
+    ) -> TrialOutcome:
         """Write down how a trial ended, flushed, before anybody hears of it."""
         trial, run = plan.trial, self._book.of(plan.trial.cell)
         if client.failure is not None:  # at the HTTP face, where a foreign engine may not have minded
@@ -227,8 +229,8 @@ class Desk:
         self.work += seconds
         self._emit.trial_ended(trial, outcome, client.usage())
         if isinstance(outcome, TrialFailure):
-            return Played(trial, failure=outcome, seconds=seconds)
-        run.accepted[trial.id] = Played(trial, outcome.samples, seconds=seconds)
+            return TrialOutcome(trial, failure=outcome, seconds=seconds)
+        run.accepted[trial.id] = TrialOutcome(trial, outcome.samples, seconds=seconds)
         return run.accepted[trial.id]
 
     def _line(

@@ -16,11 +16,11 @@ from harness.runtime.cells import CellOutcome
 from harness.runtime.runs import Entry
 from harness.telemetry import Observers
 from harness.telemetry.events import (
-    Answer,
     CallEnded,
+    CallFailure,
     CaseEnded,
     CaseStarted,
-    Failure,
+    ModelReply,
     SessionEnded,
     SessionStarted,
     TrialEnded,
@@ -127,7 +127,7 @@ class Emitter:
         case, at = self._case_of.pop(trial.id, ""), self._now()
         told = outcome.details.get("events", ())
         if isinstance(outcome, TrialFailure):
-            failure = Failure(outcome.kind, outcome.reason)
+            failure = CallFailure(outcome.kind, outcome.reason)
             self._observers.handle(TrialEnded(case, trial.id, at, usage=usage, failure=failure, events=told))
         else:
             self._observers.handle(TrialEnded(case, trial.id, at, outcome.samples, usage, events=told))
@@ -158,7 +158,7 @@ def call_ended(call: CallRecord, provider: str) -> CallEnded:
         step=call.site.step,
         attempt=call.attempt,
         answer=None if call.reply is None else _answer(call.reply, "" if embedded else call.reply.text),
-        failure=None if error is None else Failure(type(error).__name__, str(error)),
+        failure=None if error is None else CallFailure(type(error).__name__, str(error)),
         replayed=call.replayed,
     )
 
@@ -174,8 +174,8 @@ def parameters(request: Request) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _answer(reply: Reply, text: str) -> Answer:
-    return Answer(
+def _answer(reply: Reply, text: str) -> ModelReply:
+    return ModelReply(
         text=text,
         model=reply.model,
         finish_reason=reply.finish_reason,

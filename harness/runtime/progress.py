@@ -57,7 +57,7 @@ def _name(case: str) -> str:
     return case.rpartition("#")[0]
 
 
-class Tally:
+class ProgressCounter:
     """Counts cases and trials. ``cells`` are expected."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ExitCode, HarnessError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
-from harness.runtime.cells import CellOutcome, Played, Standing
-from harness.runtime.coordinator import Desk
+from harness.runtime.cells import CellOutcome, CellStatus, TrialOutcome
+from harness.runtime.coordinator import Coordinator
 from harness.runtime.loop import BackgroundLoop, LoopLostError
 from harness.runtime.runs import Entry
 from harness.user_code import is_ending, shown
@@ -41,7 +41,7 @@ Stop = tuple[str, ExitCode]
 class DeskServer:
     """Lets workers come to ``desk``. ``invitation`` is what a worker needs to know: plain strings."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Coordinator) -> None:
         self._desk = desk
         self._folder = tempfile.TemporaryDirectory(prefix="harness-")  # no other user may look inside
         self._secret = secrets.token_urlsafe(32)
@@ -86,7 +86,7 @@ class DeskServer:
 class _Visitor:
     """One worker: what it asks for, and what has to be closed when it goes."""
 
-    def __init__(self, desk: Desk, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, desk: Coordinator, writer: asyncio.StreamWriter) -> None:
         self._desk, self._writer = desk, writer
         self._trials: dict[int, TrialClient] = {}
         self._cases: dict[str, Entry] = {}
@@ -128,24 +128,26 @@ class _Visitor:
         for case, entry in self._cases.items():
             self._desk.close_case(case, CellOutcome(entry.cell, (), entry.trials, GONE))
 
-    async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
+    async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
         standings = await self._desk.enter(entries)
         self._cases.update((one.case, entry) for one, entry in zip(standings, entries, strict=True))
         return standings
 
-    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
+    async def keep_measurements(
+        self, cell: Cell, found: Mapping[str, Sequence[Sample]]
+    ) -> dict[str, TrialOutcome]:
         return await self._desk.keep_measurements(cell, found)
 
-    async def open_trial(self, case: str, trial: Trial) -> Played | tuple[int, str, str]:
+    async def open_trial(self, case: str, trial: Trial) -> TrialOutcome | tuple[int, str, str]:
         client = await self._desk.open_trial(case, trial)
-        if isinstance(client, Played):
+        if isinstance(client, TrialOutcome):
             return client
         number = next(self._numbers)
         self._trials[number] = client
         return number, client.token, client.base_url
 
     async def ask(
-        self, trial: int, request: Request, site: Site, asks: int | None, replies: int | None
+        self, trial: int, request: Request, site: CallSite, asks: int | None, replies: int | None
     ) -> Reply:
         return await self._trials[trial].ask(request, site, asks=asks, replies=replies)
 
@@ -155,7 +157,7 @@ class _Visitor:
     async def reject(self, trial: int, reply: Reply, reason: str) -> None:
         self._trials[trial].reject(reply, reason)
 
-    async def record(self, trial: int, *how: Any) -> Played:
+    async def record(self, trial: int, *how: Any) -> TrialOutcome:
         return await self._desk.record(self._trials[trial], *how)
 
     async def close_trial(self, trial: int) -> None:
@@ -242,17 +244,19 @@ class RemoteDesk:
     async def start_face(self) -> None:
         await self.call("start_face")
 
-    async def enter(self, entries: Sequence[Entry]) -> list[Standing]:
-        standings: list[Standing] = await self.call("enter", entries)
+    async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
+        standings: list[CellStatus] = await self.call("enter", entries)
         return standings
 
-    async def keep_measurements(self, cell: Cell, found: Mapping[str, Sequence[Sample]]) -> dict[str, Played]:
-        kept: dict[str, Played] = await self.call("keep_measurements", cell, found)
+    async def keep_measurements(
+        self, cell: Cell, found: Mapping[str, Sequence[Sample]]
+    ) -> dict[str, TrialOutcome]:
+        kept: dict[str, TrialOutcome] = await self.call("keep_measurements", cell, found)
         return kept
 
-    async def open_trial(self, case: str, trial: Trial) -> RemoteTrial | Played:
+    async def open_trial(self, case: str, trial: Trial) -> RemoteTrial | TrialOutcome:
         opened = await self.call("open_trial", case, trial)
-        return opened if isinstance(opened, Played) else RemoteTrial(self, *opened)
+        return opened if isinstance(opened, TrialOutcome) else RemoteTrial(self, *opened)
 
     async def record(
         self,
@@ -261,10 +265,10 @@ class RemoteDesk:
         outcome: TrialResult | TrialFailure,
         started: datetime,
         seconds: float,
-    ) -> Played:
+    ) -> TrialOutcome:
         # Metrics and interventions may hold functions, and are not written down.
         bare = replace(plan, metrics=(), interventions=(), play=None, place=None)
-        played: Played = await self.call("record", client.number, bare, outcome, started, seconds)
+        played: TrialOutcome = await self.call("record", client.number, bare, outcome, started, seconds)
         return played
 
     def tell_of(self, trial: Trial, note: str) -> None:
@@ -309,7 +313,7 @@ class RemoteTrial:
         self._desk = desk
 
     async def ask(
-        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
     ) -> Reply:
         reply: Reply = await self._desk.call("ask", self.number, request, site, asks, replies)
         return reply

@@ -18,7 +18,7 @@ from harness.model import Sample
 from harness.records import FiledRun, JSONLWriter, fingerprint, session_timestamp, write_atomic
 from harness.records.lock import RunLock
 from harness.records.rescored import is_begun, open_rescored, read_rescored, rescored_folder, rescored_line
-from harness.runner.run_reconstruction import Told
+from harness.runner.run_reconstruction import RecordedTrial
 from harness.runtime import provenance
 from harness.runtime.settings import Settings
 from harness.stats.reliability import Reliability, reliability
@@ -57,7 +57,7 @@ class Rescoring:
     def __init__(
         self,
         run: FiledRun,
-        told: Sequence[Told],
+        told: Sequence[RecordedTrial],
         settings: Settings,
         gateway: Gateway,
         *,
@@ -105,7 +105,7 @@ class Rescoring:
             "trials": len(self._told),
         }
 
-    async def _score_all(self, told: Sequence[Told], tries: Mapping[str, int]) -> None:
+    async def _score_all(self, told: Sequence[RecordedTrial], tries: Mapping[str, int]) -> None:
         window = asyncio.Semaphore(self._settings.trial_window or len(told))
         stamp = session_timestamp(self._now())
         with open_rescored(self._settings.results_dir, self._metadata(), stamp) as writer:
@@ -115,7 +115,7 @@ class Rescoring:
                 await self._gateway.aclose()
 
     async def _score(
-        self, told: Told, tries: Mapping[str, int], window: asyncio.Semaphore, writer: JSONLWriter
+        self, told: RecordedTrial, tries: Mapping[str, int], window: asyncio.Semaphore, writer: JSONLWriter
     ) -> None:
         async with window:
             if self._stopped:
@@ -134,7 +134,7 @@ class Rescoring:
                 writer.write(rescored_line(self.id, told.record, outcome, **more))
             self._gateway.close_trial(client)
 
-    async def _outcome(self, told: Told, client: TrialClient) -> list[dict[str, Any]] | str | None:
+    async def _outcome(self, told: RecordedTrial, client: TrialClient) -> list[dict[str, Any]] | str | None:
         """The samples, or why there are none; ``None`` where this is to be taken up another time."""
         try:
             samples = await score_again(

@@ -24,7 +24,7 @@ from harness.records.reader import outcomes, read_all
 from harness.records.recovery import describe
 from harness.records.store import FINISHED, OPEN
 from harness.runtime import provenance
-from harness.runtime.cells import Played
+from harness.runtime.cells import TrialOutcome
 from harness.runtime.code_changes import new_run_notes, remeasured_notes
 from harness.runtime.plan import CellPlan
 from harness.runtime.remeasuring import Unmeasured
@@ -32,7 +32,7 @@ from harness.runtime.settings import Settings
 from harness.text_files import read_json
 
 if TYPE_CHECKING:
-    from harness.checks import Examiner, OwnChecks
+    from harness.checks import CheckRunner, OwnChecks
     from harness.gateway.journal import Journal
 
 
@@ -124,7 +124,7 @@ class OpenRun:
     design: Design
     settings: Mapping[str, Any]
     groups: dict[str, Mapping[str, Any]]
-    accepted: dict[str, Played] = field(default_factory=dict)
+    accepted: dict[str, TrialOutcome] = field(default_factory=dict)
     attempts: dict[str, int] = field(default_factory=dict)
     called: set[str] = field(default_factory=set)
     plan: Plan | None = None
@@ -402,13 +402,13 @@ class RunBook:
 
         One fault does not stop the others.
         """
-        from harness.checks import Examiner
+        from harness.checks import CheckRunner
 
-        concluded = [self._conclude(entered, Examiner(own)) for entered in self._open.values()]
+        concluded = [self._conclude(entered, CheckRunner(own)) for entered in self._open.values()]
         self._registry.close()
         return concluded
 
-    def _conclude(self, entered: OpenRun, examiner: Examiner) -> Conclusion:
+    def _conclude(self, entered: OpenRun, examiner: CheckRunner) -> Conclusion:
         import harness.stats as stats
 
         files: Sequence[Path] = ()
@@ -441,7 +441,7 @@ class RunBook:
                 planned=None if entered.plan is None else int(entered.plan.content["n"]["trials_per_arm"]),
             )
 
-    def _copied(self, files: Sequence[Path], examiner: Examiner) -> str | None:
+    def _copied(self, files: Sequence[Path], examiner: CheckRunner) -> str | None:
         """Write the artifact where ``--out`` wants it too; why that failed, if it did."""
         import harness.stats as stats
 
@@ -482,7 +482,7 @@ def _refuse_two_measures(known: OpenRun, entry: Entry) -> None:
         )
 
 
-def _with_samples(played: Played, samples: Sequence[Sample]) -> Played:
+def _with_samples(played: TrialOutcome, samples: Sequence[Sample]) -> TrialOutcome:
     new = {one.metric: one for one in samples}
     return replace(played, samples=tuple(new.get(one.metric, one) for one in played.samples))
 
@@ -497,7 +497,7 @@ def _has_replies(record: Mapping[str, Any]) -> bool:
     return any((usage.get("calls") or {}).values())
 
 
-def _played(record: Mapping[str, Any]) -> Played:
+def _played(record: Mapping[str, Any]) -> TrialOutcome:
     cell = Cell(record["experiment"], record["group"], record["rep"])
     samples = tuple(
         Sample(
@@ -509,7 +509,7 @@ def _played(record: Mapping[str, Any]) -> Played:
         )
         for one in record.get("samples") or ()
     )
-    return Played(Trial(cell, record["panel"], record["proposal"]), samples, earlier=True)
+    return TrialOutcome(Trial(cell, record["panel"], record["proposal"]), samples, earlier=True)
 
 
 def _design(plan: CellPlan) -> Design:

@@ -28,11 +28,11 @@ from harness.errors import (
     ModelCallError,
     SessionLimitError,
 )
-from harness.model import Experiment, Measure, Place, TrialFailure, TrialPlan, TrialResult
+from harness.model import Experiment, Measure, TrialFailure, TrialFiles, TrialPlan, TrialResult
 from harness.personas import Population, population_of
 from harness.records.code_store import is_kept, keep_code
 from harness.runtime import provenance
-from harness.runtime.cells import CellOutcome, CellRun, Played, Standing, failure_of, outcome_of
+from harness.runtime.cells import CellOutcome, CellRun, CellStatus, TrialOutcome, failure_of, outcome_of
 from harness.runtime.code_identity import CodeReader
 from harness.runtime.loop import LoopLostError
 from harness.runtime.output_capture import Collector, current
@@ -43,7 +43,7 @@ from harness.runtime.settings import Settings
 from harness.user_code import FunctionRunner, is_ending, runner
 
 if TYPE_CHECKING:
-    from harness.runtime.coordinator import Desk
+    from harness.runtime.coordinator import Coordinator
     from harness.runtime.remote import RemoteDesk
 
 TICK = 0.2
@@ -59,7 +59,7 @@ class Session:
         self,
         settings: Settings,
         make_engine: Callable[[str, Settings], Engine],
-        desk: Desk | RemoteDesk,
+        desk: Coordinator | RemoteDesk,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -70,7 +70,7 @@ class Session:
         self._turns: dict[str, contextlib.AbstractAsyncContextManager[Any]] = {}
         self._populations: dict[tuple[Any, ...], Population] = {}
         self._plans: dict[tuple[str, ...], CellPlan] = {}
-        self._under_way: dict[tuple[str, str], Future[Played]] = {}
+        self._under_way: dict[tuple[str, str], Future[TrialOutcome]] = {}
         self._window = _at_most(settings.trial_window)
         self._code, self._kept_code = CodeReader(), set[str]()
         self._collector = Collector()
@@ -154,10 +154,10 @@ class Session:
         return code
 
     def _measured(
-        self, plans: Sequence[CellPlan], standings: Sequence[Standing], tick: Callable[[], None]
-    ) -> list[Standing]:
+        self, plans: Sequence[CellPlan], standings: Sequence[CellStatus], tick: Callable[[], None]
+    ) -> list[CellStatus]:
         """Compute metrics again whose code changed since their trials were played; the standings with their values."""
-        known: dict[str, dict[str, Played]] = {}
+        known: dict[str, dict[str, TrialOutcome]] = {}
         for plan, one in zip(plans, standings, strict=True):
             if one.unmeasured is not None and one.run_id not in known:
                 work = self.desk.loop.submit(self._measure_again(plan, one.run_id, one.unmeasured))
@@ -172,7 +172,9 @@ class Session:
             for one in standings
         ]
 
-    async def _measure_again(self, plan: CellPlan, run_id: str, unmeasured: Unmeasured) -> dict[str, Played]:
+    async def _measure_again(
+        self, plan: CellPlan, run_id: str, unmeasured: Unmeasured
+    ) -> dict[str, TrialOutcome]:
         runner.set(self._functions)
         metrics = [one for one in plan.experiment.metrics if isinstance(one, Measure)]
         folder, experiment = self.settings.results_dir, plan.cell.experiment
@@ -200,7 +202,7 @@ class Session:
     def _start_trials(self, trials: Sequence[tuple[CellRun, TrialPlan]]) -> None:
         """Give each a future: of its earlier record, of the same trial under way, or of a new try."""
         keys = [(cell_run.standing.run_id, plan.trial.id) for cell_run, plan in trials]
-        new: dict[tuple[str, str], Coroutine[Any, Any, Played]] = {}
+        new: dict[tuple[str, str], Coroutine[Any, Any, TrialOutcome]] = {}
         for key, (cell_run, plan) in zip(keys, trials, strict=True):
             under_way = key in new or (key in self._under_way and not self._under_way[key].done())
             if key[1] not in cell_run.standing.accepted and not under_way:
@@ -210,7 +212,7 @@ class Session:
             earlier = cell_run.standing.accepted.get(key[1])
             cell_run.futures[key[1]] = self._under_way[key] if earlier is None else _done(earlier)
 
-    async def _play(self, cell_run: CellRun, plan: TrialPlan) -> Played:
+    async def _play(self, cell_run: CellRun, plan: TrialPlan) -> TrialOutcome:
         async with self._window, self._turns[cell_run.plan.engine]:
             if self.stopped:
                 raise asyncio.CancelledError
@@ -221,7 +223,7 @@ class Session:
                 client = await self.desk.open_trial(cell_run.standing.case, plan.trial)
             except HarnessError as error:
                 raise (asyncio.CancelledError if self.stopped else error) from error
-            if isinstance(client, Played):
+            if isinstance(client, TrialOutcome):
                 return client  # by another player, meanwhile
             started, began = self._now(), self._clock()
             plan = self._placed(plan, cell_run.standing.run_id)
@@ -243,7 +245,7 @@ class Session:
         if plan.play is None or not plan.play.files:
             return plan
         tell = functools.partial(self.desk.tell_of, plan.trial)
-        return replace(plan, place=Place(self.settings.results_dir, run_id, tell, self.desk.start_face))
+        return replace(plan, place=TrialFiles(self.settings.results_dir, run_id, tell, self.desk.start_face))
 
     def _failure(self, plan: TrialPlan, error: BaseException) -> TrialFailure:
         """Why the trial failed. One that did not end because the session does is cancelled."""
@@ -272,8 +274,8 @@ class Session:
         self.desk.close()
 
 
-def _done(played: Played) -> Future[Played]:
-    done: Future[Played] = Future()
+def _done(played: TrialOutcome) -> Future[TrialOutcome]:
+    done: Future[TrialOutcome] = Future()
     done.set_result(played)
     return done
 
@@ -282,7 +284,7 @@ def _at_most(number: int | None) -> contextlib.AbstractAsyncContextManager[Any]:
     return contextlib.nullcontext() if number is None else asyncio.Semaphore(number)
 
 
-def _log_arm(plan: CellPlan, standing: Standing) -> None:
+def _log_arm(plan: CellPlan, standing: CellStatus) -> None:
     if standing.opened and plan.cell.rep == 1:
         log.info(
             "%s %s: correction %s, interventions %s.",

@@ -19,7 +19,7 @@ _WRITTEN = re.compile(r"\s*(.*?)\s*(>=|<=|>|<|=)\s*(-?\d+(?:\.\d+)?)\s*", re.DOT
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class BinaryEvent:
     """A value of ``metric`` is the event when it stands so to ``bound``."""
 
     metric: str
@@ -27,7 +27,7 @@ class Event:
     bound: float = 1
 
     @classmethod
-    def read(cls, text: str) -> Event:
+    def read(cls, text: str) -> BinaryEvent:
         """``METRIC>=7`` and the like; a metric alone stands for its value 1."""
         found = _WRITTEN.fullmatch(text)
         return cls(found[1], found[2], float(found[3])) if found else cls(text.strip())
@@ -39,7 +39,7 @@ class Event:
         return f"{self.metric} {self.sign} {self.bound:g}"
 
 
-def count_events(dataset: Dataset, events: Sequence[Event] = ()) -> list[CountComparison]:
+def count_events(dataset: Dataset, events: Sequence[BinaryEvent] = ()) -> list[CountComparison]:
     """Each of ``events``, and each metric of which every value is 0 or 1, in every later group against the first.
 
     Raises `ConfigurationError` for a metric that the dataset does not have.
@@ -51,7 +51,7 @@ def count_events(dataset: Dataset, events: Sequence[Event] = ()) -> list[CountCo
                 f"expected one of {', '.join(dataset.metrics)}."
             )
     asked = dict.fromkeys(
-        [*events, *(Event(metric) for metric in dataset.metrics if _binary(dataset, metric))]
+        [*events, *(BinaryEvent(metric) for metric in dataset.metrics if _binary(dataset, metric))]
     )
     return [
         compare_counts(dataset, event.metric, group, event, str(event))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.model import Dataset
 from harness.stats.blocked import Layout, blocked, layout
-from harness.stats.margin import Known, Question, levels, trials_needed
+from harness.stats.margin import Known, MarginQuestion, levels, trials_needed
 from harness.stats.naive import welch_on_scores
 from harness.stats.results import Estimate, Interval, Quantity
 from harness.stats.student import critical, rejection
@@ -18,7 +18,7 @@ REPRODUCED = "computation reproduced"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ConsistencyVerdict:
     """One metric's new effect beside the original's; D is new − original, both treatment − control.
 
     ``verdict`` is ``consistent``, ``inconsistent``, ``inconclusive``, ``computation reproduced`` (the two datasets
@@ -53,7 +53,7 @@ class Verdict:
 
 def consistency(
     new: Dataset, original: Dataset, *, delta: float = DELTA, metrics: Mapping[str, str] | None = None
-) -> list[Verdict]:
+) -> list[ConsistencyVerdict]:
     """A verdict per metric and later group that both datasets have.
 
     ``metrics`` maps the new names to the original's; by default names pair that are equal but for case, spaces and
@@ -100,10 +100,10 @@ class _Side:
         return blocked(found)
 
 
-def _verdict(new: _Side, original: _Side, delta: float, count: int) -> Verdict:
+def _verdict(new: _Side, original: _Side, delta: float, count: int) -> ConsistencyVerdict:
     mine, theirs = new.estimate(), original.estimate()
     unknown = Quantity(None, reason=_missing(mine, theirs))
-    answer = Verdict(
+    answer = ConsistencyVerdict(
         new.metric,
         original.metric,
         new.control,
@@ -118,14 +118,14 @@ def _verdict(new: _Side, original: _Side, delta: float, count: int) -> Verdict:
     )
     known = Known.of(mine), Known.of(theirs)
     if known[0] is not None and known[1] is not None:
-        answer = _weighed(answer, Question(known[0], known[1], delta), new.layout)
+        answer = _weighed(answer, MarginQuestion(known[0], known[1], delta), new.layout)
     if new.samples == original.samples and any(new.samples):
         reason = "both hold the same samples: the computation was repeated, not the experiment"
         return replace(answer, verdict=REPRODUCED, unadjusted=REPRODUCED, reason=reason)
     return answer
 
 
-def _weighed(answer: Verdict, question: Question, found: Layout) -> Verdict:
+def _weighed(answer: ConsistencyVerdict, question: MarginQuestion, found: Layout) -> ConsistencyVerdict:
     difference = question.new.less(question.original)
     verdict, reason = question.verdict(answer.verdicts)
     d33, too_small = _small_telescopes(question)
@@ -146,13 +146,13 @@ def _weighed(answer: Verdict, question: Question, found: Layout) -> Verdict:
     )
 
 
-def _prediction(question: Question, difference: Known) -> Quantity:
+def _prediction(question: MarginQuestion, difference: Known) -> Quantity:
     half = critical(difference.df, 0.95) * difference.se
     centre = question.original.difference
     return Quantity(question.new.difference, Interval(centre - half, centre + half))
 
 
-def _small_telescopes(question: Question) -> tuple[Quantity, bool | None]:
+def _small_telescopes(question: MarginQuestion) -> tuple[Quantity, bool | None]:
     """The original's d33 in points with its sign, and whether the new effect is below it (90 % interval)."""
     sign = 1 if question.original.difference >= 0 else -1
     d33 = shift_of_power(1 / 3, question.original.df) * question.original.se

@@ -28,7 +28,7 @@ class Squares(NamedTuple):
         return (self.between - self.within) / (self.between + (self.size - 1) * self.within)
 
 
-class Score(NamedTuple):
+class PlacedScore(NamedTuple):
     arm: str
     cluster: Hashable
     value: float
@@ -39,7 +39,7 @@ def icc_by_trial(dataset: Dataset, metric: str, arms: Sequence[str], confidence:
     kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
     if all(one.person is None for one in kept):
         return Quantity(None, reason="one score per trial")
-    scores = [Score(one.group, one.trial, one.value) for one in kept if one.value is not None]
+    scores = [PlacedScore(one.group, one.trial, one.value) for one in kept if one.value is not None]
     return _quantity(squares(scores, nested=True), "trials", confidence)
 
 
@@ -48,7 +48,9 @@ def icc_by_person(dataset: Dataset, metric: str, arms: Sequence[str], confidence
     kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
     if all(one.person is None for one in kept):
         return Quantity(None, reason="no scores per persona")
-    scores = [Score(one.group, (one.panel, one.person), one.value) for one in kept if one.value is not None]
+    scores = [
+        PlacedScore(one.group, (one.panel, one.person), one.value) for one in kept if one.value is not None
+    ]
     return _quantity(squares(scores, nested=False), "personas", confidence)
 
 
@@ -57,13 +59,15 @@ def design_effect(dataset: Dataset, metric: str, arms: Sequence[str]) -> Quantit
     kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
     if all(one.person is None for one in kept):
         return Quantity(None, reason="one score per trial")
-    found = squares([Score(o.group, o.trial, o.value) for o in kept if o.value is not None], nested=True)
+    found = squares(
+        [PlacedScore(o.group, o.trial, o.value) for o in kept if o.value is not None], nested=True
+    )
     if isinstance(found, str):
         return Quantity(None, reason=found)
     return Quantity(1 + (found.size - 1) * found.icc)
 
 
-def squares(scores: Iterable[Score], *, nested: bool) -> Squares | str:
+def squares(scores: Iterable[PlacedScore], *, nested: bool) -> Squares | str:
     """Mean squares of scores less their arm's mean (Donner 1986; Snedecor & Cochran 1989, §13.5); or why not.
 
     ``nested``: each cluster belongs to one arm, which costs one degree of freedom per arm between clusters;
@@ -88,7 +92,7 @@ def squares(scores: Iterable[Score], *, nested: bool) -> Squares | str:
 
 
 def _mean_size(
-    centred: Sequence[Score],
+    centred: Sequence[PlacedScore],
     clusters: dict[Hashable, list[float]],
     df: int,
     arms: Counter[str] | None,
@@ -100,7 +104,7 @@ def _mean_size(
     return (len(centred) - math.fsum(n * n / over[c] for c, n in sizes.items())) / df
 
 
-def _centred(scores: Sequence[Score]) -> list[Score]:
+def _centred(scores: Sequence[PlacedScore]) -> list[PlacedScore]:
     means = {arm: fmean(one.value for one in scores if one.arm == arm) for arm in {s.arm for s in scores}}
     return [one._replace(value=one.value - means[one.arm]) for one in scores]
 

@@ -38,7 +38,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class MarginQuestion:
     """A new and an original effect, and the margin that was set before. ``null``: the original shows none at .05."""
 
     new: Known
@@ -84,7 +84,7 @@ def shown(found: Interval) -> str:
     return f"{100 * found.level:.4g} % CI [{found.low:.2f}, {found.high:.2f}]"
 
 
-def trials_needed(question: Question, new: Layout, verdicts: int = 1) -> Quantity:
+def trials_needed(question: MarginQuestion, new: Layout, verdicts: int = 1) -> Quantity:
     """New trials per arm, by more reps of the same blocks, at which the D now seen would settle the verdict.
 
     The variance between reps shrinks with them; block × arm variance and the original's own error do not. ``None``

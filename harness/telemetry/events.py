@@ -66,7 +66,7 @@ class TrialStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class CallFailure:
     """Why something did not end well. ``kind`` is the error's class; ``reason`` may quote a model's reply."""
 
     kind: str
@@ -85,12 +85,12 @@ class TrialEnded:
     at: datetime
     samples: Sequence[Sample] = ()
     usage: Usage = field(default_factory=Usage)
-    failure: Failure | None = None
+    failure: CallFailure | None = None
     events: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelReply:
     """What a model replied. ``model`` is the one that answered; ``cost`` is in US dollars, ``None`` where unknown.
 
     ``thoughts`` are apart from the ``text``, but in a reply that was not acceptable, whose text is as it came.
@@ -125,8 +125,8 @@ class CallEnded:
     person: str = ""
     step: int = -1
     attempt: int = 0
-    answer: Answer | None = None
-    failure: Failure | None = None
+    answer: ModelReply | None = None
+    failure: CallFailure | None = None
     replayed: bool = False
 
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.telemetry.events import (
     CallEnded,
+    CallFailure,
     CaseEnded,
     CaseStarted,
-    Failure,
     Happening,
     SessionEnded,
     TrialEnded,
@@ -277,7 +277,7 @@ def _project_id(client: Client, name: str) -> Any:
         return client.create_project(name, upsert=True).id
 
 
-def _said(failure: Failure | None) -> str | None:
+def _said(failure: CallFailure | None) -> str | None:
     return None if failure is None else f"{failure.kind}: {failure.reason}"
 
 

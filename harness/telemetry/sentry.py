@@ -20,9 +20,9 @@ from uuid import uuid4
 
 from harness.telemetry.events import (
     CallEnded,
+    CallFailure,
     CaseEnded,
     CaseStarted,
-    Failure,
     Happening,
     SessionEnded,
     TrialEnded,
@@ -174,7 +174,7 @@ class SentryObserver:
         trial.span.finish(end_timestamp=at)
         self._send(trial)
 
-    def _error(self, failure: Failure, event: TrialEnded, trial: _Trial) -> None:
+    def _error(self, failure: CallFailure, event: TrialEnded, trial: _Trial) -> None:
         value = failure.reason if self._content else f"{event.trial} could not be finished ({HIDDEN})"
         self._scope.capture_event(
             {

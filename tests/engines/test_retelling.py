@@ -12,11 +12,11 @@ from support.plans import PEOPLE, plan, treatment
 
 from harness.engines.embedded import EmbeddedEngine
 from harness.engines.embedded.transcript_replay import score_again
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.model import Event, Proposition, TrialPlan, render
 
 
-def chatty(request: Request, site: Site) -> object:
+def chatty(request: Request, site: CallSite) -> object:
     """Everyone talks to all, but the first whispers to the second; the quality check sends first tries back."""
     if site.kind in ("act", "regenerate"):
         target = PEOPLE[1] if site.person == PEOPLE[0] else ""

@@ -8,17 +8,19 @@ import logging
 from types import SimpleNamespace
 
 from harness.model import Cell, Sample, Trial, TrialFailure
-from harness.runtime.cells import LISTED, CellOutcome, Played
+from harness.runtime.cells import LISTED, CellOutcome, TrialOutcome
 from harness.runtime.output_capture import LIMIT, CaseOutput, Collector, current, not_from_a_trial, routed
 from harness.runtime.progress import WINDOW, Pace
 
 CELL = Cell("toy", "Control", 1)
 
 
-def played(number: int, *, failed: bool = False, seconds: float = 1.0) -> Played:
+def played(number: int, *, failed: bool = False, seconds: float = 1.0) -> TrialOutcome:
     trial = Trial(CELL, 0, number)
     failure = TrialFailure(trial, f"reason {number}", "ModelCallError") if failed else None
-    return Played(trial, (Sample("kind", float(number)), Sample("odd", None, reason="no")), failure, seconds)
+    return TrialOutcome(
+        trial, (Sample("kind", float(number)), Sample("odd", None, reason="no")), failure, seconds
+    )
 
 
 def test_a_finished_cell_has_no_problem() -> None:

@@ -15,18 +15,18 @@ from harness.engines.embedded.model_requests import NoUsableReply
 from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError, RefusedError
 from harness.gateway.budget import BudgetExhaustedError
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import Rehearsal
-from harness.runtime.coordinator import Desk, Parts
+from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.runtime.coordinator import Coordinator, Parts
 from harness.runtime.remote import LEFT_ALONE, DeskServer, RemoteDesk, _portable
 from harness.runtime.settings import Settings
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[Coordinator]:
     parts = Parts(
-        gateway=lambda _: Gateway(Rehearsal(0)), engine=lambda *_: pytest.fail("no engine is needed")
+        gateway=lambda _: Gateway(RehearsalProvider(0)), engine=lambda *_: pytest.fail("no engine is needed")
     )
-    made = Desk(Settings(results_dir=tmp_path), parts, root=tmp_path)
+    made = Coordinator(Settings(results_dir=tmp_path), parts, root=tmp_path)
     made.start()
     yield made
     made.wind_down()
@@ -35,7 +35,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def server(desk: Desk) -> DeskServer:
+def server(desk: Coordinator) -> DeskServer:
     made = DeskServer(desk)
     made.start()
     return made
@@ -71,7 +71,7 @@ def test_what_cannot_travel_is_told_in_words() -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
 def test_a_worker_gets_an_answer_whatever_the_other_side_raises(
-    server: DeskServer, desk: Desk, error: BaseException, monkeypatch: pytest.MonkeyPatch
+    server: DeskServer, desk: Coordinator, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def raising() -> None:
         raise error
@@ -83,7 +83,7 @@ def test_a_worker_gets_an_answer_whatever_the_other_side_raises(
     remote.close()
 
 
-def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, desk: Desk) -> None:
+def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, desk: Coordinator) -> None:
     address = server.invitation["address"]
     assert Path(address).parent.stat().st_mode & 0o077 == 0
     message = pickle.dumps((1, "stop", ("by a stranger", ExitCode.FAILED)))
@@ -97,7 +97,7 @@ def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, desk: Des
     server.close()
 
 
-def test_a_stop_is_known_with_the_next_answer(server: DeskServer, desk: Desk) -> None:
+def test_a_stop_is_known_with_the_next_answer(server: DeskServer, desk: Coordinator) -> None:
     remote = visit(server)
     desk.stop("enough", ExitCode.BUDGET)
     assert remote.stopped is None
@@ -107,7 +107,7 @@ def test_a_stop_is_known_with_the_next_answer(server: DeskServer, desk: Desk) ->
     server.close()
 
 
-def test_a_worker_whose_desk_is_gone_is_told_so(server: DeskServer, desk: Desk) -> None:
+def test_a_worker_whose_desk_is_gone_is_told_so(server: DeskServer, desk: Coordinator) -> None:
     remote = visit(server)
     remote.loop.run(remote.enter([]))
     server.close()

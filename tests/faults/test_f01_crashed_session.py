@@ -10,10 +10,10 @@ from tests.support.sessions import Lab, load
 CRASHING = """
 import os
 from harness.gateway import providers
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 
-class Crashing(Rehearsal):
+class Crashing(RehearsalProvider):
     '''Takes its process with it at the call that DIE_AT names.'''
 
     name, model, count = "crashing", "crashing-1", 0

@@ -12,9 +12,9 @@ import pytest
 
 from harness.errors import ModelCallError
 from harness.experiments.tool_variants.outcomes import called, judge
-from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, TurnOutcome
 from harness.experiments.tool_variants.variants import BASELINE
-from harness.gateway.calls import Reply, Site
+from harness.gateway.calls import CallSite, Reply
 from harness.gateway.gateway import Gateway
 from harness.gateway.providers.contents import flattened
 from harness.gateway.providers.openai_compatible import OpenAICompatible
@@ -39,7 +39,7 @@ def asked(provider: Any) -> Reply:
     async def main() -> Reply:
         gateway = Gateway(provider, sleep=nap)
         try:
-            return await gateway.open_trial("t").ask(ask("be brief", "ping", extra=TOOLS), Site("answer"))
+            return await gateway.open_trial("t").ask(ask("be brief", "ping", extra=TOOLS), CallSite("answer"))
         finally:
             await gateway.aclose()
 
@@ -59,7 +59,7 @@ def anthropic(*blocks: Mapping[str, Any], stop: str = "tool_use") -> tuple[Reply
         return reply, endpoint.requests[0].body
 
 
-def outcome(reply: Reply) -> Outcome:
+def outcome(reply: Reply) -> TurnOutcome:
     now = datetime.fromisoformat(FIXED_TIMESTAMP)
     return judge(BASELINE, SCENARIOS[0], reply.text, called(reply.tool_calls), now).outcome
 
@@ -68,14 +68,14 @@ def outcome(reply: Reply) -> Outcome:
 def test_a_call_without_words_is_a_reply(content: Any) -> None:
     reply = openai(content=content, tool_calls=[CALL])
     assert (reply.text, reply.attempts) == ("", 1)
-    assert outcome(reply) is Outcome.ACTED
+    assert outcome(reply) is TurnOutcome.ACTED
 
 
 def test_so_it_is_in_anthropics_words() -> None:
     block = {"type": "tool_use", "id": "t1", "name": "schedule_task", "input": ARGUMENTS}
     reply, body = anthropic(block)
     assert (reply.text, reply.finish_reason, reply.attempts) == ("", "tool_calls", 1)
-    assert outcome(reply) is Outcome.ACTED
+    assert outcome(reply) is TurnOutcome.ACTED
     assert [tool["name"] for tool in body["tools"]] == ["schedule_task", "list_tasks", "update_task"]
 
 
@@ -94,7 +94,7 @@ def test_content_that_is_a_list_is_text() -> None:
     parts = [{"type": "text", "text": "Which day "}, {"type": "text", "text": "do you mean?"}]
     reply = openai(content=parts)
     assert reply.text == "Which day do you mean?"
-    assert outcome(reply) is Outcome.CLARIFIED
+    assert outcome(reply) is TurnOutcome.CLARIFIED
 
 
 @pytest.mark.parametrize(

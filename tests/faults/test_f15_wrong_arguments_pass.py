@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.experiments.tool_variants.outcomes import judge
-from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
-from harness.experiments.tool_variants.variants import APPLIKE, BASELINE, Variant
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, TurnOutcome
+from harness.experiments.tool_variants.variants import APPLIKE, BASELINE, ToolVariant
 
 NOW = datetime.fromisoformat(FIXED_TIMESTAMP)
 FIXED = [one for one in SCENARIOS if one.expected and one.expected.at and not one.expected.early]
@@ -21,7 +21,7 @@ KEYS = {
 }
 
 
-def call(variant: Variant, ability: str, at: str) -> dict[str, Any]:
+def call(variant: ToolVariant, ability: str, at: str) -> dict[str, Any]:
     tool, key, rest = KEYS[variant.name, ability]
     return {"name": tool, "args": {**rest, key: at}}
 
@@ -29,16 +29,16 @@ def call(variant: Variant, ability: str, at: str) -> dict[str, Any]:
 @pytest.mark.parametrize("variant", [BASELINE, APPLIKE], ids=lambda one: one.name)
 @pytest.mark.parametrize("scenario", FIXED, ids=lambda one: one.id)
 def test_a_time_that_is_off_by_a_minute_an_hour_a_day_or_a_year_is_wrong(
-    scenario: Any, variant: Variant
+    scenario: Any, variant: ToolVariant
 ) -> None:
     ability = scenario.expected.abilities[0].value
     for right in scenario.expected.at:
         moment = datetime.fromisoformat(right)
-        assert judge(variant, scenario, "", [call(variant, ability, right)], NOW).outcome is Outcome.ACTED
+        assert judge(variant, scenario, "", [call(variant, ability, right)], NOW).outcome is TurnOutcome.ACTED
         for off in (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=365)):
             wrong = (moment + off).isoformat()
             found = judge(variant, scenario, "", [call(variant, ability, wrong)], NOW)
-            assert found.outcome is Outcome.WRONG_ARGUMENTS, wrong
+            assert found.outcome is TurnOutcome.WRONG_ARGUMENTS, wrong
             assert "expected" in found.why
 
 
@@ -47,8 +47,8 @@ def test_a_time_that_is_off_by_a_minute_an_hour_a_day_or_a_year_is_wrong(
 )
 def test_arguments_that_say_no_time_do_not_pass(arguments: Any) -> None:
     found = judge(BASELINE, SCENARIOS[0], "", [{"name": "schedule_task", "args": arguments}], NOW)
-    assert found.outcome is Outcome.WRONG_ARGUMENTS
+    assert found.outcome is TurnOutcome.WRONG_ARGUMENTS
 
 
 def test_every_scenario_that_accepts_an_action_says_which() -> None:
-    assert not [one.id for one in SCENARIOS if Outcome.ACTED in one.accept and one.expected is None]
+    assert not [one.id for one in SCENARIOS if TurnOutcome.ACTED in one.accept and one.expected is None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from support.payments import TWO, optimise, proposing, solved
 
 from harness.experiments.payments.market import LIQUIDITY
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.runner import IterationRecord
 
 
@@ -26,7 +26,7 @@ def test_nothing_is_saved_while_a_bank_has_yet_to_propose() -> None:
     saved: list[int] = []
     seen: list[tuple[int, str, list[int]]] = []
 
-    def answer(_: Request, site: Site) -> dict[str, int]:
+    def answer(_: Request, site: CallSite) -> dict[str, int]:
         seen.append((site.step, site.person, list(saved)))
         return {LIQUIDITY: 100_000}
 

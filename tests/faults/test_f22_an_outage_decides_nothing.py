@@ -9,7 +9,7 @@ from support.payments import optimise, played, proposing, solved
 
 from harness.errors import ModelCallError, RefusedError, UnacceptableReplyError
 from harness.experiments.payments.market import LIQUIDITY
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.runner.result import Reason
 
 OUT = ModelCallError("HTTP 503: overloaded")
@@ -34,7 +34,7 @@ def test_a_failure_is_never_an_acceptance_nor_stability(failure: Any) -> None:
 
 
 def test_iterations_with_a_failure_are_not_counted_as_stable() -> None:
-    def answer(_: Request, site: Site) -> Any:
+    def answer(_: Request, site: CallSite) -> Any:
         return OUT if site.person == "BANK_B" and site.step % 2 else {LIQUIDITY: 400_000}
 
     _, result, _ = optimise(solved(window=3), answer)
@@ -43,7 +43,7 @@ def test_iterations_with_a_failure_are_not_counted_as_stable() -> None:
 
 
 def test_a_short_outage_is_recorded_and_the_run_goes_on() -> None:
-    def answer(_: Request, site: Site) -> Any:
+    def answer(_: Request, site: CallSite) -> Any:
         return OUT if site.step == 1 else {LIQUIDITY: 150_000}
 
     trial, _ = played(solved(), answer)

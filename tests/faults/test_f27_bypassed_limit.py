@@ -14,13 +14,13 @@ from support.requests import SCORE, ask
 import harness
 from harness.errors import ModelCallError
 from harness.gateway.budget import Budget, Reservation
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.limits import Limits, Permit
 from harness.gateway.retry import RetryPolicy
 
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
-SITE = Site("score")
+SITE = CallSite("score")
 
 
 class Counting(Limits):

@@ -9,7 +9,7 @@ import pytest
 
 from harness.experiments.cooperation.experiment import CONDITIONS
 from harness.gateway.calls import Request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from tests.support.cooperation import game_of
 
 OTHERS = [group for group in CONDITIONS if group != "baseline"]
@@ -22,7 +22,7 @@ def prompts(folder: Path, group: str) -> list[tuple[str, str]]:
     def answer(request: Request) -> str:
         system, user = (str(message["content"]) for message in request.messages)
         found.append((system, user))
-        return Rehearsal(0).answer(Request(request.messages[1:]), trial="t", occurrence=0).text
+        return RehearsalProvider(0).answer(Request(request.messages[1:]), trial="t", occurrence=0).text
 
     game, _ = game_of(folder, answer, group=group)
     asyncio.run(game.play())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.requests import SCORE
 
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 from harness.gateway.request_identity import identified
@@ -99,7 +99,7 @@ def test_a_changed_prompt_is_asked_and_not_answered_from_the_journal(tmp_path: P
         gateway = Gateway(provider, journal=Journal(tmp_path))
         client = gateway.open_trial("t", "run")
         for request in free:
-            await client.ask(request, Site("act"))
+            await client.ask(request, CallSite("act"))
         await gateway.aclose()
 
     asyncio.run(session())

@@ -13,13 +13,13 @@ import asyncio, hashlib
 from support.plans import PEOPLE, persona, treatment
 from harness.engines.embedded import EmbeddedEngine
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 likes = {f"thing {n}" for n in range(40)}
 people = tuple(persona(name, likes=likes, ties=[{"friends": frozenset(likes)}]) for name in PEOPLE)
 trial = treatment(personas=people, steps=4)
 # The rehearsal model answers from the whole prompt: any difference in it shows in the result.
-result = asyncio.run(EmbeddedEngine().run(trial, Gateway(Rehearsal(seed=1)).open_trial(trial.trial.id)))
+result = asyncio.run(EmbeddedEngine().run(trial, Gateway(RehearsalProvider(seed=1)).open_trial(trial.trial.id)))
 print(hashlib.sha256(repr(result).encode()).hexdigest())
 print(list(likes)[:5])
 """

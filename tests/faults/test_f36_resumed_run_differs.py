@@ -15,11 +15,11 @@ from harness.engines.embedded import EmbeddedEngine
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.model import TrialResult
 
 
-class CutOff(Rehearsal):
+class CutOff(RehearsalProvider):
     """Dies at a call, as a killed process does: nothing after it happens."""
 
     def __init__(self, after: int) -> None:

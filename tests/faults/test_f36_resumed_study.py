@@ -13,10 +13,10 @@ __all__ = ["bench"]
 
 
 async def ask(plan, client):  # type: ignore[no-untyped-def]
-    from harness.gateway.calls import Request, Site
+    from harness.gateway.calls import CallSite, Request
 
     reply = await client.ask(
-        Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), Site("answer")
+        Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), CallSite("answer")
     )
     return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
 

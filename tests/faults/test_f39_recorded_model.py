@@ -19,7 +19,7 @@ from harness.gateway.calls import Provider, Reply
 from harness.gateway.openai_wire import chat_request
 from harness.gateway.prices import charged
 from harness.gateway.providers import make_provider
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 ENVIRON = {
     "OPENAI_API_KEY": "fake-key-1",
@@ -76,7 +76,7 @@ def test_the_record_names_who_answered_beside_who_was_asked(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "fake-key-1")
-    rehearsal = Rehearsal(1)
+    rehearsal = RehearsalProvider(1)
     with FakeEndpoint(
         message=lambda body, number: {
             "content": rehearsal.answer(chat_request(body), trial="t", occurrence=number).text

@@ -15,14 +15,14 @@ from harness.errors import RefusedError
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.trial_client import TrialClient
 from harness.model import Level, TrialResult
 from tests.support.instruments import bad, filed, sound
 from tests.support.records import failed, trials
 
 
-class Reluctant(Rehearsal):
+class Reluctant(RehearsalProvider):
     """Declines whatever has one of ``words`` in it."""
 
     def __init__(self, *words: str) -> None:

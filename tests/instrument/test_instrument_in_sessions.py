@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import harness.stats
-from harness.checks import Examiner, suite
+from harness.checks import CheckRunner, suite
 from harness.errors import ExitCode
 from harness.model import Check, Level
 from harness.records import merge
@@ -118,7 +118,7 @@ def test_the_artifact_is_the_same_to_the_byte(tmp_path: Path) -> None:
     paths = files(tmp_path)
     (tmp_path / "with").mkdir()
     (plain,) = merge(paths, stats=harness.stats)
-    (checked,) = merge(paths, tmp_path / "with", stats=harness.stats, examine=Examiner())
+    (checked,) = merge(paths, tmp_path / "with", stats=harness.stats, examine=CheckRunner())
     assert checked.read_bytes() == plain.read_bytes()
     assert b'"instrument"' in checked.with_suffix(".meta.json").read_bytes()
     assert b'"instrument"' not in plain.with_suffix(".meta.json").read_bytes()

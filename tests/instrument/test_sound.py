@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from harness.checks import CHECKS, Examiner, examine
-from harness.checks.checked_run import Subject
+from harness.checks import CHECKS, CheckRunner, examine
+from harness.checks.checked_run import CheckedRun
 from harness.checks.suite import _made
 from harness.model import Check, Level
 from harness.records import dataset_of
@@ -18,7 +18,7 @@ def test_nothing_is_found_in_a_sound_run() -> None:
 
 def test_every_kind_of_check_says_something_with_number_and_threshold() -> None:
     run = filed(sound())
-    subject = Subject(run, dataset_of(run))
+    subject = CheckedRun(run, dataset_of(run))
     silent = {check.__name__ for check in CHECKS if not list(check(subject))}
     said = "nothing is missing or unread, no option or format was changed, and no metric is computed by code"
     assert silent == {"bounds", "forms", "options", "measures", "unread"}, said
@@ -32,7 +32,7 @@ def test_the_same_files_give_the_same_checks_in_any_order() -> None:
 
 
 def test_traces_tell_what_transcripts_tell() -> None:
-    keep = Examiner().keep
+    keep = CheckRunner().keep
     assert examine(filed(map(keep, sound()))) == examine(filed(sound()))
     assert "transcript" not in keep(sound()[0])
 
@@ -48,17 +48,17 @@ def test_one_arm_alone_is_looked_at_by_itself() -> None:
 
 
 def test_a_check_that_breaks_is_a_fail_not_a_pass() -> None:
-    def broken(subject: Subject) -> list[Check]:
+    def broken(subject: CheckedRun) -> list[Check]:
         raise ZeroDivisionError("no trials")
 
     run = filed(sound())
-    (found,) = _made(broken, Subject(run, dataset_of(run)))
+    (found,) = _made(broken, CheckedRun(run, dataset_of(run)))
     assert (found.name, found.level) == ("broken", Level.FAIL)
     assert found.message == "the check could not be made: ZeroDivisionError: no trials"
 
 
 def test_what_stands_in_the_meta_file_is_plain_json() -> None:
-    found = Examiner()(filed(sound()), {})
+    found = CheckRunner()(filed(sound()), {})
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["instrument"]["worst"], found["instrument"]["rehearsal"]) == ("PASS", False)
     assert [one["metric"] for one in found["analysis"]["comparisons"]] == [

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ModelCallError, UnsupportedParameterError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 from harness.gateway.model_options import CallOptions
@@ -30,7 +30,7 @@ SCORE = {
     },
 }
 WORDS = ({"role": "system", "content": "Judge."}, {"role": "user", "content": "How was it?"})
-SITE = Site("score_person", "Ada")
+SITE = CallSite("score_person", "Ada")
 
 
 def without_schema(body: Mapping[str, Any]) -> Fault | None:
@@ -98,7 +98,7 @@ def test_a_server_without_json_schema_answers_by_the_schema_in_the_prompt(
         async def work(gateway: Gateway) -> tuple[list[Reply], Any, int]:
             client = gateway.open_trial("t", "r")
             replies = [
-                await client.ask(Request(WORDS, response_format=SCORE), Site("score", "Ada", n))
+                await client.ask(Request(WORDS, response_format=SCORE), CallSite("score", "Ada", n))
                 for n in (1, 2)
             ]
             return replies, client.replies, gateway.calls

@@ -13,7 +13,7 @@ from support.anthropic_endpoint import AnthropicEndpoint, Trouble
 from support.requests import SCALAR, SCORE, ask, form
 
 from harness.errors import ModelCallError, UnsupportedParameterError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.model_options import CallOptions
 from harness.gateway.providers.anthropic_messages import AnthropicMessages
@@ -225,7 +225,7 @@ def test_a_declared_field_without_a_counterpart_is_refused_before_anything_is_se
         )
         client = gateway.open_trial("t", options=CallOptions({"frequency_penalty": 0.5}))
         try:
-            await client.ask(ask("s", "x"), Site("act"))
+            await client.ask(ask("s", "x"), CallSite("act"))
         finally:
             await gateway.aclose()
 

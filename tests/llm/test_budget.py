@@ -13,9 +13,9 @@ from harness.errors import ConfigurationError, ModelCallError
 from harness.gateway.budget import (
     COMPLETION_BOUND,
     IMAGE_TOKENS,
-    Amount,
     Budget,
     BudgetExhaustedError,
+    Spend,
     prompt_bound,
 )
 from harness.gateway.calls import Reply, Request
@@ -40,9 +40,9 @@ def test_a_settled_call_gives_back_what_it_did_not_take() -> None:
         budget = Budget(1.0, 10, 10**6, priced)
         reservation = await budget.reserve(SMALL)
         prompt = prompt_bound(SMALL)
-        assert budget.held == Amount(1, prompt + 100, (prompt + 10 * 100) / 1e6)
+        assert budget.held == Spend(1, prompt + 100, (prompt + 10 * 100) / 1e6)
         reservation.settle(REPLY)
-        assert budget.held == Amount() and budget.spent == Amount(1, 30, 120 / 1e6)
+        assert budget.held == Spend() and budget.spent == Spend(1, 30, 120 / 1e6)
         reservation.settle(REPLY)
         reservation.release(maybe_billed=True)
         assert budget.spent.calls == 1
@@ -61,14 +61,14 @@ def test_the_providers_own_figure_goes_before_ours() -> None:
 
 @pytest.mark.parametrize(
     ("sent", "maybe_billed", "spent"),
-    [(False, False, Amount()), (True, False, Amount(1)), (True, True, None)],
+    [(False, False, Spend()), (True, False, Spend(1)), (True, True, None)],
 )
-def test_what_an_unanswered_call_costs(sent: bool, maybe_billed: bool, spent: Amount | None) -> None:
+def test_what_an_unanswered_call_costs(sent: bool, maybe_billed: bool, spent: Spend | None) -> None:
     async def main() -> None:
         budget = Budget(1.0, price=priced)
         reservation = await budget.reserve(SMALL)
         reservation.release(sent=sent, maybe_billed=maybe_billed)
-        assert budget.spent == (reservation.worst if spent is None else spent) and budget.held == Amount()
+        assert budget.spent == (reservation.worst if spent is None else spent) and budget.held == Spend()
 
     asyncio.run(main())
 
@@ -89,7 +89,7 @@ def test_the_call_that_could_exceed_is_refused_and_says_why_and_how_to_go_on() -
         (await budget.reserve(SMALL)).settle(Reply("ok", tokens_in=0, tokens_out=950))
         with pytest.raises(BudgetExhaustedError) as caught:
             await budget.reserve(SMALL)
-        assert caught.value.fatal and caught.value.retry_after is None and budget.held == Amount()
+        assert caught.value.fatal and caught.value.retry_after is None and budget.held == Spend()
         return str(caught.value)
 
     message = asyncio.run(main())
@@ -191,7 +191,7 @@ def test_whatever_happens_nothing_exceeds_the_budget(seed: int, max_cost: float,
 
         outcomes = await asyncio.gather(*(caller() for _ in range(8)), return_exceptions=True)
         assert all(isinstance(each, BudgetExhaustedError) for each in outcomes), outcomes
-        assert budget.held == Amount()
+        assert budget.held == Spend()
         assert budget.spent.cost <= max_cost + 1e-12 and budget.spent.calls <= max_calls
 
     asyncio.run(main())

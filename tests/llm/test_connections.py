@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from harness.gateway.connections import ConnectionGuard
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import Rehearsal
-from harness.gateway.server import Face
+from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.server import GatewayServer
 
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]}).encode()
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -43,8 +43,8 @@ class Server:
 
 def served(work: Callable[[Server], Awaitable[None]], guard: ConnectionGuard, **more: float) -> None:
     async def main() -> None:
-        gateway = Gateway(Rehearsal(1))
-        face = Face(gateway, guard, **more)
+        gateway = Gateway(RehearsalProvider(1))
+        face = GatewayServer(gateway, guard, **more)
         url = await face.start("127.0.0.1")
         port = urlsplit(url).port
         assert port is not None

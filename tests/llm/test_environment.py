@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.endpoint import FakeEndpoint
 
 from harness.errors import ConfigurationError
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.gateway.environment import network
 from harness.gateway.gateway import Gateway
 from harness.gateway.providers import make_provider
@@ -175,7 +175,7 @@ def call(url: str, environ: Mapping[str, str]) -> str:
         gateway = Gateway(make_provider("openai:m", seed=0, base_url=url, environ=environ))
         try:
             request = Request([{"role": "user", "content": "x"}])
-            return (await gateway.open_trial("t").ask(request, Site("act"))).text
+            return (await gateway.open_trial("t").ask(request, CallSite("act"))).text
         except Exception as error:
             return str(error)
         finally:

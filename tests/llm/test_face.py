@@ -17,7 +17,7 @@ from harness.errors import ModelCallError
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.server import MAX_BODY
 from harness.gateway.trial_client import TrialClient
@@ -31,7 +31,7 @@ class LLMScalarWithJustificationResponse(BaseModel):
     confidence: float
 
 
-class Echo(Rehearsal):
+class Echo(RehearsalProvider):
     """Keeps what it was asked and answers ``text``; an exception is raised."""
 
     def __init__(self, text: str | Exception = "ok", **more: Any) -> None:
@@ -49,12 +49,14 @@ class Echo(Rehearsal):
 
 
 def served(
-    work: Callable[[Gateway, TrialClient], Awaitable[None]], provider: Rehearsal | None = None, **more: Any
+    work: Callable[[Gateway, TrialClient], Awaitable[None]],
+    provider: RehearsalProvider | None = None,
+    **more: Any,
 ) -> None:
     """Run ``work`` while the face serves one trial."""
 
     async def main() -> None:
-        gateway = Gateway(provider or Rehearsal(1), **more)
+        gateway = Gateway(provider or RehearsalProvider(1), **more)
         base_url = await gateway.start_face()
         client = gateway.open_trial("t", "run")
         assert client.base_url == base_url == await gateway.start_face()

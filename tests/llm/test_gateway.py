@@ -8,14 +8,14 @@ import pytest
 from support.requests import SCORE, ask
 
 from harness.errors import ConfigurationError, ModelCallError, StoppedError, UnacceptableReplyError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.replay import number
 from harness.gateway.request_identity import digest
 from harness.gateway.retry import RetryPolicy
 
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
-SITE = Site("score", "Ann", 3)
+SITE = CallSite("score", "Ann", 3)
 
 
 class Stub:
@@ -274,7 +274,7 @@ def test_usage_counts_every_attempt_by_kind() -> None:
         answers = [Reply("", tokens_in=2, tokens_out=1), Reply("ok", tokens_in=2, tokens_out=3)]
         gateway = Gateway(Stub(lambda number: answers[min(number, 1)]))
         client = gateway.open_trial("t")
-        await client.ask(ask("x"), Site("act"))
+        await client.ask(ask("x"), CallSite("act"))
         await client.embed(["a", "b"], "e")
         usage = client.usage()
         assert dict(usage.calls) == {"act": 2, "embedding": 1}
@@ -289,7 +289,7 @@ def test_usage_counts_every_attempt_by_kind() -> None:
 def test_a_reply_that_an_engine_rejects_is_on_record() -> None:
     async def main() -> None:
         client = Gateway(Stub(lambda _: Reply("ok"))).open_trial("t")
-        client.reject(await client.ask(ask("x"), Site("extract")), "no list under 'ideas'")
+        client.reject(await client.ask(ask("x"), CallSite("extract")), "no list under 'ideas'")
         assert client.rejections[0]["kind"] == "extract"
         assert client.rejections[0]["reason"] == "no list under 'ideas'"
 

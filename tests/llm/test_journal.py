@@ -21,15 +21,15 @@ from support.requests import SCORE, ask
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError, ModelCallError, RefusedError
 from harness.gateway import journal_file
 from harness.gateway.budget import Budget
-from harness.gateway.calls import Reply, Request, Site, Vectors
+from harness.gateway.calls import CallSite, Reply, Request, Vectors
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 from harness.gateway.prices import Price, charged, price_of
-from harness.gateway.replay import Kept
+from harness.gateway.replay import JournaledReply
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.trial_client import TrialClient
 
-SITE = Site("act", "Ada", 1)
+SITE = CallSite("act", "Ada", 1)
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
 
 
@@ -324,13 +324,13 @@ def test_a_damaged_journal_sends_nothing_until_the_user_gives_it_up(tmp_path: Pa
 CRASH = """
 import os, signal, sys
 from pathlib import Path
-from harness.gateway.calls import Reply, Site
+from harness.gateway.calls import Reply, CallSite
 from harness.gateway.journal_file import JournalFile
-from harness.gateway.replay import Kept
+from harness.gateway.replay import JournaledReply
 file = JournalFile(Path(sys.argv[1]))
 for number in range(int(sys.argv[2])):
-    site = Site("act", "Ada", number)
-    file.write([("t", Kept(site, f"{number:064}", 0, 0, 1, Reply("x" * 3000)), "[]", "")])
+    site = CallSite("act", "Ada", number)
+    file.write([("t", JournaledReply(site, f"{number:064}", 0, 0, 1, Reply("x" * 3000)), "[]", "")])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -390,7 +390,7 @@ def test_a_crash_alone_is_no_loss(tmp_path: Path, then: str) -> None:
 def test_a_journal_that_is_expected_and_not_whole_is_lost(tmp_path: Path, loss: str) -> None:
     path = tmp_path / "run.sqlite"
     file = journal_file.JournalFile(path, about='{"id": "run"}')
-    kept = Kept(SITE, "d" * 64, 0, 0, 1, Reply("text"))
+    kept = JournaledReply(SITE, "d" * 64, 0, 0, 1, Reply("text"))
     file.write([("t", kept, "[]", "")])
     file.close()
     if loss == "deleted":
@@ -510,7 +510,9 @@ def test_a_flood_of_a_reply_is_bounded(tmp_path: Path) -> None:
 def test_what_is_loaded_is_what_was_written(tmp_path: Path) -> None:
     file = journal_file.JournalFile(tmp_path / "run.sqlite")
     reply = Reply("text", tool_calls=[], cost=None, cost_reason="unknown")
-    kept = Kept(SITE, "d" * 64, 2, 1, 3, reply, "unacceptable", "a reason \udc80", "asked", 1.5, 0.25)
+    kept = JournaledReply(
+        SITE, "d" * 64, 2, 1, 3, reply, "unacceptable", "a reason \udc80", "asked", 1.5, 0.25
+    )
     file.write([("t", kept, "[]", "")])
     file.close()
     again = journal_file.JournalFile(tmp_path / "run.sqlite")
@@ -521,13 +523,13 @@ def test_what_is_loaded_is_what_was_written(tmp_path: Path) -> None:
 def test_a_journal_of_the_first_version_is_read_and_gets_the_later_fields(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     file = journal_file.JournalFile(path)
-    file.write([("t", Kept(SITE, "d" * 64, 0, 0, 1, Reply("old", tokens_in=3)), "[]", "")])
+    file.write([("t", JournaledReply(SITE, "d" * 64, 0, 0, 1, Reply("old", tokens_in=3)), "[]", "")])
     file.close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("alter table replies drop column more")
     file = journal_file.JournalFile(path, expected=True)
     new = Reply("new", usage='{"total_tokens": "7"}', usage_fault="total tokens as a text")
-    file.write([("t", Kept(SITE, "e" * 64, 0, 0, 1, new), "[]", "")])
+    file.write([("t", JournaledReply(SITE, "e" * 64, 0, 0, 1, new), "[]", "")])
     replies = [kept.reply for kept in file.load("t")]
     file.close()
     assert [(reply.text, reply.usage, reply.usage_fault) for reply in replies] == [

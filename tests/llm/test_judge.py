@@ -13,7 +13,7 @@ from support.requests import SCORE, ask
 
 from harness.gateway.budget import Budget, BudgetExhaustedError
 from harness.gateway.call_kinds import OUTCOME_KINDS
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import Price, charged
 from harness.plugin.limits import make_budget
@@ -53,7 +53,7 @@ class Model:
 def test_outcomes_go_to_the_judge_and_what_steers_the_play_does_not(kind: str) -> None:
     player, judge = Model("player"), Model("judge")
     gateway = Gateway(player, judge=judge)
-    reply = asyncio.run(gateway.open_trial("t").ask(ask("x", response_format=SCORE), Site(kind)))
+    reply = asyncio.run(gateway.open_trial("t").ask(ask("x", response_format=SCORE), CallSite(kind)))
     asked, other = (judge, player) if kind in OUTCOME_KINDS else (player, judge)
     assert reply.model == asked.name and not other.asked
     assert asked.asked[0].model == asked.name
@@ -62,7 +62,7 @@ def test_outcomes_go_to_the_judge_and_what_steers_the_play_does_not(kind: str) -
 def test_without_a_judge_the_player_answers_all() -> None:
     player = Model("player")
     gateway = Gateway(player)
-    asyncio.run(gateway.open_trial("t").ask(ask("x", response_format=SCORE), Site("score_person")))
+    asyncio.run(gateway.open_trial("t").ask(ask("x", response_format=SCORE), CallSite("score_person")))
     assert [request.model for request in player.asked] == ["player"]
 
 
@@ -75,7 +75,7 @@ def test_each_is_charged_by_its_own_price_and_both_are_in_the_usage() -> None:
 
     async def main() -> None:
         for kind in ("act", "act", "score_panel"):
-            await client.ask(ask("x", response_format=SCORE), Site(kind))
+            await client.ask(ask("x", response_format=SCORE), CallSite(kind))
         await gateway.aclose()
 
     asyncio.run(main())
@@ -90,9 +90,9 @@ def test_one_budget_holds_for_both() -> None:
     budget = make_budget(Settings(max_cost=0.000001), providers, overrides)
     assert isinstance(budget, Budget)
     client = Gateway(providers[0], judge=providers[1], budget=budget).open_trial("t")
-    asyncio.run(client.ask(ask("x", response_format=SCORE), Site("act")))
+    asyncio.run(client.ask(ask("x", response_format=SCORE), CallSite("act")))
     with pytest.raises(BudgetExhaustedError):
-        asyncio.run(client.ask(ask("x", response_format=SCORE), Site("score_person")))
+        asyncio.run(client.ask(ask("x", response_format=SCORE), CallSite("score_person")))
 
 
 def test_a_cost_limit_needs_the_prices_of_both() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from harness.addresses import without_secrets
 from harness.gateway.openai_wire import chat_request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from tests.support.anthropic_endpoint import AnthropicEndpoint, Trouble
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import Lab
@@ -25,7 +25,7 @@ from tests.support.sessions import Lab
 KEY = "fk-Zq7vT3mXw9LbRk2NhPc5YdJs8"
 PASSWORD = "pw-Hn4KxVt6BqWz"
 TALKATIVE = ("-vv", "-rA", "--showlocals", "--tb=long", "--log-level=DEBUG", "--log-cli-level=DEBUG")
-_REHEARSAL = Rehearsal(1)
+_REHEARSAL = RehearsalProvider(1)
 
 
 def said(body: Mapping[str, Any], number: int) -> str:

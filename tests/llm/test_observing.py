@@ -11,12 +11,12 @@ from support.requests import ask
 
 from harness.errors import ModelCallError
 from harness.gateway.call_observers import CallRecord
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
-SITE = Site("act", "Ada", 2)
+SITE = CallSite("act", "Ada", 2)
 
 
 class Noting:
@@ -35,7 +35,7 @@ class Broken:
         raise RuntimeError(f"with a prompt in it: {call.request.messages}")
 
 
-class Stumbling(Rehearsal):
+class Stumbling(RehearsalProvider):
     """Fails on its way, then says nothing, then answers."""
 
     asked = 0

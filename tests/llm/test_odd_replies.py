@@ -18,7 +18,7 @@ from support.requests import SCORE, ask
 
 from harness.errors import ModelCallError
 from harness.gateway.budget import Budget
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 from harness.gateway.openai_wire import chat_completion
@@ -140,7 +140,7 @@ async def session(provider: Any, folder: Path, request: Request) -> tuple[Reply 
     )
     client = gateway.open_trial("t", "run")
     try:
-        came: Reply | ModelCallError = await client.ask(request, Site("score"))
+        came: Reply | ModelCallError = await client.ask(request, CallSite("score"))
         assert isinstance(came, Reply)
         json.dumps(chat_completion(came))
     except ModelCallError as error:

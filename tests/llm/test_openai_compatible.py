@@ -10,7 +10,7 @@ from support.endpoint import FakeEndpoint, Fault
 from support.requests import SCORE, ask
 
 from harness.errors import ConfigurationError, ModelCallError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.providers import make_provider
 from harness.gateway.providers.openai_compatible import OpenAICompatible
@@ -35,7 +35,7 @@ def through_gateway(endpoint: FakeEndpoint, request: Request) -> Reply:
     async def main() -> Reply:
         gateway = Gateway(OpenAICompatible("gpt-x", base_url=endpoint.url, api_key=KEY), sleep=nap)
         try:
-            return await gateway.open_trial("t").ask(request, Site("score"))
+            return await gateway.open_trial("t").ask(request, CallSite("score"))
         finally:
             await gateway.aclose()
 

@@ -11,13 +11,13 @@ import pytest
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.model_options import CallOptions
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 DECLARED = {"top_p": 0.5, "reasoning_effort": "low", "temperature": 0.3, "max_tokens": 300}
 
 
-class Echo(Rehearsal):
+class Echo(RehearsalProvider):
     """Keeps what it was asked."""
 
     def __init__(self) -> None:

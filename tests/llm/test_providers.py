@@ -10,7 +10,7 @@ from harness.gateway import providers
 from harness.gateway.calls import Provider
 from harness.gateway.providers import make_provider
 from harness.gateway.providers.openai_compatible import OpenAICompatible
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from harness.gateway.providers.rehearsal import Rehearsal
 )
 def test_rehearsal_with_and_without_latency(spec: str, latency: float) -> None:
     provider = make_provider(spec, seed=3, environ={})
-    assert isinstance(provider, Rehearsal)
+    assert isinstance(provider, RehearsalProvider)
     assert (provider.name, provider.model, provider._latency) == ("rehearsal", "rehearsal-1", latency)
 
 
@@ -116,10 +116,10 @@ def test_a_provider_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(providers, "_factories", dict(providers._factories))
 
     def mine(argument: str, *, seed: int, base_url: str | None, environ: Mapping[str, str]) -> Provider:
-        return Rehearsal(seed + len(argument))
+        return RehearsalProvider(seed + len(argument))
 
     providers.register("mine", mine)
-    assert isinstance(make_provider("mine:abc", seed=1, environ={}), Rehearsal)
+    assert isinstance(make_provider("mine:abc", seed=1, environ={}), RehearsalProvider)
     with pytest.raises(ConfigurationError, match="'mine' is registered already"):
         providers.register("mine", mine)
     with pytest.raises(ConfigurationError, match="mine"):
@@ -129,11 +129,11 @@ def test_a_provider_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_installed_provider_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     class Entry:
         def load(self) -> Any:
-            return lambda argument, **_: Rehearsal(len(argument))
+            return lambda argument, **_: RehearsalProvider(len(argument))
 
     monkeypatch.setattr(
         providers,
         "entry_points",
         lambda group, name: [Entry()] if (group, name) == ("harness.providers", "far") else [],
     )
-    assert isinstance(make_provider("far:away", seed=1, environ={}), Rehearsal)
+    assert isinstance(make_provider("far:away", seed=1, environ={}), RehearsalProvider)

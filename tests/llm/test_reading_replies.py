@@ -15,19 +15,19 @@ import pytest
 
 from harness.errors import UnacceptableReplyError
 from harness.gateway.call_observers import CallRecord
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 from harness.gateway.providers.anthropic_messages import AnthropicMessages
 from harness.gateway.providers.openai_compatible import OpenAICompatible
-from harness.gateway.replay import Kept
+from harness.gateway.replay import JournaledReply
 from harness.gateway.trial_client import TrialClient
 from tests.llm.test_face import HELLO, Echo, post, served
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint
 from tests.support.requests import SCORE, ask
 
-SITE = Site("answer")
+SITE = CallSite("answer")
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "null"}}
 THINKING = "<think>A tool? Or should I ask?</think>\n\nIt is done."
@@ -205,7 +205,7 @@ def test_an_earlier_session_took_thoughts_for_speech_and_this_one_does_not(tmp_p
     async def spoilt() -> None:
         journal = Journal(tmp_path)
         journal.open("run")
-        await journal.keep("run", "t", Kept(SITE, digest, 0, 0, 1, Reply("<think>A tool?")), "[]")
+        await journal.keep("run", "t", JournaledReply(SITE, digest, 0, 0, 1, Reply("<think>A tool?")), "[]")
         await journal.aclose()
 
     asyncio.run(spoilt())

@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator
 from support.requests import CHECK, COGNITIVE, FOREIGN, SCORE, TURN, ask, extraction
 
 from harness.gateway.calls import Request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.schemas import wanted_schema
 
-MODEL = Rehearsal(7)
+MODEL = RehearsalProvider(7)
 
 
 def answers(request: Request, number: int = 40) -> list[Any]:
@@ -31,9 +31,9 @@ def persona(name: str, *heard: str, form: Any = TURN) -> Request:
 
 def test_a_sample_depends_on_seed_trial_request_and_occurrence_alone() -> None:
     one = MODEL.answer(ask("x"), trial="t", occurrence=0)
-    assert one == Rehearsal(7).answer(ask("x"), trial="t", occurrence=0)
+    assert one == RehearsalProvider(7).answer(ask("x"), trial="t", occurrence=0)
     others = [
-        Rehearsal(8).answer(ask("x"), trial="t", occurrence=0),
+        RehearsalProvider(8).answer(ask("x"), trial="t", occurrence=0),
         MODEL.answer(ask("x"), trial="u", occurrence=0),
         MODEL.answer(ask("x "), trial="t", occurrence=0),
         MODEL.answer(ask("x", temperature=0.1), trial="t", occurrence=0),
@@ -45,7 +45,7 @@ def test_a_sample_depends_on_seed_trial_request_and_occurrence_alone() -> None:
 def test_the_hash_seed_of_the_process_is_no_matter() -> None:
     program = (
         "import sys; sys.path[:0] = ['tests', '.']\n"
-        "from support.requests import *; from harness.gateway.providers.rehearsal import Rehearsal\n"
+        "from support.requests import *; from harness.gateway.providers.rehearsal import RehearsalProvider\n"
         "for request in [*FOREIGN.values(), ask('x', response_format=TURN)]:\n"
         "    print(Rehearsal(7).answer(request, trial='t', occurrence=0).text)"
     )
@@ -208,7 +208,7 @@ def test_latency_is_slept_once_per_call() -> None:
     async def sleep(seconds: float) -> None:
         naps.append(seconds)
 
-    slow = Rehearsal(1, latency=0.05, sleep=sleep)
+    slow = RehearsalProvider(1, latency=0.05, sleep=sleep)
     asyncio.run(slow.complete(ask("x"), trial="t", occurrence=0))
     asyncio.run(slow.embed(["x", "y"], "e"))
     assert naps == [0.05, 0.05]

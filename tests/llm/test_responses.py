@@ -19,7 +19,7 @@ from harness.gateway.call_kinds import OUTCOME_KINDS, classify
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.openai_wire import MalformedError
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.responses_wire import response, response_request
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.trial_client import TrialClient
@@ -186,7 +186,7 @@ def test_every_end_of_a_reply(reply: Reply, status: str, reason: str | None, kin
 # The real SDK over real HTTP
 
 
-class Says(Rehearsal):
+class Says(RehearsalProvider):
     """Answers ``reply``, or raises it."""
 
     def __init__(self, reply: Reply | Exception) -> None:
@@ -201,11 +201,11 @@ class Says(Rehearsal):
 
 def served(
     work: Callable[[openai.AsyncOpenAI, TrialClient], Awaitable[None]],
-    provider: Rehearsal | None = None,
+    provider: RehearsalProvider | None = None,
     **more: Any,
 ) -> None:
     async def main() -> None:
-        gateway = Gateway(provider or Rehearsal(1), retry=RetryPolicy(1, max_replies=1), **more)
+        gateway = Gateway(provider or RehearsalProvider(1), retry=RetryPolicy(1, max_replies=1), **more)
         base_url = await gateway.start_face()
         client = gateway.open_trial("t", "run")
         try:

@@ -7,7 +7,7 @@ import pytest
 from support.endpoint import FakeEndpoint, Fault
 
 from harness.errors import ConfigurationError, ModelCallError
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.retry import RetryPolicy
@@ -81,7 +81,7 @@ def test_what_is_sent_again_over_http_and_what_is_not(fault: Fault, requests: in
     async def main(url: str) -> None:
         gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key", timeout=10), sleep=no_time)
         try:
-            await gateway.open_trial("t").ask(Request([{"role": "user", "content": "x"}]), Site("act"))
+            await gateway.open_trial("t").ask(Request([{"role": "user", "content": "x"}]), CallSite("act"))
         finally:
             await gateway.aclose()
 
@@ -101,7 +101,7 @@ def test_no_connection_and_a_time_out_are_tried_again() -> None:
     async def main(url: str) -> None:
         gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key", timeout=1.0), sleep=no_time)
         try:
-            await gateway.open_trial("t").ask(Request([{"role": "user", "content": "x"}]), Site("act"))
+            await gateway.open_trial("t").ask(Request([{"role": "user", "content": "x"}]), CallSite("act"))
         finally:
             await gateway.aclose()
 

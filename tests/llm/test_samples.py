@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from support.requests import ask
 
 from harness.errors import ModelCallError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.replay import Kept, Samples, Verdict, number
+from harness.gateway.replay import JournaledReply, TrialSamples, Verdict, number
 from harness.gateway.retry import RetryPolicy
 
-SITE = Site("act", "Ada", 1)
+SITE = CallSite("act", "Ada", 1)
 
 
-def kept(draw: int, verdict: Verdict, attempt: int = 1, occurrence: int = 0) -> Kept:
-    return Kept(SITE, "d", occurrence, draw, attempt, Reply(f"reply {occurrence}.{draw}"), verdict)
+def kept(draw: int, verdict: Verdict, attempt: int = 1, occurrence: int = 0) -> JournaledReply:
+    return JournaledReply(SITE, "d", occurrence, draw, attempt, Reply(f"reply {occurrence}.{draw}"), verdict)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def kept(draw: int, verdict: Verdict, attempt: int = 1, occurrence: int = 0) -> 
         ([kept(3, "accepted")], ["reply 0.3"], 4),
     ],
 )
-def test_what_a_later_session_gives(past: Sequence[Kept], served: list[str], draws: int) -> None:
-    samples = Samples(attempt=2)
+def test_what_a_later_session_gives(past: Sequence[JournaledReply], served: list[str], draws: int) -> None:
+    samples = TrialSamples(attempt=2)
     samples.remember(reversed(past))
     question = samples.claim(SITE, "d")
     given = []
@@ -64,7 +64,7 @@ def test_what_a_later_session_gives(past: Sequence[Kept], served: list[str], dra
 
 
 def test_equal_questions_are_numbered_on_arrival_and_a_reopened_one_is_the_next() -> None:
-    samples = Samples(1)
+    samples = TrialSamples(1)
     first, second, other = (
         samples.claim(SITE, "d"),
         samples.claim(SITE, "d"),
@@ -78,7 +78,7 @@ def test_equal_questions_are_numbered_on_arrival_and_a_reopened_one_is_the_next(
 
 
 def test_the_past_reaches_questions_that_were_claimed_before_it_was_known() -> None:
-    samples = Samples(1)
+    samples = TrialSamples(1)
     early = samples.claim(SITE, "d")
     samples.remember([kept(0, "accepted"), kept(0, "accepted", occurrence=1)])
     late = samples.claim(SITE, "d")
@@ -88,12 +88,12 @@ def test_the_past_reaches_questions_that_were_claimed_before_it_was_known() -> N
 @given(
     st.lists(
         st.tuples(
-            st.builds(Site, st.text(), st.text(), st.integers()), st.integers(0, 99), st.integers(0, 99)
+            st.builds(CallSite, st.text(), st.text(), st.integers()), st.integers(0, 99), st.integers(0, 99)
         ),
         unique=True,
     )
 )
-def test_no_two_samples_have_one_number(places: list[tuple[Site, int, int]]) -> None:
+def test_no_two_samples_have_one_number(places: list[tuple[CallSite, int, int]]) -> None:
     assert len({number(*place) for place in places if place[0].person}) == len(
         [place for place in places if place[0].person]
     )
@@ -158,7 +158,7 @@ async def session(world: World, folder: Path, questions: Sequence[tuple[int, int
     async def one(place: int, prompt: int, step: int) -> None:
         while True:
             try:
-                reply = await client.ask(ask(str(prompt)), Site("act", "Ada", step))
+                reply = await client.ask(ask(str(prompt)), CallSite("act", "Ada", step))
             except ModelCallError:
                 play.texts[place] = "failed"
                 return

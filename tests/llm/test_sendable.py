@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from harness import Experiment, Group, Intervention, Measure, Mode, Persona, Proposition, Script
 from harness.errors import ConfigurationError, UnsendableRequestError
 from harness.gateway import sendable
-from harness.gateway.budget import Amount, Budget
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.budget import Budget, Spend
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 from harness.model.text import MAX_DEPTH, json_fault, text_faults, whole, whole_data, whole_json
 
 HALF = "\ud83d"
-SITE = Site("act", "Ada", 2)
+SITE = CallSite("act", "Ada", 2)
 SHAPE = {
     "type": "json_schema",
     "json_schema": {
@@ -100,7 +100,7 @@ def test_what_cannot_be_sent_fails_at_once_with_its_place_and_costs_nothing(
         assert str(caught.value).startswith("Call 'act' of trial-1 (Ada) cannot be sent: ")
         assert caught.value.retry_after is None and not caught.value.fatal
         assert (provider.asked, gateway.calls, client.usage().total_calls) == ([], 0, 0)
-        assert (budget.spent, budget.held) == (Amount(), Amount())
+        assert (budget.spent, budget.held) == (Spend(), Spend())
         await client.ask(Request([MESSAGE]), SITE)  # what is right goes on, and has all of the budget
 
     asyncio.run(main())
@@ -182,7 +182,7 @@ def test_halves_of_characters_in_a_reply_are_replaced_where_it_enters_and_counte
                     MESSAGE,
                     {"role": "assistant", "content": given.text, "tool_calls": given.tool_calls},
                 ]
-                await client.ask(Request([*further, MESSAGE]), Site("act", "Bo", session))
+                await client.ask(Request([*further, MESSAGE]), CallSite("act", "Bo", session))
                 await gateway.aclose()
 
     asyncio.run(main())

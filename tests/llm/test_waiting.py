@@ -13,7 +13,7 @@ from support.clock import FakeClock
 from support.endpoint import FakeEndpoint, Fault
 
 from harness.errors import ExitCode, LongWaitError, ModelCallError
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.limits import Limits
 from harness.gateway.providers.openai_compatible import OpenAICompatible
@@ -21,7 +21,7 @@ from harness.gateway.rate_limit_headers import read_quotas, read_retry_after
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.waiting import LONGEST_WAIT, SLOW_SECONDS, Waiting, duration, moment
 
-SITE = Site("act")
+SITE = CallSite("act")
 REFUSED = ModelCallError("Model m at x: no connection", retry_after=1.0, first_tries=3, brief="no connection")
 
 

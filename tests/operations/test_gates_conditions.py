@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.batches.gates.conditions import Unevaluable, judge, kept
 from harness.batches.gates.leakage import Handed, Measured, leaks, stems
 from harness.batches.gates.network import _all_sound, _malformed
-from harness.batches.gates.rules import Rules, names_read, rule_problems
+from harness.batches.gates.rules import AgentRules, names_read, rule_problems
 from harness.batches.gates.stops import contradictions
 from harness.batches.gates.table import column_of
 
@@ -111,7 +111,7 @@ def test_towers_of_powers_are_cheap() -> None:
 
 
 def test_rules_know_what_they_read() -> None:
-    rules = Rules.model_validate(
+    rules = AgentRules.model_validate(
         {
             "bounds": {"a": {"min": 0}},
             "exclusive": [{"name": "x", "fields": ["b", "c"]}],

@@ -12,8 +12,8 @@ import yaml
 from typer.testing import CliRunner
 
 from harness.batches.gates import GATES, SHIPPED, checks_of, load_profile, load_schema_map, run_gates
-from harness.batches.gates.material import Material
-from harness.batches.gates.subject import Subject
+from harness.batches.gates.material import StudyFiles
+from harness.batches.gates.subject import GateSubject
 from harness.cli.app import app
 from harness.errors import ConfigurationError
 from harness.model import Level
@@ -140,7 +140,7 @@ def test_a_directory_in_a_files_place_is_a_missing_file(tmp_path: Path) -> None:
     del files["network.json"]
     write(tmp_path, files)
     (tmp_path / "network.json").mkdir()
-    assert bad(checks_of("G4", Subject(Material(tmp_path), load_profile("generic-all-ages")))) == {
+    assert bad(checks_of("G4", GateSubject(StudyFiles(tmp_path), load_profile("generic-all-ages")))) == {
         ("FAIL", "file")
     }
 
@@ -185,7 +185,7 @@ def test_a_column_is_not_widened_by_one_long_text(tmp_path: Path) -> None:
     rows = agents(2_000)
     rows[0]["region"] = "n" * 1_000_000
     write(tmp_path, {"agents.json": {"agents": rows}, "population.yaml": spec(2_000)})
-    table = Material(tmp_path).agents()
+    table = StudyFiles(tmp_path).agents()
     assert table.column("region").values.nbytes < 2_000_000
 
 
@@ -257,10 +257,12 @@ def test_ten_thousand_agents_and_a_hundred_thousand_edges_take_about_a_second(tm
         "schema.yaml": study()["schema.yaml"],
     }
     write(tmp_path, files)
-    subject = Subject(
-        Material(tmp_path), load_profile("generic-all-ages"), load_schema_map(tmp_path / "schema.yaml")
+    subject = GateSubject(
+        StudyFiles(tmp_path), load_profile("generic-all-ages"), load_schema_map(tmp_path / "schema.yaml")
     )
-    checks_of("G4", Subject(Material(write(tmp_path / "warm", study())), load_profile("generic-all-ages")))
+    checks_of(
+        "G4", GateSubject(StudyFiles(write(tmp_path / "warm", study())), load_profile("generic-all-ages"))
+    )
     begun = time.process_time()
     checks = [check for gate in ("G3A", "G3B", "G4") for check in checks_of(gate, subject)]
     assert time.process_time() - begun < 3, "about 0.5 s where nothing else runs"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from harness.batches.gates import GATES, checks_of, load_profile
-from harness.batches.gates.material import Material
-from harness.batches.gates.subject import Subject
+from harness.batches.gates.material import StudyFiles
+from harness.batches.gates.subject import GateSubject
 from tests.support.gated_study import Study, agents, bad, checked, edges, write
 
 Break = Callable[[Study], Any]
@@ -438,7 +438,7 @@ def test_an_estimate_is_held_against_the_profiles_limit(
     estimate: Any, limits: dict[str, Any], expected: set[tuple[str, str]], tmp_path: Path
 ) -> None:
     write(tmp_path, {"estimate.json": estimate, "mine.yaml": {"name": "mine", "thresholds": limits}})
-    subject = Subject(Material(tmp_path), load_profile(str(tmp_path / "mine.yaml")))
+    subject = GateSubject(StudyFiles(tmp_path), load_profile(str(tmp_path / "mine.yaml")))
     assert bad(checks_of("GE", subject)) == expected
 
 

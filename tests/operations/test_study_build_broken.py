@@ -16,7 +16,7 @@ from support.kills import CountingEndpoint
 from harness.batches.pipeline import write_example
 from harness.batches.study_layout import Study
 from harness.errors import ModelCallError
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.records import atomic
 from tests.support.builds import TOLD, Bench, copied, kept, started, whole
 
@@ -141,15 +141,15 @@ def test_a_read_only_file_system_is_said_with_the_way_out(
 
 def answering(monkeypatch: pytest.MonkeyPatch, number: int, instead: Callable[[], Any]) -> None:
     """The model's answer of that number is ``instead``."""
-    answer, asked = Rehearsal.complete, []
+    answer, asked = RehearsalProvider.complete, []
 
-    async def complete(rehearsal: Rehearsal, *arguments: Any, **named: Any) -> Any:
+    async def complete(rehearsal: RehearsalProvider, *arguments: Any, **named: Any) -> Any:
         asked.append(1)
         if len(asked) == number:
             return instead() or await answer(rehearsal, *arguments, **named)
         return await answer(rehearsal, *arguments, **named)
 
-    monkeypatch.setattr(Rehearsal, "complete", complete)
+    monkeypatch.setattr(RehearsalProvider, "complete", complete)
 
 
 def test_a_failing_model_is_exit_code_1_and_it_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

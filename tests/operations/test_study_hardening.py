@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness.batches.gates.subject import Subject, failed
-from harness.batches.registry import Registry, Row
+from harness.batches.gates.subject import GateSubject, failed
+from harness.batches.registry import Registry, RegistryRow
 from harness.batches.study_layout import Study
 from harness.batches.variant_outcomes import refuse_incomparable
 from harness.cli import main
@@ -222,7 +222,7 @@ def test_what_only_one_batch_varies_is_the_same_in_both(bench: Bench) -> None:
 def failing(study: Study, say: Say, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study with a batch whose gate G6 FAILs by a profile of its own, all variants a success, and its report."""
 
-    def demanding(subject: Subject) -> Iterator[Check]:
+    def demanding(subject: GateSubject) -> Iterator[Check]:
         subject.material.json("results/meta.json")
         strict = subject.limits.call_failures.fail == 0
         yield failed("dynamics", "too dull") if strict else Check("dynamics", Level.PASS, "well")
@@ -389,7 +389,7 @@ def test_a_caveat_that_a_kept_report_lacks_is_told(finished: Study, say: Say) ->
 
 def test_hostile_notes_leave_the_registry_sound(tmp_path: Path) -> None:
     registry = Registry(tmp_path / "runs.csv")
-    row = Row("t", NAME, "b", "v", "scn-v01", "cfg-v01", "0", "success", "r", HOSTILE)
+    row = RegistryRow("t", NAME, "b", "v", "scn-v01", "cfg-v01", "0", "success", "r", HOSTILE)
     registry.append([row, row])
     assert not registry.read().problems and len(registry.read().rows) == 2
     assert all(sign.isprintable() or sign == "\n" for sign in registry.path.read_text())
@@ -403,7 +403,7 @@ def test_old_failures_do_not_stop_what_did_not_fail(
 ) -> None:
     """Two variants failed a gate once; the next batch breaks down for another reason and is to be told so alone."""
 
-    def planted(subject: Subject) -> Iterator[Check]:
+    def planted(subject: GateSubject) -> Iterator[Check]:
         subject.material.json("results/meta.json")
         yield failed("dynamics", "planted by a test")
 

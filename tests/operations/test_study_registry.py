@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.batches import registry
-from harness.batches.registry import HEADER, Registry, Row, Status
+from harness.batches.registry import HEADER, Registry, RegistryRow, VariantStatus
 from harness.errors import ConfigurationError, HarnessError
 from tests.support.sessions import environment
 
@@ -21,7 +21,7 @@ WRITER = """
 import os, sys
 from pathlib import Path
 from harness.batches import registry
-from harness.batches.registry import Registry, Row
+from harness.batches.registry import Registry, RegistryRow
 
 def in_two_parts(file, data, write=os.write):
     return write(file, data[:9]) + write(file, data[9:])
@@ -30,14 +30,14 @@ registry.os.write = in_two_parts  # as a slow disk might: only the lock keeps ot
 registry = Registry(Path(sys.argv[1]))
 for number in range(int(sys.argv[3])):
     name = f"{sys.argv[2]}-{number}"
-    registry.append([Row("t", "s", "b", name, "scn-v01", "cfg-v01", "1", "success", "d", 'a "b", c')])
+    registry.append([RegistryRow("t", "s", "b", name, "scn-v01", "cfg-v01", "1", "success", "d", 'a "b", c')])
 """
 
 
-def row(variant: str = "vr-steps-1-s1", **changes: str) -> Row:
+def row(variant: str = "vr-steps-1-s1", **changes: str) -> RegistryRow:
     parts = {"timestamp": "t", "study": "s", "batch_id": "b", "scenario_rev": "scn-v01", "config_rev": "cfg-v01",
              "seed": "1", "status": "success", "results_dir": "d"}  # fmt: skip
-    return Row(variant_id=variant, **{**parts, **changes})
+    return RegistryRow(variant_id=variant, **{**parts, **changes})
 
 
 @pytest.fixture
@@ -103,8 +103,8 @@ def test_the_words_of_status_are_closed(rows: Registry) -> None:
     with pytest.raises(ConfigurationError, match="Status 'done': expected one of success, partial"):
         rows.append([row(status="done"), row()])
     assert rows.read().rows == ()
-    rows.append([row(status=str(status)) for status in Status])
-    assert len(rows.read().rows) == len(Status)
+    rows.append([row(status=str(status)) for status in VariantStatus])
+    assert len(rows.read().rows) == len(VariantStatus)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.batches.gates.subject import Subject, failed
+from harness.batches.gates.subject import GateSubject, failed
 from harness.batches.study_layout import Study
 from harness.cli import main
 from harness.model import Check
@@ -173,7 +173,7 @@ def test_a_gate_that_fails_before_keeps_a_batch_from_being_declared(study: Study
 def test_the_same_gate_failing_twice_stops_and_says_why(
     study: Study, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def planted(subject: Subject) -> Iterator[Check]:
+    def planted(subject: GateSubject) -> Iterator[Check]:
         subject.material.json("results/meta.json")
         yield failed("dynamics", "planted by a test")
 

@@ -18,7 +18,7 @@ from harness.batches.manifest import Planned
 from harness.batches.registry import Registry
 from harness.batches.variant_outcomes import dataset_in
 from harness.errors import ConfigurationError, HarnessError
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.model import Correction, Group, Mode, Persona, Play, Proposition
 from harness.model.outcome import Sample, TrialResult
 from harness.records import atomic
@@ -348,7 +348,7 @@ def test_the_heartbeat_says_how_far_it_is(bench: Bench) -> None:
 
 async def ask(plan, client):  # type: ignore[no-untyped-def]
     reply = await client.ask(
-        Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), Site("answer")
+        Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), CallSite("answer")
     )
     return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
 

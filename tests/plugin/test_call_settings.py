@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from harness.gateway.openai_wire import chat_request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import Lab
 
-REHEARSAL = Rehearsal(1)
+REHEARSAL = RehearsalProvider(1)
 
 
 def without_schema(body: Mapping[str, Any]) -> Fault | None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import harness.stats
-from harness.checks import Examiner
+from harness.checks import CheckRunner
 from harness.errors import ConfigurationError
 from harness.records import fingerprint, merge
 from harness.reports.data.record_rows import gather
@@ -52,14 +52,14 @@ SCALE = "FACTOR = 1\n\n\ndef weighed(number):\n    return FACTOR * number\n"
 OWN = """
 import pytest
 from harness import Experiment, Group, Measure, Play, Script
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import Request, CallSite
 from harness.model import Sample, TrialResult
 
 PROMPT = "Say a word."
 
 
 async def play(plan, client):
-    await client.ask(Request(({"role": "user", "content": PROMPT},)), Site("say", "", 0))
+    await client.ask(Request(({"role": "user", "content": PROMPT},)), CallSite("say", "", 0))
     return TrialResult(plan.trial, (Sample("length", len(PROMPT)),))
 
 
@@ -197,7 +197,7 @@ def test_values_that_were_not_computed_again_are_missing_with_both_codes(begun: 
     begun.write(MEASURED.replace("LEAST = 1", "LEAST = 1001"), scale=SCALE)
     begun.run()
     cut_short(begun, 2)
-    merge(sorted(begun.results.glob("*.jsonl")), stats=harness.stats, examine=Examiner())
+    merge(sorted(begun.results.glob("*.jsonl")), stats=harness.stats, examine=CheckRunner())
     code = begun.meta()["metric_code"]["remarks"]
     assert list(code["recomputed"].values()) == list(code["missing"].values()) == [1]
     found = values(begun)
@@ -404,7 +404,7 @@ def test_files_of_runs_by_different_code_are_not_merged(lab: Lab) -> None:
     files = sorted(lab.results.glob("*.jsonl"))
     with pytest.raises(ConfigurationError, match=r"code\.play"):
         merge(files, stats=harness.stats)
-    merge(files, lab.path / "mixed.json", stats=harness.stats, examine=Examiner(), force=True)
+    merge(files, lab.path / "mixed.json", stats=harness.stats, examine=CheckRunner(), force=True)
     meta = load(lab.path / "mixed.meta.json")
     assert "code.play" in meta["mixed"]["settings"]
     assert "code" in [one["name"] for one in meta["instrument"]["checks"] if one["level"] == "FAIL"]

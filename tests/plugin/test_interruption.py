@@ -13,12 +13,12 @@ from tests.support.sessions import CALLS_PER_TRIAL, Lab, load
 HOLDING = """
 import asyncio, os
 from harness.gateway import providers
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 LIMIT = int(os.environ.get("LIMIT", "1000000"))
 
 
-class Holding(Rehearsal):
+class Holding(RehearsalProvider):
     '''Answers LIMIT calls, then says so and holds the others until standard input has something.'''
 
     name, model, count, go = "holding", "holding-1", 0, None

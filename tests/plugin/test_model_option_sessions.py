@@ -19,11 +19,11 @@ ARMS = SMALL.replace(
 PLAY = """
 import pytest
 from harness import Experiment, Group, Measure, Play, Sample, Script, TrialResult
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import Request, CallSite
 
 async def play(plan, client):
     words = [{"role": "user", "content": "Name a colour."}]
-    reply = await client.ask(Request(words, extra={"top_p": 1.0}), Site("answer"))
+    reply = await client.ask(Request(words, extra={"top_p": 1.0}), CallSite("answer"))
     return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
 
 colours = Experiment(

@@ -14,13 +14,13 @@ from tests.support.sessions import SMALL, Lab
 OWN = """
 import pytest
 from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import Request, CallSite
 
 
 async def play(plan, client):
     tone, place = plan.arm["tone"], plan.settings["place"]
     prompt = f"In {place}, {tone}: {plan.proposal['prompt']}"
-    reply = await client.ask(Request(messages=[{"role": "user", "content": prompt}]), Site("answer"))
+    reply = await client.ask(Request(messages=[{"role": "user", "content": prompt}]), CallSite("answer"))
     return TrialResult(plan.trial, (Sample("length", len(reply.text)),), details={"response_text": reply.text})
 
 

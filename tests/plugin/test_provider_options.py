@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.gateway.openai_wire import chat_request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from tests.support.endpoint import FakeEndpoint
 from tests.support.sessions import Lab
 
@@ -17,7 +17,7 @@ OWN = {"gpt-4o-mini-2025": {"input": 1_000_000, "output": 0}}
 def test_prices_seeds_and_the_warning_of_an_alias(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "fake-key-1")
     (lab.path / "own.json").write_text(json.dumps(OWN))
-    rehearsal = Rehearsal(1)
+    rehearsal = RehearsalProvider(1)
     with FakeEndpoint(
         message=lambda body, number: {
             "content": rehearsal.answer(chat_request(body), trial="t", occurrence=number).text

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StoppedError
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.plugin.signals import SIGNALS, Interruption
@@ -29,11 +29,11 @@ HEARD = "Interrupted: nothing more is sent"
 ONE_CALL_EACH = """
 import pytest
 from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import Request, CallSite
 
 async def play(plan, client):
     request = Request([{"role": "user", "content": plan.trial.id}])
-    reply = await client.ask(request, Site("act"))
+    reply = await client.ask(request, CallSite("act"))
     return TrialResult(plan.trial, (Sample("length", len(reply.text)),))
 
 calls = Experiment(
@@ -285,7 +285,7 @@ def test_a_call_that_is_stopped_on_its_way_to_the_connection_is_not_sent_and_not
         client = gateway.open_trial("t")
         try:
             with pytest.raises(StoppedError):
-                await client.ask(Request([{"role": "user", "content": "x"}]), Site("act"))
+                await client.ask(Request([{"role": "user", "content": "x"}]), CallSite("act"))
         finally:
             await gateway.aclose()
         return gateway, client.usage().total_calls

@@ -10,12 +10,12 @@ import pytest
 
 from harness.errors import ExitCode
 from harness.gateway.openai_wire import chat_request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
 TRIALS = 4
-_REHEARSAL = Rehearsal(1)
+_REHEARSAL = RehearsalProvider(1)
 
 
 def sensible(body: Mapping[str, Any], number: int) -> Mapping[str, Any]:

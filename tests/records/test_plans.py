@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.looks import NAME, count_looks, looks_at, note_look
-from harness.records.plans import Plan, Standing, beyond, deviations, lock, plan_for, plans_in, read_plan
+from harness.records.plans import Plan, PlanProgress, beyond, deviations, lock, plan_for, plans_in, read_plan
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 CONTENT: dict[str, Any] = {
@@ -27,7 +27,7 @@ CONTENT: dict[str, Any] = {
     "settings": {"model": "gpt", "temperature": None},
     "group_settings": {"Control": {"correction": {"enabled": False}}},
 }
-AS_PLANNED = Standing(
+AS_PLANNED = PlanProgress(
     settings={"model": "gpt", "temperature": None},
     groups={"Control": {"correction": {"enabled": False}}},
     metrics=("Fluency", "Divergence"),

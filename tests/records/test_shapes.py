@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import harness.stats
-from harness.checks import Examiner
+from harness.checks import CheckRunner
 from harness.errors import HarnessError
 from harness.model import (
     Answering,
@@ -31,7 +31,7 @@ from harness.model import (
 from harness.records import merge, trial_line
 from harness.records.json_safe import to_line
 from harness.records.reader import Lean, read
-from harness.records.record_schemas import UNLIKE, Examined, Finished, Tabled, decoder
+from harness.records.record_schemas import UNLIKE, Examined, FinishedTrialRecord, Tabled, decoder
 from harness.reports.data.columns import TABLES
 from harness.reports.data.tables import read_tables
 from tests.support.records import SMALL, metadata, trials
@@ -63,8 +63,8 @@ def line(trial: Trial) -> dict[str, Any]:
 LINES = [to_line(line(trial)) for trial in ALL]
 
 
-@pytest.mark.parametrize("shape", [Finished, Examined, Tabled])
-def test_a_line_as_a_session_writes_it_has_the_shape(shape: type[Finished]) -> None:
+@pytest.mark.parametrize("shape", [FinishedTrialRecord, Examined, Tabled])
+def test_a_line_as_a_session_writes_it_has_the_shape(shape: type[FinishedTrialRecord]) -> None:
     assert decoder(shape)(LINES[0]).trial == ALL[0].id
 
 
@@ -84,7 +84,7 @@ def test_a_line_as_a_session_writes_it_has_the_shape(shape: type[Finished]) -> N
 )
 def test_a_line_with_anything_odd_has_not(change: dict[str, Any]) -> None:
     with pytest.raises(UNLIKE):
-        decoder(Finished)(to_line(line(ALL[0]) | change))
+        decoder(FinishedTrialRecord)(to_line(line(ALL[0]) | change))
 
 
 def test_broken_utf_8_in_what_is_passed_over_is_seen(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def _merged(folder: Path, **more: Any) -> Any:
 
 
 def _examined(folder: Path) -> Any:
-    return _merged(folder, examine=Examiner())
+    return _merged(folder, examine=CheckRunner())
 
 
 def _tabled(folder: Path) -> Any:

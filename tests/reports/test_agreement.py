@@ -9,7 +9,7 @@ import pytest
 from harness.model import Dataset
 from harness.reports.agreement import agreement_json, agreement_parts
 from harness.reports.parts import as_text
-from harness.stats import Verdict
+from harness.stats import ConsistencyVerdict
 from harness.stats.results import Estimate, Interval, Quantity
 
 EFFECT = Estimate("paired t on block differences", "these personas", "blocks", 12, 0.5, 0.1, 11.0, 0.001)
@@ -17,8 +17,8 @@ NEW = Dataset("exp_3", ("Control", "Treatment"), ("fluency",), (), "run-2")
 ORIGINAL = replace(NEW, source="debate.json")
 
 
-def verdict(metric: str = "fluency", **changes: object) -> Verdict:
-    whole = Verdict(
+def verdict(metric: str = "fluency", **changes: object) -> ConsistencyVerdict:
+    whole = ConsistencyVerdict(
         metric=metric,
         original_metric=metric,
         control="Control",
@@ -40,7 +40,7 @@ def verdict(metric: str = "fluency", **changes: object) -> Verdict:
     return replace(whole, **changes)  # type: ignore[arg-type]
 
 
-def said(*verdicts: Verdict, new: Dataset = NEW) -> str:
+def said(*verdicts: ConsistencyVerdict, new: Dataset = NEW) -> str:
     return as_text(agreement_parts(verdicts, new, ORIGINAL))
 
 

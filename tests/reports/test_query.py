@@ -13,9 +13,9 @@ import pytest
 
 from harness.cli import main
 from harness.errors import ConfigurationError, HarnessError
-from harness.gateway.calls import Reply, Site
+from harness.gateway.calls import CallSite, Reply
 from harness.gateway.journal_file import JournalFile
-from harness.gateway.replay import Kept
+from harness.gateway.replay import JournaledReply
 from harness.reports.data import build_database, query
 from harness.reports.data.rendering import harmless, shown
 from tests.support.records import SMALL, finished, metadata, trials, write_file
@@ -187,9 +187,16 @@ def journal(path: Path, text: str = "Hello") -> None:
     reply = Reply(
         text, model="m-1", fingerprint="fp", finish_reason="stop", tokens_in=5, tokens_out=2, cost=0.5
     )
-    site = Site("act", "Ada", 1, 0)
+    site = CallSite("act", "Ada", 1, 0)
     file.write(
-        [(TRIALS[0].id, Kept(site, "d" * 64, 0, 0, 1, reply, "accepted", "", "m", 1.5, 0.25), "{}", "")]
+        [
+            (
+                TRIALS[0].id,
+                JournaledReply(site, "d" * 64, 0, 0, 1, reply, "accepted", "", "m", 1.5, 0.25),
+                "{}",
+                "",
+            )
+        ]
     )
     file.close()
 

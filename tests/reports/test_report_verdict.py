@@ -10,8 +10,8 @@ import pytest
 
 from harness.model import Check, Level
 from harness.records import artifact_name
-from harness.reports import Told, select
-from harness.reports.verdict import Direction, Standing, statement, verdict
+from harness.reports import RunReport, select
+from harness.reports.verdict import ClaimStrength, Direction, statement, verdict
 from harness.stats.results import Analysis, Comparison, Estimate, Interval, Quantity
 from tests.support.reports import write_run
 
@@ -37,7 +37,7 @@ def comparison(
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def real(tmp_path_factory: pytest.TempPathFactory) -> RunReport:
     """A run of a real model whose instrument passed."""
     (told,) = select(write_run(tmp_path_factory.mktemp("run"))).told
     return replace(told, checks=(PASSED,), analysis=of(comparison("Fluency", -0.52, 0.012)))
@@ -47,9 +47,9 @@ def of(*comparisons: Comparison) -> Analysis:
     return Analysis("exp_3", "r1", "recorded", False, comparisons, ("A note.",))
 
 
-def test_a_real_run_says_estimate_interval_adjusted_p_and_estimand(real: Told) -> None:
+def test_a_real_run_says_estimate_interval_adjusted_p_and_estimand(real: RunReport) -> None:
     said = verdict(real)
-    assert said.standing is Standing.EVIDENCE
+    assert said.standing is ClaimStrength.EVIDENCE
     assert said.headline == "Treatment is lower on Fluency. (An adjusted p below .05 counts as a difference.)"
     (one,) = said.statements
     assert one.text == (
@@ -80,7 +80,7 @@ def test_what_is_undefined_says_why() -> None:
     assert said.text == "Not estimable: all scores are 9."
 
 
-def test_no_difference_shown_is_not_called_no_difference(real: Told) -> None:
+def test_no_difference_shown_is_not_called_no_difference(real: RunReport) -> None:
     told = replace(real, analysis=of(comparison("Fluency", 0.1, 0.7), comparison("Tact", 0.9, 0.001)))
     headline = verdict(told).headline
     assert headline.startswith(
@@ -88,7 +88,7 @@ def test_no_difference_shown_is_not_called_no_difference(real: Told) -> None:
     )
 
 
-def test_several_groups_are_named(real: Told) -> None:
+def test_several_groups_are_named(real: RunReport) -> None:
     several = of(comparison("Tact", 0.9, 0.001, "A"), comparison("Tact", -0.9, 0.001, "B"))
     assert verdict(replace(real, analysis=several)).headline.startswith("Higher: Tact (A). Lower: Tact (B).")
 
@@ -96,25 +96,25 @@ def test_several_groups_are_named(real: Told) -> None:
 def test_a_rehearsal_claims_nothing(tmp_path: Path) -> None:
     (told,) = select(write_run(tmp_path, provider="rehearsal")).told
     said = verdict(replace(told, checks=(FAILED,)))
-    assert said.standing is Standing.REHEARSAL
+    assert said.standing is ClaimStrength.REHEARSAL
     assert said.headline.startswith("No evidence.")
     assert said.statements == ()
 
 
-def test_a_failed_check_claims_nothing(real: Told) -> None:
+def test_a_failed_check_claims_nothing(real: RunReport) -> None:
     said = verdict(replace(real, checks=(PASSED, FAILED)))
-    assert said.standing is Standing.FAULTY
+    assert said.standing is ClaimStrength.FAULTY
     assert said.headline.startswith("No verdict. The measuring instrument failed 1 check (leakage)")
     assert said.statements == ()
 
 
-def test_a_warning_is_said_and_leaves_the_claim(real: Told) -> None:
+def test_a_warning_is_said_and_leaves_the_claim(real: RunReport) -> None:
     said = verdict(replace(real, checks=(WARNED,)))
     assert said.statements
     assert said.cautions[0] == "1 check of the instrument warns: blocks."
 
 
-def test_what_goes_beyond_the_plan_is_exploratory(real: Told) -> None:
+def test_what_goes_beyond_the_plan_is_exploratory(real: RunReport) -> None:
     beyond = replace(real, dataset=replace(real.dataset, meta={"exploratory": True, "looks": 3}))
     assert verdict(beyond).headline.startswith("Exploratory. Treatment is lower")
     assert beyond.plan() == [
@@ -137,8 +137,8 @@ def test_a_run_stands_beside_its_plan_and_is_tested_by_it(tmp_path: Path) -> Non
     assert all("beside the primary one, Fluency" in text for name, text in said.items() if name != "Fluency")
 
 
-def test_an_unfinished_run_is_an_interim_look(real: Told) -> None:
+def test_an_unfinished_run_is_an_interim_look(real: RunReport) -> None:
     said = verdict(replace(real, meta={**real.meta, "partial": True}))
-    assert said.standing is Standing.INTERIM
+    assert said.standing is ClaimStrength.INTERIM
     assert said.headline.startswith("An interim look. Treatment is lower")
     assert "p-values do not allow for looking early" in said.cautions[0]

@@ -13,7 +13,7 @@ import statsmodels.formula.api as smf
 from harness.stats.blocked import blocked, layout
 from harness.stats.clusters import cluster_robust
 from harness.stats.effect import correction, hedges_g
-from harness.stats.icc import Score, design_effect, icc_by_person, icc_by_trial, squares
+from harness.stats.icc import PlacedScore, design_effect, icc_by_person, icc_by_trial, squares
 from harness.stats.mixed import reml
 from tests.support.scores import dataset, drawn
 
@@ -127,7 +127,7 @@ def test_no_cluster_robust_error_below_ten_clusters() -> None:
 def test_icc_by_hand() -> None:
     """Snedecor's arithmetic: clusters (1, 3), (5, 7), (9, 11): MSB 32, MSW 2, ICC (32 − 2) / (32 + 2) = 0.882."""
     values = [("a", 1), ("a", 3), ("b", 5), ("b", 7), ("c", 9), ("c", 11)]
-    found = squares([Score("arm", cluster, value) for cluster, value in values], nested=True)
+    found = squares([PlacedScore("arm", cluster, value) for cluster, value in values], nested=True)
     assert not isinstance(found, str)
     assert (found.between, found.within, found.df_between, found.df_within, found.size) == (32, 2, 2, 3, 2)
     assert found.icc == pytest.approx(30 / 34)
@@ -157,7 +157,7 @@ def test_searles_interval_covers_as_often_as_it_says() -> None:
         from harness.stats.icc import _quantity
 
         found = _quantity(
-            squares([Score("a", i[0], v) for i, v in np.ndenumerate(values)], nested=True), "x", 0.95
+            squares([PlacedScore("a", i[0], v) for i, v in np.ndenumerate(values)], nested=True), "x", 0.95
         )
         assert found.interval is not None
         covered += found.interval.low <= true <= found.interval.high

@@ -15,7 +15,7 @@ from harness.model import Dataset
 from harness.stats import consistency
 from harness.stats.blocked import layout
 from harness.stats.consistency import shift_of_power
-from harness.stats.margin import Known, Question, trials_needed
+from harness.stats.margin import Known, MarginQuestion, trials_needed
 from tests.support.scores import dataset, joined
 
 
@@ -97,7 +97,7 @@ def test_the_same_samples_are_a_computation_and_no_more() -> None:
 
 def test_the_trials_that_were_said_to_settle_it_do() -> None:
     new, original = Known(0.64, 0.2, 11), Known(1.0, 0.01, 30)
-    question = Question(new, original, 0.5)
+    question = MarginQuestion(new, original, 0.5)
     found = layout(made(0.64, 0.3, 1), "score", "Control", "Treatment")
     needed = trials_needed(question, found)
     assert needed.value is not None and needed.value % 12 == 0 and needed.value > 12
@@ -106,7 +106,7 @@ def test_the_trials_that_were_said_to_settle_it_do() -> None:
     fixed = 0.3**2 - between
     for more, settles in ((reps, True), (reps - 1, False)):
         se = np.sqrt((fixed + 2 * between / more) / 12)
-        assert (Question(replace(new, se=se), original, 0.5).verdict()[0] == "consistent") is settles
+        assert (MarginQuestion(replace(new, se=se), original, 0.5).verdict()[0] == "consistent") is settles
 
 
 def test_no_number_of_reps_mends_an_original_that_knows_little() -> None:
@@ -182,6 +182,6 @@ def test_a_margin_is_above_zero() -> None:
 def test_verdicts_do_not_depend_on_which_arm_is_called_treatment(
     new: float, original: float, spread: float
 ) -> None:
-    one = Question(Known(new, spread, 11), Known(original, 0.2, 11), 0.5)
-    mirrored = Question(Known(-new, spread, 11), Known(-original, 0.2, 11), 0.5)
+    one = MarginQuestion(Known(new, spread, 11), Known(original, 0.2, 11), 0.5)
+    mirrored = MarginQuestion(Known(-new, spread, 11), Known(-original, 0.2, 11), 0.5)
     assert one.verdict()[0] == mirrored.verdict()[0]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.errors import ConfigurationError
-from harness.stats.binary_events import Event, count_events
+from harness.stats.binary_events import BinaryEvent, count_events
 from harness.stats.counts import Count, compare_counts, stratified
 from tests.support.scores import dataset, joined
 
@@ -80,17 +80,17 @@ def test_one_value_per_trial_is_tested_within_blocks() -> None:
 @pytest.mark.parametrize(
     ("text", "event", "holds", "fails"),
     [
-        ("Fluency>=7", Event("Fluency", ">=", 7), 7, 6),
-        ("Task Completion < 2.5", Event("Task Completion", "<", 2.5), 2, 2.5),
-        ("yes", Event("yes", "=", 1), 1, 0),
-        ("yes = 0", Event("yes", "=", 0), 0, 1),
-        ("shift>-1", Event("shift", ">", -1), 0, -1),
+        ("Fluency>=7", BinaryEvent("Fluency", ">=", 7), 7, 6),
+        ("Task Completion < 2.5", BinaryEvent("Task Completion", "<", 2.5), 2, 2.5),
+        ("yes", BinaryEvent("yes", "=", 1), 1, 0),
+        ("yes = 0", BinaryEvent("yes", "=", 0), 0, 1),
+        ("shift>-1", BinaryEvent("shift", ">", -1), 0, -1),
     ],
 )
-def test_an_event_is_read_as_it_is_written(text: str, event: Event, holds: float, fails: float) -> None:
-    assert Event.read(text) == event
+def test_an_event_is_read_as_it_is_written(text: str, event: BinaryEvent, holds: float, fails: float) -> None:
+    assert BinaryEvent.read(text) == event
     assert event(holds) and not event(fails)
-    assert Event.read(str(event)) == event
+    assert BinaryEvent.read(str(event)) == event
 
 
 def test_metrics_of_nothing_but_0_and_1_are_counted_unasked() -> None:
@@ -100,7 +100,7 @@ def test_metrics_of_nothing_but_0_and_1_are_counted_unasked() -> None:
         dataset({"Control": points, "Treatment": points + 2}, "points", persons=False),
     )
     assert [one.event for one in count_events(both)] == ["yes = 1"]
-    asked = count_events(both, [Event("points", ">=", 7), Event("yes")])
+    asked = count_events(both, [BinaryEvent("points", ">=", 7), BinaryEvent("yes")])
     assert [(one.event, *map(str, one.counts)) for one in asked] == [
         ("points >= 7", "0 of 24", "24 of 24"),
         ("yes = 1", "0 of 24", "24 of 24"),
@@ -108,4 +108,4 @@ def test_metrics_of_nothing_but_0_and_1_are_counted_unasked() -> None:
     with pytest.raises(
         ConfigurationError, match="'no = 1' of exp: unknown metric 'no'; expected one of yes, points"
     ):
-        count_events(both, [Event("no")])
+        count_events(both, [BinaryEvent("no")])

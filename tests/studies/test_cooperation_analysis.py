@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.experiments.cooperation.rounds import Decision, Game, Round, Strategy, summarised
+from harness.experiments.cooperation.rounds import Game, PlayerDecision, Round, Strategy, summarised
 from harness.experiments.cooperation.similarity import mean_similarity
 from harness.experiments.cooperation.wording import not_given, says
 from tests.support.cooperation import made_round
@@ -70,7 +70,7 @@ def test_words_that_agents_were_given_do_not_count() -> None:
 
 def whole_round() -> Round:
     """Three agents; 0 cooperates with 1, who defects; 0 and 2 cooperate; of 1 and 2 one is missing."""
-    c, d, none = Decision("C"), Decision("D"), Decision(None, "unparseable")
+    c, d, none = PlayerDecision("C"), PlayerDecision("D"), PlayerDecision(None, "unparseable")
     games = (
         Game(0, 1, (c, d), (100.0, 80.0), (0.0, 5.0), (0.0, 6.25)),
         Game(0, 2, (c, c), (100.0, 120.0), (3.0, 3.0), (3.6, 2.5)),

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.experiments.cooperation.prompts import MAX_WORDS, choice_in, plainly
-from harness.experiments.cooperation.society import Options
+from harness.experiments.cooperation.society import OptionNames
 from harness.gateway.calls import Request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from tests.support.cooperation import game_of, is_decision, label
 
-OPTIONS = Options(("RIVER", "MEADOW"), "MEADOW")
+OPTIONS = OptionNames(("RIVER", "MEADOW"), "MEADOW")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_options_are_told_by_their_meaning() -> None:
 
 def requests(tmp_path: Path, **more: object) -> list[Request]:
     found: list[Request] = []
-    rehearsal = Rehearsal(0)
+    rehearsal = RehearsalProvider(0)
 
     def answer(request: Request) -> str:
         found.append(request)
@@ -65,7 +65,7 @@ def test_no_agent_is_called_by_name_and_no_option_gives_itself_away(tmp_path: Pa
 
 
 def test_rehearsed_strategies_and_decisions_are_of_the_kind_that_is_asked_for(tmp_path: Path) -> None:
-    rehearsal = Rehearsal(0)
+    rehearsal = RehearsalProvider(0)
     for request in requests(tmp_path):
         text = rehearsal.answer(request, trial="t", occurrence=0).text
         if is_decision(request):

@@ -10,14 +10,14 @@ import pytest
 
 from harness.errors import ConfigurationError
 from harness.experiments.cooperation.experiment import calls, check, cooperation_game
-from harness.experiments.cooperation.rules import Rules
+from harness.experiments.cooperation.rules import GameRules
 from harness.experiments.cooperation.society import Society
 from tests.support.cooperation import CASE, is_decision, label, plan_of, played
 from tests.support.sessions import Lab
 
 
-def rules(power_rule: str = "opponent_ratio", **power: Any) -> Rules:
-    return Rules.of(cooperation_game(3, power_rule=power_rule, power=power).settings)
+def rules(power_rule: str = "opponent_ratio", **power: Any) -> GameRules:
+    return GameRules.of(cooperation_game(3, power_rule=power_rule, power=power).settings)
 
 
 @pytest.mark.parametrize(

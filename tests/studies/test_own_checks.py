@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.checks import Examiner, examine
+from harness.checks import CheckRunner, examine
 from harness.experiments.play_checks import own_checks
 from harness.model import Cell, Check, Level, Sample, Trial, TrialFailure, TrialPlan, TrialResult, Usage
 from harness.model.design import Script
@@ -75,6 +75,6 @@ def test_every_key_of_a_plain_line_is_known_as_common(failure: bool) -> None:
 
 
 def test_short_details_are_kept_and_long_ones_are_not() -> None:
-    kept = Examiner().keep(line({"outcome": "acted", "latency": 0.5, "text": "x" * 1000, "calls": [1]}))
+    kept = CheckRunner().keep(line({"outcome": "acted", "latency": 0.5, "text": "x" * 1000, "calls": [1]}))
     assert (kept["outcome"], kept["latency"]) == ("acted", 0.5)
     assert "text" not in kept and "calls" not in kept

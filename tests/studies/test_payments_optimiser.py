@@ -23,7 +23,7 @@ from harness.experiments.payments.config import PaymentsConfig
 from harness.experiments.payments.experiment import calls, play
 from harness.experiments.payments.market import LIQUIDITY
 from harness.experiments.payments.seeds import derived, master_seed
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.runner.result import Reason
 
 SMALL = PaymentsConfig(max_iterations=6, history_days=5, samples=6)
@@ -36,7 +36,7 @@ def prompt(request: Request) -> str:
 def wandering(seed: int = 1) -> Any:
     """Amounts at random, by bank, iteration and attempt."""
 
-    def answer(_: Request, site: Site) -> Any:
+    def answer(_: Request, site: CallSite) -> Any:
         rng = random.Random(f"{seed}/{site.person}/{site.step}/{site.attempt}")
         return {LIQUIDITY: rng.randint(0, SMALL.most_liquidity)}
 
@@ -110,7 +110,7 @@ def test_what_is_malformed_is_asked_again_with_its_error() -> None:
         {LIQUIDITY: 500_000}, {LIQUIDITY: 100_000},
     ])  # fmt: skip
 
-    def answer(_: Request, site: Site) -> Any:
+    def answer(_: Request, site: CallSite) -> Any:
         return next(answers, {LIQUIDITY: 50_000})
 
     runner, _, client = optimise(solved(max_iterations=1), answer)

@@ -29,7 +29,7 @@ from harness.experiments.population.extropy import (
     simulate_with_extropy,
 )
 from harness.experiments.population.extropy_process import PYTHON
-from harness.experiments.population.extropy_results import Step, failures, stop_reason
+from harness.experiments.population.extropy_results import StepSummary, failures, stop_reason
 from harness.experiments.population.inputs import read_inputs
 from harness.experiments.population.network import connect
 from harness.experiments.population.network_config import read_network_config
@@ -37,14 +37,14 @@ from harness.experiments.population.network_file import write_network
 from harness.experiments.population.results_file import read_states
 from harness.experiments.population.sampling import sample
 from harness.experiments.population.segments import overall
-from harness.experiments.population.simulation import Options
+from harness.experiments.population.simulation import SimulationOptions
 from harness.experiments.population.simulation_folder import RUN
 from harness.experiments.population.spec import read_spec
 from harness.gateway.budget import Budget, BudgetExhaustedError
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 
 REAL = os.environ.get(PYTHON, "")  # read before the guard of conftest.py takes it away
@@ -78,7 +78,7 @@ def gatewayed(work: Work, provider: Any = None, journal: Path | None = None, **m
 
     async def main() -> Any:
         kept = Journal(journal) if journal else None
-        gateway = Gateway(provider or Rehearsal(0), journal=kept, retry=RetryPolicy(1), **more)
+        gateway = Gateway(provider or RehearsalProvider(0), journal=kept, retry=RetryPolicy(1), **more)
         await gateway.start_face()
         try:
             return await work(gateway, gateway.open_trial("t", RUN))
@@ -88,10 +88,12 @@ def gatewayed(work: Work, provider: Any = None, journal: Path | None = None, **m
     return asyncio.run(main())
 
 
-def simulated(town: Path, folder: Path, options: Options | None = None, **more: Any) -> dict[str, Any]:
+def simulated(
+    town: Path, folder: Path, options: SimulationOptions | None = None, **more: Any
+) -> dict[str, Any]:
     async def work(_: Gateway, client: Any) -> dict[str, Any]:
         return await simulate_with_extropy(
-            town / "scenario.yaml", None, options or Options(seed=1), client, folder
+            town / "scenario.yaml", None, options or SimulationOptions(seed=1), client, folder
         )
 
     found: dict[str, Any] = gatewayed(work, **more)
@@ -285,7 +287,9 @@ def test_one_that_is_cancelled_leaves_nothing_behind(
 
     async def work(_: Gateway, client: Any) -> None:
         simulation = asyncio.ensure_future(
-            simulate_with_extropy(town / "scenario.yaml", None, Options(seed=1), client, tmp_path / "results")
+            simulate_with_extropy(
+                town / "scenario.yaml", None, SimulationOptions(seed=1), client, tmp_path / "results"
+            )
         )
         while not pids.exists() or not pids.read_text():
             await asyncio.sleep(0.01)
@@ -347,7 +351,9 @@ def test_a_folder_goes_on_with_what_it_was_begun_with(
 
     def run(seed: int) -> dict[str, Any]:
         async def work(gateway: Gateway, _: Any) -> Any:
-            return await simulate_in_folder(town / "scenario.yaml", None, Options(seed=seed), gateway, folder)
+            return await simulate_in_folder(
+                town / "scenario.yaml", None, SimulationOptions(seed=seed), gateway, folder
+            )
 
         found: dict[str, Any] = gatewayed(work)
         return found
@@ -376,8 +382,10 @@ def test_a_folder_goes_on_with_what_it_was_begun_with(
 # What its files say
 
 
-def steps(*rates: float, reasoned: int = 1, changes: int = 1) -> list[Step]:
-    return [Step(number, reasoned, changes, rate, {"for": 1}, -0.2) for number, rate in enumerate(rates)]
+def steps(*rates: float, reasoned: int = 1, changes: int = 1) -> list[StepSummary]:
+    return [
+        StepSummary(number, reasoned, changes, rate, {"for": 1}, -0.2) for number, rate in enumerate(rates)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -398,7 +406,7 @@ def steps(*rates: float, reasoned: int = 1, changes: int = 1) -> list[Step]:
     ],
 )
 def test_why_it_stopped_is_derived(
-    conditions: list[str], found: list[Step], reason: str | None, town: Path
+    conditions: list[str], found: list[StepSummary], reason: str | None, town: Path
 ) -> None:
     inputs = read_inputs(town / "scenario.yaml")
     simulation = inputs.scenario.simulation.model_copy(update={"stop_conditions": conditions})
@@ -495,7 +503,7 @@ def test_the_same_seed_gives_the_same(whole: Path, town: Path, tmp_path: Path) -
     assert content(tmp_path / "again") == content(whole)
 
 
-class Odd(Rehearsal):
+class Odd(RehearsalProvider):
     """Has no answer for some agents, by what is said to them."""
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
@@ -518,7 +526,7 @@ def test_failed_calls_are_counted(town: Path, tmp_path: Path) -> None:
 @real
 @pytest.mark.usefixtures("really")
 def test_nobody_s_answers_are_a_failure_that_it_calls_a_success(town: Path, tmp_path: Path) -> None:
-    class Silent(Rehearsal):
+    class Silent(RehearsalProvider):
         async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
             raise ModelCallError("no answer today")
 

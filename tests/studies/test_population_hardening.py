@@ -38,15 +38,15 @@ from harness.experiments.population.persona import Teller, personas_of
 from harness.experiments.population.reasoning import Asked, Chunk
 from harness.experiments.population.sampling import sample
 from harness.experiments.population.scenario import read_scenario, scenario_of
-from harness.experiments.population.simulation import Options, Simulation
+from harness.experiments.population.simulation import Simulation, SimulationOptions
 from harness.experiments.population.simulation_folder import RUN, simulate
 from harness.experiments.population.simulation_results import write_results
 from harness.experiments.population.spec import read_spec, spec_of
-from harness.experiments.population.state import Failure, State, StopReason, Summary, Thought
+from harness.experiments.population.state import AgentStates, ReasoningFailure, StopReason, Summary, Thought
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 from tests.support.naive_population import Naive, Scripted, events
 
@@ -478,7 +478,7 @@ def test_a_simulation_goes_by_the_rules_as_they_are_written(
         {"channel": "letter", "when": "age >= 60", "probability": 0.0, "timestep": 3},
     ]
     inputs = told_of(given, rules, 12, max_hops=max_hops)
-    options = Options(seed=3, threshold=threshold, chunk_size=chunk)
+    options = SimulationOptions(seed=3, threshold=threshold, chunk_size=chunk)
     mind = Scripted(inputs.options)
     done = asyncio.run(Simulation(inputs, options, mind, tmp_path).run())
     write_results(tmp_path, inputs, options, done)
@@ -552,7 +552,7 @@ def test_the_chance_to_hear_fades_with_every_hop(finished: Path) -> None:
         network=ring,
         personas=personas_of({"intro_template": "I am."}, frozenset({"x"})),
     )
-    state, ties = State.initial(4000, 2 * len(ring)), directed(ring, 4000)
+    state, ties = AgentStates.initial(4000, 2 * len(ring)), directed(ring, 4000)
     state.aware[:], state.will_share[:], state.position[:] = True, True, 0
     for hop in range(4):
         state.hop[:] = hop
@@ -571,7 +571,7 @@ def test_where_an_agent_stands_in_the_file_does_not_decide_who_is_heard(finished
     full = Network(*(one.astype(np.int64) for one in np.triu_indices(size, 1)), np.ones(780),
                    np.zeros(780, dtype=np.int64), ("peer",), {})  # fmt: skip
     mind = Sharing()
-    asyncio.run(Simulation(replace(inputs, network=full), Options(threshold=1), mind, None).run())
+    asyncio.run(Simulation(replace(inputs, network=full), SimulationOptions(threshold=1), mind, None).run())
     heard = Counter(text for one in mind.asked if one.step == 1 for _, text in one.said)
     assert sum(heard.values()) == 5 * size
     assert len(heard) > 30 and max(heard.values()) < 20
@@ -591,7 +591,7 @@ class Sharing(Scripted):
 # What a model may answer
 
 
-class Garbling(Rehearsal):
+class Garbling(RehearsalProvider):
     """A rehearsal that answers ``reply`` to the trials that ``when`` holds for."""
 
     def __init__(self, when: Callable[[str], bool], reply: str) -> None:
@@ -608,7 +608,7 @@ def simulated(inputs: Inputs, folder: Path, provider: Any, **options: Any) -> di
         gateway = Gateway(provider, journal=Journal(folder / "journal"), retry=RetryPolicy(1))
         gateway.open_run(RUN)
         try:
-            return await simulate(inputs, Options(**options), gateway, folder, wall=lambda: 0.0)
+            return await simulate(inputs, SimulationOptions(**options), gateway, folder, wall=lambda: 0.0)
         finally:
             await gateway.aclose()
 
@@ -677,7 +677,7 @@ def stopped(figures: list[dict[str, int]]) -> StopReason | None:
     return found[0] if found else None
 
 
-class Saying(Rehearsal):
+class Saying(RehearsalProvider):
     """A rehearsal whose agents all say ``words``, and want them known."""
 
     def __init__(self, words: str) -> None:
@@ -810,12 +810,12 @@ def test_one_who_never_answers_is_not_asked_for_ever(finished: Path, tmp_path: P
     inputs = told_of(given, rules, 200, share_probability=0.0)
     mute = next(row["_id"] for row in given.agents.rows() if row["age"] >= 60)
     with pytest.raises(HarnessError, match="3 steps"):
-        asyncio.run(Simulation(inputs, Options(threshold=99), Mute(mute), tmp_path).run())
+        asyncio.run(Simulation(inputs, SimulationOptions(threshold=99), Mute(mute), tmp_path).run())
     failed = lines_of(tmp_path, "reasoning_failed")
     assert {one["agent_id"] for one in failed} == {mute} and len(failed) == 4
     with pytest.raises(HarnessError, match="3 steps"):
-        asyncio.run(Simulation(inputs, Options(threshold=99), Mute(mute), tmp_path).run())
-    done = asyncio.run(Simulation(inputs, Options(threshold=99), Sharing(), tmp_path).run())
+        asyncio.run(Simulation(inputs, SimulationOptions(threshold=99), Mute(mute), tmp_path).run())
+    done = asyncio.run(Simulation(inputs, SimulationOptions(threshold=99), Sharing(), tmp_path).run())
     assert done.state.thoughts[given.agents.ids.index(mute)] is not None
 
 
@@ -829,7 +829,9 @@ class Mute(Scripted):
     async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
         await super().think(asked, name)
         thought = Thought("r", "s", "m", 0.0, 0.5, True, {"stance": "for"})
-        return Chunk([Failure("no", answered=True) if one.agent == self._mute else thought for one in asked])
+        return Chunk(
+            [ReasoningFailure("no", answered=True) if one.agent == self._mute else thought for one in asked]
+        )
 
 
 # What changes what
@@ -868,7 +870,7 @@ def test_one_agents_row_changes_no_lot_of_the_others(finished: Path) -> None:
     columns = {name: one.copy() for name, one in given.agents.columns.items()}
     columns["age"][3], columns["district"][3] = 91, "farms"
     other = Agents(given.agents.ids, columns, given.agents.meta)
-    state, ties = State.initial(40, 2 * len(given.network)), directed(given.network, 40)
+    state, ties = AgentStates.initial(40, 2 * len(given.network)), directed(given.network, 40)
     first, second = (
         [n for n in hear(given.scenario, one, ties, state, 0, seed=9).agent.tolist() if n != 3]
         for one in (given.agents, other)

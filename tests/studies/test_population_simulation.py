@@ -25,14 +25,14 @@ from harness.experiments.population.network_config import read_network_config
 from harness.experiments.population.network_file import write_network
 from harness.experiments.population.reasoning import Asked, Chunk
 from harness.experiments.population.sampling import sample
-from harness.experiments.population.simulation import Options, Simulation
+from harness.experiments.population.simulation import Simulation, SimulationOptions
 from harness.experiments.population.simulation_folder import RUN, simulate
 from harness.experiments.population.spec import read_spec
-from harness.experiments.population.state import Failure, StopReason, Thought
+from harness.experiments.population.state import ReasoningFailure, StopReason, Thought
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def inputs(town: Path) -> Inputs:
     return read_inputs(town / "scenario.yaml")
 
 
-class Odd(Rehearsal):
+class Odd(RehearsalProvider):
     """A rehearsal that fails as it is told, by the call's number."""
 
     def __init__(self, fault: Any = lambda _number: None) -> None:
@@ -71,13 +71,17 @@ class Odd(Rehearsal):
         return await super().complete(request, trial=trial, occurrence=occurrence)
 
 
-def run(inputs: Inputs, folder: Path, provider: Any = None, options: Options | None = None) -> dict[str, Any]:
+def run(
+    inputs: Inputs, folder: Path, provider: Any = None, options: SimulationOptions | None = None
+) -> dict[str, Any]:
     async def whole() -> dict[str, Any]:
         retry = RetryPolicy(1)
-        gateway = Gateway(provider or Rehearsal(0), journal=Journal(folder / "journal"), retry=retry)
+        gateway = Gateway(provider or RehearsalProvider(0), journal=Journal(folder / "journal"), retry=retry)
         gateway.open_run(RUN)
         try:
-            return await simulate(inputs, options or Options(chunk_size=8), gateway, folder, wall=lambda: 0.0)
+            return await simulate(
+                inputs, options or SimulationOptions(chunk_size=8), gateway, folder, wall=lambda: 0.0
+            )
         finally:
             await gateway.aclose()
 
@@ -168,14 +172,14 @@ def test_what_is_done_is_left_as_it_is(inputs: Inputs, whole: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (Options(chunk_size=8, seed=1), "seed=0, and now it is 1"),
-        (Options(chunk_size=9), "chunk_size=8, and now it is 9"),
-        (Options(chunk_size=8, threshold=2), "threshold=3, and now it is 2"),
-        (Options(chunk_size=8, model="openai:x"), "model='rehearsal', and now it is 'openai:x'"),
+        (SimulationOptions(chunk_size=8, seed=1), "seed=0, and now it is 1"),
+        (SimulationOptions(chunk_size=9), "chunk_size=8, and now it is 9"),
+        (SimulationOptions(chunk_size=8, threshold=2), "threshold=3, and now it is 2"),
+        (SimulationOptions(chunk_size=8, model="openai:x"), "model='rehearsal', and now it is 'openai:x'"),
     ],
 )
 def test_other_settings_are_refused(
-    inputs: Inputs, whole: Path, tmp_path: Path, options: Options, named: str
+    inputs: Inputs, whole: Path, tmp_path: Path, options: SimulationOptions, named: str
 ) -> None:
     shutil.copytree(whole, tmp_path / "copy")
     with pytest.raises(ConfigurationError, match=named):
@@ -220,7 +224,7 @@ def test_who_refuses_is_not_asked_again_for_it(inputs: Inputs, tmp_path: Path) -
         inputs,
         tmp_path,
         Odd(lambda number: RefusedError("no") if number == 3 else None),
-        Options(threshold=99),
+        SimulationOptions(threshold=99),
     )
     lines = [json.loads(line) for line in (tmp_path / "timeline.jsonl").read_text().splitlines()]
     failed = next(one for one in lines if one["event_type"] == "reasoning_failed")
@@ -292,7 +296,7 @@ class Fixed:
 
 
 def alone(inputs: Inputs, mind: Any, **options: Any) -> Any:
-    return asyncio.run(Simulation(inputs, Options(**options), mind, None).run())
+    return asyncio.run(Simulation(inputs, SimulationOptions(**options), mind, None).run())
 
 
 def changed(inputs: Inputs, **parts: Any) -> Inputs:
@@ -360,14 +364,14 @@ def test_chunks_do_not_change_what_is_thought(inputs: Inputs) -> None:
 def test_a_failure_is_no_opinion(inputs: Inputs) -> None:
     class Silent(Fixed):
         async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
-            return Chunk([Failure("no") for _ in asked])
+            return Chunk([ReasoningFailure("no") for _ in asked])
 
     done = alone(inputs, Silent())
     assert (done.state.position == -1).all() and np.isnan(done.state.sentiment).all()
 
 
 def test_estimates_bracket_a_rehearsal(inputs: Inputs, whole: Path) -> None:
-    least, expected, most = asyncio.run(estimate(inputs, Options(model="openai:gpt-4o-mini")))
+    least, expected, most = asyncio.run(estimate(inputs, SimulationOptions(model="openai:gpt-4o-mini")))
     calls = json.loads((whole / "meta.json").read_bytes())["total_reasoning_calls"]
     assert least.calls <= calls <= most.calls and least.calls <= expected.calls <= most.calls
     assert 0 < least.dollars < most.dollars  # type: ignore[operator]

@@ -17,7 +17,7 @@ from harness.errors import ConfigurationError
 from harness.experiments.table1 import TABLE, load, notebook
 from harness.experiments.table1.notebook_contents import read
 from harness.experiments.table1.parity import differences
-from harness.experiments.table1.settings import EXP_1, EXP_2_1, EXP_3, Arm, Settings
+from harness.experiments.table1.settings import EXP_1, EXP_2_1, EXP_3, ArmSettings, ExperimentSettings
 from harness.experiments.table1.words import packaged
 from harness.model import Correction, Mode, render
 from tests.support.notebooks import published, write_notebook
@@ -304,11 +304,11 @@ def test_nothing_of_a_notebook_is_run(written: Path, tmp_path: Path) -> None:
 numbers = st.integers(1, 99)
 sizes = st.none() | numbers
 arms = st.builds(
-    Arm,
+    ArmSettings,
     correction=st.none() | st.builds(Correction, st.integers(0, 9), st.integers(1, 20), st.booleans()),
 )
 rows = st.builds(
-    Settings,
+    ExperimentSettings,
     name=st.just("exp_1"),
     notebook=st.just("any.ipynb"),
     artifact=st.from_regex(r"[a-z]{1,8}\.json", fullmatch=True),
@@ -329,7 +329,9 @@ rows = st.builds(
 
 @settings(max_examples=40, deadline=None)
 @given(row=rows)
-def test_any_settings_survive_a_notebook(tmp_path_factory: pytest.TempPathFactory, row: Settings) -> None:
+def test_any_settings_survive_a_notebook(
+    tmp_path_factory: pytest.TempPathFactory, row: ExperimentSettings
+) -> None:
     folder = tmp_path_factory.mktemp("any")
     write_notebook(folder / row.notebook, row, packaged(EXP_1))
     assert differences(read(folder, row), row) == ()
@@ -346,7 +348,7 @@ def test_june_is_read_without_a_difference(june: Path) -> None:
 
 @pytest.mark.tinytroupe
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
-def test_junes_texts_are_whole(june: Path, row: Settings) -> None:
+def test_junes_texts_are_whole(june: Path, row: ExperimentSettings) -> None:
     """The same texts by another route: patterns over the JSON's own strings, without nbformat or a parser."""
     cells = json.loads((june / row.notebook).read_text(encoding="utf-8"))["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")

@@ -12,35 +12,35 @@ from harness.experiments.table1.artifacts import read_artifacts
 from harness.experiments.table1.markdown import parts, verdict
 from harness.experiments.table1.published_values import METRICS, PUBLISHED, SIZES, published_for
 from harness.experiments.table1.settings import EXP_1, EXP_2_1, EXP_3
-from harness.experiments.table1.table import Table, as_json, table
+from harness.experiments.table1.table import ExperimentTable, as_json, table
 from harness.experiments.table1.validation import Miss, validate
 from harness.reports.parts import as_markdown, as_text
 from tests.support.published import copied, june_artifacts
 
 
-def tables(folder: Path) -> list[Table]:
+def tables(folder: Path) -> list[ExperimentTable]:
     return [table(one) for one in read_artifacts(folder)]
 
 
 @pytest.fixture
-def june() -> list[Table]:
+def june() -> list[ExperimentTable]:
     return tables(june_artifacts())
 
 
-def test_all_rows_of_the_published_artifacts_pass(june: list[Table]) -> None:
+def test_all_rows_of_the_published_artifacts_pass(june: list[ExperimentTable]) -> None:
     assert validate(june) == []
     assert [(one.experiment, one.na, one.ne) for one in june] == [(n, *SIZES[n]) for n in SIZES]
     assert sum(len(one.rows) for one in june) == 19 == sum(map(len, PUBLISHED.values()))
 
 
-def test_a_cell_of_the_table_by_hand(june: list[Table]) -> None:
+def test_a_cell_of_the_table_by_hand(june: list[ExperimentTable]) -> None:
     """exp_3's persona adherence, from the artifact's own statistics."""
     row = june[3].rows[0]
     found = (row.t_mean, row.t_sd, row.c_mean, row.c_sd, row.delta, row.p_value)
     assert found == pytest.approx((6.625, 1.3415, 6.1583, 1.59303, 0.46667, 0.014838), abs=1e-4)
 
 
-def test_json_is_sorted_plain_and_the_same_each_time(june: list[Table]) -> None:
+def test_json_is_sorted_plain_and_the_same_each_time(june: list[ExperimentTable]) -> None:
     content = as_json(june)
     assert list(content) == ["exp_1", "exp_2_1", "exp_2_2", "exp_3"]
     for one in content.values():
@@ -73,16 +73,16 @@ def test_json_is_sorted_plain_and_the_same_each_time(june: list[Table]) -> None:
         "- † exp_2_1, ideas_qty: 20 of 24 samples in Treatment.",
     ],
 )
-def test_markdown(june: list[Table], line: str) -> None:
+def test_markdown(june: list[ExperimentTable], line: str) -> None:
     assert line in as_markdown(parts(june)).splitlines()
 
 
-def test_what_the_p_is_about_stands_below(june: list[Table]) -> None:
+def test_what_the_p_is_about_stands_below(june: list[ExperimentTable]) -> None:
     said = as_markdown(parts(june))
     assert "degrees of freedom below; unit: scores; claimed for none of this design" in said
 
 
-def test_reproduced_computation_is_called_no_more_than_that(june: list[Table]) -> None:
+def test_reproduced_computation_is_called_no_more_than_that(june: list[ExperimentTable]) -> None:
     said = as_text(verdict(june, [], []))
     assert said.startswith("Computation reproduced: all 19 rows of 4 experiments")
     assert "nothing was run anew" in said.replace("\n", " ")

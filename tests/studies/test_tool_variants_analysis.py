@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.checks import examine
-from harness.experiments.tool_variants.analysis import Answer, analyse
+from harness.experiments.tool_variants.analysis import VariantsAnalysis, analyse
 from harness.experiments.tool_variants.decision import RULE, Choice, decide, simplicity
 from harness.experiments.tool_variants.experiment import tool_variants
 from harness.experiments.tool_variants.rendering import answer_json, answer_parts
@@ -25,7 +25,7 @@ from tests.support.tool_runs import Turn, filed_run, planted, told
 LONG = {group.name: group.settings["tools"] for group in tool_variants().groups}
 
 
-def answer(folder: Path, turn: Turn, **more: Any) -> Answer:
+def answer(folder: Path, turn: Turn, **more: Any) -> VariantsAnalysis:
     """As ``harness variants`` has it: with the instrument's checks."""
     run = filed_run(folder, turn, **more)
     return analyse(played(run), examine(run, own=own))

@@ -11,7 +11,7 @@ import pytest
 
 from harness.experiments.tool_variants.neutral_wording import LABELS, READING, TIMES, UNREADABLE, acts
 from harness.experiments.tool_variants.rejudge import changes, rejudge
-from harness.experiments.tool_variants.scenarios import SCENARIOS, Outcome
+from harness.experiments.tool_variants.scenarios import SCENARIOS, TurnOutcome
 from harness.experiments.tool_variants.variants import VARIANTS
 from harness.reports.review import Act, Mask
 from tests.support.reviews import read_back, run_for_review
@@ -115,7 +115,7 @@ def test_another_rule_changes_what_it_is_about_and_the_table_says_so(tmp_path: P
     before = rejudge(run)
     assert {one.now for one in before} == {"clarified"} and all(one.appropriate_now for one in before)
     assert not any(one.changed for one in before)
-    stricter = replace(SCENARIOS[3], accept=(Outcome.ACTED,))
+    stricter = replace(SCENARIOS[3], accept=(TurnOutcome.ACTED,))
     after = rejudge(run, scenarios={stricter.id: stricter})
     assert all(one.changed for one in after)
     row = ("clarified, appropriate", "clarified, not appropriate", "3")

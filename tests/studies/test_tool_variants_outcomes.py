@@ -17,7 +17,7 @@ from harness.experiments.tool_variants.abilities import (
     next_by_step,
 )
 from harness.experiments.tool_variants.outcomes import called, judge
-from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, SIZES, Outcome
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, SIZES, TurnOutcome
 from harness.experiments.tool_variants.variants import APPLIKE, BASELINE, VARIANTS
 
 NOW = datetime.fromisoformat(FIXED_TIMESTAMP)
@@ -47,7 +47,7 @@ def move(at: str) -> tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]
     return ("update_task", {"task": "x", "when": at}), ("calendar_update_event", {"event": "x", "start": at})
 
 
-RIGHT, TOOL, ARGUMENTS = Outcome.ACTED, Outcome.WRONG_TOOL, Outcome.WRONG_ARGUMENTS
+RIGHT, TOOL, ARGUMENTS = TurnOutcome.ACTED, TurnOutcome.WRONG_TOOL, TurnOutcome.WRONG_ARGUMENTS
 TABLE = [
     ("sanity:dentist", once("2026-03-12T15:00"), RIGHT),
     ("sanity:dentist", once("2026-03-12T15:00:00Z"), RIGHT),
@@ -84,7 +84,9 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("scenario", "calls", "outcome"), TABLE)
-def test_the_same_act_comes_to_the_same_in_both_variants(scenario: str, calls: Any, outcome: Outcome) -> None:
+def test_the_same_act_comes_to_the_same_in_both_variants(
+    scenario: str, calls: Any, outcome: TurnOutcome
+) -> None:
     for variant, (name, args) in zip((BASELINE, APPLIKE), calls, strict=True):
         judged = judge(variant, BY_ID[scenario], "", [{"name": name, "args": args}], NOW)
         if args.get("when") == "" and variant is BASELINE:
@@ -96,44 +98,48 @@ def test_the_same_act_comes_to_the_same_in_both_variants(scenario: str, calls: A
 
 def test_seconds_from_now() -> None:
     call = {"name": "schedule_task", "args": {"title": "bread", "delay_seconds": 1200}}
-    assert judge(BASELINE, BY_ID["routing:bread"], "", [call], NOW).outcome == Outcome.ACTED
+    assert judge(BASELINE, BY_ID["routing:bread"], "", [call], NOW).outcome == TurnOutcome.ACTED
 
 
 @pytest.mark.parametrize(
     ("text", "outcome"),
-    [("When should that be?", Outcome.CLARIFIED), ("Lisbon.", Outcome.DECLINED), ("  \n", Outcome.EMPTY)],
+    [
+        ("When should that be?", TurnOutcome.CLARIFIED),
+        ("Lisbon.", TurnOutcome.DECLINED),
+        ("  \n", TurnOutcome.EMPTY),
+    ],
 )
-def test_words_without_a_call(text: str, outcome: Outcome) -> None:
+def test_words_without_a_call(text: str, outcome: TurnOutcome) -> None:
     assert judge(BASELINE, BY_ID["negative:capital"], text, [], NOW).outcome == outcome
 
 
 def test_another_variants_tool_is_the_wrong_one() -> None:
     call = {"name": "calendar_list_events", "args": {}}
     judged = judge(BASELINE, BY_ID["sanity:agenda"], "", [call], NOW)
-    assert judged.outcome == Outcome.WRONG_TOOL and "calendar_list_events" in judged.why
+    assert judged.outcome == TurnOutcome.WRONG_TOOL and "calendar_list_events" in judged.why
 
 
 def test_a_look_beside_the_act_does_no_harm_and_a_second_act_does() -> None:
     look_first = {"name": "list_tasks", "args": {}}
     act = {"name": "schedule_task", "args": {"title": "x", "when": "2026-03-12T15:00"}}
     dentist = BY_ID["sanity:dentist"]
-    assert judge(BASELINE, dentist, "", [look_first, act], NOW).outcome == Outcome.ACTED
+    assert judge(BASELINE, dentist, "", [look_first, act], NOW).outcome == TurnOutcome.ACTED
     other = {"name": "update_task", "args": {"task": "x"}}
-    assert judge(BASELINE, dentist, "", [act, other], NOW).outcome == Outcome.WRONG_TOOL
+    assert judge(BASELINE, dentist, "", [act, other], NOW).outcome == TurnOutcome.WRONG_TOOL
     late = {"name": "schedule_task", "args": {"title": "x", "when": "2026-03-13T15:00"}}
-    assert judge(BASELINE, dentist, "", [act, late], NOW).outcome == Outcome.WRONG_ARGUMENTS
+    assert judge(BASELINE, dentist, "", [act, late], NOW).outcome == TurnOutcome.WRONG_ARGUMENTS
 
 
 def test_acting_where_nothing_was_wanted_is_acting_and_not_accepted() -> None:
     rain = BY_ID["negative:rain"]
     judged = judge(BASELINE, rain, "Sure.", [{"name": "list_tasks", "args": {}}], NOW)
-    assert judged.outcome == Outcome.ACTED and judged.outcome not in rain.accept
+    assert judged.outcome == TurnOutcome.ACTED and judged.outcome not in rain.accept
 
 
 @pytest.mark.parametrize("arguments", ["not json", "[1]", '"x"', "7", "[" * 50_000])
 def test_arguments_that_are_no_object(arguments: str) -> None:
     calls = called([{"function": {"name": "list_tasks", "arguments": arguments}}])
-    assert judge(BASELINE, BY_ID["sanity:agenda"], "", calls, NOW).outcome == Outcome.WRONG_ARGUMENTS
+    assert judge(BASELINE, BY_ID["sanity:agenda"], "", calls, NOW).outcome == TurnOutcome.WRONG_ARGUMENTS
 
 
 _JSON = st.recursive(
@@ -156,7 +162,7 @@ def test_whatever_a_model_calls_has_one_outcome(
     variant: str, scenario: str, name: str, args: dict[str, Any]
 ) -> None:
     judged = judge(VARIANTS[variant], BY_ID[scenario], "", [{"name": name, "args": args}], NOW)
-    assert judged.outcome in (Outcome.ACTED, Outcome.WRONG_ARGUMENTS, Outcome.WRONG_TOOL)
+    assert judged.outcome in (TurnOutcome.ACTED, TurnOutcome.WRONG_ARGUMENTS, TurnOutcome.WRONG_TOOL)
 
 
 def test_twenty_scenarios_in_five_categories() -> None:
@@ -166,7 +172,7 @@ def test_twenty_scenarios_in_five_categories() -> None:
     assert counted == SIZES and sum(SIZES.values()) == 20
     assert len(BY_ID) == 20 and len({scenario.prompt for scenario in SCENARIOS}) == 20
     assert all(scenario.accept and scenario.description for scenario in SCENARIOS)
-    assert all(scenario.expected for scenario in SCENARIOS if Outcome.ACTED in scenario.accept)
+    assert all(scenario.expected for scenario in SCENARIOS if TurnOutcome.ACTED in scenario.accept)
 
 
 def test_no_prompt_of_a_scenario_names_a_tool() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from harness.experiments.tool_variants.neutral_wording import READING, acts
-from harness.experiments.tool_variants.outcomes import Judged, called, judge
+from harness.experiments.tool_variants.outcomes import JudgedTurn, called, judge
 from harness.experiments.tool_variants.rejudge import _again
-from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Outcome
+from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, TurnOutcome
 from harness.experiments.tool_variants.variants import BASELINE, VARIANTS
-from harness.gateway.calls import Reply, Site
+from harness.gateway.calls import CallSite, Reply
 from harness.gateway.gateway import Gateway
 from harness.gateway.providers.anthropic_messages import AnthropicMessages
 from harness.gateway.providers.openai_compatible import OpenAICompatible
@@ -35,7 +35,7 @@ def replies(provider: Any, count: int) -> list[Reply]:
         gateway = Gateway(provider)
         client = gateway.open_trial("t")
         try:
-            return [await client.ask(ask(str(number)), Site("answer")) for number in range(count)]
+            return [await client.ask(ask(str(number)), CallSite("answer")) for number in range(count)]
         finally:
             await gateway.aclose()
 
@@ -60,17 +60,17 @@ def anthropic(written: Sequence[Any]) -> list[Reply]:
         return replies(AnthropicMessages("claude-x", base_url=endpoint.url, api_key="any"), len(written))
 
 
-def judged(reply: Reply) -> Judged:
+def judged(reply: Reply) -> JudgedTurn:
     return judge(BASELINE, AGENDA, reply.text, called(reply.tool_calls), NOW)
 
 
 @pytest.mark.parametrize("provider", [openai, anthropic])
 def test_a_call_counts_the_same_however_its_arguments_are_spelt(provider: Any) -> None:
     found = dict(zip(map(repr, SENT), map(judged, provider(SENT)), strict=True))
-    right = {spelling for spelling, one in found.items() if one.outcome is Outcome.ACTED}
+    right = {spelling for spelling, one in found.items() if one.outcome is TurnOutcome.ACTED}
     assert right == set(map(repr, NONE))
     for one in (found[spelling] for spelling in found.keys() - right):
-        assert one.outcome is Outcome.WRONG_ARGUMENTS
+        assert one.outcome is TurnOutcome.WRONG_ARGUMENTS
         assert one.why.startswith("list_tasks: arguments unreadable: ")
 
 
@@ -100,4 +100,4 @@ def test_a_question_in_a_thought_is_not_a_question_that_was_asked() -> None:
     message = {"content": "<think>He wants a tool. Or should I ask?</think>\nIt is done."}
     with FakeEndpoint(message=lambda *_: message) as endpoint:
         (reply,) = replies(OpenAICompatible("gpt-x", base_url=endpoint.url, api_key="any"), 1)
-    assert judge(BASELINE, DENTIST, reply.text, called(reply.tool_calls), NOW).outcome is Outcome.DECLINED
+    assert judge(BASELINE, DENTIST, reply.text, called(reply.tool_calls), NOW).outcome is TurnOutcome.DECLINED

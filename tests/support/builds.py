@@ -18,7 +18,7 @@ from typer.main import get_command
 
 from harness.cli import main
 from harness.cli.app import app
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from tests.support.sessions import environment
 
 TOLD = (
@@ -47,7 +47,7 @@ KEPT = (
 KILLER = """
 import os, signal, sys
 from harness.cli import main
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.batches import building, made
 
 place, number = sys.argv.pop(1), int(sys.argv.pop(1))
@@ -61,7 +61,7 @@ def dying(function):
         return function(*arguments, **named)
     return wrapped
 
-owner, name = {"call": (Rehearsal, "complete"), "put": (made, "_put"), "record": (made, "write"),
+owner, name = {"call": (RehearsalProvider, "complete"), "put": (made, "_put"), "record": (made, "write"),
                "gates": (building, "write_report"), "tidy": (made, "_tidy")}[place]
 setattr(owner, name, dying(getattr(owner, name)))
 main()
@@ -91,13 +91,13 @@ class Bench:
         self.calls = 0
         patch.chdir(folder)
         patch.setattr(sys.modules["harness.cli.app"], "app", command())
-        answer = Rehearsal.complete
+        answer = RehearsalProvider.complete
 
-        async def counted(rehearsal: Rehearsal, *arguments: object, **named: object) -> object:
+        async def counted(rehearsal: RehearsalProvider, *arguments: object, **named: object) -> object:
             self.calls += 1
             return await answer(rehearsal, *arguments, **named)  # type: ignore[arg-type]
 
-        patch.setattr(Rehearsal, "complete", counted)
+        patch.setattr(RehearsalProvider, "complete", counted)
 
     def study(self, name: str = "town") -> Path:
         return self.folder / "runs" / name

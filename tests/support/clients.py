@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 
-Answer = Callable[[Request, Site], Any]
+Answer = Callable[[Request, CallSite], Any]
 
 
 class FakeClient:
@@ -25,13 +25,13 @@ class FakeClient:
     def __init__(self, answer: Answer | None = None, *, reverse: bool = False) -> None:
         self.answer = answer or well_behaved
         self.reverse = reverse
-        self.calls: list[tuple[Request, Site]] = []
-        self.completed: list[Site] = []
+        self.calls: list[tuple[Request, CallSite]] = []
+        self.completed: list[CallSite] = []
         self.rejected: list[tuple[Reply, str]] = []
         self._waiting: list[asyncio.Event] = []
 
     async def ask(
-        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
     ) -> Reply:
         self.calls.append((request, site))
         data = self.answer(request, site)
@@ -63,7 +63,7 @@ class FakeClient:
     def counts(self) -> Counter[str]:
         return Counter(site.kind for _, site in self.calls)
 
-    def of(self, kind: str, person: str | None = None) -> list[tuple[Request, Site]]:
+    def of(self, kind: str, person: str | None = None) -> list[tuple[Request, CallSite]]:
         return [call for call in self.calls if call[1].kind == kind and person in (None, call[1].person)]
 
 
@@ -78,7 +78,7 @@ def score(value: Any, justification: str = "because") -> dict[str, Any]:
     return {"reasoning": "seen", "justification": justification, "value": value}
 
 
-def well_behaved(request: Request, site: Site) -> Any:
+def well_behaved(request: Request, site: CallSite) -> Any:
     """A sensible answer to every kind of call, a function of the site alone."""
     if site.kind in ("act", "regenerate"):
         return say(f"{site.person} at {site.step}", thought=f"thought of {site.person} at {site.step}")

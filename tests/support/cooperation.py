@@ -14,9 +14,9 @@ from typing import Any
 from harness.errors import ModelCallError
 from harness.experiments.cooperation.experiment import cooperation_game
 from harness.experiments.cooperation.game import CooperationGame
-from harness.experiments.cooperation.rounds import Decision, Game, Round, Strategy
-from harness.gateway.calls import Reply, Request, Site
-from harness.model import Cell, Experiment, Place, Trial, TrialPlan
+from harness.experiments.cooperation.rounds import Game, PlayerDecision, Round, Strategy
+from harness.gateway.calls import CallSite, Reply, Request
+from harness.model import Cell, Experiment, Trial, TrialFiles, TrialPlan
 
 RUN = "20261120T205000-abcdef"
 MOMENT = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
@@ -94,10 +94,10 @@ class Client:
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        self.sites: list[Site] = []
+        self.sites: list[CallSite] = []
 
     async def ask(
-        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
     ) -> Reply:
         self.sites.append(site)
         await asyncio.sleep(0)
@@ -133,7 +133,7 @@ def plan_of(
         play=experiment.play,
         settings=experiment.settings,
         arm=experiment.group(group).settings,
-        place=Place(results, RUN, told or (lambda _: None), nobody),
+        place=TrialFiles(results, RUN, told or (lambda _: None), nobody),
     )
 
 
@@ -167,7 +167,10 @@ def made_round(
         Game(
             0,
             1,
-            (Decision(one, None if one else "failed"), Decision(other, None if other else "failed")),
+            (
+                PlayerDecision(one, None if one else "failed"),
+                PlayerDecision(other, None if other else "failed"),
+            ),
             (powers[0], powers[1]),
             None,
             None,

@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 from hypothesis import strategies as st
 
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.trial_client import TrialClient
 
 T = TypeVar("T")
@@ -326,7 +326,7 @@ class FuzzedFace:
         self._loop.close()
 
     async def _start(self) -> Gateway:
-        gateway = Gateway(Rehearsal(1))
+        gateway = Gateway(RehearsalProvider(1))
         await gateway.start_face()
         self.trial = gateway.open_trial("fuzzed")
         return gateway

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from harness.batches.gates import checks_of, load_profile, load_schema_map
-from harness.batches.gates.material import Material
-from harness.batches.gates.subject import Subject
+from harness.batches.gates.material import StudyFiles
+from harness.batches.gates.subject import GateSubject
 from harness.model import Check, Level
 
 SIZE = 200
@@ -265,7 +265,7 @@ def checked(
     write(folder, files)
     schema_path = folder / "schema.yaml"
     mapping = load_schema_map(schema_path) if schema_path.exists() else None
-    return checks_of(gate, Subject(Material(folder), load_profile(profile), mapping))
+    return checks_of(gate, GateSubject(StudyFiles(folder), load_profile(profile), mapping))
 
 
 def bad(checks: list[Check]) -> set[tuple[str, str]]:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from harness.model import Cell, Sample, Usage
 from harness.telemetry.events import (
-    Answer,
     CallEnded,
+    CallFailure,
     CaseEnded,
     CaseStarted,
-    Failure,
     Happening,
+    ModelReply,
     SessionEnded,
     SessionStarted,
     TrialEnded,
@@ -41,7 +41,7 @@ def call(trial: str, second: float, **changes: object) -> CallEnded:
         parameters={"temperature": 0.7, "max_tokens": 200},
         person="Ada",
         step=1,
-        answer=Answer(REPLY, "gpt-4o-mini-2024-07-18", tokens_in=120, tokens_out=30),
+        answer=ModelReply(REPLY, "gpt-4o-mini-2024-07-18", tokens_in=120, tokens_out=30),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -72,7 +72,7 @@ def session() -> Iterator[Happening]:
         yield from together
     broken = trial_id(TREATMENT, 1)
     yield TrialStarted(second, broken, at(2))
-    failure = Failure("ModelCallError", f"no acceptable reply; the last was {REPLY!r}")
+    failure = CallFailure("ModelCallError", f"no acceptable reply; the last was {REPLY!r}")
     yield call(broken, 2.5, failure=failure)
     yield TrialEnded(second, broken, at(4), usage=Usage({"act": 1}, 120, 30), failure=failure)
     yield CaseEnded(first, at(5), {"Fluency": 7.0, "ideas_qty": 3.5})

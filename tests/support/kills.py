@@ -23,7 +23,7 @@ from starlette.responses import Response
 from support.endpoint import FakeEndpoint
 
 from harness.gateway.openai_wire import chat_request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 LIGHT = ("-p", "no:langsmith_plugin", "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:cacheprovider")
 WHOLE = """
@@ -75,7 +75,7 @@ class CountingEndpoint(FakeEndpoint):
     def __init__(self, delay: float = 0.02) -> None:
         super().__init__(message=self._answer)
         self.delay, self.open = delay, 0
-        self._rehearsal = Rehearsal(0)
+        self._rehearsal = RehearsalProvider(0)
         self._wanted, self._reached = sys.maxsize, threading.Event()
 
     @property

@@ -12,14 +12,14 @@ from typing import Any
 
 from harness.experiments.population.inputs import Inputs
 from harness.experiments.population.reasoning import Asked, Chunk
-from harness.experiments.population.state import Failure, Thought
+from harness.experiments.population.state import ReasoningFailure, Thought
 
 
-def answer(agent: str, step: int, options: Sequence[str]) -> Thought | Failure:
+def answer(agent: str, step: int, options: Sequence[str]) -> Thought | ReasoningFailure:
     """What the agent thinks in that step: any opinion, now and then none."""
     lot = hashlib.sha256(f"{agent} {step}".encode()).digest()
     if lot[0] < 40:
-        return Failure("no", refused=lot[0] < 15)
+        return ReasoningFailure("no", refused=lot[0] < 15)
     outcomes = {
         "stance": options[lot[1] % len(options)],
         "will_vote": lot[2] < 128,
@@ -111,7 +111,7 @@ class Naive:
 
     def _thought(self, name: str, step: int) -> bool:
         one, came = self.people[name], answer(name, step, self.options)
-        if isinstance(came, Failure):
+        if isinstance(came, ReasoningFailure):
             if came.refused:
                 one["last"], one["fresh"] = step, 0
             return False

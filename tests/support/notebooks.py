@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.experiments.table1.settings import Arm, Settings
+from harness.experiments.table1.settings import ArmSettings, ExperimentSettings
 from harness.experiments.table1.words import Words
 
 JUNE = "publications/paper_artifacts_june-2025"
@@ -25,7 +25,7 @@ def published(folder: str = JUNE) -> Path:
     return Path(checkout) / folder
 
 
-def write_notebook(file: Path, row: Settings, words: Words) -> None:
+def write_notebook(file: Path, row: ExperimentSettings, words: Words) -> None:
     """A notebook that says ``row`` and ``words`` in the way the family says it."""
     sources = [textwrap.dedent(cell).strip() for cell in _cells(row, words)]
     cells = [{"cell_type": "markdown", "metadata": {}, "source": ["# Written for a test"]}]
@@ -36,7 +36,7 @@ def write_notebook(file: Path, row: Settings, words: Words) -> None:
     file.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}))
 
 
-def _cells(row: Settings, words: Words) -> list[str]:
+def _cells(row: ExperimentSettings, words: Words) -> list[str]:
     script = words.script
     extraction = script.extraction
     assert extraction is not None
@@ -77,7 +77,7 @@ def _mode(mode: Any) -> str:
     return "\n".join(lines)
 
 
-def _people(row: Settings) -> str:
+def _people(row: ExperimentSettings) -> str:
     lines = ["people = []", "if not runner.has_finished_all_experiments():"]
     lines += [f"    people = TinyPerson.load_specifications_from_folder('./population/{row.population}')"]
     if row.shuffle_seed is not None:
@@ -93,7 +93,7 @@ def _people(row: Settings) -> str:
     return "\n".join(lines)
 
 
-def _corrections(row: Settings) -> str:
+def _corrections(row: ExperimentSettings) -> str:
     lines = []
     for name, arm in row.groups.items():
         lines += [f"if runner.get_active_experiment() == {name!r}:", "    for person in people:"]
@@ -111,7 +111,7 @@ def _corrections(row: Settings) -> str:
     return "\n".join(lines)
 
 
-def _study(row: Settings, words: Words) -> str:
+def _study(row: ExperimentSettings, words: Words) -> str:
     lines = ["def study(people):", "    interventions = []"]
     for name, arm in row.groups.items():
         lines += _intervention(name, arm, words)
@@ -125,7 +125,7 @@ def _study(row: Settings, words: Words) -> str:
     return "\n".join(lines)
 
 
-def _intervention(name: str, arm: Arm, words: Words) -> list[str]:
+def _intervention(name: str, arm: ArmSettings, words: Words) -> list[str]:
     if arm.gap is None:
         return []
     return [

@@ -16,7 +16,7 @@ from harness.experiments.payments.optimiser import PaymentsRunner
 from harness.experiments.payments.proposals import Proposer
 from harness.experiments.payments.settlement import Rates
 from harness.experiments.payments.two_banks import TwoBanks
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.model import Cell, Trial, TrialPlan, TrialResult
 from harness.runner import ExperimentResult
 
@@ -37,14 +37,14 @@ def solved(two: TwoBanks = TWO, **more: Any) -> PaymentsConfig:
     )  # fmt: skip
 
 
-Answer = Callable[[Request, Site], Any]
+Answer = Callable[[Request, CallSite], Any]
 
 
 def proposing(*amounts: Any) -> Answer:
     """Every bank proposes these in turn, the last again and again; an exception is raised, a text said."""
     turns: dict[str, Iterator[Any]] = {}
 
-    def answer(_: Request, site: Site) -> Any:
+    def answer(_: Request, site: CallSite) -> Any:
         own = turns.setdefault(site.person, iter(amounts))
         amount = next(own, amounts[-1])
         return amount if isinstance(amount, BaseException | str | dict) else {LIQUIDITY: amount}

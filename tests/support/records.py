@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.model import Trial
 from harness.records import Design, JSONLWriter
-from harness.records.reader import Outcome, outcomes
+from harness.records.reader import TrialHistory, outcomes
 
 START = datetime(2025, 11, 20, 17, 41, tzinfo=UTC)
 SMALL = Design(
@@ -67,7 +67,7 @@ def trials(design: Design, experiment: str = "exp_3", groups: Sequence[str] | No
         yield from design.trials(experiment, group)
 
 
-def all_finished(design: Design, value: Value = some_value) -> dict[str, Outcome]:
+def all_finished(design: Design, value: Value = some_value) -> dict[str, TrialHistory]:
     """The outcomes of a run in which everything went well."""
     return outcomes(finished(trial, design, value) for trial in trials(design))
 

@@ -21,7 +21,7 @@ import pytest
 from harness.errors import ModelCallError
 from harness.gateway import providers
 from harness.gateway.calls import Reply, Request
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 
 CALLS_PER_TRIAL = 4
 SMALL = """
@@ -77,7 +77,7 @@ class Watched:
     model: str = "watched-1"
 
     def factory(self, argument: str, *, seed: int, base_url: str | None, environ: Mapping[str, str]) -> _Way:
-        return _Way(self, Rehearsal(seed))
+        return _Way(self, RehearsalProvider(seed))
 
     @property
     def per_trial(self) -> Counter[str]:
@@ -89,7 +89,7 @@ class Watched:
 
 
 class _Way:
-    def __init__(self, watched: Watched, rehearsal: Rehearsal) -> None:
+    def __init__(self, watched: Watched, rehearsal: RehearsalProvider) -> None:
         self._watched, self._rehearsal = watched, rehearsal
         self.name, self.model = watched.name, watched.model
 

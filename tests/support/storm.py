@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from tests.support.endpoint import FakeEndpoint, Fault
 
@@ -86,7 +86,7 @@ async def play(
         replies = []
         for number in range(calls):
             request = Request([{"role": "user", "content": f"{name}, {number}"}], response_format=JSON)
-            replies.append(await client.ask(request, Site("ask", step=number)))
+            replies.append(await client.ask(request, CallSite("ask", step=number)))
             note()
         gateway.close_trial(client)
         return replies

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.batches.batch_plan import Wanted, create
+from harness.batches.batch_plan import BatchRequest, create
 from harness.batches.batch_run import Ran, run_batch
 from harness.batches.manifest import Manifest, load
 from harness.batches.study_layout import Study
@@ -33,7 +33,7 @@ from pathlib import Path
 import pytest
 
 from harness import Experiment, Group, Measure, Mode, Play, Sample, Script, TrialResult
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import Request, CallSite
 
 PLAYED = []
 
@@ -48,7 +48,7 @@ async def play(plan, client):
     total = 0
     for step in range(plan.steps):
         prompt = f"{plan.proposal['id']} {plan.settings['chunk_size']} {step}"
-        reply = await client.ask(Request(messages=[{"role": "user", "content": prompt}]), Site("answer", str(step)))
+        reply = await client.ask(Request(messages=[{"role": "user", "content": prompt}]), CallSite("answer", str(step)))
         total += len(reply.text)
     luck = random.Random(f"{plan.seed}/{plan.trial.proposal}").random()
     return TrialResult(plan.trial, (Sample("length", total * plan.settings["chunk_size"] + luck),))
@@ -115,7 +115,7 @@ class Bench:
             "schema_map": "none",
             "options": {},
         }
-        return create(self.study, Wanted(**{**wanted, **changes}), facts, NOON)
+        return create(self.study, BatchRequest(**{**wanted, **changes}), facts, NOON)
 
     def run(self, manifest: Manifest, *further: str, **limits: float | None) -> Ran:
         heartbeat = self.study.batch(manifest.batch_id).heartbeat

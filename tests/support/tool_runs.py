@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from harness.checks import Examiner
+from harness.checks import CheckRunner
 from harness.experiments.tool_variants.experiment import NAME, tool_variants
-from harness.experiments.tool_variants.run_records import Played, played
-from harness.experiments.tool_variants.scenarios import SCENARIOS, Outcome
+from harness.experiments.tool_variants.run_records import VariantsRun, played
+from harness.experiments.tool_variants.scenarios import SCENARIOS, TurnOutcome
 from harness.model import Experiment, Trial
 from harness.records import Design, FiledRun, runs_in_files
 from tests.support.records import START, finished, write_file
@@ -52,11 +52,11 @@ def write_tool_run(
 
 
 def filed_run(folder: Path, turn: Turn, **more: Any) -> FiledRun:
-    (run,) = runs_in_files(write_tool_run(folder, turn, **more), keep=Examiner().keep)
+    (run,) = runs_in_files(write_tool_run(folder, turn, **more), keep=CheckRunner().keep)
     return run
 
 
-def told(folder: Path, turn: Turn, **more: Any) -> Played:
+def told(folder: Path, turn: Turn, **more: Any) -> VariantsRun:
     return played(filed_run(folder, turn, **more))
 
 
@@ -142,7 +142,7 @@ def _lines(
 
 def _line(trial: Trial, plan: Design, good: bool, run_id: str, tokens: int) -> dict[str, Any]:
     scenario = SCENARIOS[trial.proposal]
-    wrong = Outcome.WRONG_TOOL if trial.proposal % 2 else Outcome.WRONG_ARGUMENTS
+    wrong = TurnOutcome.WRONG_TOOL if trial.proposal % 2 else TurnOutcome.WRONG_ARGUMENTS
     outcome = scenario.accept[0] if good else wrong
     # Arms by turns in seeded random order, so that nothing but what a test plants is wrong with the run.
     begin = START + timedelta(seconds=chance("order", trial.id).uniform(0, 600))

@@ -28,14 +28,14 @@ from tests.support.studies import outcome
 NAME = "town"
 HARNESS = """
 import os, signal
-from harness.gateway.providers.rehearsal import Rehearsal
-answer, moment, seen = Rehearsal.complete, int(os.environ.get("KILL_AT", "0")), []
+from harness.gateway.providers.rehearsal import RehearsalProvider
+answer, moment, seen = RehearsalProvider.complete, int(os.environ.get("KILL_AT", "0")), []
 async def complete(self, *arguments, **named):
     seen.append(1)
     if len(seen) == moment:
         os.kill(os.getpid(), signal.SIGKILL)
     return await answer(self, *arguments, **named)
-Rehearsal.complete = complete
+RehearsalProvider.complete = complete
 from harness.cli import main
 main()
 """

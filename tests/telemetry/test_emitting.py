@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.errors import ModelCallError
 from harness.gateway.call_observers import CallRecord
-from harness.gateway.calls import Reply, Request, Site
+from harness.gateway.calls import CallSite, Reply, Request
 from harness.model import Cell, Trial, TrialFailure, TrialResult, Usage
 from harness.runtime.event_emitter import Emitter, call_ended
 from harness.telemetry import Observers
@@ -20,7 +20,7 @@ def record(**changes: Any) -> CallRecord:
     parts: dict[str, Any] = {
         "trial": "t",
         "run_id": "run-1",
-        "site": Site("act", "Ada", 2),
+        "site": CallSite("act", "Ada", 2),
         "request": REQUEST,
         "reply": Reply("Hi.", model="gpt-4o-mini-2024-07-18", tokens_in=7, tokens_out=2, cost=0.001),
         "error": None,
@@ -78,7 +78,7 @@ def test_of_a_requests_extras_only_what_is_known_to_be_harmless_is_told():
 def test_of_an_embedding_the_texts_are_told_and_the_numbers_are_not():
     request = Request((), "text-embedding-3-small", extra={"input": ["one", "two"]})
     reply = Reply("[[0.1, 0.2]]", model="text-embedding-3-small")
-    event = call_ended(record(request=request, reply=reply, site=Site("embedding")), "openai")
+    event = call_ended(record(request=request, reply=reply, site=CallSite("embedding")), "openai")
     assert [one["content"] for one in event.messages] == ["one", "two"]
     assert event.answer is not None and event.answer.text == ""
 

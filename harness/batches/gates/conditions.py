@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.batches.gates.table import Array, Column
+from harness.batches.gates.table import AgentColumn, Array
 from harness.batches.gates.wording import listed
 from harness.errors import ConfigurationError
 from harness.experiments.population.expressions import ExpressionError, parse
 
-Columns = Mapping[str, Column]
+Columns = Mapping[str, AgentColumn]
 
 
 class Unevaluable(Exception):
@@ -24,14 +24,14 @@ class Unevaluable(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class ConditionResult:
     """For whom a condition is ``defined``, and for whom of these it ``holds``."""
 
     defined: Array
     holds: Array
 
 
-def judge(text: str, columns: Columns, size: int) -> Judged:
+def judge(text: str, columns: Columns, size: int) -> ConditionResult:
     """Work ``text`` out for ``size`` agents. Raises `Unevaluable`."""
     try:
         expression = parse(text)
@@ -55,11 +55,11 @@ def judge(text: str, columns: Columns, size: int) -> Judged:
         holds[rows] = expression.mask({name: column.values[rows] for name, column in read.items()}, len(rows))
     except ConfigurationError as error:
         raise Unevaluable(str(error)) from None
-    return Judged(defined, holds)
+    return ConditionResult(defined, holds)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RuleCompliance:
     """Of ``applicable`` agents, for whom ``when`` holds and ``then`` can be said, ``held`` keep it.
 
     ``unknown`` are those of whom it cannot be said.
@@ -70,9 +70,9 @@ class Kept:
     unknown: int
 
 
-def kept(when: str, then: str, columns: Columns, size: int) -> Kept:
+def kept(when: str, then: str, columns: Columns, size: int) -> RuleCompliance:
     """How ``then`` is kept by those for whom ``when`` holds. Raises `Unevaluable`."""
     first, second = judge(when, columns, size), judge(then, columns, size)
     asked = first.holds & second.defined
     unknown = int((~first.defined).sum() + (first.holds & ~second.defined).sum())
-    return Kept(int(asked.sum()), int((asked & second.holds).sum()), unknown)
+    return RuleCompliance(int(asked.sum()), int((asked & second.holds).sum()), unknown)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.batches.gates.material import Material
+from harness.batches.gates.material import StudyFiles
 from harness.batches.gates.numbers import first
-from harness.batches.gates.subject import Subject, failed, passed, warned
+from harness.batches.gates.subject import GateSubject, failed, passed, warned
 from harness.model import Check
 
 NAME = "estimate.json"
 _COST = (("dollars",), ("total_cost",), ("cost",))
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """estimate.json: calls that are expected, and their price."""
     data = expected(subject.material)
     calls = calls_in(data)
@@ -46,7 +46,7 @@ def calls_in(data: object) -> float | None:
     return first(data, ("calls",), ("total_calls",))
 
 
-def expected(material: Material) -> object:
+def expected(material: StudyFiles) -> object:
     """The estimate; of several cases the one called expected, else the last. Raises `Blocked`."""
     data = material.json(NAME)
     if not isinstance(data, list):
@@ -55,6 +55,6 @@ def expected(material: Material) -> object:
     return next((one for one in cases if one.get("name") == "expected"), cases[-1] if cases else None)
 
 
-def cost_estimated(material: Material) -> float | None:
+def cost_estimated(material: StudyFiles) -> float | None:
     """In US dollars; ``None`` where nobody estimated it. Raises `Blocked`."""
     return first(expected(material), *_COST) if material.has(NAME) else None

@@ -8,13 +8,13 @@ from harness.batches.gates.leakage import Handed, Measured, leaks
 from harness.batches.gates.material import Blocked
 from harness.batches.gates.scenario_file import Scenario
 from harness.batches.gates.spec import sound
-from harness.batches.gates.subject import Subject, failed, passed, warned
+from harness.batches.gates.subject import GateSubject, failed, passed, warned
 from harness.batches.gates.wording import listed
 from harness.experiments.population.spec import Categorical, PopulationSpec
 from harness.model import Check
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """population.yaml: valid, with all of base.yaml, and without the outcome."""
     spec = subject.material.population()
     yield passed("file", f"{len(spec.attributes)} attributes of {spec.meta.size:,} agents", "population.yaml")
@@ -55,7 +55,7 @@ def _beside_base(base: PopulationSpec, spec: PopulationSpec) -> Iterator[Check]:
         )
 
 
-def _outcomes(subject: Subject) -> list[Measured]:
+def _outcomes(subject: GateSubject) -> list[Measured]:
     found = {name: Measured(name) for name in (subject.schema.outcomes if subject.schema else [])}
     if subject.material.has("scenario.yaml"):
         try:
@@ -67,7 +67,7 @@ def _outcomes(subject: Subject) -> list[Measured]:
     return list(found.values())
 
 
-def _handed(subject: Subject, spec: PopulationSpec) -> Iterator[Handed]:
+def _handed(subject: GateSubject, spec: PopulationSpec) -> Iterator[Handed]:
     for one in spec.attributes:
         drawn = one.sampling.distribution
         options = tuple(drawn.options) if isinstance(drawn, Categorical) else ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from harness.batches.gates.table import Table, table_of
+from harness.batches.gates.table import AgentTable, table_of
 from harness.errors import ConfigurationError, raise_if_any
 from harness.experiments.population.files import M, read_json, read_yaml
 from harness.experiments.population.spec import WHAT, PopulationSpec, problems
@@ -24,7 +24,7 @@ class Blocked(Exception):
         self.about, self.problems = about, problems
 
 
-class Material:
+class StudyFiles:
     """Files under ``directory``, or in its ``inputs`` folder as a variant has them.
 
     ``read`` names what has been read so far; what is ``hidden`` counts as not there.
@@ -63,10 +63,10 @@ class Material:
         found: M = self._once(name, lambda: read_yaml(self._there(name), form, what))
         return found
 
-    def agents(self) -> Table:
+    def agents(self) -> AgentTable:
         """The agents of agents.json. Raises `Blocked`."""
         self.read.add("agents.json")
-        found: Table = self._once("agents", lambda: table_of(self.json("agents.json")))
+        found: AgentTable = self._once("agents", lambda: table_of(self.json("agents.json")))
         return found
 
     def hashes(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.batches.gates.subject import Subject, above, below, failed, none_of, passed, warned
+from harness.batches.gates.subject import GateSubject, above, below, failed, none_of, passed, warned
 from harness.batches.gates.table import Array
 from harness.batches.gates.wording import listed, share
 from harness.model import Check, Level
@@ -29,7 +29,7 @@ class _Edges:
     strangers: tuple[str, ...]
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """network.json against agents.json."""
     data = subject.material.json("network.json")
     edges = data.get("edges") if isinstance(data, dict) else None
@@ -124,7 +124,7 @@ def _pairs(source: Array, target: Array) -> Array:
     return np.stack([joined // span, joined % span], axis=1)
 
 
-def _shape(subject: Subject, pairs: Array, agents: int) -> Iterator[Check]:
+def _shape(subject: GateSubject, pairs: Array, agents: int) -> Iterator[Check]:
     limits = subject.limits
     mean = 2 * len(pairs) / agents
     said = f"{len(pairs):,} pairs of {agents:,} agents: {mean:.3g} neighbours each on average"
@@ -143,7 +143,7 @@ def _shape(subject: Subject, pairs: Array, agents: int) -> Iterator[Check]:
         yield Check("degrees", Level.WARN, told, float(degree[0]), "degrees that differ")
 
 
-def _components(subject: Subject, pairs: Array, agents: int) -> Iterator[Check]:
+def _components(subject: GateSubject, pairs: Array, agents: int) -> Iterator[Check]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

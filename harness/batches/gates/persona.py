@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from string import Formatter
 
 from harness.batches.gates.persona_file import PersonaFile, Phrasing
-from harness.batches.gates.subject import Subject, failed, passed, warned
+from harness.batches.gates.subject import GateSubject, failed, passed, warned
 from harness.batches.gates.wording import listed, share, shown
 from harness.experiments.population.spec import Categorical, PopulationSpec
 from harness.model import Check
@@ -14,7 +14,7 @@ from harness.model import Check
 NAME = "population.persona.yaml"
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """population.persona.yaml against population.yaml."""
     persona = subject.material.form(NAME, PersonaFile, "Personas")
     spec = subject.material.population()

@@ -7,31 +7,31 @@ from pathlib import Path
 
 from pydantic import Field
 
-from harness.batches.gates.rules import Name, Rules, names_read, read_rules, rule_problems
+from harness.batches.gates.rules import AgentRules, Name, names_read, read_rules, rule_problems
 from harness.batches.gates.wording import shown
 from harness.errors import ConfigurationError, raise_if_any
-from harness.experiments.population.files import Form
+from harness.experiments.population.files import FileModel
 
 PACKAGED = Path(__file__).with_name("packaged")
 SHIPPED = ("generic-all-ages", "adults-only", "benchmark-calibrated", "us-national-all-ages")
 WHAT = "Gate profile"
 
 
-class Above(Form):
+class Above(FileModel):
     """A number above ``warn`` is a WARN, above ``fail`` a FAIL."""
 
     warn: float = Field(ge=0)
     fail: float = Field(ge=0)
 
 
-class Below(Form):
+class Below(FileModel):
     """A number below ``warn`` is a WARN, below ``fail`` a FAIL."""
 
     warn: float = Field(ge=0)
     fail: float = Field(ge=0)
 
 
-class Thresholds(Form):
+class Thresholds(FileModel):
     """Where WARN and FAIL begin. Shares are 0 to 1, drifts in percentage points, costs in US dollars."""
 
     marginal_drift: Above = Above(warn=3, fail=5)
@@ -50,7 +50,7 @@ class Thresholds(Form):
     call_failures: Above = Above(warn=0.02, fail=0.05)
 
 
-class Profile(Rules):
+class Profile(AgentRules):
     """Rules over roles, which a schema map gives attributes; ``roles`` are those that it must give."""
 
     name: Name

@@ -9,8 +9,8 @@ import numpy as np
 from harness.batches.gates.conditions import Columns, Unevaluable, judge, kept
 from harness.batches.gates.material import Blocked
 from harness.batches.gates.rules import Prior, Soft
-from harness.batches.gates.subject import Subject, above, below, failed, passed, warned
-from harness.batches.gates.table import LONGEST, Array, Column, Table, labels, option_label
+from harness.batches.gates.subject import GateSubject, above, below, failed, passed, warned
+from harness.batches.gates.table import LONGEST, AgentColumn, AgentTable, Array, labels, option_label
 from harness.batches.gates.wording import listed, share, shown
 from harness.experiments.population.spec import (
     Attribute,
@@ -28,7 +28,7 @@ QUARTILES = 1.349
 """Interquartile range of a standard normal distribution."""
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """agents.json against rates, priors and the spec; nothing where the schema map is incomplete."""
     agents = subject.material.agents()
     if subject.lacks:
@@ -53,7 +53,7 @@ def check(subject: Subject) -> Iterator[Check]:
         )
 
 
-def _soft(subject: Subject, rule: Soft, columns: Columns, size: int) -> Check:
+def _soft(subject: GateSubject, rule: Soft, columns: Columns, size: int) -> Check:
     limit = rule.tolerance * subject.limits.soft_fail_factor
     expected = f"{100 * rule.rate:g} % ± {100 * rule.tolerance:g} pp; beyond ± {100 * limit:g} pp it fails"
     try:
@@ -74,14 +74,14 @@ def _over(off: float, limit: float) -> bool:
     return off > limit + 1e-9
 
 
-def _too_few(name: str, subject: Subject, count: int, about: str) -> Check:
+def _too_few(name: str, subject: GateSubject, count: int, about: str) -> Check:
     fewest = subject.limits.fewest
     return warned(
         name, f"only {count:,} agents that it is about: not judged", about, count, f"at least {fewest}"
     )
 
 
-def _prior(subject: Subject, prior: Prior, columns: Columns, size: int) -> Iterator[Check]:
+def _prior(subject: GateSubject, prior: Prior, columns: Columns, size: int) -> Iterator[Check]:
     column = columns.get(prior.field)
     name = "marginal drift" if prior.given is None else "conditional drift"
     about = prior.field if prior.given is None else f"{prior.field}, given {prior.given}"
@@ -102,7 +102,7 @@ def _prior(subject: Subject, prior: Prior, columns: Columns, size: int) -> Itera
     yield from _drift(subject, name, about, prior, _shares(column, chosen, prior), int(chosen.sum()))
 
 
-def _shares(column: Column, chosen: Array, prior: Prior) -> dict[str, float]:
+def _shares(column: AgentColumn, chosen: Array, prior: Prior) -> dict[str, float]:
     """Count by label, values that the prior does not know included."""
     values = column.values[chosen]
     if prior.bins:
@@ -115,7 +115,7 @@ def _shares(column: Column, chosen: Array, prior: Prior) -> dict[str, float]:
 
 
 def _drift(
-    subject: Subject, name: str, about: str, prior: Prior, counts: Mapping[str, float], whole: int
+    subject: GateSubject, name: str, about: str, prior: Prior, counts: Mapping[str, float], whole: int
 ) -> Iterator[Check]:
     """The largest difference of a share, in percentage points, and which expected values have died out."""
     if whole < subject.limits.fewest:
@@ -141,7 +141,7 @@ def _drift(
 
 
 def _support(
-    subject: Subject, about: str, expected: Mapping[str, float], counts: Mapping[str, float], whole: int
+    subject: GateSubject, about: str, expected: Mapping[str, float], counts: Mapping[str, float], whole: int
 ) -> Iterator[Check]:
     due = [label for label, part in expected.items() if part * whole >= EXPECTED]
     if len(due) < 2:
@@ -157,7 +157,7 @@ def _support(
     yield below("support", (len(due) - len(gone)) / len(due), subject.limits.support, told, about)
 
 
-def _beside_spec(subject: Subject, agents: Table, covered: set[str]) -> Iterator[Check]:
+def _beside_spec(subject: GateSubject, agents: AgentTable, covered: set[str]) -> Iterator[Check]:
     """Attributes that are drawn independently, against what the spec says of them."""
     try:
         spec: PopulationSpec = subject.material.population()
@@ -175,7 +175,7 @@ def _beside_spec(subject: Subject, agents: Table, covered: set[str]) -> Iterator
             yield from _spread(subject, one.name, column, width)
 
 
-def _specified(one: Attribute, column: Column) -> Prior | None:
+def _specified(one: Attribute, column: AgentColumn) -> Prior | None:
     drawn = one.sampling.distribution
     if isinstance(drawn, Boolean):
         true = drawn.probability_true
@@ -208,7 +208,7 @@ def _width(one: Attribute) -> float | None:
     return None if near or drawn.min_formula or drawn.max_formula else QUARTILES * drawn.std
 
 
-def _spread(subject: Subject, name: str, column: Column, width: float) -> Iterator[Check]:
+def _spread(subject: GateSubject, name: str, column: AgentColumn, width: float) -> Iterator[Check]:
     known = column.values[column.known]
     if len(known) < subject.limits.fewest or width <= 0:
         return

@@ -11,7 +11,7 @@ from harness.batches.gates.numbers import number
 from harness.batches.gates.profile import Below
 from harness.batches.gates.scenario_file import Outcome, Scenario
 from harness.batches.gates.states import States, states_of
-from harness.batches.gates.subject import Subject, below, failed, none_of, passed, warned
+from harness.batches.gates.subject import GateSubject, below, failed, none_of, passed, warned
 from harness.batches.gates.wording import listed, share, shown
 from harness.model import Check, Level
 
@@ -20,7 +20,7 @@ CLOSE = 0.005
 """By which a share may differ from the one worked out again."""
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """outcome_distributions.json and by_timestep.json against agent_states.json, agents.json and scenario.yaml."""
     states = states_of(subject.material)
     yield from _people(subject, states)
@@ -41,14 +41,14 @@ def check(subject: Subject) -> Iterator[Check]:
     yield from _shares(told, states, _declared(subject))
 
 
-def _outcomes(subject: Subject) -> list[Outcome]:
+def _outcomes(subject: GateSubject) -> list[Outcome]:
     try:
         return subject.material.form("scenario.yaml", Scenario, "Scenario").outcomes.suggested_outcomes
     except Blocked:  # G5 says what is wrong with it
         return []
 
 
-def _people(subject: Subject, states: States) -> Iterator[Check]:
+def _people(subject: GateSubject, states: States) -> Iterator[Check]:
     if not subject.material.has("agents.json"):
         return
     sampled = {one for one in subject.material.agents().ids if isinstance(one, str)}
@@ -69,7 +69,7 @@ def _people(subject: Subject, states: States) -> Iterator[Check]:
     )
 
 
-def _exposed(subject: Subject, states: States) -> Iterator[Check]:
+def _exposed(subject: GateSubject, states: States) -> Iterator[Check]:
     steps = subject.material.json("results/by_timestep.json")
     last = steps[-1] if isinstance(steps, list) and steps else None
     rate, aware = number(last, "exposure_rate"), int(states.aware.sum())
@@ -111,7 +111,7 @@ def _allowed(value: Any, one: Outcome) -> bool:
     return True
 
 
-def _declared(subject: Subject) -> dict[str, Any]:
+def _declared(subject: GateSubject) -> dict[str, Any]:
     """Of how many agents each outcome is told, as meta.json says it; extropy-run's does not."""
     meta = subject.material.json("results/meta.json")
     said = meta.get("denominators") if isinstance(meta, dict) else None

@@ -12,7 +12,7 @@ from pydantic import Field
 from harness.batches.gates.wording import shown
 from harness.errors import ConfigurationError
 from harness.experiments.population.expressions import ExpressionError, parse
-from harness.experiments.population.files import Form, read_yaml
+from harness.experiments.population.files import FileModel, read_yaml
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -20,14 +20,14 @@ SLACK = 0.005
 """By which shares may miss a sum of 1: published ones are rounded."""
 
 
-class Bounds(Form):
+class Bounds(FileModel):
     """From ``min`` to ``max``, both included."""
 
     min: float | None = None
     max: float | None = None
 
 
-class Exclusive(Form):
+class Exclusive(FileModel):
     """Attributes, true or false, of which at most one is true; with ``one`` exactly one."""
 
     name: Name
@@ -35,7 +35,7 @@ class Exclusive(Form):
     one: bool = False
 
 
-class Hard(Form):
+class Hard(FileModel):
     """For everybody for whom ``when`` holds, ``then`` holds."""
 
     name: Name
@@ -50,7 +50,7 @@ class Soft(Hard):
     tolerance: float = Field(gt=0, le=1)
 
 
-class Bin(Form):
+class Bin(FileModel):
     """The share of values from ``low`` (included) to ``high`` (not); left out, the bin is open on that side."""
 
     low: float | None = None
@@ -63,7 +63,7 @@ class Bin(Form):
         return f"{low}–{'' if self.high is None else f'{self.high:g}'}"
 
 
-class Prior(Form):
+class Prior(FileModel):
     """Shares that are known from elsewhere: of texts in ``shares``, of numbers in ``bins``; sum 1.
 
     With ``given``, of those alone for whom it holds.
@@ -81,7 +81,7 @@ class Prior(Form):
         return self.shares or {one.label: one.share for one in self.bins}
 
 
-class Rules(Form):
+class AgentRules(FileModel):
     """What a profile (over roles) and a schema map (over attributes) can both declare."""
 
     bounds: dict[Name, Bounds] = Field(default_factory=dict)
@@ -91,7 +91,7 @@ class Rules(Form):
     priors: list[Prior] = Field(default_factory=list)
 
 
-R = TypeVar("R", bound=Rules)
+R = TypeVar("R", bound=AgentRules)
 
 
 def read_rules(path: Path, form: type[R], what: str) -> R:
@@ -104,7 +104,7 @@ def read_rules(path: Path, form: type[R], what: str) -> R:
         ) from None
 
 
-def rule_problems(rules: Rules) -> Iterator[str]:
+def rule_problems(rules: AgentRules) -> Iterator[str]:
     """What the form alone does not show, one sentence each."""
     for field, bounds in rules.bounds.items():
         if bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
@@ -121,13 +121,13 @@ def rule_problems(rules: Rules) -> Iterator[str]:
         yield from _prior_problems(prior)
 
 
-def conditions(rules: Rules) -> list[str]:
+def conditions(rules: AgentRules) -> list[str]:
     """Every condition that ``rules`` state."""
     found = [text for rule in (*rules.hard, *rules.soft) for text in (rule.when, rule.then)]
     return found + [prior.given for prior in rules.priors if prior.given is not None]
 
 
-def names_read(rules: Rules) -> set[str]:
+def names_read(rules: AgentRules) -> set[str]:
     """Every role or attribute that ``rules`` are about. Conditions that do not parse name none."""
     found = {*rules.bounds, *(prior.field for prior in rules.priors)}
     found.update(name for one in rules.exclusive for name in one.fields)

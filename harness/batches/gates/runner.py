@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.batches.gates.escalation import TWICE, Escalation, escalation
-from harness.batches.gates.material import Blocked, Material
+from harness.batches.gates.material import Blocked, StudyFiles
 from harness.batches.gates.profile import Profile
 from harness.batches.gates.schema_map import SchemaMap
 from harness.batches.gates.stages import GATES, gate_named, upstream
-from harness.batches.gates.subject import Subject, failed
+from harness.batches.gates.subject import GateSubject, failed
 from harness.console import on_one_line
 from harness.errors import ConfigurationError
 from harness.model import Check, Level, worst
@@ -114,9 +114,9 @@ def plainly(check: Check) -> dict[str, Any]:
     return asdict(check) | {"level": str(check.level)}
 
 
-def checks_of(gate: str, subject: Subject) -> list[Check]:
+def checks_of(gate: str, subject: GateSubject) -> list[Check]:
     """What ``gate`` says of ``subject``, the worst first, harmless to a terminal. A file's content raises nothing."""
-    check: Callable[[Subject], Iterator[Check]] = import_module(
+    check: Callable[[GateSubject], Iterator[Check]] = import_module(
         f"harness.batches.gates.{_MODULES[gate_named(gate).name]}"
     ).check
     found: list[Check] = []
@@ -157,7 +157,7 @@ def due(directory: Path) -> list[str]:
 
     Personas and the estimate may be left out, unless their files are there.
     """
-    material = Material(directory)
+    material = StudyFiles(directory)
     run = {stage for stage, names in _FIRST_FILES.items() if any(map(material.has, names))}
     needed = {one for stage in run for one in upstream(stage)} - {"spec", "persona", "estimate"} | run
     return [one.name for one in GATES.values() if one.stage in needed]
@@ -189,7 +189,7 @@ def run_gates(
             f"{directory}: no file of any stage; expected population.yaml, agents.json or others."
         )
     earlier = {one.gate: one for one in before.results} if before and before.profile == profile.name else {}
-    subject, results = Subject(Material(directory, hidden), profile, schema), []
+    subject, results = GateSubject(StudyFiles(directory, hidden), profile, schema), []
     for name in (one for one in GATES if one in names):
         result = _run(name, subject, earlier.get(name))
         results.append(result)
@@ -198,7 +198,7 @@ def run_gates(
     return Report(profile.name, schema_name, tuple(results))
 
 
-def _run(name: str, subject: Subject, earlier: GateResult | None) -> GateResult:
+def _run(name: str, subject: GateSubject, earlier: GateResult | None) -> GateResult:
     subject.material.read.clear()
     checks = tuple(checks_of(name, subject))
     inputs = subject.hashes()

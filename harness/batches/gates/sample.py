@@ -9,9 +9,9 @@ import numpy as np
 
 from harness.batches.gates.conditions import Columns, Unevaluable, kept
 from harness.batches.gates.material import Blocked
-from harness.batches.gates.rules import Bounds, Exclusive, Hard, Rules, names_read
-from harness.batches.gates.subject import Subject, failed, none_of, passed, warned
-from harness.batches.gates.table import LONGEST, Array, Column, Table, labels, option_label
+from harness.batches.gates.rules import AgentRules, Bounds, Exclusive, Hard, names_read
+from harness.batches.gates.subject import GateSubject, failed, none_of, passed, warned
+from harness.batches.gates.table import LONGEST, AgentColumn, AgentTable, Array, labels, option_label
 from harness.batches.gates.wording import listed, share, shown
 from harness.experiments.population.spec import Attribute, Categorical, PopulationSpec
 from harness.model import Check
@@ -19,7 +19,7 @@ from harness.model import Check
 _KINDS = {"int": "number", "float": "number", "categorical": "text", "boolean": "truth"}
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """agents.json against population.yaml, the profile and the schema map."""
     agents = subject.material.agents()
     if subject.lacks:
@@ -43,18 +43,18 @@ def check(subject: Subject) -> Iterator[Check]:
             if {*one.fields} <= columns.keys()
         )
         for hard in rules.hard:
-            if names_read(Rules(hard=[hard])) <= columns.keys():
+            if names_read(AgentRules(hard=[hard])) <= columns.keys():
                 yield _hard(hard, columns, len(agents))
 
 
-def _spec(subject: Subject) -> PopulationSpec | Blocked:
+def _spec(subject: GateSubject) -> PopulationSpec | Blocked:
     try:
         return subject.material.population()
     except Blocked as error:
         return error
 
 
-def _rows(agents: Table) -> Iterator[Check]:
+def _rows(agents: AgentTable) -> Iterator[Check]:
     whole = len(agents) + agents.faults
     yield none_of("rows", agents.faults, whole, f"{share(agents.faults, whole, 'agents')} are no objects")
     sound = [one for one in agents.ids if isinstance(one, str) and one]
@@ -66,7 +66,7 @@ def _rows(agents: Table) -> Iterator[Check]:
     yield none_of("ids", len(several), len(agents), said)
 
 
-def _count(agents: Table, spec: PopulationSpec | None) -> Iterator[Check]:
+def _count(agents: AgentTable, spec: PopulationSpec | None) -> Iterator[Check]:
     found, said = len(agents) + agents.faults, agents.meta.get("count")
     if isinstance(said, int) and said != found:
         message = f"{found:,} agents where the file's own meta says {said:,}: part of it is lost"
@@ -80,7 +80,7 @@ def _count(agents: Table, spec: PopulationSpec | None) -> Iterator[Check]:
         yield passed("count", f"{found:,} agents", number=found)
 
 
-def _nulls(subject: Subject, agents: Table, spec: PopulationSpec | None) -> Iterator[Check]:
+def _nulls(subject: GateSubject, agents: AgentTable, spec: PopulationSpec | None) -> Iterator[Check]:
     schema = subject.schema
     names = {one.name for one in spec.attributes} if spec else set()
     if schema is not None:
@@ -97,7 +97,7 @@ def _nulls(subject: Subject, agents: Table, spec: PopulationSpec | None) -> Iter
         )
 
 
-def _as_specified(one: Attribute, agents: Table) -> Iterator[Check]:
+def _as_specified(one: Attribute, agents: AgentTable) -> Iterator[Check]:
     column, whole = agents.column(one.name), len(agents)
     if column.kind == "empty":
         return
@@ -124,7 +124,7 @@ def _as_specified(one: Attribute, agents: Table) -> Iterator[Check]:
             yield _hard(rule, columns, whole)
 
 
-def _options(name: str, column: Column, options: list[str]) -> Check:
+def _options(name: str, column: AgentColumn, options: list[str]) -> Check:
     values, known = labels(column), [option_label(one, column) for one in options]
     strange = column.known & ~np.isin(values, known)
     odd = [str(one) for one in np.unique(values[strange])]
@@ -141,7 +141,7 @@ def _limits(one: Attribute) -> tuple[float | None, float | None]:
     return max(value("hard_min", "min"), default=None), min(value("hard_max", "max"), default=None)
 
 
-def _in_bounds(name: str, column: Column, bounds: Bounds) -> Check:
+def _in_bounds(name: str, column: AgentColumn, bounds: Bounds) -> Check:
     low, high = -np.inf if bounds.min is None else bounds.min, np.inf if bounds.max is None else bounds.max
     expected = f"{low:g} to {high:g}"
     if column.kind != "number":
@@ -154,7 +154,7 @@ def _in_bounds(name: str, column: Column, bounds: Bounds) -> Check:
     return level("ranges", said, name, len(outside), expected)
 
 
-def _exclusive(rule: Exclusive, columns: Mapping[str, Column], size: int) -> Check:
+def _exclusive(rule: Exclusive, columns: Mapping[str, AgentColumn], size: int) -> Check:
     odd = [name for name in rule.fields if columns[name].kind not in ("truth", "empty")]
     if odd:
         return failed("exclusivity", f"{listed(odd)} hold no true or false", rule.name)

@@ -10,14 +10,14 @@ from harness.batches.gates.conditions import Unevaluable, judge
 from harness.batches.gates.material import Blocked
 from harness.batches.gates.scenario_file import Outcome, Rule, Scenario
 from harness.batches.gates.stops import contradictions
-from harness.batches.gates.subject import Subject, failed, passed, warned
-from harness.batches.gates.table import Table
+from harness.batches.gates.subject import GateSubject, failed, passed, warned
+from harness.batches.gates.table import AgentTable
 from harness.batches.gates.wording import listed, share, shown
 from harness.experiments.population.expressions import ExpressionError, parse
 from harness.model import Check
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """scenario.yaml, and agents.json where it is there."""
     scenario = subject.material.form("scenario.yaml", Scenario, "Scenario")
     rules, outcomes = scenario.seed_exposure.rules, scenario.outcomes.suggested_outcomes
@@ -35,7 +35,7 @@ def check(subject: Subject) -> Iterator[Check]:
     yield from _spread(scenario)
 
 
-def _exposure(subject: Subject, scenario: Scenario) -> Iterator[Check]:
+def _exposure(subject: GateSubject, scenario: Scenario) -> Iterator[Check]:
     rules = scenario.seed_exposure.rules
     if not rules:
         yield failed("exposure logic", "no rule exposes anybody", number=0, threshold="at least 1 rule")
@@ -61,7 +61,7 @@ def _exposure(subject: Subject, scenario: Scenario) -> Iterator[Check]:
     yield from _reached(subject, live)
 
 
-def _reached(subject: Subject, rules: list[Rule]) -> Iterator[Check]:
+def _reached(subject: GateSubject, rules: list[Rule]) -> Iterator[Check]:
     """How many agents the rules can be expected to expose. Rules count as independent of each other."""
     agents = _agents(subject)
     missed = np.ones(len(agents) if agents else 0)
@@ -89,7 +89,7 @@ def _reached(subject: Subject, rules: list[Rule]) -> Iterator[Check]:
         )
 
 
-def _agents(subject: Subject) -> Table | None:
+def _agents(subject: GateSubject) -> AgentTable | None:
     if not subject.material.has("agents.json"):
         return None
     try:

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from harness.experiments.population.files import Form
+from harness.experiments.population.files import FileModel
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Part(Form):
+class Part(FileModel):
     """Reads what it needs; the rest is its stage's."""
 
     model_config = ConfigDict(extra="ignore")

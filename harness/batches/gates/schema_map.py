@@ -8,14 +8,14 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.batches.gates.profile import Profile
-from harness.batches.gates.rules import Name, Rules, names_read, read_rules, rule_problems
+from harness.batches.gates.rules import AgentRules, Name, names_read, read_rules, rule_problems
 from harness.batches.gates.wording import listed, shown
 from harness.errors import raise_if_any
 
 WHAT = "Schema map"
 
 
-class SchemaMap(Rules):
+class SchemaMap(AgentRules):
     """Rules over attributes.
 
     ``fields``: role → attribute. ``values``: role → (the attribute's value → the profile's). ``required``: attributes

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.batches.gates.estimate import cost_estimated
-from harness.batches.gates.material import RESULTS, STREAMS, Blocked, Material
+from harness.batches.gates.material import RESULTS, STREAMS, Blocked, StudyFiles
 from harness.batches.gates.numbers import first, number
 from harness.batches.gates.scenario_file import Scenario
 from harness.batches.gates.states import States, states_of
-from harness.batches.gates.subject import Subject, failed, none_of, passed, warned
+from harness.batches.gates.subject import GateSubject, failed, none_of, passed, warned
 from harness.batches.gates.wording import listed, share, shown
 from harness.errors import HarnessError
 from harness.experiments.population.state import StopReason
@@ -27,7 +27,7 @@ TABLES = frozenset({"agent_states", "exposures", "timestep_summaries"})
 MODELS = ("model", "pivotal_model", "routine_model")
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """The files under results/."""
     material = subject.material
     missing = [name for name in (*RESULTS, *STREAMS) if not material.has(f"results/{name}")]
@@ -49,7 +49,7 @@ def check(subject: Subject) -> Iterator[Check]:
     yield from _cost(subject, meta)
 
 
-def _read(material: Material) -> tuple[dict[str, Any], list[dict[str, Any]], States]:
+def _read(material: StudyFiles) -> tuple[dict[str, Any], list[dict[str, Any]], States]:
     meta, steps = material.json("results/meta.json"), material.json("results/by_timestep.json")
     if not isinstance(meta, dict):
         raise Blocked("results/meta.json", "expected an object.")
@@ -60,7 +60,7 @@ def _read(material: Material) -> tuple[dict[str, Any], list[dict[str, Any]], Sta
     return meta, steps, states_of(material)
 
 
-def _whole(material: Material, missing: set[str]) -> Iterator[Check]:
+def _whole(material: StudyFiles, missing: set[str]) -> Iterator[Check]:
     if "timeline.jsonl" not in missing:
         yield _timeline(material.path("results/timeline.jsonl"))
     if "simulation.db" not in missing:
@@ -106,7 +106,7 @@ def _database(path: Path) -> Check:
     return passed("database", f"{len(names)} tables, undamaged", about)
 
 
-def _stop(subject: Subject, meta: dict[str, Any], steps: list[dict[str, Any]]) -> Iterator[Check]:
+def _stop(subject: GateSubject, meta: dict[str, Any], steps: list[dict[str, Any]]) -> Iterator[Check]:
     reason = next((meta[key] for key in ("stop_reason", "stopped_reason") if meta.get(key) is not None), None)
     conditions, most = _conditions(subject)
     expected = f"one of {', '.join(StopReason)}, or a stop condition of the scenario"
@@ -124,7 +124,7 @@ def _stop(subject: Subject, meta: dict[str, Any], steps: list[dict[str, Any]]) -
         )
 
 
-def _conditions(subject: Subject) -> tuple[list[str], int | None]:
+def _conditions(subject: GateSubject) -> tuple[list[str], int | None]:
     if not subject.material.has("scenario.yaml"):
         return [], None
     try:
@@ -147,7 +147,7 @@ def _size(meta: dict[str, Any], states: States) -> Iterator[Check]:
         )
 
 
-def _dynamics(subject: Subject, steps: list[dict[str, Any]], states: States) -> Iterator[Check]:
+def _dynamics(subject: GateSubject, steps: list[dict[str, Any]], states: States) -> Iterator[Check]:
     whole, reasoned, aware = len(states), int(states.reasoned.sum()), int(states.aware.sum())
     if not aware:
         yield failed(
@@ -174,7 +174,7 @@ def _dynamics(subject: Subject, steps: list[dict[str, Any]], states: States) -> 
         )
 
 
-def _one_answer(subject: Subject, states: States) -> Iterator[Check]:
+def _one_answer(subject: GateSubject, states: States) -> Iterator[Check]:
     taken = Counter(one for one in states.positions if isinstance(one, str))
     whole = sum(taken.values())
     if not whole:
@@ -186,7 +186,7 @@ def _one_answer(subject: Subject, states: States) -> Iterator[Check]:
     yield level("positions", said, "", most / whole, f"at most {limit:g}")
 
 
-def _cost(subject: Subject, meta: dict[str, Any]) -> Iterator[Check]:
+def _cost(subject: GateSubject, meta: dict[str, Any]) -> Iterator[Check]:
     spent = first(meta, ("cost", "estimated_usd"), ("cost", "total_cost"), ("cost_usd",), ("cost",))
     if spent is None and meta.get("rehearsal") is True:
         yield passed("cost", "a rehearsal: nothing was bought")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.batches.gates.subject import Subject, failed, passed, warned
+from harness.batches.gates.subject import GateSubject, failed, passed, warned
 from harness.batches.gates.wording import listed, shown
 from harness.experiments.population.spec import Attribute, Categorical, Normal, PopulationSpec, reads
 from harness.model import Check
@@ -15,7 +15,7 @@ FEWEST = 3
 """Attributes below which agents can hardly differ."""
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """base.yaml, or population.yaml where nothing was extended."""
     name = "base.yaml" if subject.material.has("base.yaml") else "population.yaml"
     spec = subject.material.population(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.batches.gates.material import Blocked, Material
+from harness.batches.gates.material import Blocked, StudyFiles
 from harness.batches.gates.table import Array
 
 NAME = "results/agent_states.json"
@@ -29,7 +29,7 @@ class States:
         return len(self.ids)
 
 
-def states_of(material: Material) -> States:
+def states_of(material: StudyFiles) -> States:
     """Final states; a list of ``{agent_id, final_state}``. Raises `Blocked`."""
     rows = material.json(NAME)
     if not isinstance(rows, list) or not rows:

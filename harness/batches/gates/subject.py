@@ -9,19 +9,19 @@ from hashlib import sha256
 
 import numpy as np
 
-from harness.batches.gates.material import Blocked, Material
+from harness.batches.gates.material import Blocked, StudyFiles
 from harness.batches.gates.profile import Above, Below, Profile, Thresholds
-from harness.batches.gates.rules import Rules
+from harness.batches.gates.rules import AgentRules
 from harness.batches.gates.schema_map import SchemaMap, lacking
-from harness.batches.gates.table import Column, Table
+from harness.batches.gates.table import AgentColumn, AgentTable
 from harness.model import Check, Level
 
 
 @dataclass
-class Subject:
+class GateSubject:
     """A folder of files, held against ``profile``, whose roles ``schema`` gives attributes."""
 
-    material: Material
+    material: StudyFiles
     profile: Profile
     schema: SchemaMap | None = None
 
@@ -46,7 +46,7 @@ class Subject:
             name: sha256(text.encode()).hexdigest() for name, text in told.items()
         }
 
-    def rule_sets(self, agents: Table) -> Iterable[tuple[Rules, Mapping[str, Column]]]:
+    def rule_sets(self, agents: AgentTable) -> Iterable[tuple[AgentRules, Mapping[str, AgentColumn]]]:
         """The profile's rules with its roles as columns, then the schema map's with the attributes."""
         own = {name: agents.column(name) for name in agents.names}
         if self.schema is not None:
@@ -56,14 +56,14 @@ class Subject:
             yield self.profile, roles
             yield self.schema, own
 
-    def _role(self, role: str, column: Column) -> Column:
+    def _role(self, role: str, column: AgentColumn) -> AgentColumn:
         """The attribute's column with its values in the profile's words."""
         words = self.schema.values.get(role) if self.schema else None
         if not words or column.kind != "text":
             return column
         found, place = np.unique(column.values, return_inverse=True)
         renamed = np.array([words.get(str(value), str(value)) for value in found])
-        return Column(column.kind, renamed[place], column.known, longest=column.longest)
+        return AgentColumn(column.kind, renamed[place], column.known, longest=column.longest)
 
 
 def passed(

@@ -18,7 +18,7 @@ LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class AgentColumn:
     """An attribute of everybody. ``kind`` is number, truth, text, mixed or empty; ``known`` is False where it is null.
 
     ``values`` are floats, booleans or texts of at most `LONGEST` characters; all False where kinds are mixed.
@@ -33,7 +33,7 @@ class Column:
 
 
 @dataclass(eq=False)
-class Table:
+class AgentTable:
     """Agents of a file. ``faults`` are rows that are no objects; they stand in no column."""
 
     ids: Sequence[Any]
@@ -41,19 +41,19 @@ class Table:
     names: Sequence[str]
     meta: Mapping[str, Any]
     faults: int = 0
-    _columns: dict[str, Column] = field(default_factory=dict)
+    _columns: dict[str, AgentColumn] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> AgentColumn:
         """The attribute; empty for everybody where nobody has it."""
         if name not in self._columns:
             self._columns[name] = column_of([row.get(name) for row in self.rows])
         return self._columns[name]
 
 
-def labels(column: Column) -> Array:
+def labels(column: AgentColumn) -> Array:
     """Values as texts that can be compared with options: ``true``, ``3``, ``2.5``."""
     if column.kind == "text":
         return column.values
@@ -61,7 +61,7 @@ def labels(column: Column) -> Array:
     return np.array([_label(value) for value in found.tolist()], dtype=str)[place]
 
 
-def option_label(option: str, column: Column) -> str:
+def option_label(option: str, column: AgentColumn) -> str:
     """An option as its values are labelled; of ``5+`` an attribute of numbers has the number."""
     found = _NUMBER.search(option) if column.kind == "number" else None
     return _label(float(found[0])) if found else option[:LONGEST]
@@ -71,7 +71,7 @@ def _label(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}"
 
 
-def table_of(data: Any) -> Table:
+def table_of(data: Any) -> AgentTable:
     """The agents in ``{meta, agents}`` or in a bare list. Raises `ConfigurationError`."""
     rows = data if isinstance(data, list) else data.get("agents") if isinstance(data, dict) else None
     if not isinstance(rows, list) or not rows:
@@ -82,23 +82,25 @@ def table_of(data: Any) -> Table:
     meta = data.get("meta") if isinstance(data, dict) else None
     names = dict.fromkeys(name for row in sound for name in row if not name.startswith("_"))
     ids = [row.get("_id") for row in sound]
-    return Table(ids, sound, list(names), meta if isinstance(meta, dict) else {}, len(rows) - len(sound))
+    return AgentTable(ids, sound, list(names), meta if isinstance(meta, dict) else {}, len(rows) - len(sound))
 
 
-def column_of(values: Sequence[Any]) -> Column:
+def column_of(values: Sequence[Any]) -> AgentColumn:
     """The column of one attribute's values, ``None`` where it is empty."""
     known = np.array([value is not None for value in values], dtype=bool)
     kinds = {type(value) for value in values} - {type(None)}
     if not kinds:
-        return Column("empty", np.zeros(len(values), dtype=bool), known)
+        return AgentColumn("empty", np.zeros(len(values), dtype=bool), known)
     if kinds == {bool}:
-        return Column("truth", np.array([bool(value) for value in values], dtype=bool), known)
+        return AgentColumn("truth", np.array([bool(value) for value in values], dtype=bool), known)
     if kinds <= {int, float}:
-        return Column("number", _numbers(values), known, whole=_whole(values))
+        return AgentColumn("number", _numbers(values), known, whole=_whole(values))
     if kinds == {str}:
         longest = max(len(value) for value in values if value is not None)
-        return Column("text", np.array([(value or "")[:LONGEST] for value in values]), known, longest=longest)
-    return Column("mixed", np.zeros(len(values), dtype=bool), known)
+        return AgentColumn(
+            "text", np.array([(value or "")[:LONGEST] for value in values]), known, longest=longest
+        )
+    return AgentColumn("mixed", np.zeros(len(values), dtype=bool), known)
 
 
 def _numbers(values: Sequence[Any]) -> Array:

@@ -7,14 +7,14 @@ from typing import Any
 
 from harness.batches.gates.numbers import first, number
 from harness.batches.gates.states import states_of
-from harness.batches.gates.subject import Subject, above, failed, warned
+from harness.batches.gates.subject import GateSubject, above, failed, warned
 from harness.batches.gates.wording import share
 from harness.model import Check
 
 _CALLS = (("total_reasoning_calls",), ("calls", "asked"))
 
 
-def check(subject: Subject) -> Iterator[Check]:
+def check(subject: GateSubject) -> Iterator[Check]:
     """Calls that failed, as results/meta.json or by_timestep.json count them, and aware agents who never reasoned."""
     limits = subject.limits.call_failures
     sent, lost = _counted(subject)
@@ -39,7 +39,7 @@ def check(subject: Subject) -> Iterator[Check]:
         yield failed("silent agents", said, threshold="somebody who is aware")
 
 
-def _counted(subject: Subject) -> tuple[float | None, float | None]:
+def _counted(subject: GateSubject) -> tuple[float | None, float | None]:
     """Reasonings asked for, and those of them that failed, over all timesteps; ``None`` where nobody counted."""
     meta: Any = subject.material.json("results/meta.json")
     if first(meta, *_CALLS) == 0:

@@ -9,7 +9,7 @@ from harness.engines.embedded.model_requests import ask, together
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.turn import Turn, as_json, as_text, read_turn
-from harness.gateway.calls import Message, ModelClient, Site
+from harness.gateway.calls import CallSite, Message, ModelClient
 from harness.model import MAX_SCORE, Correction, CorrectionEvent
 
 CHECKED = (
@@ -36,14 +36,14 @@ async def act(
     Of all attempts the best is kept, the earliest of equals. Raises `ModelCallError`.
     """
     asked = person.prompt()
-    turn = await _generate(person, asked, Site("act", person.name, step), client)
+    turn = await _generate(person, asked, CallSite("act", person.name, step), client)
     if correction is None:
         return turn, None
     attempts = [await _check(person, turn, step, 0, client)]
     while _sent_back(attempts, correction):
         last, number = attempts[-1], len(attempts)
         again = (*asked, *_feedback(last))
-        turn = await _generate(person, again, Site("regenerate", person.name, step, number), client)
+        turn = await _generate(person, again, CallSite("regenerate", person.name, step, number), client)
         attempts.append(await _check(person, turn, step, number, client))
     kept = max(range(len(attempts)), key=lambda number: attempts[number].score)
     return attempts[kept].turn, _event(person, step, attempts, kept)
@@ -69,7 +69,7 @@ def _event(person: Person, step: int, attempts: list[Attempt], kept: int) -> Cor
     return CorrectionEvent(step, person.name, told, kept)
 
 
-async def _generate(person: Person, asked: tuple[Message, ...], site: Site, client: ModelClient) -> Turn:
+async def _generate(person: Person, asked: tuple[Message, ...], site: CallSite, client: ModelClient) -> Turn:
     return await ask(client, asked, schemas.TURN, site, lambda data: read_turn(data, person.others))
 
 
@@ -78,7 +78,7 @@ async def _check(person: Person, turn: Turn, step: int, attempt: int, client: Mo
     actions = as_text(turn)
     if not actions:
         return Attempt(turn, MAX_SCORE, "")
-    site, before = Site("quality_check", person.name, step, attempt), person.memory.recent(CONTEXT_CHARS)
+    site, before = CallSite("quality_check", person.name, step, attempt), person.memory.recent(CONTEXT_CHARS)
     asked = [prompts.check_turn(person.name, person.description, before, actions, claim) for claim in CHECKED]
     scores = await together(ask(client, messages, schemas.SCORE, site, read_score) for messages in asked)
     score, feedback = min(scores, key=lambda scored: scored[0])

@@ -10,7 +10,7 @@ from harness.engines.embedded.model_requests import Unusable, ask
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.transcript import clean
 from harness.errors import ModelCallError
-from harness.gateway.calls import ModelClient, Site
+from harness.gateway.calls import CallSite, ModelClient
 from harness.model import Extraction, Sample
 
 MAX_ITEMS = 1_000
@@ -26,7 +26,7 @@ async def extract(
     Raises `ModelCallError` only when it is fatal.
     """
     asked = prompts.extract(wanted, rapporteur.name, rapporteur.memory.recent(RECORD_CHARS))
-    schema, site = schemas.extraction(wanted.root, wanted.fields), Site("extract", rapporteur.name, step)
+    schema, site = schemas.extraction(wanted.root, wanted.fields), CallSite("extract", rapporteur.name, step)
     try:
         items = await ask(client, asked, schema, site, lambda data: read_items(data, wanted))
     except ModelCallError as fault:

@@ -10,7 +10,7 @@ from harness.engines.embedded.model_requests import ask
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.scoring import read_verdict
 from harness.errors import HarnessError
-from harness.gateway.calls import ModelClient, Site
+from harness.gateway.calls import CallSite, ModelClient
 from harness.model import Event, Intervention
 from harness.user_code import UserCodeError, runner
 
@@ -60,7 +60,7 @@ async def _holds(
         return True, ""
     asked = prompts.check_condition(person.name, intervention.textual, person.memory.recent(CONTEXT_CHARS))
     return await ask(
-        client, asked, schemas.CHECK, Site("intervention_check", person.name, step), read_verdict
+        client, asked, schemas.CHECK, CallSite("intervention_check", person.name, step), read_verdict
     )
 
 

@@ -11,7 +11,7 @@ from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.transcript import line, newest
 from harness.engines.embedded.world import World
 from harness.errors import RefusedError
-from harness.gateway.calls import Message, ModelClient, Site
+from harness.gateway.calls import CallSite, Message, ModelClient
 from harness.model import Proposition, Sample
 
 RECORD_CHARS = 200_000
@@ -30,7 +30,7 @@ async def score_panel(
         _score(
             claim,
             prompts.judge(_PANEL, evidence, described * claim.include_persona, claim.claim),
-            Site("score_panel", "", step),
+            CallSite("score_panel", "", step),
             client,
         )
         for claim in claims
@@ -48,7 +48,7 @@ async def score_people(
             prompts.judge(
                 person.name, evidence[person.name], person.description * claim.include_persona, claim.claim
             ),
-            Site("score_person", person.name, step),
+            CallSite("score_person", person.name, step),
             client,
         )
         for claim in claims
@@ -56,7 +56,7 @@ async def score_people(
     )
 
 
-async def _score(claim: Proposition, asked: Sequence[Message], site: Site, client: ModelClient) -> Sample:
+async def _score(claim: Proposition, asked: Sequence[Message], site: CallSite, client: ModelClient) -> Sample:
     person = site.person or None
     try:
         value, why = await ask(client, asked, schemas.SCORE, site, read_score, asks=1)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.errors import ModelCallError, RejectedError
-from harness.gateway.calls import Message, ModelClient, Request, Site
+from harness.gateway.calls import CallSite, Message, ModelClient, Request
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ async def ask(
     client: ModelClient,
     messages: Sequence[Message],
     schema: Mapping[str, Any],
-    site: Site,
+    site: CallSite,
     read: Callable[[Any], T],
     *,
     asks: int = 3,

@@ -48,7 +48,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Played:
+class JobResult:
     """What came of a job: scores and extraction as the model gave them, unchecked.
 
     ``scores`` has (metric, person or ``None``) → the judge's whole answer, or ``None``. ``fault`` says why there is no

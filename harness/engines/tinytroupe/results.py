@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.engines.measuring import measure
-from harness.engines.tinytroupe.job import Played
+from harness.engines.tinytroupe.job import JobResult
 from harness.model import (
     MAX_SCORE,
     MIN_SCORE,
@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,6}(\.\d{1,6})?")
 _SHOWN = 100
 
 
-async def result_of(plan: TrialPlan, played: Played) -> TrialResult:
+async def result_of(plan: TrialPlan, played: JobResult) -> TrialResult:
     """The trial's result, with one sample per metric and subject, in the order of the published artifacts."""
     measures = [metric for metric in plan.metrics if isinstance(metric, Measure)]
     measured = {sample.metric: sample for sample in await measure(measures, tuple(played.events))}
@@ -66,7 +66,7 @@ def count(extraction: Extraction, extracted: Any) -> tuple[float | None, str | N
     return len(found), None
 
 
-def _samples(plan: TrialPlan, played: Played, measured: Mapping[str, Sample]) -> Iterator[Sample]:
+def _samples(plan: TrialPlan, played: JobResult, measured: Mapping[str, Sample]) -> Iterator[Sample]:
     propositions = [metric for metric in plan.metrics if isinstance(metric, Proposition)]
     for metric in propositions:
         if metric.about == "person":

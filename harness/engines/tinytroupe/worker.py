@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.engines.tinytroupe import package
 from harness.engines.tinytroupe.event_capture import Corrections, Transcript
-from harness.engines.tinytroupe.job import Job, Played
+from harness.engines.tinytroupe.job import Job, JobResult
 from harness.engines.tinytroupe.package import theirs
 from harness.engines.tinytroupe.results import count
 from harness.model import Extraction, Intervention, Proposition
@@ -45,7 +45,7 @@ def initialize(checkout: str, directory: str, settings: Mapping[str, Mapping[str
     os.chdir(own)
 
 
-def play(job: Job) -> Played:
+def play(job: Job) -> JobResult:
     """Run the trial to its end, or until a call was given up; then ``lost`` says so."""
     _prepare()
     package.reset(job.seed)
@@ -69,7 +69,7 @@ class _Trial:
     def __init__(self, job: Job) -> None:
         load = theirs("agent").TinyPerson.load_specification
         self.job = job
-        self.played = Played()
+        self.played = JobResult()
         self.people = [load(dict(persona)) for persona in job.personas]
         self.transcript = Transcript(self.people)
         self.corrections = Corrections()
@@ -80,7 +80,7 @@ class _Trial:
             agents=self.people, initial_datetime=job.start, interventions=self._interventions()
         )
 
-    def play(self) -> Played:
+    def play(self) -> JobResult:
         try:
             self._converse()
             self._conclude()

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from harness.errors import ModelCallError, StoppedError
 from harness.experiments.cooperation.prompts import MAX_WORDS, choice_in, plainly
-from harness.experiments.cooperation.rounds import Bill, Decision, Strategy
-from harness.experiments.cooperation.society import Options
-from harness.gateway.calls import Message, ModelClient, Reply, Request, Site
+from harness.experiments.cooperation.rounds import PlayerDecision, ReplyCost, Strategy
+from harness.experiments.cooperation.society import OptionNames
+from harness.gateway.calls import CallSite, Message, ModelClient, Reply, Request
 
 LONGEST = 2000
 """Characters of a strategy: a hundred words, unless somebody's words have no end."""
@@ -36,10 +36,10 @@ class Asker:
     temperature: float | None
 
     async def strategy(
-        self, agent: str, number: int, messages: Iterable[Message], options: Options, known: str | None
+        self, agent: str, number: int, messages: Iterable[Message], options: OptionNames, known: str | None
     ) -> Strategy:
         """The agent's strategy for a round. ``known`` is why it failed in an earlier session, if it did."""
-        reply = Failed(known) if known else await self._ask(messages, Site("strategy", agent, number))
+        reply = Failed(known) if known else await self._ask(messages, CallSite("strategy", agent, number))
         if isinstance(reply, Failed):
             return Strategy(agent, None, missing="failed", reason=reply.reason)
         if reply.refusal:
@@ -51,23 +51,23 @@ class Asker:
         return Strategy(agent, text, plainly(text, options), len(words), bill=_bill(reply))
 
     async def decision(
-        self, site: Site, messages: Iterable[Message], options: Options, known: str | None
-    ) -> Decision:
+        self, site: CallSite, messages: Iterable[Message], options: OptionNames, known: str | None
+    ) -> PlayerDecision:
         """One choice. It is asked for once: what the first reply says is the answer."""
         reply = Failed(known) if known else await self._ask(messages, site, replies=1)
         if isinstance(reply, Failed):
-            return Decision(None, "failed", reason=reply.reason)
+            return PlayerDecision(None, "failed", reason=reply.reason)
         said = reply.text[:SHOWN]
         if reply.refusal:
-            return Decision(None, "refused", said, "the model declined", _bill(reply))
+            return PlayerDecision(None, "refused", said, "the model declined", _bill(reply))
         choice = choice_in(reply.text, options)
         if choice is None:
             wanted = " or ".join(options.names)
-            return Decision(None, "unparseable", said, f"expected one word, {wanted}", _bill(reply))
-        return Decision(choice, None, said, bill=_bill(reply))
+            return PlayerDecision(None, "unparseable", said, f"expected one word, {wanted}", _bill(reply))
+        return PlayerDecision(choice, None, said, bill=_bill(reply))
 
     async def _ask(
-        self, messages: Iterable[Message], site: Site, replies: int | None = None
+        self, messages: Iterable[Message], site: CallSite, replies: int | None = None
     ) -> Reply | Failed:
         request = Request(tuple(messages), temperature=self.temperature)
         try:
@@ -80,8 +80,8 @@ class Asker:
             return Failed(str(error))
 
 
-def _bill(reply: Reply) -> Bill:
-    return Bill(reply.cost, reply.cost_reason)
+def _bill(reply: Reply) -> ReplyCost:
+    return ReplyCost(reply.cost, reply.cost_reason)
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

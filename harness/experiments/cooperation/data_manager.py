@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
-from harness.experiments.cooperation.results import ExperimentResult
+from harness.experiments.cooperation.results import GameResult
 from harness.records import stream, write_atomic, write_whole
 from harness.records.json_safe import differences, plain, shown, to_line
 from harness.records.writer import explained, make_directory
@@ -136,17 +136,17 @@ class DataManager:
 
     # The whole
 
-    def save_partial(self, result: ExperimentResult) -> None:
+    def save_partial(self, result: GameResult) -> None:
         """What there is so far."""
         write_atomic(self.folder / PARTIAL, asdict(result))
 
-    def save_results(self, result: ExperimentResult) -> None:
+    def save_results(self, result: GameResult) -> None:
         """The end of it."""
         write_atomic(self.folder / RESULTS, asdict(result))
 
     @property
     def identity(self) -> dict[str, str]:
-        """The part of an `ExperimentResult` that says which and when."""
+        """The part of an `GameResult` that says which and when."""
         return {
             "experiment_id": self.folder.name,
             "start_time": self.manifest["start_time"],

@@ -17,17 +17,17 @@ from harness.experiments.cooperation.agent_requests import Asker, together
 from harness.experiments.cooperation.data_manager import DataManager
 from harness.experiments.cooperation.indicators import indicators
 from harness.experiments.cooperation.prompts import (
-    Past,
+    PastRound,
     all_told,
     decision_message,
     strategy_message,
     system_message,
 )
 from harness.experiments.cooperation.rates import percent
-from harness.experiments.cooperation.results import ExperimentResult, Status, totals
+from harness.experiments.cooperation.results import GameResult, GameStatus, totals
 from harness.experiments.cooperation.rounds import (
-    Decision,
     Game,
+    PlayerDecision,
     Round,
     Strategy,
     cooperation,
@@ -35,10 +35,10 @@ from harness.experiments.cooperation.rounds import (
     strategies_data,
     summarised,
 )
-from harness.experiments.cooperation.rules import Rules
+from harness.experiments.cooperation.rules import GameRules
 from harness.experiments.cooperation.society import Society
-from harness.gateway.calls import Message, ModelClient, Site
-from harness.model import Place, TrialPlan
+from harness.gateway.calls import CallSite, Message, ModelClient
+from harness.model import TrialFiles, TrialPlan
 
 log = logger()
 
@@ -65,7 +65,7 @@ class CooperationGame:
             raise HarnessError(
                 f"{plan.trial.id}: the game has no place for its files; expected a session's plan."
             )
-        self.plan, self.place, self.rules = plan, plan.place, Rules.of(plan.settings)
+        self.plan, self.place, self.rules = plan, plan.place, GameRules.of(plan.settings)
         self.society = Society.of(plan)
         self.files = _files(plan, plan.place, now)
         self.rounds: list[Round] = []
@@ -75,7 +75,7 @@ class CooperationGame:
         self._clock = clock
         self._seconds: deque[float] = deque(maxlen=LOOK_BACK)
 
-    async def play(self) -> ExperimentResult:
+    async def play(self) -> GameResult:
         """All rounds, then the analysis; what stands in ``experiment_results.json``.
 
         However it ends, what was played is on disk, with how it ended. Raises what kept it from its end.
@@ -87,7 +87,9 @@ class CooperationGame:
                 self._seconds.append(self._clock() - began)
                 self._tell()
         except BaseException as error:
-            self._end_early(Status.INTERRUPTED if isinstance(error, IN_ORDER) else Status.FAILED, error)
+            self._end_early(
+                GameStatus.INTERRUPTED if isinstance(error, IN_ORDER) else GameStatus.FAILED, error
+            )
             raise
         return await asyncio.to_thread(self._conclude)
 
@@ -116,12 +118,12 @@ class CooperationGame:
 
     async def _decisions(
         self, number: int, strategies: Sequence[Strategy], missed: Mapping[tuple[str, str], str]
-    ) -> dict[tuple[int, int], Decision]:
+    ) -> dict[tuple[int, int], PlayerDecision]:
         """Of every agent against every other, at once and without knowledge of each other."""
         sides = [side for pair in self.society.pairs for side in (pair, pair[::-1])]
         names, ids = self.society.agents, self.society.ids(number)
 
-        def ask(agent: int, opponent: int) -> Coroutine[Any, Any, Decision]:
+        def ask(agent: int, opponent: int) -> Coroutine[Any, Any, PlayerDecision]:
             options = self.society.options(agent, number)
             asked = decision_message(
                 number,
@@ -132,7 +134,7 @@ class CooperationGame:
                 self.powers[agent],
                 self.powers[opponent],
             )
-            site = Site("decision", names[agent], number, opponent)
+            site = CallSite("decision", names[agent], number, opponent)
             known = missed.get((names[agent], names[opponent]))
             return self._asker.decision(site, (self._system(agent, number), asked), options, known)
 
@@ -143,7 +145,7 @@ class CooperationGame:
         options, size = self.society.options(agent, number), len(self.society.agents)
         return system_message(self.rules, size, self.society.rounds, options, self.plan.arm["told"])
 
-    def _game(self, pair: tuple[int, int], decisions: Mapping[tuple[int, int], Decision]) -> Game:
+    def _game(self, pair: tuple[int, int], decisions: Mapping[tuple[int, int], PlayerDecision]) -> Game:
         first, second = pair
         both = (decisions[first, second], decisions[second, first])
         powers = (self.powers[first], self.powers[second])
@@ -154,7 +156,7 @@ class CooperationGame:
         scores = (self.rules.score(one, other, *powers), self.rules.score(other, one, *powers[::-1]))
         return Game(first, second, both, powers, points, scores)
 
-    def _check_outage(self, number: int, decisions: Iterable[Decision]) -> None:
+    def _check_outage(self, number: int, decisions: Iterable[PlayerDecision]) -> None:
         failed = [one.reason for one in decisions if one.missing == "failed"]
         if len(failed) > OUTAGE * 2 * len(self.society.pairs):
             raise ModelCallError(
@@ -178,7 +180,7 @@ class CooperationGame:
             }
         self.summaries.append(summary)
         self.files.save_summary(number, summary)
-        self.files.save_partial(self._result(Status.PARTIAL, [*self.rounds, played]))
+        self.files.save_partial(self._result(GameStatus.PARTIAL, [*self.rounds, played]))
 
     def _log_missing(self, played: Round) -> None:
         self.files.log_errors(
@@ -206,8 +208,8 @@ class CooperationGame:
 
     # The end
 
-    def _conclude(self) -> ExperimentResult:
-        whole = self._result(Status.COMPLETE, self.rounds)
+    def _conclude(self) -> GameResult:
+        whole = self._result(GameStatus.COMPLETE, self.rounds)
         self.files.save_results(whole)
         given = all_told(self.rules, [*self.plan.settings["conditions"].values(), self.plan.arm["told"]])
         found = indicators(self.rounds, given, self.files.log_error)
@@ -216,19 +218,19 @@ class CooperationGame:
         self.files.save_partial(whole)
         return whole
 
-    def _end_early(self, status: Status, error: BaseException) -> None:
+    def _end_early(self, status: GameStatus, error: BaseException) -> None:
         """Say on disk how it ended. Its own faults are told in the log: the reason why it ended is what is raised."""
         try:
-            if status is Status.FAILED:
+            if status is GameStatus.FAILED:
                 self.files.log_error("trial", error, round=len(self.rounds) + 1)
             self.files.save_partial(self._result(status, self.rounds))
         except HarnessError as fault:
             log.error("%s: %s", self.plan.trial.id, fault)
 
-    def _result(self, status: Status, rounds: Sequence[Round]) -> ExperimentResult:
+    def _result(self, status: GameStatus, rounds: Sequence[Round]) -> GameResult:
         summaries = self.summaries[: len(rounds)]
         parts = {**self.files.identity, **totals(self.plan.trial, rounds)}
-        return ExperimentResult(status=status, round_summaries=summaries, **parts)
+        return GameResult(status=status, round_summaries=summaries, **parts)
 
     def _tell(self) -> None:
         """One line for whoever waits: rounds, games, cooperation and scores so far, and the time left."""
@@ -251,11 +253,11 @@ def progress_line(rounds: Sequence[Round], planned: int, games: int, seconds: Se
     )
 
 
-def _past(played: Round, agent: int) -> Past:
+def _past(played: Round, agent: int) -> PastRound:
     mine = played.sides(agent)
     towards = [side.other for side in mine if side.other is not None]
     scores = played.scores()
-    return Past(
+    return PastRound(
         played.number,
         cooperation(mine),
         (towards.count("C"), len(towards)),
@@ -265,7 +267,7 @@ def _past(played: Round, agent: int) -> Past:
     )
 
 
-def _files(plan: TrialPlan, place: Place, now: Callable[[], datetime]) -> DataManager:
+def _files(plan: TrialPlan, place: TrialFiles, now: Callable[[], datetime]) -> DataManager:
     configuration = {
         "settings": dict(plan.settings),
         "arm": dict(plan.arm),

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.experiments.cooperation.rates import percent
-from harness.experiments.cooperation.rules import Choice, Rules
-from harness.experiments.cooperation.society import Options
+from harness.experiments.cooperation.rules import Choice, GameRules
+from harness.experiments.cooperation.society import OptionNames
 from harness.gateway.calls import Message
 
 MAX_WORDS = 100
@@ -22,7 +22,7 @@ NO_STRATEGY = "(you wrote none)"
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastRound:
     """One agent's view of a finished round: how often they, their opponents and all players cooperated, as counts."""
 
     number: int
@@ -33,7 +33,7 @@ class Past:
     mean_score: float
 
 
-def rules_text(rules: Rules, agents: int, rounds: int, options: Options) -> str:
+def rules_text(rules: GameRules, agents: int, rounds: int, options: OptionNames) -> str:
     """The game as it is explained to an agent whose options are called so."""
     return "\n".join(
         (
@@ -49,27 +49,27 @@ def rules_text(rules: Rules, agents: int, rounds: int, options: Options) -> str:
     )
 
 
-def _payoffs(rules: Rules, options: Options) -> Iterable[str]:
+def _payoffs(rules: GameRules, options: OptionNames) -> Iterable[str]:
     for own in options.names:
         for other in options.names:
             first, second = rules.payoffs[options.choice(own) + options.choice(other)]
             yield f"You choose {own}, the other {other}: {first:g} points for you, {second:g} for the other."
 
 
-def system_message(rules: Rules, agents: int, rounds: int, options: Options, told: str) -> Message:
+def system_message(rules: GameRules, agents: int, rounds: int, options: OptionNames, told: str) -> Message:
     """The rules, and after them what the condition tells, if anything."""
     text = rules_text(rules, agents, rounds, options)
     return {"role": "system", "content": f"{text}\n{told}" if told else text}
 
 
-def strategy_message(number: int, rounds: int, options: Options, past: Sequence[Past]) -> Message:
+def strategy_message(number: int, rounds: int, options: OptionNames, past: Sequence[PastRound]) -> Message:
     """Asks for a strategy; says what is known of earlier rounds, and no power."""
     history = [_line(one, options) for one in past] or ["No round has been played yet."]
     asked = f"Write down your strategy for this round in at most {MAX_WORDS} words."
     return {"role": "user", "content": "\n".join((f"Round {number} of {rounds}.", *history, asked))}
 
 
-def _line(past: Past, options: Options) -> str:
+def _line(past: PastRound, options: OptionNames) -> str:
     word = options.cooperate
     return (
         f"In round {past.number} you chose {word} in {percent(*past.own)} of your games and the others chose it in "
@@ -81,7 +81,7 @@ def _line(past: Past, options: Options) -> str:
 def decision_message(
     number: int,
     rounds: int,
-    options: Options,
+    options: OptionNames,
     strategy: str | None,
     opponent: str,
     own_power: float,
@@ -96,10 +96,10 @@ def decision_message(
     return {"role": "user", "content": "\n".join(lines)}
 
 
-def all_told(rules: Rules, conditions: Iterable[str]) -> list[str]:
+def all_told(rules: GameRules, conditions: Iterable[str]) -> list[str]:
     """Everything that is told to agents of any group, with numbers and names that stand for others."""
-    options = Options(("ONE", "OTHER"), "ONE")
-    past = Past(1, (1, 2), (1, 2), (1, 2), 0.0, 0.0)
+    options = OptionNames(("ONE", "OTHER"), "ONE")
+    past = PastRound(1, (1, 2), (1, 2), (1, 2), 0.0, 0.0)
     messages = (
         system_message(rules, 2, 2, options, ""),
         strategy_message(2, 2, options, [past]),
@@ -108,13 +108,13 @@ def all_told(rules: Rules, conditions: Iterable[str]) -> list[str]:
     return [*(str(message["content"]) for message in messages), *conditions]
 
 
-def choice_in(text: str, options: Options) -> Choice | None:
+def choice_in(text: str, options: OptionNames) -> Choice | None:
     """The choice that ``text`` names, if that is all it says (case, quotes and marks aside)."""
     said = text.strip().strip("\"'`*_.,:;!?()[]{}<>„“”‘’«» \n\t").casefold()
     return next((options.choice(name) for name in options.names if said == name.casefold()), None)
 
 
-def plainly(text: str, options: Options) -> str:
+def plainly(text: str, options: OptionNames) -> str:
     """``text`` with the options under the names that they have for everyone, so that strategies can be compared."""
     import re
 

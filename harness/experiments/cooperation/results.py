@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from harness.experiments.cooperation.rounds import Decision, Round, Strategy
+from harness.experiments.cooperation.rounds import PlayerDecision, Round, Strategy
 from harness.model import Trial
 
 
-class Status(StrEnum):
+class GameStatus(StrEnum):
     """How far a game is, or how it ended."""
 
     PARTIAL = "partial"
@@ -21,7 +21,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentResult:
+class GameResult:
     """One trial's game. Times are UTC, ISO 8601; ``end_time`` is when this was written.
 
     ``total_api_calls`` counts the calls that the finished rounds are made of, once each, whatever session paid for
@@ -33,7 +33,7 @@ class ExperimentResult:
     experiment_id: str
     start_time: str
     end_time: str
-    status: Status
+    status: GameStatus
     total_rounds: int
     total_games: int
     total_api_calls: int
@@ -47,7 +47,7 @@ class ExperimentResult:
 
 
 def totals(trial: Trial, rounds: Sequence[Round]) -> dict[str, Any]:
-    """The part of an `ExperimentResult` that follows from the rounds that were finished."""
+    """The part of an `GameResult` that follows from the rounds that were finished."""
     strategies = [strategy for one in rounds for strategy in one.strategies]
     decisions = [one for played in rounds for game in played.games for one in game.decisions]
     cost, reason = cost_of([*strategies, *decisions])
@@ -63,7 +63,7 @@ def totals(trial: Trial, rounds: Sequence[Round]) -> dict[str, Any]:
     }
 
 
-def cost_of(parts: Iterable[Strategy | Decision]) -> tuple[float | None, str | None]:
+def cost_of(parts: Iterable[Strategy | PlayerDecision]) -> tuple[float | None, str | None]:
     """Dollars for all replies; ``None`` with the reason where that of any is not known."""
     bills = [one.bill for one in parts if one.bill is not None]
     unknown = [one for one in bills if one.cost is None]

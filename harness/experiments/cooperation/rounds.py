@@ -15,7 +15,7 @@ Missing = Literal["unparseable", "refused", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class ReplyCost:
     """What a reply cost, in US dollars; ``None`` with the reason where that is not known."""
 
     cost: float | None
@@ -36,18 +36,18 @@ class Strategy:
     words: int = 0
     missing: Missing | None = None
     reason: str | None = None
-    bill: Bill | None = None
+    bill: ReplyCost | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class PlayerDecision:
     """One choice, or ``None`` with what is missing; ``reply`` is what the model said, its first 200 characters."""
 
     choice: Choice | None
     missing: Missing | None = None
     reply: str = ""
     reason: str | None = None
-    bill: Bill | None = None
+    bill: ReplyCost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Game:
 
     first: int
     second: int
-    decisions: tuple[Decision, Decision]
+    decisions: tuple[PlayerDecision, PlayerDecision]
     powers: tuple[float, float]
     points: tuple[float, float] | None
     scores: tuple[float, float] | None

@@ -20,7 +20,7 @@ LOWEST, HIGHEST = 50.0, 150.0
 
 POWER: Mapping[str, Any] = {"start": 100.0, "least": LOWEST, "most": HIGHEST, "gain": 10.0}
 """``start`` is everyone's, or a list with one number per agent, of which a mode with fewer agents takes the first.
-``gain``: see `Rules.updated`."""
+``gain``: see `GameRules.updated`."""
 
 WEIGHTS: Mapping[str, Callable[[float, float], float]] = {
     "opponent_ratio": lambda own, other: other / own,
@@ -32,7 +32,7 @@ a first round in which all have 100 is worth nothing to anyone, and weak players
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class GameRules:
     """Payoffs by `OUTCOMES`, the power rule's name, and the bounds and the gain of power."""
 
     payoffs: Mapping[str, Sequence[float]]
@@ -43,7 +43,7 @@ class Rules:
     gain: float
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Rules:
+    def of(cls, settings: Mapping[str, Any]) -> GameRules:
         """Those of an experiment's settings, in which `problems` found nothing."""
         return cls(settings["payoffs"], settings["power_rule"], **settings["power"])
 

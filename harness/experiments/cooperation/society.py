@@ -28,7 +28,7 @@ FIRST_ID = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class OptionNames:
     """What one agent's two options are called in one round, and in which order they are named."""
 
     names: tuple[str, str]
@@ -64,13 +64,13 @@ class Society:
         """Every pair of agents, by number, once."""
         return list(combinations(range(len(self.agents)), 2))
 
-    def options(self, agent: int, number: int) -> Options:
+    def options(self, agent: int, number: int) -> OptionNames:
         """What the agent's options are called in round ``number``."""
         rng = self._chance("options", number, self.agents[agent])
         names = list(rng.choice(LABELS))
         cooperate = rng.choice(names)
         rng.shuffle(names)
-        return Options((names[0], names[1]), cooperate)
+        return OptionNames((names[0], names[1]), cooperate)
 
     def ids(self, number: int) -> Sequence[str]:
         """Everyone's anonymous id in round ``number``; none is anyone's in another round."""

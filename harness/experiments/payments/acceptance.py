@@ -10,7 +10,7 @@ from harness.stats.student import one_sample
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ProposalVerdict:
     """``deltas`` are old − new cost of each day in cents, ``delta`` their sum; ``why`` says what decided.
 
     ``interval`` is of the mean delta, where a confidence was asked for and it is defined.
@@ -23,7 +23,7 @@ class Verdict:
     interval: Interval | None = None
 
 
-def judge(old: Sequence[int], new: Sequence[int], confidence: float | None = None) -> Verdict:
+def judge(old: Sequence[int], new: Sequence[int], confidence: float | None = None) -> ProposalVerdict:
     """Whether the new policy's costs are better than the old one's, day by day on the same days.
 
     Accepted iff the deltas sum to more than 0 and, with ``confidence``, the paired-t interval of their mean lies above
@@ -33,13 +33,13 @@ def judge(old: Sequence[int], new: Sequence[int], confidence: float | None = Non
     deltas = tuple(before - after for before, after in zip(old, new, strict=True))
     delta = sum(deltas)
     if delta <= 0:
-        return Verdict(False, deltas, delta, "it saves nothing")
+        return ProposalVerdict(False, deltas, delta, "it saves nothing")
     if confidence is None:
-        return Verdict(True, deltas, delta, "it saves on the sum")
+        return ProposalVerdict(True, deltas, delta, "it saves on the sum")
     asked = Estimate("paired t", "mean saving per day", "days", len(deltas))
     found = one_sample(asked, deltas, confidence)
     if found.interval is None:
-        return Verdict(False, deltas, delta, f"no interval of the differences: {found.reason}")
+        return ProposalVerdict(False, deltas, delta, f"no interval of the differences: {found.reason}")
     above = found.interval.low > 0
     why = f"the interval of the differences {'excludes' if above else 'includes'} 0"
-    return Verdict(above, deltas, delta, why, found.interval)
+    return ProposalVerdict(above, deltas, delta, why, found.interval)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from harness.experiments.payments.acceptance import Verdict, judge
+from harness.experiments.payments.acceptance import ProposalVerdict, judge
 from harness.experiments.payments.market import LIQUIDITY, Market, Policies
-from harness.experiments.payments.prompts import Past, View
+from harness.experiments.payments.prompts import BankView, PastProposal
 from harness.experiments.payments.proposals import Proposal, Proposer
 from harness.experiments.payments.seeds import derived
 from harness.experiments.payments.settlement import mean_cents
@@ -49,7 +49,7 @@ class PaymentsRunner(BaseExperimentRunner):
         )
         self.market, self.seed, self.turns = market, seed, list[dict[str, Any]]()
         self._proposer, self._earlier = proposer, earlier
-        self._past: dict[str, list[Past]] = {bank: [] for bank in config.banks}
+        self._past: dict[str, list[PastProposal]] = {bank: [] for bank in config.banks}
 
     async def decide(self, iteration: int, agent: str, policies: Mapping[str, Any]) -> Decision:
         """Ask the bank for a policy and try it on bootstrapped days; its seed is of master, iteration and bank."""
@@ -62,22 +62,29 @@ class PaymentsRunner(BaseExperimentRunner):
         old = self.market.costs(policies, days, agent)
         new = self.market.costs({**policies, agent: proposal.policy}, days, agent)
         verdict = judge(old, new, self.market.config.confidence)
-        self._past[agent].append(Past(iteration, proposal.policy[LIQUIDITY], verdict.accepted, verdict.delta))
+        self._past[agent].append(
+            PastProposal(iteration, proposal.policy[LIQUIDITY], verdict.accepted, verdict.delta)
+        )
         self._note(
             iteration, agent, proposal, verdict, seed=seed, days=list(days), old=sum(old), new=sum(new)
         )
         return Decision(verdict.accepted, proposal.policy, verdict.delta)
 
-    def _view(self, iteration: int, bank: str, policies: Policies) -> View:
+    def _view(self, iteration: int, bank: str, policies: Policies) -> BankView:
         """All that the bank is told: nothing in it is another's."""
         told = self._past[bank]
         earlier = None if self._earlier is None else told[max(0, len(told) - self._earlier) :]
         pays, is_paid = self.market.flows(bank)
         cost = self.market.past(policies, bank)
-        return View(bank, iteration, policies[bank], cost, pays, is_paid, earlier)
+        return BankView(bank, iteration, policies[bank], cost, pays, is_paid, earlier)
 
     def _note(
-        self, iteration: int, bank: str, proposal: Proposal, verdict: Verdict | None = None, **tried: Any
+        self,
+        iteration: int,
+        bank: str,
+        proposal: Proposal,
+        verdict: ProposalVerdict | None = None,
+        **tried: Any,
     ) -> None:
         turn = {
             "iteration": iteration,

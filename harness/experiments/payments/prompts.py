@@ -1,4 +1,4 @@
-"""What a bank is told. A prompt is made of its `View` alone, and a view has nothing of another bank's."""
+"""What a bank is told. A prompt is made of its `BankView` alone, and a view has nothing of another bank's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.gateway.calls import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastProposal:
     """An earlier proposal of the bank's own and what came of it; ``delta`` in cents."""
 
     iteration: int
@@ -23,7 +23,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class BankView:
     """What one bank sees at its turn. ``earlier`` is ``None`` where it is not told of its proposals."""
 
     bank: str
@@ -32,7 +32,7 @@ class View:
     cost: Cost
     pays: int
     is_paid: int
-    earlier: Sequence[Past] | None = None
+    earlier: Sequence[PastProposal] | None = None
 
 
 def response_format(config: PaymentsConfig) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def response_format(config: PaymentsConfig) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "policy", "strict": True, "schema": schema}}
 
 
-def messages(view: View, config: PaymentsConfig, error: str | None = None) -> list[Message]:
+def messages(view: BankView, config: PaymentsConfig, error: str | None = None) -> list[Message]:
     """The prompt; ``error`` is what was wrong with the last answer."""
     told = "\n".join(_told(view, config, error))
     return [{"role": "system", "content": _rules(view.bank, config)}, {"role": "user", "content": told}]
@@ -69,7 +69,7 @@ def _percent(basis_points: int) -> str:
     return f"{basis_points * 100 / BASIS:g} %"
 
 
-def _told(view: View, config: PaymentsConfig, error: str | None) -> Iterator[str]:
+def _told(view: BankView, config: PaymentsConfig, error: str | None) -> Iterator[str]:
     cost = view.cost
     yield f"Round {view.iteration}."
     yield f"On a past day you had {view.pays} cents to pay and got {view.is_paid} cents, in the mean."
@@ -85,7 +85,7 @@ def _told(view: View, config: PaymentsConfig, error: str | None) -> Iterator[str
     yield f"Propose a policy: {LIQUIDITY}, a whole number of cents from 0 to {config.most_liquidity}."
 
 
-def _history(earlier: Sequence[Past], samples: int) -> Iterator[str]:
+def _history(earlier: Sequence[PastProposal], samples: int) -> Iterator[str]:
     if not earlier:
         yield "You have proposed nothing yet."
         return

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from harness.errors import ModelCallError, RefusedError, StoppedError, UnacceptableReplyError
 from harness.experiments.payments.config import PaymentsConfig
 from harness.experiments.payments.market import LIQUIDITY
-from harness.experiments.payments.prompts import View, messages, response_format
-from harness.gateway.calls import ModelClient, Request, Site
+from harness.experiments.payments.prompts import BankView, messages, response_format
+from harness.gateway.calls import CallSite, ModelClient, Request
 
 KIND = "propose"
 """What these calls are counted by."""
@@ -36,7 +36,7 @@ class Proposer:
     def __init__(self, client: ModelClient, config: PaymentsConfig, temperature: float | None = None) -> None:
         self._client, self._config, self._temperature = client, config, temperature
 
-    async def propose(self, view: View) -> Proposal:
+    async def propose(self, view: BankView) -> Proposal:
         """A bank's proposal. A failed call is a failure; raises `ModelCallError` where the run itself must end."""
         faults: list[str] = []
         for attempt in range(self._config.tries):
@@ -57,14 +57,14 @@ class Proposer:
         failure = f"no policy in {len(faults)} answers; the last was {faults[-1]}"
         return Proposal(faults=tuple(faults), failure=failure, kind="malformed")
 
-    async def _ask(self, view: View, attempt: int, error: str | None) -> dict[str, int] | str:
+    async def _ask(self, view: BankView, attempt: int, error: str | None) -> dict[str, int] | str:
         """The policy in one answer, or what is wrong with it. The caller mends malformed answers, not the gateway."""
         request = Request(
             messages(view, self._config, error),
             response_format=response_format(self._config),
             temperature=self._temperature,
         )
-        site = Site(KIND, view.bank, view.iteration, attempt)
+        site = CallSite(KIND, view.bank, view.iteration, attempt)
         reply = await self._client.ask(request, site, replies=1)
         fault = fault_of(reply.data, self._config)
         if fault is None:

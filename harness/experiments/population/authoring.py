@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from harness.errors import ConfigurationError
 from harness.experiments.population.persona import PersonaConfig, personas_of
 from harness.experiments.population.reasoning import json_schema
-from harness.experiments.population.scenario import Scenario, scenario_of
+from harness.experiments.population.scenario import ScenarioSpec, scenario_of
 from harness.experiments.population.spec import Attribute, Categorical, PopulationSpec, spec_of
-from harness.gateway.calls import ModelClient, Request, Site
+from harness.gateway.calls import CallSite, ModelClient, Request
 
 TRIES = 5
 """Replies that are asked for at most, for one part."""
@@ -47,7 +47,7 @@ async def _with_attributes(client: ModelClient, kind: str, base: dict[str, Any],
     """Two parts: new attributes, then what each depends on. No outcomes: a population is as it is before the event."""
     ask = "Name attributes of its members that matter, none of them an outcome, and how each is distributed."
     grown = await _asked(
-        client, Site(kind, step=0), f"{task}\n\n{ask}", {"attributes": _array(_ATTRIBUTE, MAX_ADDED)},
+        client, CallSite(kind, step=0), f"{task}\n\n{ask}", {"attributes": _array(_ATTRIBUTE, MAX_ADDED)},
         lambda said: spec_of({**base, "attributes": _joined(base["attributes"], said["attributes"])}),
     )  # fmt: skip
     new = [one for one in grown.attributes if one.name not in {old["name"] for old in base["attributes"]}]
@@ -57,7 +57,7 @@ async def _with_attributes(client: ModelClient, kind: str, base: dict[str, Any],
     }
     return await _asked(
         client,
-        Site(kind, step=1),
+        CallSite(kind, step=1),
         f"{task}\n\n{ask}",
         schema,
         lambda said: _modified(grown, said["modifiers"]),
@@ -79,14 +79,16 @@ async def write_personas(client: ModelClient, spec: PopulationSpec) -> PersonaCo
         f"The population: {spec.meta.description}. Its attributes:\n{known}\n\nWrite how a member would tell each of "
         "itself, in the first person. {value} stands for a number's value; the intro may use {attribute} names."
     )
-    return await _asked(client, Site("persona"), task, schema, lambda said: _personas(spec, said))
+    return await _asked(client, CallSite("persona"), task, schema, lambda said: _personas(spec, said))
 
 
-async def write_scenario(client: ModelClient, spec: PopulationSpec, description: str, steps: int) -> Scenario:
+async def write_scenario(
+    client: ModelClient, spec: PopulationSpec, description: str, steps: int
+) -> ScenarioSpec:
     """A scenario for ``spec`` as described, of at most ``steps`` steps. Raises as `write_spec` does."""
     task = f"The population: {spec.meta.description}. What happens to it: {description}"
     first = await _asked(
-        client, Site("scenario", step=0),
+        client, CallSite("scenario", step=0),
         f"{task}\n\nWrite the event, the channels by which it reaches people, and what to measure.", _EVENT, _frame,
     )  # fmt: skip
     channels = [one["name"] for one in first["channels"]]
@@ -98,14 +100,14 @@ async def write_scenario(client: ModelClient, spec: PopulationSpec, description:
     )
     schema = {"rules": _array(rule, MAX_RULES), "share_probability": _SHARE, "decay_per_hop": _SHARE}
     return await _asked(
-        client, Site("scenario", step=1),
+        client, CallSite("scenario", step=1),
         f"{task}\n\nSay who hears of it by which channel and when, and how readily people pass it on.", schema,
         lambda said: _scenario(spec, first, said, description, steps),
     )  # fmt: skip
 
 
 async def _asked(
-    client: ModelClient, site: Site, task: str, properties: Schema, make: Callable[[Any], Made]
+    client: ModelClient, site: CallSite, task: str, properties: Schema, make: Callable[[Any], Made]
 ) -> Made:
     system = (
         "You prepare a survey of a simulated population. Go by what is known of the real one; do not flatter."
@@ -113,7 +115,7 @@ async def _asked(
     messages = [{"role": "system", "content": system}, {"role": "user", "content": task}]
     request = Request(messages, response_format=json_schema(site.kind, properties))
     for attempt in range(TRIES):
-        reply = await client.ask(request, Site(site.kind, step=site.step, attempt=attempt))
+        reply = await client.ask(request, CallSite(site.kind, step=site.step, attempt=attempt))
         try:
             return make(reply.data)
         except ConfigurationError as error:
@@ -340,7 +342,7 @@ def _outcome(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scenario(
     spec: PopulationSpec, first: Mapping[str, Any], said: Mapping[str, Any], description: str, steps: int
-) -> Scenario:
+) -> ScenarioSpec:
     rules = [{**one, "when": _expression(one["when"])} for one in said["rules"]]
     data = {
         "meta": {"name": slug(description)[:40], "description": description},

@@ -9,13 +9,13 @@ import numpy as np
 
 from harness.experiments.population.exposure import Heard
 from harness.experiments.population.expressions import Array
-from harness.experiments.population.scenario import Scenario, condition_parts
+from harness.experiments.population.scenario import ScenarioSpec, condition_parts
 from harness.experiments.population.state import (
     NO_POSITION,
     REMEMBERED,
-    Failure,
-    Memory,
-    State,
+    AgentStates,
+    EarlierThought,
+    ReasoningFailure,
     StopReason,
     Summary,
     Thought,
@@ -31,7 +31,7 @@ QUIET_STEPS = 3
 STEADY_STEPS, STEADY = 5, 0.01
 
 
-def newly_heard(state: State, heard: Heard) -> None:
+def newly_heard(state: AgentStates, heard: Heard) -> None:
     """Take up what was heard. An agent's hop is that of its first hearing, the shortest of that step."""
     counts = np.bincount(heard.agent, minlength=len(state.aware))
     first = np.full(len(state.aware), np.iinfo(np.int64).max)
@@ -43,25 +43,29 @@ def newly_heard(state: State, heard: Heard) -> None:
     state.fresh += counts
 
 
-def who_reasons(state: State, threshold: int) -> Array:
+def who_reasons(state: AgentStates, threshold: int) -> Array:
     """Places of those who never did since they heard, and of those not firm who heard ``threshold`` times more."""
     never = state.aware & (state.last < 0)
     again = state.aware & (state.last >= 0) & (state.fresh >= threshold) & ~(state.conviction >= FIRM)
     return np.flatnonzero(never | again)
 
 
-def told(state: State, heard: Heard, teller: Array) -> None:
+def told(state: AgentStates, heard: Heard, teller: Array) -> None:
     """Note for each tie that telling was tried by, as what it was told."""
     state.told_as[heard.tried] = state.position[teller[heard.tried]]
 
 
 def take_in(
-    state: State, found: Mapping[int, Thought | Failure], step: int, options: Sequence[str], name: str
+    state: AgentStates,
+    found: Mapping[int, Thought | ReasoningFailure],
+    step: int,
+    options: Sequence[str],
+    name: str,
 ) -> Array:
     """Take up what agents thought; gives the places of those whose position or readiness to share changed."""
     changed = []
     for place, one in found.items():
-        if isinstance(one, Failure):
+        if isinstance(one, ReasoningFailure):
             if one.refused:  # asked again until it answers, it would be another sample
                 state.last[place], state.fresh[place] = step, 0
             continue
@@ -73,7 +77,7 @@ def take_in(
     return np.array(changed, dtype=np.int64)
 
 
-def _take(state: State, place: int, one: Thought, step: int, position: int) -> None:
+def _take(state: AgentStates, place: int, one: Thought, step: int, position: int) -> None:
     state.position[place], state.sentiment[place], state.conviction[place] = (
         position,
         one.sentiment,
@@ -83,11 +87,11 @@ def _take(state: State, place: int, one: Thought, step: int, position: int) -> N
     state.last[place], state.fresh[place] = step, 0
     state.reasoned[place] += 1
     state.thoughts[place] = one
-    memory = Memory(step, one.sentiment, one.conviction, one.summary)
+    memory = EarlierThought(step, one.sentiment, one.conviction, one.summary)
     state.memories[place] = (*state.memories[place], memory)[-REMEMBERED:]
 
 
-def fade(state: State, step: int) -> None:
+def fade(state: AgentStates, step: int) -> None:
     """Conviction is lost by those who did not reason in this step."""
     fading = (state.last >= 0) & (state.last != step) & ~np.isnan(state.conviction)
     state.conviction[fading] = np.round(state.conviction[fading] * (1 - DECAY), 12)
@@ -95,10 +99,10 @@ def fade(state: State, step: int) -> None:
 
 
 def summarise(
-    state: State,
+    state: AgentStates,
     step: int,
     heard: Heard,
-    found: Mapping[int, Thought | Failure],
+    found: Mapping[int, Thought | ReasoningFailure],
     changed: int,
     options: Sequence[str],
 ) -> Summary:
@@ -107,7 +111,7 @@ def summarise(
     counts = np.bincount(held, minlength=len(options)).tolist()
     sentiment = state.sentiment[~np.isnan(state.sentiment)]
     conviction = state.conviction[~np.isnan(state.conviction)]
-    failed = sum(isinstance(one, Failure) for one in found.values())
+    failed = sum(isinstance(one, ReasoningFailure) for one in found.values())
     return Summary(
         timestep=step,
         new_exposures=len(heard.agent),
@@ -127,7 +131,7 @@ def _rounded(value: Any) -> float:
     return round(float(value), 9)
 
 
-def stop(scenario: Scenario, summaries: Sequence[Summary]) -> tuple[StopReason, str] | None:
+def stop(scenario: ScenarioSpec, summaries: Sequence[Summary]) -> tuple[StopReason, str] | None:
     """Why the simulation ends after the last of ``summaries``, and what exactly; ``None``: it goes on."""
     step = summaries[-1].timestep
     for condition in scenario.simulation.stop_conditions or ():
@@ -187,9 +191,9 @@ def _shares(one: Summary) -> dict[str, float]:
 def events(
     step: int,
     heard: Heard,
-    found: Mapping[int, Thought | Failure],
+    found: Mapping[int, Thought | ReasoningFailure],
     changed: Array,
-    state: State,
+    state: AgentStates,
     names: Names,
 ) -> Iterator[dict[str, Any]]:
     """The step as lines of the timeline, in an order that is always the same."""
@@ -202,7 +206,7 @@ def events(
             details = {"source": names.agents[source], "edge_type": names.kinds[tie]}
             yield _event(step, "network_exposure", names.agents[agent], details)
     for place, one in found.items():
-        if isinstance(one, Failure):
+        if isinstance(one, ReasoningFailure):
             yield _event(
                 step, "reasoning_failed", names.agents[place], {"refused": one.refused, "reason": one.reason}
             )
@@ -230,7 +234,7 @@ class Names:
         return self.options[place] if place >= 0 else None
 
 
-def _told(place: int, state: State, names: Names) -> dict[str, Any]:
+def _told(place: int, state: AgentStates, names: Names) -> dict[str, Any]:
     return {
         "position": names.position(int(state.position[place])),
         "will_share": bool(state.will_share[place]),

@@ -14,8 +14,8 @@ from typing import Any
 from harness.experiments.population.inputs import Inputs
 from harness.experiments.population.reasoning import Asked, Chunk, Questions
 from harness.experiments.population.sampling import generator
-from harness.experiments.population.scenario import Outcome, Scenario
-from harness.experiments.population.simulation import Options, Simulation
+from harness.experiments.population.scenario import OutcomeSpec, ScenarioSpec
+from harness.experiments.population.simulation import Simulation, SimulationOptions
 from harness.experiments.population.state import Thought
 from harness.gateway.call_kinds import texts_of
 from harness.gateway.calls import Request
@@ -28,7 +28,7 @@ SHARING = {"least": 0.0, "expected": 0.5, "most": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EstimateCase:
     """One of the three. ``dollars`` is ``None`` where no price is known."""
 
     name: str
@@ -45,7 +45,7 @@ class Case:
 class _StandIn:
     """Thinks something of middling conviction for everybody, and counts what the model would have read."""
 
-    def __init__(self, scenario: Scenario, sharing: float, seed: int) -> None:
+    def __init__(self, scenario: ScenarioSpec, sharing: float, seed: int) -> None:
         self._scenario, self._sharing, self._seed = scenario, sharing, seed
         self._questions = Questions(scenario)
         self.reasonings = self.tokens_in = 0
@@ -63,7 +63,7 @@ class _StandIn:
         return Thought(said, statement, statement, 0.0, 0.5, share < self._sharing, outcomes)
 
 
-def _value(one: Outcome, chance: float) -> Any:
+def _value(one: OutcomeSpec, chance: float) -> Any:
     if one.type == "categorical":
         options = one.options or [""]
         return options[int(chance * len(options))]
@@ -75,21 +75,23 @@ def _tokens(request: Request) -> int:
     return math.ceil((sum(map(len, texts_of(request.messages))) + schema) / CHARACTERS_PER_TOKEN)
 
 
-async def estimate(inputs: Inputs, options: Options, prices: Overrides | None = None) -> tuple[Case, ...]:
+async def estimate(
+    inputs: Inputs, options: SimulationOptions, prices: Overrides | None = None
+) -> tuple[EstimateCase, ...]:
     """The three cases, at list prices of ``options.model``."""
     return tuple([await _case(inputs, options, name, share, prices) for name, share in SHARING.items()])
 
 
 async def _case(
-    inputs: Inputs, options: Options, name: str, sharing: float, prices: Overrides | None
-) -> Case:
+    inputs: Inputs, options: SimulationOptions, name: str, sharing: float, prices: Overrides | None
+) -> EstimateCase:
     mind = _StandIn(inputs.scenario, sharing, options.seed)
     done = await Simulation(inputs, options, mind, None).run()
     written = mind.reasonings * (
         REASONING_TOKENS + OUTCOME_TOKENS * len(inputs.scenario.outcomes.suggested_outcomes)
     )
     price = price_of(options.model, prices)
-    return Case(
+    return EstimateCase(
         name,
         sharing,
         len(done.summaries),
@@ -102,6 +104,6 @@ async def _case(
     )
 
 
-def as_rows(cases: Sequence[Case]) -> list[Mapping[str, Any]]:
+def as_rows(cases: Sequence[EstimateCase]) -> list[Mapping[str, Any]]:
     """For JSON and tables."""
-    return [{name: getattr(one, name) for name in Case.__slots__} for one in cases]
+    return [{name: getattr(one, name) for name in EstimateCase.__slots__} for one in cases]

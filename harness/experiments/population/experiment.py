@@ -29,7 +29,7 @@ from harness.records.writer import explained, safe_name
 
 if TYPE_CHECKING:
     from harness.experiments.population.inputs import Inputs
-    from harness.experiments.population.scenario import Scenario
+    from harness.experiments.population.scenario import ScenarioSpec
 
 NAME = "population"
 ALONE = "simulation"
@@ -275,7 +275,7 @@ def _as_set(inputs: Inputs, plan: TrialPlan, settings: Mapping[str, Any]) -> Inp
     return replace(inputs, scenario=_scenario(inputs.scenario, plan.steps, settings["share_probability"]))
 
 
-def _scenario(scenario: Scenario, steps: int, share: float) -> Scenario:
+def _scenario(scenario: ScenarioSpec, steps: int, share: float) -> ScenarioSpec:
     spread = scenario.spread.model_copy(update={"share_probability": float(share)})
     simulation = scenario.simulation.model_copy(update={"max_timesteps": steps})
     return scenario.model_copy(update={"spread": spread, "simulation": simulation})
@@ -326,11 +326,13 @@ async def _extropy(
 
 
 def _options(plan: TrialPlan, settings: Mapping[str, Any]) -> Any:
-    from harness.experiments.population.simulation import Options
+    from harness.experiments.population.simulation import SimulationOptions
 
     trial = plan.trial
     seed = plan.seed + trial.proposal * BETWEEN_WORLDS + (trial.cell.rep - 1) * BETWEEN_REPS
-    return Options(seed=seed, threshold=settings["threshold"], chunk_size=settings["chunk_size"], model="")
+    return SimulationOptions(
+        seed=seed, threshold=settings["threshold"], chunk_size=settings["chunk_size"], model=""
+    )
 
 
 def _samples(folder: Path, positions: Mapping[str, str]) -> Iterable[Sample]:

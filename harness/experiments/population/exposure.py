@@ -10,8 +10,8 @@ from harness.experiments.population.agents import Agents
 from harness.experiments.population.expressions import Array, parse
 from harness.experiments.population.network import Network
 from harness.experiments.population.sampling import generator
-from harness.experiments.population.scenario import Scenario
-from harness.experiments.population.state import State
+from harness.experiments.population.scenario import ScenarioSpec
+from harness.experiments.population.state import AgentStates
 
 FROM_A_NEIGHBOUR = 0.85
 """How credible word from a neighbour is, before it loses per hop."""
@@ -58,7 +58,9 @@ class Heard:
     tried: Array
 
 
-def hear(scenario: Scenario, agents: Agents, ties: Ties, state: State, step: int, seed: int) -> Heard:
+def hear(
+    scenario: ScenarioSpec, agents: Agents, ties: Ties, state: AgentStates, step: int, seed: int
+) -> Heard:
     """What is heard in ``step``, as a function of the state at its start. Raises `ConfigurationError`."""
     outside = [
         _by_rule(scenario, agents, number, step, seed) for number in range(len(scenario.seed_exposure.rules))
@@ -77,7 +79,7 @@ def hear(scenario: Scenario, agents: Agents, ties: Ties, state: State, step: int
 
 
 def _by_rule(
-    scenario: Scenario, agents: Agents, number: int, step: int, seed: int
+    scenario: ScenarioSpec, agents: Agents, number: int, step: int, seed: int
 ) -> tuple[Array, Array, Array]:
     """Who hears by one rule, the channel and how credible it is."""
     rule, channels = scenario.seed_exposure.rules[number], scenario.seed_exposure.channels
@@ -91,7 +93,7 @@ def _by_rule(
 
 
 def _told(
-    scenario: Scenario, agents: Agents, ties: Ties, state: State, step: int, seed: int
+    scenario: ScenarioSpec, agents: Agents, ties: Ties, state: AgentStates, step: int, seed: int
 ) -> tuple[Array, Array, Array, Array]:
     """The ties by which telling is tried, those by which it is heard, and of these hops and credibility."""
     spread = scenario.spread

@@ -19,8 +19,8 @@ from harness.experiments.population import extropy_results
 from harness.experiments.population.extropy_process import ENGINE, Log, interpreter, run
 from harness.experiments.population.files import read_json, write_json, write_yaml
 from harness.experiments.population.inputs import PERSONA_SUFFIX, Inputs, read_inputs
-from harness.experiments.population.scenario import Scenario
-from harness.experiments.population.simulation import DATABASE, Options
+from harness.experiments.population.scenario import ScenarioSpec
+from harness.experiments.population.simulation import DATABASE, SimulationOptions
 from harness.experiments.population.simulation_folder import HEARTBEAT, LOCK, RUN
 from harness.experiments.population.simulation_results import META
 from harness.experiments.population.spec import read_spec
@@ -44,7 +44,7 @@ _UNKNOWN = re.compile(r"\b(ceil|exp|floor|log|sqrt)\s*\(")
 async def simulate_with_extropy(
     scenario: Path,
     personas: Path | None,
-    options: Options,
+    options: SimulationOptions,
     client: ModelClient,
     folder: Path,
     *,
@@ -99,7 +99,7 @@ async def simulate_with_extropy(
 async def simulate_in_folder(
     scenario: Path,
     personas: Path | None,
-    options: Options,
+    options: SimulationOptions,
     gateway: Gateway,
     folder: Path,
     *,
@@ -163,7 +163,7 @@ def _check_begun(folder: Path, settings: Mapping[str, Any]) -> None:
         )
 
 
-def _settings(inputs: Inputs, options: Options) -> dict[str, Any]:
+def _settings(inputs: Inputs, options: SimulationOptions) -> dict[str, Any]:
     return {
         "engine": ENGINE,
         "seed": options.seed,
@@ -222,7 +222,7 @@ def _prepare(work: Path, scenario: Path, inputs: Inputs) -> None:
         )
 
 
-def _not_its_own(scenario: Scenario) -> Iterator[str]:
+def _not_its_own(scenario: ScenarioSpec) -> Iterator[str]:
     """Expressions that it cannot work out: it takes them for false, and says so only in its log."""
     rules = [
         (f"seed_exposure.rules.{n}.when", one.when) for n, one in enumerate(scenario.seed_exposure.rules)
@@ -236,7 +236,7 @@ def _not_its_own(scenario: Scenario) -> Iterator[str]:
             yield f"Scenario: {place} calls {name}, which {ENGINE} does not know; expected an expression without it."
 
 
-def _arguments(options: Options, at_once: int) -> list[str]:
+def _arguments(options: SimulationOptions, at_once: int) -> list[str]:
     return [
         "simulate", "scenario.yaml", "--output=results", "--quiet",
         f"--seed={options.seed}", f"--threshold={options.threshold}", f"--model={options.model or 'any'}",

@@ -18,7 +18,7 @@ from harness.errors import ConfigurationError
 from harness.experiments.population.dynamics import DECAY, FIRM, QUIET_STEPS, STEADY, STEADY_STEPS
 from harness.experiments.population.files import read_json
 from harness.experiments.population.inputs import Inputs
-from harness.experiments.population.simulation import DATABASE, TIMELINE, Options
+from harness.experiments.population.simulation import DATABASE, TIMELINE, SimulationOptions
 from harness.experiments.population.simulation_results import META, OUTCOMES, STATES, STEPS
 from harness.experiments.population.state import StopReason
 from harness.model import Usage
@@ -33,7 +33,7 @@ _ROWS = "SELECT timestep, agents_reasoned, state_changes, exposure_rate, positio
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepSummary:
     """A row of its database's summaries."""
 
     timestep: int
@@ -45,12 +45,12 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ExtropyFiles:
     """Its files, read. ``asked`` and ``failed`` count reasonings: an agent in a step, however often it was tried."""
 
     meta: Mapping[str, Any]
     states: Sequence[Mapping[str, Any]]
-    steps: Sequence[Step]
+    steps: Sequence[StepSummary]
     exposures: int
     stop: tuple[StopReason, str] | None
     failed: int
@@ -70,7 +70,7 @@ class Found:
         return sum(one["last_reasoning_timestep"] >= 0 for one in self.final)
 
 
-def found(folder: Path, inputs: Inputs, options: Options) -> tuple[Found | None, list[str]]:
+def found(folder: Path, inputs: Inputs, options: SimulationOptions) -> tuple[ExtropyFiles | None, list[str]]:
     """What is in ``folder``, and everything that is wrong with it; ``None`` where it cannot be read."""
     missing = [name for name in WHOLE if not (folder / name).is_file()]
     if missing:
@@ -92,7 +92,9 @@ def found(folder: Path, inputs: Inputs, options: Options) -> tuple[Found | None,
     except (ConfigurationError, sqlite3.Error, ValueError, TypeError, KeyError) as error:
         return None, [f"a file cannot be read: {type(error).__name__}: {str(error)[:300]}"]
     stop = stop_reason(inputs, steps)
-    whole = Found(meta, states, steps, len(heard), stop, failures(heard, came, len(steps), options.threshold))
+    whole = ExtropyFiles(
+        meta, states, steps, len(heard), stop, failures(heard, came, len(steps), options.threshold)
+    )
     return whole, [*_problems(whole, told, inputs, options)]
 
 
@@ -119,7 +121,9 @@ def _is_state(one: Any) -> bool:
     )
 
 
-def _problems(whole: Found, told: list[dict[str, Any]], inputs: Inputs, options: Options) -> Iterator[str]:
+def _problems(
+    whole: ExtropyFiles, told: list[dict[str, Any]], inputs: Inputs, options: SimulationOptions
+) -> Iterator[str]:
     """What does not fit: to what was asked for, or to itself."""
     ids = [one.get("agent_id") for one in whole.states]
     if sorted(map(str, ids)) != sorted(inputs.agents.ids):
@@ -138,9 +142,9 @@ def _problems(whole: Found, told: list[dict[str, Any]], inputs: Inputs, options:
         yield f"it ends after {len(whole.steps)} steps for no reason that the scenario knows"
 
 
-def _step(row: tuple[Any, ...]) -> Step:
+def _step(row: tuple[Any, ...]) -> StepSummary:
     timestep, reasoned, changes, rate, positions, sentiment = row
-    return Step(timestep, reasoned, changes, float(rate), orjson.loads(positions or "{}"), sentiment)
+    return StepSummary(timestep, reasoned, changes, float(rate), orjson.loads(positions or "{}"), sentiment)
 
 
 def _came(path: Path) -> Iterator[tuple[int, str, float | None]]:
@@ -192,7 +196,7 @@ def _is_asked(
     return len({teller for when, teller in told if since < when <= step and teller is not None}) >= threshold
 
 
-def stop_reason(inputs: Inputs, steps: Sequence[Step]) -> tuple[StopReason, str] | None:
+def stop_reason(inputs: Inputs, steps: Sequence[StepSummary]) -> tuple[StopReason, str] | None:
     """Why it ended after the last of ``steps``, by its rules in their order; ``None``: it should have gone on."""
     simulation = inputs.scenario.simulation
     if len(steps) >= simulation.max_timesteps:
@@ -206,7 +210,7 @@ def stop_reason(inputs: Inputs, steps: Sequence[Step]) -> tuple[StopReason, str]
     return None
 
 
-def _holds(condition: str, steps: Sequence[Step]) -> bool:
+def _holds(condition: str, steps: Sequence[StepSummary]) -> bool:
     """Whether it would stop for it; it knows fewer conditions than we do, and never stops for others."""
     if not steps:
         return False
@@ -227,7 +231,7 @@ def _holds(condition: str, steps: Sequence[Step]) -> bool:
     return holds[compared[2]]
 
 
-def _is_steady(steps: Sequence[Step]) -> bool:
+def _is_steady(steps: Sequence[StepSummary]) -> bool:
     """No position's share has a variance above 0.01 over five steps; ours may not move by more than that."""
     recent = steps[-STEADY_STEPS:]
     names = {name for one in recent for name in one.positions}
@@ -242,7 +246,14 @@ def _is_steady(steps: Sequence[Step]) -> bool:
 
 
 def our_meta(
-    inputs: Inputs, options: Options, whole: Found, usage: Usage, *, engine: str, code: int, failed: int
+    inputs: Inputs,
+    options: SimulationOptions,
+    whole: ExtropyFiles,
+    usage: Usage,
+    *,
+    engine: str,
+    code: int,
+    failed: int,
 ) -> dict[str, Any]:
     """``meta.json`` in the keys that `outcome.meta` has, with what is known of this engine alone."""
     assert whole.stop is not None
@@ -283,7 +294,7 @@ def our_meta(
     }
 
 
-def _denominators(inputs: Inputs, whole: Found) -> dict[str, int]:
+def _denominators(inputs: Inputs, whole: ExtropyFiles) -> dict[str, int]:
     """Of how many agents it tells each outcome: options of everybody, all else of those who have a value."""
     final = whole.final
     return {

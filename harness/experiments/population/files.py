@@ -21,10 +21,10 @@ MAX_DATA_BYTES = 4 << 30
 MAX_FAULTS = 25
 """Faults of one file that are named; of more, their number is."""
 
-M = TypeVar("M", bound="Form")
+M = TypeVar("M", bound="FileModel")
 
 
-class Form(BaseModel):
+class FileModel(BaseModel):
     """A part of a file: no unknown keys, no silent conversions, finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -51,7 +51,7 @@ def checked(form: type[M], data: Any, owner: str) -> M:
         raise ConfigurationError(*_limited(_faults(error, owner, data))) from None
 
 
-def write_yaml(path: Path, form: Form) -> None:
+def write_yaml(path: Path, form: FileModel) -> None:
     """Write ``form``, without what is not set. Raises `HarnessError`."""
     data = form.model_dump(mode="json", by_alias=True, exclude_none=True)
     write_whole(path, strict_yaml.yaml_text(data).encode())

@@ -14,7 +14,7 @@ from harness.experiments.population.files import sha256
 from harness.experiments.population.network import Network
 from harness.experiments.population.network_file import read_network
 from harness.experiments.population.persona import PersonaConfig, Teller, plain_personas, read_personas
-from harness.experiments.population.scenario import Scenario, read_scenario
+from harness.experiments.population.scenario import ScenarioSpec, read_scenario
 from harness.experiments.population.spec import read_spec
 
 PERSONA_SUFFIX = ".persona.yaml"
@@ -24,7 +24,7 @@ PERSONA_SUFFIX = ".persona.yaml"
 class Inputs:
     """The parts, and the SHA-256 of each file by what it is."""
 
-    scenario: Scenario
+    scenario: ScenarioSpec
     agents: Agents
     network: Network
     personas: PersonaConfig

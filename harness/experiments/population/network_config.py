@@ -9,13 +9,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.errors import raise_if_any
-from harness.experiments.population.files import Form, read_yaml
+from harness.experiments.population.files import FileModel, read_yaml
 from harness.experiments.population.spec import expression_problems
 
 WHAT = "Network config"
 
 
-class Likeness(Form):
+class Likeness(FileModel):
     """How much an attribute counts, and when two agents are alike in it.
 
     ``exact``: equal; ``numeric_range``: less so the further apart, not at all from ``range_value`` on; ``within_n``:
@@ -28,7 +28,7 @@ class Likeness(Form):
     ordinal_levels: dict[str, int] | None = None
 
 
-class DegreeMultiplier(Form):
+class DegreeMultiplier(FileModel):
     """Those with this value (``condition``) have so many times the connections. ``rationale`` is carried through."""
 
     attribute: str
@@ -37,7 +37,7 @@ class DegreeMultiplier(Form):
     rationale: str = ""
 
 
-class EdgeType(Form):
+class EdgeType(FileModel):
     """What a connection is called where ``condition`` holds, over ``a_…`` and ``b_…`` attributes of its two ends."""
 
     name: str
@@ -46,7 +46,7 @@ class EdgeType(Form):
     description: str = ""
 
 
-class NetworkConfig(Form):
+class NetworkConfig(FileModel):
     """The whole file.
 
     ``homophily`` is the assortativity wanted of the attribute that weighs most; the others' are in proportion.

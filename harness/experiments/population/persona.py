@@ -11,14 +11,14 @@ from pydantic import Field
 
 from harness.errors import raise_if_any
 from harness.experiments.population.agents import Agents
-from harness.experiments.population.files import Form, checked, read_yaml
+from harness.experiments.population.files import FileModel, checked, read_yaml
 from harness.experiments.population.spec import PopulationSpec
 
 WHAT = "Personas"
 _PLACEHOLDER = r"\{([a-z][a-z0-9_]*)\}"
 
 
-class Treatment(Form):
+class AttributeTreatment(FileModel):
     """``concrete``: the value itself; ``relative``: where it stands among all. ``group`` is where it is told."""
 
     attribute: str
@@ -26,7 +26,7 @@ class Treatment(Form):
     group: str = ""
 
 
-class Group(Form):
+class AttributeGroup(FileModel):
     """Attributes told together, in this order, under ``label``."""
 
     name: str
@@ -34,7 +34,7 @@ class Group(Form):
     attributes: list[str]
 
 
-class BooleanPhrasing(Form):
+class BooleanPhrasing(FileModel):
     """One sentence each."""
 
     attribute: str
@@ -42,7 +42,7 @@ class BooleanPhrasing(Form):
     false_phrase: str
 
 
-class CategoricalPhrasing(Form):
+class CategoricalPhrasing(FileModel):
     """A sentence per option; ``null_phrase`` for ``null_options``, ``fallback`` for what else there is."""
 
     attribute: str
@@ -52,7 +52,7 @@ class CategoricalPhrasing(Form):
     fallback: str | None = None
 
 
-class RelativeLabels(Form):
+class RelativeLabels(FileModel):
     """By how many standard deviations a value is off the mean: below −1, to −0.3, to 0.3, to 1, above."""
 
     much_below: str
@@ -62,14 +62,14 @@ class RelativeLabels(Form):
     much_above: str
 
 
-class RelativePhrasing(Form):
+class RelativePhrasing(FileModel):
     """A sentence by where a value stands."""
 
     attribute: str
     labels: RelativeLabels
 
 
-class ConcretePhrasing(Form):
+class ConcretePhrasing(FileModel):
     """A sentence with ``{value}``, written as ``format_spec`` (``,.0f``, ``.1f``, …) with ``prefix`` and ``suffix``."""
 
     attribute: str
@@ -79,7 +79,7 @@ class ConcretePhrasing(Form):
     suffix: str = ""
 
 
-class Phrasings(Form):
+class Phrasings(FileModel):
     """By kind of attribute."""
 
     boolean: list[BooleanPhrasing] = Field(default_factory=list)
@@ -88,20 +88,20 @@ class Phrasings(Form):
     concrete: list[ConcretePhrasing] = Field(default_factory=list)
 
 
-class Stats(Form):
+class Stats(FileModel):
     """Mean and standard deviation of numbers, as sampled."""
 
     stats: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
-class PersonaConfig(Form):
+class PersonaConfig(FileModel):
     """The whole file. Attributes without a phrasing are told as ``name: value``."""
 
     population_description: str = ""
     created_at: str | datetime | date | None = None
     intro_template: str
-    treatments: list[Treatment] = Field(default_factory=list)
-    groups: list[Group] = Field(default_factory=list)
+    treatments: list[AttributeTreatment] = Field(default_factory=list)
+    groups: list[AttributeGroup] = Field(default_factory=list)
     phrasings: Phrasings = Phrasings()
     population_stats: Stats = Stats()
 
@@ -151,7 +151,9 @@ def plain_personas(spec: PopulationSpec) -> PersonaConfig:
     return PersonaConfig(
         population_description=spec.meta.description,
         intro_template=f"I am one of: {spec.meta.description}.".replace("{", "(").replace("}", ")"),
-        groups=[Group(name="all", label="About me", attributes=[one.name for one in spec.attributes])],
+        groups=[
+            AttributeGroup(name="all", label="About me", attributes=[one.name for one in spec.attributes])
+        ],
         phrasings=Phrasings(concrete=phrased),
     )
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from harness.errors import ModelCallError, RefusedError, UnacceptableReplyError
-from harness.experiments.population.scenario import Outcome, Scenario
-from harness.experiments.population.state import Failure, Memory, Thought
-from harness.gateway.calls import ModelClient, Request, Site
+from harness.experiments.population.scenario import OutcomeSpec, ScenarioSpec
+from harness.experiments.population.state import EarlierThought, ReasoningFailure, Thought
+from harness.gateway.calls import CallSite, ModelClient, Request
 from harness.model import Usage
 
 REASON, CLASSIFY = "reason", "classify"
@@ -37,14 +37,14 @@ class Asked:
     channels: tuple[str, ...]
     told_by: tuple[str, ...]
     said: tuple[tuple[str, str], ...]
-    memories: tuple[Memory, ...]
+    memories: tuple[EarlierThought, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """What a chunk came to: a thought or a failure for each who was asked, in that order, and what it took."""
 
-    found: Sequence[Thought | Failure]
+    found: Sequence[Thought | ReasoningFailure]
     usage: Usage = field(default_factory=Usage)
 
 
@@ -71,7 +71,7 @@ class Clients(Protocol):
 class Questions:
     """The requests of one scenario; ``temperature`` ``None`` leaves it to the gateway."""
 
-    def __init__(self, scenario: Scenario, temperature: float | None = None) -> None:
+    def __init__(self, scenario: ScenarioSpec, temperature: float | None = None) -> None:
         self._scenario, self._temperature = scenario, temperature
 
     def first(self, asked: Asked) -> Request:
@@ -157,7 +157,7 @@ REACTION = json_schema(
 )
 
 
-def _outcome_schema(one: Outcome) -> dict[str, Any]:
+def _outcome_schema(one: OutcomeSpec) -> dict[str, Any]:
     kinds: Mapping[str, dict[str, Any]] = {
         "categorical": {"type": "string", "enum": one.options or []},
         "boolean": {"type": "boolean"},
@@ -177,7 +177,7 @@ def _ways(asked: Asked) -> str:
     return "# How you heard of it\n" + "\n".join(lines)
 
 
-def _remembered(one: Memory) -> str:
+def _remembered(one: EarlierThought) -> str:
     sure = next(name for limit, name in LEVELS if one.conviction <= limit)
     return f"- {one.summary} (You were {sure}.)"
 
@@ -185,7 +185,7 @@ def _remembered(one: Memory) -> str:
 class ModelMind:
     """Asks a model, all of a chunk at once; the gateway bounds how many calls are in flight."""
 
-    def __init__(self, scenario: Scenario, clients: Clients, *, temperature: float | None = None) -> None:
+    def __init__(self, scenario: ScenarioSpec, clients: Clients, *, temperature: float | None = None) -> None:
         self._questions, self._clients = Questions(scenario, temperature), clients
 
     async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
@@ -201,31 +201,33 @@ class ModelMind:
         finally:
             self._clients.close(client)
         found = [task.result() for task in tasks]
-        silent = [isinstance(one, Failure) and not one.refused for one in found]
+        silent = [isinstance(one, ReasoningFailure) and not one.refused for one in found]
         if all(silent) and (len(found) >= SEVERAL or not all(map(_was_answered, found))):
-            first = next(one.reason for one in found if isinstance(one, Failure))
+            first = next(one.reason for one in found if isinstance(one, ReasoningFailure))
             raise ModelCallError(f"No reply for any of {len(found)} agents ({name}): {first}", fatal=True)
         usage: Callable[[], Usage] = getattr(client, "usage", Usage)
         return Chunk(found, usage())
 
-    async def _one(self, asked: Asked, client: ModelClient) -> Thought | Failure:
+    async def _one(self, asked: Asked, client: ModelClient) -> Thought | ReasoningFailure:
         try:
             said = (
-                await client.ask(self._questions.first(asked), Site(REASON, asked.agent, asked.step))
+                await client.ask(self._questions.first(asked), CallSite(REASON, asked.agent, asked.step))
             ).data
             sorting = self._questions.second(_cut(said["reasoning"], MAX_TEXT))
-            outcomes = (await client.ask(sorting, Site(CLASSIFY, asked.agent, asked.step))).data
+            outcomes = (await client.ask(sorting, CallSite(CLASSIFY, asked.agent, asked.step))).data
         except RefusedError as error:
-            return Failure(str(error)[:MAX_SENTENCE], refused=True)
+            return ReasoningFailure(str(error)[:MAX_SENTENCE], refused=True)
         except ModelCallError as error:
             if error.fatal:
                 raise
-            return Failure(str(error)[:MAX_SENTENCE], answered=isinstance(error, UnacceptableReplyError))
+            return ReasoningFailure(
+                str(error)[:MAX_SENTENCE], answered=isinstance(error, UnacceptableReplyError)
+            )
         return _thought(said, outcomes)
 
 
-def _was_answered(one: Thought | Failure) -> bool:
-    return not isinstance(one, Failure) or one.answered
+def _was_answered(one: Thought | ReasoningFailure) -> bool:
+    return not isinstance(one, ReasoningFailure) or one.answered
 
 
 def _thought(said: Mapping[str, Any], outcomes: Mapping[str, Any]) -> Thought:

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ConfigDict
 
 from harness.errors import ConfigurationError, raise_if_any
-from harness.experiments.population.files import Form, checked, read_json
-from harness.experiments.population.scenario import Outcome
+from harness.experiments.population.files import FileModel, checked, read_json
+from harness.experiments.population.scenario import OutcomeSpec
 from harness.experiments.population.simulation_results import META, STATES
 
 WHAT = "Results"
@@ -18,7 +18,7 @@ NAMED = 20
 """Faults of states that are named."""
 
 
-class Open(Form):
+class Open(FileModel):
     """What must be there, besides other things."""
 
     model_config = ConfigDict(extra="allow")
@@ -83,7 +83,7 @@ def read_states(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return states, read_meta(folder)
 
 
-def check_outcomes(states: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]) -> None:
+def check_outcomes(states: Sequence[Mapping[str, Any]], outcomes: Sequence[OutcomeSpec]) -> None:
     """Whether ``states`` are of a scenario with these ``outcomes``: else shares would be of a part of the answers.
 
     Raises `ConfigurationError`.
@@ -93,7 +93,7 @@ def check_outcomes(states: Sequence[Mapping[str, Any]], outcomes: Sequence[Outco
     raise_if_any(f"{WHAT}: {one} Expected those of this scenario." for one in faults[:NAMED])
 
 
-def _faults(outcome: Outcome, answers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _faults(outcome: OutcomeSpec, answers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if answers and outcome.required and not any(outcome.name in one for one in answers):
         yield f"the outcome {outcome.name!r} is in none of them."
     for one in answers:
@@ -102,11 +102,11 @@ def _faults(outcome: Outcome, answers: Sequence[Mapping[str, Any]]) -> Iterator[
             yield f"{outcome.name}={value!r:.60} is no {outcome.type} answer{_options(outcome)}."
 
 
-def _options(outcome: Outcome) -> str:
+def _options(outcome: OutcomeSpec) -> str:
     return f" among {', '.join(outcome.options)}" if outcome.options else ""
 
 
-def _fits(outcome: Outcome, value: Any) -> bool:
+def _fits(outcome: OutcomeSpec, value: Any) -> bool:
     match outcome.type:
         case "categorical":
             return isinstance(value, str) and value in (outcome.options or ())

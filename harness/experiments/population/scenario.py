@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from harness.errors import raise_if_any
-from harness.experiments.population.files import Form, checked, read_yaml
+from harness.experiments.population.files import FileModel, checked, read_yaml
 from harness.experiments.population.spec import NAME, expression_problems
 
-WHAT = "Scenario"
+WHAT = "ScenarioSpec"
 Share = Annotated[float, Field(ge=0, le=1)]
 MAX_OPTION = 200
 MEASURES = ("exposure_rate", "average_sentiment", "average_conviction", "no_state_changes_for")
@@ -22,7 +22,7 @@ MEASURES = ("exposure_rate", "average_sentiment", "average_conviction", "no_stat
 _CONDITION = re.compile(rf"({'|'.join(MEASURES)})\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)|convergence")
 
 
-class Event(Form):
+class ScenarioEvent(FileModel):
     """What happens; ``content`` is what agents hear."""
 
     type: Literal[
@@ -35,7 +35,7 @@ class Event(Form):
     emotional_valence: float = Field(default=0.0, ge=-1, le=1)
 
 
-class Channel(Form):
+class Channel(FileModel):
     """A way by which the event reaches agents; ``reach`` is carried through."""
 
     name: str = Field(pattern=NAME)
@@ -44,7 +44,7 @@ class Channel(Form):
     credibility_modifier: float = Field(default=1.0, ge=0, le=10)
 
 
-class Rule(Form):
+class ExposureRule(FileModel):
     """At ``timestep`` each agent for whom ``when`` holds hears by ``channel``, with this probability."""
 
     channel: str
@@ -53,14 +53,14 @@ class Rule(Form):
     timestep: int = Field(ge=0)
 
 
-class SeedExposure(Form):
+class SeedExposure(FileModel):
     """Who hears from outside."""
 
     channels: list[Channel] = Field(min_length=1)
-    rules: list[Rule] = Field(min_length=1)
+    rules: list[ExposureRule] = Field(min_length=1)
 
 
-class Interaction(Form):
+class Interaction(FileModel):
     """Carried through."""
 
     primary_model: Literal[
@@ -70,7 +70,7 @@ class Interaction(Form):
     description: str = ""
 
 
-class SpreadModifier(Form):
+class SpreadModifier(FileModel):
     """Changes the chance of telling where ``when`` holds, over the teller's attributes and ``edge_type``."""
 
     when: str
@@ -78,7 +78,7 @@ class SpreadModifier(Form):
     add: float = 0.0
 
 
-class Spread(Form):
+class SpreadSpec(FileModel):
     """How word passes from one to a neighbour: once each, and again after a change of position."""
 
     share_probability: Share
@@ -87,7 +87,7 @@ class Spread(Form):
     max_hops: int | None = Field(default=None, ge=1)
 
 
-class Outcome(Form):
+class OutcomeSpec(FileModel):
     """One thing to measure. The first categorical one, required ones before others, is the agents' position."""
 
     name: str = Field(pattern=NAME)
@@ -99,22 +99,22 @@ class Outcome(Form):
     option_friction: dict[str, Share] | None = None
 
 
-class Outcomes(Form):
+class OutcomesSpec(FileModel):
     """What is measured; ``option_friction`` and ``capture_full_reasoning`` are carried through."""
 
-    suggested_outcomes: list[Outcome] = Field(min_length=1, max_length=50)
+    suggested_outcomes: list[OutcomeSpec] = Field(min_length=1, max_length=50)
     capture_full_reasoning: bool = True
     extraction_instructions: str | None = None
     decision_relevant_attributes: list[str] = Field(default_factory=list)
 
     @property
-    def position(self) -> Outcome | None:
+    def position(self) -> OutcomeSpec | None:
         """The outcome that is an agent's position; ``None`` where none is categorical."""
         among = [one for one in self.suggested_outcomes if one.type == "categorical"]
         return next((one for one in among if one.required), among[0] if among else None)
 
 
-class Simulation(Form):
+class SimulationSpec(FileModel):
     """How long; ``exposure_rate > 0.95``, ``no_state_changes_for > 3`` or ``convergence``, say, stop it earlier."""
 
     max_timesteps: int = Field(ge=1, le=10_000)
@@ -123,7 +123,7 @@ class Simulation(Form):
     seed: int | None = None
 
 
-class Meta(Form):
+class ScenarioMeta(FileModel):
     """Names and files; relative ones are taken from the scenario's own folder."""
 
     name: str
@@ -134,36 +134,36 @@ class Meta(Form):
     created_at: str | datetime | date | None = None
 
 
-class Scenario(Form):
+class ScenarioSpec(FileModel):
     """The whole file."""
 
-    meta: Meta
-    event: Event
+    meta: ScenarioMeta
+    event: ScenarioEvent
     seed_exposure: SeedExposure
     interaction: Interaction = Interaction()
-    spread: Spread
-    outcomes: Outcomes
-    simulation: Simulation
+    spread: SpreadSpec
+    outcomes: OutcomesSpec
+    simulation: SimulationSpec
 
 
-def read_scenario(path: Path, attributes: frozenset[str] | None = None) -> Scenario:
+def read_scenario(path: Path, attributes: frozenset[str] | None = None) -> ScenarioSpec:
     """The scenario in ``path``, for a population with ``attributes`` (``None``: any).
 
     Raises `ConfigurationError` with every fault.
     """
-    scenario = read_yaml(path, Scenario, WHAT)
+    scenario = read_yaml(path, ScenarioSpec, WHAT)
     raise_if_any(f"{WHAT} {path}: {fault}" for fault in problems(scenario, attributes))
     return scenario
 
 
-def scenario_of(data: Any, attributes: frozenset[str] | None, owner: str = WHAT) -> Scenario:
+def scenario_of(data: Any, attributes: frozenset[str] | None, owner: str = WHAT) -> ScenarioSpec:
     """A scenario from plain data. Raises `ConfigurationError` with every fault."""
-    scenario = checked(Scenario, data, owner)
+    scenario = checked(ScenarioSpec, data, owner)
     raise_if_any(f"{owner}: {fault}" for fault in problems(scenario, attributes))
     return scenario
 
 
-def problems(scenario: Scenario, attributes: frozenset[str] | None) -> Iterator[str]:
+def problems(scenario: ScenarioSpec, attributes: frozenset[str] | None) -> Iterator[str]:
     """What the file's form alone does not show, one sentence each."""
     channels = [one.name for one in scenario.seed_exposure.channels]
     outcomes = [one.name for one in scenario.outcomes.suggested_outcomes]
@@ -189,7 +189,11 @@ def problems(scenario: Scenario, attributes: frozenset[str] | None) -> Iterator[
 
 
 def _rule_problems(
-    rule: Rule, mine: str, channels: list[str], scenario: Scenario, attributes: frozenset[str] | None
+    rule: ExposureRule,
+    mine: str,
+    channels: list[str],
+    scenario: ScenarioSpec,
+    attributes: frozenset[str] | None,
 ) -> Iterator[str]:
     if rule.channel not in channels:
         yield f"{mine}: channel {rule.channel!r} is not among the channels: {', '.join(channels)}."
@@ -199,7 +203,7 @@ def _rule_problems(
         yield from expression_problems(rule.when, set(attributes), f"{mine}.when")
 
 
-def _outcome_problems(one: Outcome) -> Iterator[str]:
+def _outcome_problems(one: OutcomeSpec) -> Iterator[str]:
     mine = f"outcome {one.name!r}"
     if one.type == "categorical" and len(set(one.options or ())) < max(2, len(one.options or ())):
         yield f"{mine}: options={one.options!r:.60}; expected two or more, each once."

@@ -11,7 +11,7 @@ from statistics import fmean, quantiles
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.experiments.population.scenario import Outcome, Scenario
+from harness.experiments.population.scenario import OutcomeSpec, ScenarioSpec
 from harness.experiments.population.simulation_results import distribution
 
 SEGMENTS = "segments.json"
@@ -23,7 +23,7 @@ MIN_N = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SegmentRow:
     """A segment: ``n`` agents, of whom ``aware`` heard and ``answered`` have a value; ``figures`` are of those.
 
     ``figures`` is ``None``, with a ``reason``, where there are too few.
@@ -38,16 +38,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SegmentView:
     """One outcome by the values of one attribute, everybody together first."""
 
     outcome: str
     attribute: str
     min_n: int
-    rows: tuple[Row, ...]
+    rows: tuple[SegmentRow, ...]
 
 
-def view(states: Sequence[Mapping[str, Any]], outcome: Outcome, by: str, min_n: int = MIN_N) -> View:
+def view(
+    states: Sequence[Mapping[str, Any]], outcome: OutcomeSpec, by: str, min_n: int = MIN_N
+) -> SegmentView:
     """``outcome`` by ``by``: an attribute, or ``age:30,65`` for a number cut at these. Raises `ConfigurationError`."""
     attribute, cuts = _parsed(by)
     known = states[0]["attributes"]
@@ -64,12 +66,12 @@ def view(states: Sequence[Mapping[str, Any]], outcome: Outcome, by: str, min_n: 
     rows = [
         _row(name, parts[name], outcome, min_n) for name in sorted(parts, key=lambda name: _place(name, cuts))
     ]
-    return View(outcome.name, attribute, min_n, (_row("all", states, outcome, min_n), *rows))
+    return SegmentView(outcome.name, attribute, min_n, (_row("all", states, outcome, min_n), *rows))
 
 
-def overall(states: Sequence[Mapping[str, Any]], outcome: Outcome, min_n: int = MIN_N) -> View:
+def overall(states: Sequence[Mapping[str, Any]], outcome: OutcomeSpec, min_n: int = MIN_N) -> SegmentView:
     """``outcome`` of everybody together."""
-    return View(outcome.name, "", min_n, (_row("all", states, outcome, min_n),))
+    return SegmentView(outcome.name, "", min_n, (_row("all", states, outcome, min_n),))
 
 
 def _parsed(by: str) -> tuple[str, tuple[float, ...]]:
@@ -111,19 +113,19 @@ def _place(name: str, cuts: tuple[float, ...]) -> tuple[int, float, str]:
         return 1, 0.0, name
 
 
-def _row(name: str, states: Sequence[Mapping[str, Any]], outcome: Outcome, min_n: int) -> Row:
+def _row(name: str, states: Sequence[Mapping[str, Any]], outcome: OutcomeSpec, min_n: int) -> SegmentRow:
     if min_n < 1:
         raise ConfigurationError(f"--min-n {min_n}: expected 1 or more.")
     final = [one["final_state"] for one in states]
     values = [one["outcomes"][outcome.name] for one in final if one["outcomes"].get(outcome.name) is not None]
     aware = sum(bool(one["aware"]) for one in final)
     if len(values) < min_n:
-        return Row(name, len(states), aware, len(values), None, f"fewer than {min_n} answered")
-    return Row(name, len(states), aware, len(values), distribution(outcome, values))
+        return SegmentRow(name, len(states), aware, len(values), None, f"fewer than {min_n} answered")
+    return SegmentRow(name, len(states), aware, len(values), distribution(outcome, values))
 
 
 def by_attributes(
-    states: Sequence[Mapping[str, Any]], scenario: Scenario, positions: Mapping[str, str]
+    states: Sequence[Mapping[str, Any]], scenario: ScenarioSpec, positions: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """What experiments measure of a simulation, by the agents' attributes, as segments.json has it.
 

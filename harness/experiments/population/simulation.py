@@ -16,7 +16,7 @@ from harness.experiments.population.exposure import NETWORK, Heard, Ties, direct
 from harness.experiments.population.inputs import Inputs
 from harness.experiments.population.reasoning import Asked, Mind
 from harness.experiments.population.sampling import check_seed, generator
-from harness.experiments.population.state import Failure, State, StopReason, Summary, Thought
+from harness.experiments.population.state import AgentStates, ReasoningFailure, StopReason, Summary, Thought
 from harness.experiments.population.store import Store
 
 DATABASE, TIMELINE = "simulation.db", "timeline.jsonl"
@@ -27,7 +27,7 @@ NEIGHBOURS_HEARD = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SimulationOptions:
     """``threshold`` is how many further exposures make an agent think again, ``chunk_size`` how many agents reason
     between two checkpoints. ``model`` is what was asked for, as it stands in the results.
     """
@@ -60,12 +60,12 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class SimulationEnd:
     """How it ended."""
 
     reason: StopReason
     detail: str
-    state: State
+    state: AgentStates
     summaries: Sequence[Summary]
     usages: Sequence[Mapping[str, Any]]
 
@@ -76,7 +76,7 @@ class Simulation:
     def __init__(
         self,
         inputs: Inputs,
-        options: Options,
+        options: SimulationOptions,
         mind: Mind,
         folder: Path | None,
         *,
@@ -96,7 +96,7 @@ class Simulation:
         self._calls = 0
         self._cost: float | None = 0.0
 
-    async def run(self) -> Finished:
+    async def run(self) -> SimulationEnd:
         """Go on from where it was left, to the end. Raises `HarnessError`, `ModelCallError`."""
         if self._folder is not None:
             _make(self._folder)
@@ -130,7 +130,7 @@ class Simulation:
                 )
             )
 
-    async def _go_on(self, store: Store) -> Finished:
+    async def _go_on(self, store: Store) -> SimulationEnd:
         with store.reading():
             state, summaries = store.state(self._ids, len(self._ties.teller)), store.summaries()
             for usage in store.usages():
@@ -150,9 +150,9 @@ class Simulation:
                     f"step is {step}. See the reasons in {TIMELINE}, and try another model in another folder.",
                     fatal=True,
                 )
-        return Finished(StopReason(ended[0]), ended[1], state, summaries, store.usages())
+        return SimulationEnd(StopReason(ended[0]), ended[1], state, summaries, store.usages())
 
-    async def _step(self, store: Store, state: State, step: int) -> Summary:
+    async def _step(self, store: Store, state: AgentStates, step: int) -> Summary:
         scenario, options = self.inputs.scenario, self._names.options
         heard = hear(scenario, self.inputs.agents, self._ties, state, step, self.options.seed)
         dynamics.told(state, heard, self._ties.teller)
@@ -179,8 +179,8 @@ class Simulation:
     # Reasoning
 
     async def _reason(
-        self, store: Store, state: State, heard: Heard, step: int
-    ) -> dict[int, Thought | Failure]:
+        self, store: Store, state: AgentStates, heard: Heard, step: int
+    ) -> dict[int, Thought | ReasoningFailure]:
         places = dynamics.who_reasons(state, self.options.threshold).tolist()
         size = self.options.chunk_size
         chunks = [places[start : start + size] for start in range(0, len(places), size)]
@@ -195,7 +195,7 @@ class Simulation:
             self._beat(step, number + 1, len(chunks))
         return store.reasonings(step)
 
-    def _asked(self, place: int, state: State, heard: Heard, hearings: list[int], step: int) -> Asked:
+    def _asked(self, place: int, state: AgentStates, heard: Heard, hearings: list[int], step: int) -> Asked:
         channels = {channel.name: channel for channel in self.inputs.scenario.seed_exposure.channels}
         by = [self._names.channels[one] for one in heard.channel[hearings].tolist() if one >= 0]
         ways = [channels[name].description or name.replace("_", " ") for name in dict.fromkeys(by)]
@@ -211,7 +211,7 @@ class Simulation:
             state.memories[place],
         )
 
-    def _said(self, place: int, state: State) -> list[tuple[str, str]]:
+    def _said(self, place: int, state: AgentStates) -> list[tuple[str, str]]:
         """What neighbours who speak of it say, as of the step's start."""
         ties = range(self._ties.first[place], self._ties.first[place + 1])
         among = [(tie, int(self._ties.listener[tie])) for tie in ties]
@@ -234,7 +234,7 @@ class Simulation:
                 round(credibility, 6),
             )
 
-    def _shares(self, state: State, heard: Heard, step: int) -> Iterator[tuple[Any, ...]]:
+    def _shares(self, state: AgentStates, heard: Heard, step: int) -> Iterator[tuple[Any, ...]]:
         ties = heard.tried.tolist()
         ends = (self._ties.teller[heard.tried], self._ties.listener[heard.tried], state.told_as[heard.tried])
         for tie, teller, listener, position in zip(ties, *(one.tolist() for one in ends), strict=True):

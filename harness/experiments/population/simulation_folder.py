@@ -12,10 +12,10 @@ from harness.experiments.population.files import write_json
 from harness.experiments.population.inputs import Inputs
 from harness.experiments.population.reasoning import ModelMind
 from harness.experiments.population.results_file import read_meta
-from harness.experiments.population.simulation import Options, Progress, Simulation
+from harness.experiments.population.simulation import Progress, Simulation, SimulationOptions
 from harness.experiments.population.simulation_results import META, write_results
 from harness.gateway.account import Account
-from harness.gateway.calls import ModelClient, Reply, Request, Site
+from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.model import Usage
 from harness.records.lock import RunLock
@@ -70,7 +70,7 @@ class _Counting:
         self.reject, self.token, self.base_url = client.reject, client.token, client.base_url
 
     async def ask(
-        self, request: Request, site: Site, *, asks: int | None = None, replies: int | None = None
+        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
     ) -> Reply:
         reply = await self._client.ask(request, site, asks=asks, replies=replies)
         self._account.note_reply(site.kind, reply)
@@ -82,7 +82,7 @@ class _Counting:
 
 async def simulate(
     inputs: Inputs,
-    options: Options,
+    options: SimulationOptions,
     gateway: Gateway,
     folder: Path,
     *,

@@ -10,9 +10,9 @@ from typing import Any
 
 from harness.experiments.population.files import write_json
 from harness.experiments.population.inputs import Inputs
-from harness.experiments.population.scenario import Outcome
-from harness.experiments.population.simulation import Finished, Options
-from harness.experiments.population.state import State, Summary, Thought
+from harness.experiments.population.scenario import OutcomeSpec
+from harness.experiments.population.simulation import SimulationEnd, SimulationOptions
+from harness.experiments.population.state import AgentStates, Summary, Thought
 
 META, STEPS, OUTCOMES, STATES = (
     "meta.json",
@@ -22,7 +22,7 @@ META, STEPS, OUTCOMES, STATES = (
 )
 
 
-def write_results(folder: Path, inputs: Inputs, options: Options, finished: Finished) -> None:
+def write_results(folder: Path, inputs: Inputs, options: SimulationOptions, finished: SimulationEnd) -> None:
     """Write the four files, ``meta.json`` last: where it is, the results are whole. Raises `HarnessError`."""
     write_json(folder / STEPS, by_timestep(finished.summaries))
     write_json(folder / OUTCOMES, outcome_distributions(inputs, finished.state))
@@ -55,7 +55,7 @@ def by_timestep(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
     return rows
 
 
-def outcome_distributions(inputs: Inputs, state: State) -> dict[str, dict[str, float]]:
+def outcome_distributions(inputs: Inputs, state: AgentStates) -> dict[str, dict[str, float]]:
     """Of each outcome: shares, or mean, deviation and range, of the agents that have a value of it.
 
     How many those are stands in ``meta.json`` under ``denominators``.
@@ -70,15 +70,15 @@ def outcome_distributions(inputs: Inputs, state: State) -> dict[str, dict[str, f
     return found
 
 
-def _held(inputs: Inputs, state: State) -> list[Any]:
+def _held(inputs: Inputs, state: AgentStates) -> list[Any]:
     return [inputs.options[place] for place in state.position.tolist() if place >= 0]
 
 
-def _values(outcome: Outcome, thoughts: Sequence[Thought]) -> list[Any]:
+def _values(outcome: OutcomeSpec, thoughts: Sequence[Thought]) -> list[Any]:
     return [one.outcomes[outcome.name] for one in thoughts if one.outcomes.get(outcome.name) is not None]
 
 
-def distribution(outcome: Outcome, values: Sequence[Any]) -> dict[str, float]:
+def distribution(outcome: OutcomeSpec, values: Sequence[Any]) -> dict[str, float]:
     """Shares of ``values``, options in their own order; of numbers mean, deviation (of all n), range and count."""
     if outcome.type == "float":
         mean = math.fsum(values) / len(values)
@@ -91,7 +91,7 @@ def distribution(outcome: Outcome, values: Sequence[Any]) -> dict[str, float]:
     return {name: counts[name] / len(values) for name in outcome.options or () if counts[name]}
 
 
-def agent_states(inputs: Inputs, state: State) -> list[dict[str, Any]]:
+def agent_states(inputs: Inputs, state: AgentStates) -> list[dict[str, Any]]:
     """A row per agent: its attributes and its state at the end."""
     rows = inputs.agents.rows()
     options = inputs.options
@@ -103,7 +103,7 @@ def agent_states(inputs: Inputs, state: State) -> list[dict[str, Any]]:
 
 
 def _agent_state(
-    row: Mapping[str, Any], place: int, state: State, options: Sequence[str], name: str
+    row: Mapping[str, Any], place: int, state: AgentStates, options: Sequence[str], name: str
 ) -> dict[str, Any]:
     thought, held = state.thoughts[place], int(state.position[place])
     position = options[held] if held >= 0 else None
@@ -137,7 +137,7 @@ def _number(value: Any) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def meta(inputs: Inputs, options: Options, finished: Finished) -> dict[str, Any]:
+def meta(inputs: Inputs, options: SimulationOptions, finished: SimulationEnd) -> dict[str, Any]:
     """What was run, how it ended and what it took; without a time of day, so that the same run is the same file."""
     calls, tokens_in, tokens_out, cost, reason = spent(finished.usages)
     thoughts = [one for one in finished.state.thoughts if one is not None]

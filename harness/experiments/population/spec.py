@@ -14,7 +14,7 @@ from pydantic import Field
 
 from harness.errors import raise_if_any
 from harness.experiments.population.expressions import Expression, ExpressionError, parse
-from harness.experiments.population.files import Form, checked, read_yaml
+from harness.experiments.population.files import FileModel, checked, read_yaml
 
 WHAT = "Population"
 MAX_SIZE = 1_000_000
@@ -26,7 +26,7 @@ HARD: Mapping[str, int] = {"hard_min": 0, "min": 0, "hard_max": 1, "max": 1}
 Level = Literal["strong", "medium", "low"]
 
 
-class Grounding(Form):
+class Grounding(FileModel):
     """How well an attribute is grounded in data; carried through, read by nobody here."""
 
     level: Level = "low"
@@ -35,7 +35,7 @@ class Grounding(Form):
     note: str | None = None
 
 
-class Bounded(Form):
+class Bounded(FileModel):
     """Bounds of a number; a formula counts before a fixed bound."""
 
     min: float | None = None
@@ -64,7 +64,7 @@ class Lognormal(Bounded):
     std_formula: str | None = None
 
 
-class Uniform(Form):
+class Uniform(FileModel):
     """Between ``min`` and ``max``."""
 
     type: Literal["uniform"] = "uniform"
@@ -80,7 +80,7 @@ class Beta(Bounded):
     beta: float = Field(gt=0)
 
 
-class Categorical(Form):
+class Categorical(FileModel):
     """One of ``options``, with chances in proportion to ``weights``."""
 
     type: Literal["categorical"] = "categorical"
@@ -88,7 +88,7 @@ class Categorical(Form):
     weights: list[Annotated[float, Field(ge=0)]]
 
 
-class Boolean(Form):
+class Boolean(FileModel):
     """True with this probability."""
 
     type: Literal["boolean"] = "boolean"
@@ -100,7 +100,7 @@ Distribution = Annotated[
 ]
 
 
-class Modifier(Form):
+class Modifier(FileModel):
     """What changes for whom ``when`` holds. Numbers: every match; options and chances: the last match."""
 
     when: str
@@ -110,7 +110,7 @@ class Modifier(Form):
     probability_override: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
-class Sampling(Form):
+class Sampling(FileModel):
     """``independent``: drawn; ``conditional``: drawn with modifiers; ``derived``: computed by ``formula``."""
 
     strategy: Literal["independent", "derived", "conditional"]
@@ -120,7 +120,7 @@ class Sampling(Form):
     modifiers: list[Modifier] = Field(default_factory=list)
 
 
-class Constraint(Form):
+class Constraint(FileModel):
     """A bound that values are moved to, or an expression whose violations are counted (``value``: the attribute)."""
 
     type: Literal["hard_min", "hard_max", "expression", "spec_expression", "min", "max"]
@@ -129,7 +129,7 @@ class Constraint(Form):
     reason: str | None = None
 
 
-class Attribute(Form):
+class Attribute(FileModel):
     """One attribute."""
 
     name: str = Field(pattern=NAME)
@@ -141,7 +141,7 @@ class Attribute(Form):
     constraints: list[Constraint] = Field(default_factory=list)
 
 
-class Meta(Form):
+class SpecMeta(FileModel):
     """What the population is. ``persona_template`` and ``scenario_description`` are carried through."""
 
     description: str
@@ -153,7 +153,7 @@ class Meta(Form):
     scenario_description: str | None = None
 
 
-class GroundingSummary(Form):
+class GroundingSummary(FileModel):
     """Over all attributes; carried through."""
 
     overall: Level = "low"
@@ -164,10 +164,10 @@ class GroundingSummary(Form):
     sources: list[str] = Field(default_factory=list)
 
 
-class PopulationSpec(Form):
+class PopulationSpec(FileModel):
     """The whole file. ``sampling_order`` may be left out: it follows from what formulas read."""
 
-    meta: Meta
+    meta: SpecMeta
     grounding: GroundingSummary = GroundingSummary()
     attributes: list[Attribute] = Field(min_length=1, max_length=500)
     sampling_order: list[str] = Field(default_factory=list)

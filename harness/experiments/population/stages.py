@@ -18,7 +18,7 @@ from harness.experiments.population.files import write_json, write_yaml
 from harness.experiments.population.spec import PopulationSpec, read_spec
 
 if TYPE_CHECKING:
-    from harness.experiments.population.simulation import Options
+    from harness.experiments.population.simulation import SimulationOptions
     from harness.gateway.calls import ModelClient
     from harness.gateway.prices import Overrides
 
@@ -32,7 +32,7 @@ class Ask(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StageSummary:
     """What is in the file, in a word or two, and whatever else a person should see."""
 
     summary: str
@@ -41,7 +41,7 @@ class Told:
 
 def make_spec(
     out: Path, ask: Ask, *, description: str = "", size: int | None = None, by_hand: Path | None = None
-) -> Told:
+) -> StageSummary:
     """A population's spec. ``size`` stands in place of that of a file by hand; else it is 1,000."""
     from harness.experiments.population.authoring import write_spec
 
@@ -50,7 +50,7 @@ def make_spec(
     else:
         made = ask("spec", lambda client: write_spec(client, description, size or 1000))
     write_yaml(out, made)
-    return Told(f"{len(made.attributes)} attributes, {made.meta.size:,} agents")
+    return StageSummary(f"{len(made.attributes)} attributes, {made.meta.size:,} agents")
 
 
 def extend(
@@ -61,7 +61,7 @@ def extend(
     scenario: str = "",
     size: int | None = None,
     by_hand: Path | None = None,
-) -> Told:
+) -> StageSummary:
     """The spec in ``population`` with the attributes that matter for what happens."""
     from harness.experiments.population.authoring import extend_spec
 
@@ -76,10 +76,10 @@ def extend(
             f"Population {by_hand}: lacks {', '.join(lost)} of {population}; expected all of it."
         )
     write_yaml(out, made)
-    return Told(f"{len(made.attributes) - len(base.attributes)} attributes added")
+    return StageSummary(f"{len(made.attributes) - len(base.attributes)} attributes added")
 
 
-def sample(population: Path, out: Path, *, count: int | None = None, seed: int = 0) -> Told:
+def sample(population: Path, out: Path, *, count: int | None = None, seed: int = 0) -> StageSummary:
     """Agents, drawn from a spec; as many as it says, or ``count``."""
     from harness.experiments.population.sampling import sample as draw
 
@@ -87,13 +87,13 @@ def sample(population: Path, out: Path, *, count: int | None = None, seed: int =
     agents = draw(read_spec(population), count=count, seed=seed)
     write_agents(out, agents)
     violated = agents.meta["stats"]["constraint_violations"].items()
-    return Told(
+    return StageSummary(
         f"{len(agents):,} agents",
         tuple(f"VIOLATED: {name} by {n:,} of {len(agents):,} agents" for name, n in violated if n),
     )
 
 
-def network(agents: Path, out: Path, *, config: Path | None = None, seed: int = 0) -> Told:
+def network(agents: Path, out: Path, *, config: Path | None = None, seed: int = 0) -> StageSummary:
     """Agents connected, and how far degree, clustering and homophily are as wanted."""
     from harness.experiments.population.network import connect
     from harness.experiments.population.network_config import NetworkConfig, read_network_config
@@ -107,7 +107,7 @@ def network(agents: Path, out: Path, *, config: Path | None = None, seed: int = 
     targets = made.meta["targets"]
     rows = {"avg_degree": targets["avg_degree"], "clustering": targets["clustering"]}
     rows |= {f"homophily {name}": one for name, one in targets["homophily"].items()}
-    return Told(
+    return StageSummary(
         f"{len(made):,} ties",
         tuple(
             f"{name:<24}{one['target']:>8.3f} wanted {one['reached']:>8.3f} reached{'' if one['met'] else '  NOT MET'}"
@@ -124,7 +124,7 @@ def persona(
     by_hand: Path | None = None,
     plain: bool = False,
     agents: Path | None = None,
-) -> Told:
+) -> StageSummary:
     """How attributes are told in the first person; with ``agents`` the first of them is told."""
     from harness.experiments.population.authoring import write_personas
     from harness.experiments.population.persona import Teller, plain_personas, read_personas
@@ -137,7 +137,7 @@ def persona(
         made = plain_personas(spec) if plain else ask("persona", lambda client: write_personas(client, spec))
     write_yaml(out, made)
     drawn = read_agents(agents) if agents else None
-    return Told(
+    return StageSummary(
         f"{len(made.groups)} groups of attributes",
         ("", Teller(made, drawn).tell(drawn.rows()[0])) if drawn else (),
     )
@@ -152,7 +152,7 @@ def scenario(
     description: str = "",
     steps: int = 10,
     by_hand: Path | None = None,
-) -> Told:
+) -> StageSummary:
     """What happens, who hears of it, and what is measured.
 
     ``named`` is what the file calls population_spec, agents_file and network_file. Without a description it is what
@@ -174,16 +174,16 @@ def scenario(
         )
     write_yaml(out, made.model_copy(update={"meta": made.meta.model_copy(update=dict(named))}))
     rules, outcomes = made.seed_exposure.rules, made.outcomes.suggested_outcomes
-    return Told(f"{len(rules)} exposure rules, {len(outcomes)} outcomes")
+    return StageSummary(f"{len(rules)} exposure rules, {len(outcomes)} outcomes")
 
 
 def estimate(
     path: Path,
     out: Path,
-    options: Options,
+    options: SimulationOptions,
     prices: Overrides | None = None,
     personas: Path | None = None,
-) -> Told:
+) -> StageSummary:
     """What a simulation of the scenario at ``path`` would take; the file is what ``--json`` prints."""
     from harness.experiments.population.estimate import as_rows
     from harness.experiments.population.estimate import estimate as work_out
@@ -193,7 +193,7 @@ def estimate(
     write_json(out, as_rows(cases))
     calls = {one.name: one for one in cases}["expected"]
     dollars = "no price known" if calls.dollars is None else f"${calls.dollars:,.2f}"
-    return Told(f"{calls.calls:,} calls expected, {dollars}")
+    return StageSummary(f"{calls.calls:,} calls expected, {dollars}")
 
 
 def names_of(spec: PopulationSpec) -> frozenset[str]:

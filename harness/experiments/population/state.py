@@ -38,7 +38,7 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ReasoningFailure:
     """No thought came. One who ``refused`` is not asked again for it; ``answered``: replies came, none of use."""
 
     reason: str
@@ -47,7 +47,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class EarlierThought:
     """An earlier thought in a sentence."""
 
     timestep: int
@@ -57,7 +57,7 @@ class Memory:
 
 
 @dataclass(slots=True)
-class State:
+class AgentStates:
     """Arrays over agents, by place; ``told_as`` over directed ties (`Ties`): the position a neighbour was told last.
 
     ``fresh`` counts exposures since the agent reasoned last, ``hop`` the tellings from the event to the agent (0: heard
@@ -77,10 +77,10 @@ class State:
     will_share: Array
     told_as: Array
     thoughts: list[Thought | None] = field(default_factory=list)
-    memories: list[tuple[Memory, ...]] = field(default_factory=list)
+    memories: list[tuple[EarlierThought, ...]] = field(default_factory=list)
 
     @classmethod
-    def initial(cls, size: int, ties: int) -> State:
+    def initial(cls, size: int, ties: int) -> AgentStates:
         """Nobody has heard of anything."""
         none = np.full(size, -1, dtype=np.int64)
         zero, nan, false = np.zeros(size, dtype=np.int64), np.full(size, np.nan), np.zeros(size, dtype=bool)

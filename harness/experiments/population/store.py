@@ -17,7 +17,14 @@ import numpy as np
 import orjson
 
 from harness.errors import HarnessError
-from harness.experiments.population.state import NEVER, Failure, Memory, State, Summary, Thought
+from harness.experiments.population.state import (
+    NEVER,
+    AgentStates,
+    EarlierThought,
+    ReasoningFailure,
+    Summary,
+    Thought,
+)
 from harness.model import Usage
 
 _SCHEMA = """
@@ -46,7 +53,7 @@ CREATE TABLE IF NOT EXISTS timestep_summaries (
 CREATE TABLE IF NOT EXISTS simulation_metadata (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
-Found = Mapping[int, Thought | Failure]
+Found = Mapping[int, Thought | ReasoningFailure]
 
 
 class Store:
@@ -129,7 +136,7 @@ class Store:
                 row[0] for row in self._db.execute("SELECT chunk FROM chunks WHERE timestep = ?", (step,))
             }
 
-    def reasonings(self, step: int) -> dict[int, Thought | Failure]:
+    def reasonings(self, step: int) -> dict[int, Thought | ReasoningFailure]:
         """What was thought in ``step``, by place, in the order of places."""
         query = (
             "SELECT place, thought_json, failure, refused FROM reasonings WHERE timestep = ? ORDER BY place"
@@ -137,7 +144,8 @@ class Store:
         with self._explained():
             rows = self._db.execute(query, (step,)).fetchall()
         return {
-            row[0]: Thought(**json.loads(row[1])) if row[1] else Failure(row[2], bool(row[3])) for row in rows
+            row[0]: Thought(**json.loads(row[1])) if row[1] else ReasoningFailure(row[2], bool(row[3]))
+            for row in rows
         }
 
     def usages(self) -> list[dict[str, Any]]:
@@ -150,7 +158,7 @@ class Store:
 
     def finish_step(
         self,
-        state: State,
+        state: AgentStates,
         ids: Sequence[str],
         summary: Summary,
         exposures: Sequence[tuple[Any, ...]],
@@ -188,9 +196,9 @@ class Store:
             ).fetchall()
         return [Summary(**json.loads(row[0])) for row in rows]
 
-    def state(self, ids: Sequence[str], ties: int) -> State:
+    def state(self, ids: Sequence[str], ties: int) -> AgentStates:
         """The state at the end of the last step that is done. Raises `ValueError` where somebody is lacking."""
-        state = State.initial(len(ids), ties)
+        state = AgentStates.initial(len(ids), ties)
         places = {name: place for place, name in enumerate(ids)}
         with self._explained():
             rows = self._db.execute("SELECT * FROM agent_states ORDER BY place").fetchall()
@@ -204,7 +212,7 @@ class Store:
         for tie, position in shared:
             state.told_as[tie] = position
         for agent, *memory in traces:
-            state.memories[places[agent]] = (*state.memories[places[agent]], Memory(*memory))
+            state.memories[places[agent]] = (*state.memories[places[agent]], EarlierThought(*memory))
         return state
 
 
@@ -213,8 +221,8 @@ def _put(db: sqlite3.Connection, values: Mapping[str, Any]) -> None:
     db.executemany("INSERT OR REPLACE INTO simulation_metadata VALUES (?, ?)", rows)
 
 
-def _reasoning_row(one: Thought | Failure) -> tuple[str | None, str | None, int]:
-    if isinstance(one, Failure):
+def _reasoning_row(one: Thought | ReasoningFailure) -> tuple[str | None, str | None, int]:
+    if isinstance(one, ReasoningFailure):
         return None, one.reason, int(one.refused)
     return orjson.dumps(one).decode(), None, 0
 
@@ -233,7 +241,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _state_rows(state: State, ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def _state_rows(state: AgentStates, ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     numbers = (
         state.aware.astype(int), state.exposures, state.fresh, state.hop, state.last, state.reasoned, state.position,
     )  # fmt: skip
@@ -243,7 +251,7 @@ def _state_rows(state: State, ids: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     yield from zip(ids, range(len(ids)), *columns, strict=True)
 
 
-def _fill(state: State, row: Sequence[Any]) -> None:
+def _fill(state: AgentStates, row: Sequence[Any]) -> None:
     (
         _,
         place,

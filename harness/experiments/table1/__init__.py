@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.experiments.table1.experiments import load
-from harness.experiments.table1.settings import TABLE, Settings
+from harness.experiments.table1.settings import TABLE, ExperimentSettings
 
 if TYPE_CHECKING:
     from harness.experiments import Sources
     from harness.model import Experiment
 
-__all__ = ["TABLE", "Settings", "load", "study"]
+__all__ = ["TABLE", "ExperimentSettings", "load", "study"]
 
 
 def study(sources: Sources) -> tuple[Experiment, ...]:

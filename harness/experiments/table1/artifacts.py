@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.experiments.table1.metric_names import normalised
-from harness.experiments.table1.settings import TABLE, Settings
+from harness.experiments.table1.settings import TABLE, ExperimentSettings
 from harness.text_files import read_json
 
 IN_CHECKOUT = Path("publications", "paper_artifacts_june-2025")
@@ -28,7 +28,7 @@ class Artifact:
     ``statistics`` are the artifact's own figures, Treatment against Control, by normalised metric.
     """
 
-    settings: Settings
+    settings: ExperimentSettings
     path: Path
     run_id: str | None
     samples: Samples
@@ -56,7 +56,7 @@ def read_artifacts(folder: Path, runs: Collection[str] = (), only: Collection[st
     ]
 
 
-def _candidates(folder: Path, row: Settings) -> dict[str, Path]:
+def _candidates(folder: Path, row: ExperimentSettings) -> dict[str, Path]:
     """Run id → file, oldest first; a published file comes before all and has no id."""
     published = folder / row.artifact
     ours = {
@@ -90,7 +90,7 @@ def _check_names(
             )
 
 
-def _read(row: Settings, files: Mapping[str, Path], runs: Collection[str]) -> Artifact:
+def _read(row: ExperimentSettings, files: Mapping[str, Path], runs: Collection[str]) -> Artifact:
     asked = [run for run in files if run in runs]
     if len(asked) > 1:
         raise ConfigurationError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import ConfigurationError
 from harness.experiments.table1.claims import proposition
-from harness.experiments.table1.settings import TABLE, Arm, Settings
+from harness.experiments.table1.settings import TABLE, ArmSettings, ExperimentSettings
 from harness.experiments.table1.words import Words, packaged
 from harness.model import ActionsAtLeast, Experiment, Group, Intervention
 
@@ -31,7 +31,7 @@ def load(
     return _each(notebooks, rows, accept_differences)
 
 
-def experiment(settings: Settings, words: Words) -> Experiment:
+def experiment(settings: ExperimentSettings, words: Words) -> Experiment:
     """Settings and words together: an experiment that can run."""
     return Experiment(
         name=settings.name,
@@ -53,21 +53,21 @@ def experiment(settings: Settings, words: Words) -> Experiment:
     )
 
 
-def _interventions(arm: Arm, words: Words) -> tuple[Intervention, ...]:
+def _interventions(arm: ArmSettings, words: Words) -> tuple[Intervention, ...]:
     if arm.gap is None or words.effect is None:
         return ()
     functional = None if arm.actions_at_least is None else ActionsAtLeast(arm.actions_at_least)
     return (Intervention("variety", words.effect, words.precondition, functional),)
 
 
-def _chosen(only: Collection[str] | None) -> tuple[Settings, ...]:
+def _chosen(only: Collection[str] | None) -> tuple[ExperimentSettings, ...]:
     known = [row.name for row in TABLE]
     if unknown := sorted(set(only or ()) - set(known)):
         raise ConfigurationError(f"Experiment {unknown[0]!r}: unknown; expected one of {', '.join(known)}.")
     return tuple(row for row in TABLE if only is None or row.name in only)
 
 
-def _check_folder(folder: Path, rows: tuple[Settings, ...]) -> None:
+def _check_folder(folder: Path, rows: tuple[ExperimentSettings, ...]) -> None:
     missing = [row for row in rows if not (folder / row.notebook).is_file()]
     if not missing:
         return
@@ -80,7 +80,7 @@ def _check_folder(folder: Path, rows: tuple[Settings, ...]) -> None:
     )
 
 
-def _each(folder: Path, rows: tuple[Settings, ...], accept: bool) -> tuple[Experiment, ...]:
+def _each(folder: Path, rows: tuple[ExperimentSettings, ...], accept: bool) -> tuple[Experiment, ...]:
     problems: list[str] = []
     experiments = []
     for row in rows:
@@ -93,7 +93,7 @@ def _each(folder: Path, rows: tuple[Settings, ...], accept: bool) -> tuple[Exper
     return tuple(experiments)
 
 
-def _from_notebook(folder: Path, row: Settings, accept: bool) -> Experiment:
+def _from_notebook(folder: Path, row: ExperimentSettings, accept: bool) -> Experiment:
     from harness.experiments.table1.notebook_contents import read
     from harness.experiments.table1.parity import differences
 

@@ -17,7 +17,7 @@ _UNKNOWN = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class NotebookStatement:
     """A statement and its cell. Of a compound statement only the head belongs to it; its body follows it."""
 
     cell: int
@@ -33,12 +33,14 @@ class Statement:
                         yield from _walk(child)
 
 
-def statements(cell: int, tree: ast.Module) -> Iterator[Statement]:
+def statements(cell: int, tree: ast.Module) -> Iterator[NotebookStatement]:
     """All statements of a cell in the order of the source, each with the tests around it."""
     yield from _flatten(cell, tree.body, ())
 
 
-def live(found: Iterable[Statement], group: str | None = None, **known: bool) -> tuple[Statement, ...]:
+def live(
+    found: Iterable[NotebookStatement], group: str | None = None, **known: bool
+) -> tuple[NotebookStatement, ...]:
     """The statements that would run while ``group`` is active and the names in ``known`` have those values.
 
     Names set to constants on the way are known too, from there on.
@@ -107,9 +109,9 @@ def _remember(node: ast.AST, names: dict[str, object], fixed: Mapping[str, objec
 
 def _flatten(
     cell: int, body: Iterable[ast.AST], tests: tuple[tuple[ast.expr, bool], ...]
-) -> Iterator[Statement]:
+) -> Iterator[NotebookStatement]:
     for node in body:
-        yield Statement(cell, node, tests)
+        yield NotebookStatement(cell, node, tests)
         if isinstance(node, ast.If):
             yield from _flatten(cell, node.body, (*tests, (node.test, True)))
             yield from _flatten(cell, node.orelse, (*tests, (node.test, False)))

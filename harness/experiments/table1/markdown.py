@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from harness.experiments.table1.published_values import METRICS
-from harness.experiments.table1.table import Row, Table
+from harness.experiments.table1.table import ExperimentTable, MetricRow
 from harness.experiments.table1.validation import Miss
 from harness.reports.numbers import NONE, fixed, p_value, signed, whole
-from harness.reports.parts import Heading, Items, Part
 from harness.reports.parts import Table as Grid
+from harness.reports.parts import Heading, Items, Part
 from harness.stats.estimands import AS_IF_SCORES
 
 MARK = "†"
@@ -21,7 +21,7 @@ EXPLAINED = (
 )
 
 
-def parts(tables: Sequence[Table]) -> Iterator[Part]:
+def parts(tables: Sequence[ExperimentTable]) -> Iterator[Part]:
     """The table, and below it what must be known beside the numbers."""
     yield Heading("Table 1, computed from samples")
     heads = tuple(name.replace("_", " ").capitalize() for name in METRICS)
@@ -30,7 +30,9 @@ def parts(tables: Sequence[Table]) -> Iterator[Part]:
     yield Items(tuple(note for one in tables for note in _notes(one)))
 
 
-def verdict(tables: Sequence[Table], absent: Sequence[str], misses: Sequence[Miss]) -> Iterator[Part]:
+def verdict(
+    tables: Sequence[ExperimentTable], absent: Sequence[str], misses: Sequence[Miss]
+) -> Iterator[Part]:
     """What came of the comparison with the published values; nothing is called more than it is."""
     rows = sum(len(one.rows) for one in tables)
     if absent or misses:
@@ -44,7 +46,7 @@ def verdict(tables: Sequence[Table], absent: Sequence[str], misses: Sequence[Mis
         yield f"Within the tolerance of rounding: {agreed}. For a verdict on an effect see 'harness consistency'."
 
 
-def _lines(tables: Iterable[Table]) -> Iterator[tuple[str, ...]]:
+def _lines(tables: Iterable[ExperimentTable]) -> Iterator[tuple[str, ...]]:
     for one in tables:
         mark = " (REHEARSAL)" if one.dataset.rehearsal else ""
         rows = {row.metric: row for row in one.rows}
@@ -56,7 +58,7 @@ def _lines(tables: Iterable[Table]) -> Iterator[tuple[str, ...]]:
         yield ("", "df", *(whole(row.df) if row else "" for row in cells))
 
 
-def _mean(row: Row | None, arm: str) -> str:
+def _mean(row: MetricRow | None, arm: str) -> str:
     if row is None:
         return ""
     mean, sd, n = (getattr(row, f"{arm}_{name}") for name in ("mean", "sd", "n"))
@@ -71,7 +73,7 @@ def _rounded(value: float | None) -> float | None:
     return float(Decimal(repr(value)).quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
-def _notes(one: Table) -> Iterator[str]:
+def _notes(one: ExperimentTable) -> Iterator[str]:
     origin = "published samples" if one.artifact.run_id is None else "our own run"
     yield " ".join((f"{one.experiment}: {one.artifact.path.name} ({origin}).", *one.notes))
     yield from (f"{MARK} {one.experiment}, {text}." for text in one.short)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.experiments.table1.flow import Statement, statements
+from harness.experiments.table1.flow import NotebookStatement, statements
 from harness.text_files import decoded, read_content
 
 MAX_BYTES = 16 * 2**20
@@ -29,7 +29,7 @@ class Notebook:
 
     path: str
     sha256: str
-    statements: tuple[Statement, ...]
+    statements: tuple[NotebookStatement, ...]
     unparsed: tuple[int, ...] = ()
 
 
@@ -37,7 +37,7 @@ def open_notebook(file: Path) -> Notebook:
     """Read ``file``. Raises `ConfigurationError` when it is missing, too large, or no notebook."""
     path = f"{file.resolve().parent.name}/{file.name}"
     content = _bytes(file)
-    found: list[Statement] = []
+    found: list[NotebookStatement] = []
     unparsed = []
     for number, source in _code_cells(file, content):
         try:

@@ -14,7 +14,7 @@ from harness.experiments.table1.flow import live
 from harness.experiments.table1.literals import Unreadable
 from harness.experiments.table1.notebook import Notebook, open_notebook
 from harness.experiments.table1.search import Found, Live
-from harness.experiments.table1.settings import Arm, Settings
+from harness.experiments.table1.settings import ArmSettings, ExperimentSettings
 from harness.experiments.table1.words import Words
 from harness.model import Mode, Script
 
@@ -22,16 +22,16 @@ WORDS = ("proposals", "broadcasts", "consolidation", "extraction", "task_descrip
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class NotebookContents:
     """What was read. ``cells`` maps an item, as `parity` names it, to the number of its cell."""
 
     notebook: Notebook
-    settings: Settings
+    settings: ExperimentSettings
     words: Words
     cells: Mapping[str, int]
 
 
-def read(folder: Path, row: Settings) -> Reading:
+def read(folder: Path, row: ExperimentSettings) -> NotebookContents:
     """Read the notebook of the experiment ``row`` in ``folder``.
 
     Raises `ConfigurationError` with everything that could not be read, with its cell where that is known.
@@ -48,7 +48,7 @@ def read(folder: Path, row: Settings) -> Reading:
 class _Taking:
     """Takes item after item, keeping the cells and every problem."""
 
-    def __init__(self, notebook: Notebook, row: Settings) -> None:
+    def __init__(self, notebook: Notebook, row: ExperimentSettings) -> None:
         self.notebook, self.row = notebook, row
         self.cells: dict[str, int] = {}
         self.problems: list[str] = []
@@ -72,7 +72,7 @@ class _Taking:
         )
 
 
-def _read(notebook: Notebook, row: Settings) -> Reading:
+def _read(notebook: Notebook, row: ExperimentSettings) -> NotebookContents:
     take = _Taking(notebook, row)
     full_mode = take("full_mode", settings_of.full_mode, notebook.statements)
     branch = live(notebook.statements, full_mode=bool(full_mode))
@@ -89,7 +89,7 @@ def _read(notebook: Notebook, row: Settings) -> Reading:
     root = words["extraction"]
     counted = {"root": root.root, "fields": root.fields, "count_metric": root.metric}
     take.cells |= dict.fromkeys(counted, take.cells["extraction"])
-    return Reading(
+    return NotebookContents(
         notebook,
         replace(row, full_mode=full_mode, groups=arms, **modes, **changes, **counted),
         _words(notebook, words, nudges, take.cells),
@@ -108,13 +108,15 @@ def _mode(take: _Taking, name: str, notebook: Notebook) -> Mode:
     return Mode(**sizes)
 
 
-def _arms(take: _Taking, notebook: Notebook, full_mode: bool) -> tuple[dict[str, Arm], list[words_of.Nudge]]:
+def _arms(
+    take: _Taking, notebook: Notebook, full_mode: bool
+) -> tuple[dict[str, ArmSettings], list[words_of.Nudge]]:
     arms, nudges = {}, []
     for group in take("groups", settings_of.groups, notebook.statements) or ():
         running: Live = live(notebook.statements, group, full_mode=full_mode)
         correction = take(f"groups.{group}.correction", settings_of.correction, running)
         nudge = take(f"groups.{group}.intervention", words_of.intervention, running)
-        arms[group] = Arm(correction, nudge and nudge.gap, nudge and nudge.actions_at_least)
+        arms[group] = ArmSettings(correction, nudge and nudge.gap, nudge and nudge.actions_at_least)
         nudges += [nudge] if nudge else []
         for item in ("gap", "actions_at_least"):
             take.cells[f"groups.{group}.{item}"] = take.cells.get(f"groups.{group}.intervention", -1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
-from harness.experiments.table1.notebook_contents import Reading
-from harness.experiments.table1.settings import Settings
+from harness.experiments.table1.notebook_contents import NotebookContents
+from harness.experiments.table1.settings import ExperimentSettings
 
 
-def differences(reading: Reading, row: Settings) -> tuple[str, ...]:
+def differences(reading: NotebookContents, row: ExperimentSettings) -> tuple[str, ...]:
     """One sentence for every setting in which notebook and ``row`` differ: cell, value there, ours."""
     return tuple(
         f"{row.name}: {reading.notebook.path}, cell {_cell(reading.cells, item)}: "

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.experiments.table1.artifacts import Artifact, read_artifacts
 from harness.experiments.table1.metric_names import names
-from harness.experiments.table1.settings import TABLE, Settings
+from harness.experiments.table1.settings import TABLE, ExperimentSettings
 from harness.model import Dataset, Observation, Trial
 from harness.records import Design
 
@@ -65,7 +65,7 @@ def caution(artifact_of: Dataset) -> str | None:
     )
 
 
-def paper_design(settings: Settings) -> Design:
+def paper_design(settings: ExperimentSettings) -> Design:
     """The design of a published artifact, without groups and metrics; its people are numbered from 1."""
     mode, size = settings.paper, settings.panel_size
     people = [f"person {number}" for number in range(1, (mode.people or ALL_PEOPLE) + 1)]

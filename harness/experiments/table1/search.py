@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from harness.experiments.table1.flow import Statement
+from harness.experiments.table1.flow import NotebookStatement
 from harness.experiments.table1.literals import Unreadable, integer, shown
 
 Value = TypeVar("Value", covariant=True)
 Read = TypeVar("Read")
-Live = Sequence[Statement]
+Live = Sequence[NotebookStatement]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ DIVERGENCE = ("Divergence", "divergence")
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class ArmSettings:
     """What one group is given. ``gap`` (in events) and ``actions_at_least`` belong to the intervention.
 
     Both are ``None`` in a group without intervention, as ``correction`` is in one without correction.
@@ -28,7 +28,7 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ExperimentSettings:
     """One row of the parity table. ``full_mode`` says which branch the published artifact came from.
 
     Propositions are pairs of a metric's name and TinyTroupe's name for its claim, in the artifact's order.
@@ -45,7 +45,7 @@ class Settings:
     full_mode: bool
     full: Mode
     fast: Mode
-    groups: Mapping[str, Arm]
+    groups: Mapping[str, ArmSettings]
     root: str
     fields: tuple[str, ...]
     count_metric: str
@@ -60,7 +60,7 @@ class Settings:
 
 _IDEA_FIELDS = ("name", "description", "problem", "target_audience", "competition_analysis")
 
-EXP_1 = Settings(
+EXP_1 = ExperimentSettings(
     name="exp_1",
     notebook="Brainstorming and Focus Group Quantitative Experimentation 1.ipynb",
     artifact="brainstorming_and_focus_group_quantitative_experimentation_1c.json",
@@ -72,7 +72,10 @@ EXP_1 = Settings(
     full_mode=True,
     full=Mode(reps=2, steps=10),
     fast=Mode(reps=1, steps=10, people=12, proposals=1),
-    groups={"Control": Arm(), "Treatment": Arm(Correction(5, max_attempts=5), gap=10, actions_at_least=7)},
+    groups={
+        "Control": ArmSettings(),
+        "Treatment": ArmSettings(Correction(5, max_attempts=5), gap=10, actions_at_least=7),
+    },
     root="ideas",
     fields=_IDEA_FIELDS,
     count_metric="ideas_qty",
@@ -89,7 +92,10 @@ EXP_2_1 = replace(
     full_mode=False,
     full=Mode(reps=5, steps=15),
     fast=Mode(reps=2, steps=10, people=12, proposals=4),
-    groups={"Control": Arm(), "Treatment": Arm(Correction(5, max_attempts=2), gap=5, actions_at_least=7)},
+    groups={
+        "Control": ArmSettings(),
+        "Treatment": ArmSettings(Correction(5, max_attempts=2), gap=5, actions_at_least=7),
+    },
 )
 
 EXP_2_2 = replace(
@@ -97,11 +103,11 @@ EXP_2_2 = replace(
     name="exp_2_2",
     notebook="Brainstorming and Focus Group Quantitative Experimentation 2.2.ipynb",
     artifact="brainstorming_and_focus_group_quantitative_experimentation_2.2b.json",
-    groups={"Control": Arm(), "Treatment": Arm(gap=5, actions_at_least=7)},
+    groups={"Control": ArmSettings(), "Treatment": ArmSettings(gap=5, actions_at_least=7)},
     agent_propositions=(ADHERENCE, CONSISTENCY, FLUENCY),
 )
 
-EXP_3 = Settings(
+EXP_3 = ExperimentSettings(
     name="exp_3",
     notebook="Debating Quantitative Experimentation 1.ipynb",
     artifact="debating_quantitative_experimentation_1c.json",
@@ -113,11 +119,11 @@ EXP_3 = Settings(
     full_mode=False,
     full=Mode(reps=5, steps=15),
     fast=Mode(reps=2, steps=5, people=20, proposals=3),
-    groups={"Control": Arm(), "Treatment": Arm(Correction(5, max_attempts=2))},
+    groups={"Control": ArmSettings(), "Treatment": ArmSettings(Correction(5, max_attempts=2))},
     root="opinions",
     fields=("opinion", "pros", "cons"),
     count_metric="opinions_qty",
 )
 
-TABLE: tuple[Settings, ...] = (EXP_1, EXP_2_1, EXP_2_2, EXP_3)
+TABLE: tuple[ExperimentSettings, ...] = (EXP_1, EXP_2_1, EXP_2_2, EXP_3)
 """The four experiments in the order in which they are always listed."""

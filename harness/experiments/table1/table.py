@@ -19,7 +19,7 @@ GROUPS = CONTROL, TREATMENT = "Control", "Treatment"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MetricRow:
     """One metric of one experiment. Numbers are ``None`` where the samples do not define them.
 
     ``df`` are the degrees of freedom of ``p_value``; ``t_n`` and ``c_n`` are the samples obtained, ``planned`` how
@@ -50,14 +50,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ExperimentTable:
     """One experiment's rows. ``na`` and ``ne`` are planned scores per arm, of persons and of panels."""
 
     artifact: Artifact
     dataset: Dataset
     na: int
     ne: int
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
 
     @property
     def experiment(self) -> str:
@@ -74,16 +74,16 @@ class Table:
         return tuple(_notes(self))
 
 
-def table(artifact: Artifact) -> Table:
+def table(artifact: Artifact) -> ExperimentTable:
     """The rows of one artifact. Raises `HarnessError` for a group or a metric of the table that is not there."""
     data = dataset(artifact)
     _check(artifact, data)
     rows = tuple(_row(data, metric) for metric in METRICS if metric in PUBLISHED[artifact.settings.name])
     planned = {row.metric: row.planned for row in rows}
-    return Table(artifact, data, planned["persona_adherence"], planned["divergence"], rows)
+    return ExperimentTable(artifact, data, planned["persona_adherence"], planned["divergence"], rows)
 
 
-def as_json(tables: Sequence[Table]) -> dict[str, Any]:
+def as_json(tables: Sequence[ExperimentTable]) -> dict[str, Any]:
     """Experiment → ``rows`` in the table's order, and what is known beside them; plain values.
 
     ``test`` says what the rows' p-values are: method, unit, estimand, and degrees of freedom by metric.
@@ -107,7 +107,7 @@ def as_json(tables: Sequence[Table]) -> dict[str, Any]:
     }
 
 
-def _plain(one: Table, row: Row) -> dict[str, Any]:
+def _plain(one: ExperimentTable, row: MetricRow) -> dict[str, Any]:
     keys = ("metric", "t_mean", "t_sd", "c_mean", "c_sd", "delta", "p_value")
     return {**{key: getattr(row, key) for key in keys}, "na": one.na, "ne": one.ne}
 
@@ -126,9 +126,9 @@ def _check(artifact: Artifact, data: Dataset) -> None:
             )
 
 
-def _row(data: Dataset, metric: str) -> Row:
+def _row(data: Dataset, metric: str) -> MetricRow:
     block = welch(data.values(metric, CONTROL), data.values(metric, TREATMENT))
-    return Row(
+    return MetricRow(
         metric,
         t_mean=block["treatment_mean"],
         t_sd=block["treatment_std"],
@@ -143,7 +143,7 @@ def _row(data: Dataset, metric: str) -> Row:
     )
 
 
-def _notes(one: Table) -> Iterator[str]:
+def _notes(one: ExperimentTable) -> Iterator[str]:
     if one.dataset.rehearsal:
         yield "REHEARSAL: the replies were made up offline. Nothing here is evidence."
     if unknown := caution(one.dataset):

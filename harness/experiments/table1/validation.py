@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.experiments.table1.published_values import PUBLISHED, SIZES
-from harness.experiments.table1.table import CONTROL, TREATMENT, Row, Table
+from harness.experiments.table1.table import CONTROL, TREATMENT, ExperimentTable, MetricRow
 from harness.reports.run_report import Published
 from harness.stats import welch
 
@@ -38,7 +38,7 @@ class Miss:
         return f"{self.experiment}, {self.metric}: {self.quantity} is {found}; expected {self.expected}."
 
 
-def validate(tables: Sequence[Table]) -> list[Miss]:
+def validate(tables: Sequence[ExperimentTable]) -> list[Miss]:
     """Every difference from the published values, and from the figures that the artifacts themselves have.
 
     The second finds a changed sample that is too small to move a rounded figure. An experiment without an artifact
@@ -47,7 +47,7 @@ def validate(tables: Sequence[Table]) -> list[Miss]:
     return [miss for one in tables for miss in (*_against_paper(one), *_against_itself(one))]
 
 
-def _against_paper(one: Table) -> Iterator[Miss]:
+def _against_paper(one: ExperimentTable) -> Iterator[Miss]:
     for name, planned, size in zip(("Na", "Ne"), (one.na, one.ne), SIZES[one.experiment], strict=True):
         if planned != size:
             yield Miss(one.experiment, "all metrics", name, planned, f"{size} as published")
@@ -56,7 +56,7 @@ def _against_paper(one: Table) -> Iterator[Miss]:
             yield Miss(one.experiment, row.metric, quantity, found, expected)
 
 
-def _figures(row: Row, published: Published) -> Iterator[tuple[str, float | None, str]]:
+def _figures(row: MetricRow, published: Published) -> Iterator[tuple[str, float | None, str]]:
     pairs = (
         ("Treatment's mean", row.t_mean, published.treatment_mean),
         ("Treatment's SD", row.t_sd, published.treatment_sd),
@@ -87,7 +87,7 @@ def _near(found: float | None, figure: float, tolerance: float) -> bool:
     return found is not None and abs(found - figure) <= tolerance + ROUNDING
 
 
-def _against_itself(one: Table) -> Iterator[Miss]:
+def _against_itself(one: ExperimentTable) -> Iterator[Miss]:
     for metric, stored in one.artifact.statistics.items():
         if metric in one.dataset.metrics:
             control, treatment = (one.dataset.values(metric, group) for group in (CONTROL, TREATMENT))

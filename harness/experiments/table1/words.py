@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.experiments.table1.settings import EXP_1, EXP_3, Settings
+from harness.experiments.table1.settings import EXP_1, EXP_3, ExperimentSettings
 from harness.model import Extraction, Script
 
 
@@ -236,7 +236,7 @@ nobody has spoken of, until I find an idea unlike the rest. That one I put forwa
 """
 
 
-def packaged(settings: Settings) -> Words:
+def packaged(settings: ExperimentSettings) -> Words:
     """The project's own words for one of the four experiments, with the intervention's gap filled in."""
     if settings.protocol == "debate":
         return Words(_DEBATE)

@@ -23,7 +23,7 @@ class Ability(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class ToolAction:
     """One tool call in the words of no variant. ``at``: local times, of a repetition the next five."""
 
     ability: Ability

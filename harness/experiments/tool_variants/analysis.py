@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from harness.experiments.tool_variants.call_level_tests import bootstrap, fisher
-from harness.experiments.tool_variants.decision import Choice, Decision, decide
-from harness.experiments.tool_variants.run_records import CLASSES, FAILED, Played, Turn
+from harness.experiments.tool_variants.decision import Choice, VariantDecision, decide
+from harness.experiments.tool_variants.run_records import CLASSES, FAILED, PlannedTurn, VariantsRun
 from harness.model import Check, Level
 from harness.stats.counts import Count
 from harness.stats.multiplicity import holm
@@ -59,7 +59,7 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class VariantComparison:
     """A later variant against the first. ``primary`` has the exact p, ``p_adjusted`` is Holm's over later variants.
 
     ``spread`` is the mean difference with its interval over scenarios; ``beside`` treat calls as independent.
@@ -77,11 +77,11 @@ class Comparison:
     tokens: Estimate
     latency: Estimate
     beside: tuple[Estimate, ...]
-    decision: Decision
+    decision: VariantDecision
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class VariantsAnalysis:
     """All of one run. ``part`` says which scenarios it is about, where it is not all of them."""
 
     run_id: str
@@ -93,16 +93,16 @@ class Answer:
     part: str | None
     rule: Mapping[str, object]
     behaviours: tuple[Behaviour, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[VariantComparison, ...]
 
 
-def analyse(told: Played, checks: Sequence[Check] = ()) -> Answer:
+def analyse(told: VariantsRun, checks: Sequence[Check] = ()) -> VariantsAnalysis:
     """The answer of ``told``. Where a check among ``checks`` failed, nothing is decided. Same records, same answer."""
     first, *others = told.variants
     primaries = {other: _over_scenarios(told, first, other, "appropriate") for other in others}
     adjusted = holm({other: one.p for other, one in primaries.items()})
     refused = tuple(_refusals(told, checks))
-    return Answer(
+    return VariantsAnalysis(
         run_id=told.run_id,
         model=told.model,
         temperature=told.temperature,
@@ -119,17 +119,17 @@ def analyse(told: Played, checks: Sequence[Check] = ()) -> Answer:
 
 
 def _comparison(
-    told: Played, first: str, other: str, primary: Estimate, p: float | None, refused: tuple[str, ...]
-) -> Comparison:
+    told: VariantsRun, first: str, other: str, primary: Estimate, p: float | None, refused: tuple[str, ...]
+) -> VariantComparison:
     differences = _differences(told, first, other, "appropriate")
     spread = _spread(list(differences.values()))
     turns = (told.of(first), told.of(other))
-    decision = Decision(Choice.REFUSED, refused)
+    decision = VariantDecision(Choice.REFUSED, refused)
     if not refused:
         shares = (_count(turns[0]).share, _count(turns[1]).share)
         decision = decide(other, first, spread, p, shares, told.tools, told.rule)
     known = [[turn.appropriate for turn in some if turn.appropriate is not None] for some in turns]
-    return Comparison(
+    return VariantComparison(
         variant=other,
         first=first,
         primary=primary,
@@ -145,7 +145,7 @@ def _comparison(
     )
 
 
-def _means(turns: Sequence[Turn], measure: str) -> dict[str, float]:
+def _means(turns: Sequence[PlannedTurn], measure: str) -> dict[str, float]:
     """Scenario → the mean of its repetitions, where there are any."""
     found: dict[str, list[float]] = {}
     for turn in turns:
@@ -156,14 +156,14 @@ def _means(turns: Sequence[Turn], measure: str) -> dict[str, float]:
 
 
 def _differences(
-    told: Played, first: str, other: str, measure: str, scenarios: Sequence[str] | None = None
+    told: VariantsRun, first: str, other: str, measure: str, scenarios: Sequence[str] | None = None
 ) -> dict[str, float]:
     one, two = (_means(told.of(variant, scenarios), measure) for variant in (first, other))
     return {scenario: two[scenario] - one[scenario] for scenario in one if scenario in two}
 
 
 def _over_scenarios(
-    told: Played, first: str, other: str, measure: str, scenarios: Sequence[str] | None = None
+    told: VariantsRun, first: str, other: str, measure: str, scenarios: Sequence[str] | None = None
 ) -> Estimate:
     differences = _differences(told, first, other, measure, scenarios)
     return sign_flip(list(differences.values()), unit=UNIT, estimand=ESTIMAND)
@@ -175,14 +175,14 @@ def _spread(differences: Sequence[float]) -> Estimate:
     return replace(one_sample(asked, differences, 0.95), p=None)
 
 
-def _with_interval(told: Played, first: str, other: str, measure: str) -> Estimate:
+def _with_interval(told: VariantsRun, first: str, other: str, measure: str) -> Estimate:
     """The sign-flip test of a measure, with `_spread`'s interval."""
     test = _over_scenarios(told, first, other, measure)
     spread = _spread(list(_differences(told, first, other, measure).values()))
     return replace(test, interval=spread.interval)
 
 
-def _category(told: Played, first: str, other: str, category: str) -> Category:
+def _category(told: VariantsRun, first: str, other: str, category: str) -> Category:
     scenarios = told.within(category)
     differences = list(_differences(told, first, other, "appropriate", scenarios).values())
     counts = (_count(told.of(first, scenarios)), _count(told.of(other, scenarios)))
@@ -192,7 +192,7 @@ def _category(told: Played, first: str, other: str, category: str) -> Category:
     return Category(category, len(scenarios), counts, fmean(differences) if differences else None, test)
 
 
-def _behaviour(variant: str, turns: Sequence[Turn]) -> Behaviour:
+def _behaviour(variant: str, turns: Sequence[PlannedTurn]) -> Behaviour:
     classes = Counter(turn.outcome for turn in turns)
     known = (*CLASSES, *sorted(classes.keys() - set(CLASSES)))
     means = {}
@@ -210,20 +210,20 @@ def _behaviour(variant: str, turns: Sequence[Turn]) -> Behaviour:
     )
 
 
-def _count(turns: Sequence[Turn]) -> Count:
+def _count(turns: Sequence[PlannedTurn]) -> Count:
     """Appropriate turns of those that are known; `Behaviour.outcomes` says how many failed."""
     known = [turn.appropriate for turn in turns if turn.appropriate is not None]
     return Count(int(sum(known)), len(known))
 
 
-def _part(told: Played) -> str | None:
+def _part(told: VariantsRun) -> str | None:
     if not told.left_out:
         return None
     whole = len(told.scenarios) + len(told.left_out)
     return f"a part: {len(told.scenarios)} of {whole} scenarios ({', '.join(told.categories)})"
 
 
-def _refusals(told: Played, checks: Sequence[Check]) -> list[str]:
+def _refusals(told: VariantsRun, checks: Sequence[Check]) -> list[str]:
     """Why nothing may be decided on this run."""
     part, failed = _part(told), sum(turn.outcome == FAILED for turn in told.turns)
     faulty = sorted({check.name for check in checks if check.level is Level.FAIL})

@@ -35,7 +35,7 @@ class Choice(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class VariantDecision:
     """A choice and its reasons, one sentence each."""
 
     choice: Choice
@@ -55,7 +55,7 @@ def decide(
     shares: tuple[float | None, float | None],
     tools: Mapping[str, Sequence[Mapping[str, Any]]],
     rule: Mapping[str, Any],
-) -> Decision:
+) -> VariantDecision:
     """What ``rule`` says of ``variant`` against ``first``.
 
     ``test`` has the mean difference over scenarios and its interval, ``p`` is that of the sign-flip test, adjusted;
@@ -64,22 +64,22 @@ def decide(
     margin, alpha = float(rule["margin"]), float(rule["alpha"])
     d, limits = test.difference, test.interval
     if d is None:
-        return Decision(Choice.REVISIT, (test.reason or "there is no difference to decide on",))
+        return VariantDecision(Choice.REVISIT, (test.reason or "there is no difference to decide on",))
     if p is not None and p < alpha and abs(d) >= margin:
         better = "better" if d > 0 else "worse"
         reason = f"{variant} is {better} by {abs(d):.2f}, at least {margin:g}, with {_p(p)} (below {alpha:g})"
-        return Decision(Choice.ADOPT if d > 0 else Choice.REJECT, (reason,))
+        return VariantDecision(Choice.ADOPT if d > 0 else Choice.REJECT, (reason,))
     ceiling = float(rule["ceiling"])
     if all(share is not None and share >= ceiling for share in shares):
         reason = (
             f"both are appropriate in {ceiling:.0%} of turns or more: the scenarios cannot tell them apart"
         )
-        return Decision(Choice.REVISIT, (reason,))
+        return VariantDecision(Choice.REVISIT, (reason,))
     if (limits is not None and -margin < limits.low and limits.high < margin) or (limits is None and d == 0):
         return _tie(variant, first, tools)
     shown = "no interval" if limits is None else f"95 % interval {limits.low:+.2f} to {limits.high:+.2f}"
     reason = f"neither a difference of {margin:g} nor a tie is shown: {d:+.2f}, {shown}, {_p(p)}"
-    return Decision(Choice.REVISIT, (reason,))
+    return VariantDecision(Choice.REVISIT, (reason,))
 
 
 def _p(p: float | None) -> str:
@@ -88,11 +88,11 @@ def _p(p: float | None) -> str:
     return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".", 1)
 
 
-def _tie(variant: str, first: str, tools: Mapping[str, Sequence[Mapping[str, Any]]]) -> Decision:
+def _tie(variant: str, first: str, tools: Mapping[str, Sequence[Mapping[str, Any]]]) -> VariantDecision:
     later, earlier = simplicity(tools[variant]), simplicity(tools[first])
     simpler = variant if later < earlier else first
     reason = (
         f"a tie, which goes to the simpler, {simpler}: {variant} has {later[0]} tools of {later[1]:,} characters, "
         f"{first} {earlier[0]} of {earlier[1]:,}"
     )
-    return Decision(Choice.ADOPT if simpler == variant else Choice.REJECT, (reason,))
+    return VariantDecision(Choice.ADOPT if simpler == variant else Choice.REJECT, (reason,))

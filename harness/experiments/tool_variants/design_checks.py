@@ -9,14 +9,14 @@ from typing import Any
 
 from harness.experiments.tool_variants.abilities import Ability, UnreadableError
 from harness.experiments.tool_variants.prompts import system_prompt
-from harness.experiments.tool_variants.variants import Variant
+from harness.experiments.tool_variants.variants import ToolVariant
 from harness.model import Experiment
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DATED = re.compile(rf"\b({'|'.join(WEEKDAYS)}),? (\d{{4}}-\d\d-\d\d)\b", re.IGNORECASE)
 
 
-def problems(experiment: Experiment, variants: Mapping[str, Variant]) -> Iterator[str]:
+def problems(experiment: Experiment, variants: Mapping[str, ToolVariant]) -> Iterator[str]:
     """Every fault of the instrument, one sentence each."""
     mine = f"Experiment {experiment.name}"
     prompt = system_prompt(experiment.settings)
@@ -26,7 +26,7 @@ def problems(experiment: Experiment, variants: Mapping[str, Variant]) -> Iterato
     yield from (f"{mine}: {fault}" for text in texts for fault in weekdays(text))
 
 
-def parity(variants: Mapping[str, Variant], now: datetime) -> Iterator[str]:
+def parity(variants: Mapping[str, ToolVariant], now: datetime) -> Iterator[str]:
     """Each variant must be able to say the same: create once, create recurring, list, update."""
     for variant in variants.values():
         for ability in Ability:
@@ -44,7 +44,7 @@ def parity(variants: Mapping[str, Variant], now: datetime) -> Iterator[str]:
             yield f"the examples of {ability} mean different times in {', '.join(said)}; expected the same."
 
 
-def _inexpressible(variant: Variant, ability: Ability, now: datetime) -> str | None:
+def _inexpressible(variant: ToolVariant, ability: Ability, now: datetime) -> str | None:
     """Why the example does not express the ability, if it does not: a schema that refuses it, or another meaning."""
     from jsonschema import Draft202012Validator
 
@@ -62,7 +62,7 @@ def _inexpressible(variant: Variant, ability: Ability, now: datetime) -> str | N
     return None if action is not None and action.ability == ability else "its example means something else"
 
 
-def lint(prompt: str, variants: Iterable[Variant]) -> Iterator[str]:
+def lint(prompt: str, variants: Iterable[ToolVariant]) -> Iterator[str]:
     """The prompt that all variants share must name no tool of any: it would lead towards that variant."""
     spoken = _words(prompt)
     for variant in variants:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.experiments.tool_variants.decision import RULE
 from harness.experiments.tool_variants.design_checks import problems
-from harness.experiments.tool_variants.outcomes import Judged, called, judge
+from harness.experiments.tool_variants.outcomes import JudgedTurn, called, judge
 from harness.experiments.tool_variants.prompts import ZERO_PERSONA, system_prompt
 from harness.experiments.tool_variants.run_records import APPROPRIATE
 from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Scenario
-from harness.experiments.tool_variants.variants import VARIANTS, Variant
-from harness.gateway.calls import ModelClient, Reply, Request, Site
+from harness.experiments.tool_variants.variants import VARIANTS, ToolVariant
+from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.model import (
     Event,
     Experiment,
@@ -44,7 +44,7 @@ SHOWN = 500
 _SCENARIOS = {scenario.id: scenario for scenario in SCENARIOS}
 
 
-def tool_variants(variants: Mapping[str, Variant] = VARIANTS) -> Experiment:
+def tool_variants(variants: Mapping[str, ToolVariant] = VARIANTS) -> Experiment:
     """Every variant × every scenario, three repetitions; one case per scenario."""
     return Experiment(
         name=NAME,
@@ -80,7 +80,7 @@ def _answer(run: FiledRun, checks: Sequence[Check]) -> Iterable[Part]:
     return run_parts(run, checks)
 
 
-def _arm(variant: Variant) -> Group:
+def _arm(variant: ToolVariant) -> Group:
     tools = variant.schemas()
     digest = hashlib.sha256(json.dumps(tools, sort_keys=True).encode()).hexdigest()
     return Group(variant.name, settings={"variant": variant.name, "tools": tools, "tools_sha256": digest})
@@ -119,7 +119,7 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
         {"role": "user", "content": plan.proposal["prompt"]},
     ]
     request = Request(messages, temperature=plan.temperature, extra={"tools": plan.arm["tools"]})
-    reply = await client.ask(request, Site("answer"))
+    reply = await client.ask(request, CallSite("answer"))
     scenario, variant = _SCENARIOS[plan.proposal["id"]], VARIANTS[plan.arm["variant"]]
     calls = called(reply.tool_calls)
     now = datetime.fromisoformat(plan.settings["fixed_timestamp"])
@@ -144,7 +144,9 @@ def _transcript(prompt: str, text: str, calls: list[dict[str, Any]]) -> Iterator
         )
 
 
-def _details(plan: TrialPlan, reply: Reply, calls: list[dict[str, Any]], judged: Judged) -> dict[str, Any]:
+def _details(
+    plan: TrialPlan, reply: Reply, calls: list[dict[str, Any]], judged: JudgedTurn
+) -> dict[str, Any]:
     return {
         "variant": plan.arm["variant"],
         "scenario_id": plan.proposal["id"],

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from harness.experiments.tool_variants.abilities import Ability, Action, UnreadableError, moment
+from harness.experiments.tool_variants.abilities import Ability, ToolAction, UnreadableError, moment
 from harness.experiments.tool_variants.outcomes import spoken
-from harness.experiments.tool_variants.variants import VARIANTS, Variant
+from harness.experiments.tool_variants.variants import VARIANTS, ToolVariant
 from harness.gateway.tool_arguments import UnreadableArgumentsError, read_arguments
-from harness.reports.review.items import Act, Reading
+from harness.reports.review.items import Act, CallReader
 
 DONE = {
     Ability.CREATE_ONCE: "create, once",
@@ -47,7 +47,7 @@ def acts(record: Mapping[str, Any], first_line: Mapping[str, Any]) -> Sequence[A
     return [_act(variant, str(call.get("name")), call.get("args"), now) for call in calls]
 
 
-def _act(variant: Variant | None, name: str, arguments: Any, now: datetime) -> Act:
+def _act(variant: ToolVariant | None, name: str, arguments: Any, now: datetime) -> Act:
     abilities = [] if variant is None else [a for a, (tool, _) in variant.examples.items() if tool == name]
     if variant is None or not abilities:
         return Act("something that cannot be done")
@@ -76,7 +76,7 @@ def _named(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _times(
-    ability: Ability, action: Action | None, arguments: Mapping[str, Any]
+    ability: Ability, action: ToolAction | None, arguments: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     if ability == Ability.LIST:
         for label, parameters in (("from", FROM), ("to", TO)):
@@ -99,5 +99,5 @@ def _shown(at: datetime) -> str:
     return f"{at:%a %Y-%m-%d %H:%M}"
 
 
-READING = Reading(acts, names=("cron",), forms=(CRON,), spoken=spoken)
+READING = CallReader(acts, names=("cron",), forms=(CRON,), spoken=spoken)
 """How blind sheets are made of this study's records."""

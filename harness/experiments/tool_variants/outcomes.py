@@ -8,19 +8,19 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from harness.experiments.tool_variants.abilities import Ability, Action, UnreadableError, next_by_cron
-from harness.experiments.tool_variants.scenarios import Expected, Outcome, Scenario
-from harness.experiments.tool_variants.variants import Variant
+from harness.experiments.tool_variants.abilities import Ability, ToolAction, UnreadableError, next_by_cron
+from harness.experiments.tool_variants.scenarios import Expected, Scenario, TurnOutcome
+from harness.experiments.tool_variants.variants import ToolVariant
 from harness.gateway.reply_text import split
 from harness.gateway.tool_arguments import UnreadableArgumentsError, read_arguments, read_calls
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedTurn:
     """What a turn came to, and what it did in the words of no variant. ``why`` says what is wrong, if anything is."""
 
-    outcome: Outcome
-    actions: tuple[Action, ...] = ()
+    outcome: TurnOutcome
+    actions: tuple[ToolAction, ...] = ()
     why: str = ""
 
 
@@ -39,8 +39,8 @@ def spoken(record: Mapping[str, Any]) -> str:
 
 
 def judge(
-    variant: Variant, scenario: Scenario, text: str, calls: Sequence[Mapping[str, Any]], now: datetime
-) -> Judged:
+    variant: ToolVariant, scenario: Scenario, text: str, calls: Sequence[Mapping[str, Any]], now: datetime
+) -> JudgedTurn:
     """The outcome of a turn: its words, and its calls as `called` gives them.
 
     Without a call, words that ask something are *clarified* and others *declined*. With calls, a tool that does not
@@ -49,37 +49,41 @@ def judge(
     """
     if not calls:
         if not text.strip():
-            return Judged(Outcome.EMPTY)
-        return Judged(Outcome.CLARIFIED if "?" in text else Outcome.DECLINED)
-    actions: list[Action] = []
+            return JudgedTurn(TurnOutcome.EMPTY)
+        return JudgedTurn(TurnOutcome.CLARIFIED if "?" in text else TurnOutcome.DECLINED)
+    actions: list[ToolAction] = []
     for call in calls:
         try:
             action = variant.read(call["name"], read_arguments(call["args"]), now)
         except (UnreadableArgumentsError, UnreadableError) as error:
-            return Judged(Outcome.WRONG_ARGUMENTS, tuple(actions), f"{call['name']}: {error}")
+            return JudgedTurn(TurnOutcome.WRONG_ARGUMENTS, tuple(actions), f"{call['name']}: {error}")
         if action is None:
-            return Judged(Outcome.WRONG_TOOL, tuple(actions), f"there is no tool {call['name']!r:.80}")
+            return JudgedTurn(
+                TurnOutcome.WRONG_TOOL, tuple(actions), f"there is no tool {call['name']!r:.80}"
+            )
         actions.append(action)
     return _compared(tuple(actions), scenario.expected, now)
 
 
-def _compared(actions: tuple[Action, ...], expected: Expected | None, now: datetime) -> Judged:
+def _compared(actions: tuple[ToolAction, ...], expected: Expected | None, now: datetime) -> JudgedTurn:
     if expected is None:
-        return Judged(Outcome.ACTED, actions)
+        return JudgedTurn(TurnOutcome.ACTED, actions)
     wanted = {*expected.abilities, Ability.LIST}
     strange = [action.ability for action in actions if action.ability not in wanted]
     fitting = [action for action in actions if action.ability in expected.abilities]
     if strange or not fitting:
         done = ", ".join(strange or [action.ability for action in actions])
-        return Judged(Outcome.WRONG_TOOL, actions, f"{done}; expected {' or '.join(expected.abilities)}")
+        return JudgedTurn(
+            TurnOutcome.WRONG_TOOL, actions, f"{done}; expected {' or '.join(expected.abilities)}"
+        )
     wrong = [action for action in fitting if not _in_time(action, expected, now)]
     if wrong:
         shown = ", ".join(one.isoformat(timespec="minutes") for one in wrong[0].at[:2]) or "no time"
-        return Judged(Outcome.WRONG_ARGUMENTS, actions, f"{shown}; expected {_shown(expected)}")
-    return Judged(Outcome.ACTED, actions)
+        return JudgedTurn(TurnOutcome.WRONG_ARGUMENTS, actions, f"{shown}; expected {_shown(expected)}")
+    return JudgedTurn(TurnOutcome.ACTED, actions)
 
 
-def _in_time(action: Action, expected: Expected, now: datetime) -> bool:
+def _in_time(action: ToolAction, expected: Expected, now: datetime) -> bool:
     if action.ability == Ability.LIST:
         return True
     early, late = timedelta(minutes=expected.early), timedelta(minutes=expected.late)

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.experiments.tool_variants.outcomes import judge, spoken
 from harness.experiments.tool_variants.scenarios import SCENARIOS, Scenario
-from harness.experiments.tool_variants.variants import VARIANTS, Variant
+from harness.experiments.tool_variants.variants import VARIANTS, ToolVariant
 from harness.records import FiledRun
 from harness.reports.parts import Table
 
@@ -44,7 +44,7 @@ class Rejudged:
 
 def rejudge(
     run: FiledRun,
-    variants: Mapping[str, Variant] = VARIANTS,
+    variants: Mapping[str, ToolVariant] = VARIANTS,
     scenarios: Mapping[str, Scenario] = _SCENARIOS,
 ) -> list[Rejudged]:
     """Every accepted record of ``run`` judged again from its words and calls, in the order of the design."""
@@ -63,7 +63,7 @@ def _records(run: FiledRun) -> Iterator[Mapping[str, Any]]:
 def _again(
     record: Mapping[str, Any],
     stamp: Any,
-    variants: Mapping[str, Variant],
+    variants: Mapping[str, ToolVariant],
     scenarios: Mapping[str, Scenario],
 ) -> Rejudged:
     name, scenario_id = str(record.get("variant")), str(record.get("scenario_id"))

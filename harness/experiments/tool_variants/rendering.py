@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.experiments.tool_variants.analysis import FEWEST, Answer, Behaviour, Comparison, analyse
+from harness.experiments.tool_variants.analysis import (
+    FEWEST,
+    Behaviour,
+    VariantComparison,
+    VariantsAnalysis,
+    analyse,
+)
 from harness.experiments.tool_variants.run_records import played
 from harness.model import Check
 from harness.records import FiledRun
@@ -22,13 +28,13 @@ def run_parts(run: FiledRun, checks: Sequence[Check]) -> Iterator[Part]:
     return answer_parts(analyse(played(run), checks))
 
 
-def answer_json(answer: Answer) -> Mapping[str, Any]:
+def answer_json(answer: VariantsAnalysis) -> Mapping[str, Any]:
     """All of the answer as plain values."""
     content: Mapping[str, Any] = plain(answer)[0]
     return content
 
 
-def answer_parts(answer: Answer) -> Iterator[Part]:
+def answer_parts(answer: VariantsAnalysis) -> Iterator[Part]:
     """The decision first, then what it rests on."""
     yield Heading(f"Tool variants, run {answer.run_id}")
     if answer.rehearsal:
@@ -47,7 +53,7 @@ def answer_parts(answer: Answer) -> Iterator[Part]:
     yield from _rule(answer.rule)
 
 
-def _decided(one: Comparison) -> Iterator[Part]:
+def _decided(one: VariantComparison) -> Iterator[Part]:
     yield Heading(f"{one.variant} against {one.first}: {one.decision.choice}", 2)
     yield Items(tuple(f"{reason}." for reason in one.decision.because))
 
@@ -75,7 +81,7 @@ def _outcomes(behaviours: Sequence[Behaviour]) -> Iterator[Part]:
         yield Items(tuple(texts))
 
 
-def _compared(one: Comparison) -> Iterator[Part]:
+def _compared(one: VariantComparison) -> Iterator[Part]:
     yield Heading(f"{one.variant} − {one.first}, appropriate turns", 2)
     numbers = _row(one.primary, one.spread)
     adjusted = () if one.p_adjusted == one.primary.p else (p_value(one.p_adjusted),)
@@ -100,7 +106,7 @@ def _compared(one: Comparison) -> Iterator[Part]:
         yield Items(tuple(reasons))
 
 
-def _categories(one: Comparison) -> Iterator[Part]:
+def _categories(one: VariantComparison) -> Iterator[Part]:
     rows = tuple(
         (
             each.category or NONE,

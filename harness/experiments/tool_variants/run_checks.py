@@ -8,7 +8,7 @@ from itertools import combinations
 
 from harness.checks.checked_run import counted, percent
 from harness.experiments.tool_variants.decision import CEILING
-from harness.experiments.tool_variants.run_records import FAILED, Played, Turn, played
+from harness.experiments.tool_variants.run_records import FAILED, PlannedTurn, VariantsRun, played
 from harness.model import Check, Level
 from harness.records import FiledRun
 
@@ -24,7 +24,7 @@ def examine(run: FiledRun) -> Iterator[Check]:
     yield from stability(told)
 
 
-def completeness(run: FiledRun, told: Played) -> Iterator[Check]:
+def completeness(run: FiledRun, told: VariantsRun) -> Iterator[Check]:
     """Every scenario once per variant and repetition; a part of the scenarios is told to be one."""
     absent = Counter(turn.scenario for turn in told.turns if turn.outcome == FAILED)
     twice = sum(len(outcome.duplicates) for outcome in run.outcomes.values())
@@ -42,7 +42,7 @@ def completeness(run: FiledRun, told: Played) -> Iterator[Check]:
         yield Check("whole", Level.WARN, said, len(told.scenarios), f"all {all_of_them} scenarios")
 
 
-def ceilings(told: Played) -> Iterator[Check]:
+def ceilings(told: VariantsRun) -> Iterator[Check]:
     """Per category, whether the first variant and another are appropriate nearly always: there a tie is no finding."""
     for category in told.categories:
         counts = {variant: _appropriate(told.of(variant, told.within(category))) for variant in told.variants}
@@ -54,7 +54,7 @@ def ceilings(told: Played) -> Iterator[Check]:
         yield Check("ceiling", level, said, lowest, f"below {percent(CEILING)} in a variant", category)
 
 
-def stability(told: Played) -> Iterator[Check]:
+def stability(told: VariantsRun) -> Iterator[Check]:
     """Per variant, how often two repetitions of a scenario come to the same outcome."""
     for variant in told.variants:
         same = {scenario: _agreement(told.of(variant, [scenario])) for scenario in told.scenarios}
@@ -70,18 +70,18 @@ def stability(told: Played) -> Iterator[Check]:
         yield Check("stable outcomes", level, said, agreed / pairs, f"at least {percent(STEADY)}", variant)
 
 
-def _appropriate(turns: Sequence[Turn]) -> tuple[int, int]:
+def _appropriate(turns: Sequence[PlannedTurn]) -> tuple[int, int]:
     known = [turn.appropriate for turn in turns if turn.appropriate is not None]
     return int(sum(known)), len(known)
 
 
-def _agreement(turns: Sequence[Turn]) -> tuple[int, int]:
+def _agreement(turns: Sequence[PlannedTurn]) -> tuple[int, int]:
     outcomes = [turn.outcome for turn in turns if turn.outcome != FAILED]
     pairs = list(combinations(outcomes, 2))
     return sum(one == other for one, other in pairs), len(pairs)
 
 
-def _cells(told: Played) -> str:
+def _cells(told: VariantsRun) -> str:
     return f"{len(told.variants)} variants × {told.reps} repetitions"
 
 

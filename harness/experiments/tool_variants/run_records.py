@@ -6,20 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.experiments.tool_variants.scenarios import Outcome
+from harness.experiments.tool_variants.scenarios import TurnOutcome
 from harness.records import FiledRun
-from harness.records.reader import Outcome as Tried
+from harness.records.reader import TrialHistory
 
 APPROPRIATE = "appropriate"
 """The metric: 1 where the outcome is one of those that the scenario accepts."""
 FAILED = "failed"
 """No reply could be had, for a reason that is not the reply: an outage, a limit. What it would have been is unknown."""
-CLASSES = (*(outcome.value for outcome in Outcome), FAILED)
+CLASSES = (*(outcome.value for outcome in TurnOutcome), FAILED)
 """What a planned turn comes to."""
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class PlannedTurn:
     """One planned turn. ``appropriate`` is 1 or 0; ``None`` where it failed, as are the numbers of a reply then.
 
     ``asked_again`` counts replies of no use before this one; ``why`` says what is wrong, if anything is.
@@ -37,7 +37,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Played:
+class VariantsRun:
     """A run. ``scenarios`` maps the planned ones to their categories; ``left_out`` are those of a part only.
 
     The first of ``variants`` is the one that the others are compared with. ``tools`` are each variant's schemas.
@@ -51,7 +51,7 @@ class Played:
     variants: tuple[str, ...]
     scenarios: Mapping[str, str]
     left_out: tuple[str, ...]
-    turns: tuple[Turn, ...]
+    turns: tuple[PlannedTurn, ...]
     tools: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     rule: Mapping[str, Any] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ class Played:
     def categories(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.scenarios.values()))
 
-    def of(self, variant: str, scenarios: Iterable[str] | None = None) -> list[Turn]:
+    def of(self, variant: str, scenarios: Iterable[str] | None = None) -> list[PlannedTurn]:
         """The turns of ``variant``, in all scenarios or in these."""
         wanted = set(self.scenarios if scenarios is None else scenarios)
         return [turn for turn in self.turns if turn.variant == variant and turn.scenario in wanted]
@@ -69,7 +69,7 @@ class Played:
         return [scenario for scenario, own in self.scenarios.items() if own == category]
 
 
-def played(run: FiledRun) -> Played:
+def played(run: FiledRun) -> VariantsRun:
     """What ``run`` tells. Of each record the short details are enough."""
     line = next(iter(run.metadata), {})
     proposals = ((line.get("script") or {}).get("words") or {}).get("proposals") or ()
@@ -78,7 +78,7 @@ def played(run: FiledRun) -> Played:
     categories = {name: str(one.get("category", "")) for name, one in zip(ids, proposals, strict=False)}
     chosen = range(len(ids)) if run.design.only is None else run.design.only
     own = {str(one.get("group")): one for one in run.metadata}
-    return Played(
+    return VariantsRun(
         run_id=run.run_id,
         model=str(line.get("model")),
         temperature=line.get("temperature"),
@@ -93,23 +93,23 @@ def played(run: FiledRun) -> Played:
     )
 
 
-def _turns(run: FiledRun, ids: Sequence[str]) -> Iterator[Turn]:
+def _turns(run: FiledRun, ids: Sequence[str]) -> Iterator[PlannedTurn]:
     for variant in run.design.groups:
         for trial in run.design.trials(run.experiment, variant):
             yield _turn(variant, ids[trial.proposal], trial.cell.rep, run.outcomes.get(trial.id))
 
 
-def _turn(variant: str, scenario: str, rep: int, tried: Tried | None) -> Turn:
+def _turn(variant: str, scenario: str, rep: int, tried: TrialHistory | None) -> PlannedTurn:
     if tried is None:
-        return Turn(variant, scenario, rep, FAILED, None, why="it was not played")
+        return PlannedTurn(variant, scenario, rep, FAILED, None, why="it was not played")
     if tried.accepted is None:
         last = tried.failures[-1]
         why = str(last.get("reason") or last.get("kind") or "")
         if _empty(last):
-            return Turn(variant, scenario, rep, Outcome.EMPTY.value, 0.0, why=why)
-        return Turn(variant, scenario, rep, FAILED, None, why=why)
+            return PlannedTurn(variant, scenario, rep, TurnOutcome.EMPTY.value, 0.0, why=why)
+        return PlannedTurn(variant, scenario, rep, FAILED, None, why=why)
     record = tried.accepted
-    return Turn(
+    return PlannedTurn(
         variant,
         scenario,
         rep,

@@ -12,7 +12,7 @@ FIXED_TIMESTAMP = "2026-03-11T09:30:00"
 """The one moment at which everything is asked, local time. No clock on a wall reaches a prompt."""
 
 
-class Outcome(StrEnum):
+class TurnOutcome(StrEnum):
     """What came of one turn."""
 
     ACTED = "acted"
@@ -45,7 +45,7 @@ class Scenario:
     category: str
     prompt: str
     description: str
-    accept: tuple[Outcome, ...]
+    accept: tuple[TurnOutcome, ...]
     expected: Expected | None = None
 
     @property
@@ -57,7 +57,7 @@ SIZES: Mapping[str, int] = {"sanity": 3, "ambiguous": 6, "routing": 4, "negative
 """How many scenarios each category has."""
 
 _ONCE, _AGAIN = (Ability.CREATE_ONCE,), (Ability.CREATE_RECURRING,)
-_ACT, _ASK, _SAY = (Outcome.ACTED,), (Outcome.CLARIFIED,), (Outcome.DECLINED,)
+_ACT, _ASK, _SAY = (TurnOutcome.ACTED,), (TurnOutcome.CLARIFIED,), (TurnOutcome.DECLINED,)
 
 SCENARIOS = (
     Scenario(

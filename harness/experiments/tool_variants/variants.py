@@ -10,7 +10,7 @@ from typing import Any
 from harness.experiments.tool_variants.abilities import (
     STEPS,
     Ability,
-    Action,
+    ToolAction,
     UnreadableError,
     after,
     moment,
@@ -19,7 +19,7 @@ from harness.experiments.tool_variants.abilities import (
 )
 
 Arguments = Mapping[str, Any]
-Reader = Callable[[Arguments, datetime], Action]
+Reader = Callable[[Arguments, datetime], ToolAction]
 """Reads one tool's arguments, at the time given, as an action. Raises `UnreadableError`."""
 
 LOCAL_TIME = "ISO 8601 local date and time, such as 2026-01-31T18:00"
@@ -48,14 +48,14 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class ToolVariant:
     """A tool interface. ``examples`` shows, for each ability, one call that expresses it: (tool, arguments)."""
 
     name: str
     tools: tuple[Tool, ...]
     examples: Mapping[Ability, tuple[str, Arguments]]
 
-    def read(self, name: str, arguments: Arguments, now: datetime) -> Action | None:
+    def read(self, name: str, arguments: Arguments, now: datetime) -> ToolAction | None:
         """A call as an action; ``None`` for a tool that the variant has not. Raises `UnreadableError`."""
         for tool in self.tools:
             if tool.name == name:
@@ -75,7 +75,7 @@ def _title(arguments: Arguments) -> str:
     return str(arguments.get("title") or "")[:200]
 
 
-def _schedule(arguments: Arguments, now: datetime) -> Action:
+def _schedule(arguments: Arguments, now: datetime) -> ToolAction:
     when, delay, step = (arguments.get(name) for name in ("when", "delay_seconds", "recurring"))
     at = moment(when) if when not in (None, "") else None
     if at is None and delay is not None:
@@ -83,33 +83,33 @@ def _schedule(arguments: Arguments, now: datetime) -> Action:
     if step not in (None, "", "none"):
         if at is None:
             raise UnreadableError("it repeats, and has no first time")
-        return Action(Ability.CREATE_RECURRING, next_by_step(at, step, now), _title(arguments))
-    return Action(Ability.CREATE_ONCE, () if at is None else (at,), _title(arguments))
+        return ToolAction(Ability.CREATE_RECURRING, next_by_step(at, step, now), _title(arguments))
+    return ToolAction(Ability.CREATE_ONCE, () if at is None else (at,), _title(arguments))
 
 
-def _list(arguments: Arguments, now: datetime) -> Action:  # noqa: ARG001
-    return Action(Ability.LIST)
+def _list(arguments: Arguments, now: datetime) -> ToolAction:  # noqa: ARG001
+    return ToolAction(Ability.LIST)
 
 
 def _update(key: str) -> Reader:
-    def read(arguments: Arguments, now: datetime) -> Action:  # noqa: ARG001
+    def read(arguments: Arguments, now: datetime) -> ToolAction:  # noqa: ARG001
         at = arguments.get(key)
-        return Action(Ability.UPDATE, () if at in (None, "") else (moment(at),), _title(arguments))
+        return ToolAction(Ability.UPDATE, () if at in (None, "") else (moment(at),), _title(arguments))
 
     return read
 
 
-def _event(arguments: Arguments, now: datetime) -> Action:  # noqa: ARG001
-    return Action(Ability.CREATE_ONCE, (moment(arguments.get("start")),), _title(arguments))
+def _event(arguments: Arguments, now: datetime) -> ToolAction:  # noqa: ARG001
+    return ToolAction(Ability.CREATE_ONCE, (moment(arguments.get("start")),), _title(arguments))
 
 
-def _reminder(arguments: Arguments, now: datetime) -> Action:
-    return Action(Ability.CREATE_RECURRING, next_by_cron(arguments.get("cron"), now), _title(arguments))
+def _reminder(arguments: Arguments, now: datetime) -> ToolAction:
+    return ToolAction(Ability.CREATE_RECURRING, next_by_cron(arguments.get("cron"), now), _title(arguments))
 
 
 _ID = _text("What it was called, or its id.")
 
-BASELINE = Variant(
+BASELINE = ToolVariant(
     "baseline",
     (
         Tool(
@@ -163,7 +163,7 @@ BASELINE = Variant(
     },
 )
 
-APPLIKE = Variant(
+APPLIKE = ToolVariant(
     "applike",
     (
         Tool(
@@ -221,5 +221,5 @@ APPLIKE = Variant(
     },
 )
 
-VARIANTS: Mapping[str, Variant] = {variant.name: variant for variant in (BASELINE, APPLIKE)}
+VARIANTS: Mapping[str, ToolVariant] = {variant.name: variant for variant in (BASELINE, APPLIKE)}
 """Every variant, the one that the others are compared with first. A further one is one more entry."""

@@ -28,9 +28,9 @@ _Environ = Mapping[str, str]
 
 def rehearsal(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
     """``rehearsal[:LATENCY]``."""
-    from harness.gateway.providers.rehearsal import Rehearsal
+    from harness.gateway.providers.rehearsal import RehearsalProvider
 
-    return Rehearsal(seed, latency=_seconds(argument))
+    return RehearsalProvider(seed, latency=_seconds(argument))
 
 
 def openai(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001

@@ -41,7 +41,7 @@ _AUTHORS: Mapping[str, Author] = {
 """Who writes the answer, by the name of the schema that is asked for."""
 
 
-class Rehearsal:
+class RehearsalProvider:
     """A provider that answers from (seed, trial, request, occurrence) alone.
 
     ``latency`` is slept per call, in seconds. Tokens are estimated at four characters each.

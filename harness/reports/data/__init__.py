@@ -3,6 +3,6 @@
 from harness.reports.data.bundle import Bundle, write_bundle
 from harness.reports.data.database import build_database
 from harness.reports.data.frames import Frames, load
-from harness.reports.data.query import Answer, query
+from harness.reports.data.query import QueryResult, query
 
-__all__ = ["Answer", "Bundle", "Frames", "build_database", "load", "query", "write_bundle"]
+__all__ = ["Bundle", "Frames", "QueryResult", "build_database", "load", "query", "write_bundle"]

@@ -20,7 +20,7 @@ _READING = ("SELECT", "EXPLAIN", "MULTI")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """What a query gives. ``more`` tells that rows beyond the limit were left out; ``problems`` what was not read."""
 
     columns: tuple[str, ...]
@@ -29,7 +29,7 @@ class Answer:
     problems: tuple[str, ...] = ()
 
 
-def query(path: Path, sql: str, *, limit: int | None = None) -> Answer:
+def query(path: Path, sql: str, *, limit: int | None = None) -> QueryResult:
     """The answer to one ``select`` over the views experiments, trials, scores, calls and replies of ``path``.
 
     ``path`` is a results folder or one record file; ``limit`` is the most rows to give. Raises `ConfigurationError`
@@ -62,7 +62,7 @@ def connect(tables: Tables, names: Sequence[str] = tuple(TABLES)) -> duckdb.Duck
 
 def _answer(
     connection: duckdb.DuckDBPyConnection, sql: str, limit: int | None, problems: tuple[str, ...]
-) -> Answer:
+) -> QueryResult:
     import duckdb
 
     try:
@@ -73,7 +73,7 @@ def _answer(
     except duckdb.Error as error:
         raise ConfigurationError(_explained(sql, error)) from error
     more = limit is not None and len(rows) > limit
-    return Answer(columns, tuple(rows[:limit] if more else rows), more, problems)
+    return QueryResult(columns, tuple(rows[:limit] if more else rows), more, problems)
 
 
 def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -88,7 +88,7 @@ class RunRows:
 
 
 @dataclass(slots=True)
-class Gathered:
+class RecordRows:
     """All that was read. ``rows`` are numbered from 0; ``samples`` stand in their order, ``sizes`` to a row."""
 
     runs: list[RunRows]
@@ -153,7 +153,7 @@ class Gatherer:
             one.clear()
 
 
-def gather(paths: Iterable[Path]) -> Gathered:
+def gather(paths: Iterable[Path]) -> RecordRows:
     """Read ``paths``. What cannot be read is passed over and named in ``problems``.
 
     Raises `HarnessError` when a file cannot be opened.
@@ -175,7 +175,7 @@ def gather(paths: Iterable[Path]) -> Gathered:
                 note(file.problems, lost=True)
     ordered = [runs[key] for key in sorted(runs, key=lambda key: (key[1], key[0]))]
     sizes = [row["samples"] for row in gatherer.rows]
-    return Gathered(ordered, gatherer.rows, sizes, _joined(gatherer), problems)
+    return RecordRows(ordered, gatherer.rows, sizes, _joined(gatherer), problems)
 
 
 _Read = tuple[Gatherer, dict[tuple[str, str], RunRows], list[str], list[RecordFile]]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from harness.console import json_text, on_one_line
-from harness.reports.data.query import Answer
+from harness.reports.data.query import QueryResult
 
 Format = Literal["table", "csv", "json"]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -18,7 +18,7 @@ NARROWEST = 6
 """Columns narrower than this say nothing: then each row is shown as lines."""
 
 
-def shown(answer: Answer, format: Format, width: int) -> str:
+def shown(answer: QueryResult, format: Format, width: int) -> str:
     """The answer as text that ends with a newline; ``width`` is that of the terminal, in columns."""
     if format == "csv":
         return as_csv(answer.columns, answer.rows)
@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _table(answer: Answer, width: int) -> str:
+def _table(answer: QueryResult, width: int) -> str:
     cells = [[_cell(value) for value in row] for row in answer.rows]
     heads = [_cell(name) for name in answer.columns]
     if (NARROWEST + 2) * len(heads) > width:
@@ -71,7 +71,7 @@ def _table(answer: Answer, width: int) -> str:
     return _ruled(heads, cells, answer, width)
 
 
-def _ruled(heads: Sequence[str], cells: Sequence[Sequence[str]], answer: Answer, width: int) -> str:
+def _ruled(heads: Sequence[str], cells: Sequence[Sequence[str]], answer: QueryResult, width: int) -> str:
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -11,7 +11,7 @@ from harness.errors import ConfigurationError
 from harness.records import record_files
 from harness.reports.data.arrays import array, table
 from harness.reports.data.columns import CALLS_BY_KIND, EXPERIMENTS, PLACE, SCORES, TRIALS
-from harness.reports.data.record_rows import Gathered, Owner, Row, RunRows, gather, listed, whole
+from harness.reports.data.record_rows import Owner, RecordRows, Row, RunRows, gather, listed, whole
 from harness.reports.data.replies import replies
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Tables:
     """The tables by name, each made when it is first asked for. ``problems`` names what could not be read."""
 
-    def __init__(self, gathered: Gathered, folder: Path) -> None:
+    def __init__(self, gathered: RecordRows, folder: Path) -> None:
         self._gathered, self._folder = gathered, folder
         self.runs, self.problems = tuple(gathered.runs), tuple(gathered.problems)
 

@@ -3,20 +3,20 @@
 from harness.reports.review.blinding import Mask, hints
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
 from harness.reports.review.export import Exported, export
-from harness.reports.review.items import Act, Item, Reading, items_of
-from harness.reports.review.result import Outcome, review_of
+from harness.reports.review.items import Act, CallReader, Item, items_of
+from harness.reports.review.result import ReviewResult, review_of
 from harness.reports.review.score_import import Imported, import_scores
 
 __all__ = [
     "DIMENSIONS",
     "SCALE",
     "Act",
+    "CallReader",
     "Exported",
     "Imported",
     "Item",
     "Mask",
-    "Outcome",
-    "Reading",
+    "ReviewResult",
     "export",
     "hints",
     "import_scores",

@@ -11,7 +11,7 @@ from harness.records import FiledRun, write_whole
 from harness.reports.review.blinding import Mask, hints, telling_names, with_endings
 from harness.reports.review.form import html_form
 from harness.reports.review.item_keys import NAME, Key, add_key, keep_apart, secret_of
-from harness.reports.review.items import Blinding, Item, Reading, items_of
+from harness.reports.review.items import Blinding, CallReader, Item, items_of
 from harness.reports.review.sheet import csv_sheet
 
 FORMS = (".html", ".csv")
@@ -36,7 +36,7 @@ def export(
     key: Path | None = None,
     seed: int | None = None,
     reviewer: str = "",
-    reading: Reading = Reading(),  # noqa: B008
+    reading: CallReader = CallReader(),  # noqa: B008
     strict: bool = False,
 ) -> Exported:
     """Write the sheets of ``run``, whose records were read whole: a page and a CSV in the folder ``out``, or one file.
@@ -63,7 +63,7 @@ def export(
     return _told(run, targets, key, items, strict)
 
 
-def _blinding(run: FiledRun, key: Key, reading: Reading, strict: bool) -> Blinding:
+def _blinding(run: FiledRun, key: Key, reading: CallReader, strict: bool) -> Blinding:
     words = with_endings(hints(run)) if strict else Mask.of(())
     names = Mask.of({*telling_names(run), *reading.names}, reading.forms)
     return Blinding(key.item, names, words, reading.acts, reading.spoken)

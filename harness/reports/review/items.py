@@ -77,7 +77,7 @@ def reviewable(run: FiledRun) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Reading:
+class CallReader:
     """How a study's calls are read, and what else tells its arms: ``names``, and ``forms`` as regular expressions.
 
     ``spoken`` gives what the reply of a record says.

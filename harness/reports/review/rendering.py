@@ -9,18 +9,18 @@ from harness.records.json_safe import plain
 from harness.reports.numbers import NONE, counted, fixed, p_value, signed
 from harness.reports.parts import Heading, Items, Part, Table
 from harness.reports.review.dimensions import SCALE, named
-from harness.reports.review.result import Agreement, Arm, Difference, Outcome
+from harness.reports.review.result import Agreement, Difference, ReviewedArm, ReviewResult
 
 REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
 
 
-def review_json(outcome: Outcome) -> Mapping[str, Any]:
+def review_json(outcome: ReviewResult) -> Mapping[str, Any]:
     """All of it as plain values; ``complete`` says whether there is an aggregate."""
     content: Mapping[str, Any] = plain(outcome)[0]
     return {**content, "complete": outcome.complete}
 
 
-def review_parts(outcome: Outcome) -> Iterator[Part]:
+def review_parts(outcome: ReviewResult) -> Iterator[Part]:
     """What is missing, or the aggregate."""
     yield Heading(f"Review of {outcome.experiment}, run {outcome.run_id}")
     if outcome.rehearsal:
@@ -36,7 +36,7 @@ def review_parts(outcome: Outcome) -> Iterator[Part]:
         yield from _agreements(outcome.agreements)
 
 
-def _incomplete(outcome: Outcome) -> Iterator[Part]:
+def _incomplete(outcome: ReviewResult) -> Iterator[Part]:
     if not outcome.reviewers:
         yield f"Nobody has scored any of {counted(outcome.transcripts, 'transcript')} yet: there is nothing to show."
         return
@@ -50,11 +50,11 @@ def _incomplete(outcome: Outcome) -> Iterator[Part]:
     yield "Import the rest, or name with --reviewer whose complete review is wanted."
 
 
-def _all_of_them(outcome: Outcome) -> Mapping[str, int]:
+def _all_of_them(outcome: ReviewResult) -> Mapping[str, int]:
     return {name: outcome.missing.get(name, 0) for name in outcome.reviewers}
 
 
-def _said(outcome: Outcome) -> str:
+def _said(outcome: ReviewResult) -> str:
     changed = f" {counted(outcome.changed, 'score')} changed after a first import." if outcome.changed else ""
     return (
         f"{counted(outcome.transcripts, 'transcript')}, each scored by {' and '.join(outcome.reviewers)}. A transcript "
@@ -62,7 +62,7 @@ def _said(outcome: Outcome) -> str:
     )
 
 
-def _arms(arms: tuple[Arm, ...]) -> Iterator[Part]:
+def _arms(arms: tuple[ReviewedArm, ...]) -> Iterator[Part]:
     yield Heading("Arms", 2)
     rows = tuple((one.name, f"{one.passed} of {one.reviewed}", str(one.without)) for one in arms)
     yield Table(("arm", "pass", "planned, but no transcript"), rows)

@@ -12,7 +12,7 @@ from harness.records import FiledRun
 from harness.reports.review.dimensions import DIMENSIONS, passes
 from harness.reports.review.items import reviewable
 from harness.reports.review.score_import import scenarios_of
-from harness.reports.review.store import Kept, kept
+from harness.reports.review.store import StoredScores, kept
 from harness.stats.multiplicity import holm
 from harness.stats.reliability import Reliability, reliability
 from harness.stats.results import Estimate
@@ -23,7 +23,7 @@ ESTIMAND = "these scenarios; the model's replies and the reviewers' scores drawn
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class ReviewedArm:
     """One arm. A transcript passes where no reviewer fails it; ``scores`` counts every score that was given."""
 
     name: str
@@ -61,7 +61,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReviewResult:
     """A review. While ``missing`` (reviewer → transcripts without scores) is not empty, nothing else is told."""
 
     experiment: str
@@ -71,7 +71,7 @@ class Outcome:
     transcripts: int
     missing: Mapping[str, int]
     changed: int = 0
-    arms: tuple[Arm, ...] = ()
+    arms: tuple[ReviewedArm, ...] = ()
     differences: tuple[Difference, ...] = ()
     agreements: tuple[Agreement, ...] = ()
 
@@ -80,23 +80,23 @@ class Outcome:
         return bool(self.reviewers) and not self.missing
 
 
-Scores = Mapping[str, Sequence[Kept]]
+Scores = Mapping[str, Sequence[StoredScores]]
 """Trial → what each reviewer gave it."""
-Value = Callable[[Sequence[Kept]], float]
+Value = Callable[[Sequence[StoredScores]], float]
 
 
-def review_of(run: FiledRun, reviewers: Iterable[str] = ()) -> Outcome:
+def review_of(run: FiledRun, reviewers: Iterable[str] = ()) -> ReviewResult:
     """The review of ``run`` by ``reviewers``, or by all who scored any of it."""
     found, due = kept(run.folder, run.experiment, run.run_id), reviewable(run)
     names = tuple(reviewers) or tuple(sorted({reviewer for reviewer, _ in found}))
     open_ = {name: sum((name, trial) not in found for trial in due) for name in names}
     missing = {name: count for name, count in open_.items() if count}
     changed = sum(one.changed > 0 for one in found.values() if one.reviewer in names)
-    told = Outcome(run.experiment, run.run_id, run.rehearsal, names, len(due), missing, changed)
+    told = ReviewResult(run.experiment, run.run_id, run.rehearsal, names, len(due), missing, changed)
     if not told.complete or not due:
         return told
     scores = {trial: [found[(name, trial)] for name in names] for trial in due}
-    return Outcome(
+    return ReviewResult(
         *(told.experiment, told.run_id, told.rehearsal, names, len(due), missing, changed),
         arms=tuple(_arm(run, group, scores) for group in run.design.groups),
         differences=tuple(_differences(run, scores)),
@@ -104,24 +104,24 @@ def review_of(run: FiledRun, reviewers: Iterable[str] = ()) -> Outcome:
     )
 
 
-def _passes(given: Sequence[Kept]) -> float:
+def _passes(given: Sequence[StoredScores]) -> float:
     return float(all(passes(one.scores) for one in given))
 
 
-def _own(run: FiledRun, group: str, scores: Scores) -> dict[str, Sequence[Kept]]:
+def _own(run: FiledRun, group: str, scores: Scores) -> dict[str, Sequence[StoredScores]]:
     return {
         trial.id: scores[trial.id] for trial in run.design.trials(run.experiment, group) if trial.id in scores
     }
 
 
-def _arm(run: FiledRun, group: str, scores: Scores) -> Arm:
+def _arm(run: FiledRun, group: str, scores: Scores) -> ReviewedArm:
     own = _own(run, group, scores)
     counts = {
         name: dict(Counter(one.scores[name] for given in own.values() for one in given))
         for name in DIMENSIONS
     }
     passed = int(sum(_passes(given) for given in own.values()))
-    return Arm(group, passed, len(own), run.design.trials_per_group - len(own), counts)
+    return ReviewedArm(group, passed, len(own), run.design.trials_per_group - len(own), counts)
 
 
 def _differences(run: FiledRun, scores: Scores) -> Iterable[Difference]:
@@ -158,14 +158,16 @@ def _paired(first: Mapping[str, float], later: Mapping[str, float]) -> list[floa
 
 
 def _shift(run: FiledRun, first: str, later: str, scores: Scores, dimension: str) -> float | None:
-    def mean(given: Sequence[Kept]) -> float:
+    def mean(given: Sequence[StoredScores]) -> float:
         return fmean(one.scores[dimension] for one in given)
 
     found = _paired(*(_by_scenario(run, group, scores, mean) for group in (first, later)))
     return fmean(found) if found else None
 
 
-def _agreement(one: str, other: str, found: Mapping[tuple[str, str], Kept], due: Sequence[str]) -> Agreement:
+def _agreement(
+    one: str, other: str, found: Mapping[tuple[str, str], StoredScores], due: Sequence[str]
+) -> Agreement:
     pairs = [(found[(one, trial)], found[(other, trial)]) for trial in due]
     return Agreement(
         one,

@@ -21,7 +21,7 @@ LONGEST_NOTE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ScoreRow:
     """One line of a file of scores, as it stands there. ``where`` names it in messages."""
 
     where: str
@@ -34,13 +34,13 @@ class Row:
 class Sent:
     """A file of scores. ``export`` and ``reviewer`` are empty where it does not say."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[ScoreRow, ...]
     export: str = ""
     reviewer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ReviewScore:
     """What one reviewer gives one transcript."""
 
     item: str
@@ -82,12 +82,12 @@ def _of_csv(path: Path, text: str) -> Sent:
     return Sent(tuple(_row(f"{path.name}, row {number}", one) for number, one in enumerate(rows, start=2)))
 
 
-def _row(where: str, one: Mapping[str, Any]) -> Row:
+def _row(where: str, one: Mapping[str, Any]) -> ScoreRow:
     scores = {name: one.get(name) for name in DIMENSIONS}
-    return Row(where, _text(one.get(ITEM)).strip(), scores, _text(one.get(NOTES))[:LONGEST_NOTE])
+    return ScoreRow(where, _text(one.get(ITEM)).strip(), scores, _text(one.get(NOTES))[:LONGEST_NOTE])
 
 
-def checked(sent: Sent, items: Mapping[str, str], scenarios: Mapping[str, str]) -> list[Score]:
+def checked(sent: Sent, items: Mapping[str, str], scenarios: Mapping[str, str]) -> list[ReviewScore]:
     """The scores of every item that was scored; an item without any score is one that is not reviewed yet.
 
     ``items`` maps ids to trials, ``scenarios`` trials to what they were asked. Raises `ConfigurationError` with all
@@ -95,13 +95,17 @@ def checked(sent: Sent, items: Mapping[str, str], scenarios: Mapping[str, str]) 
     """
     raise_if_any(_faults(sent.rows, items, scenarios))
     return [
-        Score(row.item, {name: number(value) or 0 for name, value in row.scores.items()}, row.notes.strip())
+        ReviewScore(
+            row.item, {name: number(value) or 0 for name, value in row.scores.items()}, row.notes.strip()
+        )
         for row in sent.rows
         if _is_scored(row)
     ]
 
 
-def _faults(rows: Sequence[Row], items: Mapping[str, str], scenarios: Mapping[str, str]) -> Iterator[str]:
+def _faults(
+    rows: Sequence[ScoreRow], items: Mapping[str, str], scenarios: Mapping[str, str]
+) -> Iterator[str]:
     asked = set(scenarios.values()) | {trial.rpartition("/")[2] for trial in scenarios}
     for item, times in Counter(row.item for row in rows).items():
         if times > 1 and item in items:
@@ -118,7 +122,7 @@ def _faults(rows: Sequence[Row], items: Mapping[str, str], scenarios: Mapping[st
             yield from _wrong_scores(row)
 
 
-def _wrong_scores(row: Row) -> Iterator[str]:
+def _wrong_scores(row: ScoreRow) -> Iterator[str]:
     for name, value in row.scores.items():
         if _is_empty(value):
             yield f"{row.where}: {row.item:.60} has no {name}; expected {_scale()}."
@@ -145,7 +149,7 @@ def _scale() -> str:
     return ", ".join(map(str, SCALE))
 
 
-def _is_scored(row: Row) -> bool:
+def _is_scored(row: ScoreRow) -> bool:
     return not all(map(_is_empty, row.scores.values()))
 
 

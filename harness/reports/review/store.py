@@ -15,14 +15,14 @@ from harness.records import stream, write_whole
 from harness.records.json_safe import to_line
 from harness.records.writer import explained, safe_name
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
-from harness.reports.review.scores import Score
+from harness.reports.review.scores import ReviewScore
 from harness.text_files import recoded
 
 METADATA, SCORE = "review_metadata", "review_score"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredScores:
     """One transcript's scores by one reviewer. ``changed``: how often they were given anew."""
 
     trial: str
@@ -46,19 +46,21 @@ def store_path(folder: Path, experiment: str, run_id: str) -> Path:
     return folder / f"{safe_name(experiment)}_review_{safe_name(run_id)}.jsonl"
 
 
-def kept(folder: Path, experiment: str, run_id: str) -> dict[tuple[str, str], Kept]:
+def kept(folder: Path, experiment: str, run_id: str) -> dict[tuple[str, str], StoredScores]:
     """(reviewer, trial) → the scores that hold: those given last."""
     path = store_path(folder, experiment, run_id)
-    found: dict[tuple[str, str], Kept] = {}
+    found: dict[tuple[str, str], StoredScores] = {}
     for line in stream(path, lost=True) if path.exists() else ():
         if line.get("type") == SCORE and (one := _kept(line)):
             earlier = found.get((one.reviewer, one.trial))
             again = 0 if earlier is None else earlier.changed + 1
-            found[(one.reviewer, one.trial)] = Kept(one.trial, one.reviewer, one.scores, one.notes, again)
+            found[(one.reviewer, one.trial)] = StoredScores(
+                one.trial, one.reviewer, one.scores, one.notes, again
+            )
     return found
 
 
-def _kept(line: Mapping[str, Any]) -> Kept | None:
+def _kept(line: Mapping[str, Any]) -> StoredScores | None:
     trial, reviewer, scores = (line.get(name) for name in ("reviewed_trial", "reviewer", "scores"))
     if not isinstance(trial, str) or not isinstance(reviewer, str) or not isinstance(scores, Mapping):
         return None
@@ -66,11 +68,17 @@ def _kept(line: Mapping[str, Any]) -> Kept | None:
         type(one) is int and one in SCALE for one in scores.values()
     ):
         return None
-    return Kept(trial, reviewer, dict(scores), str(line.get("notes") or ""))
+    return StoredScores(trial, reviewer, dict(scores), str(line.get("notes") or ""))
 
 
 def add(
-    folder: Path, experiment: str, run_id: str, reviewer: str, given: Mapping[str, Score], *, imported: str
+    folder: Path,
+    experiment: str,
+    run_id: str,
+    reviewer: str,
+    given: Mapping[str, ReviewScore],
+    *,
+    imported: str,
 ) -> Added:
     """Add what is new of ``given`` (trial → score) by ``reviewer``; lines that are there stay as they are.
 
@@ -93,7 +101,7 @@ def add(
     return added
 
 
-def _line(trial: str, reviewer: str, score: Score, imported: str) -> dict[str, Any]:
+def _line(trial: str, reviewer: str, score: ReviewScore, imported: str) -> dict[str, Any]:
     content = {"item": score.item, "scores": dict(score.scores), "notes": score.notes, "imported": imported}
     return {"type": SCORE, "reviewed_trial": trial, "reviewer": reviewer, **content}
 

@@ -12,7 +12,7 @@ from support.plans import persona, plan
 
 from harness.engines.embedded import EmbeddedEngine
 from harness.errors import ModelCallError
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.model import Correction, Intervention, TrialResult
 
 
@@ -20,7 +20,7 @@ def scored(values: Iterable[Any], *, at: int = 1) -> FakeClient:
     """A client whose quality checks at step ``at`` give ``values`` in turn, and 9 elsewhere."""
     waiting = iter(values)
 
-    def answer(request: Request, site: Site) -> Any:
+    def answer(request: Request, site: CallSite) -> Any:
         if site.kind == "quality_check":
             return score(next(waiting), f"fault {site.attempt}") if site.step == at else score(9)
         if site.kind in ("act", "regenerate"):

@@ -13,7 +13,7 @@ from support.plans import METRICS, PEOPLE, plan
 
 from harness.engines.embedded import EmbeddedEngine
 from harness.errors import ModelCallError
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.model import Measure, Sample, TrialResult
 
 
@@ -83,7 +83,7 @@ def test_a_failed_extraction_is_asked_again_and_then_missing(data: Any) -> None:
 def test_an_extraction_that_comes_right_the_second_time_counts() -> None:
     replies = iter([{"wrong": []}, {"ideas": [{"name": "a", "description": "b"}]}])
 
-    def answer(request: Request, site: Site) -> Any:
+    def answer(request: Request, site: CallSite) -> Any:
         return next(replies) if site.kind == "extract" else well_behaved(request, site)
 
     assert [s.value for s in of(run(FakeClient(answer)), "ideas_qty")] == [1]

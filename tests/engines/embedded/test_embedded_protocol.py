@@ -12,7 +12,7 @@ from support.plans import METRICS, PEOPLE, SCRIPT, VARIETY, persona, plan, treat
 
 from harness.engines.embedded import EmbeddedEngine, expected_calls
 from harness.errors import HarnessError, ModelCallError
-from harness.gateway.calls import Request, Site
+from harness.gateway.calls import CallSite, Request
 from harness.model import Correction, Intervention, TrialPlan, TrialResult
 
 
@@ -122,8 +122,8 @@ def test_the_same_trial_twice_is_the_same() -> None:
     assert _prompts(clients[0]) == _prompts(clients[1])
 
 
-def _prompts(client: FakeClient) -> dict[Site, list[str]]:
-    found: dict[Site, list[str]] = {}
+def _prompts(client: FakeClient) -> dict[CallSite, list[str]]:
+    found: dict[CallSite, list[str]] = {}
     for request, site in client.calls:
         found.setdefault(site, []).append(texts(request))
     return found
@@ -145,7 +145,7 @@ def test_samples_come_in_order_with_their_justifications() -> None:
 
 
 def test_a_word_to_one_person_is_heard_by_that_person_alone() -> None:
-    def whisper(request: Request, site: Site) -> Any:
+    def whisper(request: Request, site: CallSite) -> Any:
         if site.kind == "act" and site.person == PEOPLE[0] and site.step == 0:
             return say("between us", target="bo")
         return well_behaved(request, site)
@@ -166,7 +166,7 @@ def test_an_unknown_target_speaks_to_everyone(target: Any) -> None:
 
 
 def test_a_failed_act_fails_the_trial_after_the_others_were_heard_out() -> None:
-    def fail(request: Request, site: Site) -> Any:
+    def fail(request: Request, site: CallSite) -> Any:
         broken = site.kind == "act" and site.step == 1 and site.person != PEOPLE[2]
         return ModelCallError(f"no reply for {site.person}") if broken else well_behaved(request, site)
 
@@ -177,7 +177,7 @@ def test_a_failed_act_fails_the_trial_after_the_others_were_heard_out() -> None:
 
 
 def test_a_fatal_failure_goes_before_others() -> None:
-    def fail(_: Request, site: Site) -> Any:
+    def fail(_: Request, site: CallSite) -> Any:
         return ModelCallError(site.person, fatal=site.person == PEOPLE[1])
 
     with pytest.raises(ModelCallError, match=PEOPLE[1]):

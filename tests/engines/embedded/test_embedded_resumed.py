@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from harness.engines.embedded.model_requests import NoUsableReply, Unusable, ask
-from harness.gateway.calls import ModelClient, Reply, Request, Site
+from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 
-SITE = Site("extract", "Ada", 1)
+SITE = CallSite("extract", "Ada", 1)
 SCHEMA = {"type": "json_object"}
 
 
@@ -44,7 +44,7 @@ class Cut:
         self._client, self._left = client, rejections
         self.heard: list[str] = []
 
-    async def ask(self, request: Request, site: Site, **more: Any) -> Reply:
+    async def ask(self, request: Request, site: CallSite, **more: Any) -> Reply:
         if self._left == 0:
             raise asyncio.CancelledError
         reply: Reply = await self._client.ask(request, site, **more)

@@ -23,7 +23,7 @@ from harness.gateway.call_kinds import classify
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.trial_client import TrialClient
 from harness.model import (
@@ -61,7 +61,7 @@ def checkout() -> Path:
     return Path(where)
 
 
-class Spy(Rehearsal):
+class Spy(RehearsalProvider):
     """The offline model, whose requests can be looked at and whose answers to a kind of call can be replaced."""
 
     def __init__(self, answers: Mapping[str, Callable[[], str]] | None = None, seed: int = 1) -> None:

@@ -22,7 +22,7 @@ from harness.experiments.table1 import load
 from harness.gateway.call_kinds import classify
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import Rehearsal
+from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.model import TrialPlan
 from harness.personas import load as load_population
 from harness.runtime.plan import plan_cell
@@ -35,7 +35,7 @@ LOOSE = {"minibio", "consolidate"}
 """Only counted: the notebook asks for minibios with a requirement of its own, and consolidation shows them."""
 
 
-class ClockBlind(Rehearsal):
+class ClockBlind(RehearsalProvider):
     """Answers the same to the same request, at whatever time and in whatever trial; remembers what was asked."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.plans import METRICS, PEOPLE, SCRIPT, plan
 
-from harness.engines.tinytroupe.job import Played
+from harness.engines.tinytroupe.job import JobResult
 from harness.engines.tinytroupe.results import count, result_of, score
 from harness.model import Event, Measure
 
@@ -69,7 +69,7 @@ def test_samples_come_by_metric_and_then_by_person_and_none_is_left_out() -> Non
     scores = {(metric.name, name): {"value": 5} for metric in METRICS[:2] for name in PEOPLE}
     scores["fluency", PEOPLE[1]] = {"value": "well, 5"}
     scores["completion", None] = {"value": "4", "justification": "half done"}
-    result = asyncio.run(result_of(plan(), Played(scores=scores, extraction={"ideas": [1]})))
+    result = asyncio.run(result_of(plan(), JobResult(scores=scores, extraction={"ideas": [1]})))
     found = [(sample.metric, sample.person, sample.value) for sample in result.samples]
     assert found == [
         *(("adherence", name, 5) for name in PEOPLE),
@@ -88,7 +88,7 @@ def test_measures_are_computed_from_the_transcript() -> None:
     )
     quiet = replace(SCRIPT, extraction=None)
     talk = Event(1, "Ana Lima", "action", "TALK", "Well.")
-    result = asyncio.run(result_of(plan(metrics=metrics, script=quiet), Played(events=[talk, talk])))
+    result = asyncio.run(result_of(plan(metrics=metrics, script=quiet), JobResult(events=[talk, talk])))
     assert [(sample.value, sample.reason) for sample in result.samples] == [
         (2, None),
         (None, "The measure returned nan; expected a finite number."),
