@@ -148,7 +148,7 @@ async def serve_gateway(url: str, folder: str) -> None:
 
     provider = OpenAICompatible("fake-2025-01-01", base_url=url, api_key="any-key")
     gateway = Gateway(provider, concurrency=100, journal=Journal(Path(folder)), limits=Limits())
-    print(await gateway.start_face(), flush=True)
+    print(await gateway.start_server(), flush=True)
     for number in range(1000):  # a trial per measurement
         print(gateway.open_trial(f"trial {number}", "run").token, flush=True)
     await asyncio.Event().wait()

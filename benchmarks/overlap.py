@@ -36,7 +36,7 @@ from harness.gateway.calls import Request, CallSite
 
 async def play(plan, client):
     messages = [{"role": "user", "content": plan.proposal["prompt"]}]
-    reply = await client.ask(Request(messages), CallSite("answer"))
+    reply = await client.complete(Request(messages), CallSite("answer"))
     return TrialResult(plan.trial, (Sample("length", len(reply.text)),), details={"text": reply.text})
 
 

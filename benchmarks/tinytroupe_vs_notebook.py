@@ -67,7 +67,7 @@ async def notebook(
     from harness.gateway.gateway import Gateway
 
     gateway = Gateway(provider, concurrency=None)
-    url = await gateway.start_face()
+    url = await gateway.start_server()
     clients = {arm: gateway.open_trial(f"notebook/{arm}") for arm in arms}
     began = time.perf_counter()
     await asyncio.gather(*(notebook_arm(checkout, arm, sizes, url, clients[arm].token) for arm in arms))

@@ -16,15 +16,15 @@ class Engine(Protocol):
         """The name that it is chosen by."""
 
     @property
-    def needs_face(self) -> bool:
-        """Whether trials reach the model through the gateway's HTTP face instead of ``client.ask``."""
+    def needs_server(self) -> bool:
+        """Whether trials reach the model through the gateway's HTTP server instead of ``client.complete``."""
 
     @property
     def trials_at_once(self) -> int | None:
         """How many trials it can play at a time; ``None`` for any number. The others wait their turn unopened."""
 
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
-        """Play the trial. Every model call goes through ``client`` or its HTTP face.
+        """Play the trial. Every model call goes through ``client`` or its HTTP server.
 
         Raises `ModelCallError` when a call that the trial cannot go on without got no acceptable reply.
         """

@@ -20,7 +20,7 @@ class OwnPlay:
     """
 
     name = "own"
-    needs_face = False
+    needs_server = False
     trials_at_once: int | None = None
 
     def __init__(self, seconds: float = float("inf")) -> None:
@@ -68,8 +68,14 @@ class _Client:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    async def ask(self, *arguments: Any, **options: Any) -> Any:
-        return await self._counted(self._client.ask(*arguments, **options))
+    async def complete(self, *arguments: Any, **options: Any) -> Any:
+        return await self._counted(self._client.complete(*arguments, **options))
+
+    async def ask(
+        self, request: Any, site: Any, *, asks: int | None = None, replies: int | None = None
+    ) -> Any:
+        """What `complete` was called in version 0.1.0."""
+        return await self.complete(request, site, max_rejections=asks, max_replies=replies)
 
     async def embed(self, *arguments: Any, **options: Any) -> Any:
         return await self._counted(self.__getattr__("embed")(*arguments, **options))
@@ -83,7 +89,7 @@ class _Client:
             self.events += 1
 
     def noting(self, tell: Callable[[str], None]) -> Callable[[str], None]:
-        """``tell``, which counts as something that happens. Such a play may ask at the HTTP face as well."""
+        """``tell``, which counts as something that happens. Such a play may also call the gateway's HTTP server."""
         self.served = True
 
         def noted(note: str) -> None:
@@ -93,7 +99,7 @@ class _Client:
         return noted
 
     def seen(self) -> object:
-        """Another value whenever something happened; at the gateway's HTTP face too, where the trial counts that."""
+        """Another value whenever something happened; at the gateway's HTTP server too, where the trial counts that."""
         account = getattr(self._client, "account", None)
         if self.under_way or (account is None and self.served):
             return object()

@@ -51,14 +51,14 @@ class Reply:
     ``tokens_in`` is everything read, ``tokens_cached`` the part of it that came from the provider's cache and
     ``tokens_written`` the part that was put there; ``tokens_out`` is everything written, thinking included.
     ``refusal``: the model, or its provider, declined to answer; ``text`` is what it said instead, maybe nothing.
-    ``cost`` is in US dollars, from the provider where it states one, else the gateway's from its price table;
-    ``None`` with ``cost_reason`` where it is not known.
-    ``usage`` is what the provider stated of tokens, as JSON and cut; ``usage_fault`` says what in it did not add up, so
-    that the tokens are the dearest reading of it. Empty: nothing was wrong.
-    ``form`` says how its JSON was asked for where that differs from the request (see `harness.gateway.response_formats`), and
-    ``sent_digest`` is the digest of the request as it was sent then; the gateway fills it in.
-    ``call`` names the call within its trial (kind, request digest, occurrence), ``attempts`` counts the replies that
-    it took and ``seconds`` is how long this one took, when it was sent; the gateway fills them in.
+    ``cost`` is in US dollars, from the provider where it states one, else the gateway's from its price table; ``None``
+    with ``cost_reason`` where it is not known. ``usage`` is what the provider stated of tokens, as JSON and cut;
+    ``usage_fault`` says what in it did not add up, so that the tokens are the dearest reading of it. Empty: nothing was
+    wrong. ``form`` says how its JSON was asked for where that differs from the request (see
+    `harness.gateway.response_formats`), and ``sent_digest`` is the digest of the request as it was sent then; the
+    gateway fills it in. ``call`` names the call within its trial (kind, request digest, occurrence), ``attempts``
+    counts the replies that it took and ``seconds`` is how long this one took, when it was sent; the gateway fills them
+    in.
 
     A provider gives ``text`` as it came, and as ``thoughts`` what the server sent beside it. From the gateway, ``text``
     is what was said, ``thoughts`` all that was thought, ``raw`` the text as it came, and ``unwrapped`` what surrounded
@@ -125,20 +125,25 @@ class ModelClient(Protocol):
 
     @property
     def token(self) -> str:
-        """The trial's own credential at the HTTP face."""
+        """The trial's own credential at the gateway's HTTP server."""
 
     @property
     def base_url(self) -> str:
-        """The HTTP face's address, ending in ``/v1``."""
+        """The HTTP server's address, ending in ``/v1``."""
 
-    async def ask(
-        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
+    async def complete(
+        self,
+        request: Request,
+        site: CallSite,
+        *,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
     ) -> Reply:
         """Send ``request`` and return an acceptable reply: complete, not empty, valid for its response format.
 
-        Raises `ModelCallError` when none came after the attempts allowed, `UnacceptableReplyError` when ``replies``
-        came and were of no use (``None``: as many as the session allows), and `RejectedError` when ``asks`` replies
-        to this question were rejected in this try of the trial, those of a session that was cut off included.
+        Raises `ModelCallError` when none came after the attempts allowed, `UnacceptableReplyError` when ``max_replies``
+        came and were of no use (``None``: as many as the session allows), and `RejectedError` when ``max_rejections``
+        replies to this question were rejected in this try of the trial, those of a session that was cut off included.
         """
 
     def reject(self, reply: Reply, reason: str) -> None:

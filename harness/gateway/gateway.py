@@ -1,4 +1,4 @@
-"""The only way out to a model: one object, an async method for this process and an HTTP face for all else."""
+"""The only way out to a model: one object, an async method for this process and an HTTP server for all else."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Gateway:
         self._json_seen: set[int] = set()  # ids of the providers that have written acceptable JSON
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
-        self._face: GatewayServer | None = None
+        self._server: GatewayServer | None = None
         self._starting = asyncio.Lock()
         if limits is not None and hasattr(provider, "on_headers"):
             provider.on_headers = limits.observe
@@ -201,7 +201,7 @@ class Gateway:
         return client
 
     def close_trial(self, client: TrialClient) -> None:
-        """Revoke the trial's token at the HTTP face."""
+        """Revoke the trial's token at the gateway's HTTP server."""
         self._trials.pop(client.name, None)
 
     def trial_of(self, token: str) -> TrialClient | None:
@@ -215,15 +215,15 @@ class Gateway:
         """Who answers calls of ``kind``."""
         return self.judge if self.judge is not None and kind in OUTCOME_KINDS else self.provider
 
-    async def ask(
+    async def complete(
         self,
         client: TrialClient,
         request: Request,
         site: CallSite,
-        asks: int | None = None,
-        replies: int | None = None,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
     ) -> Reply:
-        """What `TrialClient.ask` does."""
+        """What `TrialClient.complete` does."""
         provider = self.provider_of(site.kind)
         options = client.options.of(site.kind, judged_apart=provider is self.judge)
         request, body = checked(
@@ -244,7 +244,7 @@ class Gateway:
                 raise
 
         call = _Call(client, provider, request, body, site, send, lambda reply: accept(reply, request))
-        return await self._ask(call, asks, replies)
+        return await self._ask(call, max_rejections, max_replies)
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
@@ -270,10 +270,12 @@ class Gateway:
         if self.journal is not None:
             self.journal.reject(client.run_id, client.trial_id, kept, reason)
 
-    async def _ask(self, call: _Call, asks: int | None = None, replies: int | None = None) -> Reply:
+    async def _ask(
+        self, call: _Call, max_rejections: int | None = None, max_replies: int | None = None
+    ) -> Reply:
         """Try until there is an acceptable reply or trying is over. Equal questions are told apart on arrival."""
-        question = call.client.samples.claim(call.site, call.request.digest)
-        question.asks = asks
+        question = call.client.samples.reserve(call.site, call.request.digest)
+        question.max_rejections = max_rejections
         failures: Counter[bool] = Counter()
         adaptations = 0
         try:
@@ -294,7 +296,7 @@ class Gateway:
                     seconds = self._retry.pause(error, failed, answered=id(call.provider) in self._answered)
                     if seconds is None:
                         raise self._last(call, error) from None
-                    if is_reply(error) and failures[True] + 1 == replies:
+                    if is_reply(error) and failures[True] + 1 == max_replies:
                         raise
                     failures[is_reply(error)] += 1
                     call.attempts += 1
@@ -472,7 +474,7 @@ class Gateway:
             )
         name = f"{call.site.kind}:{kept.digest}:{kept.number}"
         given = replace(reply, call=name, attempts=kept.draw + 1, seconds=kept.seconds)
-        return client.give(kept, given)
+        return client.deliver(kept, given)
 
     def _record(self, call: _Call, seen: _Attempt) -> CallRecord:
         return CallRecord(
@@ -501,24 +503,24 @@ class Gateway:
             await self.journal.flush()
         return came
 
-    # The HTTP face
+    # The gateway's HTTP server
 
-    async def start_face(self, host: str = "127.0.0.1") -> str:
-        """Serve the OpenAI-compatible face on a free port of ``host``; its address, ending in ``/v1``."""
+    async def start_server(self, host: str = "127.0.0.1") -> str:
+        """Serve the OpenAI-compatible API on a free port of ``host``; its address, ending in ``/v1``."""
         from harness.gateway.server import GatewayServer
 
         async with self._starting:
-            if self._face is None:
-                face = GatewayServer(self)
-                self.base_url = await face.start(host)
-                self._face = face
+            if self._server is None:
+                server = GatewayServer(self)
+                self.base_url = await server.start(host)
+                self._server = server
         return self.base_url
 
     async def aclose(self) -> None:
-        """Stop the face, write what is left and give back the provider's connections."""
-        if self._face is not None:
-            await self._face.stop()
-            self._face, self.base_url = None, ""
+        """Stop the server, write what is left and give back the provider's connections."""
+        if self._server is not None:
+            await self._server.stop()
+            self._server, self.base_url = None, ""
         for provider in filter(None, (self.provider, self.judge)):
             await _closed(provider)
         if self.journal is not None:

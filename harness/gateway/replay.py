@@ -49,18 +49,28 @@ class JournaledReply:
 class SampleSlot:
     """One question over all tries of its trial. ``draws`` counts its replies; made by `TrialSamples`.
 
-    ``rejected`` counts those of this try that the engine rejected, ``reason`` is why it did the last, and ``asks`` how
-    many it may.
+    ``rejected`` counts those of this try that the engine rejected, ``reason`` is why it did the last, and
+    ``max_rejections`` how many it may.
     """
 
-    __slots__ = ("_earlier", "asks", "digest", "draws", "occurrence", "open", "reason", "rejected", "site")
+    __slots__ = (
+        "_earlier",
+        "digest",
+        "draws",
+        "max_rejections",
+        "occurrence",
+        "open",
+        "reason",
+        "rejected",
+        "site",
+    )
 
     def __init__(self, site: CallSite, digest: str, occurrence: int) -> None:
         self.site, self.digest, self.occurrence = site, digest, occurrence
         self.open = True  # nobody holds it in this try
         self.draws = self.rejected = 0
         self.reason = ""
-        self.asks: int | None = None
+        self.max_rejections: int | None = None
         self._earlier: deque[JournaledReply] = deque()
 
     @property
@@ -71,7 +81,7 @@ class SampleSlot:
     @property
     def spent(self) -> bool:
         """Whether it may not be asked again in this try."""
-        return self.asks is not None and self.rejected >= self.asks
+        return self.max_rejections is not None and self.rejected >= self.max_rejections
 
     @property
     def earlier(self) -> JournaledReply | None:
@@ -147,7 +157,7 @@ class TrialSamples:
         for question in (each for equal in self._questions.values() for each in equal):
             self._recall(question)
 
-    def claim(self, site: CallSite, digest: str) -> SampleSlot:
+    def reserve(self, site: CallSite, digest: str) -> SampleSlot:
         """The first of the equal questions that is nobody's in this try; one that is spent only where no other is."""
         equal = self._questions.setdefault((site, digest), [])
         free = sorted((each for each in equal if each.open), key=lambda each: each.spent)

@@ -1,4 +1,4 @@
-"""The gateway's HTTP face: an OpenAI-compatible endpoint for everything that is not in this process.
+"""The gateway's HTTP server: an OpenAI-compatible endpoint for everything that is not in this process.
 
 What the gateway gives up is answered with status 400, because foreign clients give up at once on 400, and
 sleep (TinyTroupe's for up to 52 minutes) on 429 and 5xx: the gateway has waited and asked again already.
@@ -149,14 +149,14 @@ class GatewayServer:
 
     async def _chat(self, client: TrialClient, body: Any) -> Any:
         request = chat_request(body)
-        return chat_completion(await client.ask(request, CallSite(classify(request))))
+        return chat_completion(await client.complete(request, CallSite(classify(request))))
 
     async def _responses(self, client: TrialClient, body: Any) -> Any:
         """A model that declines to write JSON is no fault of the call: the API has words for it."""
         request = response_request(body)
         kind = classify(request)
         try:
-            return response(await client.ask(request, CallSite(kind)), body)
+            return response(await client.complete(request, CallSite(kind)), body)
         except RefusedError as error:
             return declined(self._gateway.provider_of(kind).model, str(error), body)
 
@@ -225,11 +225,11 @@ async def _body(request: HTTPRequest) -> Any:
 def _as_failure(error: Exception) -> ModelCallError:
     if isinstance(error, ModelCallError):
         return error
-    return ModelCallError(f"HTTP face: {type(error).__name__}: {str(error)[:500]}")
+    return ModelCallError(f"HTTP server: {type(error).__name__}: {str(error)[:500]}")
 
 
 def _answer_to(error: Exception) -> Response:
-    """400 for whatever went wrong, but for the statuses that the face itself chose."""
+    """400 for whatever went wrong, but for the statuses that the server itself chose."""
     if isinstance(error, HTTPException):
         return _error(error.status_code, error.detail)
     return _error(400, str(_as_failure(error)), code="model_call_failed")

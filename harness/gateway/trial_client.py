@@ -27,13 +27,13 @@ class Transport(Protocol):
 
     base_url: str
 
-    async def ask(
+    async def complete(
         self,
         client: TrialClient,
         request: Request,
         site: CallSite,
-        asks: int | None = None,
-        replies: int | None = None,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
     ) -> Reply: ...
 
     async def embed(
@@ -46,17 +46,17 @@ class Transport(Protocol):
 class TrialClient:
     """The gateway bound to one try of a trial; implements `ModelClient`. Made by `Gateway.open_trial`.
 
-    ``failure`` is the first request at the HTTP face that failed, or the first after which none can succeed, for the
-    engine to raise where the foreign code has swallowed it; ``failed`` is how many did. ``rejections`` has every
-    unacceptable reply of this try: kind, person, step, attempt, reason and the text's first 500 characters.
+    ``failure`` is the first request at the gateway's HTTP server that failed, or the first after which none can
+    succeed, for the engine to raise where the foreign code has swallowed it; ``failed`` is how many did. ``rejections``
+    has every unacceptable reply of this try: kind, person, step, attempt, reason and the text's first 500 characters.
     ``replayed`` counts the calls that the journal answered, ``refusals`` those that the model declined to answer.
-    ``options`` are request fields that its calls get beside those that they name.
-    ``replies`` counts the replies that were handed over, and what was done to read them.
+    ``options`` are request fields that its calls get beside those that they name. ``replies`` counts the replies that
+    were handed over, and what was done to read them.
     """
 
     def __init__(
         self,
-        way: Transport,
+        transport: Transport,
         trial_id: str,
         number: int,
         *,
@@ -78,35 +78,41 @@ class TrialClient:
         self._unwrapped: Counter[str] = Counter()
         self.account = Account()
         self._earlier = Account()
-        self._way = way
+        self._transport = transport
         self._given: dict[str, JournaledReply] = {}
         self._reasons: dict[str, list[str]] = {}
         self._known, self._recalling = known, asyncio.Lock()
 
     @cached_property
     def token(self) -> str:
-        """The trial's own credential at the HTTP face: its name, and a secret."""
+        """The trial's own credential at the gateway's HTTP server: its name, and a secret."""
         return f"{self.name}.{secrets.token_urlsafe(24)}"
 
     @property
     def base_url(self) -> str:
-        """The HTTP face's address, ending in ``/v1``; empty until the gateway's face is started."""
-        return self._way.base_url
+        """The HTTP server's address, ending in ``/v1``; empty until the server is started."""
+        return self._transport.base_url
 
-    async def ask(
-        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
+    async def complete(
+        self,
+        request: Request,
+        site: CallSite,
+        *,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
     ) -> Reply:
         """An acceptable reply. Raises `ModelCallError` when none came, or the run was stopped.
 
         `RefusedError` when JSON was asked for and the model declined; in words, `Reply.refusal` says so.
-        `RejectedError` when ``asks`` replies to this question were rejected in this try (``None``: no limit), and
-        `UnacceptableReplyError` when ``replies`` came of which none was acceptable (``None``: the policy's number).
+        `RejectedError` when ``max_rejections`` replies to this question were rejected in this try (``None``: no limit),
+        and `UnacceptableReplyError` when ``max_replies`` came of which none was acceptable (``None``: the policy's
+        number).
         """
-        return await self._way.ask(self, request, site, asks, replies)
+        return await self._transport.complete(self, request, site, max_rejections, max_replies)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`. Their tokens are counted where the provider says how many."""
-        return await self._way.embed(self, texts, model)
+        return await self._transport.embed(self, texts, model)
 
     def reject(self, reply: Reply, reason: str) -> None:
         """Say that a well-formed reply was of no use: it is not served again, an equal request is a new call."""
@@ -115,7 +121,7 @@ class TrialClient:
             self.note_rejection(kept, reason)
             self._reasons.setdefault(kept.site.kind, []).append(reason)
             self.samples.reject(kept, reason)
-            self._way.reject(self, kept, reason)
+            self._transport.reject(self, kept, reason)
 
     def reject_latest(self, kind: str, reason: str) -> bool:
         """`reject` the reply of ``kind`` that was given last; false where there is none, or the model had declined."""
@@ -130,7 +136,7 @@ class TrialClient:
         return tuple(self._reasons.get(kind, ()))
 
     def note_failure(self, error: ModelCallError) -> None:
-        """A request at the HTTP face came to nothing."""
+        """A request at the gateway's HTTP server came to nothing."""
         self.failed += 1
         if self.failure is None or (_is_final(error) and not _is_final(self.failure)):
             self.failure = error
@@ -179,7 +185,7 @@ class TrialClient:
             if mine and kept.verdict == "rejected":
                 self._reasons.setdefault(kept.site.kind, []).append(kept.reason)
 
-    def give(self, kept: JournaledReply, reply: Reply) -> Reply:
+    def deliver(self, kept: JournaledReply, reply: Reply) -> Reply:
         """Note that ``reply`` goes to the engine, which may yet reject it."""
         self._given[reply.call] = kept
         if kept.site.kind == "embedding":

@@ -122,15 +122,14 @@ class Play:
     """How an experiment's trials are played without personas' engines: by a function of its own.
 
     ``check`` gives what is wrong with the experiment, one sentence each, before its first call. ``function`` is
-    asynchronous; it takes the `TrialPlan` and the gateway's client of that trial
-    (`harness.gateway.calls.ModelClient`), and returns a `TrialResult`. ``calls`` gives, for a `TrialPlan`, the least and
-    the most model calls by kind. ``record_type`` is what lines of finished trials are called. With
-    ``case_per_trial`` one pytest case stands for one trial, not for a cell: its id has the proposal's ``id``.
-    ``examine`` gives further checks of the instrument (`Check`) of a run as its files tell it
-    (`harness.records.FiledRun`); of each record it sees, beside what every record has, the short values in ``details``.
-    ``answer`` takes the same run and its checks, and tells what follows, for a report: headings, sentences and tables
-    (`harness.reports.parts`).
-    With ``files`` its trials may keep files of their own: their plans have a `Place`.
+    asynchronous; it takes the `TrialPlan` and the gateway's client of that trial (`harness.gateway.calls.ModelClient`),
+    and returns a `TrialResult`. ``calls`` gives, for a `TrialPlan`, the least and the most model calls by kind.
+    ``record_type`` is what lines of finished trials are called. With ``case_per_trial`` one pytest case stands for one
+    trial, not for a cell: its id has the proposal's ``id``. ``examine`` gives further checks of the instrument
+    (`Check`) of a run as its files tell it (`harness.records.FiledRun`); of each record it sees, beside what every
+    record has, the short values in ``details``. ``answer`` takes the same run and its checks, and tells what follows,
+    for a report: headings, sentences and tables (`harness.reports.parts`). With ``files`` its trials may keep files of
+    their own: their plans have a `Place`.
     """
 
     function: Callable[[Any, Any], Awaitable[Any]]

@@ -51,7 +51,7 @@ class TrialFiles:
 
     ``results`` is the results directory; ``run_id`` is the same in every session that works on the run, and begins with
     the moment when it was begun. ``tell`` shows a line to whoever waits, in place of what it told before. ``serve``
-    starts the gateway's HTTP face, for code that asks over HTTP at its client's ``base_url``; twice is no harm.
+    starts the gateway's HTTP server, for code that asks over HTTP at its client's ``base_url``; twice is no harm.
     """
 
     results: Path

@@ -74,7 +74,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def writer_pool(request: pytest.FixtureRequest) -> WriterPool | RemotePool:
     """The session's pool of JSONL writers: ``writer_pool.get(experiment, group, rep).write({...})``."""
-    return _session(request).desk.pool
+    return _session(request).coordinator.pool
 
 
 class CellHandle:

@@ -55,7 +55,7 @@ class Heartbeat:
 
         def go_on() -> None:
             while not self._over.wait(self._every):
-                self._look(state.desk)
+                self._look(state.coordinator)
                 self._write("running")
 
         self._write("starting")
@@ -64,21 +64,21 @@ class Heartbeat:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> object:
-        desk = state_of(session.config).desk
+        coordinator = state_of(session.config).coordinator
         try:
             return (yield)
         finally:
             self._over.set()
             if self._thread is not None:
                 self._thread.join()
-            self._look(desk)
+            self._look(coordinator)
             self._write(f"ended, exit code {int(session.exitstatus)}")
 
-    def _look(self, desk: object) -> None:
-        progress = getattr(desk, "progress", None)
-        if progress is not None and getattr(desk, "gateway", None) is not None:
+    def _look(self, coordinator: object) -> None:
+        progress = getattr(coordinator, "progress", None)
+        if progress is not None and getattr(coordinator, "gateway", None) is not None:
             self.last = progress()
-            self.cost = getattr(desk.gateway, "cost", None)  # type: ignore[attr-defined]
+            self.cost = getattr(coordinator.gateway, "cost", None)  # type: ignore[attr-defined]
 
     def _write(self, doing: str) -> None:
         try:

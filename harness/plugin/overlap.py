@@ -27,7 +27,7 @@ from harness.plugin.state import PluginState, invitation_of, message_of, reason_
 from harness.runtime.cells import CellOutcome
 from harness.runtime.coordinator import Coordinator
 from harness.runtime.plan import CellPlan
-from harness.runtime.remote import RemoteDesk
+from harness.runtime.remote import RemoteCoordinator
 from harness.runtime.session import Session
 
 RARELY = (20_000, 20, 20)
@@ -74,8 +74,8 @@ def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
 def say_notes(state: PluginState) -> None:
     """Say what there is to say of the runs, once."""
     reporter: Any = state.config.pluginmanager.get_plugin("terminalreporter")
-    while state.desk is not None and state.desk.notes:
-        note = state.desk.notes.pop(0)
+    while state.coordinator is not None and state.coordinator.notes:
+        note = state.coordinator.notes.pop(0)
         if reporter is not None:
             reporter.ensure_newline()
             write_line(reporter, note)
@@ -87,9 +87,9 @@ def _start(state: PluginState, cases: list[pytest.Item]) -> None:
     if invitation is None:
         start_with_desk(state).expect(len(cases))
     else:
-        desk = RemoteDesk(**invitation)
-        desk.start()
-        state.session = Session(state.settings, state.parts().engine, desk)
+        coordinator = RemoteCoordinator(**invitation)
+        coordinator.start()
+        state.session = Session(state.settings, state.parts().engine, coordinator)
         state.session.start()
     keep_trial_logs_apart(state.config)
 
@@ -99,11 +99,11 @@ def start_with_desk(state: PluginState) -> Coordinator:
     option = state.config.option
     selection = {"k": option.keyword or "", "m": option.markexpr or ""}
     settings, parts = state.settings, state.parts()
-    state.desk = Coordinator(settings, parts, root=state.config.rootpath, selection=selection)
-    state.desk.start()
-    state.session = Session(settings, parts.engine, state.desk)
+    state.coordinator = Coordinator(settings, parts, root=state.config.rootpath, selection=selection)
+    state.coordinator.start()
+    state.session = Session(settings, parts.engine, state.coordinator)
     state.session.start()
-    return state.desk
+    return state.coordinator
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -138,7 +138,7 @@ def _prepare(state: PluginState, items: list[pytest.Function]) -> None:
     raise_if_any(problems or dict.fromkeys(_same_cells(able, plans)))
     assert state.session is not None
     with Display.of(state.config) as display:
-        started = state.session.submit(list(plans.values()), lambda: display.show(state.desk))
+        started = state.session.submit(list(plans.values()), lambda: display.show(state.coordinator))
     state.prepared = dict(zip(plans, started, strict=True))
 
 
@@ -211,11 +211,11 @@ def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:
             pytest.fail(visible(str(error)), pytrace=False)
         say_notes(state)
     with Display.of(state.config) as display:
-        outcome = session.wait(cell_run, lambda: display.show(state.desk))
+        outcome = session.wait(cell_run, lambda: display.show(state.coordinator))
     cell_run.output.replay()
     state.outcomes[nodeid] = (plan.cell, outcome)
     if session.stopped:
-        pytest.exit(reason_of(session.desk), returncode=int(session.desk.exit_code))
+        pytest.exit(reason_of(session.coordinator), returncode=int(session.coordinator.exit_code))
     return outcome
 
 

@@ -86,19 +86,19 @@ class Display:
             draw_below(self._config, "")
             self._drawn = False
 
-    def show(self, desk: Coordinator | None, *, live: bool = True) -> None:
+    def show(self, coordinator: Coordinator | None, *, live: bool = True) -> None:
         """Bring the display up to date with what the desk counts. An xdist worker has none, and shows nothing.
 
         Without ``live`` a terminal gets plain lines too.
         """
-        if self._quiet or desk is None:
+        if self._quiet or coordinator is None:
             return
         if live and self._config.get_terminal_writer().hasmarkup:
             if self._clock() - self._since >= PATIENCE:
                 self._drawn = True
-                draw_below(self._config, self._live(desk.progress()))
+                draw_below(self._config, self._live(coordinator.progress()))
         elif self._clock() - self._last_plain >= PLAIN_SOONEST:
-            now = desk.progress()
+            now = coordinator.progress()
             waiting = now.waiting
             awaited = waiting.reason if waiting and waiting.seconds is not None else ""
             new = bool(awaited) and awaited != self._awaited

@@ -69,10 +69,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         state.interruption.closing = True
     try:
         state.session.close(interrupted=interrupted)
-        if state.desk is not None:
-            _conclude(state, state.session, state.desk)
+        if state.coordinator is not None:
+            _conclude(state, state.session, state.coordinator)
         faulty = any(one.problem for one in state.conclusions) or any(one.faults for one in state.estimates)
-        faulty |= state.desk is not None and bool(state.desk.unkept)
+        faulty |= state.coordinator is not None and bool(state.coordinator.unkept)
         faulty |= session.config.stash[_PROBLEMS].lost
         faulty |= (state.report or "").startswith("REPORT NOT WRITTEN")
         faulty |= session.config.option.strict_instrument and any(map(_failed, state.conclusions))
@@ -82,12 +82,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         pytest.exit(visible(str(error)), returncode=int(ExitCode.FAILED))
 
 
-def _conclude(state: PluginState, session: Session, desk: Coordinator) -> None:
+def _conclude(state: PluginState, session: Session, coordinator: Coordinator) -> None:
     """Keep what was left of each run; of a rehearsal, what it says of the real one."""
     from harness.experiments.play_checks import own_checks
 
     experiments = [plan.experiment for plan in session.plans]
-    conclusions = desk.conclude(own_checks(experiments))
+    conclusions = coordinator.conclude(own_checks(experiments))
     if state.rehearsal is None:
         state.conclusions += conclusions
         _report(state, experiments)

@@ -116,11 +116,11 @@ def end_session_at_a_signal(config: pytest.Config) -> None:
     state = state_of(config)
 
     def halt() -> int:
-        desk = state.desk
-        if desk is None or not desk.started:
+        coordinator = state.coordinator
+        if coordinator is None or not coordinator.started:
             return 0
-        desk.stop("The session was interrupted.", ExitCode.INTERRUPTED)
-        return desk.gateway.in_flight
+        coordinator.stop("The session was interrupted.", ExitCode.INTERRUPTED)
+        return coordinator.gateway.in_flight
 
     state.interruption = Interruption(halt)
     state.interruption.install()

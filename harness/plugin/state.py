@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.plugin.signals import Interruption
     from harness.runtime.cells import CellOutcome, CellRun
     from harness.runtime.coordinator import Coordinator, Parts
-    from harness.runtime.remote import RemoteDesk
+    from harness.runtime.remote import RemoteCoordinator
     from harness.runtime.runs import Conclusion
     from harness.runtime.session import Session
     from harness.runtime.settings import Settings
@@ -30,7 +30,7 @@ class PluginState:
     """Made when pytest is configured, filled as it goes.
 
     ``wanted`` are the experiments of a marker without arguments: those that the command line or `harness.run` asked
-    for; ``None`` means every registered one. ``desk`` is the session's own, ``None`` in an xdist worker.
+    for; ``None`` means every registered one. ``coordinator`` is the session's own, ``None`` in an xdist worker.
     ``prepared`` are cases that were started ahead of their turn, ``outcomes`` those that ended, ``one_by_one`` why a
     case was not started ahead, ``conclusions`` what was left of each run, ``faults`` what was asked for and cannot be
     had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates`` are what came of it.
@@ -40,7 +40,7 @@ class PluginState:
 
     config: pytest.Config
     wanted: Sequence[Experiment | str] | None = None
-    desk: Coordinator | None = None
+    coordinator: Coordinator | None = None
     session: Session | None = None
     prepared: dict[str, CellRun] = field(default_factory=dict)
     outcomes: dict[str, tuple[Cell, CellOutcome]] = field(default_factory=dict)
@@ -123,9 +123,13 @@ def message_of(error: HarnessError) -> str:
     return visible(f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error))
 
 
-def reason_of(desk: Coordinator | RemoteDesk) -> str:
+def reason_of(coordinator: Coordinator | RemoteCoordinator) -> str:
     """Why the session was stopped, in the same way."""
-    return visible(f"{desk.stopped} {ACCEPT}" if desk.exit_code == ExitCode.USAGE else str(desk.stopped))
+    return visible(
+        f"{coordinator.stopped} {ACCEPT}"
+        if coordinator.exit_code == ExitCode.USAGE
+        else str(coordinator.stopped)
+    )
 
 
 KEY = pytest.StashKey[PluginState]()

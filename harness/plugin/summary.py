@@ -135,12 +135,12 @@ def session_lines(state: PluginState, stats: Mapping[str, Sequence[Any]]) -> Ite
     total = sum(count[name] for name in ("passed", "failed", "error", "skipped"))
     yield (
         f"Cases: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['rerun']} rerun, "
-        f"{total} in all; work {duration(state.desk.work if state.desk else 0)}."
+        f"{total} in all; work {duration(state.coordinator.work if state.coordinator else 0)}."
     )
     shared = _shared(state)
     if shared:
         yield f"{shared} cases show trials that another case shows too: each trial was played once."
-    yield from state.desk.warnings if state.desk else ()
+    yield from state.coordinator.warnings if state.coordinator else ()
     if state.report is not None:
         yield state.report
     if state.one_by_one:

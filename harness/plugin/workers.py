@@ -67,9 +67,9 @@ class Controller:
         node.workerinput[WORKER] = self._server.invitation
 
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        desk = state_of(self._config).desk
-        if desk is not None:
-            desk.expect(len(ids))
+        coordinator = state_of(self._config).coordinator
+        if coordinator is not None:
+            coordinator.expect(len(ids))
 
     def pytest_runtest_logreport(self) -> None:
         say_notes(state_of(self._config))
@@ -95,12 +95,12 @@ class Controller:
 
         They wait for ever where this process's event loop is lost: then the main thread is interrupted, once.
         """
-        display, desk = Display.of(self._config), state_of(self._config).desk
+        display, coordinator = Display.of(self._config), state_of(self._config).coordinator
         while not self._over.wait(TELL_EVERY):
-            if desk is not None and desk.loop.lost is not None:
+            if coordinator is not None and coordinator.loop.lost is not None:
                 _thread.interrupt_main()
                 return
-            display.show(desk, live=False)
+            display.show(coordinator, live=False)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
@@ -114,8 +114,8 @@ class Controller:
 def _end_as_without_workers(state: PluginState) -> None:
     if state.faults:
         raise pytest.UsageError(visible("\n".join(state.faults))) from None
-    if state.desk is not None and state.desk.stopped:
-        pytest.exit(reason_of(state.desk), returncode=int(state.desk.exit_code))
+    if state.coordinator is not None and state.coordinator.stopped:
+        pytest.exit(reason_of(state.coordinator), returncode=int(state.coordinator.exit_code))
 
 
 class Worker:

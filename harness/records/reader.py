@@ -250,7 +250,8 @@ def read(
     """Read a file; transcripts and texts only when ``bulky``, or what ``keep`` keeps of each record.
 
     ``revisions`` replaces samples that a metric's earlier code computed. What cannot be read is noted (see
-    `harness.records.read_problems`). ``sha256`` is empty unless ``hashed``. Raises `HarnessError` when it cannot be opened.
+    `harness.records.read_problems`). ``sha256`` is empty unless ``hashed``. Raises `HarnessError` when it cannot be
+    opened.
     """
     kept: Keep = keep or (_whole if bulky else _slim)
     problems: list[Problem] = []

@@ -146,9 +146,9 @@ class Coordinator:
 
     # For players
 
-    async def start_face(self) -> None:
+    async def start_server(self) -> None:
         """Serve the gateway over HTTP, for an engine that needs that."""
-        await self.gateway.start_face()
+        await self.gateway.start_server()
 
     async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
         """Give every cell its run. Raises `HarnessError` when a run cannot be opened."""
@@ -219,7 +219,9 @@ class Coordinator:
     ) -> TrialOutcome:
         """Write down how a trial ended, flushed, before anybody hears of it."""
         trial, run = plan.trial, self._book.of(plan.trial.cell)
-        if client.failure is not None:  # at the HTTP face, where a foreign engine may not have minded
+        if (
+            client.failure is not None
+        ):  # at the gateway's HTTP server, where a foreign engine may not have minded
             outcome = failure_of(trial, client.failure)
             if client.failure.fatal:
                 self.stop(str(client.failure), getattr(client.failure, "exit_code", ExitCode.FAILED))

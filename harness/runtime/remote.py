@@ -39,19 +39,19 @@ Stop = tuple[str, ExitCode]
 
 
 class DeskServer:
-    """Lets workers come to ``desk``. ``invitation`` is what a worker needs to know: plain strings."""
+    """Lets workers come to ``coordinator``. ``invitation`` is what a worker needs to know: plain strings."""
 
-    def __init__(self, desk: Coordinator) -> None:
-        self._desk = desk
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
         self._folder = tempfile.TemporaryDirectory(prefix="harness-")  # no other user may look inside
         self._secret = secrets.token_urlsafe(32)
         self._server: asyncio.Server | None = None
         self._leaving: set[asyncio.Task[Any] | None] = set()
-        self.invitation = {"address": str(Path(self._folder.name, "desk")), "secret": self._secret}
+        self.invitation = {"address": str(Path(self._folder.name, "coordinator")), "secret": self._secret}
 
     def start(self) -> None:
         """Listen."""
-        self._desk.loop.run(self._start())
+        self._coordinator.loop.run(self._start())
 
     async def _start(self) -> None:
         self._server = await asyncio.start_unix_server(self._serve, self.invitation["address"])
@@ -59,7 +59,7 @@ class DeskServer:
     def close(self, patience: float = 0.0) -> None:
         """Listen no more; wait up to ``patience`` seconds for the calls of workers that are gone."""
         with contextlib.suppress(LoopLostError):
-            self._desk.loop.run(self._close(patience))
+            self._coordinator.loop.run(self._close(patience))
         self._folder.cleanup()
 
     async def _close(self, patience: float) -> None:
@@ -69,7 +69,7 @@ class DeskServer:
             await asyncio.wait({task for task in self._leaving if task}, timeout=patience)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        visitor = _Visitor(self._desk, writer)
+        visitor = WorkerConnection(self._coordinator, writer)
         try:
             shown = await reader.readexactly(len(self._secret))
             if compare_digest(shown, self._secret.encode()):
@@ -83,18 +83,18 @@ class DeskServer:
             await visitor.leave()
 
 
-class _Visitor:
+class WorkerConnection:
     """One worker: what it asks for, and what has to be closed when it goes."""
 
-    def __init__(self, desk: Coordinator, writer: asyncio.StreamWriter) -> None:
-        self._desk, self._writer = desk, writer
+    def __init__(self, coordinator: Coordinator, writer: asyncio.StreamWriter) -> None:
+        self._coordinator, self._writer = coordinator, writer
         self._trials: dict[int, TrialClient] = {}
         self._cases: dict[str, Entry] = {}
         self._numbers = itertools.count(1)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         methods = (
-            self.enter, self.keep_measurements, self.open_trial, self.ask, self.embed, self.reject, self.record,
-            self.close_trial, self.close_case, self.start_face, self.stop, self.write, self.tell_of,
+            self.enter, self.keep_measurements, self.open_trial, self.complete, self.embed, self.reject, self.record,
+            self.close_trial, self.close_case, self.start_server, self.stop, self.write, self.tell_of,
         )  # fmt: skip
         self._methods: dict[str, Callable[..., Any]] = {method.__name__: method for method in methods}
 
@@ -116,7 +116,7 @@ class _Visitor:
             if is_ending(task, raised):
                 raise
             value, error = None, _portable(raised)
-        stop = (self._desk.stopped, self._desk.exit_code) if self._desk.stopped else None
+        stop = (self._coordinator.stopped, self._coordinator.exit_code) if self._coordinator.stopped else None
         _send(self._writer, (number, value, error, stop))
 
     async def leave(self) -> None:
@@ -124,32 +124,39 @@ class _Visitor:
         while tasks := tuple(self._tasks.values()):
             await asyncio.wait(tasks)
         for client in self._trials.values():
-            self._desk.close_trial(client)
+            self._coordinator.close_trial(client)
         for case, entry in self._cases.items():
-            self._desk.close_case(case, CellOutcome(entry.cell, (), entry.trials, GONE))
+            self._coordinator.close_case(case, CellOutcome(entry.cell, (), entry.trials, GONE))
 
     async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
-        standings = await self._desk.enter(entries)
+        standings = await self._coordinator.enter(entries)
         self._cases.update((one.case, entry) for one, entry in zip(standings, entries, strict=True))
         return standings
 
     async def keep_measurements(
         self, cell: Cell, found: Mapping[str, Sequence[Sample]]
     ) -> dict[str, TrialOutcome]:
-        return await self._desk.keep_measurements(cell, found)
+        return await self._coordinator.keep_measurements(cell, found)
 
     async def open_trial(self, case: str, trial: Trial) -> TrialOutcome | tuple[int, str, str]:
-        client = await self._desk.open_trial(case, trial)
+        client = await self._coordinator.open_trial(case, trial)
         if isinstance(client, TrialOutcome):
             return client
         number = next(self._numbers)
         self._trials[number] = client
         return number, client.token, client.base_url
 
-    async def ask(
-        self, trial: int, request: Request, site: CallSite, asks: int | None, replies: int | None
+    async def complete(
+        self,
+        trial: int,
+        request: Request,
+        site: CallSite,
+        max_rejections: int | None,
+        max_replies: int | None,
     ) -> Reply:
-        return await self._trials[trial].ask(request, site, asks=asks, replies=replies)
+        return await self._trials[trial].complete(
+            request, site, max_rejections=max_rejections, max_replies=max_replies
+        )
 
     async def embed(self, trial: int, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         return await self._trials[trial].embed(texts, model)
@@ -158,29 +165,29 @@ class _Visitor:
         self._trials[trial].reject(reply, reason)
 
     async def record(self, trial: int, *how: Any) -> TrialOutcome:
-        return await self._desk.record(self._trials[trial], *how)
+        return await self._coordinator.record(self._trials[trial], *how)
 
     async def close_trial(self, trial: int) -> None:
-        self._desk.close_trial(self._trials.pop(trial))
+        self._coordinator.close_trial(self._trials.pop(trial))
 
     async def close_case(self, case: str, outcome: CellOutcome) -> None:
         self._cases.pop(case, None)
-        self._desk.close_case(case, outcome)
+        self._coordinator.close_case(case, outcome)
 
     async def tell_of(self, trial: Trial, note: str) -> None:
-        self._desk.tell_of(trial, note)
+        self._coordinator.tell_of(trial, note)
 
-    async def start_face(self) -> None:
-        await self._desk.start_face()
+    async def start_server(self) -> None:
+        await self._coordinator.start_server()
 
     async def stop(self, reason: str, exit_code: ExitCode) -> None:
-        self._desk.stop(reason, exit_code)
+        self._coordinator.stop(reason, exit_code)
 
     async def write(self, cell: Cell, record: Mapping[str, Any]) -> None:
-        self._desk.write(cell, record)
+        self._coordinator.write(cell, record)
 
 
-class RemoteDesk:
+class RemoteCoordinator:
     """What a worker has of the desk: the same methods. Raises `HarnessError` where the other process is gone."""
 
     def __init__(self, address: str, secret: str) -> None:
@@ -241,8 +248,8 @@ class RemoteDesk:
         """Of the session that was stopped."""
         return self._stop[1] if self._stop else ExitCode.FAILED
 
-    async def start_face(self) -> None:
-        await self.call("start_face")
+    async def start_server(self) -> None:
+        await self.call("start_server")
 
     async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
         standings: list[CellStatus] = await self.call("enter", entries)
@@ -308,43 +315,50 @@ class RemoteDesk:
 class RemoteTrial:
     """What an engine holds of a trial whose gateway is in another process; a `ModelClient`."""
 
-    def __init__(self, desk: RemoteDesk, number: int, token: str, base_url: str) -> None:
+    def __init__(self, coordinator: RemoteCoordinator, number: int, token: str, base_url: str) -> None:
         self.number, self.token, self.base_url = number, token, base_url
-        self._desk = desk
+        self._coordinator = coordinator
 
-    async def ask(
-        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
+    async def complete(
+        self,
+        request: Request,
+        site: CallSite,
+        *,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
     ) -> Reply:
-        reply: Reply = await self._desk.call("ask", self.number, request, site, asks, replies)
+        reply: Reply = await self._coordinator.call(
+            "complete", self.number, request, site, max_rejections, max_replies
+        )
         return reply
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
-        vectors: Sequence[Sequence[float]] = await self._desk.call("embed", self.number, texts, model)
+        vectors: Sequence[Sequence[float]] = await self._coordinator.call("embed", self.number, texts, model)
         return vectors
 
     def reject(self, reply: Reply, reason: str) -> None:
-        self._desk.tell("reject", self.number, reply, reason)
+        self._coordinator.tell("reject", self.number, reply, reason)
 
 
 class RemotePool:
     """The files, for tests that write lines of their own: ``pool.get(experiment, group, rep).write({...})``."""
 
-    def __init__(self, desk: RemoteDesk) -> None:
-        self._desk = desk
+    def __init__(self, coordinator: RemoteCoordinator) -> None:
+        self._coordinator = coordinator
 
     def get(self, experiment: str, group: str, rep: int) -> RemoteWriter:
-        return RemoteWriter(self._desk, Cell(experiment, group, rep))
+        return RemoteWriter(self._coordinator, Cell(experiment, group, rep))
 
 
 class RemoteWriter:
     """One cell's file."""
 
-    def __init__(self, desk: RemoteDesk, cell: Cell) -> None:
-        self._desk, self._cell = desk, cell
+    def __init__(self, coordinator: RemoteCoordinator, cell: Cell) -> None:
+        self._coordinator, self._cell = coordinator, cell
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Append one line. When this returns, it survives the death of any process."""
-        self._desk.loop.run(self._desk.call("write", self._cell, record))
+        self._coordinator.loop.run(self._coordinator.call("write", self._cell, record))
 
 
 def _send(writer: asyncio.StreamWriter, message: Any) -> None:

@@ -44,7 +44,7 @@ from harness.user_code import FunctionRunner, is_ending, runner
 
 if TYPE_CHECKING:
     from harness.runtime.coordinator import Coordinator
-    from harness.runtime.remote import RemoteDesk
+    from harness.runtime.remote import RemoteCoordinator
 
 TICK = 0.2
 """Seconds between two looks at work that is waited for."""
@@ -53,18 +53,18 @@ log = logger()
 
 
 class Session:
-    """Plays cells. `start` it before anything else, when its ``desk`` is started; `close` ends both."""
+    """Plays cells. `start` it before anything else, when its ``coordinator`` is started; `close` ends both."""
 
     def __init__(
         self,
         settings: Settings,
         make_engine: Callable[[str, Settings], Engine],
-        desk: Coordinator | RemoteDesk,
+        coordinator: Coordinator | RemoteCoordinator,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.settings, self.desk = settings, desk
+        self.settings, self.coordinator = settings, coordinator
         self._make_engine, self._clock, self._now = make_engine, clock, now
         self._engines: dict[str, Engine] = {}
         self._turns: dict[str, contextlib.AbstractAsyncContextManager[Any]] = {}
@@ -81,7 +81,7 @@ class Session:
         """Make the engine named in the settings. Raises `ConfigurationError` when it cannot be had."""
         logging.getLogger().addHandler(self._collector)
         runner.set(self._functions)
-        self.desk.loop.watch(self.settings.function_timeout, self.desk.lose)
+        self.coordinator.loop.watch(self.settings.function_timeout, self.coordinator.lose)
         self.engine(self.settings.engine)
 
     def engine(self, name: str) -> Engine:
@@ -91,8 +91,8 @@ class Session:
                 OwnPlay(self.settings.play_timeout) if name == OWN else self._make_engine(name, self.settings)
             )
             self._turns[name] = _at_most(self._engines[name].trials_at_once)
-            if self._engines[name].needs_face:
-                self.desk.loop.run(self.desk.start_face())
+            if self._engines[name].needs_server:
+                self.coordinator.loop.run(self.coordinator.start_server())
         return self._engines[name]
 
     def _made(self, name: str) -> Engine:
@@ -114,7 +114,7 @@ class Session:
     @property
     def stopped(self) -> str | None:
         """Why the session ends early, when it does."""
-        return self.desk.stopped
+        return self.coordinator.stopped
 
     # Playing
 
@@ -125,7 +125,7 @@ class Session:
         """
         declared = {plan.cell.experiment: self._declared(plan.experiment) for plan in plans}
         entries = entries_of(plans, declared, self._code_of)
-        standings = self.desk.loop.run(self.desk.enter(entries))
+        standings = self.coordinator.loop.run(self.coordinator.enter(entries))
         standings = self._measured(plans, standings, tick)
         self._plans.update({tuple(trial.trial.id for trial in plan.trials): plan for plan in plans})
         for name in dict.fromkeys(plan.engine for plan in plans):
@@ -160,7 +160,7 @@ class Session:
         known: dict[str, dict[str, TrialOutcome]] = {}
         for plan, one in zip(plans, standings, strict=True):
             if one.unmeasured is not None and one.run_id not in known:
-                work = self.desk.loop.submit(self._measure_again(plan, one.run_id, one.unmeasured))
+                work = self.coordinator.loop.submit(self._measure_again(plan, one.run_id, one.unmeasured))
                 while not work.done():
                     if wait([work], timeout=TICK).not_done:
                         tick()
@@ -180,17 +180,17 @@ class Session:
         folder, experiment = self.settings.results_dir, plan.cell.experiment
 
         def tell(note: str) -> None:
-            self.desk.tell_of(plan.trials[0].trial, note)
+            self.coordinator.tell_of(plan.trials[0].trial, note)
 
         found = await measure_again(folder, experiment, run_id, unmeasured, metrics, tell)
-        return await self.desk.keep_measurements(plan.cell, found)
+        return await self.coordinator.keep_measurements(plan.cell, found)
 
     def wait(self, cell_run: CellRun, tick: Callable[[], None]) -> CellOutcome:
         """Wait for a cell's trials, calling ``tick`` meanwhile, and count the cell as done."""
         outcome = outcome_of(
-            cell_run, cell_run.wait(tick, lambda: self.desk.loop.lost is not None), self.stopped
+            cell_run, cell_run.wait(tick, lambda: self.coordinator.loop.lost is not None), self.stopped
         )
-        self.desk.close_case(cell_run.standing.case, outcome)
+        self.coordinator.close_case(cell_run.standing.case, outcome)
         return outcome
 
     def _declared(self, experiment: Experiment) -> str | None:
@@ -207,7 +207,7 @@ class Session:
             under_way = key in new or (key in self._under_way and not self._under_way[key].done())
             if key[1] not in cell_run.standing.accepted and not under_way:
                 new[key] = self._play(cell_run, plan)
-        self._under_way.update(zip(new, self.desk.loop.submit_all(list(new.values())), strict=True))
+        self._under_way.update(zip(new, self.coordinator.loop.submit_all(list(new.values())), strict=True))
         for key, (cell_run, _) in zip(keys, trials, strict=True):
             earlier = cell_run.standing.accepted.get(key[1])
             cell_run.futures[key[1]] = self._under_way[key] if earlier is None else _done(earlier)
@@ -220,7 +220,7 @@ class Session:
             runner.set(self._functions)
             client: Any  # each desk's own
             try:
-                client = await self.desk.open_trial(cell_run.standing.case, plan.trial)
+                client = await self.coordinator.open_trial(cell_run.standing.case, plan.trial)
             except HarnessError as error:
                 raise (asyncio.CancelledError if self.stopped else error) from error
             if isinstance(client, TrialOutcome):
@@ -236,26 +236,30 @@ class Session:
                     if is_ending(task, error):
                         raise
                     outcome = self._failure(plan, error)
-                return await self.desk.record(client, plan, outcome, started, self._clock() - began)
+                return await self.coordinator.record(client, plan, outcome, started, self._clock() - began)
             finally:
-                self.desk.close_trial(client)
+                self.coordinator.close_trial(client)
 
     def _placed(self, plan: TrialPlan, run_id: str) -> TrialPlan:
         """The plan with the place for its own files, where it asks for one."""
         if plan.play is None or not plan.play.files:
             return plan
-        tell = functools.partial(self.desk.tell_of, plan.trial)
-        return replace(plan, place=TrialFiles(self.settings.results_dir, run_id, tell, self.desk.start_face))
+        tell = functools.partial(self.coordinator.tell_of, plan.trial)
+        return replace(
+            plan, place=TrialFiles(self.settings.results_dir, run_id, tell, self.coordinator.start_server)
+        )
 
     def _failure(self, plan: TrialPlan, error: BaseException) -> TrialFailure:
         """Why the trial failed. One that did not end because the session does is cancelled."""
         if isinstance(error, SessionLimitError):
-            self.desk.stop(str(error), error.exit_code)  # no fault of this trial: it ends unfinished too
+            self.coordinator.stop(
+                str(error), error.exit_code
+            )  # no fault of this trial: it ends unfinished too
         if self.stopped:
             raise asyncio.CancelledError from error
         if isinstance(error, ModelCallError) and error.fatal:
             lost = isinstance(error.__cause__, LostRepliesError)
-            self.desk.stop(str(error), ExitCode.USAGE if lost else ExitCode.FAILED)
+            self.coordinator.stop(str(error), ExitCode.USAGE if lost else ExitCode.FAILED)
         if not isinstance(error, HarnessError):
             log.error("Trial %s raised %s.", plan.trial.id, type(error).__name__, exc_info=error)
         return failure_of(plan.trial, error)
@@ -265,13 +269,13 @@ class Session:
         if self._closed:
             return
         self._closed = True
-        self.desk.loop.hurry()
+        self.coordinator.loop.hurry()
         with contextlib.suppress(LoopLostError):
-            self.desk.wind_down(interrupted=interrupted)
+            self.coordinator.wind_down(interrupted=interrupted)
             for engine in self._engines.values():
-                self.desk.loop.run(engine.aclose())
+                self.coordinator.loop.run(engine.aclose())
         logging.getLogger().removeHandler(self._collector)
-        self.desk.close()
+        self.coordinator.close()
 
 
 def _done(played: TrialOutcome) -> Future[TrialOutcome]:

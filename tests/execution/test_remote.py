@@ -17,12 +17,12 @@ from harness.gateway.budget import BudgetExhaustedError
 from harness.gateway.gateway import Gateway
 from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.runtime.coordinator import Coordinator, Parts
-from harness.runtime.remote import LEFT_ALONE, DeskServer, RemoteDesk, _portable
+from harness.runtime.remote import LEFT_ALONE, DeskServer, RemoteCoordinator, _portable
 from harness.runtime.settings import Settings
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Coordinator]:
+def coordinator(tmp_path: Path) -> Iterator[Coordinator]:
     parts = Parts(
         gateway=lambda _: Gateway(RehearsalProvider(0)), engine=lambda *_: pytest.fail("no engine is needed")
     )
@@ -35,14 +35,14 @@ def desk(tmp_path: Path) -> Iterator[Coordinator]:
 
 
 @pytest.fixture
-def server(desk: Coordinator) -> DeskServer:
-    made = DeskServer(desk)
+def server(coordinator: Coordinator) -> DeskServer:
+    made = DeskServer(coordinator)
     made.start()
     return made
 
 
-def visit(server: DeskServer) -> RemoteDesk:
-    remote = RemoteDesk(**server.invitation)
+def visit(server: DeskServer) -> RemoteCoordinator:
+    remote = RemoteCoordinator(**server.invitation)
     remote.start()
     return remote
 
@@ -71,19 +71,19 @@ def test_what_cannot_travel_is_told_in_words() -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
 def test_a_worker_gets_an_answer_whatever_the_other_side_raises(
-    server: DeskServer, desk: Coordinator, error: BaseException, monkeypatch: pytest.MonkeyPatch
+    server: DeskServer, coordinator: Coordinator, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def raising() -> None:
         raise error
 
-    monkeypatch.setattr(desk, "start_face", raising)
+    monkeypatch.setattr(coordinator, "start_server", raising)
     remote = visit(server)
     with pytest.raises(RuntimeError, match=type(error).__name__):
-        remote.loop.run(remote.start_face(), timeout=10)
+        remote.loop.run(remote.start_server(), timeout=10)
     remote.close()
 
 
-def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, desk: Coordinator) -> None:
+def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, coordinator: Coordinator) -> None:
     address = server.invitation["address"]
     assert Path(address).parent.stat().st_mode & 0o077 == 0
     message = pickle.dumps((1, "stop", ("by a stranger", ExitCode.FAILED)))
@@ -93,13 +93,13 @@ def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, desk: Coo
         stranger.sendall(b"x" * len(server.invitation["secret"]) + len(message).to_bytes(8) + message)
         with contextlib.suppress(ConnectionResetError):
             assert stranger.recv(100) == b""
-    assert desk.stopped is None
+    assert coordinator.stopped is None
     server.close()
 
 
-def test_a_stop_is_known_with_the_next_answer(server: DeskServer, desk: Coordinator) -> None:
+def test_a_stop_is_known_with_the_next_answer(server: DeskServer, coordinator: Coordinator) -> None:
     remote = visit(server)
-    desk.stop("enough", ExitCode.BUDGET)
+    coordinator.stop("enough", ExitCode.BUDGET)
     assert remote.stopped is None
     remote.loop.run(remote.enter([]))
     assert (remote.stopped, remote.exit_code) == ("enough", ExitCode.BUDGET)
@@ -107,18 +107,18 @@ def test_a_stop_is_known_with_the_next_answer(server: DeskServer, desk: Coordina
     server.close()
 
 
-def test_a_worker_whose_desk_is_gone_is_told_so(server: DeskServer, desk: Coordinator) -> None:
+def test_a_worker_whose_desk_is_gone_is_told_so(server: DeskServer, coordinator: Coordinator) -> None:
     remote = visit(server)
     remote.loop.run(remote.enter([]))
     server.close()
-    desk.wind_down()
-    desk.close()
+    coordinator.wind_down()
+    coordinator.close()
     with pytest.raises(HarnessError, match=LEFT_ALONE):
         remote.loop.run(_until_told(remote))
     assert remote.stopped == LEFT_ALONE
     remote.close()
 
 
-async def _until_told(remote: RemoteDesk) -> None:
+async def _until_told(remote: RemoteCoordinator) -> None:
     await asyncio.wait_for(remote._listening, 10)
     await remote.enter([])

@@ -40,7 +40,7 @@ class Numbered:
 async def session(provider: Numbered, folder: Path, run: str) -> list[str]:
     gateway = Gateway(provider, journal=Journal(folder))
     clients = [gateway.open_trial(trial, run) for trial in TRIALS]
-    questions = [client.ask(SAME, CallSite("act")) for client in clients for _ in range(2)]
+    questions = [client.complete(SAME, CallSite("act")) for client in clients for _ in range(2)]
     replies = await asyncio.gather(*questions)
     await gateway.aclose()
     return [reply.text for reply in replies]

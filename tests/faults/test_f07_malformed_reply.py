@@ -31,7 +31,7 @@ async def ask_raw(url: str) -> tuple[httpx2.Response, Gateway, list[float], Exce
         naps.append(seconds)
 
     gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key", timeout=10), sleep=sleep)
-    await gateway.start_face()
+    await gateway.start_server()
     client = gateway.open_trial("t")
     try:
         async with httpx2.AsyncClient(timeout=10) as http:

@@ -39,7 +39,9 @@ def asked(provider: Any) -> Reply:
     async def main() -> Reply:
         gateway = Gateway(provider, sleep=nap)
         try:
-            return await gateway.open_trial("t").ask(ask("be brief", "ping", extra=TOOLS), CallSite("answer"))
+            return await gateway.open_trial("t").complete(
+                ask("be brief", "ping", extra=TOOLS), CallSite("answer")
+            )
         finally:
             await gateway.aclose()
 

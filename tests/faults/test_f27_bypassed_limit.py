@@ -84,13 +84,13 @@ def test_every_way_to_the_provider_asks_for_a_permit_each_time() -> None:
         provider = Watching(limits, budget)
         retry = RetryPolicy(first=0.001, longest=0.001)
         gateway = Gateway(provider, concurrency=1, limits=limits, budget=budget, retry=retry)
-        await gateway.start_face()
+        await gateway.start_server()
         client = gateway.open_trial("t")
         foreign = openai.AsyncOpenAI(api_key=client.token, base_url=client.base_url, max_retries=0)
         try:
             for number in range(4):
                 before = provider.calls
-                await client.ask(ask(f"in process {number}", response_format=SCORE), SITE)
+                await client.complete(ask(f"in process {number}", response_format=SCORE), SITE)
                 await client.embed([f"text {number}"], "e")
                 await foreign.chat.completions.create(
                     model="m", messages=[{"role": "user", "content": f"by HTTP {number}"}]

@@ -99,7 +99,7 @@ def test_a_changed_prompt_is_asked_and_not_answered_from_the_journal(tmp_path: P
         gateway = Gateway(provider, journal=Journal(tmp_path))
         client = gateway.open_trial("t", "run")
         for request in free:
-            await client.ask(request, CallSite("act"))
+            await client.complete(request, CallSite("act"))
         await gateway.aclose()
 
     asyncio.run(session())

@@ -15,7 +15,7 @@ __all__ = ["bench"]
 async def ask(plan, client):  # type: ignore[no-untyped-def]
     from harness.gateway.calls import CallSite, Request
 
-    reply = await client.ask(
+    reply = await client.complete(
         Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), CallSite("answer")
     )
     return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))

@@ -80,7 +80,7 @@ def scores(number: int, **more: Any) -> Callable[[Gateway], Awaitable[list[Reply
     async def work(gateway: Gateway) -> list[Reply]:
         clients = [gateway.open_trial(f"t{at}", "r", **more) for at in range(number)]
         return await asyncio.gather(
-            *(client.ask(Request(WORDS, response_format=SCORE), SITE) for client in clients)
+            *(client.complete(Request(WORDS, response_format=SCORE), SITE) for client in clients)
         )
 
     return work
@@ -98,7 +98,7 @@ def test_a_server_without_json_schema_answers_by_the_schema_in_the_prompt(
         async def work(gateway: Gateway) -> tuple[list[Reply], Any, int]:
             client = gateway.open_trial("t", "r")
             replies = [
-                await client.ask(Request(WORDS, response_format=SCORE), CallSite("score", "Ada", n))
+                await client.complete(Request(WORDS, response_format=SCORE), CallSite("score", "Ada", n))
                 for n in (1, 2)
             ]
             return replies, client.replies, gateway.calls
@@ -193,7 +193,7 @@ def test_a_declared_parameter_that_the_server_refuses_ends_the_session_with_its_
 def test_a_field_that_one_play_set_itself_fails_its_call_and_not_the_session() -> None:
     async def work(gateway: Gateway) -> Reply:
         client = gateway.open_trial("t", "r")
-        return await client.ask(Request(WORDS, extra={"top_p": 2}), SITE)
+        return await client.complete(Request(WORDS, extra={"top_p": 2}), SITE)
 
     refuse = lambda body: Fault(400, "top_p is not supported") if "top_p" in body else None  # noqa: E731
     with FakeEndpoint(refuse=refuse) as endpoint, pytest.raises(UnsupportedParameterError) as caught:
@@ -207,7 +207,7 @@ def test_a_server_that_ignores_the_format_is_told_of_once() -> None:
         for number in range(6):
             client = gateway.open_trial(f"t{number}", "r")
             with pytest.raises(ModelCallError):
-                await client.ask(Request(WORDS, response_format=SCORE), SITE)
+                await client.complete(Request(WORDS, response_format=SCORE), SITE)
 
     said: list[str] = []
     with FakeEndpoint(message=lambda *_: {"content": "A plain reply."}) as endpoint:
@@ -224,7 +224,7 @@ def test_a_model_that_writes_json_now_and_then_is_not_suspected() -> None:
         gateway.notify = said.append
         for number in range(6):
             client = gateway.open_trial(f"t{number}", "r")
-            await client.ask(Request(WORDS, response_format=SCORE), SITE)
+            await client.complete(Request(WORDS, response_format=SCORE), SITE)
 
     contents = ["A plain reply.", '{"value": 7}']
     with FakeEndpoint(message=lambda _, number: {"content": contents[number % 2]}) as endpoint:

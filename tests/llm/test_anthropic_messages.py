@@ -225,7 +225,7 @@ def test_a_declared_field_without_a_counterpart_is_refused_before_anything_is_se
         )
         client = gateway.open_trial("t", options=CallOptions({"frequency_penalty": 0.5}))
         try:
-            await client.ask(ask("s", "x"), CallSite("act"))
+            await client.complete(ask("s", "x"), CallSite("act"))
         finally:
             await gateway.aclose()
 

@@ -175,7 +175,7 @@ def call(url: str, environ: Mapping[str, str]) -> str:
         gateway = Gateway(make_provider("openai:m", seed=0, base_url=url, environ=environ))
         try:
             request = Request([{"role": "user", "content": "x"}])
-            return (await gateway.open_trial("t").ask(request, CallSite("act"))).text
+            return (await gateway.open_trial("t").complete(request, CallSite("act"))).text
         except Exception as error:
             return str(error)
         finally:

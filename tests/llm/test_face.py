@@ -57,9 +57,9 @@ def served(
 
     async def main() -> None:
         gateway = Gateway(provider or RehearsalProvider(1), **more)
-        base_url = await gateway.start_face()
+        base_url = await gateway.start_server()
         client = gateway.open_trial("t", "run")
-        assert client.base_url == base_url == await gateway.start_face()
+        assert client.base_url == base_url == await gateway.start_server()
         try:
             await work(gateway, client)
         finally:

@@ -53,7 +53,7 @@ def ask_once(
     stub = Stub(lambda number: answers[min(number, len(answers) - 1)])
     gateway = Gateway(stub, **more)  # type: ignore[arg-type]
     client = gateway.open_trial("t")
-    return stub, asyncio.run(client.ask(request, SITE)), gateway
+    return stub, asyncio.run(client.complete(request, SITE)), gateway
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_equal_requests_are_two_samples_and_trials_do_not_share_them() -> None:
         stub = Stub(lambda _: Reply("ok"))
         gateway = Gateway(stub)
         one, two = gateway.open_trial("one"), gateway.open_trial("two")
-        replies = [await client.ask(ask("same"), SITE) for client in (one, one, two)]
+        replies = [await client.complete(ask("same"), SITE) for client in (one, one, two)]
         assert replies[0].call != replies[1].call
         return [(trial, occurrence) for _, trial, occurrence in stub.asked]
 
@@ -163,7 +163,7 @@ def test_calls_in_flight_are_bounded(concurrency: int | None, most: int) -> None
     async def main() -> int:
         stub = Stub(lambda _: Reply("ok"))
         client = Gateway(stub, concurrency=concurrency).open_trial("t")
-        await asyncio.gather(*(client.ask(ask(str(number)), SITE) for number in range(20)))
+        await asyncio.gather(*(client.complete(ask(str(number)), SITE) for number in range(20)))
         return stub.most_at_once
 
     assert asyncio.run(main()) == most
@@ -174,7 +174,7 @@ def test_halt_stops_queued_and_later_calls_and_lets_those_in_flight_finish() -> 
         stub = Stub(lambda _: Reply("ok"), gate=asyncio.Event())
         gateway = Gateway(stub, concurrency=1)
         client = gateway.open_trial("t")
-        tasks = [asyncio.ensure_future(client.ask(ask(str(number)), SITE)) for number in range(5)]
+        tasks = [asyncio.ensure_future(client.complete(ask(str(number)), SITE)) for number in range(5)]
         while not stub.asked:
             await asyncio.sleep(0)
         assert gateway.in_flight == 1
@@ -186,7 +186,7 @@ def test_halt_stops_queued_and_later_calls_and_lets_those_in_flight_finish() -> 
         assert isinstance(outcomes[0], Reply)
         assert all("the run was stopped" in str(each) for each in outcomes[1:])
         with pytest.raises(ModelCallError, match="the run was stopped"):
-            await client.ask(ask("later"), SITE)
+            await client.complete(ask("later"), SITE)
         assert (len(stub.asked), gateway.calls, gateway.in_flight) == (1, 1, 0)
 
     asyncio.run(main())
@@ -197,7 +197,9 @@ def test_queued_calls_hear_of_the_halt_before_a_slot_is_free() -> None:
         stub = Stub(lambda _: Reply("ok"), gate=asyncio.Event())
         gateway = Gateway(stub, concurrency=1)
         client = gateway.open_trial("t")
-        first, *queued = [asyncio.ensure_future(client.ask(ask(str(number)), SITE)) for number in range(4)]
+        first, *queued = [
+            asyncio.ensure_future(client.complete(ask(str(number)), SITE)) for number in range(4)
+        ]
         while not stub.asked:
             await asyncio.sleep(0)
         await asyncio.to_thread(gateway.halt)
@@ -214,7 +216,7 @@ def test_who_asks_may_want_fewer_replies_of_no_use(replies: int) -> None:
         stub = Stub(lambda _: Reply("no JSON at all"))
         client = Gateway(stub).open_trial("t")
         with pytest.raises(UnacceptableReplyError) as caught:
-            await client.ask(ask("x", response_format=SCORE), SITE, replies=replies)
+            await client.complete(ask("x", response_format=SCORE), SITE, max_replies=replies)
         assert len(stub.asked) == replies and caught.value.reason.startswith("not JSON")
         assert "t" not in caught.value.reason.split(), "the trial's name is no business of the model"
 
@@ -226,7 +228,9 @@ def test_trouble_on_the_way_is_tried_again_all_the_same() -> None:
         answers: list[Reply | Exception] = [ModelCallError("busy", retry_after=0.01)] * 2 + [Reply(GOOD)]
         stub = Stub(lambda number: answers[number])
         client = Gateway(stub, sleep=lambda _: asyncio.sleep(0)).open_trial("t")
-        assert (await client.ask(ask("x", response_format=SCORE), SITE, replies=1)).data["value"] == 7
+        assert (await client.complete(ask("x", response_format=SCORE), SITE, max_replies=1)).data[
+            "value"
+        ] == 7
 
     asyncio.run(main())
 
@@ -236,7 +240,7 @@ def test_what_a_stopped_session_did_not_send_is_told_from_a_failed_call() -> Non
         gateway = Gateway(Stub(lambda _: Reply("ok")))
         gateway.halt()
         with pytest.raises(StoppedError):
-            await gateway.open_trial("t").ask(ask("x"), SITE)
+            await gateway.open_trial("t").complete(ask("x"), SITE)
 
     asyncio.run(main())
 
@@ -245,7 +249,7 @@ def test_halt_ends_a_pause_between_attempts() -> None:
     async def main() -> None:
         stub = Stub(lambda _: ModelCallError("busy", retry_after=1.0))
         gateway = Gateway(stub, sleep=lambda _: asyncio.sleep(3600))
-        task = asyncio.ensure_future(gateway.open_trial("t").ask(ask("x"), SITE))
+        task = asyncio.ensure_future(gateway.open_trial("t").complete(ask("x"), SITE))
         while not stub.asked:
             await asyncio.sleep(0)
         gateway.halt()
@@ -259,7 +263,7 @@ def test_a_cancelled_call_is_no_longer_in_flight() -> None:
     async def main() -> None:
         stub = Stub(lambda _: Reply("ok"), gate=asyncio.Event())
         gateway = Gateway(stub)
-        task = asyncio.ensure_future(gateway.open_trial("t").ask(ask("x"), SITE))
+        task = asyncio.ensure_future(gateway.open_trial("t").complete(ask("x"), SITE))
         while not stub.asked:
             await asyncio.sleep(0)
         task.cancel()
@@ -274,7 +278,7 @@ def test_usage_counts_every_attempt_by_kind() -> None:
         answers = [Reply("", tokens_in=2, tokens_out=1), Reply("ok", tokens_in=2, tokens_out=3)]
         gateway = Gateway(Stub(lambda number: answers[min(number, 1)]))
         client = gateway.open_trial("t")
-        await client.ask(ask("x"), CallSite("act"))
+        await client.complete(ask("x"), CallSite("act"))
         await client.embed(["a", "b"], "e")
         usage = client.usage()
         assert dict(usage.calls) == {"act": 2, "embedding": 1}
@@ -289,7 +293,7 @@ def test_usage_counts_every_attempt_by_kind() -> None:
 def test_a_reply_that_an_engine_rejects_is_on_record() -> None:
     async def main() -> None:
         client = Gateway(Stub(lambda _: Reply("ok"))).open_trial("t")
-        client.reject(await client.ask(ask("x"), CallSite("extract")), "no list under 'ideas'")
+        client.reject(await client.complete(ask("x"), CallSite("extract")), "no list under 'ideas'")
         assert client.rejections[0]["kind"] == "extract"
         assert client.rejections[0]["reason"] == "no list under 'ideas'"
 

@@ -81,7 +81,7 @@ def played(
 
 
 async def one(client: TrialClient) -> Reply:
-    return await client.ask(ask("x"), SITE)
+    return await client.complete(ask("x"), SITE)
 
 
 def rows(folder: Path, sql: str, run: str = "run") -> list[tuple[Any, ...]]:
@@ -120,7 +120,9 @@ def test_a_reply_is_served_again_whole_to_its_own_trial_and_run_only(tmp_path: P
 def test_what_is_written_down(tmp_path: Path) -> None:
     provider = Counting(Reply("nonsense", tokens_in=4), Reply(GOOD, model="m", tokens_in=5, tokens_out=2))
     request = ask("You are Ada.", "Score it.", response_format=SCORE)
-    played(tmp_path, provider, lambda client: client.ask(request, SITE), wall=lambda: 1e9, clock=lambda: 5.0)
+    played(
+        tmp_path, provider, lambda client: client.complete(request, SITE), wall=lambda: 1e9, clock=lambda: 5.0
+    )
     columns = (
         "trial, kind, person, step, site_attempt, occurrence, draw, attempt, sent, seconds, asked, answered"
     )
@@ -192,7 +194,7 @@ def test_what_comes_together_is_committed_together(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(journal_file.JournalFile, "write", counted)
 
     async def many(client: TrialClient) -> None:
-        await asyncio.gather(*(client.ask(ask(str(number)), SITE) for number in range(50)))
+        await asyncio.gather(*(client.complete(ask(str(number)), SITE) for number in range(50)))
 
     played(tmp_path, Counting(), many, concurrency=None)
     assert sum(commits) == 50 and len(commits) <= 3
@@ -272,7 +274,7 @@ def test_a_refusal_is_kept_and_never_asked_away(tmp_path: Path) -> None:
         said = []
         for _ in range(2):
             with pytest.raises(RefusedError, match="refused by the model: 'I would") as caught:
-                await client.ask(wanted, SITE)
+                await client.complete(wanted, SITE)
             said.append(str(caught.value))
         return said, client.refusals, len(client.rejections)
 
@@ -296,7 +298,7 @@ def test_what_has_become_unacceptable_is_asked_again(tmp_path: Path, monkeypatch
 
 
 async def many(client: TrialClient) -> list[str]:
-    return [(await client.ask(ask(str(number)), SITE)).text for number in range(40)]
+    return [(await client.complete(ask(str(number)), SITE)).text for number in range(40)]
 
 
 @pytest.mark.parametrize("at", ["everything", "the head", "the middle"])
@@ -421,7 +423,7 @@ def test_a_journal_that_vanishes_while_it_is_written_is_saved_again_and_ends_the
     path = folder / "run.sqlite"
 
     async def vanish(client: TrialClient) -> None:
-        await client.ask(ask("0"), SITE)
+        await client.complete(ask("0"), SITE)
         if how == "folder removed":
             shutil.rmtree(folder)
         elif how == "log removed":
@@ -433,7 +435,7 @@ def test_a_journal_that_vanishes_while_it_is_written_is_saved_again_and_ends_the
             ModelCallError,
             match=r"(replaced|removed|log) while the run was working\. Its replies are all kept",
         ) as caught:
-            await client.ask(ask("1"), SITE)
+            await client.complete(ask("1"), SITE)
         assert caught.value.fatal
 
     with contextlib.suppress(HarnessError):  # what is still in its place is told at the end too
@@ -447,7 +449,7 @@ def test_a_journal_that_vanishes_while_it_is_written_is_saved_again_and_ends_the
 
 def test_a_damaged_reply_is_asked_about_and_costs_only_itself(tmp_path: Path) -> None:
     async def two(client: TrialClient) -> list[str]:
-        return [(await client.ask(ask(str(number)), SITE)).text for number in range(2)]
+        return [(await client.complete(ask(str(number)), SITE)).text for number in range(2)]
 
     played(tmp_path, Counting(Reply("the one"), Reply("the other")), two)
     path = tmp_path / "run.sqlite"

@@ -53,7 +53,7 @@ class Model:
 def test_outcomes_go_to_the_judge_and_what_steers_the_play_does_not(kind: str) -> None:
     player, judge = Model("player"), Model("judge")
     gateway = Gateway(player, judge=judge)
-    reply = asyncio.run(gateway.open_trial("t").ask(ask("x", response_format=SCORE), CallSite(kind)))
+    reply = asyncio.run(gateway.open_trial("t").complete(ask("x", response_format=SCORE), CallSite(kind)))
     asked, other = (judge, player) if kind in OUTCOME_KINDS else (player, judge)
     assert reply.model == asked.name and not other.asked
     assert asked.asked[0].model == asked.name
@@ -62,7 +62,7 @@ def test_outcomes_go_to_the_judge_and_what_steers_the_play_does_not(kind: str) -
 def test_without_a_judge_the_player_answers_all() -> None:
     player = Model("player")
     gateway = Gateway(player)
-    asyncio.run(gateway.open_trial("t").ask(ask("x", response_format=SCORE), CallSite("score_person")))
+    asyncio.run(gateway.open_trial("t").complete(ask("x", response_format=SCORE), CallSite("score_person")))
     assert [request.model for request in player.asked] == ["player"]
 
 
@@ -75,7 +75,7 @@ def test_each_is_charged_by_its_own_price_and_both_are_in_the_usage() -> None:
 
     async def main() -> None:
         for kind in ("act", "act", "score_panel"):
-            await client.ask(ask("x", response_format=SCORE), CallSite(kind))
+            await client.complete(ask("x", response_format=SCORE), CallSite(kind))
         await gateway.aclose()
 
     asyncio.run(main())
@@ -90,9 +90,9 @@ def test_one_budget_holds_for_both() -> None:
     budget = make_budget(Settings(max_cost=0.000001), providers, overrides)
     assert isinstance(budget, Budget)
     client = Gateway(providers[0], judge=providers[1], budget=budget).open_trial("t")
-    asyncio.run(client.ask(ask("x", response_format=SCORE), CallSite("act")))
+    asyncio.run(client.complete(ask("x", response_format=SCORE), CallSite("act")))
     with pytest.raises(BudgetExhaustedError):
-        asyncio.run(client.ask(ask("x", response_format=SCORE), CallSite("score_person")))
+        asyncio.run(client.complete(ask("x", response_format=SCORE), CallSite("score_person")))
 
 
 def test_a_cost_limit_needs_the_prices_of_both() -> None:
@@ -113,7 +113,7 @@ def test_calls_over_http_are_told_apart_by_what_they_ask() -> None:
 
     async def main() -> list[str]:
         gateway = Gateway(player, judge=judge)
-        url = await gateway.start_face()
+        url = await gateway.start_server()
         client = gateway.open_trial("t")
         texts = ("Extraction objective: all ideas", "Short biography of somebody")
         models = [await asyncio.to_thread(post, url, client.token, text) for text in texts]

@@ -61,7 +61,7 @@ def session(folder: Path, *observers: object) -> Reply:
             wall=lambda: 1e9,
             clock=lambda: float(next(ticks)),
         )
-        reply = await gateway.open_trial("t", "run").ask(ask("secret words"), SITE)
+        reply = await gateway.open_trial("t", "run").complete(ask("secret words"), SITE)
         await gateway.aclose()
         return reply
 

@@ -140,7 +140,7 @@ async def session(provider: Any, folder: Path, request: Request) -> tuple[Reply 
     )
     client = gateway.open_trial("t", "run")
     try:
-        came: Reply | ModelCallError = await client.ask(request, CallSite("score"))
+        came: Reply | ModelCallError = await client.complete(request, CallSite("score"))
         assert isinstance(came, Reply)
         json.dumps(chat_completion(came))
     except ModelCallError as error:

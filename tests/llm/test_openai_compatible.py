@@ -35,7 +35,7 @@ def through_gateway(endpoint: FakeEndpoint, request: Request) -> Reply:
     async def main() -> Reply:
         gateway = Gateway(OpenAICompatible("gpt-x", base_url=endpoint.url, api_key=KEY), sleep=nap)
         try:
-            return await gateway.open_trial("t").ask(request, CallSite("score"))
+            return await gateway.open_trial("t").complete(request, CallSite("score"))
         finally:
             await gateway.aclose()
 

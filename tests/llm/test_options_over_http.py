@@ -36,7 +36,7 @@ def sent(options: CallOptions, **asked: Any) -> dict[str, Any]:
         provider = Echo()
         gateway = Gateway(provider)
         try:
-            await gateway.start_face()
+            await gateway.start_server()
             trial = gateway.open_trial("t", options=options)
             async with openai.AsyncOpenAI(
                 api_key=trial.token, base_url=trial.base_url, max_retries=0

@@ -63,7 +63,7 @@ def read(
         gateway = Gateway(provider, sleep=nap, journal=Journal(journal) if journal else None, **more)
         client = gateway.open_trial("t", "run")
         try:
-            return [await client.ask(one, SITE) for one in requests], client
+            return [await client.complete(one, SITE) for one in requests], client
         finally:
             await gateway.aclose()
 
@@ -194,7 +194,7 @@ def test_an_earlier_session_took_thoughts_for_speech_and_this_one_does_not(tmp_p
         journal.begin("run", "t")
         request = ask("ping")
         gateway = Gateway(Answers(THINKING), journal=journal)
-        await gateway.open_trial("t", "run").ask(request, SITE)
+        await gateway.open_trial("t", "run").complete(request, SITE)
         await journal.flush()
         await gateway.aclose()
 

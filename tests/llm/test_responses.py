@@ -206,7 +206,7 @@ def served(
 ) -> None:
     async def main() -> None:
         gateway = Gateway(provider or RehearsalProvider(1), retry=RetryPolicy(1, max_replies=1), **more)
-        base_url = await gateway.start_face()
+        base_url = await gateway.start_server()
         client = gateway.open_trial("t", "run")
         try:
             async with openai.AsyncOpenAI(api_key=client.token, base_url=base_url, max_retries=0) as model:

@@ -81,7 +81,9 @@ def test_what_is_sent_again_over_http_and_what_is_not(fault: Fault, requests: in
     async def main(url: str) -> None:
         gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key", timeout=10), sleep=no_time)
         try:
-            await gateway.open_trial("t").ask(Request([{"role": "user", "content": "x"}]), CallSite("act"))
+            await gateway.open_trial("t").complete(
+                Request([{"role": "user", "content": "x"}]), CallSite("act")
+            )
         finally:
             await gateway.aclose()
 
@@ -101,7 +103,9 @@ def test_no_connection_and_a_time_out_are_tried_again() -> None:
     async def main(url: str) -> None:
         gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key", timeout=1.0), sleep=no_time)
         try:
-            await gateway.open_trial("t").ask(Request([{"role": "user", "content": "x"}]), CallSite("act"))
+            await gateway.open_trial("t").complete(
+                Request([{"role": "user", "content": "x"}]), CallSite("act")
+            )
         finally:
             await gateway.aclose()
 

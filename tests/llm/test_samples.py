@@ -55,7 +55,7 @@ def kept(draw: int, verdict: Verdict, attempt: int = 1, occurrence: int = 0) -> 
 def test_what_a_later_session_gives(past: Sequence[JournaledReply], served: list[str], draws: int) -> None:
     samples = TrialSamples(attempt=2)
     samples.remember(reversed(past))
-    question = samples.claim(SITE, "d")
+    question = samples.reserve(SITE, "d")
     given = []
     while question.earlier is not None:
         given.append(question.earlier.reply.text)
@@ -66,22 +66,22 @@ def test_what_a_later_session_gives(past: Sequence[JournaledReply], served: list
 def test_equal_questions_are_numbered_on_arrival_and_a_reopened_one_is_the_next() -> None:
     samples = TrialSamples(1)
     first, second, other = (
-        samples.claim(SITE, "d"),
-        samples.claim(SITE, "d"),
-        samples.claim(replace(SITE, step=2), "d"),
+        samples.reserve(SITE, "d"),
+        samples.reserve(SITE, "d"),
+        samples.reserve(replace(SITE, step=2), "d"),
     )
     assert [one.occurrence for one in (first, second, other)] == [0, 1, 0]
     assert len({one.number for one in (first, second, other)}) == 3
     samples.reject(kept(0, "accepted"), "of no use")
-    assert samples.claim(SITE, "d") is first
-    assert samples.claim(SITE, "d").occurrence == 2
+    assert samples.reserve(SITE, "d") is first
+    assert samples.reserve(SITE, "d").occurrence == 2
 
 
 def test_the_past_reaches_questions_that_were_claimed_before_it_was_known() -> None:
     samples = TrialSamples(1)
-    early = samples.claim(SITE, "d")
+    early = samples.reserve(SITE, "d")
     samples.remember([kept(0, "accepted"), kept(0, "accepted", occurrence=1)])
-    late = samples.claim(SITE, "d")
+    late = samples.reserve(SITE, "d")
     assert [one.earlier and one.earlier.reply.text for one in (early, late)] == ["reply 0.0", "reply 1.0"]
 
 
@@ -158,7 +158,7 @@ async def session(world: World, folder: Path, questions: Sequence[tuple[int, int
     async def one(place: int, prompt: int, step: int) -> None:
         while True:
             try:
-                reply = await client.ask(ask(str(prompt)), CallSite("act", "Ada", step))
+                reply = await client.complete(ask(str(prompt)), CallSite("act", "Ada", step))
             except ModelCallError:
                 play.texts[place] = "failed"
                 return

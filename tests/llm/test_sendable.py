@@ -95,13 +95,13 @@ def test_what_cannot_be_sent_fails_at_once_with_its_place_and_costs_nothing(
         gateway = Gateway(provider, budget=budget, sleep=_never)
         client = gateway.open_trial("trial-1")
         with pytest.raises(UnsendableRequestError) as caught:
-            await client.ask(request_, SITE)
+            await client.complete(request_, SITE)
         assert said in str(caught.value)
         assert str(caught.value).startswith("Call 'act' of trial-1 (Ada) cannot be sent: ")
         assert caught.value.retry_after is None and not caught.value.fatal
         assert (provider.asked, gateway.calls, client.usage().total_calls) == ([], 0, 0)
         assert (budget.spent, budget.held) == (Spend(), Spend())
-        await client.ask(Request([MESSAGE]), SITE)  # what is right goes on, and has all of the budget
+        await client.complete(Request([MESSAGE]), SITE)  # what is right goes on, and has all of the budget
 
     asyncio.run(main())
 
@@ -134,7 +134,7 @@ def test_a_request_larger_than_any_server_takes_names_its_largest_message(
             await (
                 Gateway(Echo(Reply("ok")))
                 .open_trial("t")
-                .ask(Request([MESSAGE, {"role": "user", "content": "x" * 2000}]), SITE)
+                .complete(Request([MESSAGE, {"role": "user", "content": "x" * 2000}]), SITE)
             )
 
     asyncio.run(main())
@@ -144,7 +144,7 @@ def test_a_request_larger_than_any_server_takes_names_its_largest_message(
 def test_odd_characters_that_json_can_hold_are_sent_as_they_are(text: str) -> None:
     async def main() -> None:
         provider = Echo(Reply("ok"))
-        await Gateway(provider).open_trial("t").ask(Request([{"role": "user", "content": text}]), SITE)
+        await Gateway(provider).open_trial("t").complete(Request([{"role": "user", "content": text}]), SITE)
         assert provider.asked[0].messages[0]["content"] == text
 
     asyncio.run(main())
@@ -174,7 +174,7 @@ def test_halves_of_characters_in_a_reply_are_replaced_where_it_enters_and_counte
                 provider, journal = Echo(reply), Journal(tmp_path)
                 gateway = Gateway(provider, journal=journal)
                 client = gateway.open_trial(trial, "run")
-                given = await client.ask(Request([MESSAGE], response_format=shape), SITE)
+                given = await client.complete(Request([MESSAGE], response_format=shape), SITE)
                 assert is_right(given), given
                 assert given.mended and client.replies["mended"] == 1
                 assert len(provider.asked) == 1 - session
@@ -182,7 +182,7 @@ def test_halves_of_characters_in_a_reply_are_replaced_where_it_enters_and_counte
                     MESSAGE,
                     {"role": "assistant", "content": given.text, "tool_calls": given.tool_calls},
                 ]
-                await client.ask(Request([*further, MESSAGE]), CallSite("act", "Bo", session))
+                await client.complete(Request([*further, MESSAGE]), CallSite("act", "Bo", session))
                 await gateway.aclose()
 
     asyncio.run(main())

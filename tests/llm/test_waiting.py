@@ -62,7 +62,7 @@ def make(clock: FakeClock, provider: Scripted, limits: Limits | None = None) -> 
 
 def one(gateway: Gateway, text: str = "x") -> asyncio.Future[Reply]:
     request = Request([{"role": "user", "content": text}])
-    return asyncio.ensure_future(gateway.open_trial(f"t-{text}").ask(request, SITE))
+    return asyncio.ensure_future(gateway.open_trial(f"t-{text}").complete(request, SITE))
 
 
 async def settle() -> None:

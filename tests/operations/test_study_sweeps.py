@@ -347,7 +347,7 @@ def test_the_heartbeat_says_how_far_it_is(bench: Bench) -> None:
 
 
 async def ask(plan, client):  # type: ignore[no-untyped-def]
-    reply = await client.ask(
+    reply = await client.complete(
         Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), CallSite("answer")
     )
     return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))

@@ -59,7 +59,7 @@ PROMPT = "Say a word."
 
 
 async def play(plan, client):
-    await client.ask(Request(({"role": "user", "content": PROMPT},)), CallSite("say", "", 0))
+    await client.complete(Request(({"role": "user", "content": PROMPT},)), CallSite("say", "", 0))
     return TrialResult(plan.trial, (Sample("length", len(PROMPT)),))
 
 
@@ -290,8 +290,8 @@ def interventions():
             ["  code.play: * then, * now", "    changed: PROMPT*"],
         ),
         (
-            "client.ask(Request(",
-            "client.ask(Request(*[], ",
+            "client.complete(Request(",
+            "client.complete(Request(*[], ",
             ["  code.play: * then, * now", "    changed: play"],
         ),
         ('{"tone": "kind"}', '{"tone": "sharper"}', ["  own.tone: 'kind' then, 'sharper' now"]),

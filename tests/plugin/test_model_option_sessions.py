@@ -23,7 +23,7 @@ from harness.gateway.calls import Request, CallSite
 
 async def play(plan, client):
     words = [{"role": "user", "content": "Name a colour."}]
-    reply = await client.ask(Request(words, extra={"top_p": 1.0}), CallSite("answer"))
+    reply = await client.complete(Request(words, extra={"top_p": 1.0}), CallSite("answer"))
     return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
 
 colours = Experiment(

@@ -20,7 +20,7 @@ from harness.gateway.calls import Request, CallSite
 async def play(plan, client):
     tone, place = plan.arm["tone"], plan.settings["place"]
     prompt = f"In {place}, {tone}: {plan.proposal['prompt']}"
-    reply = await client.ask(Request(messages=[{"role": "user", "content": prompt}]), CallSite("answer"))
+    reply = await client.complete(Request(messages=[{"role": "user", "content": prompt}]), CallSite("answer"))
     return TrialResult(plan.trial, (Sample("length", len(reply.text)),), details={"response_text": reply.text})
 
 

@@ -33,7 +33,7 @@ from harness.gateway.calls import Request, CallSite
 
 async def play(plan, client):
     request = Request([{"role": "user", "content": plan.trial.id}])
-    reply = await client.ask(request, CallSite("act"))
+    reply = await client.complete(request, CallSite("act"))
     return TrialResult(plan.trial, (Sample("length", len(reply.text)),))
 
 calls = Experiment(
@@ -285,7 +285,7 @@ def test_a_call_that_is_stopped_on_its_way_to_the_connection_is_not_sent_and_not
         client = gateway.open_trial("t")
         try:
             with pytest.raises(StoppedError):
-                await client.ask(Request([{"role": "user", "content": "x"}]), CallSite("act"))
+                await client.complete(Request([{"role": "user", "content": "x"}]), CallSite("act"))
         finally:
             await gateway.aclose()
         return gateway, client.usage().total_calls

@@ -228,8 +228,8 @@ def test_progress_says_where_the_game_is(tmp_path: Path) -> None:
 
 def test_a_refusal_is_missing_and_paid_for_in_every_session(tmp_path: Path) -> None:
     class Declining(Client):
-        async def ask(self, *words: Any, **more: Any) -> Reply:
-            return replace(await super().ask(*words, **more), refusal=True)
+        async def complete(self, *words: Any, **more: Any) -> Reply:
+            return replace(await super().complete(*words, **more), refusal=True)
 
     plan = plan_of(tmp_path, cooperation_game(3), rounds=1)
     results = []

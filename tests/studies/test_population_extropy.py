@@ -79,7 +79,7 @@ def gatewayed(work: Work, provider: Any = None, journal: Path | None = None, **m
     async def main() -> Any:
         kept = Journal(journal) if journal else None
         gateway = Gateway(provider or RehearsalProvider(0), journal=kept, retry=RetryPolicy(1), **more)
-        await gateway.start_face()
+        await gateway.start_server()
         try:
             return await work(gateway, gateway.open_trial("t", RUN))
         finally:

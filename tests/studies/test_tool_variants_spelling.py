@@ -35,7 +35,7 @@ def replies(provider: Any, count: int) -> list[Reply]:
         gateway = Gateway(provider)
         client = gateway.open_trial("t")
         try:
-            return [await client.ask(ask(str(number)), CallSite("answer")) for number in range(count)]
+            return [await client.complete(ask(str(number)), CallSite("answer")) for number in range(count)]
         finally:
             await gateway.aclose()
 

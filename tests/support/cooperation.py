@@ -96,7 +96,7 @@ class Client:
         self.answer = answer
         self.sites: list[CallSite] = []
 
-    async def ask(
+    async def complete(
         self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
     ) -> Reply:
         self.sites.append(site)

@@ -327,7 +327,7 @@ class FuzzedFace:
 
     async def _start(self) -> Gateway:
         gateway = Gateway(RehearsalProvider(1))
-        await gateway.start_face()
+        await gateway.start_server()
         self.trial = gateway.open_trial("fuzzed")
         return gateway
 

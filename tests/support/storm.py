@@ -86,7 +86,7 @@ async def play(
         replies = []
         for number in range(calls):
             request = Request([{"role": "user", "content": f"{name}, {number}"}], response_format=JSON)
-            replies.append(await client.ask(request, CallSite("ask", step=number)))
+            replies.append(await client.complete(request, CallSite("ask", step=number)))
             note()
         gateway.close_trial(client)
         return replies

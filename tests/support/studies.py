@@ -48,7 +48,8 @@ async def play(plan, client):
     total = 0
     for step in range(plan.steps):
         prompt = f"{plan.proposal['id']} {plan.settings['chunk_size']} {step}"
-        reply = await client.ask(Request(messages=[{"role": "user", "content": prompt}]), CallSite("answer", str(step)))
+        request = Request(messages=[{"role": "user", "content": prompt}])
+        reply = await client.complete(request, CallSite("answer", str(step)))
         total += len(reply.text)
     luck = random.Random(f"{plan.seed}/{plan.trial.proposal}").random()
     return TrialResult(plan.trial, (Sample("length", total * plan.settings["chunk_size"] + luck),))

@@ -23,7 +23,7 @@ class EmbeddedEngine:
     """
 
     name = "embedded"
-    needs_face = False
+    needs_server = False
     trials_at_once: int | None = None
 
     def __init__(self, *, memory_limit: int = MEMORY_CHARS) -> None:

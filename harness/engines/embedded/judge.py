@@ -59,7 +59,7 @@ async def score_people(
 async def _score(claim: Proposition, asked: Sequence[Message], site: CallSite, client: ModelClient) -> Sample:
     person = site.person or None
     try:
-        value, why = await ask(client, asked, schemas.SCORE, site, read_score, asks=1)
+        value, why = await ask(client, asked, schemas.SCORE, site, read_score, max_rejections=1)
     except NoUsableReply as fault:
         return Sample(claim.name, None, person, reason=str(fault))
     except RefusedError as fault:

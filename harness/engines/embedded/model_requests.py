@@ -27,17 +27,17 @@ async def ask(
     site: CallSite,
     read: Callable[[Any], T],
     *,
-    asks: int = 3,
+    max_rejections: int = 3,
 ) -> T:
-    """Ask, and ``read`` the answer's data; ask again, up to ``asks`` times, while ``read`` raises `Unusable`.
+    """Ask, and ``read`` the answer's data; ask again, up to ``max_rejections`` times, while ``read`` raises `Unusable`.
 
     The asks of a session that was cut off in this try of the trial count: a resumed trial ends as an undisturbed one.
     Raises `NoUsableReply` after that, and lets the client's `ModelCallError` through.
     """
     request, wrong = Request(messages=messages, response_format=schema), ""
-    for _ in range(asks):
+    for _ in range(max_rejections):
         try:
-            reply = await client.ask(request, site, asks=asks)
+            reply = await client.complete(request, site, max_rejections=max_rejections)
         except RejectedError as spent:
             wrong = str(spent)
             break
@@ -47,7 +47,7 @@ async def ask(
             wrong = str(fault)
             client.reject(reply, wrong)
     who = f" of {site.person}" if site.person else ""
-    raise NoUsableReply(f"{site.kind}{who} at step {site.step}: {wrong} Asked {asks} time(s).")
+    raise NoUsableReply(f"{site.kind}{who} at step {site.step}: {wrong} Asked {max_rejections} time(s).")
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

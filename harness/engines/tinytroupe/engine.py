@@ -33,7 +33,7 @@ class TinyTroupeEngine:
     """
 
     name = "tinytroupe"
-    needs_face = True
+    needs_server = True
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class TinyTroupeEngine:
         )
 
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
-        """Play the trial in a worker process, whose calls go to ``client``'s HTTP face.
+        """Play the trial in a worker process, whose calls go to ``client``'s HTTP server.
 
         Raises `ModelCallError` when a call was given up, `HarnessError` when worker or package failed.
         """

@@ -54,7 +54,7 @@ class Asker:
         self, site: CallSite, messages: Iterable[Message], options: OptionNames, known: str | None
     ) -> PlayerDecision:
         """One choice. It is asked for once: what the first reply says is the answer."""
-        reply = Failed(known) if known else await self._ask(messages, site, replies=1)
+        reply = Failed(known) if known else await self._ask(messages, site, max_replies=1)
         if isinstance(reply, Failed):
             return PlayerDecision(None, "failed", reason=reply.reason)
         said = reply.text[:SHOWN]
@@ -67,11 +67,11 @@ class Asker:
         return PlayerDecision(choice, None, said, bill=_bill(reply))
 
     async def _ask(
-        self, messages: Iterable[Message], site: CallSite, replies: int | None = None
+        self, messages: Iterable[Message], site: CallSite, max_replies: int | None = None
     ) -> Reply | Failed:
         request = Request(tuple(messages), temperature=self.temperature)
         try:
-            return await self.client.ask(request, site, replies=replies)
+            return await self.client.complete(request, site, max_replies=max_replies)
         except StoppedError:
             raise  # it says nothing of the agent
         except ModelCallError as error:

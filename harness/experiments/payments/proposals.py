@@ -65,7 +65,7 @@ class Proposer:
             temperature=self._temperature,
         )
         site = CallSite(KIND, view.bank, view.iteration, attempt)
-        reply = await self._client.ask(request, site, replies=1)
+        reply = await self._client.complete(request, site, max_replies=1)
         fault = fault_of(reply.data, self._config)
         if fault is None:
             return {LIQUIDITY: reply.data[LIQUIDITY]}

@@ -115,7 +115,7 @@ async def _asked(
     messages = [{"role": "system", "content": system}, {"role": "user", "content": task}]
     request = Request(messages, response_format=json_schema(site.kind, properties))
     for attempt in range(TRIES):
-        reply = await client.ask(request, CallSite(site.kind, step=site.step, attempt=attempt))
+        reply = await client.complete(request, CallSite(site.kind, step=site.step, attempt=attempt))
         try:
             return make(reply.data)
         except ConfigurationError as error:

@@ -55,13 +55,13 @@ async def simulate_with_extropy(
     """Simulate into ``folder`` with extropy-run 0.2.3; gives what ``meta.json`` holds.
 
     ``inputs`` are those of ``scenario``, perhaps with other words in it; ``None``: they are read. ``client`` is a
-    trial's of the gateway, whose HTTP face is started. Each call begins anew: what was answered before
+    trial's of the gateway, whose HTTP server is started. Each call begins anew: what was answered before
     is served from the gateway's journal. Raises `ConfigurationError` where the package is not there, or another
     version; `ModelCallError` where the gateway sends nothing more, `HarnessError` where what came is no simulation.
     """
     if not client.base_url:
         raise HarnessError(
-            f"{ENGINE} asks over HTTP, and the gateway's HTTP face is not started; start it first."
+            f"{ENGINE} asks over HTTP, and the gateway's HTTP server is not started; start it first."
         )
     if inputs is None:
         inputs = await asyncio.to_thread(read_inputs, scenario, personas)
@@ -121,7 +121,7 @@ async def simulate_in_folder(
             return meta
         await interpreter()  # or the folder would be the other engine's for nothing
         write_json(folder / SETTINGS, settings)
-        await gateway.start_face()
+        await gateway.start_server()
         client = gateway.open_trial(TRIAL, RUN)
 
         def beat(usage: Usage) -> None:

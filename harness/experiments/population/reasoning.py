@@ -211,10 +211,10 @@ class ModelMind:
     async def _one(self, asked: Asked, client: ModelClient) -> Thought | ReasoningFailure:
         try:
             said = (
-                await client.ask(self._questions.first(asked), CallSite(REASON, asked.agent, asked.step))
+                await client.complete(self._questions.first(asked), CallSite(REASON, asked.agent, asked.step))
             ).data
             sorting = self._questions.second(_cut(said["reasoning"], MAX_TEXT))
-            outcomes = (await client.ask(sorting, CallSite(CLASSIFY, asked.agent, asked.step))).data
+            outcomes = (await client.complete(sorting, CallSite(CLASSIFY, asked.agent, asked.step))).data
         except RefusedError as error:
             return ReasoningFailure(str(error)[:MAX_SENTENCE], refused=True)
         except ModelCallError as error:

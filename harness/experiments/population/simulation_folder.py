@@ -69,10 +69,17 @@ class _Counting:
         self._client, self._account = client, Account()
         self.reject, self.token, self.base_url = client.reject, client.token, client.base_url
 
-    async def ask(
-        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
+    async def complete(
+        self,
+        request: Request,
+        site: CallSite,
+        *,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
     ) -> Reply:
-        reply = await self._client.ask(request, site, asks=asks, replies=replies)
+        reply = await self._client.complete(
+            request, site, max_rejections=max_rejections, max_replies=max_replies
+        )
         self._account.note_reply(site.kind, reply)
         return reply
 

@@ -9,8 +9,8 @@ from harness.experiments.table1.published_values import METRICS
 from harness.experiments.table1.table import ExperimentTable, MetricRow
 from harness.experiments.table1.validation import Miss
 from harness.reports.numbers import NONE, fixed, p_value, signed, whole
-from harness.reports.parts import Table as Grid
 from harness.reports.parts import Heading, Items, Part
+from harness.reports.parts import Table as Grid
 from harness.stats.estimands import AS_IF_SCORES
 
 MARK = "†"

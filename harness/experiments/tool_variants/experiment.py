@@ -119,7 +119,7 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
         {"role": "user", "content": plan.proposal["prompt"]},
     ]
     request = Request(messages, temperature=plan.temperature, extra={"tools": plan.arm["tools"]})
-    reply = await client.ask(request, CallSite("answer"))
+    reply = await client.complete(request, CallSite("answer"))
     scenario, variant = _SCENARIOS[plan.proposal["id"]], VARIANTS[plan.arm["variant"]]
     calls = called(reply.tool_calls)
     now = datetime.fromisoformat(plan.settings["fixed_timestamp"])

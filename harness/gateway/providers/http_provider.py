@@ -64,8 +64,8 @@ class HTTPProvider:
     ) -> None:
         """Take what the session chose: the ``timeout`` of a call in seconds, the ``form`` in which JSON is asked for.
 
-        ``form`` is one of `harness.gateway.response_formats.FORMS`; ``None`` learns it from refusals. ``hints`` are the front end's
-        words for what a user changes, by field of the request; see `Failures`.
+        ``form`` is one of `harness.gateway.response_formats.FORMS`; ``None`` learns it from refusals. ``hints`` are the
+        front end's words for what a user changes, by field of the request; see `Failures`.
         """
         if timeout is not None:
             self._http.timeout = timeout

@@ -75,7 +75,8 @@ def _speech(topic: str, name: str, rng: Random) -> str:
     if topic == "introduction":
         return f"I am {name or 'new here'}. {start} {more}"
     if topic == "idea":
-        return f"{start} here is one. Idea name: '{rehearsal_phrases.idea_name(rng.randrange(rehearsal_phrases.IDEAS))}'. {more}"
+        name = rehearsal_phrases.idea_name(rng.randrange(rehearsal_phrases.IDEAS))
+        return f"{start} here is one. Idea name: '{name}'. {more}"
     if topic == "debate":
         favour = rng.random() < 0.5
         side = "a good idea" if favour else "a bad idea"

@@ -44,10 +44,10 @@ class Cut:
         self._client, self._left = client, rejections
         self.heard: list[str] = []
 
-    async def ask(self, request: Request, site: CallSite, **more: Any) -> Reply:
+    async def complete(self, request: Request, site: CallSite, **more: Any) -> Reply:
         if self._left == 0:
             raise asyncio.CancelledError
-        reply: Reply = await self._client.ask(request, site, **more)
+        reply: Reply = await self._client.complete(request, site, **more)
         self.heard.append(reply.text)
         return reply
 
@@ -71,7 +71,7 @@ async def session(
     asked: ModelClient = client
     try:
         messages = [{"role": "user", "content": "x"}]
-        return await ask(asked, messages, SCHEMA, SITE, useful, asks=asks), client.heard
+        return await ask(asked, messages, SCHEMA, SITE, useful, max_rejections=asks), client.heard
     except NoUsableReply as fault:
         return str(fault), client.heard
     except asyncio.CancelledError:

@@ -103,7 +103,7 @@ def on_bench(checkout: Path, work: Callable[[Bench], Awaitable[Any]], **options:
         spy = options.pop("spy", None) or Spy(options.pop("answers", None))
         journal = options.pop("journal", None)
         gateway = Gateway(spy, concurrency=None, retry=RetryPolicy(2, max_replies=2), journal=journal)
-        await gateway.start_face()
+        await gateway.start_server()
         engine = TinyTroupeEngine(checkout, **{"workers": 1, **options})
         try:
             return await work(Bench(engine, spy, gateway, {}, []))

@@ -97,7 +97,7 @@ def first_trial(publication: Path, arm: str) -> TrialPlan:
 
 async def under_the_harness(checkout: Path, plan: TrialPlan, provider: ClockBlind) -> None:
     gateway = Gateway(provider, concurrency=None)
-    await gateway.start_face()
+    await gateway.start_server()
     engine = TinyTroupeEngine(checkout, workers=1)
     try:
         await engine.run(plan, gateway.open_trial(plan.trial.id))
