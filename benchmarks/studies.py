@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness.batches.registry import Registry
 from harness.batches.study_layout import Study
-from tests.operations.test_study_registry import WRITER
+from tests.batches.test_study_registry import WRITER
 from tests.support import towns
 from tests.support.sessions import LIGHT, environment
 from tests.support.studies import RACE, outcome

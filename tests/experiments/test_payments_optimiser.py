@@ -151,7 +151,7 @@ def test_seeds_are_sha_256_of_their_place() -> None:
 
 HASHED = """
 import json
-from tests.studies.test_payments_optimiser import SMALL, wandering
+from tests.experiments.test_payments_optimiser import SMALL, wandering
 from support.payments import optimise
 print(json.dumps(optimise(SMALL, wandering(), seed=0)[0].turns))
 """

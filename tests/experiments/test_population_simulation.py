@@ -137,7 +137,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_end(
 ) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from tests.studies.test_population_simulation import Odd, read_inputs, run\n"
+        "from tests.experiments.test_population_simulation import Odd, read_inputs, run\n"
         "def die(number):\n"
         f"    if number == {dies_at}: os.kill(os.getpid(), signal.SIGKILL)\n"
         "run(read_inputs(Path(sys.argv[1])), Path(sys.argv[2]), Odd(die))\n"
@@ -268,7 +268,7 @@ def test_nobody_who_reasons_is_no_success(town: Path, tmp_path: Path) -> None:
 def test_the_order_of_hashes_does_not_matter(town: Path, whole: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
-        "from tests.studies.test_population_simulation import read_inputs, run\n"
+        "from tests.experiments.test_population_simulation import read_inputs, run\n"
         "run(read_inputs(Path(sys.argv[1])), Path(sys.argv[2]))\n"
     )
     environment = {

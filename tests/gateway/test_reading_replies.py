@@ -22,7 +22,7 @@ from harness.gateway.providers.anthropic_messages import AnthropicMessages
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.replay import JournaledReply
 from harness.gateway.trial_client import TrialClient
-from tests.llm.test_face import HELLO, Echo, post, served
+from tests.gateway.test_server import HELLO, Echo, post, served
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint
 from tests.support.requests import SCORE, ask

@@ -18,7 +18,7 @@ from harness.gateway.calls import CallSite, Reply
 from harness.gateway.gateway import Gateway
 from harness.gateway.providers.anthropic_messages import AnthropicMessages
 from harness.gateway.providers.openai_compatible import OpenAICompatible
-from tests.llm.test_tool_arguments import BROKEN, NONE
+from tests.gateway.test_tool_arguments import BROKEN, NONE
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint
 from tests.support.requests import ask
