@@ -10,6 +10,8 @@ from harness.records.json_safe import differences
 
 CODE = "code"
 """The key under which settings hold the identities of code. Version 0.1.0 did not record any."""
+_MOVED = {"harness.studies.": "harness.experiments."}
+"""Packages whose functions 0.1.0 recorded under another name."""
 _OWN = "own"
 """The user's own settings, which may have any keys."""
 
@@ -26,7 +28,7 @@ def comparable(then: Any, now: Any) -> tuple[Any, Any]:
     is the name of a metric's function, which is no setting today: the function's code decides.
     """
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
-        return then, now
+        return _renamed(then), now
     then, now = without_secret_addresses(then), without_secret_addresses(now)
     found_then, found_now = dict[str, Any](), dict[str, Any]()
     for key in {**then, **now}:
@@ -34,7 +36,9 @@ def comparable(then: Any, now: Any) -> tuple[Any, Any]:
             continue
         pair = comparable(then[key], now[key]) if key in then and key in now and key != _OWN else None
         if key in then:
-            found_then[key] = _metrics(then[key]) if key == "metrics" else pair[0] if pair else then[key]
+            found_then[key] = (
+                _metrics(then[key]) if key == "metrics" else pair[0] if pair else _renamed(then[key])
+            )
         if key in now:
             found_now[key] = _metrics(now[key]) if key == "metrics" else pair[1] if pair else now[key]
     return found_then, found_now
@@ -44,6 +48,14 @@ def without_code(settings: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     """Recorded settings as today's, and apart from them the code; ``None`` where none is recorded."""
     found, _ = comparable(settings, settings)
     return found, found.pop(CODE, None)
+
+
+def _renamed(value: Any) -> Any:
+    """A function of this package by the name that it has today."""
+    for old, new in _MOVED.items():
+        if isinstance(value, str) and value.startswith(old):
+            return new + value.removeprefix(old)
+    return value
 
 
 def _metrics(value: Any) -> Any:

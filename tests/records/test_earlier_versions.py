@@ -33,6 +33,15 @@ def test_code_is_left_out_where_none_was_recorded() -> None:
     assert setting_differences({"arms": {"A": {}}}, {"arms": {"A": {"code": {"nudge": "abc"}}}}) == {}
 
 
+def test_functions_of_this_package_are_known_by_their_earlier_names() -> None:
+    then, now = (
+        {"play": "harness.studies.payments.experiment.play"},
+        "harness.experiments.payments.experiment.play",
+    )
+    assert setting_differences(then, {"play": now}) == {}
+    assert setting_differences(then, {"play": now + "_again"}) != {}
+
+
 @pytest.mark.parametrize(
     ("change", "key"),
     [
