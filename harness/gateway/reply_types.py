@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,7 +16,7 @@ from harness.gateway.providers.tool_calls import tool_calls
 _TEXTS = ("text", "thoughts", "model", "finish_reason", "usage", "usage_fault", "form")
 _COUNTS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_written")
 _MOST = 10**12
-"""Tokens beyond which a count is looked at: databases and readers of records hold 64 bits."""
+"""Tokens and dollars beyond which a number is not believed: databases and readers of records hold 64 bits."""
 
 
 def well_typed(reply: Any, request: Request, provider: str) -> Reply:
@@ -52,7 +51,7 @@ def _is_count(value: Any) -> bool:
 
 def _is_money(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and value >= 0 and math.isfinite(value)
+    return is_number and 0 <= value <= _MOST
 
 
 def _mended(reply: Reply, request: Request) -> Reply:

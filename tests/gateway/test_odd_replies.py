@@ -366,6 +366,8 @@ LOOSE = (
 @settings(max_examples=30, deadline=None)
 @example({"text": None, "model": ["m"], "tokens_in": 10**30, "tool_calls": None, "cost": "free"})
 @example({"text": "a", "model": {1, 2}, "fingerprint": object()})
+@example({"text": "a", "cost": 2**63})
+@example({"text": "a", "cost": 10**400})
 def test_no_reply_of_a_provider_of_others_is_a_crash(fields: Mapping[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         first, again, calls = twice(Reply(**fields), Path(folder))

@@ -47,7 +47,7 @@ def test_the_hash_seed_of_the_process_is_no_matter() -> None:
         "import sys; sys.path[:0] = ['tests', '.']\n"
         "from support.requests import *; from harness.gateway.providers.rehearsal import RehearsalProvider\n"
         "for request in [*FOREIGN.values(), ask('x', response_format=TURN)]:\n"
-        "    print(Rehearsal(7).answer(request, trial='t', occurrence=0).text)"
+        "    print(RehearsalProvider(7).answer(request, trial='t', occurrence=0).text)"
     )
     said = {
         subprocess.run(
