@@ -34,9 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "they run only under -m experiment.",
     )
     if selected(config):  # everyone else's test run stays as light as it was
-        from harness.plugin import fixtures, suggestions
+        from harness.plugin import collection, fixtures, suggestions
 
         modules: list[object] = [fixtures, suggestions]
+        if collection.experiments_alone(config):
+            modules.append(collection)
         if not config.option.collectonly:  # what plays trials is heavy, and a list of cases needs none of it
             from harness.plugin import overlap, session_report, workers
             from harness.plugin.signals import end_session_at_a_signal

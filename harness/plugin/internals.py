@@ -11,18 +11,26 @@ import inspect
 import itertools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
 from _pytest.fixtures import FixtureDef
 from _pytest.mark.expression import Expression
+from _pytest.mark.structures import ParameterSet, get_unpacked_marks
+from _pytest.python import PyobjMixin
 
 from harness.console import on_one_line
 from harness.runtime.output_capture import not_from_a_trial, routed
 
 MANY = 10
 """Names in a ``-m`` expression that are tried both ways."""
+
+GENERATING = "pytest_generate_tests"
+MARKING = ("pytest_collection_modifyitems", "pytest_itemcollected", GENERATING)
+"""Hooks that can give a test a mark that its source does not show."""
+
+_ADDS_MARKS = pytest.StashKey[bool]()
 
 
 def generator_fixtures(item: pytest.Function) -> list[str]:
@@ -141,15 +149,77 @@ def keep_trial_prints_apart(config: pytest.Config) -> contextlib.AbstractContext
 
 def asks_for(expression: str, marker: str) -> bool:
     """Whether the ``-m`` expression names ``marker`` and can hold for a test because it has it."""
-    if not re.search(rf"\b{marker}\b", expression):
-        return False
+    return bool(re.search(rf"\b{marker}\b", expression)) and _can_hold(expression, marker, present=True)
+
+
+def requires(expression: str, marker: str) -> bool:
+    """Whether the ``-m`` expression holds for no test that lacks ``marker``."""
+    return bool(expression) and not _can_hold(expression, marker, present=False)
+
+
+def _can_hold(expression: str, marker: str, *, present: bool) -> bool:
+    """Whether some choice of other marks makes ``expression`` hold for a test that has ``marker`` or lacks it.
+
+    Beyond ``MANY`` other names the answer is not known in time: having ``marker``, the rest count as absent; lacking
+    it, the expression counts as one that can hold.
+    """
     compiled = Expression.compile(expression)
-    others = sorted({*re.findall(r"[A-Za-z_][\w.]*", expression)} - {marker})[:MANY]
-    for having in itertools.product((True, False), repeat=len(others)):
-        marks = dict(zip(others, having, strict=True))
-        if compiled.evaluate(lambda name, /, **_: name == marker or marks.get(name, False)):  # noqa: B023
+    others = sorted({*re.findall(r"[A-Za-z_][\w.]*", expression)} - {marker})
+    if len(others) > MANY and not present:
+        return True
+    for having in itertools.product((True, False), repeat=len(others[:MANY])):
+        marks = dict(zip(others, having, strict=False))
+        if compiled.evaluate(lambda name, /, **_: present if name == marker else marks.get(name, False)):  # noqa: B023
             return True
     return False
+
+
+def lacks(collector: pytest.Module | pytest.Class, function: object, marker: str, ours: str) -> bool:
+    """Whether no item that pytest makes of ``function`` can have ``marker``.
+
+    A mark can be on the function, on one of its parameter sets, or on its class, module or package; or a hook of the
+    project adds it (see `_adds_marks`). ``ours`` is this package.
+    """
+    return not (
+        any(mark.name == marker or _may_bring(mark, marker) for mark in get_unpacked_marks(function))
+        or collector.get_closest_marker(marker) is not None
+        or _adds_marks(collector, ours)
+    )
+
+
+def _may_bring(mark: pytest.Mark, marker: str) -> bool:
+    """Whether ``mark`` is a parametrization that may give ``marker`` to some of its sets."""
+    if mark.name != "parametrize":
+        return False
+    sets = mark.kwargs.get("argvalues", mark.args[1] if len(mark.args) > 1 else ())
+    if not isinstance(sets, Collection):
+        return True  # an iterator can be read only once
+    brought = (one for values in sets if isinstance(values, ParameterSet) for one in values.marks)
+    return any(getattr(one, "name", "") == marker for one in brought)
+
+
+def _adds_marks(collector: pytest.Module | pytest.Class, ours: str) -> bool:
+    """Whether a hook of the project may give marks to tests of ``collector`` that their source does not show.
+
+    Such hooks are in a conftest, in a test module or class, or in a module that ``-p`` names; installed plugins are
+    trusted to leave our marker alone.
+    """
+    found = collector.stash.get(_ADDS_MARKS, None)
+    if found is None:
+        manager = collector.config.pluginmanager
+        installed = {_module(plugin).partition(".")[0] for plugin, _ in manager.list_plugin_distinfo()}
+        known = {"_pytest", ours, *installed}
+        modules = (
+            hook.plugin
+            for name in MARKING
+            for hook in getattr(collector.ihook, name).get_hookimpls()
+            if inspect.ismodule(hook.plugin)
+        )
+        found = any(_module(one).partition(".")[0] not in known for one in modules) or any(
+            hasattr(node.obj, GENERATING) for node in collector.listchain() if isinstance(node, PyobjMixin)
+        )
+        collector.stash[_ADDS_MARKS] = found
+    return found
 
 
 def uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
