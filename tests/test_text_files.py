@@ -42,8 +42,8 @@ def test_text_is_read_whatever_its_encoding_and_line_ends(tmp_path: Path, encodi
     [
         (b"", "is not JSON: line 1, column 1"),
         (b'{"a":\n 1,}', "is not JSON: line 2, column"),
-        (b'{"a": NaN}', "NaN is not a number that JSON has"),
-        (b'{"a": -Infinity}', "-Infinity is not a number that JSON has"),
+        (b'{"a": NaN}', "NaN is not a valid JSON number"),
+        (b'{"a": -Infinity}', "-Infinity is not a valid JSON number"),
         (b'{"a": 1, "a": 2}', "the key 'a' occurs twice in one object"),
         (b"[" * 100_000, "is nested too deep"),
         (b'{"a": ' + b"9" * 5_000 + b"}", "is not strict JSON"),

@@ -30,7 +30,7 @@ SECTIONS = (
 BLANK = "TO BE WRITTEN BY A PERSON:"
 NAMED = 3
 """Variants that are named with a warning; of more, their number is."""
-REHEARSAL = "REHEARSAL. The replies were made up offline; nothing here is evidence."
+REHEARSAL = "REHEARSAL. Replies were generated offline; nothing here is evidence."
 SHARES = (
     "Share of the variance of variants' means: sum of squares within levels (seed) and between them (variant), over "
     "the total. With few seeds the variant's share is above 0 by chance alone."

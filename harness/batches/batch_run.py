@@ -139,7 +139,7 @@ def _refuse_other_run(one: Resolved, runs: Sequence[Run], session: Path) -> None
         changed = setting_differences(run.settings, one.settings)
         if changed:
             raise ConfigurationError(
-                f"Variant {one.planned.id}: its run {run.id} was begun with other settings:",
+                f"Variant {one.planned.id}: its run {run.id} started with other settings:",
                 *setting_lines(session, changed),
                 "Set them as they were, or make a new batch.",
             )

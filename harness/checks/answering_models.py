@@ -42,11 +42,17 @@ def settings(subject: CheckedRun) -> Iterator[Check]:
         name = "settings" if level is Level.FAIL else "versions"
         said = f"different between arms: {', '.join(found)}" if found else "the same in all arms"
         if unknown:
-            said = f"not known of {', '.join(unknown)}, whose metadata line could not be read"
+            said = f"unknown for {', '.join(unknown)}: could not read the metadata line"
             said += f"; different between the others: {', '.join(found)}" if found else ""
             yield Check(name, level, said, None, "a metadata line of each arm")
             continue
-        yield Check(name, level if found else Level.PASS, said, len(found), "0 beyond what the design names")
+        yield Check(
+            name,
+            level if found else Level.PASS,
+            said,
+            len(found),
+            "0 beyond the differences that the design names",
+        )
 
 
 def options(subject: CheckedRun) -> Iterator[Check]:
@@ -84,10 +90,10 @@ def forms(subject: CheckedRun) -> Iterator[Check]:
         apart = max([apart, *(_variation(seen[control][kind], seen[other][kind]) for kind in common)])
     for kinds in seen.values():
         mixed |= {kind for kind, counts in kinds.items() if len(counts) > 1}
-    said = f"replies in JSON were asked for in the form {', '.join(sorted(used))}"
-    said += f"; in more than one by {', '.join(sorted(mixed))} calls" if mixed else ""
+    said = f"JSON replies were requested in the format {', '.join(sorted(used))}"
+    said += f"; in more than one format for {', '.join(sorted(mixed))} calls" if mixed else ""
     level = Level.FAIL if apart > APPEARANCE else Level.WARN if mixed else Level.PASS
-    expected = f"one form for each kind of call, and shares at most {percent(APPEARANCE)} apart between arms"
+    expected = f"one format per kind of call, with shares at most {percent(APPEARANCE)} apart between arms"
     yield Check("response format", level, said, apart, expected)
 
 
@@ -107,23 +113,21 @@ def models(subject: CheckedRun) -> Iterator[Check]:
         share = max(lone.values(), default=0.0)
         level = Level.FAIL if share > APPEARANCE else Level.WARN if lone else Level.PASS
         said = f"only in one arm: {', '.join(lone)}" if lone else f"both arms: {_names(answers[control])}"
-        expected = (
-            f"no reply by a model of one arm only; above {percent(APPEARANCE)} of an arm's replies it fails"
-        )
+        expected = f"no model in one arm only; fails above {percent(APPEARANCE)} of an arm's replies"
         yield Check("model", level, said, share, expected, f"{other} against {control}")
 
 
 def snapshots(subject: CheckedRun) -> Iterator[Check]:
     """Per model, how far the arms' shares of its snapshots (fingerprints) lie apart, in total variation."""
     answers = {arm: _answers(subject, arm) for arm in subject.arms}
-    expected = f"at most {percent(SHIFT)} apart; wholly apart it fails"
+    expected = f"at most {percent(SHIFT)} apart; fails at 100 %"
     for control, other in subject.pairs:
         for model in sorted({*answers[control]} & {*answers[other]}, key=str):
             one, two = answers[control][model], answers[other][model]
             apart = _variation(one, two)
             level = Level.FAIL if apart >= 1 else Level.WARN if apart > SHIFT else Level.PASS
             known = len({*one, *two} - {None})
-            said = f"{known} snapshots of {model}, their shares {percent(apart)} apart between the arms"
+            said = f"{known} snapshots of {model}, shares {percent(apart)} apart between arms"
             yield Check("snapshot", level, said, apart, expected, f"{other} against {control}")
 
 
@@ -131,14 +135,14 @@ def judge(subject: CheckedRun) -> Iterator[Check]:
     """Arms whose outcome is judged by the model that corrects their actions: it was optimised against (F42)."""
     own = [arm for arm in subject.arms if any(map(_judges_itself, subject.lines(arm)))]
     said = (
-        f"{', '.join(own)}: correction improves the kind of score that the same model then gives as the outcome"
+        f"{', '.join(own)}: the model that scores the outcome also drove the correction"
         if own
-        else "no arm is corrected by the model that judges it"
+        else "no arm is corrected by the model that scores it"
     )
     if subject.without_lines and not own:
-        said = f"not known of {', '.join(subject.without_lines)}, whose metadata line could not be read"
+        said = f"unknown for {', '.join(subject.without_lines)}: could not read the metadata line"
     level = Level.WARN if own or subject.without_lines else Level.PASS
-    yield Check("judge", level, said, len(own), "0 arms corrected by their judge (--judge-model)")
+    yield Check("judge", level, said, len(own), "0 arms corrected by their own judge (use --judge-model)")
 
 
 def _facts(lines: Iterable[Line], names: Sequence[str], *, grave: bool) -> Mapping[str, set[bytes]]:
@@ -189,7 +193,7 @@ def _forms(subject: CheckedRun, arm: str) -> dict[str, Counter[str | None]]:
 
 
 def _names(answers: Answers) -> str:
-    return ", ".join(sorted(name or "(unnamed)" for name in answers)) or "no replies are recorded"
+    return ", ".join(sorted(name or "(unnamed)" for name in answers)) or "no replies recorded"
 
 
 def _variation(one: Counter[str | None], other: Counter[str | None]) -> float:

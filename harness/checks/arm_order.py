@@ -30,12 +30,12 @@ def interleaving(subject: CheckedRun) -> Iterator[Check]:
 
     Two trials that were under way at the same time count as tied, so that concurrency does not look like an order.
     """
-    expected = f"at most {LEAN:g} in size; from {APART:g} it fails"
+    expected = f"at most {LEAN:g} in size; fails from {APART:g}"
     for control, other in subject.pairs:
         one, two = (_spans(subject.accepted(arm)) for arm in (control, other))
         about = f"{other} against {control}"
         if not one or not two:
-            yield Check("order", Level.PASS, "the records have no times", None, expected, about)
+            yield Check("order", Level.PASS, "the records have no timestamps", None, expected, about)
             continue
         lean = _lean(one, two)
         chance = SURE * sqrt((len(one) + len(two) + 1) / (3 * len(one) * len(two)))
@@ -44,7 +44,9 @@ def interleaving(subject: CheckedRun) -> Iterator[Check]:
             level = Level.FAIL if abs(lean) >= APART else Level.WARN
         first = control if lean > 0 else other
         said = (
-            "the arms took turns" if level is Level.PASS else f"{first} ran first: drift looks like an effect"
+            "the arms alternated"
+            if level is Level.PASS
+            else f"{first} ran first, so drift would look like an effect"
         )
         yield Check("order", level, f"{said} (r = {lean:+.2f})", lean, expected, about)
 
@@ -60,13 +62,13 @@ def drift(subject: CheckedRun) -> Iterator[Check]:
         found = {arm: _correlation(_course(subject, metric, arm)) for arm in subject.arms}
         known = {arm: one for arm, one in found.items() if one is not None}
         if not known:
-            said = f"fewer than {FEWEST} trials in each arm, or nothing that varies in a block"
+            said = f"fewer than {FEWEST} trials in each arm, or no variation within a block"
             yield Check("drift", Level.PASS, said, None, expected, metric)
             continue
         arm = min(known, key=lambda arm: known[arm][1])
         rho, p = known[arm]
         level = Level.WARN if p * tests < ALPHA else Level.PASS
-        said = f"{arm}: scores against start time, rank correlation {rho:+.2f} (p = {p:.2g})"
+        said = f"{arm}: rank correlation of scores with start time {rho:+.2f} (p = {p:.2g})"
         yield Check("drift", level, said, rho, expected, metric)
 
 

@@ -30,7 +30,7 @@ def one_block(subject: CheckedRun) -> Iterator[Check]:
     WARN where a single block is the only one that differs at all, or where a difference of half a point or more turns
     or vanishes without one block. Either way |t| of the blocked analysis is 1 at most.
     """
-    expected = f"the same sign without any one block (differences from {MARGIN:g} on)"
+    expected = f"the same sign when any one block is left out (differences of {MARGIN:g} or more)"
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
             found = _differences(subject, metric, control, other)
@@ -41,9 +41,9 @@ def one_block(subject: CheckedRun) -> Iterator[Check]:
             alone = sum(value != 0 for value in values) == 1
             fragile = abs(whole) >= MARGIN and whole * without <= 0
             level = Level.WARN if alone or fragile else Level.PASS
-            said = f"{other} − {control} is {whole:+.2f}, without one of {len(values)} blocks {without:+.2f}"
+            said = f"{other} − {control} is {whole:+.2f}; {without:+.2f} without one of {len(values)} blocks"
             if level is Level.WARN:
-                said += f" (rests on panel {_heaviest(found)[0]}, proposal {_heaviest(found)[1]})"
+                said += f" (driven by panel {_heaviest(found)[0]}, proposal {_heaviest(found)[1]})"
             yield Check("one block", level, said, without, expected, metric)
 
 

@@ -90,11 +90,11 @@ def _analysed(data: Dataset) -> Any:
     from harness.stats import analyse
 
     if len(data.observations) > LARGEST:
-        return {"problem": f"not made here of more than {LARGEST:,} values; harness analyse makes it"}
+        return {"problem": f"skipped for more than {LARGEST:,} values; run harness analyse"}
     try:
         return plain(analyse(data, beside=False))[0]
     except Exception as error:  # a fault here must not keep the results from their artifact (F25)
-        return {"problem": f"the analysis could not be made: {type(error).__name__}: {error}"}
+        return {"problem": f"the analysis failed: {type(error).__name__}: {error}"}
 
 
 def check_lines(instrument: Mapping[str, Any], *, all_of_them: bool = False) -> Iterator[str]:
@@ -102,8 +102,8 @@ def check_lines(instrument: Mapping[str, Any], *, all_of_them: bool = False) -> 
     checks: Sequence[Mapping[str, Any]] = instrument["checks"]
     count = {level: sum(check["level"] == level for check in checks) for level in Level}
     bad = ", ".join(f"{count[level]} {level}" for level in _QUIET if count[level])
-    mark = " (of a rehearsal)" if instrument["rehearsal"] else ""
-    yield f"Instrument{mark}: {bad or 'nothing found'} in {len(checks)} checks"
+    mark = " (rehearsal)" if instrument["rehearsal"] else ""
+    yield f"Validity checks{mark}: {count[Level.PASS]} of {len(checks)} passed{bad and f'; {bad}'}"
     for check in sorted(checks, key=lambda check: -tuple(Level).index(check["level"])):
         if all_of_them or check["level"] in _QUIET:
             yield from _lines(check)

@@ -22,7 +22,7 @@ def requests(subject: CheckedRun) -> Iterator[Check]:
         said = f"{len(versions)} versions are mixed"
         yield Check("code", Level.FAIL, said, len(versions), expected)
     elif unknown:
-        said = f"{unknown} of {len(subject.run.metadata)} files do not record by which code they were made"
+        said = f"{unknown} of {len(subject.run.metadata)} files do not record their code version"
         yield Check("code", Level.WARN, said, None, expected)
     else:
         yield Check("code", Level.PASS, "one version", 1, expected)
@@ -31,19 +31,17 @@ def requests(subject: CheckedRun) -> Iterator[Check]:
 def measures(subject: CheckedRun) -> Iterator[Check]:
     """Per metric that code computes from transcripts, whether one version of it computed all values."""
     for metric, measured in subject.run.measured.items():
-        said, level = f"all by code {measured.code}", Level.PASS
+        said, level = f"all computed by code {measured.code}", Level.PASS
         if measured.recomputed:
-            said += f"; computed again from transcripts: {_counted(measured.recomputed)}"
+            said += f"; recomputed from transcripts: {_counted(measured.recomputed)}"
         if left := sum(measured.missing.values()):
             level = Level.FAIL
-            said = f"not computed again by code {measured.code}: {_counted(measured.missing)}"
-        yield Check("metric code", level, said, left, "0 values by other code", metric)
+            said = f"not recomputed by code {measured.code}: {_counted(measured.missing)}"
+        yield Check("metric code", level, said, left, "0 values computed by other code", metric)
 
 
 def _counted(counts: Mapping[str | None, int]) -> str:
-    return ", ".join(
-        f"{number:,} (were by {code or 'code that was not recorded'})" for code, number in counts.items()
-    )
+    return ", ".join(f"{number:,} (by {code or 'unrecorded code'} before)" for code, number in counts.items())
 
 
 def _code(line: Line) -> dict[str, Any] | None:

@@ -41,7 +41,7 @@ def _places(subject: CheckedRun) -> Mapping[int, list[Place]]:
 
 def _check(places: Mapping[int, list[Place]], apart: Apart, arms: set[str], about: str) -> Check:
     expected = (
-        f"at most {percent(SOME)} of actions of {LONG} characters or more; above {percent(MUCH)} it fails"
+        f"at most {percent(SOME)} of messages of {LONG} characters or more; fails above {percent(MUCH)}"
     )
     total = copies = 0
     for found in places.values():
@@ -51,9 +51,9 @@ def _check(places: Mapping[int, list[Place]], apart: Apart, arms: set[str], abou
             copies += sum(any(apart(one, other) for other in distinct) for one in mine)
     if not total:
         return Check(
-            "identical replies", Level.PASS, "no action is long enough to tell", None, expected, about
+            "identical replies", Level.PASS, "no message is long enough to compare", None, expected, about
         )
-    said = f"{copies:,} of {total:,} long actions are word for word in another one's trial"
+    said = f"{copies:,} of {total:,} long messages also occur verbatim in another trial"
     return Check("identical replies", _level(copies, copies / total), said, copies / total, expected, about)
 
 

@@ -21,14 +21,12 @@ def unread(subject: CheckedRun) -> Iterator[Check]:
     first = problems[0]
     more = f" and {len(problems) - 1:,} more" if len(problems) > 1 else ""
     level = Level.WARN if all(one.torn for one in problems) else Level.FAIL
-    said = f"could not be read: {first.path.name}, {first.where}{more}"
-    yield Check("records", level, said, len(problems), "0 lines or files that cannot be read")
+    said = f"could not read {first.path.name}, {first.where}{more}"
+    yield Check("records", level, said, len(problems), "0 unreadable lines or files")
     for arm in subject.data.groups:
         if arm not in subject.arms:
-            said = "no record of this arm could be read; it may have been played"
-            yield Check(
-                "records", Level.FAIL, said, None, "records of each arm, or files that can be read", arm
-            )
+            said = "could not read any record of this arm, though it may have run"
+            yield Check("records", Level.FAIL, said, None, "readable records for each arm", arm)
 
 
 def missing(subject: CheckedRun) -> Iterator[Check]:
@@ -39,13 +37,13 @@ def missing(subject: CheckedRun) -> Iterator[Check]:
         share = gone / due if due else None
         said = f"{counted(counts)} missing" if gone else f"none of {due:,} missing"
         said += _reasons(subject, metric) if gone else ""
-        expected = f"at most {percent(FEW)}; above {percent(MANY)} it fails"
+        expected = f"at most {percent(FEW)}; fails above {percent(MANY)}"
         yield Check("missing", graded(share), said, share, expected, metric)
 
 
 def unequal(subject: CheckedRun) -> Iterator[Check]:
     """Per metric and pair of arms, how far the shares of missing values differ."""
-    expected = f"at most {percent(FEW)} apart; above {percent(MANY)} it fails"
+    expected = f"at most {percent(FEW)} apart; fails above {percent(MANY)}"
     for metric in subject.data.metrics:
         counts = _counts(subject, metric)
         for control, other in subject.pairs:
@@ -61,7 +59,7 @@ def bounds(subject: CheckedRun) -> Iterator[Check]:
     Each missing score is put at either end of the scale (Horowitz & Manski 2000, JASA 95:77). A metric without a scale
     has no worst case.
     """
-    expected = f"ends at most {MARGIN:g} points apart"
+    expected = f"bounds at most {MARGIN:g} points apart"
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
             one, two = subject.due(metric, control), subject.due(metric, other)
@@ -69,11 +67,11 @@ def bounds(subject: CheckedRun) -> Iterator[Check]:
                 continue
             scale = subject.scale(metric)
             if scale is None:
-                said = "the metric has no upper end, so its missing values have no worst case"
+                said = "the metric has no upper bound, so its missing values have no worst case"
                 yield Check("missing, at worst", Level.PASS, said, None, expected, metric)
                 continue
             low, high = _worst(one, two, scale)
-            said = f"{other} − {control} lies from {low:+.2f} to {high:+.2f}, whatever the missing scores are"
+            said = f"{other} − {control} lies between {low:+.2f} and {high:+.2f} for any missing scores"
             level = Level.WARN if high - low > MARGIN else Level.PASS
             yield Check("missing, at worst", level, said, high - low, expected, metric)
 

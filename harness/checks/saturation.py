@@ -25,7 +25,7 @@ def saturation(subject: CheckedRun) -> Iterator[Check]:
         modes = {arm: _mode(subject.scores(metric, arm)) for arm in subject.arms}
         known = {arm: mode for arm, mode in modes.items() if mode is not None}
         if not known:
-            reason = f"fewer than {FEWEST} scores in each arm: too few to tell"
+            reason = f"fewer than {FEWEST} scores in each arm: too few to judge"
             yield Check("saturation", Level.PASS, reason, None, expected, metric)
             continue
         high = {arm: value for arm, (value, share) in known.items() if share >= SATURATED}
@@ -44,9 +44,9 @@ def variance(subject: CheckedRun) -> Iterator[Check]:
     for metric in subject.data.metrics:
         scores = {arm: subject.scores(metric, arm) for arm in subject.arms}
         constant = [arm for arm, values in scores.items() if len(values) > 1 and min(values) == max(values)]
-        said = f"no variance in {', '.join(constant)}" if constant else "the scores vary in every arm"
+        said = f"no variance in {', '.join(constant)}" if constant else "scores vary in every arm"
         level = Level.WARN if constant else Level.PASS
-        yield Check("variance", level, said, len(constant), "0 arms of equal scores only", metric)
+        yield Check("variance", level, said, len(constant), "0 arms with all scores equal", metric)
 
 
 def _mode(values: Sequence[float]) -> tuple[float, float] | None:

@@ -77,8 +77,8 @@ def _made(check: Callable[[CheckedRun], Iterable[Check]], subject: CheckedRun) -
     try:
         return list(check(subject))
     except Exception as error:  # one check's fault must not lose the others, nor the run's artifact
-        said = f"the check could not be made: {type(error).__name__}: {error}"
-        return [Check(check.__name__.replace("_", " "), Level.FAIL, said, None, "a check that can be made")]
+        said = f"the check failed to run: {type(error).__name__}: {error}"
+        return [Check(check.__name__.replace("_", " "), Level.FAIL, said, None, "a check that runs")]
 
 
 def _finite(check: Check) -> Check:

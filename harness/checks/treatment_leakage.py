@@ -22,7 +22,7 @@ def leakage(subject: CheckedRun) -> Iterator[Check]:
 
     Looked through are the words as rendered in transcripts, thoughts included, and the script in the first line.
     """
-    expected = f"at most {percent(TRACE)} of its runs of {RUN} words; above {percent(WHOLE)} it fails"
+    expected = f"at most {percent(TRACE)} of its {RUN}-word sequences; fails above {percent(WHOLE)}"
     texts = {
         arm: dict.fromkeys(t for line in subject.lines(arm) for t in _nudges(line)) for arm in subject.arms
     }
@@ -34,7 +34,7 @@ def leakage(subject: CheckedRun) -> Iterator[Check]:
         shares = {text: _share(text, runs) for text in foreign}
         text, share = max(shares.items(), key=lambda item: item[1])
         level = Level.FAIL if share > WHOLE else Level.WARN if share > TRACE else Level.PASS
-        said = f"{percent(share)} of another arm's intervention stands in the prompts of {arm}"
+        said = f"{percent(share)} of another arm's intervention occurs in the prompts of {arm}"
         yield Check("words", level, said + (f": {text[:40]!r}…" if share else ""), share, expected, arm)
 
 
@@ -45,7 +45,8 @@ def same_script(subject: CheckedRun) -> Iterator[Check]:
         common = one.keys() & two.keys()
         lone = {text for trial in common for text in one[trial] ^ two[trial]}
         level = Level.WARN if lone else Level.PASS
-        said = f"{len(lone)} requests were put in one arm only, over {len(common)} pairs of trials"
+        requests = "request occurs" if len(lone) == 1 else "requests occur"
+        said = f"{len(lone)} {requests} in one arm only, in {len(common)} pairs of trials"
         yield Check(
             "script",
             level,

@@ -18,7 +18,7 @@ _DETAIL = re.compile(r"[(:].*", re.DOTALL)
 
 def unparseable(subject: CheckedRun) -> Iterator[Check]:
     """Per arm, the share of model calls whose replies were rejected: cut, empty, no JSON, against their schema."""
-    expected = f"at most {percent(FEW)} of calls; above {percent(MANY)} it fails"
+    expected = f"at most {percent(FEW)} of calls; fails above {percent(MANY)}"
     for arm in subject.arms:
         rejected = [one for record in subject.tries(arm) for one in record.get("rejections") or ()]
         calls = max(sum(map(_calls, subject.tries(arm))), len(rejected))
@@ -27,7 +27,7 @@ def unparseable(subject: CheckedRun) -> Iterator[Check]:
             f"{one.get('kind')}: {_DETAIL.sub('', str(one.get('reason'))).strip()}" for one in rejected
         )
         commonest = "; most often " + why.most_common(1)[0][0][:60] if why else ""
-        said = f"{len(rejected):,} of {calls:,} replies were of no use{commonest}"
+        said = f"{len(rejected):,} of {calls:,} replies were rejected{commonest}"
         yield Check("unparseable", graded(share), said, share, expected, arm)
 
 
@@ -44,16 +44,16 @@ def unwrapped(subject: CheckedRun) -> Iterator[Check]:
     expected = f"at most {percent(FEW)} of replies, arms at most {percent(FEW)} apart"
     for arm in subject.arms:
         if arm not in shares:
-            said = "no record says how replies were read"
+            said = "no record of how replies were parsed"
             yield Check("unwrapped", Level.PASS, said, None, expected, arm)
             continue
         apart = max(abs(shares[arm] - share) for share in shares.values())
         level = Level.WARN if max(shares[arm], apart) > FEW else Level.PASS
         thinking = sum(_count(one, "with_thoughts") for one in _replies(subject, arm))
-        said = f"the JSON of {_lenient(counts[arm]):,} of {used[arm]:,} replies stood in other words"
+        said = f"the JSON of {_lenient(counts[arm]):,} of {used[arm]:,} replies was wrapped in other text"
         found = [f"{count:,} {_WRAPPINGS[name]}" for name, count in sorted(counts[arm].items())]
         said += f" ({', '.join(found)})" if found else ""
-        said += f"; thoughts were set apart in {thinking:,}" if thinking else ""
+        said += f"; reasoning was separated in {thinking:,}" if thinking else ""
         yield Check("unwrapped", level, said, shares[arm], expected, arm)
 
 
@@ -78,8 +78,8 @@ def asked_again(subject: CheckedRun) -> Iterator[Check]:
     vanished = sum(map(_vanished, outcomes))
     share = vanished / len(outcomes) if outcomes else None
     level = Level.PASS if not vanished else Level.FAIL if vanished / len(outcomes) > FEW else Level.WARN
-    said = f"in {vanished:,} of {len(outcomes):,} trials a refusal went away when it was asked again"
-    yield Check("refusals asked away", level, said, share, f"0; above {percent(FEW)} of trials it fails")
+    said = f"in {vanished:,} of {len(outcomes):,} trials a refusal disappeared on retry"
+    yield Check("refusals asked away", level, said, share, f"0; fails above {percent(FEW)} of trials")
 
 
 _WRAPPINGS = {

@@ -77,9 +77,7 @@ def run(
     accept_differences: Annotated[
         bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
     ] = False,
-    reruns: Annotated[
-        int | None, typer.Option(min=0, help="Tries of a case whose trials could not be finished.")
-    ] = None,
+    reruns: Annotated[int | None, typer.Option(min=0, help="Tries of a case whose trials finished.")] = None,
     reruns_delay: Annotated[float | None, typer.Option(min=0, help="Seconds before each such try.")] = None,
     resume: Annotated[str | None, typer.Option(help="Go on with this run, and with no other.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run.")] = False,

@@ -145,7 +145,7 @@ def simulate(
             f"NOT REASONED: {meta['agents_failed']:,} times no usable reply came; reasons in timeline.jsonl."
         )
     if meta["rehearsal"]:
-        echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
+        echo("REHEARSAL: replies were generated offline. Nothing here is evidence.")
     if meta.get("exit_code"):
         echo(f"EXIT CODE {meta['exit_code']}: {meta['engine']} said that it failed; its files are whole.")
     if meta.get("failed_requests"):
@@ -209,7 +209,7 @@ def results(
         echo_json(content)
         return
     if meta.get("rehearsal"):
-        echo("REHEARSAL: the replies were made up offline. Nothing below is evidence.\n")
+        echo("REHEARSAL: replies were generated offline. Nothing below is evidence.\n")
     echo("\n\n".join("\n".join(_view_lines(one)) for one in views))
 
 

@@ -126,7 +126,7 @@ def lines(done: Rescored) -> Iterator[str]:
 
 def _lines(done: Rescored) -> Iterator[str]:
     if done.rehearsal:
-        yield "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+        yield "REHEARSAL: replies were generated offline. Nothing below is evidence."
     yield f"{done.experiment}, run {done.run_id}: {done.scored} of {done.planned} chosen trials scored again."
     yield f"First by {done.first}, now by {done.second}: the agreement is of {done.of_judge}."
     yield ""

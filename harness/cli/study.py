@@ -285,7 +285,7 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
     if ran.stuck:
         echo(f"\n{ran.stuck.text}\n")
     if any(meta.get("rehearsal") for one in made.variants for meta in metas(batch.variant(one.id))):
-        echo("REHEARSAL: the replies were made up offline. Nothing of this is evidence.")
+        echo("REHEARSAL: replies were generated offline. Nothing here is evidence.")
     echo(f"{made.batch_id}: exit code {ran.code} ({ExitCode(ran.code).name})")
     if ran.code == ExitCode.OK:
         echo(f"Next: harness study compare {place.name} {made.batch_id}, then finish and promote")

@@ -50,9 +50,7 @@ MaxCost = Annotated[
 MaxCalls = Annotated[int | None, typer.Option(help="The same in model calls.")]
 MaxTokens = Annotated[int | None, typer.Option(help="The same in tokens.")]
 Prices = Annotated[Path | None, typer.Option(help="JSON of your own prices.")]
-Reruns = Annotated[
-    int | None, typer.Option(min=0, help="Tries of a case whose trials could not be finished.")
-]
+Reruns = Annotated[int | None, typer.Option(min=0, help="Tries of a case whose trials finished.")]
 
 
 def study_named(root: Path, name: str) -> Study:

@@ -149,7 +149,7 @@ class Budget:
     def _refuse(self, worst: Spend) -> None:
         """Raise unless waiting for the calls in flight can help."""
         if self._halted:
-            raise StoppedError("the run was stopped: this call was not sent.")
+            raise StoppedError("the run stopped before this call was sent.")
         name = self._exceeded(self.spent + worst)
         if name is not None:
             raise BudgetExhaustedError(self._exhausted(name, worst))
@@ -160,15 +160,15 @@ class Budget:
         assert limit is not None
         spent, held, call = (getattr(amount, name) for amount in (self.spent, self.held, worst))
         figures = f"--max-{name} {limit}; {_shown(name, spent)} spent, {_shown(name, held)} held for calls in flight."
-        kept = "Nothing more was sent, and what was answered is kept: run the same command"
-        larger = f"with a larger --max-{name} to go on."
+        kept = "Nothing more was sent, and all replies are kept. Rerun the same command"
+        larger = f"with a larger --max-{name}"
         if call > limit:
             most = f"which could take up to {_shown(name, call)}"
-            return f"The budget of this session is too small for the next call, {most}: {figures} {kept} {larger}"
+            return f"The budget of this session is too small for the next call, {most}: {figures} {kept} {larger}."
         early = f" {_shown(name, limit - spent)} would be left; it stops early, because the next call could take up to "
-        early += f"{_shown(name, call)} (a worst case: mostly calls take far less)."
+        early += f"{_shown(name, call)} (the worst case; most calls take far less)."
         stop = early if spent < limit else ""
-        return f"The budget of this session is used up: {figures}{stop} {kept} again, or {larger}"
+        return f"The budget of this session is used up: {figures}{stop} {kept} to resume, or {larger}."
 
 
 class Reservation:

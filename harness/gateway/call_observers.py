@@ -62,5 +62,5 @@ class CallObservers:
                 # Its class alone: the message may hold a prompt.
                 kinds = type(observer).__name__, type(error).__name__
                 log.warning(
-                    "The observer %s failed with %s: it is told nothing more. The run goes on.", *kinds
+                    "The observer %s failed with %s: it gets no more events. The run continues.", *kinds
                 )

@@ -319,7 +319,7 @@ class Gateway:
             error = LongWaitError(
                 f"{said} The server asks to wait {duration(asked)}, until {moment(self._wall() + asked)}; a session "
                 f"waits at most {duration(self._retry.longest_wait)}{self._retry.longer}. Every reply so far is kept: "
-                "run the same command again then to resume."
+                "rerun the same command then to resume."
             )
         elif error.first_tries is not None and id(call.provider) not in self._answered and not error.fatal:
             number = f"{call.attempts + 1} tries" if call.attempts else "the first try"

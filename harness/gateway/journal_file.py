@@ -207,12 +207,12 @@ class JournalFile:
             self._open()
         except (sqlite3.Error, OSError) as error:
             raise HarnessError(
-                f"The journal {self._path} was {what} while the run was working, and its replies could not be saved "
+                f"The journal {self._path} was {what} during the run, and its replies could not be saved "
                 f"again: {error}. Nothing more is sent. Replies of unfinished trials are lost."
             ) from error
         raise HarnessError(
-            f"The journal {self._path} was {what} while the run was working. Its replies are all kept: they were saved "
-            f"again as {target.name}. Nothing more is sent. "
+            f"The journal {self._path} was {what} during the run. All its replies are kept: they were saved "
+            f"as {target.name}. Nothing more is sent. "
             + (f"Put {target.name} in its place, then rerun" if replaced else "Rerun")
             + " the same command to resume."
         )

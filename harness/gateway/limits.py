@@ -138,7 +138,7 @@ class Limits:
     def _wait(self, tokens: int) -> float:
         """Seconds until the call may be sent as things stand; not positive when it may now."""
         if self._halted:
-            raise StoppedError("the run was stopped: this call was not sent.")
+            raise StoppedError("the run stopped before this call was sent.")
         now = self._clock()
         self._forget(now)
         moments = [self._paused_until, self._room_at(tokens)]

@@ -155,7 +155,7 @@ class Sender:
         if self._ending is not None:
             raise self._ending.with_traceback(None)
         if self._stopped:
-            raise StoppedError("the run was stopped: this call was not sent.")
+            raise StoppedError("the run stopped before this call was sent.")
 
 
 class SendSlot:

@@ -20,7 +20,7 @@ ACROSS = (WIDTH - LABEL) // COLUMN
 AGAIN = RetryPolicy().max_replies
 """How often in all the gateway asks while the replies are of no use."""
 
-HEAD = "ESTIMATE from a rehearsal: replies made up offline, nothing sent, nothing paid."
+HEAD = "ESTIMATE from a rehearsal: replies generated offline, nothing sent or paid."
 
 
 def lines(estimate: ExperimentEstimate) -> Iterator[str]:
@@ -105,11 +105,11 @@ def notes(estimate: ExperimentEstimate) -> Iterator[str]:
         judge = "" if estimate.judge_price is None else f"; the judge {_listed(estimate.judge_price)}"
         yield f"Price: {_listed(estimate.price)}{judge}; no discount for cached prompts."
     yield "Tokens in: the rehearsed prompts' characters / 4; longer replies make later prompts longer."
-    yield f"Tokens out are assumed, a call: {_assumed(estimate)}. Models that think write more."
+    yield f"Tokens out are assumed, a call: {_assumed(estimate)}. Reasoning models write more."
     yield f"Minutes, at least: {_pace(estimate)}."
     yield (
-        "Least: no turn is sent back and no intervention is due; most: all are, as often as allowed. A reply that is "
-        f"empty, cut or malformed is asked for again, up to {AGAIN - 1} times: were all, {AGAIN} times the most, "
+        "Least: no correction and no intervention; most: as many of both as allowed. An empty, truncated or malformed "
+        f"reply is requested again, up to {AGAIN - 1} times: in the worst case {AGAIN} times the most, "
         f"{AGAIN * estimate.total.most.calls:,} calls."
     )
 

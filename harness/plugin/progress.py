@@ -1,4 +1,4 @@
-"""What a person sees while waiting: a live line on a terminal, a plain line now and then elsewhere."""
+"""Progress while a session runs: a live line on a terminal, an occasional plain line elsewhere."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from harness.runtime.coordinator import Coordinator
 from harness.runtime.progress import Snapshot
 
 PATIENCE = 0.5
-"""Seconds before a terminal shows anything: a short session should not flicker."""
+"""Seconds before a terminal shows progress, so that a short session does not flicker."""
 PLAIN_EVERY = 15.0
 """Seconds between plain lines."""
 PLAIN_SOONEST = 5.0
-"""Seconds after a plain line before the next one, when what is waited for has changed."""
+"""Least seconds between plain lines when the reason for waiting changes."""
 TURNS = 3.0
-"""Seconds that the live line shows the counts, and then what a trial told of itself, by turns."""
+"""Seconds before the live line switches between the counts and a trial's own note."""
 
 _KEY = pytest.StashKey["Display"]()
 
@@ -36,12 +36,12 @@ def line(now: Snapshot) -> str:
 
 
 def plain_lines(now: Snapshot) -> list[str]:
-    """The line of progress, and under it what calls wait for, or else what a trial told of itself."""
+    """The progress line, then what calls wait for, or else a trial's own note."""
     return [line(now), *([waiting_line(now.waiting)] if now.waiting else now.note.splitlines())]
 
 
 def waiting_line(now: Waiting, width: int = 160) -> str:
-    """``waiting: HTTP 429, Daily limit reached; try 3 of 10 in 9 min 10 s``, cut in the reason to ``width`` columns."""
+    """``waiting: HTTP 429, Daily limit reached; try 3 of 10 in 9 min 10 s``, the reason cut to fit ``width``."""
     if now.seconds is None:
         end = f" for {duration(now.elapsed)}"
     else:

@@ -1,4 +1,4 @@
-"""What a session leaves: reports per case, the artifacts, and the summary at the end."""
+"""Report the session: an outcome per case, the artifacts, and the summary at the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PROBLEMS = pytest.StashKey[Problems]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gather what could not be read of records, for the session's summary."""
+    """Collect unreadable records for the session's summary."""
     block = ExitStack()
     config.stash[_PROBLEMS] = block.enter_context(collected())
     config.add_cleanup(block.close)
@@ -55,7 +55,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "call" and seconds is not None:
         report.duration = seconds
     if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
-        report.longrepr = visible(str(call.excinfo.value))  # the message is all that its reader needs
+        report.longrepr = visible(str(call.excinfo.value))  # the message needs no traceback
     return report
 
 
@@ -83,7 +83,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def _conclude(state: PluginState, session: Session, coordinator: Coordinator) -> None:
-    """Keep what was left of each run; of a rehearsal, what it says of the real one."""
+    """Keep each run's conclusion; for a dry run, its estimate of the real one."""
     from harness.experiments.play_checks import own_checks
 
     experiments = [plan.experiment for plan in session.plans]
@@ -97,7 +97,7 @@ def _conclude(state: PluginState, session: Session, coordinator: Coordinator) ->
 
 
 def _report(state: PluginState, experiments: Sequence[Experiment]) -> None:
-    """Write what ``--report`` asks for; the results are safe already, whatever comes of it."""
+    """Write the report that ``--report`` names. The results are already safe, so a failure here loses nothing."""
     from harness.plugin.options import report_file
 
     out = report_file(state.config)
@@ -113,12 +113,12 @@ def _report(state: PluginState, experiments: Sequence[Experiment]) -> None:
         own, answers = own_checks(experiments), own_answers(experiments)
         write_report(records, out, runs=runs, published=published_for, own=own, answers=answers)
         state.report = f"Report: {out}"
-    except Exception as error:  # whatever it is, it must not take the summary of a paid session with it
+    except Exception as error:  # any failure here must leave the summary of a paid session intact
         state.report = f"REPORT NOT WRITTEN: {error if isinstance(error, HarnessError) else repr(error)}"
 
 
 def _failed(conclusion: Conclusion) -> bool:
-    """Whether a check of the measuring instrument failed."""
+    """Whether a validity check failed."""
     return bool((conclusion.meta.get("instrument") or {}).get("worst") == "FAIL")
 
 

@@ -1,4 +1,4 @@
-"""The summary at the end of a session: per experiment the means and their difference, then files and counts."""
+"""The summary at the end of a session: means and differences per experiment, then files and counts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from harness.reports.plan_section import plan_lines
 from harness.reports.primary_answer import answer_lines
 from harness.runtime.runs import Conclusion
 
-REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
 NAME_WIDTH = 24
 COLUMN = 15
 
 
 def write_summary(reporter: Any, state: PluginState, conclusions: Sequence[Conclusion]) -> None:
-    """Write one section per run, and the counts of the session; in a brief one, only of runs that went wrong."""
+    """Write a section per run, then the session's counts. A brief summary shows only runs with problems."""
     here = Path.cwd()
     for conclusion in conclusions:
         if state.brief and not _went_wrong(conclusion):
@@ -40,7 +40,7 @@ def _went_wrong(conclusion: Conclusion) -> bool:
 
 
 def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
-    """What a run came to, in lines of at most 80 columns where names allow."""
+    """Summarize a run in lines of at most 80 columns, where names allow."""
     meta = conclusion.meta
     if conclusion.artifact is None:
         yield f"No artifact: {conclusion.problem}"
@@ -60,20 +60,20 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     )
     odd = sum((usage.get("usage_faults") or {}).values())
     if odd:
-        yield f"{odd:,} replies state tokens that do not add up; their dearest reading counts."
+        yield f"{odd:,} replies report token counts that do not add up; the highest reading counts."
     if meta["partial"]:
-        yield "PARTIAL: nothing is claimed for what is missing; the same command goes on."
+        yield "Incomplete. Rerun the same command to resume."
     yield from (f"  {warning}" for warning in meta["warnings"])
     if "instrument" in meta:
         yield from check_lines(meta["instrument"])
     yield f"Artifact: {_shown(conclusion.artifact, here)}"
-    yield f"Beside it: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"
+    yield f"Metadata: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"
     if conclusion.problem is not None:
         yield f"NOT WRITTEN: {conclusion.problem}"
 
 
 def arm(metadata: Mapping[str, Any]) -> str:
-    """What an arm has, from the first line of one of its files; empty where there is nothing to say."""
+    """Describe an arm's settings from the metadata line of one of its files; empty if it has none."""
     own = own_settings(metadata)
     if own is not None:
         return own
@@ -120,7 +120,7 @@ def _records(paths: Sequence[Path]) -> str:
 
 
 def _shared(state: PluginState) -> int:
-    """Cases whose trials are those of an earlier case."""
+    """Count the cases that share all their trials with an earlier case."""
     trials = [
         frozenset(one.trial.id for one in outcome.played)
         for _, outcome in state.outcomes.values()
@@ -130,19 +130,19 @@ def _shared(state: PluginState) -> int:
 
 
 def session_lines(state: PluginState, stats: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """Cases passed, failed, rerun and in all, and how the session ran."""
+    """Count cases by outcome, and say how the session ran."""
     count = {name: len(stats.get(name, ())) for name in ("passed", "failed", "error", "rerun", "skipped")}
     total = sum(count[name] for name in ("passed", "failed", "error", "skipped"))
     yield (
         f"Cases: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['rerun']} rerun, "
-        f"{total} in all; work {duration(state.coordinator.work if state.coordinator else 0)}."
+        f"{total} total; work {duration(state.coordinator.work if state.coordinator else 0)}."
     )
     shared = _shared(state)
     if shared:
-        yield f"{shared} cases show trials that another case shows too: each trial was played once."
+        yield f"{shared} cases share their trials with another case; each trial ran once."
     yield from state.coordinator.warnings if state.coordinator else ()
     if state.report is not None:
         yield state.report
     if state.one_by_one:
         why = next(iter(state.one_by_one.values()))
-        yield f"{len(state.one_by_one)} cases ran one by one, not overlapping: {why}."
+        yield f"{len(state.one_by_one)} cases ran one at a time: {why}."

@@ -24,7 +24,7 @@ def plain(value: Any) -> tuple[Any, dict[str, str]]:
     """``value`` as JSON data, and notes: the path of each thing lost, with the reason.
 
     >>> plain({"score": float("nan"), "names": ("a", "b")})
-    ({'score': None, 'names': ['a', 'b']}, {'score': 'nan is not a number that JSON has'})
+    ({'score': None, 'names': ['a', 'b']}, {'score': 'nan is not a valid JSON number'})
     """
     notes: dict[str, str] = {}
     return _plain(value, "", 0, notes), notes
@@ -57,7 +57,7 @@ def indented(value: Any, depth: int = 0) -> str:
     if not value or not isinstance(value, dict | list | tuple):
         return _COMPACT.encode(value)
     if isinstance(value, dict) and any(type(key) is not str for key in value):
-        raise TypeError("a key is no text")
+        raise TypeError("a key is not text")
     if _FLAT.issuperset(map(type, value.values() if isinstance(value, dict) else value)):
         body = _indenting(depth).encode(value)[1:-1]
     elif isinstance(value, dict):
@@ -122,7 +122,7 @@ def _plain(value: Any, path: str, depth: int, notes: dict[str, str]) -> Any:
     if value is None or (isinstance(value, str | bool | int) and not isinstance(value, Enum)):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else _lost(path, f"{value} is not a number that JSON has", notes)
+        return value if math.isfinite(value) else _lost(path, f"{value} is not a valid JSON number", notes)
     if depth > MAX_DEPTH:
         return _lost(path, f"nested more than {MAX_DEPTH} levels deep", notes)
     if is_dataclass(value) and not isinstance(value, type):

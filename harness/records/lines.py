@@ -105,7 +105,7 @@ def sample_line(sample: Sample) -> dict[str, Any]:
     """A sample as it stands in a record."""
     value, reason = sample.value, sample.reason
     if value is not None and not math.isfinite(value):
-        value, reason = None, reason or f"the value was {value}, which is not a number that JSON has"
+        value, reason = None, reason or f"the value was {value}, which is not a valid JSON number"
     return {
         "metric": sample.metric,
         "person": sample.person,

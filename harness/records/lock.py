@@ -27,8 +27,8 @@ class RunLock:
             holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._file)
             raise HarnessError(
-                f"Run {run_id} is being worked on by another live session (process {holder}); "
-                "wait for it to end, or start a run of your own with --fresh."
+                f"Run {run_id} is in use by another session (process {holder}). "
+                "Wait for it to end, or start a new run with --fresh."
             ) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode("ascii"), 0)

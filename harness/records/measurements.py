@@ -159,8 +159,8 @@ class Revisions:
 
 def _why(metric: str, then: str | None, now: str) -> str:
     return (
-        f"{metric} was computed by code {_named(then)}, the run's is {now}, and it has not been computed again; "
-        "run the same command again"
+        f"{metric} was computed by code {_named(then)}, the run's is {now}, and has not been recomputed; "
+        "rerun the same command"
     )
 
 

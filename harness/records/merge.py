@@ -251,8 +251,8 @@ def unread_sentences(run: FiledRun) -> list[str]:
     count = len(run.unread)
     what = "1 line or file" if count == 1 else f"{count:,} lines or files"
     return [
-        f"INCOMPLETE: {what} of records could not be read, so what they held is missing here. Restore the files from "
-        "a copy, or rerun the experiment's command: it plays missing trials again.",
+        f"INCOMPLETE: {what} of records could not be read; their data is missing here. Restore the files from "
+        "a copy, or rerun the experiment's command to run the missing trials again.",
         *told,
         *([f"… and {more} more"] if more else []),
     ]
@@ -278,7 +278,7 @@ def _parts(files: Iterable[RecordFile]) -> Iterable[FileSection]:
             if experiment is None or run_id is None:
                 raise HarnessError(
                     f"{file.path} names no {'experiment' if experiment is None else 'run_id'}; "
-                    "expected files that this harness wrote. Leave that file out."
+                    "expected files that harness wrote. Leave that file out."
                 )
             yield FileSection(file, section, experiment, run_id)
 
@@ -374,7 +374,7 @@ def _design(experiment: str, parts: Sequence[FileSection], metadata: Sequence[Ma
     designs = [Design.from_metadata(entry["design"]) for entry in metadata if entry.get("design")]
     if not designs:
         raise HarnessError(
-            f"No metadata line of {experiment} has a design, so what is missing cannot be told; "
+            f"No metadata line of {experiment} has a design, so missing trials cannot be identified; "
             f"looked in {', '.join(sorted({part.file.path.name for part in parts}))}. "
             "Add another file of the same run."
         )

@@ -96,7 +96,7 @@ def lock(content: Mapping[str, Any], results_dir: Path, out: Path | None = None)
         if other.covers(plan.fingerprint, plan.content["settings"]):
             raise ConfigurationError(
                 f"{other.path}: a plan for these settings of {plan.experiment} was locked {other.content['locked']}. "
-                "A plan does not change once it is locked; what goes beyond it is exploratory (--exploratory)."
+                "A locked plan does not change; anything beyond it is exploratory (--exploratory)."
             )
     path = results_dir / FOLDER / f"{safe_name(plan.experiment)}_{plan.sealed[:12]}.json"
     for place in [path, *([out] if out is not None else [])]:
@@ -278,6 +278,6 @@ def _of_size(plan: Plan, run: PlanProgress) -> Iterator[str]:
 def _of_use(plan: Plan, run: PlanProgress) -> Iterator[str]:
     for metric in plan.content["primary_metrics"]:
         if metric not in run.metrics:
-            yield f"primary metric {metric!r} is none of the run's: {', '.join(run.metrics)}"
+            yield f"primary metric {metric!r} is not a metric of the run: {', '.join(run.metrics)}"
     if run.looks > plan.looks:
         yield f"looks: {plan.looks} planned, {run.looks} taken"

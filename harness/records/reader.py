@@ -59,9 +59,7 @@ _BULKY = ("transcript", "extraction", "corrections", "interventions")
 _BUFFER = 1 << 18
 MAX_LINE = 1 << 28
 """The longest line that is read: 256 MiB. A trial's record has some kilobytes, and a few megabytes at most."""
-_NO_METADATA = (
-    "a record stands before any metadata line; what the run's settings were is not known from this file"
-)
+_NO_METADATA = "a record comes before any metadata line, so this file does not give the run's settings"
 _TRIAL_KEYS = {"trial": str, "experiment": str, "group": str, "rep": int, "panel": int, "proposal": int}
 
 
@@ -402,7 +400,7 @@ def _decoded(raw: bytes) -> tuple[Any, list[str]]:
         )
         odd = [f"{zeros:,} zero bytes, where records may have stood"] * bool(zeros)
         return found, odd + [
-            f"{name}, which is not a number that JSON has, counts as missing" for name in constants
+            f"{name}, which is not a valid JSON number, counts as missing" for name in constants
         ]
 
 

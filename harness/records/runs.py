@@ -167,9 +167,9 @@ def _resumable(run_id: str, wanted: Run, known: list[Run], results_dir: Path) ->
     changed = run_differences(found, wanted)
     if changed:
         raise ConfigurationError(
-            f"--resume {run_id}: the run of {wanted.experiment} was begun with other settings:",
+            f"--resume {run_id}: the run of {wanted.experiment} started with other settings:",
             *setting_lines(results_dir, changed),
-            "Set them as they were, or start a new run with --fresh.",
+            "Restore them, or start a new run with --fresh.",
         )
     return found
 

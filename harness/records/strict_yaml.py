@@ -83,7 +83,7 @@ class _Loader(yaml.CSafeLoader):
             if not isinstance(key, Hashable):
                 raise _fault("a list or named parts as a name; expected a word", place)
             if key in seen:
-                raise _fault(f"{key!r:.60} stands there twice", place)
+                raise _fault(f"{key!r:.60} occurs twice", place)
             seen.add(key)
         return super().construct_mapping(node, deep)
 

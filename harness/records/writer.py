@@ -126,8 +126,8 @@ class JSONLWriter:
 
     def _lost(self, fault: str) -> HarnessError:
         return HarnessError(
-            f"{self.path} {fault} while the run was working; its earlier records are lost. Nothing more is sent. "
-            "Rerun the same command: trials without a record are recorded again from the journal's replies."
+            f"{self.path} {fault} during the run; its earlier records are lost. Nothing more is sent. "
+            "Rerun the same command: trials without a record are recorded again from the journal."
         )
 
     def _append(self, line: bytes, file: int) -> None:

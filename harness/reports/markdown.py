@@ -12,7 +12,7 @@ from harness.reports.run_report import RunReport, Selection
 from harness.reports.run_tables import Captioned
 from harness.reports.verdict import Verdict
 
-REHEARSAL = "REHEARSAL. The replies were made up offline; nothing here is evidence."
+REHEARSAL = "REHEARSAL. Replies were generated offline; nothing here is evidence."
 MAX_CELL = 300
 """Characters of a text in a table."""
 

@@ -16,13 +16,13 @@ NAME = 24
 def answer_lines(analysis: Mapping[str, Any]) -> Iterator[str]:
     """The primary estimate per metric, in lines of at most 80 columns where names allow.
 
-    ``analysis`` is a meta file's: `harness.stats.results.Analysis` as plain data, or the ``problem`` that kept it
-    from being made.
+    ``analysis`` comes from a meta file: `harness.stats.results.Analysis` as plain data, or the ``problem`` that
+    prevented it.
     """
     if "problem" in analysis:
         yield from textwrap.wrap(f"No analysis: {analysis['problem']}", WIDTH)
         return
-    mark = " (of a rehearsal)" if analysis["rehearsal"] else ""
+    mark = " (rehearsal)" if analysis["rehearsal"] else ""
     comparisons: Sequence[Mapping[str, Any]] = analysis["comparisons"]
     for treatment in dict.fromkeys(one["treatment"] for one in comparisons):
         mine = [one for one in comparisons if one["treatment"] == treatment]
@@ -42,17 +42,17 @@ def _against_control(mine: Sequence[Mapping[str, Any]], mark: str) -> Iterator[s
     for one in mine:
         yield _row(one).replace(MINUS, "-")
     yield from _reasons(mine)
-    text = f"{_adjustments(mine)} For {first['primary']['estimand']}; more: harness analyse"
+    text = f"{_adjustments(mine)} Claimed for {first['primary']['estimand']}. Details: harness analyse."
     yield from textwrap.wrap(text, WIDTH)
 
 
 def _adjustments(mine: Sequence[Mapping[str, Any]]) -> str:
-    """What was corrected for, with the metrics where it is not the same for all."""
+    """The adjustment for multiple tests, naming the metrics where it differs between them."""
     shared: dict[str, list[str]] = {}
     for one in mine:
         shared.setdefault(one["adjustment"], []).append(one["metric"])
     named = ("" if len(shared) == 1 else f" of {', '.join(metrics)}" for metrics in shared.values())
-    return " ".join(f"adjusted{names}: {text}." for names, text in zip(named, shared, strict=True))
+    return " ".join(f"Adjusted{names}: {text}." for names, text in zip(named, shared, strict=True))
 
 
 def _row(one: Mapping[str, Any]) -> str:

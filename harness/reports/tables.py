@@ -16,7 +16,7 @@ from harness.stats.results import Analysis, Comparison, Estimate, Quantity
 
 T = TypeVar("T")
 LABEL = 36
-REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
 
 
 def analysis_parts(

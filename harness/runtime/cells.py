@@ -107,8 +107,8 @@ class CellOutcome:
                 f"  … and {len(reasons) - LISTED} other reasons; each sample has its own in its JSONL file."
             )
         lines.append(
-            "  The trials are kept: mend the metric and run the same command again; nothing is played twice. A metric "
-            "without an answer for a transcript returns None."
+            "  The trials are kept: fix the metric and rerun the same command; no trial runs twice. A metric "
+            "that cannot score a transcript returns None."
         )
         return "\n".join(lines)
 
@@ -127,7 +127,7 @@ class CellOutcome:
         if self.finished:
             return None
         done = self.expected - sum(one.failure is None for one in self.played)
-        lines = [f"{self.cell}: {done} of {self.expected} trials could not be finished."]
+        lines = [f"{self.cell}: {done} of {self.expected} trials did not finish."]
         lines += [f"  {failure.trial.id}: {failure.reason}" for failure in self.failures[:LISTED]]
         if len(self.failures) > LISTED:
             lines.append(
@@ -135,9 +135,7 @@ class CellOutcome:
             )
         if self.stopped:
             lines.append(f"  {self.stopped}")
-        lines.append(
-            "  Finished trials are kept: run the same command again, or use --reruns, to play only these."
-        )
+        lines.append("  Finished trials are kept. To run only these, rerun the same command or use --reruns.")
         return "\n".join(lines)
 
 

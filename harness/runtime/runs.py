@@ -225,9 +225,9 @@ class RunBook:
         changed = differences(known, settings)
         if changed:
             raise ConfigurationError(
-                f"Group {cell.group!r} of {cell.experiment} was set up in two ways in one session:",
+                f"Group {cell.group!r} of {cell.experiment} has two different setups in one session:",
                 *(f"  {key}: {shown(one)} and {shown(other)}" for key, (one, other) in changed.items()),
-                "Expected the same each time. Give one of the two another experiment's name, or select one with -k.",
+                "Expected one setup per group. Rename one of the two experiments, or select one with -k.",
             )
 
     def _widen(self, known: OpenRun, groups: Mapping[str, Any], reps: int) -> None:
@@ -253,7 +253,7 @@ class RunBook:
         goes_on = not self._settings.fresh and any(run.status == OPEN for run in made)
         if not made or goes_on or self._settings.resume is not None:
             return None
-        return f"another run, after {made[-1].id}, where one is planned"
+        return f"another run after {made[-1].id}, but the plan has one"
 
     def _enter(self, entry: Entry, groups: dict[str, Mapping[str, Any]]) -> OpenRun:
         plan = self._plan(entry)
@@ -302,8 +302,8 @@ class RunBook:
             gone = entered.called - file.trials - file.lost
             if gone:
                 raise LostRepliesError(
-                    f"The journal {self._journal.folder / run.id}.sqlite has no reply of {len(gone)} trials that are "
-                    f"on record, such as {min(gone)}; it is older than the records, or another one."
+                    f"The journal {self._journal.folder / run.id}.sqlite has no replies for {len(gone)} recorded "
+                    f"trials, such as {min(gone)}: it is older than the records, or belongs to another run."
                 )
         except LostRepliesError as loss:
             self._accept(entered, loss)
@@ -313,16 +313,16 @@ class RunBook:
         """Continue without lost replies where they are not needed, or the user accepts that."""
         left, run = entered.unfinished(), entered.run
         if left == 0:
-            self._say(f"{loss} All trials that run {run.id} had planned are finished; nothing is lost.")
+            self._say(f"{loss} All planned trials of run {run.id} are finished; nothing is lost.")
         elif self._settings.accept_lost_journal:
             self._say(
-                f"{loss} Run {run.id} goes on without the replies: calls of {left} trials are sent again."
+                f"{loss} Run {run.id} resumes without these replies and sends the calls of {left} trials again."
             )
         else:
             raise LostRepliesError(
-                f"{loss} {left} trials of run {run.id} of {run.experiment} are unfinished: replies that were paid "
-                f"for them are lost, and to go on would send and pay these calls again. Nothing was sent; the "
-                f"{len(entered.accepted)} finished trials are kept. Put the file back."
+                f"{loss} Resuming run {run.id} of {run.experiment} would send and pay for the calls of {left} "
+                f"unfinished trials again. Nothing was sent; the {len(entered.accepted)} finished trials are kept. "
+                "Restore the file."
             ) from loss
 
     def _recall(self, entered: OpenRun) -> None:
@@ -464,11 +464,11 @@ def _without_files(entered: OpenRun) -> str:
 
 def _joining_notes(entered: OpenRun) -> Iterator[str]:
     run_id, before = entered.run.id, entered.run.before
-    yield f"{entered.experiment}: going on with run {run_id}, which has {len(entered.accepted)} finished trials."
+    yield f"{entered.experiment}: resuming run {run_id} with {len(entered.accepted)} finished trials."
     if before is not None and CODE in entered.settings and CODE not in before.settings:
         yield (
             f"{entered.experiment}: run {run_id} was started by a version that did not record code, so its earlier "
-            "trials may have been made by other code."
+            "trials may come from other code."
         )
 
 

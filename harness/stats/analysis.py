@@ -125,7 +125,7 @@ def _adjusted(dataset: Dataset, found: Sequence[Comparison], primary_metric: str
         ]
     family = {one.metric: one.primary.p for one in found if one.metric != primary_metric}
     corrected = holm(family)
-    over = f"Holm over {len(family)} metrics"
+    over = f"Holm over {len(family)} metric{'s' * (len(family) != 1)}"
     if primary_metric is not None:
         over += f" beside the primary one, {primary_metric}"
     return [

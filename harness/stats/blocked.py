@@ -120,7 +120,7 @@ def generalising(found: Layout) -> Estimate:
         estimand=GENERALISING,
         unit="panels and proposals",
         n=min(panels, proposals),
-        reason=f"not estimable: {levels} {why}; more reps cannot buy it, other panels and proposals can",
+        reason=f"not estimable: {levels} {why}; more repetitions will not help; add panels or proposals",
     )
 
 

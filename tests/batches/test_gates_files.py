@@ -79,7 +79,7 @@ def test_a_profile_tells_every_fault_at_once(tmp_path: Path) -> None:
         ("profile", {"name": "a", "thresholds": {"fewest": 0}}, "fewest=0"),
         ("profile", {"name": "a", "thresholds": {"support": {"warn": "x", "fail": 0}}}, "support.warn='x'"),
         ("profile", "name: [a", "is not YAML"),
-        ("profile", "name: a\nname: b", "stands there twice"),
+        ("profile", "name: a\nname: b", "occurs twice"),
         ("profile", "name: .nan", "name=nan"),
         ("schema map", {"soft": [{"name": "a", "then": "b > 1", "rate": 2, "tolerance": 1}]}, "e=2"),
         ("schema map", {"exclusive": [{"name": "a", "fields": ["one"]}]}, "fields=['one']"),

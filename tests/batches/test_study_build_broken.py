@@ -232,7 +232,7 @@ POPULATION, NETWORK = "specs/pop/population.yaml", "specs/network-config/network
 PERSONA, SCENARIO = "specs/persona/population.persona.yaml", "specs/scenario/scenario.yaml"
 BROKEN: list[tuple[Callable[[Bench], None], tuple[str, ...], str]] = [
     (text("pipeline.yaml", "seed: [\n"), (), "pipeline.yaml: is not YAML"),
-    (text("pipeline.yaml", "seed: 1\nseed: 2\n"), (), "stands there twice"),
+    (text("pipeline.yaml", "seed: 1\nseed: 2\n"), (), "occurs twice"),
     (text("pipeline.yaml", "seeds: 1\n"), (), "seeds: unknown; expected only the keys that docs/operations.md lists"),
     (text("pipeline.yaml", "seed: many\nsize: 0\n"), (), "size=0"),
     (text("pipeline.yaml", "gate_profile: martian\n"), (), "martian"),
@@ -256,7 +256,7 @@ BROKEN: list[tuple[Callable[[Bench], None], tuple[str, ...], str]] = [
     (file(NETWORK, "  district:", "  distrikt:"), (), "'distrikt' is no attribute"),
     (file(PERSONA, "{age}", "{aeg}"), (), "aeg"),
     (file(SCENARIO, "when: age >= 40", "when: aeg >= 40"), (), "aeg"),
-    (file(SCENARIO, "max_timesteps: 6", "max_timesteps: 6\n  max_timesteps: 7"), (), "stands there twice"),
+    (file(SCENARIO, "max_timesteps: 6", "max_timesteps: 6\n  max_timesteps: 7"), (), "occurs twice"),
     (folder(SCENARIO), (), "scenario.yaml: is not a regular file"),
     (file("specs/pop/schema-map.yaml", "fields: {age: age}", "felds: {age: age}"), (), "felds: unknown"),
     (text(".stages.json", "{}"), (), ".stages.json: stages: missing"),

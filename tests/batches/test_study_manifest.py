@@ -69,7 +69,7 @@ BROKEN = [
     ("path: specs/scenario", "path: ../../scenario", ["expected a path below the study"]),
     ("axes:\n- threshold", "axes:\n- steps", ["varies what is none of the batch's axes: steps"]),
     ("created_at: '2026-11-20T22:10:00+00:00'", "created_at: yesterday", ["created_at: 'yesterday'"]),
-    ("study: races", "study: races\nstudy: others", ["'study' stands there twice", "line 2"]),
+    ("study: races", "study: races\nstudy: others", ["'study' occurs twice", "line 2"]),
     ("study: races", "study: [", ["is not YAML as read here"]),
     ("study: races", "study: " + "[" * 3000, ["nested more than 64 deep"]),
     ("study: races", "study: !!python/object/apply:os.system [ls]", ["is not YAML as read here"]),

@@ -50,7 +50,7 @@ def test_a_difference_that_rests_on_one_block(height: float, others: float, leve
 
 def test_it_is_named() -> None:
     found = the(filed(heavy(6, -0.2)), "one block", "ideas_qty")
-    said = "Treatment − Control is +0.83, without one of 6 blocks -0.20 (rests on panel 1, proposal 2)"
+    said = "Treatment − Control is +0.83; -0.20 without one of 6 blocks (driven by panel 1, proposal 2)"
     assert found.message == said
     assert round(found.number or 0, 2) == -0.2
 

@@ -88,7 +88,7 @@ def test_a_single_quotation_is_below_the_threshold_and_is_counted() -> None:
     found = the(filed(records), "identical replies", "Treatment and Control")
     assert (found.level, found.message) == (
         Level.WARN,
-        "2 of 144 long actions are word for word in another one's trial",
+        "2 of 144 long messages also occur verbatim in another trial",
     )
 
 
@@ -98,5 +98,5 @@ def test_without_transcripts_nothing_can_be_told_and_that_is_said() -> None:
     assert (found.level, found.number, found.message) == (
         Level.PASS,
         None,
-        "no action is long enough to tell",
+        "no message is long enough to compare",
     )

@@ -25,7 +25,9 @@ CONSTANT = SMALL.replace("Proposition,", "Proposition, Measure,").replace(
 
 def test_the_summary_has_a_line_for_what_is_wrong_and_none_for_what_is_right(lab: Lab) -> None:
     result = lab.run()
-    result.stdout.fnmatch_lines(["Instrument: * WARN in * checks", "  WARN blocks, Courtesy: 2 blocks *"])
+    result.stdout.fnmatch_lines(
+        ["Validity checks: * of * passed; * WARN", "  WARN blocks, Courtesy: 2 blocks *"]
+    )
     result.stdout.no_fnmatch_line("*PASS*saturation*")
     assert max(len(line) for line in result.outlines if line.startswith(("  WARN", "       "))) <= 80
 
@@ -60,12 +62,12 @@ def test_json_that_one_arm_puts_in_fences_is_read_recorded_and_counted(lab: Lab)
         assert list(replies["unwrapped"]) == ["fence" if line["group"] == "Treatment" else "thoughts"]
         assert "should I ask" not in json.dumps(line)
     result.stdout.fnmatch_lines(
-        ["  WARN unwrapped, Treatment: the JSON of 8 of 8 replies stood in other words *"]
+        ["  WARN unwrapped, Treatment: the JSON of 8 of 8 replies was wrapped in other*"]
     )
 
 
 def test_a_rehearsal_is_marked(lab: Lab) -> None:
-    lab.run(model="rehearsal").stdout.fnmatch_lines(["Instrument (of a rehearsal): *"])
+    lab.run(model="rehearsal").stdout.fnmatch_lines(["Validity checks (rehearsal): *"])
     assert lab.meta()["instrument"]["rehearsal"] is True
 
 
@@ -99,7 +101,7 @@ def test_a_check_or_an_analysis_that_breaks_loses_no_results(
     assert lab.run().ret == ExitCode.OK
     meta = lab.meta()
     assert meta["instrument"]["worst"] == "FAIL"
-    assert meta["analysis"] == {"problem": "the analysis could not be made: ArithmeticError: a bug"}
+    assert meta["analysis"] == {"problem": "the analysis failed: ArithmeticError: a bug"}
     assert lab.artifact()["finished_all_experiments"] is True
 
 

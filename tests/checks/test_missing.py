@@ -49,7 +49,7 @@ def test_what_missing_scores_could_be_at_worst() -> None:
     gone = [record for record in records if record["group"] == "Treatment"][:4]
     scored(gone, "Divergence", lambda *_: None)
     found = the(filed(records), "missing, at worst", "Divergence")
-    assert found.message == "Treatment − Control lies from -1.00 to +2.00, whatever the missing scores are"
+    assert found.message == "Treatment − Control lies between -1.00 and +2.00 for any missing scores"
     assert (found.level, found.number) == (
         Level.WARN,
         3.0,

@@ -12,7 +12,7 @@ from tests.support.records import failed, trials
 
 
 def rejected(count: int) -> list[dict[str, Any]]:
-    """A run in which ``count`` of each of Treatment's trials' 10 replies were of no use."""
+    """A run in which ``count`` of each of Treatment's trials' 10 replies were rejected."""
     one = {"kind": "score_person", "reason": "not JSON (Expecting value: line 1)", "text": "Well, 7?"}
     return each(sound(), "Treatment", lambda record: record.update(rejections=[one] * count))
 
@@ -21,7 +21,7 @@ def rejected(count: int) -> list[dict[str, Any]]:
 def test_rejected_replies_are_counted_by_arm(count: int, level: Level) -> None:
     run = filed(rejected(count))
     assert bad(run) == {("unparseable", "Treatment"): level}
-    said = f"{12 * count} of 120 replies were of no use; most often score_person: not JSON"
+    said = f"{12 * count} of 120 replies were rejected; most often score_person: not JSON"
     assert the(run, "unparseable", "Treatment").message == said
 
 
@@ -31,8 +31,7 @@ def test_rejections_of_tries_that_failed_count_too() -> None:
     again = failed(trial, rejections=[{"kind": "act", "reason": "empty"}] * 40, usage=usage)
     run = filed([*sound(), again])
     assert (
-        the(run, "unparseable", "Control").message
-        == "40 of 160 replies were of no use; most often act: empty"
+        the(run, "unparseable", "Control").message == "40 of 160 replies were rejected; most often act: empty"
     )
 
 
@@ -78,14 +77,14 @@ def test_json_in_other_words_is_counted_by_arm(wrapping: str) -> None:
     assert bad(run) == {("unwrapped", "Treatment"): Level.WARN, ("unwrapped", "Control"): Level.WARN}
     found = the(run, "unwrapped", "Treatment")
     place = wrapping if wrapping == "prose" else f"a {wrapping}"
-    assert found.message == f"the JSON of 12 of 120 replies stood in other words (12 in {place})"
+    assert found.message == f"the JSON of 12 of 120 replies was wrapped in other text (12 in {place})"
     assert found.number == 0.1
 
 
 def test_thoughts_and_end_tokens_are_a_templates_doing() -> None:
     run = filed(wrapped("Treatment", 10, "thoughts", with_thoughts=10))
     assert bad(run) == {}
-    said = "the JSON of 0 of 120 replies stood in other words (120 after thoughts); thoughts were set apart in 120"
+    said = "the JSON of 0 of 120 replies was wrapped in other text (120 after thoughts); reasoning was separated in 120"
     assert the(run, "unwrapped", "Treatment").message == said
     assert bad(filed(wrapped("Control", 10, "end token"))) == {}
 
@@ -97,5 +96,5 @@ def test_records_that_do_not_say_how_replies_were_read_are_no_fault(replies: Any
     assert (found.level, found.number, found.message) == (
         Level.PASS,
         None,
-        "no record says how replies were read",
+        "no record of how replies were parsed",
     )

@@ -54,7 +54,7 @@ def test_a_check_that_breaks_is_a_fail_not_a_pass() -> None:
     run = filed(sound())
     (found,) = _made(broken, CheckedRun(run, dataset_of(run)))
     assert (found.name, found.level) == ("broken", Level.FAIL)
-    assert found.message == "the check could not be made: ZeroDivisionError: no trials"
+    assert found.message == "the check failed to run: ZeroDivisionError: no trials"
 
 
 def test_what_stands_in_the_meta_file_is_plain_json() -> None:

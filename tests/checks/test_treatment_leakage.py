@@ -73,4 +73,4 @@ def test_an_intervention_of_both_arms_is_nobodys_secret() -> None:
 def test_a_request_that_one_arm_alone_hears() -> None:
     run = filed(heard("Treatment", "Please be creative."))
     assert bad(run) == {("script", "Treatment against Control"): Level.WARN}
-    assert the(run, "script").message == "1 requests were put in one arm only, over 12 pairs of trials"
+    assert the(run, "script").message == "1 request occurs in one arm only, in 12 pairs of trials"

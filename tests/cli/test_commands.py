@@ -93,7 +93,7 @@ def test_one_group_is_a_partial_run(harness: Command, lab: Lab) -> None:
     assert said.code == 0
     assert {trial.split("/")[1] for trial in lab.watched.calls} == {"Control"}
     assert lab.artifact()["finished_all_experiments"] is False
-    assert "PARTIAL" in said.out
+    assert "Incomplete." in said.out
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_failed_trial_is_exit_code_1(harness: Command, lab: Lab) -> None:
     lab.watched.text = "garbage"
     said = harness("run", "test_small.py", "--model", "watched")
     assert said.code == 1
-    assert "2 of 2 trials could not be finished" in said.out
+    assert "2 of 2 trials did not finish" in said.out
 
 
 def test_reruns_are_passed_on(harness: Command, lab: Lab) -> None:

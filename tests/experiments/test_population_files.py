@@ -109,7 +109,7 @@ BROKEN = [
     (SAMPLE, "population.yaml", swap("size: 800", "size: many"), "meta.size='many': input should be a valid integer"),
     (SAMPLE, "population.yaml", swap("size: 800", "size: 0"), "meta.size=0"),
     (SAMPLE, "population.yaml", swap("size: 800", "size: 800\n  szie: 8"), "meta.szie: unknown"),
-    (SAMPLE, "population.yaml", swap("size: 800", "size: 800\n  size: 9"), "'size' stands there twice"),
+    (SAMPLE, "population.yaml", swap("size: 800", "size: 800\n  size: 9"), "'size' occurs twice"),
     (SAMPLE, "population.yaml", swap("std: 18", "std: -18"), "attributes.age.sampling.distribution.std=-18"),
     (SAMPLE, "population.yaml", swap("std: 18", "std: .nan"), "finite number"),
     (SAMPLE, "population.yaml", swap("min: 18, max: 92", "min: 98, max: 92"), "'age': min=98 is above max=92"),

@@ -18,7 +18,7 @@ def test_leaving_after_one_arm_is_no_success(lab: Lab, returncode: int) -> None:
     assert artifact["finished_all_experiments"] is False
     assert len(artifact["finished_experiments"]) == 1
     assert meta["partial"] is True
-    result.stdout.fnmatch_lines(["PARTIAL: *"])
+    result.stdout.fnmatch_lines(["Incomplete. *"])
     lab.pytester.makeconftest("")
     lab.run().assert_outcomes(passed=2)  # the run was still open
     assert lab.artifact()["finished_all_experiments"] is True

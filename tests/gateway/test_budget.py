@@ -127,7 +127,7 @@ def test_a_budget_below_one_call_says_so_and_does_not_advise_to_go_on_like_this(
         "too small for the next call, which could take up to 6" in message
         and "--max-tokens 100; 0 tokens" in message
     )
-    assert "the same command with a larger --max-tokens to go on" in message
+    assert "the same command with a larger --max-tokens." in message
 
 
 def test_what_calls_in_flight_hold_is_waited_for_not_a_reason_to_stop() -> None:
@@ -166,7 +166,7 @@ def test_a_halt_ends_the_waiting() -> None:
         waiting = asyncio.ensure_future(budget.reserve(SMALL))
         await asyncio.sleep(0)
         budget.halt()
-        with pytest.raises(ModelCallError, match="the run was stopped: this call was not sent") as caught:
+        with pytest.raises(ModelCallError, match="the run stopped before this call was sent") as caught:
             await asyncio.wait_for(waiting, 5)
         assert not isinstance(caught.value, BudgetExhaustedError)
 

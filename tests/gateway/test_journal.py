@@ -433,7 +433,7 @@ def test_a_journal_that_vanishes_while_it_is_written_is_saved_again_and_ends_the
             path.write_bytes(b"") if how == "replaced" else None
         with pytest.raises(
             ModelCallError,
-            match=r"(replaced|removed|log) while the run was working\. Its replies are all kept",
+            match=r"(replaced|removed|log) during the run\. All its replies are kept",
         ) as caught:
             await client.complete(ask("1"), SITE)
         assert caught.value.fatal

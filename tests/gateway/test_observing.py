@@ -94,5 +94,5 @@ def test_an_observer_that_fails_is_left_out_with_one_warning(
         assert session(tmp_path, Broken(), observer).text == "ok"
     assert (Broken.told, len(observer.calls)) == (1, 3)
     assert [record.getMessage() for record in caplog.records] == [
-        "The observer Broken failed with RuntimeError: it is told nothing more. The run goes on."
+        "The observer Broken failed with RuntimeError: it gets no more events. The run continues."
     ]

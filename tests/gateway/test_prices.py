@@ -178,7 +178,7 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     [
         ("{", "expected a JSON object of models, each once"),
         ("[]", "expected a JSON object of models"),
-        ('{"a": {"input": NaN, "output": 1}}', "NaN is not a number that JSON has"),
+        ('{"a": {"input": NaN, "output": 1}}', "NaN is not a valid JSON number"),
         ('{"a": {"input": 1e999, "output": 1}}', "input=inf"),
         ('{"a": {"input": 1, "output": 1}, "a": {"input": 2, "output": 1}}', "the key 'a' occurs twice"),
         ("[" * 100_000, "nested too deep"),

@@ -169,7 +169,7 @@ def test_a_wait_of_hours_ends_the_session_instead() -> None:
         assert "the day's limit. The server asks to wait 10 min 01 s, until 1970-01-01 00:10 UTC" in str(
             later
         )
-        assert "run the same command again" in str(later)
+        assert "rerun the same command" in str(later)
         assert clock() == 1000.0 and provider.asked == 1
 
     asyncio.run(main())

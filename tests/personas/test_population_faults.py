@@ -55,7 +55,7 @@ FAULTS = {
     "empty name": (person(name=" "), "name=' ' is empty; expected a text with letters. Name this person."),
     "NaN": (
         b'{"type": "TinyPerson", "persona": {"name": "A", "age": NaN}}',
-        "is not strict JSON: NaN is not a number that JSON has; expected finite numbers and each key once. "
+        "is not strict JSON: NaN is not a valid JSON number; expected finite numbers and each key once. "
         "Correct it.",
     ),
     "overflow": (

@@ -45,7 +45,7 @@ def test_a_rerun_plays_only_what_is_not_finished(lab: Lab) -> None:
     (failure,) = meta["failures"]
     assert (failure["trial"], failure["recovered"]) == (UNLUCKY, True)
     assert "the model is out of order" in failure["reason"]
-    result.stdout.fnmatch_lines(["Cases: 2 passed, 0 failed, 1 rerun, 2 in all*"])
+    result.stdout.fnmatch_lines(["Cases: 2 passed, 0 failed, 1 rerun, 2 total*"])
 
 
 def test_each_try_is_a_line_of_the_same_file(lab: Lab) -> None:
@@ -68,9 +68,9 @@ def test_a_trial_that_never_succeeds_fails_its_case_and_costs_no_other_its_resul
     assert (outcomes["failed"], outcomes["passed"], outcomes["rerun"]) == (1, 1, 2)
     result.stdout.fnmatch_lines(
         [
-            "*small-Control-1: 1 of 2 trials could not be finished.",
+            "*small-Control-1: 1 of 2 trials did not finish.",
             f"*{UNLUCKY}: *the model is out of order*",
-            "*Finished trials are kept: run the same command again*",
+            "*Finished trials are kept. To run only these, rerun the same command*",
         ]
     )
     artifact, meta = lab.artifact(), lab.meta()
@@ -89,7 +89,7 @@ def test_the_same_command_again_plays_only_what_is_missing(lab: Lab) -> None:
     lab.watched.forget()
     result = lab.run()
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["small: going on with run *, which has 3 finished trials."])
+    result.stdout.fnmatch_lines(["small: resuming run * with 3 finished trials."])
     assert lab.watched.per_trial == {UNLUCKY: CALLS_PER_TRIAL}
     assert lab.meta()["partial"] is False
     assert lab.meta()["trials"]["attempts"] == 5
@@ -129,9 +129,9 @@ def test_other_settings_are_another_run_and_resume_says_which(lab: Lab, option: 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            f"ERROR: --resume {run_id}: the run of small was begun with other settings:",
+            f"ERROR: --resume {run_id}: the run of small started with other settings:",
             line,
-            "Set them as they were, or start a new run with --fresh.",
+            "Restore them, or start a new run with --fresh.",
         ]
     )
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
@@ -162,7 +162,7 @@ def test_a_run_that_a_live_session_works_on_is_refused(lab: Lab) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         result = lab.run()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: Run {run_id} is being worked on by another live session*--fresh*"])
+    result.stderr.fnmatch_lines([f"ERROR: Run {run_id} is in use by another session*--fresh*"])
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 

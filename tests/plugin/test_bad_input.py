@@ -158,7 +158,7 @@ def test_a_model_that_answers_garbage_fails_trial_by_trial_and_on_record(lab: La
     for failure in failures:
         assert "no acceptable reply in 4 attempts" in failure["reason"]
         assert "I would rather not {" in failure["reason"]
-    result.stdout.fnmatch_lines(["*2 of 2 trials could not be finished.*"])
+    result.stdout.fnmatch_lines(["*2 of 2 trials did not finish.*"])
     assert "Traceback" not in everything(result)
     assert lab.artifact()["finished_experiments"] == []
     assert lab.artifact()["experiments"] == {"Control": {}, "Treatment": {}}

@@ -131,7 +131,7 @@ def test_a_changed_metric_is_computed_again_for_all_trials_without_a_call(
     assert min(map(min, found.values())) >= least, "every value is by the new code"
     result.stdout.fnmatch_lines(
         [
-            f"small: going on with run {run_id}, which has 2 finished trials.",
+            f"small: resuming run {run_id} with 2 finished trials.",
             "small: metric remarks: computed again from the transcripts of 2 trials with code *; no model was called.",
             "    changed: *",
         ]

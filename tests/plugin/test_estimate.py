@@ -219,7 +219,7 @@ def test_a_session_after_an_estimate_is_as_one_without(lab: Lab) -> None:
     lab.bare("-m", "experiment", "--estimate").assert_outcomes(passed=2)
     result = lab.run()
     result.assert_outcomes(passed=2)
-    result.stdout.no_fnmatch_line("*going on with run*")
+    result.stdout.no_fnmatch_line("*resuming run*")
     assert len(lab.watched.calls) == 4 * CALLS_PER_TRIAL
     assert len(lab.artifacts) == 1
 

@@ -79,12 +79,12 @@ def test_nothing_is_sent_without_the_journal_until_the_user_accepts_that(lab: La
         result = lab.run()
         assert (result.ret, lab.watched.calls) == (4, [])
         said = " ".join(result.stderr.str().split())
-        assert "1 trials of run" in said and "the 3 finished trials are kept" in said
+        assert "calls of 1 unfinished trials again" in said and "the 3 finished trials are kept" in said
         assert "--fresh" in said and "--accept-lost-journal" in said
     result = lab.run("--accept-lost-journal")
     result.assert_outcomes(passed=2)
     assert lab.watched.calls == [STUMBLING] * CALLS_PER_TRIAL
-    assert "goes on without the replies" in " ".join(result.stdout.str().split())
+    assert "resumes without these replies" in " ".join(result.stdout.str().split())
 
 
 def test_an_accepted_loss_is_not_asked_about_again(lab: Lab) -> None:

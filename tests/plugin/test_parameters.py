@@ -106,14 +106,12 @@ def test_two_settings_of_one_arm_are_refused_as_such(lab: Lab) -> None:
     lab.write(PLAIN.replace(TONES, USED.replace("VALUE", "tone") + "\n\n" + TONES))
     result = lab.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*of small was set up in two ways in one session:*"])
+    result.stderr.fnmatch_lines(["*of small has two different setups in one session:*"])
 
 
 def test_two_tests_of_one_cell_say_that_its_trials_were_played_once(lab: Lab) -> None:
     lab.write(SMALL + "\n\n@pytest.mark.experiment(small)\ndef test_again(cell):\n    cell.run()\n")
     result = lab.run()
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(
-        ["2 cases show trials that another case shows too: each trial was played once."]
-    )
+    result.stdout.fnmatch_lines(["2 cases share their trials with another case; each trial ran once."])
     assert set(lab.watched.per_trial.values()) == {4}

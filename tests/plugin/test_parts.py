@@ -186,7 +186,7 @@ def test_a_case_with_a_written_teardown_is_set_up_once_and_said_to_run_alone(lab
     )
     result = lab.run()
     assert (lab.path / "notes").read_text().split() == ["up", "down"] * 2
-    result.stdout.fnmatch_lines(["*2 cases ran one by one, not overlapping: fixture 'aid' has a teardown.*"])
+    result.stdout.fnmatch_lines(["*2 cases ran one at a time: fixture 'aid' has a teardown.*"])
 
 
 def test_wider_fixtures_are_set_up_once_for_the_whole_session(lab: Lab) -> None:
@@ -266,9 +266,9 @@ def test_an_arm_set_up_in_two_ways_in_one_session_is_refused(lab: Lab) -> None:
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            "ERROR: Group * of small was set up in two ways in one session:",
+            "ERROR: Group * of small has two different setups in one session:",
             "  correction.quality_threshold: 3 and 7",
-            "Expected the same each time.*",
+            "Expected one setup per group.*",
         ]
     )
     assert lab.watched.calls == []
@@ -283,7 +283,9 @@ def test_fixtures_that_differ_at_their_turn_fail_the_case_and_mix_nothing(lab: L
     )
     result = lab.run("-k", "Control")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*was set up in two ways in one session:*", "*quality_threshold: 1 and 2*"])
+    result.stdout.fnmatch_lines(
+        ["*has two different setups in one session:*", "*quality_threshold: 1 and 2*"]
+    )
     assert {line["correction"]["quality_threshold"] for line in lab.lines(kind="run_metadata")} <= {1}
 
 

@@ -138,16 +138,16 @@ def test_the_summary_has_means_difference_files_and_counts(lab: Lab) -> None:
     result.stdout.fnmatch_lines(
         [
             "===*small, run *===",
-            "REHEARSAL: the replies were made up offline. Nothing below is evidence.",
+            "REHEARSAL: replies were generated offline. Nothing below is evidence.",
             "Control: correction off; no intervention",
             "Treatment: correction below 6, up to 3 times; no intervention",
             "metric *Control *Treatment *difference",
             "Courtesy * (4) * (4) *[+-]*",
             "4 of 4 trials finished; * calls, * tokens in, * out.",
             "Artifact: results/small_*.json",
-            "Beside it: small_*.meta.json; records: 2 JSONL files",
+            "Metadata: small_*.meta.json; records: 2 JSONL files",
             "===*experiments*===",
-            "Cases: 2 passed, 0 failed, 0 rerun, 2 in all; work *",
+            "Cases: 2 passed, 0 failed, 0 rerun, 2 total; work *",
         ]
     )
     written = result.outlines[next(n for n, line in enumerate(result.outlines) if ", run " in line) :]

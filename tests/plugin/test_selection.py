@@ -109,7 +109,7 @@ def test_one_group_makes_a_partial_artifact_that_claims_nothing(lab: Lab) -> Non
     assert artifact["finished_experiments"] == ["Control"]
     assert artifact["experiments"]["Treatment"] == {}
     assert meta["partial"] is True
-    result.stdout.fnmatch_lines(["PARTIAL: *", "*Treatment: 2 of 2 planned trials are not finished.*"])
+    result.stdout.fnmatch_lines(["Incomplete. *", "*Treatment: 2 of 2 planned trials are not finished.*"])
 
 
 def test_both_groups_one_after_another_make_one_whole_run(lab: Lab) -> None:

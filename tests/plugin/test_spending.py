@@ -30,7 +30,7 @@ def test_a_session_stops_before_the_call_that_is_too_many_and_the_same_command_g
 
     result = lab.run("--max-calls=100")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*going on with run*"])
+    result.stdout.fnmatch_lines(["*resuming run*"])
     assert len(lab.watched.calls) == ALL  # what was answered is not asked again
     assert kinds(lab) == {"trial_result": TRIALS}
     assert lab.artifact()["finished_all_experiments"] is True

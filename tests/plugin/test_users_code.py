@@ -219,7 +219,7 @@ def test_a_check_of_the_instrument_that_raises_loses_no_result(lab: Lab) -> None
     )
     lab.run().assert_outcomes(passed=6)
     checks = lab.meta()["instrument"]["checks"]
-    (failed,) = [one for one in checks if "could not be made" in one["message"]]
+    (failed,) = [one for one in checks if "failed to run" in one["message"]]
     assert "The play's examine raised SystemExit: 3" in failed["message"]
 
 

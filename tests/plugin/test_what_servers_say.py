@@ -78,7 +78,9 @@ def test_replies_whose_tokens_do_not_add_up_are_counted_per_arm_and_told(keyed: 
     assert check["message"].startswith(
         "replies whose tokens do not add up: 8 of 8 in Control, 8 of 8 in Treat"
     )
-    result.stdout.fnmatch_lines(["16 replies state tokens that do not add up; their dearest reading counts."])
+    result.stdout.fnmatch_lines(
+        ["16 replies report token counts that do not add up; the highest reading counts."]
+    )
 
 
 def test_usage_that_adds_up_is_not_spoken_of(keyed: Lab) -> None:

@@ -120,7 +120,7 @@ def test_the_budget_is_the_sessions_and_the_same_command_goes_on(lab: Lab) -> No
     assert not lab.lines(kind="trial_failure")
     again = lab.run(*TWO)
     assert again.ret == 0
-    again.stdout.fnmatch_lines(["*small: going on with run *"])
+    again.stdout.fnmatch_lines(["*small: resuming run *"])
     assert len(lab.watched.calls) == ALL
     assert lab.artifacts[0].read_bytes() == plain(lab)
 
@@ -153,7 +153,7 @@ def test_a_trial_that_fails_fails_its_case_with_what_that_printed(lab: Lab) -> N
     result = lab.run("-n", "2")
     assert result.ret == 1
     assert (result.parseoutcomes()["failed"], result.parseoutcomes()["passed"]) == (1, 1)
-    assert "small-Control-1: 1 of 2 trials could not be finished." in told(result)
+    assert "small-Control-1: 1 of 2 trials did not finish." in told(result)
     assert told(result).count("measured in") == 1  # the other case has passed
     (failure,) = lab.lines(kind="trial_failure")
     assert (failure["kind"], failure["trial"]) == ("ModelCallError", UNLUCKY)
@@ -290,7 +290,7 @@ def test_ctrl_c_ends_in_order_and_the_same_command_goes_on(lab: Lab, everyone: b
     os.killpg(process.pid, signal.SIGINT) if everyone else process.send_signal(signal.SIGINT)
     said += process.communicate(timeout=60)[0]
     assert process.returncode == 2, said
-    assert "PARTIAL" in said and "INTERNALERROR" not in said
+    assert "Incomplete." in said and "INTERNALERROR" not in said
     assert load(lab.artifacts[0])["finished_all_experiments"] is False
     again = lab.start(*options)
     assert again.communicate("", timeout=60)[0] and again.returncode == 0

@@ -123,7 +123,7 @@ def test_no_check_says_that_arms_are_alike_when_one_of_them_is_not_known(tmp_pat
         assert (settings.level, settings.message) == (Level.PASS, "the same in all arms")
     else:
         assert settings.level is Level.FAIL
-        assert "not known of Treatment" in settings.message
+        assert "unknown for Treatment" in settings.message
 
 
 def the(checks: list[Check], name: str) -> Check:
@@ -137,7 +137,7 @@ def test_an_arm_that_cannot_be_read_is_not_said_to_be_unfinished(tmp_path: Path)
     assert reasons == {"no record of the trial could be read"}
     (run,) = runs_in_files(record_files([tmp_path]))
     told = [one.message for one in examine(run) if (one.name, one.about) == ("records", "Treatment")]
-    assert told == ["no record of this arm could be read; it may have been played"]
+    assert told == ["could not read any record of this arm, though it may have run"]
 
 
 def test_the_meta_file_of_a_merge_says_what_is_missing(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_number_that_json_lacks_is_named_and_counts_as_missing(tmp_path: Path)
     path = run_files(tmp_path)["Treatment"]
     change(path, line(2, lambda raw: re.sub(rb'"value": \d+', b'"value": NaN', raw, count=1)))
     (problem,) = read(path).problems
-    assert "NaN, which is not a number that JSON has, counts as missing" in str(problem)
+    assert "NaN, which is not a valid JSON number, counts as missing" in str(problem)
     (data,) = datasets(record_files([tmp_path]))
     assert sum(one.value is None for one in data.observations) == 1
 

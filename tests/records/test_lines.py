@@ -100,7 +100,7 @@ def test_a_finished_trial() -> None:
                 "metric": "n",
                 "person": None,
                 "value": None,
-                "reason": "the value was nan, which is not a number that JSON has",
+                "reason": "the value was nan, which is not a valid JSON number",
                 "justification": None,
             },
         ],

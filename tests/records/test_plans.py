@@ -54,7 +54,7 @@ def test_the_seal_does_not_depend_on_the_order_of_keys(tmp_path: Path) -> None:
 
 def test_a_second_plan_of_the_same_settings_is_refused(tmp_path: Path) -> None:
     lock(CONTENT, tmp_path)
-    with pytest.raises(ConfigurationError, match="A plan does not change once it is locked"):
+    with pytest.raises(ConfigurationError, match="A locked plan does not change"):
         lock({**CONTENT, "sesoi": 0.1}, tmp_path)
     lock({**CONTENT, "fingerprint": "e" * 64}, tmp_path)
 
@@ -94,7 +94,7 @@ def test_a_plan_that_was_touched_is_not_intact(tmp_path: Path) -> None:
         ({"n": {"reps": 4, "panels": 4, "proposals": 3}}, "reps: 2 planned, 4 found"),
         ({"n": {"reps": 2, "panels": 4, "proposals": 1}}, "proposals: 3 planned, 1 found"),
         ({"finished": {"Control": 24, "Treatment": 20}}, "Treatment: 24 trials planned, 20 finished"),
-        ({"metrics": ("Divergence",)}, "primary metric 'Fluency' is none of the run's: Divergence"),
+        ({"metrics": ("Divergence",)}, "primary metric 'Fluency' is not a metric of the run: Divergence"),
         ({"looks": 3}, "looks: 1 planned, 3 taken"),
         ({"plans": ("0" * 64,)}, "plan changed after it was locked: the run worked under 000000000000"),
         ({"began": "2026-11-20T09:00:00+00:00"}, "before the plan was locked"),

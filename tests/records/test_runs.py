@@ -130,12 +130,12 @@ def test_resume_refuses_other_settings_and_names_each(session: Session) -> None:
     with pytest.raises(ConfigurationError) as caught:
         session(changed, {"Control": {"correction": {"quality_threshold": 5}}}, resume=run.id)
     assert str(caught.value) == (
-        f"--resume {run.id}: the run of exp_3 was begun with other settings:\n"
+        f"--resume {run.id}: the run of exp_3 started with other settings:\n"
         "  model: 'gpt-4o' then, 'gpt-4.1' now\n"
         "  script.sha256: 'aa' then, 'bb' now\n"
         "  group Control: correction: None then, (not set) now\n"
         "  group Control: correction.quality_threshold: (not set) then, 5 now\n"
-        "Set them as they were, or start a new run with --fresh."
+        "Restore them, or start a new run with --fresh."
     )
 
 
@@ -172,7 +172,7 @@ def test_two_live_sessions_cannot_share_a_run(tmp_path: Path) -> None:
     with RunRegistry(tmp_path, clock) as one, RunRegistry(tmp_path, clock) as two:
         run = one.open("exp_3", SETTINGS, CONTROL, 1)
         assert one.open("exp_3", SETTINGS, TREATMENT, 1).id == run.id
-        with pytest.raises(HarnessError, match=f"another live session .process {os.getpid()}.;.*--fresh"):
+        with pytest.raises(HarnessError, match=f"another session .process {os.getpid()}.\\. .*--fresh"):
             two.open("exp_3", SETTINGS, CONTROL, 1)
         assert two.open("exp_3", SETTINGS, CONTROL, 1, fresh=True).id != run.id
 

@@ -49,8 +49,8 @@ def test_a_record_after_the_end_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "written", "reason"),
     [
-        (math.nan, None, "nan is not a number that JSON has"),
-        (-math.inf, None, "-inf is not a number that JSON has"),
+        (math.nan, None, "nan is not a valid JSON number"),
+        (-math.inf, None, "-inf is not a valid JSON number"),
         (object(), None, "a object is not JSON data"),
         (b"x", None, "a bytes is not JSON data"),
     ],
@@ -250,5 +250,5 @@ def test_a_file_that_another_process_takes_away_is_noticed_at_the_next_record(
         kept = tmp_path / "kept"
         writer.path.rename(kept)  # its inode stays taken, so that the new file has another
         writer.path.write_bytes(kept.read_bytes()) if how == "replaced" else None
-    with pytest.raises(HarnessError, match=rf"a\.jsonl was {how}.* while the run was working; .* are lost"):
+    with pytest.raises(HarnessError, match=rf"a\.jsonl was {how}.* during the run; .* are lost"):
         writer.write({"n": 1})

@@ -49,8 +49,8 @@ def test_one_line_per_metric_with_its_interval_df_and_p() -> None:
         "metric                     diff.             95 % CI      df         p  adjusted",
         "Hard Persona Adherence     -0.47      -0.79 to -0.15      11      .008      .041",
         "Fluency                    -0.47      -0.79 to -0.15      11     <.001      .041",
-        "adjusted: Holm over 2 metrics. For these personas and these proposals; more:",
-        "harness analyse",
+        "Adjusted: Holm over 2 metrics. Claimed for these personas and these proposals.",
+        "Details: harness analyse.",
     ]
     assert max(map(len, found)) <= 80
 
@@ -59,7 +59,7 @@ def test_metrics_that_were_corrected_differently_are_named() -> None:
     found = " ".join(
         lines(("ideas", PRIMARY), ("Fluency", PRIMARY), adjustments=("none: planned", "Holm over 1"))
     )
-    assert "adjusted of ideas: none: planned. adjusted of Fluency: Holm over 1. For these" in found
+    assert "Adjusted of ideas: none: planned. Adjusted of Fluency: Holm over 1. Claimed for these" in found
 
 
 def test_a_metric_without_a_test_has_its_reason() -> None:
@@ -75,7 +75,7 @@ def test_where_there_is_no_test_at_all_there_is_no_table() -> None:
 
 
 def test_a_rehearsal_is_marked() -> None:
-    assert "(of a rehearsal)" in lines(("Fluency", PRIMARY), rehearsal=True)[0]
+    assert "(rehearsal)" in lines(("Fluency", PRIMARY), rehearsal=True)[0]
     assert "rehearsal" not in " ".join(lines(("Fluency", PRIMARY)))
 
 

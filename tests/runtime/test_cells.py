@@ -39,16 +39,16 @@ def test_the_first_failures_are_named_and_the_others_counted() -> None:
     problem = outcome.problem()
     assert problem is not None
     lines = problem.splitlines()
-    assert lines[0] == f"toy-Control-1: {LISTED + 2} of {LISTED + 3} trials could not be finished."
+    assert lines[0] == f"toy-Control-1: {LISTED + 2} of {LISTED + 3} trials did not finish."
     assert lines[1] == "  toy/Control/rep1/panel0/proposal1: reason 1"
     assert lines[LISTED + 1] == "  … and 2 more; each has a trial_failure line in its JSONL file."
-    assert lines[-1].startswith("  Finished trials are kept: run the same command again")
+    assert lines[-1].startswith("  Finished trials are kept. To run only these, rerun the same command")
 
 
 def test_a_stopped_cell_says_what_stopped_it() -> None:
     problem = CellOutcome(CELL, (played(0),), expected=3, stopped="The key was refused.").problem()
     assert problem is not None
-    assert "2 of 3 trials could not be finished" in problem
+    assert "2 of 3 trials did not finish" in problem
     assert "The key was refused." in problem
 
 

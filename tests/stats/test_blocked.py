@@ -97,7 +97,9 @@ def test_other_personas_and_proposals_are_not_estimable() -> None:
     found = generalising(layout(dataset(drawn()), "score", *ARMS))
     assert (found.p, found.difference, found.interval) == (None, None, None)
     assert found.reason is not None
-    assert found.reason.startswith("not estimable: 4 panels and 3 proposals") and "reps" in found.reason
+    assert (
+        found.reason.startswith("not estimable: 4 panels and 3 proposals") and "repetitions" in found.reason
+    )
 
 
 def test_reps_within_blocks_are_the_anova_with_all_interactions() -> None:

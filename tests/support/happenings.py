@@ -76,7 +76,7 @@ def session() -> Iterator[Happening]:
     yield call(broken, 2.5, failure=failure)
     yield TrialEnded(second, broken, at(4), usage=Usage({"act": 1}, 120, 30), failure=failure)
     yield CaseEnded(first, at(5), {"Fluency": 7.0, "ideas_qty": 3.5})
-    yield CaseEnded(second, at(5), {"Fluency": 7.0}, problem="1 of 2 trials could not be finished.")
+    yield CaseEnded(second, at(5), {"Fluency": 7.0}, problem="1 of 2 trials did not finish.")
     yield CaseStarted(again, at(6), TREATMENT, "run-1", 2, 2, facts)
     yield from trial(again, TREATMENT, 1, 7, attempt=2)
     yield CaseEnded(again, at(10), {"Fluency": 7.0})

@@ -112,7 +112,7 @@ def test_a_replayed_call_is_marked_and_not_counted_twice(sent: Recorder):
 
 def test_failures_are_the_runs_errors(sent: Recorder):
     treatment = roots(sent)["Treatment", 1]
-    assert treatment["error"] == "1 of 2 trials could not be finished."
+    assert treatment["error"] == "1 of 2 trials did not finish."
     assert treatment["outputs"]["outcome"] == "failed"
     (broken,) = [run for run in children(sent, treatment) if "error" in run]
     assert broken["error"].startswith("ModelCallError: no acceptable reply")

@@ -284,7 +284,7 @@ def _option_problems(drawn: Categorical, modifiers: list[Modifier], mine: str) -
     if len(drawn.options) != len(drawn.weights):
         yield f"{mine}: {len(drawn.options)} options and {len(drawn.weights)} weights; expected as many."
     if len(set(drawn.options)) < len(drawn.options):
-        yield f"{mine}: an option stands there twice."
+        yield f"{mine}: an option occurs twice."
     if not 0 < sum(drawn.weights) < math.inf:
         yield f"{mine}: the weights sum to {sum(drawn.weights):g}; expected above 0, and finite."
     for number, one in enumerate(modifiers):

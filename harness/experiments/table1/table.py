@@ -145,7 +145,7 @@ def _row(data: Dataset, metric: str) -> MetricRow:
 
 def _notes(one: ExperimentTable) -> Iterator[str]:
     if one.dataset.rehearsal:
-        yield "REHEARSAL: the replies were made up offline. Nothing here is evidence."
+        yield "REHEARSAL: replies were generated offline. Nothing here is evidence."
     if unknown := caution(one.dataset):
         yield unknown
     if one.artifact.meta.get("partial"):

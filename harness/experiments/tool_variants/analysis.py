@@ -20,7 +20,7 @@ from harness.stats.results import Estimate
 from harness.stats.sign_flip import sign_flip
 from harness.stats.student import one_sample
 
-ESTIMAND = "these scenarios; the model's replies drawn anew"
+ESTIMAND = "these scenarios, over repeated sampling of the model"
 UNIT = "scenarios"
 FEWEST = 10
 """Scenarios below which a category is described and not tested: of 5, an exact p cannot come below 2/2⁵ = .0625."""

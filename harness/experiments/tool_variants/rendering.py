@@ -20,7 +20,7 @@ from harness.reports.numbers import NONE, fixed, p_value, signed, span
 from harness.reports.parts import Heading, Items, Part, Table
 from harness.stats.results import Estimate
 
-REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
 
 
 def run_parts(run: FiledRun, checks: Sequence[Check]) -> Iterator[Part]:

@@ -89,7 +89,7 @@ def _check(out: Path) -> None:
         return
     with explained(out, "read"), out.open("rb") as file:
         if file.read(12)[8:] not in (_MAGIC, b""):
-            raise ConfigurationError(f"--out {out} is there and is no DuckDB file; expected another name.")
+            raise ConfigurationError(f"--out {out} exists and is not a DuckDB file; expected another name.")
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, int]:

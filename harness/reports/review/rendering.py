@@ -11,7 +11,7 @@ from harness.reports.parts import Heading, Items, Part, Table
 from harness.reports.review.dimensions import SCALE, named
 from harness.reports.review.result import Agreement, Difference, ReviewedArm, ReviewResult
 
-REHEARSAL = "REHEARSAL: the replies were made up offline. Nothing below is evidence."
+REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
 
 
 def review_json(outcome: ReviewResult) -> Mapping[str, Any]:

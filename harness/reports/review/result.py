@@ -19,7 +19,7 @@ from harness.stats.results import Estimate
 from harness.stats.sign_flip import sign_flip
 
 UNIT = "scenarios"
-ESTIMAND = "these scenarios; the model's replies and the reviewers' scores drawn anew"
+ESTIMAND = "these scenarios, over repeated sampling of the model and repeated scoring"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ def _of_csv(path: Path, text: str) -> Sent:
     try:
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
-        raise HarnessError(f"{path} is no CSV: {error}.") from error
+        raise HarnessError(f"{path} is not valid CSV: {error}.") from error
     lacking = [name for name in (ITEM, *DIMENSIONS) if not rows or name not in rows[0]]
     if lacking:
         raise ConfigurationError(
