@@ -1,4 +1,4 @@
-"""Layer 2: is the measuring instrument sound? Checks of one run, from what its files tell."""
+"""Validity checks of one run, from its record files."""
 
 from harness.checks.check_report import CheckRunner, check_lines, described
 from harness.checks.suite import CHECKS, OwnChecks, examine

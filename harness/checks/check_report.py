@@ -1,4 +1,4 @@
-"""What stands of the checks beside an artifact, and in lines for a reader."""
+"""Validity checks as data for a meta file and as lines for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``harness check``: is the measuring instrument sound? Every check of runs that have been made."""
+"""``harness check``: run every validity check on recorded runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 where a check FAILs.")] = False,
 ) -> None:
-    """Print every check of the measuring instrument, run by run."""
+    """Print every validity check, run by run."""
     from harness.checks import CheckRunner, check_lines, described, examine
     from harness.experiments.play_checks import own_checks
     from harness.model import Level

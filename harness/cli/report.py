@@ -36,7 +36,7 @@ def report(
         bool, typer.Option("--uncompressed", help="Leave transcripts unpacked, for old browsers.")
     ] = False,
 ) -> None:
-    """Write a report: the verdict, effects, checks of the instrument, costs, and every transcript."""
+    """Write a report: the verdict, effects, validity checks, costs, and every transcript."""
     from harness.experiments.play_checks import own_answers, own_checks
     from harness.experiments.table1.published_values import published_for
     from harness.reports import write_report
@@ -63,6 +63,6 @@ def report(
     echo(target)
     for experiment, ids in selection.left_out.items():
         echo(
-            f"Left out, being older or rehearsals: {experiment}, {', '.join(ids)} (--run shows them)",
+            f"Not shown (older runs or rehearsals): {experiment}, {', '.join(ids)} (--run shows them)",
             err=True,
         )

@@ -1,4 +1,4 @@
-"""What a check of the measuring instrument says: its level, its number and the threshold it was held against."""
+"""The result of a validity check: its level, number and threshold."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def arm(line: Mapping[str, Any]) -> str:
     """
     own = own_settings(line)
     if own is not None:
-        return own or "nothing of its own"
+        return own or "default settings"
     correction, interventions = line.get("correction") or {}, line.get("interventions") or ()
     quality = "no correction"
     if correction.get("enabled"):
@@ -62,8 +62,8 @@ def answered_by(told: RunReport) -> str:
     shared = options_in_words(settings.get("model_options") or {})
     warmth += f", {shared}" if shared else ""
     return (
-        f"Model {line.get('model')} by {line.get('provider')}, {warmth}; played by the "
-        f"{line.get('engine')} engine in mode {line.get('mode')}."
+        f"Model {line.get('model')} by {line.get('provider')}, {warmth}; "
+        f"{line.get('engine')} engine, mode {line.get('mode')}."
     )
 
 

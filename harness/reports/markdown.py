@@ -66,7 +66,7 @@ def _tables(told: RunReport) -> Iterator[Part]:
     for captioned in made:
         if captioned is not None:
             yield from _captioned(captioned, told)
-    yield f"{counted(len(run_tables.passes(told).table.rows), 'check')} of the measuring instrument passed."
+    yield f"{counted(len(run_tables.passes(told).table.rows), 'check')} passed."
     why = run_tables.reasons(told)
     yield from _captioned(run_tables.missing(told), told)
     if why is not None:

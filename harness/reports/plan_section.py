@@ -19,7 +19,7 @@ def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
     """From a meta file: exploratory or not, the plan and what departs from it, how often was looked; who judged."""
     plan = meta.get("plan")
     if meta.get("exploratory"):
-        yield "EXPLORATORY: this goes beyond a locked plan, or was not held to one."
+        yield "EXPLORATORY: beyond or without a locked plan."
     if plan is not None:
         n = plan["n"]
         yield (
@@ -36,4 +36,4 @@ def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
         (line for line in (meta.get("groups") or {}).values() if line and line.get("judge_model")), None
     )
     if judge is not None:
-        yield f"Judged by {judge['judge_provider']}:{judge['judge_model']}, played by {judge['model']}."
+        yield f"Judge: {judge['judge_provider']}:{judge['judge_model']}; personas: {judge['model']}."

@@ -156,7 +156,7 @@ def _answer(run: FiledRun, checks: Sequence[Check], answers: OwnAnswers | None) 
     try:
         return list(answers(run, checks)) if answers else []
     except Exception as error:  # a fault of one experiment's answer must not take the report with it
-        return [f"The experiment's own answer could not be made: {type(error).__name__}: {error}"]
+        return [f"The experiment's own answer failed: {type(error).__name__}: {error}"]
 
 
 def _nothing(experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:  # noqa: ARG001

@@ -99,11 +99,11 @@ def _outcome_notes(told: RunReport) -> Iterator[str]:
         yield f"p adjusted by {text}."
     if any(_is_apart(told, one) for one in comparisons):
         yield (
-            "Every block weighs the same, so where blocks have unequal numbers of samples the difference is not "
-            "that of the means."
+            "Every block has equal weight, so with unequal numbers of samples per block the difference is not the "
+            "difference of the means."
         )
     if told.published:
-        yield "Published p-values are Welch's on raw scores, as printed; means are control's, then treatment's."
+        yield "Published p-values are as printed (Welch's t-test on raw scores); means: control, then treatment."
 
 
 def _is_apart(told: RunReport, one: Comparison) -> bool:
@@ -153,7 +153,7 @@ def effects(told: RunReport) -> Captioned:
         for one in told.analysis.comparisons
     )
     return Captioned(
-        "Effect size, and how alike scores of one trial and of one persona are",
+        "Effect sizes and intraclass correlations",
         Table(("Metric", "Hedges’ g", "ICC, trial", "ICC, persona", "Design effect"), tuple(rows)),
         " ".join(f"{reason[:1].upper()}{reason[1:]}." for reason in _why_not(told)),
     )
@@ -202,7 +202,7 @@ def alarms(told: RunReport) -> Captioned | None:
     order = tuple(Level)[::-1]
     bad = [one for one in told.checks if one.level is not Level.PASS]
     bad.sort(key=lambda one: order.index(one.level))
-    return _checks("Checks of the measuring instrument that fail or warn", bad) if bad else None
+    return _checks("Validity checks that fail or warn", bad) if bad else None
 
 
 def passes(told: RunReport) -> Captioned:
@@ -250,7 +250,7 @@ def reasons(told: RunReport) -> Captioned | None:
         return None
     rows = tuple((*key, whole(count)) for key, count in counts.most_common(SHOWN))
     left = len(counts) - len(rows)
-    note = f"{left:,} more reasons are not shown." if left else ""
+    note = f"{left:,} more reasons not shown." if left else ""
     return Captioned("Reasons", Table(("What", "Where", "Why", "Times"), rows, 3), note)
 
 
@@ -319,7 +319,7 @@ def _moment(text: str | None) -> str:
 
 def provenance(told: RunReport) -> Captioned:
     """Where the numbers come from: code, model, words, people."""
-    return Captioned("Where it comes from", Table(("What", "Value"), tuple(_origins(told)), 2))
+    return Captioned("Provenance", Table(("What", "Value"), tuple(_origins(told)), 2))
 
 
 def _origins(told: RunReport) -> Iterator[tuple[str, str]]:
@@ -330,7 +330,7 @@ def _origins(told: RunReport) -> Iterator[tuple[str, str]]:
     yield "harness, Python", f"{_set(line.get('harness_version'))}, {_set(line.get('python_version'))}"
     yield "engine, provider, model", ", ".join(_set(line.get(key)) for key in ("engine", "provider", "model"))
     judge = ", ".join(_set(line.get(key)) for key in ("judge_provider", "judge_model"))
-    yield "judge", judge if line.get("judge_model") else "the model that plays"
+    yield "judge", judge if line.get("judge_model") else "the model under test"
     yield "answered by", _answering(told.meta["usage"]["models"])
     yield "endpoint", str(line.get("base_url") or "the provider's own")
     yield "temperature, seed, mode", ", ".join(_set(line.get(key)) for key in ("temperature", "seed", "mode"))
@@ -344,7 +344,7 @@ def _origins(told: RunReport) -> Iterator[tuple[str, str]]:
 
 def _dirt(dirty: bool | None) -> str:
     return (
-        ", whether with uncommitted changes is not known"
+        ", unknown whether with uncommitted changes"
         if dirty is None
         else ", with uncommitted changes" * dirty
     )
@@ -356,7 +356,7 @@ def _set(value: Any) -> str:
 
 def _answering(models: Sequence[Mapping[str, Any]]) -> str:
     names = (
-        f"{one['model'] or 'a model that replies do not name'}{_in_brackets(one['fingerprint'])}: "
+        f"{one['model'] or 'an unnamed model'}{_in_brackets(one['fingerprint'])}: "
         f"{whole(one['replies'])} replies"
         for one in models
     )

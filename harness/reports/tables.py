@@ -127,7 +127,7 @@ def _adjustment(mine: Sequence[Comparison]) -> Iterator[Part]:
 def _secondary(mine: Sequence[Comparison]) -> Iterator[Part]:
     if not any(one.secondary for one in mine):
         return
-    yield Heading(f"{mine[0].treatment} − {mine[0].control}: beside it", 2)
+    yield Heading(f"{mine[0].treatment} − {mine[0].control}: other methods", 2)
     for one in mine:
         answered = [estimate for estimate in one.secondary if estimate.p is not None]
         if answered:
@@ -136,7 +136,7 @@ def _secondary(mine: Sequence[Comparison]) -> Iterator[Part]:
     found = [(one.metric, estimate) for one in mine for estimate in one.secondary]
     answered = [estimate for _, estimate in found if estimate.p is not None]
     if answered:
-        yield "What each of these is about; n counts its units:"
+        yield "What each method estimates; n counts its units:"
         yield Items((*(_legend(group[0]) for group in _grouped(answered, _claim)), *_own_notes(found)))
     yield from _undefined(found)
 
@@ -169,7 +169,7 @@ def _constant(note: str | None) -> str | None:
 def _legend(estimate: Estimate) -> str:
     note = _constant(estimate.note)
     return (
-        f"{estimate.method}: unit {estimate.unit}; claimed for {estimate.estimand}"
+        f"{estimate.method}; unit: {estimate.unit}; claimed for {estimate.estimand}"
         f"{f' ({note})' if note else ''}."
     )
 
@@ -198,7 +198,7 @@ def _short(mine: Sequence[Comparison], dataset: Dataset) -> Iterator[Part]:
 
 
 def _resting_on(mine: Sequence[Comparison]) -> Iterator[Part]:
-    yield Heading(f"{mine[0].treatment} − {mine[0].control}: effect sizes and what they rest on", 2)
+    yield Heading(f"{mine[0].treatment} − {mine[0].control}: effect sizes and intraclass correlations", 2)
     quantities = [(one, (one.hedges_g, one.icc_trial, one.icc_person, one.design_effect)) for one in mine]
     yield Table(
         ("metric", "Hedges g", "CI", "ICC trial", "ICC person", "deff"),
@@ -207,7 +207,7 @@ def _resting_on(mine: Sequence[Comparison]) -> Iterator[Part]:
             for one, (g, *rest) in quantities
         ),
     )
-    yield "ICC: intraclass correlation of the scores of one trial, of one person. deff: design effect."
+    yield "ICC: intraclass correlation of scores within a trial or a person. deff: design effect."
     yield from _quantity_reasons(
         (one.metric, name, each)
         for one, row in quantities

@@ -53,12 +53,12 @@ class Verdict:
 
 
 def verdict(told: RunReport) -> Verdict:
-    """No evidence for a rehearsal, no claim where a check of the instrument failed, else a sentence per metric."""
+    """Give no evidence for a rehearsal, no verdict if a validity check failed, else a sentence per metric."""
     cautions = tuple(_cautions(told))
     if told.rehearsal:
         return Verdict(
             ClaimStrength.REHEARSAL,
-            "No evidence. This was a rehearsal: the replies were made up offline, and so is every number below.",
+            "No evidence. This was a rehearsal: replies were generated offline, so every number below is invented.",
             (),
             cautions,
         )
@@ -134,7 +134,7 @@ def _sorted_out(statements: Sequence[Claim]) -> Iterator[str]:
             yield f"{begun} {found}."
     silent = _names((one for one in statements if one.direction is Direction.NOT_SHOWN), several)
     if silent:
-        yield f"No difference was shown on {silent}, which does not show that there is none."
+        yield f"No difference was shown on {silent}, which does not prove that there is none."
     undefined = _names((one for one in statements if one.direction is Direction.UNDEFINED), several)
     if undefined:
         yield f"Not estimable: {undefined}."
@@ -148,8 +148,8 @@ def _names(statements: Iterable[Claim], several: bool) -> str:
 def _faulty(failed: Sequence[Check]) -> str:
     names = ", ".join(dict.fromkeys(check.name for check in failed))
     return (
-        f"No verdict. The measuring instrument failed {counted(len(failed), 'check')} ({names}), so the differences "
-        "below may come from the instrument as well as from the treatment."
+        f"No verdict. {counted(len(failed), 'validity check')} failed ({names}), so the differences below may be "
+        "artifacts rather than effects of the treatment."
     )
 
 
@@ -158,12 +158,12 @@ def _cautions(told: RunReport) -> Iterator[str]:
     if told.meta["partial"]:
         yield (
             f"Partial: {trials['finished']:,} of {trials['planned']:,} planned trials are finished. "
-            "Nothing is claimed for what is missing, and p-values do not allow for looking early."
+            "Missing trials are not covered, and p-values do not correct for the early look."
         )
     warned = [check for check in told.checks if check.level is Level.WARN]
     if warned:
         names = ", ".join(dict.fromkeys(check.name for check in warned))
-        yield f"{counted(len(warned), 'check')} of the instrument {'warns' if len(warned) == 1 else 'warn'}: {names}."
+        yield f"{counted(len(warned), 'validity check')} {'warns' if len(warned) == 1 else 'warn'}: {names}."
     if told.dataset.coordinates != "recorded":
         yield (
             f"Panels, proposals and repetitions are {told.dataset.coordinates} from the order of samples, not recorded."

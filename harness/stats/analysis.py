@@ -169,7 +169,7 @@ def _cells(dataset: Dataset, metric: str) -> list[list[float]]:
 def _notes(dataset: Dataset, found: Sequence[Comparison]) -> list[str]:
     notes = []
     if dataset.rehearsal:
-        notes.append("Rehearsal: made without a model, evidence of nothing.")
+        notes.append("Rehearsal: generated without a model; not evidence.")
     if dataset.coordinates != "recorded":
         notes.append(
             "Panel, proposal, rep and persona of each score are reconstructed from the order of samples."
@@ -180,5 +180,5 @@ def _notes(dataset: Dataset, found: Sequence[Comparison]) -> list[str]:
         notes.append(f"Claims are for {found[0].primary.estimand}; {found[0].generalising.reason}.")
     few = min((one.primary.n for one in found if one.primary.n), default=10)
     if few < 10:
-        notes.append(f"{few} blocks: no bootstrap interval is given; the exact sign-flip test stands beside.")
+        notes.append(f"{few} blocks: no bootstrap interval is given; the exact sign-flip test is reported.")
     return notes

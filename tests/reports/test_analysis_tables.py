@@ -102,7 +102,7 @@ def test_the_primary_table() -> None:
 def test_every_p_has_its_unit_its_df_and_its_estimand() -> None:
     said = " ".join(text(comparison("fluency")).split())
     assert (
-        "paired t on block differences: unit blocks; claimed for these personas and these proposals." in said
+        "paired t on block differences; unit: blocks; claimed for these personas and these proposals." in said
     )
     assert (
         "Welch on raw scores: unit scores; claimed for none of this design (treats scores as independent)."

@@ -28,7 +28,7 @@ OWN = {"engine": "own", "group": "applike", "correction": {"enabled": False}, "i
 def test_an_own_plays_arm(own: dict[str, object], text: str) -> None:
     line = {**OWN, "group_settings": {"own": own}}
     assert own_settings(line) == arm(line) == text
-    assert design_summary.arm(line) == (text or "nothing of its own")
+    assert design_summary.arm(line) == (text or "default settings")
 
 
 def test_an_arm_of_personas_is_told_as_ever() -> None:

@@ -270,7 +270,7 @@ def test_the_checklist_has_analysis_and_departures_from_the_meta_file(results: P
         "| Corrections for multiplicity | Holm over 2 metrics |",
         "| Exploratory, beyond a locked plan | yes |",
         "| Looks at the results | 3 |",
-        "| Checks of the instrument that fail or warn | WARN drift |",
+        "| Validity checks that fail or warn | WARN drift |",
     ):
         assert line in text, line
     assert "| Deviations from the plan | base_url is" in text

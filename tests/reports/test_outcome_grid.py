@@ -76,7 +76,7 @@ def test_a_fault_in_an_own_answer_leaves_the_report(tmp_path: Path) -> None:
         raise KeyError("margin")
 
     write_report(write_tool_run(tmp_path, planted(0.5)), tmp_path / "r.md", answers=broken)
-    assert "own answer could not be made: KeyError: 'margin'" in (tmp_path / "r.md").read_text()
+    assert "own answer failed: KeyError: 'margin'" in (tmp_path / "r.md").read_text()
 
 
 def test_a_place_opens_its_transcript(driver: Any, tmp_path: Path) -> None:

@@ -275,12 +275,12 @@ def test_the_database_is_rebuilt_never_added_to(results: Path, tmp_path: Path) -
 def test_another_file_is_not_overwritten(results: Path, tmp_path: Path) -> None:
     out = tmp_path / "precious.csv"
     out.write_text("a,b\n1,2\nand more")
-    with pytest.raises(ConfigurationError, match="is no DuckDB file"):
+    with pytest.raises(ConfigurationError, match="is not a DuckDB file"):
         build_database(results, out)
     assert out.read_text().startswith("a,b")
     other = tmp_path / "other.sqlite"
     sqlite3.connect(other).execute("create table x (y)").connection.close()
-    with pytest.raises(ConfigurationError, match="is no DuckDB file"):
+    with pytest.raises(ConfigurationError, match="is not a DuckDB file"):
         build_database(results, other)
     with pytest.raises(ConfigurationError, match="is a folder"):
         build_database(results, tmp_path)

@@ -104,21 +104,21 @@ def test_a_rehearsal_claims_nothing(tmp_path: Path) -> None:
 def test_a_failed_check_claims_nothing(real: RunReport) -> None:
     said = verdict(replace(real, checks=(PASSED, FAILED)))
     assert said.standing is ClaimStrength.FAULTY
-    assert said.headline.startswith("No verdict. The measuring instrument failed 1 check (leakage)")
+    assert said.headline.startswith("No verdict. 1 validity check failed (leakage)")
     assert said.statements == ()
 
 
 def test_a_warning_is_said_and_leaves_the_claim(real: RunReport) -> None:
     said = verdict(replace(real, checks=(WARNED,)))
     assert said.statements
-    assert said.cautions[0] == "1 check of the instrument warns: blocks."
+    assert said.cautions[0] == "1 validity check warns: blocks."
 
 
 def test_what_goes_beyond_the_plan_is_exploratory(real: RunReport) -> None:
     beyond = replace(real, dataset=replace(real.dataset, meta={"exploratory": True, "looks": 3}))
     assert verdict(beyond).headline.startswith("Exploratory. Treatment is lower")
     assert beyond.plan() == [
-        "EXPLORATORY: this goes beyond a locked plan, or was not held to one.",
+        "EXPLORATORY: beyond or without a locked plan.",
         "Looks at this run's results so far: 3.",
     ]
 
@@ -141,4 +141,4 @@ def test_an_unfinished_run_is_an_interim_look(real: RunReport) -> None:
     said = verdict(replace(real, meta={**real.meta, "partial": True}))
     assert said.standing is ClaimStrength.INTERIM
     assert said.headline.startswith("An interim look. Treatment is lower")
-    assert "p-values do not allow for looking early" in said.cautions[0]
+    assert "p-values do not correct for the early look" in said.cautions[0]

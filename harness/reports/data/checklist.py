@@ -169,7 +169,7 @@ def _analysis(meta: Mapping[str, Any]) -> Iterator[Item]:
     yield "Looks at the results", cell(meta.get("looks"))
     bad = [one for one in (meta.get("instrument") or {}).get("checks") or () if one["level"] != "PASS"]
     said = dict.fromkeys(f"{one['level']} {one['name']}" for one in bad)
-    yield "Checks of the instrument that fail or warn", _joined(said or ["none"] * ("instrument" in meta))
+    yield "Validity checks that fail or warn", _joined(said or ["none"] * ("instrument" in meta))
 
 
 def _joined(texts: Iterable[str]) -> str:
