@@ -86,7 +86,7 @@ def classes(found: Grid) -> Captioned:
     if any(judged):
         goods = (str(Count(sum(bool(place.good) for place in some), len(some))) for some in judged)
         rows.append(("appropriate", *goods))
-    return Captioned("What the turns came to", Table(("TrialHistory", *found.groups), tuple(rows)))
+    return Captioned("What the turns came to", Table(("Outcome", *found.groups), tuple(rows)))
 
 
 def _column(found: Grid, group: int) -> Sequence[GridCell]:

@@ -48,7 +48,7 @@ KILLER = """
 import os, signal, sys
 from harness.cli import main
 from harness.gateway.providers.rehearsal import RehearsalProvider
-from harness.batches import building, made
+from harness.batches import population_build, stage_ledger
 
 place, number = sys.argv.pop(1), int(sys.argv.pop(1))
 
@@ -61,8 +61,8 @@ def dying(function):
         return function(*arguments, **named)
     return wrapped
 
-owner, name = {"call": (RehearsalProvider, "complete"), "put": (made, "_put"), "record": (made, "write"),
-               "gates": (building, "write_report"), "tidy": (made, "_tidy")}[place]
+owner, name = {"call": (RehearsalProvider, "complete"), "put": (stage_ledger, "_put"), "record": (stage_ledger, "write"),
+               "gates": (population_build, "write_report"), "tidy": (stage_ledger, "_tidy")}[place]
 setattr(owner, name, dying(getattr(owner, name)))
 main()
 """

@@ -30,8 +30,13 @@ class FakeClient:
         self.rejected: list[tuple[Reply, str]] = []
         self._waiting: list[asyncio.Event] = []
 
-    async def ask(
-        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
+    async def complete(
+        self,
+        request: Request,
+        site: CallSite,
+        *,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
     ) -> Reply:
         self.calls.append((request, site))
         data = self.answer(request, site)

@@ -97,7 +97,12 @@ class Client:
         self.sites: list[CallSite] = []
 
     async def complete(
-        self, request: Request, site: CallSite, *, asks: int | None = None, replies: int | None = None
+        self,
+        request: Request,
+        site: CallSite,
+        *,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
     ) -> Reply:
         self.sites.append(site)
         await asyncio.sleep(0)

@@ -28,7 +28,7 @@ MOST = 100
 
 _MODULES = {
     "G1": "spec", "G2": "extend", "G3A": "sample", "G3B": "realism", "G4": "network", "GP": "persona",
-    "G5": "scenario", "GE": "estimate", "G6": "simulate", "GC": "calls", "GR": "results",
+    "G5": "scenario", "GE": "estimate", "G6": "simulate", "GC": "unanswered_calls", "GR": "results",
 }  # fmt: skip
 _FIRST_FILES = {
     "spec": ("base.yaml",),

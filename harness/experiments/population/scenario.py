@@ -14,7 +14,7 @@ from harness.errors import raise_if_any
 from harness.experiments.population.files import FileModel, checked, read_yaml
 from harness.experiments.population.spec import NAME, expression_problems
 
-WHAT = "ScenarioSpec"
+WHAT = "Scenario"
 Share = Annotated[float, Field(ge=0, le=1)]
 MAX_OPTION = 200
 MEASURES = ("exposure_rate", "average_sentiment", "average_conviction", "no_state_changes_for")
