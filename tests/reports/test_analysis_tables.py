@@ -105,7 +105,7 @@ def test_every_p_has_its_unit_its_df_and_its_estimand() -> None:
         "paired t on block differences; unit: blocks; claimed for these personas and these proposals." in said
     )
     assert (
-        "Welch on raw scores: unit scores; claimed for none of this design (treats scores as independent)."
+        "Welch on raw scores; unit: scores; claimed for none of this design (treats scores as independent)."
         in said
     )
     assert "Welch on raw scores 240 +0.47 +0.09 to +0.84 2.46 231.3 .015" in said
@@ -158,7 +158,7 @@ def test_80_columns(metric: str) -> None:
     wide = replace(PRIMARY, method="least squares, with a method's long name, cluster-robust (CR1)")
     found = text(comparison(metric, secondary=(wide, FLIP)))
     assert max(map(len, found.splitlines())) <= 80
-    assert "least squares, with a method's long name, cluster-robust (CR1): unit" in " ".join(found.split())
+    assert "least squares, with a method's long name, cluster-robust (CR1); unit:" in " ".join(found.split())
 
 
 def test_one_group_alone_is_no_error() -> None:
