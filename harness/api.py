@@ -93,42 +93,45 @@ def run(
     """
     from harness.plugin.launch import LaunchRequest, launch
 
-    options = [f"--engine={engine}", f"--model={model}", f"--seed={seed}", f"--results-dir={results_dir}"]
-    options.append(f"--concurrency={'unlimited' if concurrency is None else concurrency}")
-    named = {
-        "--mode": mode,
-        "--count": count,
-        "--model-base-url": base_url,
-        "--judge-model": judge_model,
-        "--judge-base-url": judge_base_url,
-        "--temperature": temperature,
-        "--response-format": response_format,
-        "--timeout": timeout,
-        "--max-wait": max_wait,
-        "--rpm": rpm,
-        "--tpm": tpm,
-        "--max-cost": max_cost,
-        "--max-calls": max_calls,
-        "--max-tokens": max_tokens,
-        "--prices": prices,
-        "--provider-seed": provider_seed,
-        "--workers": workers,
-        "--notebooks": notebooks,
-        "--resume": resume,
-        "--function-timeout": function_timeout,
-        "--play-timeout": play_timeout,
-        "--out": out,
-        "--report": report,
-        "--reruns": reruns or None,
-    }
-    options += [f"{name}={value}" for name, value in named.items() if value is not None]
     raise_if_any(option_problems("model_options", {} if model_options is None else model_options))
-    options += [f"--model-option={name}={json.dumps(value)}" for name, value in (model_options or {}).items()]
-    options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
-    options += ["--accept-lost-journal"] * accept_lost_journal
-    options += ["--fresh"] * fresh + ["-qq", "--no-header", "--no-summary"] * quiet
+    options = {
+        "engine": engine,
+        "model": model,
+        "seed": seed,
+        "results_dir": results_dir,
+        "concurrency": "unlimited" if concurrency is None else concurrency,
+        "mode": mode,
+        "--count": count,
+        "model_base_url": base_url,
+        "judge_model": judge_model,
+        "judge_base_url": judge_base_url,
+        "temperature": temperature,
+        "model_option": [f"{name}={json.dumps(value)}" for name, value in (model_options or {}).items()],
+        "response_format": response_format,
+        "timeout": timeout,
+        "max_wait": max_wait,
+        "rpm": rpm,
+        "tpm": tpm,
+        "max_cost": max_cost,
+        "max_calls": max_calls,
+        "max_tokens": max_tokens,
+        "prices": prices,
+        "provider_seed": provider_seed,
+        "workers": workers,
+        "notebooks": notebooks,
+        "resume": resume,
+        "function_timeout": function_timeout,
+        "play_timeout": play_timeout,
+        "out": out,
+        "report": report,
+        "--reruns": reruns or None,
+        "exploratory": exploratory,
+        "strict_instrument": strict_instrument,
+        "accept_lost_journal": accept_lost_journal,
+        "fresh": fresh,
+    }
     request = LaunchRequest([experiment])
-    code = launch(request, options)
+    code = launch(request, options, further=["-qq", "--no-header", "--no-summary"] * quiet)
     if not request.conclusions:
         raise HarnessError(
             f"Nothing was run (exit code {ExitCode(code).name}); the reason is in the output above."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,54 +103,45 @@ def run(
     named: dict[str, Any] = {
         "--numprocesses": numprocesses,  # to be refused, with the way out
         "-k": keyword,
-        "--mode": _mode(mode, full=full, fast=fast),
+        "mode": _mode(mode, full=full, fast=fast),
         "--count": count,
-        "--out": out,
-        "--report": report,
-        "--engine": engine,
-        "--model": model,
-        "--model-base-url": model_base_url,
-        "--judge-model": judge_model,
-        "--judge-base-url": judge_base_url,
-        "--temperature": temperature,
-        "--model-option": model_option,
-        "--response-format": response_format,
-        "--timeout": timeout,
-        "--max-wait": max_wait,
-        "--seed": seed,
-        "--concurrency": concurrency,
-        "--rpm": rpm,
-        "--tpm": tpm,
-        "--max-cost": max_cost,
-        "--max-calls": max_calls,
-        "--max-tokens": max_tokens,
-        "--prices": prices,
-        "--provider-seed": provider_seed,
-        "--workers": workers,
-        "--results-dir": results_dir,
-        "--notebooks": notebooks,
+        "out": out,
+        "report": report,
+        "engine": engine,
+        "model": model,
+        "model_base_url": model_base_url,
+        "judge_model": judge_model,
+        "judge_base_url": judge_base_url,
+        "temperature": temperature,
+        "model_option": model_option,
+        "response_format": response_format,
+        "timeout": timeout,
+        "max_wait": max_wait,
+        "seed": seed,
+        "concurrency": concurrency,
+        "rpm": rpm,
+        "tpm": tpm,
+        "max_cost": max_cost,
+        "max_calls": max_calls,
+        "max_tokens": max_tokens,
+        "prices": prices,
+        "provider_seed": provider_seed,
+        "workers": workers,
+        "results_dir": results_dir,
+        "notebooks": notebooks,
         "--reruns": reruns,
         "--reruns-delay": reruns_delay,
-        "--resume": resume,
-        "--function-timeout": function_timeout,
-        "--play-timeout": play_timeout,
+        "resume": resume,
+        "function_timeout": function_timeout,
+        "play_timeout": play_timeout,
+        "exploratory": exploratory,
+        "strict_instrument": strict_instrument,
+        "fresh": fresh,
+        "accept_differences": accept_differences,
+        "accept_lost_journal": accept_lost_journal,
     }
-    options = _options(named)
-    options += ["--exploratory"] * exploratory + ["--strict-instrument"] * strict_instrument
-    options += ["--fresh"] * fresh + ["--accept-differences"] * accept_differences
-    options += ["--accept-lost-journal"] * accept_lost_journal + ctx.meta["pytest"]
     request = LaunchRequest(only=exp or (), group=group) if path else LaunchRequest(exp or None, group=group)
-    raise typer.Exit(launch(request, options, path))
-
-
-def _options(named: Mapping[str, Any]) -> list[str]:
-    """``NAME=VALUE`` for each option that was given; a list is an option that was repeated."""
-    return [
-        f"{name}={value}"
-        for name, given in named.items()
-        if given is not None
-        for value in (given if isinstance(given, list) else [given])
-    ]
+    raise typer.Exit(launch(request, named, path, further=ctx.meta["pytest"]))
 
 
 def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:
@@ -201,26 +191,28 @@ def estimate(
     named: dict[str, Any] = {
         "--numprocesses": numprocesses,  # to be refused, with the way out
         "-k": keyword,
-        "--mode": _mode(mode, full=full, fast=fast),
+        "mode": _mode(mode, full=full, fast=fast),
         "--count": count,
-        "--engine": engine,
-        "--model": model,
-        "--judge-model": judge_model,
-        "--temperature": temperature,
-        "--model-option": model_option,
-        "--seed": seed,
-        "--concurrency": concurrency,
-        "--rpm": rpm,
-        "--tpm": tpm,
-        "--seconds-per-call": seconds_per_call,
-        "--prices": prices,
-        "--workers": workers,
-        "--notebooks": notebooks,
+        "engine": engine,
+        "model": model,
+        "judge_model": judge_model,
+        "temperature": temperature,
+        "model_option": model_option,
+        "seed": seed,
+        "concurrency": concurrency,
+        "rpm": rpm,
+        "tpm": tpm,
+        "seconds_per_call": seconds_per_call,
+        "prices": prices,
+        "workers": workers,
+        "notebooks": notebooks,
+        "accept_differences": accept_differences,
+        "estimate": True,
+        "--no-summary": as_json,
     }
-    options = ["--estimate", *["--accept-differences"] * accept_differences, *_options(named)]
     request = LaunchRequest(only=exp or (), group=group) if path else LaunchRequest(exp or None, group=group)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        code = launch(request, [*options, *["--no-summary"] * as_json], path)
+        code = launch(request, named, path)
     if as_json and request.estimates:
         echo_json(to_json(request.estimates))
     raise typer.Exit(code)

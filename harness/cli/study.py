@@ -258,11 +258,8 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
     from harness.batches.gate_status import metas
     from harness.cli.study_session import Sessions, experiment_of, facts
 
-    further = [f"--concurrency={named['concurrency']}"]
-    further += [
-        f"--{key}={named[key]}" for key in ("tpm", "timeout", "prices", "reruns") if named[key] is not None
-    ]
-    further += ["--accept-lost-journal"] * bool(named.get("accept_lost_journal"))
+    further = {key: named[key] for key in ("concurrency", "tpm", "timeout", "prices")}
+    further |= {"--reruns": named["reruns"], "accept_lost_journal": named.get("accept_lost_journal")}
     limits = {key: named[key] for key in ("max_cost", "max_calls", "max_tokens")}
     batch = place.batch(made.batch_id)
     try:

@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from harness.runtime.runs import Conclusion
 
 OPTIONS = {
-    "mode": "--mode",
+    "mode": "mode",
     "count": "--count",
-    "engine": "--engine",
-    "model": "--model",
-    "base_url": "--model-base-url",
-    "judge_model": "--judge-model",
-    "judge_base_url": "--judge-base-url",
-    "temperature": "--temperature",
-    "model_options": "--model-option",
-    "response_format": "--response-format",
-    "provider_seed": "--provider-seed",
-    "rpm": "--rpm",
-    "notebooks": "--notebooks",
+    "engine": "engine",
+    "model": "model",
+    "base_url": "model_base_url",
+    "judge_model": "judge_model",
+    "judge_base_url": "judge_base_url",
+    "temperature": "temperature",
+    "model_options": "model_option",
+    "response_format": "response_format",
+    "provider_seed": "provider_seed",
+    "rpm": "rpm",
+    "notebooks": "notebooks",
 }
 """Options that identify a batch's runs, by their name in the manifest; the rest may change from session to session."""
 
@@ -132,7 +132,7 @@ class Sessions:
 
     heartbeat: Path
     limits: Mapping[str, float | None]
-    further: Sequence[str] = ()
+    further: Mapping[str, Any] = field(default_factory=dict)
     spent: dict[str, float] = field(default_factory=dict)
 
     def __call__(
@@ -146,13 +146,17 @@ class Sessions:
         }
         if any(value <= 0 for value in left.values()):
             return int(ExitCode.BUDGET), ()
-        arguments = [f"{OPTIONS[name]}={value}" for name, value in options.items() if name != "model_options"]
         own = options.get("model_options") or {}
-        arguments += [f"--model-option={name}={json.dumps(value)}" for name, value in own.items()]
-        arguments += [f"--{name.replace('_', '-')}={_spelt(name, value)}" for name, value in left.items()]
+        arguments = {
+            **{OPTIONS[name]: value for name, value in options.items()},
+            "model_option": [f"{name}={json.dumps(value)}" for name, value in own.items()],
+            **{name: _spelt(name, value) for name, value in left.items()},
+            "results_dir": folder.resolve(),
+            **self.further,
+        }
         watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
         request = LaunchRequest(list(experiments), beside=[watch], brief=True)
-        code = launch(request, [*arguments, f"--results-dir={folder.resolve()}", *self.further])
+        code = launch(request, arguments)
         if watch.last is not None:
             self._count("max_calls", watch.last.calls)
             self._count("max_tokens", watch.last.tokens)

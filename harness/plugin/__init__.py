@@ -9,6 +9,7 @@ import pytest
 
 from harness.console import visible
 from harness.errors import HarnessError
+from harness.plugin.option_names import foreign_names, pytest_load_initial_conftests
 from harness.plugin.options import pytest_addoption
 from harness.plugin.selection import (
     MARKER,
@@ -24,6 +25,7 @@ __all__ = [
     "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_generate_tests",
+    "pytest_load_initial_conftests",
 ]
 
 
@@ -47,6 +49,10 @@ def pytest_configure(config: pytest.Config) -> None:
             modules += [overlap, session_report, *workers.hooks(config)]
         for module in modules:
             config.pluginmanager.register(module)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return (foreign_names(config) or None) if selected(config) else None
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: Sequence[pytest.Item]) -> str | None:

@@ -5,7 +5,9 @@ Checked against pytest 8.4 to 9.2; `pyproject.toml` keeps pytest below the next 
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import copy
 import functools
 import inspect
 import itertools
@@ -15,7 +17,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
-from _pytest.fixtures import FixtureDef
+from _pytest.fixtures import FixtureDef, _get_direct_parametrize_args
 from _pytest.mark.expression import Expression
 from _pytest.mark.structures import ParameterSet, get_unpacked_marks
 from _pytest.python import PyobjMixin
@@ -37,6 +39,12 @@ def generator_fixtures(item: pytest.Function) -> list[str]:
     """Names of the fixtures that ``item`` uses and that have a teardown written after a ``yield``."""
     definitions = item._fixtureinfo.name2fixturedefs
     return [name for name, stack in definitions.items() if inspect.isgeneratorfunction(stack[-1].func)]
+
+
+def undefined_fixtures(definition: pytest.Function) -> set[str]:
+    """What ``definition`` asks for, directly or by its fixtures, and nothing defines or parametrizes."""
+    info = definition._fixtureinfo
+    return {*info.names_closure} - info.name2fixturedefs.keys() - _get_direct_parametrize_args(definition)
 
 
 def names_behind(item: pytest.Function, fixture: str) -> set[str]:
@@ -220,6 +228,40 @@ def _adds_marks(collector: pytest.Module | pytest.Class, ours: str) -> bool:
         )
         collector.stash[_ADDS_MARKS] = found
     return found
+
+
+def selects(options: Any, marker: str) -> bool:
+    """Whether the parsed ``options`` ask for ``marker``. An expression that pytest will refuse asks for nothing."""
+    try:
+        return asks_for(getattr(options, "markexpr", None) or "", marker)
+    except (SyntaxError, pytest.UsageError):
+        return False
+
+
+def parser_of(config: pytest.Config) -> pytest.Parser:
+    return config._parser
+
+
+def option_strings(parser: pytest.Parser, group: str | None = None) -> set[str]:
+    """All options that are registered so far, as written on the command line; or those of one group."""
+    groups = [parser._anonymous, *parser._groups]
+    options = [option for one in groups if group in (None, one.name) for option in one.options]
+    return {name for option in options for name in option.names()}
+
+
+def expand_files(args: list[str]) -> list[str]:
+    """``args`` with the arguments that the files named by ``@FILE`` hold, as pytest reads them."""
+    return argparse.ArgumentParser(fromfile_prefix_chars="@")._read_args_from_files(args)
+
+
+def reread_paths(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Find the paths of tests in ``args`` again, before pytest looks for their conftests.
+
+    A value that does not parse is refused later, when it is known whose option it belongs to.
+    """
+    with contextlib.suppress(pytest.UsageError):
+        options = parser.parse_known_args(args, namespace=copy.copy(config.option))
+        config.known_args_namespace.file_or_dir = options.file_or_dir
 
 
 def uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness.console import visible
 from harness.errors import ExitCode
 from harness.model import Experiment
+from harness.plugin.option_names import arguments
 from harness.plugin.selection import Case, case_of
 from harness.plugin.state import state_of
 from harness.runtime.runs import Conclusion
@@ -87,16 +88,26 @@ class LaunchRequest:
                 )
 
 
-def launch(request: LaunchRequest, options: Sequence[str], path: Path | None = None) -> int:
+def launch(
+    request: LaunchRequest,
+    options: Mapping[str, Any],
+    path: Path | None = None,
+    *,
+    further: Sequence[str] = (),
+) -> int:
     """Run the experiments of ``request``, or those in the test file or folder ``path``; pytest's exit code.
+
+    ``options`` are as for `arguments`; what ``further`` holds goes to pytest as it is.
 
     Without ``path`` no configuration file and no conftest of the current folder takes part.
     """
     own = [str(CASES), "-c", os.devnull, "--rootdir", str(Path.cwd()), "--noconftest", "--no-header"]
-    arguments = [str(path)] if path is not None else own
+    args = [str(path)] if path is not None else own
     request.own_cases = path is None
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
-        arguments += ["-p", "harness.plugin", "-p", "pytest_repeat", "-p", "pytest_rerunfailures"]
-    arguments += ["-p", "no:cacheprovider", "-W", f"ignore:{REWRITE}:pytest.PytestAssertRewriteWarning"]
-    code = pytest.main([*arguments, "-m", "experiment", *options], plugins=[request, *request.beside])
+        args += ["-p", "harness.plugin", "-p", "pytest_repeat", "-p", "pytest_rerunfailures"]
+    args += ["-p", "no:cacheprovider", "-W", f"ignore:{REWRITE}:pytest.PytestAssertRewriteWarning"]
+    code = pytest.main(
+        [*args, "-m", "experiment", *arguments(options), *further], plugins=[request, *request.beside]
+    )
     return int(code) if code != pytest.ExitCode.NO_TESTS_COLLECTED else int(ExitCode.NO_CASES)

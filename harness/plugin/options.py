@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 from harness.errors import ConfigurationError
 from harness.experiments import Sources
 from harness.gateway.waiting import LONGEST_WAIT
+from harness.plugin.option_names import GROUP, long_form, option_of
 from harness.runtime.settings import (
     CALL_TIMEOUT,
     FUNCTION_SECONDS,
@@ -34,8 +36,12 @@ SECONDS_PER_CALL = 3.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("experiments", "experiments (harness)")
-    add = group.addoption
+    """Register the long forms alone: a name that another plugin or a conftest may want is left to it."""
+    group = parser.getgroup(GROUP, "experiments (harness); with -m experiment the short names work too")
+
+    def add(short: str, *, help: str, **attributes: Any) -> None:
+        group.addoption(long_form(short), help=f"{short}: {help}", **attributes)
+
     add(
         "--mode",
         metavar="NAME",
@@ -101,7 +107,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add(
         "--concurrency", default="16", metavar="N", help="model calls in flight, or 'unlimited' (default: 16)"
     )
-    _add_bounds(group)
+    _add_bounds(add)
     add(
         "--workers",
         type=int,
@@ -180,9 +186,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def _add_bounds(group: pytest.OptionGroup) -> None:
+def _add_bounds(add: Callable[..., None]) -> None:
     """Limits and budgets; none unless asked for."""
-    add = group.addoption
     add("--rpm", type=int, metavar="N", help="model calls in any minute, retries counted (default: no limit)")
     add("--tpm", type=int, metavar="N", help="tokens in any minute, prompts and replies (default: no limit)")
     add(
@@ -206,7 +211,7 @@ def _add_bounds(group: pytest.OptionGroup) -> None:
 
 def settings_of(config: pytest.Config) -> Settings:
     """The session's settings. Raises `ConfigurationError` with everything that is wrong with the options."""
-    option = config.getoption
+    option = functools.partial(option_of, config)
     problems: list[str] = []
     concurrency: int | None = None
     checkout, sources = None, Sources()
@@ -276,7 +281,7 @@ def settings_of(config: pytest.Config) -> Settings:
 
 def report_file(config: pytest.Config) -> Path | None:
     """Where the report goes, if ``--report`` asks for one. Raises `ConfigurationError` for no report's name."""
-    named: str | None = config.getoption("report")
+    named: str | None = option_of(config, "report")
     if not named:
         return None if named is None else _results_dir(config) / "report.html"
     from harness.reports.report_file import format_of
@@ -287,17 +292,17 @@ def report_file(config: pytest.Config) -> Path | None:
 
 
 def _results_dir(config: pytest.Config) -> Path:
-    named: str | None = config.getoption("results_dir")
+    named: str | None = option_of(config, "results_dir")
     return config.invocation_params.dir / named if named else config.rootpath / "results"
 
 
 def rehearsal_of(config: pytest.Config, asked: Settings) -> DryRun | None:
     """What makes this session a rehearsal, if ``--estimate`` does. Raises `ConfigurationError`."""
-    if not config.getoption("estimate"):
+    if not option_of(config, "estimate"):
         return None
     from harness.plugin.dry_run import DryRun
 
-    seconds = config.getoption("seconds_per_call")
+    seconds = option_of(config, "seconds_per_call")
     if not 0 < seconds < float("inf"):
         raise ConfigurationError(f"--seconds-per-call {seconds:g}: expected more than 0.")
     folder = tempfile.TemporaryDirectory(prefix="harness-estimate-", ignore_cleanup_errors=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.console import visible, write_line
+from harness.console import write_line
 from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError, raise_if_any
 from harness.plugin import fixtures
 from harness.plugin.internals import (
@@ -23,7 +23,7 @@ from harness.plugin.internals import (
 )
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of, same_cell
-from harness.plugin.state import PluginState, invitation_of, message_of, reason_of, state_of
+from harness.plugin.state import PluginState, error_text, invitation_of, message_of, reason_of, state_of
 from harness.runtime.cells import CellOutcome
 from harness.runtime.coordinator import Coordinator
 from harness.runtime.plan import CellPlan
@@ -48,7 +48,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         try:
             _start_all(config, cases)
         except HarnessError as error:
-            raise pytest.UsageError(message_of(error)) from None
+            raise pytest.UsageError(message_of(config, error)) from None
         return (yield)
 
 
@@ -206,16 +206,18 @@ def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:
         try:
             cell_run = session.submit([plan])[0]
         except LostRepliesError as error:
-            pytest.exit(message_of(error), returncode=int(ExitCode.USAGE))
+            pytest.exit(message_of(state.config, error), returncode=int(ExitCode.USAGE))
         except HarnessError as error:
-            pytest.fail(visible(str(error)), pytrace=False)
+            pytest.fail(error_text(state.config, str(error)), pytrace=False)
         say_notes(state)
     with Display.of(state.config) as display:
         outcome = session.wait(cell_run, lambda: display.show(state.coordinator))
     cell_run.output.replay()
     state.outcomes[nodeid] = (plan.cell, outcome)
     if session.stopped:
-        pytest.exit(reason_of(session.coordinator), returncode=int(session.coordinator.exit_code))
+        pytest.exit(
+            reason_of(state.config, session.coordinator), returncode=int(session.coordinator.exit_code)
+        )
     return outcome
 
 

@@ -7,15 +7,29 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.console import visible
 from harness.errors import ConfigurationError
 from harness.model import Experiment, Mode
-from harness.plugin.internals import asks_for, explicit_option, names_behind
-from harness.plugin.state import invitation_of, refuse, state_of
+from harness.plugin.internals import explicit_option, names_behind, selects, undefined_fixtures
+from harness.plugin.option_names import option_of
+from harness.plugin.state import error_text, invitation_of, refuse, state_of
 from harness.runtime.plan import arm_order, block_rank, choose_mode
 
 MARKER = "experiment"
 CASE = "_harness_case"
+FIXTURES = frozenset(
+    {
+        "experiment",
+        "group",
+        "rep",
+        "population",
+        "correction",
+        "interventions",
+        "engine",
+        "writer_pool",
+        "cell",
+    }
+)
+"""What a session that selects experiments offers to tests."""
 REPEAT = "__pytest_repeat_step_number"
 _LEFT_OUT = pytest.StashKey[bool]()
 _SELECTED = pytest.StashKey[dict[str, tuple[int, ...]]]()
@@ -37,12 +51,12 @@ class Case:
 
 def selected(config: pytest.Config) -> bool:
     """Whether ``-m`` asks for experiments by name. Without that none runs: they may cost money."""
-    return asks_for(config.getoption("markexpr", "") or "", MARKER)
+    return selects(config.option, MARKER)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     mark = metafunc.definition.get_closest_marker(MARKER)
-    if mark is None:
+    if mark is None or not (selected(metafunc.config) or _is_ours(metafunc.definition, mark)):
         return
     if CASE not in metafunc.fixturenames:
         metafunc.fixturenames.append(CASE)
@@ -58,6 +72,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(CASE, cases, ids=map(_id, cases), indirect=True)
 
 
+def _is_ours(definition: pytest.Function, mark: pytest.Mark) -> bool:
+    """Whether a marked test needs this package: other projects have a marker of the same name."""
+    return any(isinstance(one, Experiment) for one in mark.args) or not FIXTURES.isdisjoint(
+        undefined_fixtures(definition)
+    )
+
+
 def _id(case: Case) -> str:
     name = f"{case.experiment.name}-{case.group}"
     if case.proposal is not None:
@@ -69,7 +90,7 @@ def _cases(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Case]:
     config = metafunc.config
     repeated = _repeats(metafunc)
     for experiment in state_of(config).experiments(mark.args):
-        _, mode = choose_mode(experiment, config.getoption("mode"))
+        _, mode = choose_mode(experiment, option_of(config, "mode"))
         proposals = _proposals(experiment, mode)
         explicit = explicit_option(config, "--count") or metafunc.definition.get_closest_marker("repeat")
         reps = repeated if explicit or repeated > 1 else mode.reps
@@ -107,7 +128,7 @@ def _parts_selected(session: pytest.Session) -> Iterator[tuple[str, tuple[int, .
             experiments[case.experiment.name] = case.experiment
             chosen.setdefault(case.experiment.name, set()).add(case.proposal)
     for name, proposals in chosen.items():
-        _, mode = choose_mode(experiments[name], session.config.getoption("mode"))
+        _, mode = choose_mode(experiments[name], option_of(session.config, "mode"))
         if len(proposals) < len(_proposals(experiments[name], mode)):
             yield name, tuple(sorted(proposals))
 
@@ -142,7 +163,7 @@ def left_out(config: pytest.Config) -> bool:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not selected(config):
-        kept = [item for item in items if item.get_closest_marker(MARKER) is None]
+        kept = [item for item in items if CASE not in getattr(getattr(item, "callspec", None), "params", ())]
         if len(kept) < len(items):
             config.stash[_LEFT_OUT] = True
             stay = set(kept)
@@ -154,7 +175,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         *_parameters_without_effect(items),
     ]
     if faults and invitation_of(config) is None:
-        raise pytest.UsageError(visible("\n".join(faults)))
+        raise pytest.UsageError(error_text(config, "\n".join(faults)))
     if faults:
         refuse(config, faults)
         items.clear()
@@ -163,7 +184,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _one_out_for_many(config: pytest.Config, items: list[pytest.Item]) -> Iterator[str]:
     experiments = {case.experiment.name for item in items if (case := case_of(item)) is not None}
-    wanted = config.getoption("out") is not None and not config.getoption("estimate")
+    wanted = option_of(config, "out") is not None and not option_of(config, "estimate")
     if wanted and len(experiments) > 1:
         names = ", ".join(sorted(experiments))
         yield f"--out takes one experiment; this session has {names}. Select one with -k."
@@ -202,7 +223,7 @@ def same_cell(test: str, names: Sequence[str], cases: int) -> str:
 def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put cases rep by rep with the arms in seeded order, so that cells that run one by one are not run in blocks."""
     places = [place for place, item in enumerate(items) if case_of(item) is not None]
-    seed = config.getoption("seed")
+    seed = option_of(config, "seed")
 
     def position(item: pytest.Item) -> tuple[object, ...]:
         case = case_of(item)

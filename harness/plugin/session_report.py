@@ -11,7 +11,8 @@ import pytest
 
 from harness.console import on_one_line, visible, write_heading, write_line
 from harness.errors import ExitCode, HarnessError
-from harness.plugin.state import KEY, PluginState
+from harness.plugin.option_names import option_of
+from harness.plugin.state import KEY, PluginState, error_text
 from harness.records.read_problems import MOST_NAMED, Problem, Problems, collected
 from harness.runtime.coordinator import Coordinator
 from harness.runtime.output_capture import routed
@@ -75,11 +76,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         faulty |= state.coordinator is not None and bool(state.coordinator.unkept)
         faulty |= session.config.stash[_PROBLEMS].lost
         faulty |= (state.report or "").startswith("REPORT NOT WRITTEN")
-        faulty |= session.config.option.strict_instrument and any(map(_failed, state.conclusions))
+        faulty |= option_of(session.config, "strict_instrument") and any(map(_failed, state.conclusions))
         if exitstatus == ExitCode.OK and faulty:
             session.exitstatus = ExitCode.FAILED
     except HarnessError as error:
-        pytest.exit(visible(str(error)), returncode=int(ExitCode.FAILED))
+        pytest.exit(error_text(session.config, str(error)), returncode=int(ExitCode.FAILED))
 
 
 def _conclude(state: PluginState, session: Session, coordinator: Coordinator) -> None:

@@ -11,6 +11,7 @@ import pytest
 from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError
 from harness.model import Cell, Experiment
+from harness.plugin.option_names import foreign_names
 
 if TYPE_CHECKING:
     from harness.experiments import Studies
@@ -118,18 +119,20 @@ def refuse(config: pytest.Config, problems: Iterable[str]) -> None:
 ACCEPT = "Or start a new run with --fresh, or accept the loss with --accept-lost-journal."
 
 
-def message_of(error: HarnessError) -> str:
+def error_text(config: pytest.Config, text: str) -> str:
+    """``text`` for the terminal, with the long form of each option in it that is another plugin's here."""
+    return visible("\n".join(filter(None, (text, foreign_names(config, text)))))
+
+
+def message_of(config: pytest.Config, error: HarnessError) -> str:
     """The error's text, with the options that are a way out."""
-    return visible(f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error))
+    return error_text(config, f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error))
 
 
-def reason_of(coordinator: Coordinator | RemoteCoordinator) -> str:
+def reason_of(config: pytest.Config, coordinator: Coordinator | RemoteCoordinator) -> str:
     """Why the session was stopped, in the same way."""
-    return visible(
-        f"{coordinator.stopped} {ACCEPT}"
-        if coordinator.exit_code == ExitCode.USAGE
-        else str(coordinator.stopped)
-    )
+    way_out = f" {ACCEPT}" if coordinator.exit_code == ExitCode.USAGE else ""
+    return error_text(config, f"{coordinator.stopped}{way_out}")
 
 
 KEY = pytest.StashKey[PluginState]()

@@ -15,9 +15,19 @@ import pytest
 
 from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError
+from harness.plugin.option_names import option_of
 from harness.plugin.overlap import say_notes, start_with_desk
 from harness.plugin.progress import Display
-from harness.plugin.state import WORKER, PluginState, invitation_of, message_of, reason_of, refuse, state_of
+from harness.plugin.state import (
+    WORKER,
+    PluginState,
+    error_text,
+    invitation_of,
+    message_of,
+    reason_of,
+    refuse,
+    state_of,
+)
 from harness.runtime.coordinator import DRAIN_SECONDS
 from harness.runtime.remote import DeskServer
 
@@ -31,8 +41,10 @@ def hooks(config: pytest.Config) -> list[Controller | Worker]:
     if invitation_of(config) is not None:
         return [Worker()]
     distributed = getattr(option, "dist", "no") != "no" and bool(getattr(option, "tx", ()))
-    if distributed and option.estimate:
-        raise pytest.UsageError("--estimate: leave -n out; a rehearsal runs in one process.")
+    if distributed and option_of(config, "estimate"):
+        raise pytest.UsageError(
+            error_text(config, "--estimate: leave -n out; a rehearsal runs in one process.")
+        )
     return [Controller(config)] if distributed else []
 
 
@@ -56,7 +68,7 @@ class Controller:
         except HarnessError as error:
             if state.session is not None:
                 state.session.close()
-            raise pytest.UsageError(message_of(error)) from None
+            raise pytest.UsageError(message_of(self._config, error)) from None
 
     def pytest_configure_node(self, node: Any) -> None:
         if not node.gateway.spec.popen:
@@ -113,9 +125,9 @@ class Controller:
 
 def _end_as_without_workers(state: PluginState) -> None:
     if state.faults:
-        raise pytest.UsageError(visible("\n".join(state.faults))) from None
+        raise pytest.UsageError(error_text(state.config, "\n".join(state.faults))) from None
     if state.coordinator is not None and state.coordinator.stopped:
-        pytest.exit(reason_of(state.coordinator), returncode=int(state.coordinator.exit_code))
+        pytest.exit(reason_of(state.config, state.coordinator), returncode=int(state.coordinator.exit_code))
 
 
 class Worker:
@@ -139,4 +151,4 @@ class Worker:
             return (yield)
         except ConfigurationError as error:
             refuse(item.config, error.problems)
-            pytest.exit(visible(str(error)))
+            pytest.exit(error_text(item.config, str(error)))

@@ -120,7 +120,7 @@ class Bench:
 
     def run(self, manifest: Manifest, *further: str, **limits: float | None) -> Ran:
         heartbeat = self.study.batch(manifest.batch_id).heartbeat
-        quiet = ("-qq", "--no-header", "--no-summary", *further)
+        quiet = dict.fromkeys(("-qq", "--no-header", "--no-summary", *further), True)
         return run_batch(
             self.study,
             manifest,
