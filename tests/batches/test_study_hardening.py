@@ -163,16 +163,17 @@ def test_what_cannot_be_is_refused_before_a_batch_is_declared(
 def test_a_limit_reaches_its_session_to_the_last_digit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[str] = []
+    given: dict[str, Any] = {}
 
-    def launch(_request: Any, arguments: list[str]) -> int:
-        given.extend(arguments)
+    def launch(_request: Any, options: dict[str, Any]) -> int:
+        given.update(options)
         return 0
 
     monkeypatch.setattr("harness.plugin.launch.launch", launch)
     limits = {"max_tokens": 1_234_567, "max_calls": 10_000_001, "max_cost": 1234.56789}
     Sessions(tmp_path / "heartbeat.txt", limits)([], {}, tmp_path)
-    assert given[:3] == ["--max-tokens=1234567", "--max-calls=10000001", "--max-cost=1234.56789"]
+    expected = {"max_tokens": "1234567", "max_calls": "10000001", "max_cost": "1234.56789"}
+    assert {name: given[name] for name in limits} == expected
 
 
 # What is compared

@@ -116,8 +116,10 @@ def test_short_names_in_a_configuration_file_work(pytester: pytest.Pytester, ses
 def test_an_options_value_is_no_path_of_tests(pytester: pytest.Pytester, session) -> None:
     folder = pytester.mkdir("elsewhere")
     (folder / "conftest.py").write_text("raise RuntimeError('loaded')")
-    pytester.makepyfile(SEED)
-    result = session("-m", "experiment", "--results-dir", folder.name, "--seed=3", "-k", "Control")
+    pytester.makepyfile(test_small=SEED)
+    result = session(
+        "-m", "experiment", "test_small.py", "--results-dir", folder.name, "--seed=3", "-k", "Control"
+    )
     result.assert_outcomes(passed=1)
 
 
