@@ -109,7 +109,7 @@ def test_every_p_has_its_unit_its_df_and_its_estimand() -> None:
         in said
     )
     assert "Welch on raw scores 240 +0.47 +0.09 to +0.84 2.46 231.3 .015" in said
-    assert "exact sign-flip: unit blocks; claimed for these personas." in said
+    assert "exact sign-flip; unit: blocks; claimed for these personas." in said
     assert "exact sign-flip, fluency: no p below 0.00098." in said
 
 
