@@ -1,4 +1,22 @@
-"""Errors a person at the terminal can act on, and every exit code, in one place."""
+"""Exit codes, and the errors whose text is written for the user.
+
+The tree, without the errors that one module keeps to itself::
+
+    HarnessError
+    ├── ConfigurationError
+    ├── LostRepliesError
+    └── ModelCallError
+        ├── AdaptedError
+        ├── UnsupportedParameterError
+        ├── UnsendableRequestError
+        ├── RefusedError
+        ├── UnacceptableReplyError
+        ├── RejectedError
+        ├── StoppedError
+        └── SessionLimitError
+            ├── LongWaitError
+            └── BudgetExhaustedError (in `harness.gateway.budget`)
+"""
 
 from __future__ import annotations
 
@@ -35,7 +53,9 @@ class HarnessError(Exception):
 
 
 class ConfigurationError(HarnessError):
-    """Something the user declared cannot be run. Carries every fault found, not just the first.
+    """The user's declarations cannot run. Raised before the first trial, with every fault found.
+
+    Show ``problems`` and let the user fix them all at once.
 
     >>> ConfigurationError.of(["a", "b"]).problems
     ('a', 'b')
@@ -112,7 +132,10 @@ class UnsendableRequestError(ModelCallError):
 
 
 class RefusedError(ModelCallError):
-    """The model, or its provider's filter, declined to answer. An outcome of the sample: it is not asked again."""
+    """The model, or its provider's filter, declined to answer. Raised by the gateway.
+
+    A refusal is an outcome of the sample: record it, and do not ask again.
+    """
 
 
 class UnacceptableReplyError(ModelCallError):
@@ -124,7 +147,10 @@ class UnacceptableReplyError(ModelCallError):
 
 
 class StoppedError(ModelCallError):
-    """The session sends nothing more. No outcome of a sample: who goes on after failed calls lets this one pass."""
+    """The session sends nothing more. Raised by the gateway to calls that were still queued.
+
+    Let it pass, even where you continue after failed calls: it is not an outcome of the sample.
+    """
 
 
 class SessionLimitError(ModelCallError):
@@ -146,9 +172,9 @@ class LongWaitError(SessionLimitError):
 
 
 class RejectedError(ModelCallError):
-    """Whoever asked rejected every reply to a question, as many as one try of the trial may have.
+    """The caller rejected every reply that one try of a trial may have. Raised by the gateway.
 
-    The text is the reason of the last rejection.
+    The text is the reason for the last rejection. Catch it to continue without an answer.
     """
 
 
