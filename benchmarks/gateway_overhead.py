@@ -80,7 +80,7 @@ def in_process(calls: int) -> float:
 
             def ask(number: int) -> Awaitable[Any]:
                 request = Request(messages(number), response_format=schemas.SCORE)
-                return clients[number % TRIALS].ask(request, CallSite("score", "Ada", number))
+                return clients[number % TRIALS].complete(request, CallSite("score", "Ada", number))
 
             took = await seconds(ask, calls, 100)
             await gateway.aclose()

@@ -55,6 +55,14 @@ def mended(reply: Reply) -> Reply:
 
     ``mended`` says whether any were replaced; the journal has the reply as it came.
     """
+    texts = (reply.text, reply.thoughts, reply.model, reply.finish_reason, reply.fingerprint or "")
+    if (
+        all(map(str.isascii, texts))
+        and "\\u" not in reply.text
+        and not reply.tool_calls
+        and whole_data(reply.data) == reply.data
+    ):
+        return reply  # the ordinary reply: a copy to compare with costs more than the look
     ours = replace(
         reply,
         text=whole(reply.text) if reply.data is None else whole_json(reply.text),
