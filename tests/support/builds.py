@@ -61,7 +61,8 @@ def dying(function):
         return function(*arguments, **named)
     return wrapped
 
-owner, name = {"call": (RehearsalProvider, "complete"), "put": (stage_ledger, "_put"), "record": (stage_ledger, "write"),
+owner, name = {"call": (RehearsalProvider, "complete"), "put": (stage_ledger, "_put"),
+               "record": (stage_ledger, "write"),
                "gates": (population_build, "write_report"), "tidy": (stage_ledger, "_tidy")}[place]
 setattr(owner, name, dying(getattr(owner, name)))
 main()
