@@ -198,6 +198,7 @@ class _Job:
             raise
         except BaseException as error:
             self.error = raised_by(self.what, self.function, error)
+            self.error.__cause__ = error
 
     def result(self) -> Any:
         if self.error is not None:

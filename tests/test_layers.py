@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from harness.extras import EXTRAS, extra_of
 from tests.support.sessions import environment
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 LAYERS = (
-    {"addresses", "console", "errors", "model", "text_files", "user_code"},
+    {"addresses", "console", "errors", "extras", "model", "text_files", "user_code"},
     {"personas", "gateway", "records", "stats", "telemetry"},
     {"engines", "checks", "reports"},
     {"runner", "runtime", "experiments", "batches"},
@@ -180,6 +181,16 @@ def test_a_session_without_experiments_loads_nothing_heavy(tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_core_imports_no_library_of_an_extra() -> None:
+    optional = {library for libraries in EXTRAS.values() for library in libraries}
+    assert not [
+        place
+        for module, imported, place in all_imports(types=False)
+        if (library := imported.split(".")[0]) in optional
+        and library not in EXTRAS.get(extra_of(module) or "", ())
+    ]
 
 
 def test_there_are_no_drawers_for_this_and_that() -> None:

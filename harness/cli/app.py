@@ -9,6 +9,7 @@ import typer
 
 from harness.console import echo, guarded_stderr, on_one_line
 from harness.errors import ExitCode, HarnessError
+from harness.extras import explained_import
 
 app = typer.Typer(
     add_completion=False,
@@ -61,6 +62,11 @@ def _run() -> int:
             code = int(ExitCode.OK)
         except HarnessError as error:
             echo(f"ERROR: {error}", err=True)
+            code = int(ExitCode.USAGE)
+        except ModuleNotFoundError as error:
+            if (explained := explained_import(error, "This command")) is None:
+                raise
+            echo(f"ERROR: {explained}", err=True)
             code = int(ExitCode.USAGE)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(ExitCode.OK)

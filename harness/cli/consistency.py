@@ -13,6 +13,7 @@ from harness.cli.app import app
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
+from harness.extras import require
 
 if TYPE_CHECKING:
     from harness.model import Dataset
@@ -42,6 +43,7 @@ def consistency(
     ] = AnalysisFormat.TEXT,
 ) -> None:
     """Say of each metric whether a new effect is consistent with an earlier one, inconsistent, or neither."""
+    require("analysis", "harness consistency")
     from harness.experiments.table1.metric_names import with_normalised_metrics
     from harness.reports.agreement import agreement_json, agreement_parts
     from harness.stats import consistency as compared

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.console import echo
 from harness.errors import ConfigurationError, HarnessError
 from harness.experiments import Sources, registered
+from harness.extras import MissingExtraError
 from harness.model import Experiment, Group
 from harness.personas import Population, population_of
 from harness.plugin.expected_calls import expected_calls
@@ -26,7 +27,15 @@ def show(path: Path | None, mode: str | None, engine: str, sources: Sources) -> 
         )
     studies = {"": _collected(path)} if path is not None else registered(sources)
     for experiment in (one for study in studies.values() for one in study.values()):
-        echo("\n".join(block(experiment, mode=mode, engine=engine, folder=sources.notebooks)))
+        try:
+            lines = list(block(experiment, mode=mode, engine=engine, folder=sources.notebooks))
+        except MissingExtraError as error:
+            lines = [
+                experiment.name,
+                *textwrap.wrap(str(error), WIDTH, initial_indent="  ", subsequent_indent="  "),
+                "",
+            ]
+        echo("\n".join(lines))
 
 
 def _collected(path: Path) -> Mapping[str, Experiment]:

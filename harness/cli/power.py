@@ -11,6 +11,7 @@ import typer
 from harness.cli.app import app
 from harness.console import echo
 from harness.errors import ConfigurationError
+from harness.extras import require
 
 if TYPE_CHECKING:
     from harness.model import Dataset
@@ -31,6 +32,7 @@ def power_(
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
 ) -> None:
     """Say how many reps, personas or proposals a wanted effect needs, from the scatter that was observed."""
+    require("analysis", "harness power")
     from harness.stats.components import observed, sizes
     from harness.stats.power import RUNS, needed, power
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from harness.extras import require
 from harness.model import Dataset
 from harness.reports.numbers import signed, span
 from harness.reports.run_report import RunReport
@@ -96,6 +97,7 @@ def naive(comparison: Comparison) -> Estimate | None:
 
 @contextmanager
 def _settings() -> Iterator[None]:
+    require("report", "A figure")
     import matplotlib
 
     with matplotlib.rc_context(SETTINGS):  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import Any
 
 from harness.console import visible
+from harness.extras import require
 from harness.reports import design_summary, figures, numbers, outcome_grid, own_answer, run_tables
 from harness.reports.run_report import RunReport, Selection
 from harness.reports.transcripts import transcripts
@@ -99,6 +100,7 @@ def policy(style: str, script: str) -> str:
 
 def environment(*, autoescape: bool, **options: Any) -> Any:
     """Jinja2 over the package's templates. A name that a template has wrong is an error."""
+    require("report", "An HTML page")
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(

@@ -185,11 +185,14 @@ def _check(experiment: Experiment, group: Group, population: Population) -> None
 
 
 def _checked(experiment: Experiment, check: Callable[[Any], Iterable[str]]) -> list[str]:
+    from harness.extras import MissingExtraError
     from harness.user_code import UserCodeError, runner
 
     try:
         found: list[str] = runner.get().call_now(check, experiment, what="The play's check", then=list)
     except UserCodeError as fault:
+        if isinstance(fault.__cause__, MissingExtraError):
+            raise fault.__cause__ from None
         return [f"Experiment {experiment.name}: {fault}."]
     return found
 

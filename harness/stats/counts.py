@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import TYPE_CHECKING
 
 from harness.model import Dataset, Observation
+from harness.stats.beta import betaincinv
 from harness.stats.estimands import FIXED_SET
 from harness.stats.results import Estimate, Interval
 from harness.stats.sign_flip import sign_flip
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +39,11 @@ class Count:
         """Clopper & Pearson's (1934), for independent ones; ``None`` for 0 of 0. Never of zero width."""
         if not self.of:
             return None
-        from scipy import stats
-
-        found = stats.binomtest(self.events, self.of).proportion_ci(confidence, method="exact")
-        return Interval(float(found.low), float(found.high), confidence)
+        tail = (1 - confidence) / 2
+        others = self.of - self.events
+        low = betaincinv(self.events, others + 1, tail) if self.events else 0.0
+        high = betaincinv(self.events + 1, others, 1 - tail) if others else 1.0
+        return Interval(low, high, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +102,6 @@ def stratified(blocks: Sequence[tuple[Count, Count]]) -> Estimate:
     (Gart 1970); the two-sided p adds the outcomes that are no likelier than the one seen. ``difference`` is that of
     the shares, weighted as Mantel and Haenszel (1959) do.
     """
-    import numpy as np
-
     kept = [pair for pair in blocks if pair[0].of and pair[1].of]
     asked = Estimate(
         "exact conditional, stratified by block", FIXED_SET, "trials", sum(a.of + b.of for a, b in kept)
@@ -115,10 +112,10 @@ def stratified(blocks: Sequence[tuple[Count, Count]]) -> Estimate:
     difference = _mantel_haenszel(kept)
     if not informative:
         return _without(asked, "in no block do events and non-events both occur", difference)
-    law = reduce(np.convolve, [_hypergeometric(*pair) for pair in informative])
+    law = reduce(_convolved, [_hypergeometric(*pair) for pair in informative])
     lowest = sum(max(0, a.events + b.events - a.of) for a, b in informative)
     seen = law[sum(b.events for _, b in informative) - lowest]
-    p = float(min(1.0, law[law <= seen * (1 + 1e-7)].sum()))
+    p = min(1.0, math.fsum(chance for chance in law if chance <= seen * (1 + 1e-7)))
     return replace(asked, difference=difference, p=p)
 
 
@@ -137,14 +134,21 @@ def _count(
     return Count(sum(map(bool, map(event, values))), len(values))
 
 
-def _hypergeometric(one: Count, other: Count) -> np.ndarray:
+def _hypergeometric(one: Count, other: Count) -> list[float]:
     """Probabilities of each possible number of the other arm's events, from the smallest."""
-    import numpy as np
-    from scipy import stats
-
     events = one.events + other.events
-    possible = np.arange(max(0, events - one.of), min(events, other.of) + 1)
-    return stats.hypergeom(one.of + other.of, events, other.of).pmf(possible)
+    every = math.comb(one.of + other.of, events)
+    possible = range(max(0, events - one.of), min(events, other.of) + 1)
+    return [math.comb(other.of, count) * math.comb(one.of, events - count) / every for count in possible]
+
+
+def _convolved(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    """The law of the sum of two independent numbers, from the laws of both."""
+    law = [0.0] * (len(one) + len(other) - 1)
+    for first, chance in enumerate(one):
+        for second, more in enumerate(other):
+            law[first + second] += chance * more
+    return law
 
 
 def _mantel_haenszel(blocks: Sequence[tuple[Count, Count]]) -> float:

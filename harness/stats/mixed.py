@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.extras import reason_without
 from harness.model import Dataset, Observation
 from harness.stats.estimands import FIXED_SET
 from harness.stats.results import Estimate
@@ -34,7 +35,7 @@ def reml(dataset: Dataset, metric: str, control: str, treatment: str, confidence
     trials, blocks = len({one.trial for one in kept}), len({one.block for one in kept})
     asked = replace(asked, n=trials)
     df = trials - blocks - 1
-    if why := _unfit(kept, df):
+    if why := _unfit(kept, df) or reason_without("analysis"):
         return replace(asked, reason=why)
     fit = _fit(kept, treatment)
     if isinstance(fit, str):

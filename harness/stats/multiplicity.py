@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
+from harness.extras import reason_without
 from harness.stats.student import p_value
 
 
@@ -29,11 +30,11 @@ def dunnett(t: Sequence[float], df: int, correlation: Sequence[Sequence[float]])
     T is multivariate t with ``df`` and the contrasts' ``correlation`` (0.5 throughout when all groups have one size).
     Computed by `scipy.stats.multivariate_t` to about 1e-5, with a seeded generator.
     """
+    if len(t) == 1:
+        return [p_value(t[0], df)]
     import numpy as np
     from scipy import stats
 
-    if len(t) == 1:
-        return [p_value(t[0], df)]
     law = stats.multivariate_t(shape=np.asarray(correlation, dtype=float), df=df)
     size = len(t)
     found = []
@@ -64,6 +65,8 @@ def dunnett_blocked(cells: Sequence[Sequence[float]]) -> tuple[list[float], int]
     if square <= (1e-12 * size) ** 2:
         return "the block differences do not vary"
     se = math.sqrt(2 * square / blocks)
+    if groups > 2 and (why := reason_without("analysis")):
+        return f"Dunnett: {why}"
     t = [(mean - group_means[0]) / se for mean in group_means[1:]]
     correlation = [[1.0 if i == j else 0.5 for j in range(len(t))] for i in range(len(t))]
     return dunnett(t, df, correlation), df

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, pvariance, stdev
 
+from harness.stats.beta import f_quantile
 from harness.stats.results import Interval, Quantity
 
 Ratings = Sequence[Sequence[float]]
@@ -129,6 +130,4 @@ def _agreement_interval(table: _Table, value: float, level: float) -> Interval |
 
 def _f(level: float, numerator: float, denominator: float) -> float:
     """The F quantile that leaves half of what ``level`` leaves above it."""
-    from scipy.stats import f
-
-    return float(f.ppf(1 - (1 - level) / 2, numerator, denominator))
+    return f_quantile(1 - (1 - level) / 2, numerator, denominator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.extras import reason_without
 from harness.stats.estimands import FIXED_SET
 from harness.stats.results import Estimate
 
@@ -33,16 +34,18 @@ def sign_flip(
     Enumerated up to ``n_exact`` differences; beyond, ``draws`` random signs of ``rng``, and p = (b + 1) / (draws + 1)
     (Phipson & Smyth 2010). The note gives the smallest p that so few differences can reach: 2 / 2^n (Fisher 1935, §21).
     """
-    import numpy as np
-
-    d = np.sort(np.asarray(differences, dtype=float))
-    n = len(d)
+    n = len(differences)
     exact = n <= n_exact
     method = "exact sign-flip" if exact else f"sign-flip, {draws:,} random draws"
     if n == 0:
         return Estimate(method, estimand, unit, 0, reason=f"needs 1 or more {unit}; there are 0")
-    if not d.any():
+    if not any(differences):
         return Estimate(method, estimand, unit, n, 0.0, reason="every difference is 0, so no sign matters")
+    if why := reason_without("analysis"):
+        return Estimate(method, estimand, unit, n, reason=why)
+    import numpy as np
+
+    d = np.sort(np.asarray(differences, dtype=float))
     seen = abs(d.sum()) - _TIE * np.abs(d).sum()
     if exact:
         p = float(np.mean(np.abs(_all_sums(d)) >= seen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,20 +18,19 @@ def mean_similarity(texts: Sequence[str]) -> float | None:
     of length 1. Source: Salton & Buckley, Information Processing & Management 24 (1988), with the smoothed idf
     of scikit-learn's TfidfTransformer. ``None`` for fewer than two texts with words.
     """
-    import numpy as np
-
     counts = [terms for terms in map(_terms, texts) if terms]
     if len(counts) < 2:
         return None
     n = len(counts)
     in_texts = Counter(term for terms in counts for term in terms)
-    column = {term: number for number, term in enumerate(sorted(in_texts))}
-    weights = np.zeros((n, len(column)))
-    for row, terms in enumerate(counts):
-        for term, count in terms.items():
-            weights[row, column[term]] = count * (np.log((1 + n) / (1 + in_texts[term])) + 1)
-    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
-    total = float(np.square(weights.sum(axis=0)).sum())
+    rarity = {term: math.log((1 + n) / (1 + texts)) + 1 for term, texts in in_texts.items()}
+    sums = dict.fromkeys(in_texts, 0.0)
+    for terms in counts:
+        weights = {term: count * rarity[term] for term, count in terms.items()}
+        length = math.hypot(*weights.values())
+        for term, weight in weights.items():
+            sums[term] += weight / length
+    total = math.fsum(value * value for value in sums.values())
     return min(1.0, max(0.0, round((total - n) / (n * (n - 1)), 12)))
 
 

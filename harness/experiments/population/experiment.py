@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.experiments.population.source import Files, Source, Town, inputs_of
+from harness.extras import require
 from harness.gateway.calls import ModelClient
 from harness.model import (
     Experiment,
@@ -228,6 +229,7 @@ class Simulated:
 
     def check(self, experiment: Experiment) -> Iterable[str]:
         """The files must be those that the experiment was declared with, and the settings such as can be simulated."""
+        require("population", f"Experiment {experiment.name}")
         settings = experiment.settings
         try:
             hashes = self.source.hashes()

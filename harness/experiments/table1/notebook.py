@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError
 from harness.experiments.table1.flow import NotebookStatement, statements
+from harness.extras import require
 from harness.text_files import decoded, read_content
 
 MAX_BYTES = 16 * 2**20
@@ -55,6 +56,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _code_cells(file: Path, content: bytes) -> list[tuple[int, str]]:
+    require("table1", "Reading notebooks")
     import nbformat
 
     try:

@@ -13,6 +13,7 @@ from statistics import fmean
 from harness.experiments.tool_variants.call_level_tests import bootstrap, fisher
 from harness.experiments.tool_variants.decision import Choice, VariantDecision, decide
 from harness.experiments.tool_variants.run_records import CLASSES, FAILED, PlannedTurn, VariantsRun
+from harness.extras import require
 from harness.model import Check, Level
 from harness.stats.counts import Count
 from harness.stats.multiplicity import holm
@@ -98,6 +99,7 @@ class VariantsAnalysis:
 
 def analyse(told: VariantsRun, checks: Sequence[Check] = ()) -> VariantsAnalysis:
     """The answer of ``told``. Where a check among ``checks`` failed, nothing is decided. Same records, same answer."""
+    require("tools", "The analysis of tool variants")
     first, *others = told.variants
     primaries = {other: _over_scenarios(told, first, other, "appropriate") for other in others}
     adjusted = holm({other: one.p for other, one in primaries.items()})

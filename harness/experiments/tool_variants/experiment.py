@@ -15,6 +15,7 @@ from harness.experiments.tool_variants.prompts import ZERO_PERSONA, system_promp
 from harness.experiments.tool_variants.run_records import APPROPRIATE
 from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARIOS, Scenario
 from harness.experiments.tool_variants.variants import VARIANTS, ToolVariant
+from harness.extras import require
 from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.model import (
     Event,
@@ -97,6 +98,7 @@ def _proposal(scenario: Scenario) -> dict[str, str]:
 
 def check(experiment: Experiment) -> Iterable[str]:
     """What must hold before the first call. Every case asks; the answer about the same experiment is kept."""
+    require("tools", f"Experiment {experiment.name}")
     if _latest.experiment is not experiment:
         variants = {group.name: VARIANTS[group.name] for group in experiment.groups}
         _latest.faults = tuple(problems(experiment, variants))

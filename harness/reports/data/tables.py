@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError
+from harness.extras import require
 from harness.records import record_files
 from harness.reports.data.arrays import array, table
 from harness.reports.data.columns import CALLS_BY_KIND, EXPERIMENTS, PLACE, SCORES, TRIALS
@@ -227,6 +228,7 @@ def _float(value: Any) -> float | None:
 
 def read_tables(path: Path, runs: Sequence[str] = ()) -> Tables:
     """The tables of all runs in ``path`` (a folder or one file), or of ``runs`` alone. Raises `HarnessError`."""
+    require("data", "Reading records as tables")
     tables = Tables(gather(record_files([path], or_none=True)), path if path.is_dir() else path.parent)
     if runs:
         tables.choose(runs)

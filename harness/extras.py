@@ -1,0 +1,93 @@
+"""The libraries that only some features need, and the extra of this package that installs them.
+
+The core runs sessions and prints their summaries. What needs more calls `require` before it starts, or leaves a number
+out and gives `install_hint` as the reason. `explained_import` is the safety net of the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from types import TracebackType
+
+from harness.errors import ConfigurationError
+
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "analysis": ("numpy", "pandas", "scipy", "statsmodels"),
+    "data": ("duckdb", "numpy", "pandas", "pyarrow"),
+    "population": ("igraph", "numpy", "scipy"),
+    "report": ("jinja2", "matplotlib", "numpy", "pandas", "scipy", "statsmodels"),
+    "table1": ("nbformat",),
+    "tools": ("cronsim", "numpy", "scipy"),
+}
+"""Extra → the top-level modules that it installs, in alphabetical order."""
+
+PARTS: Mapping[str, str] = {
+    "harness.batches.gates": "population",
+    "harness.cli.power": "analysis",
+    "harness.experiments.population": "population",
+    "harness.experiments.table1": "table1",
+    "harness.experiments.tool_variants": "tools",
+    "harness.reports": "report",
+    "harness.reports.data": "data",
+    "harness.stats": "analysis",
+}
+"""Part of the package → the extra that its imports belong to. The longest name that fits counts."""
+
+
+class MissingExtraError(ConfigurationError):
+    """A feature needs libraries that are not installed. The text has the command that installs them."""
+
+
+def missing(extra: str) -> tuple[str, ...]:
+    """The libraries of ``extra`` that are not installed."""
+    return tuple(name for name in EXTRAS[extra] if find_spec(name) is None)
+
+
+def require(extra: str, feature: str) -> None:
+    """Raise `MissingExtraError` unless every library of ``extra`` is installed; ``feature`` needs them."""
+    if absent := missing(extra):
+        raise MissingExtraError(f"{feature} needs {_listed(absent)}. {install_hint(extra)}")
+
+
+def install_hint(extra: str) -> str:
+    """The sentence that says how ``extra`` is installed.
+
+    >>> install_hint("data")
+    "Install it with: pip install 'persona-harness[data]'"
+    """
+    return f"Install it with: pip install 'persona-harness[{extra}]'"
+
+
+def reason_without(extra: str) -> str | None:
+    """Why a number is left out that needs ``extra``; ``None`` where the extra is installed."""
+    return f"not installed; pip install 'persona-harness[{extra}]'" if missing(extra) else None
+
+
+def extra_of(module: str) -> str | None:
+    """The extra that the imports of ``module``, a module of this package, belong to."""
+    fitting = [part for part in PARTS if f"{module}.".startswith(f"{part}.")]
+    return PARTS[max(fitting, key=len)] if fitting else None
+
+
+def explained_import(error: ModuleNotFoundError, feature: str) -> MissingExtraError | None:
+    """The error to show for an import that failed; ``None`` where no extra installs the library."""
+    library = (error.name or "").partition(".")[0]
+    extra = extra_of(_importer(error.__traceback__))
+    if extra is None or library not in EXTRAS[extra]:
+        extra = "all" if any(library in libraries for libraries in EXTRAS.values()) else None
+    return None if extra is None else MissingExtraError(f"{feature} needs {library}. {install_hint(extra)}")
+
+
+def _importer(trace: TracebackType | None) -> str:
+    """The innermost module of this package in ``trace``."""
+    found = ""
+    while trace is not None:
+        name = str(trace.tb_frame.f_globals.get("__name__", ""))
+        found = name if name.partition(".")[0] == "harness" else found
+        trace = trace.tb_next
+    return found
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
