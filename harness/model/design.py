@@ -1,35 +1,77 @@
-"""What an experimenter declares: experiments, groups, scripts and metrics. Frozen data, checked when made."""
+"""What an experimenter declares: experiments, groups, scripts and metrics.
+
+Declarations are frozen, and hashable where what they hold is; equal ones hash equal. An `Experiment` checks itself and
+all its parts, and raises one `ConfigurationError` with every fault. What only some declarations need goes by keyword.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from harness.console import name_problems
 from harness.errors import raise_if_any
+from harness.model.check import Check
+from harness.model.declaration import (
+    FLAG,
+    FUNCTION,
+    MAPPING,
+    NAME,
+    TEXT,
+    Each,
+    Fields,
+    Kind,
+    choice,
+    data_faults,
+    declaration,
+    field_faults,
+    instance,
+    is_plainly_synchronous,
+    normalise,
+    number,
+    shown,
+    whole_number,
+)
 from harness.model.model_options import option_problems
 from harness.model.text import text_faults
+
+if TYPE_CHECKING:
+    from harness.model.outcome import Event, TrialPlan, TrialResult
 
 MIN_SCORE, MAX_SCORE = 0, 9
 """The scale of every proposition, as in TinyTroupe."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_NAME_WORDS = "expected a name of letters, digits, '_', '.' or '-', at most 64."
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+@declaration
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """One simulated person: a unique name and the free-form specification that a prompt is made of.
+    """One simulated person.
 
-    ``specification`` is the ``persona`` object of TinyTroupe's file format. ``source`` says where it came from.
+    Fields:
+        name: text, unique within the population.
+        specification: mapping of plain data that prompts are made of; TinyTroupe's ``persona`` object.
+        source: where the person came from; default ``"declared"``.
+
+    >>> Persona("Ada", {"occupation": "market trader"}).name
+    'Ada'
     """
 
     name: str
     specification: Mapping[str, Any]
+    _: KW_ONLY
     source: str = "declared"
+
+    FIELDS: ClassVar[Fields] = {"name": NAME, "specification": MAPPING, "source": TEXT}
+
+    def __post_init__(self) -> None:
+        normalise(self, data=["specification"])
 
 
 class HasActions(Protocol):
@@ -38,11 +80,30 @@ class HasActions(Protocol):
     actions_count: int
 
 
+Precondition = Callable[[Any], bool]
+"""Whether an intervention applies to a person, which has `HasActions.actions_count`."""
+
+MeasureFunction = Callable[[Sequence["Event"]], float | None]
+"""Computes a metric from a transcript; ``None``: the transcript has no answer."""
+
+CallBounds = tuple[Mapping[str, int], Mapping[str, int]]
+"""The least and the most model calls of a trial, by kind of call."""
+
+
+class PlayFunction(Protocol):
+    """Runs one trial. ``client`` is a `harness.gateway.calls.ModelClient`, bound to that trial."""
+
+    def __call__(self, plan: TrialPlan, client: Any, /) -> Awaitable[TrialResult]: ...
+
+
+@declaration
 @dataclass(frozen=True, slots=True)
 class ActionsAtLeast:
     """The functional precondition of the paper: the person has acted at least ``count`` times (DONE counts)."""
 
     count: int
+
+    FIELDS: ClassVar[Fields] = {"count": whole_number(0)}
 
     def __call__(self, person: HasActions) -> bool:
         return person.actions_count >= self.count
@@ -51,103 +112,190 @@ class ActionsAtLeast:
         return f"actions_count >= {self.count}"
 
 
+@declaration
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Action correction: score each turn, and have it generated again while it is below the threshold.
+    """Action correction: score each turn, and regenerate it while it is below the threshold.
 
-    ``quality_threshold`` is a score, 0 to 9; ``max_attempts`` counts regenerations, not the first try. A
-    group without correction has ``correction=None``.
+    Fields:
+        quality_threshold: score from 0 to 9; default 5.
+        max_attempts: regenerations of a turn, 1 to 20, not counting the first try; default 2.
+        regeneration: whether the turn is regenerated at all; default True.
     """
 
-    quality_threshold: int = 5
+    quality_threshold: float = 5
     max_attempts: int = 2
+    _: KW_ONLY
     regeneration: bool = True
 
+    FIELDS: ClassVar[Fields] = {
+        "quality_threshold": number(MIN_SCORE, MAX_SCORE),
+        "max_attempts": whole_number(1, 20),
+        "regeneration": FLAG,
+    }
+
     def problems(self, owner: str) -> Iterable[str]:
-        if not MIN_SCORE <= self.quality_threshold <= MAX_SCORE:
-            yield f"{owner}: quality_threshold={self.quality_threshold}; expected {MIN_SCORE} to {MAX_SCORE}."
-        if not 1 <= self.max_attempts <= 20:
-            yield f"{owner}: max_attempts={self.max_attempts}; expected 1 to 20."
+        yield from _flat(field_faults(owner, self, self.FIELDS))
 
 
+@declaration
 @dataclass(frozen=True, slots=True)
 class Intervention:
     """A nudge: when the preconditions hold for a person, ``effect`` is put into that person's thoughts.
 
-    The functional precondition is asked first, because it is free; then the textual one, by model.
+    Fields:
+        name: text that records and reports show.
+        effect: the thought.
+        textual: precondition that a model judges; default None, which always holds.
+        functional: precondition as a function of the person, checked first; default None, which always holds.
     """
 
     name: str
     effect: str
+    _: KW_ONLY
     textual: str | None = None
-    functional: Callable[[Any], bool] | None = None
+    functional: Precondition | None = None
+
+    FIELDS: ClassVar[Fields] = {
+        "name": NAME,
+        "effect": TEXT,
+        "textual": TEXT.or_none(),
+        "functional": FUNCTION.or_none(),
+    }
 
     def problems(self, owner: str) -> Iterable[str]:
-        if not self.effect.strip():
-            yield f"{owner}: intervention {self.name!r} has an empty effect; expected the thought to put."
+        faults = field_faults(f"{owner}: intervention {shown(self.name)}", self, self.FIELDS)
+        yield from _flat(faults)
+        if "effect" not in faults and not self.effect.strip():
+            yield f"{owner}: intervention {shown(self.name)} has an empty effect; expected the thought to put."
+        if isinstance(self.functional, ActionsAtLeast):
+            yield from _flat(field_faults(f"{owner}: ActionsAtLeast", self.functional, ActionsAtLeast.FIELDS))
 
 
+@declaration
 @dataclass(frozen=True, slots=True)
 class Proposition:
-    """A claim that a model scores 0 to 9 against a person's transcript, or the whole panel's.
+    """A claim that a model scores 0 to 9 against a transcript.
 
-    ``name`` is the metric's name in results. ``tinytroupe`` names the proposition of the same meaning in the
-    real package (``tinytroupe.validation.<name>``), which that engine uses instead of ``claim``.
-    ``include_persona`` shows the judge the person's specification too.
+    Fields:
+        name: the metric's name in results.
+        claim: the claim, in words.
+        about: ``"person"`` (default) gives a score per person, ``"panel"`` one per trial.
+        include_persona: whether the judge also reads the specification of the person; default True.
+        tinytroupe: the proposition of the same meaning in ``tinytroupe.validation``, which that engine uses in place of
+            ``claim``; default None.
+
+    >>> Proposition("Courtesy", "The person stays courteous, even when refusing.").about
+    'person'
     """
 
     name: str
     claim: str
+    _: KW_ONLY
     about: Literal["person", "panel"] = "person"
     include_persona: bool = True
     tinytroupe: str | None = None
 
+    FIELDS: ClassVar[Fields] = {
+        "name": NAME,
+        "claim": TEXT,
+        "about": choice("person", "panel"),
+        "include_persona": FLAG,
+        "tinytroupe": TEXT.or_none(),
+    }
 
+
+@declaration
 @dataclass(frozen=True, slots=True)
 class Measure:
     """A metric computed from a trial's transcript by a function, without any model.
 
-    ``function`` takes the transcript (a sequence of `harness.model.Event`) and returns a number, or ``None``
-    when the transcript has no answer. It is ``None`` where the experiment's own `Play` reports the metric; ``about``
-    then says whether there is one value per person or one per trial.
+    Fields:
+        name: the metric's name in results.
+        function: takes the transcript (a sequence of `harness.model.Event`) and returns a number, or ``None`` for a
+            missing value; default None, where the experiment's own `Play` reports the metric.
+        about: ``"panel"`` (default) gives one value per trial, ``"person"`` one per person.
+
+    >>> Measure("remarks", lambda transcript: sum(event.type == "TALK" for event in transcript)).about
+    'panel'
     """
 
     name: str
-    function: Callable[[Sequence[Any]], float | None] | None = None
+    function: MeasureFunction | None = None
+    _: KW_ONLY
     about: Literal["person", "panel"] = "panel"
 
+    FIELDS: ClassVar[Fields] = {
+        "name": NAME,
+        "function": FUNCTION.or_none(),
+        "about": choice("person", "panel"),
+    }
 
+
+@declaration
 @dataclass(frozen=True, slots=True)
 class Play:
-    """How an experiment's trials are played without personas' engines: by a function of its own.
+    """An experiment's own way to run its trials, in place of an engine of personas.
 
-    ``check`` gives what is wrong with the experiment, one sentence each, before its first call. ``function`` is
-    asynchronous; it takes the `TrialPlan` and the gateway's client of that trial (`harness.gateway.calls.ModelClient`),
-    and returns a `TrialResult`. ``calls`` gives, for a `TrialPlan`, the least and the most model calls by kind.
-    ``record_type`` is what lines of finished trials are called. With ``case_per_trial`` one pytest case stands for one
-    trial, not for a cell: its id has the proposal's ``id``. ``examine`` gives further checks of the instrument
-    (`Check`) of a run as its files tell it (`harness.records.FiledRun`); of each record it sees, beside what every
-    record has, the short values in ``details``. ``answer`` takes the same run and its checks, and tells what follows,
-    for a report: headings, sentences and tables (`harness.reports.parts`). With ``files`` its trials may keep files of
-    their own: their plans have a `Place`.
+    Fields:
+        function: asynchronous; takes the `TrialPlan` and the trial's client (`harness.gateway.calls.ModelClient`) and
+            returns a `TrialResult`.
+        calls: gives, for a `TrialPlan`, the least and the most model calls by kind; default None, not known.
+        record_type: the ``type`` of the lines of finished trials; default ``"trial_result"``.
+        case_per_trial: whether each trial is a pytest case, whose id has the proposal's ``id``; default False.
+        check: gives what is wrong with the experiment, one sentence each, before its first call; default None.
+        examine: gives more validity checks (`Check`) of a run as its files tell it (`harness.records.FiledRun`), with
+            the short values of each record in ``details``; default None.
+        answer: takes the same run and its checks, and gives headings, sentences and tables for a report
+            (`harness.reports.parts`); default None.
+        files: whether its trials may keep files, in the plan's ``place``; default False.
+
+    >>> async def ask(plan, client): ...
+    >>> Play(ask).record_type
+    'trial_result'
     """
 
-    function: Callable[[Any, Any], Awaitable[Any]]
-    calls: Callable[[Any], tuple[Mapping[str, int], Mapping[str, int]]] | None = None
+    function: PlayFunction
+    _: KW_ONLY
+    calls: Callable[[TrialPlan], CallBounds] | None = None
     record_type: str = "trial_result"
     case_per_trial: bool = False
-    check: Callable[[Any], Iterable[str]] | None = None
-    examine: Callable[[Any], Iterable[Any]] | None = None
-    answer: Callable[[Any, Sequence[Any]], Iterable[Any]] | None = None
+    check: Callable[[Experiment], Iterable[str]] | None = None
+    examine: Callable[[Any], Iterable[Check]] | None = None
+    answer: Callable[[Any, Sequence[Check]], Iterable[Any]] | None = None
     files: bool = False
 
+    FIELDS: ClassVar[Fields] = {
+        "function": FUNCTION,
+        "calls": FUNCTION.or_none(),
+        "record_type": NAME,
+        "case_per_trial": FLAG,
+        "check": FUNCTION.or_none(),
+        "examine": FUNCTION.or_none(),
+        "answer": FUNCTION.or_none(),
+        "files": FLAG,
+    }
 
+    def problems(self, owner: str) -> Iterable[str]:
+        yield from _flat(field_faults(f"{owner}: play", self, self.FIELDS))
+        if is_plainly_synchronous(self.function):
+            yield (
+                f"{owner}: play: function={shown(self.function)} is not asynchronous; "
+                "expected one declared with async def."
+            )
+
+
+@declaration
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What is extracted from the rapporteur's consolidation, as JSON: under ``root`` a list of objects with ``fields``.
+    """What is extracted from the rapporteur's consolidation, as JSON: under ``root`` a list of objects.
 
-    The length of the list becomes the metric ``metric``. ``root_hint`` is what the tinytroupe engine
-    tells the model about ``root``.
+    Fields:
+        root: the only key of the JSON object.
+        fields: the keys of each object.
+        metric: the metric that the length of the list becomes.
+        objective, situation: what the extracting model reads.
+        root_hint: what the tinytroupe engine adds about ``root``.
     """
 
     root: str
@@ -157,17 +305,40 @@ class Extraction:
     situation: str
     root_hint: str = "it is the root, the only key of the JSON object; its value is the list of all items"
 
+    FIELDS: ClassVar[Fields] = {
+        "root": NAME,
+        "fields": Each(NAME, "a tuple of names, such as ('title', 'text')"),
+        "metric": NAME,
+        "objective": TEXT,
+        "situation": TEXT,
+        "root_hint": TEXT,
+    }
 
+    def __post_init__(self) -> None:
+        normalise(self, tuples=["fields"])
+
+
+@declaration
 @dataclass(frozen=True, slots=True)
 class Script:
-    """The words said to the personas. ``{placeholders}`` are filled from a proposal's fields.
+    """The words that the personas hear. ``{placeholders}`` are filled from a proposal's fields.
 
-    ``proposals`` are what the conversations are about, one trial per panel and proposal. ``task_description`` is what
-    the judge of a panel is told that the task was. ``source`` and ``origin`` say where the words came from:
-    ``source`` is ``embedded``, ``notebook`` or ``declared``; ``origin`` holds provenance such as path and SHA-256.
+    Fields:
+        task: what the conversation is about.
+        introduction: heard first; default None.
+        proposals: what the conversations are about, one trial per panel and proposal; default one without fields.
+        consolidation: how a rapporteur sums up; default None.
+        extraction: what is extracted from that; default None.
+        task_description: the task as the judge of a panel reads it; default ``"{task}"``.
+        source: where the words came from: ``"embedded"``, ``"notebook"`` or ``"declared"`` (default).
+        origin: provenance, such as path and SHA-256; default empty.
+
+    >>> len(Script("Agree a price for {thing}.", proposals=({"thing": "a bike"}, {"thing": "a lamp"})).proposals)
+    2
     """
 
     task: str
+    _: KW_ONLY
     introduction: str | None = None
     proposals: tuple[Mapping[str, str], ...] = field(default_factory=lambda: ({},))
     consolidation: str | None = None
@@ -176,19 +347,58 @@ class Script:
     source: str = "declared"
     origin: Mapping[str, str] = field(default_factory=dict)
 
+    FIELDS: ClassVar[Fields] = {
+        "task": TEXT,
+        "introduction": TEXT.or_none(),
+        "proposals": Each(
+            Kind(
+                lambda value: isinstance(value, Mapping) and all(isinstance(key, str) for key in value),
+                "a mapping of fields, such as {'thing': 'a bike'}",
+            ),
+            "a tuple of mappings, such as ({'thing': 'a bike'}, {'thing': 'a lamp'})",
+        ),
+        "consolidation": TEXT.or_none(),
+        "extraction": instance(Extraction, "an Extraction").or_none(),
+        "task_description": TEXT,
+        "source": TEXT,
+        "origin": MAPPING,
+    }
+
+    def __post_init__(self) -> None:
+        normalise(self, tuples=["proposals"], data=["proposals", "origin"])
+
     def problems(self, owner: str) -> Iterable[str]:
+        faults = field_faults(f"{owner}: script", self, self.FIELDS)
+        yield from _flat(faults)
+        if isinstance(self.extraction, Extraction):
+            yield from _flat(
+                field_faults(f"{owner}: script.extraction", self.extraction, self.extraction.FIELDS)
+            )
+            if self.consolidation is None:
+                yield (
+                    f"{owner}: the script extracts {shown(self.extraction.root)} without a consolidation; "
+                    "set consolidation=."
+                )
+        if "proposals" in faults:
+            return
         if not self.proposals:
             yield f"{owner}: the script has no proposals; expected at least one."
-        if self.extraction is not None and self.consolidation is None:
-            yield f"{owner}: the script extracts {self.extraction.root!r} but nobody consolidates; set consolidation=."
-        for number, proposal in enumerate(self.proposals):
-            for part in ("introduction", "task", "consolidation", "task_description"):
+        parts = ("introduction", "task", "consolidation", "task_description")
+        for index, proposal in enumerate(self.proposals):
+            for part in (one for one in parts if one not in faults):
                 known = {*proposal, "task"} if part == "task_description" else set(proposal)
-                for name in sorted(set(_PLACEHOLDER.findall(getattr(self, part) or "")) - known):
+                used = set(_PLACEHOLDER.findall(getattr(self, part) or ""))
+                for name in sorted(used - known):
                     yield (
-                        f"{owner}: script.{part} uses {{{name}}}, which proposal {number} lacks; "
+                        f"{owner}: script.{part} uses {{{name}}}, which proposal {index} lacks; "
                         f"it has {', '.join(sorted(proposal)) or 'no fields'}."
                     )
+                for name in sorted(used & set(proposal)):
+                    if not isinstance(proposal[name], str):
+                        yield (
+                            f"{owner}: script.{part} uses {{{name}}}, which is {shown(proposal[name])} in proposal "
+                            f"{index}; expected text."
+                        )
 
 
 def render(text: str, fields: Mapping[str, str]) -> str:
@@ -196,74 +406,135 @@ def render(text: str, fields: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: fields.get(found[1], found[0]), text)
 
 
+@declaration
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """The size of an experiment: repetitions, steps of the main part, and how many people and proposals.
+    """The size of an experiment.
 
-    ``people`` and ``proposals`` are numbers of items from the front; ``None`` means all.
+    Fields:
+        reps: repetitions of every cell; default 1.
+        steps: steps of the main part; default 5.
+        people: how many people take part, from the front; default None, all.
+        proposals: how many proposals are used, from the front; default None, all.
+
+    >>> Mode(reps=2, steps=3).people is None
+    True
     """
 
     reps: int = 1
     steps: int = 5
+    _: KW_ONLY
     people: int | None = None
     proposals: int | None = None
 
+    FIELDS: ClassVar[Fields] = {
+        "reps": whole_number(1),
+        "steps": whole_number(1),
+        "people": whole_number(1).or_none(),
+        "proposals": whole_number(1).or_none(),
+    }
+
     def problems(self, owner: str) -> Iterable[str]:
-        for name in ("reps", "steps", "people", "proposals"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                yield f"{owner}: {name}={value}; expected 1 or more."
+        yield from _flat(field_faults(owner, self, self.FIELDS))
 
 
+@declaration
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One arm of an experiment, with the correction and the interventions of that arm.
+    """One arm of an experiment.
 
-    ``settings`` is plain data for the experiment's own `Play`; it identifies the arm and stands in its records.
-    ``model_options`` are request fields that this arm adds to its model calls (``{"reasoning_effort": "low"}``), over
-    those of the session and the experiment; ``None`` leaves a field out. They never reach the calls that score or
-    extract the outcome, so that all arms are measured alike.
+    Fields:
+        name: letters, digits, ``_``, ``.`` and ``-``, at most 64.
+        correction: action correction in this arm; default None, off.
+        interventions: nudges in this arm; default none.
+        settings: plain data for the experiment's own `Play`, which identifies the arm and is recorded; default empty.
+        model_options: request fields that this arm adds to its model calls (``{"reasoning_effort": "low"}``), over
+            those of the session and the experiment; ``None`` leaves a field out. Calls that score or extract the
+            outcome never get them, so that all arms are measured alike; default empty.
+
+    >>> Group("Treatment", correction=Correction(quality_threshold=6)).interventions
+    ()
     """
 
     name: str
+    _: KW_ONLY
     correction: Correction | None = None
     interventions: tuple[Intervention, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     model_options: Mapping[str, Any] = field(default_factory=dict)
 
+    FIELDS: ClassVar[Fields] = {
+        "name": TEXT,
+        "correction": instance(Correction, "a Correction, such as Correction(quality_threshold=6)").or_none(),
+        "interventions": Each(
+            instance(Intervention, "an Intervention"),
+            "a tuple of Interventions; a single one needs a comma: (Intervention(…),)",
+        ),
+        "settings": MAPPING,
+    }
+
+    def __post_init__(self) -> None:
+        normalise(self, tuples=["interventions"], data=["settings", "model_options"])
+
     def problems(self, owner: str) -> Iterable[str]:
-        mine = f"Group {self.name!r} of {owner}"
-        if not _NAME.fullmatch(self.name):
-            yield f"{mine}: expected a name of letters, digits, '_', '.' or '-', at most 64."
-        yield from _settings_problems(mine, self.settings)
+        mine = f"Group {shown(self.name)} of {owner}"
+        faults = field_faults(mine, self, self.FIELDS)
+        yield from _flat(faults)
+        if "name" not in faults and not _NAME.fullmatch(self.name):
+            yield f"{mine}: {_NAME_WORDS}"
+        if "settings" not in faults:
+            yield from _settings_problems(mine, self.settings)
         yield from option_problems(f"{mine}: model_options", self.model_options)
-        if self.correction is not None:
+        if isinstance(self.correction, Correction):
             yield from self.correction.problems(mine)
-        for intervention in self.interventions:
+        for intervention in _instances(Intervention, self.interventions):
             yield from intervention.problems(mine)
 
 
+@declaration
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """A named design: who takes part, which arms, what is said, what is measured, and how large.
 
-    ``population`` is the name of a packaged population, a folder of persona files, or the personas
-    themselves. ``panel_size`` people meet per trial (consecutive people; ``None``: everyone meets);
-    ``shuffle_seed`` shuffles them first. ``fragments`` are merged into everyone's persona.
-    The first group is the one that the others are compared with. ``play`` plays trials in place of an engine of
-    personas, and then nobody need take part; ``settings`` is plain data for it, which identifies the experiment and
-    stands in its records. Its calls are sent with ``temperature`` where the session names none, and with the request
-    fields ``model_options`` (``{"top_p": 0.9, "max_tokens": 800}``) where neither the session, nor the arm, nor the
-    request itself names them. ``axes`` are the settings that a sweep may vary; ``seed`` is what its trials are given in
-    place of the session's.
+    Fields:
+        name: letters, digits, ``_``, ``.`` and ``-``, at most 64.
+        groups: the arms; the others are compared with the first.
+        script: the words that the personas hear.
+        metrics: what is measured, `Proposition` or `Measure`.
+        population: name of a packaged population, folder of persona files, or the personas; default nobody.
+        modes: name to size; default one `Mode`, called ``"full"``.
+        default_mode: the mode of a session that names none; default ``"paper"`` if there is one, else the first.
+        fragments: persona fragments that are merged into everyone, by name or path; default none.
+        panel_size: how many people meet per trial, consecutive ones; default None, everyone.
+        shuffle_seed: seed that shuffles the people before; default None, their order.
+        protocol: how the personas talk; default ``"discussion"``.
+        play: the experiment's own way to run trials, which needs no population; default None, an engine of personas.
+        settings: plain data for ``play``, which identifies the experiment and is recorded; default empty.
+        temperature: of its model calls, 0 to 2, where the session sets none; default None, the model's.
+        axes: the settings that a sweep may vary; default none.
+        seed: of its trials, in place of the session's; default None.
+        model_options: request fields (``{"top_p": 0.9, "max_tokens": 800}``) where neither the session, nor the arm,
+            nor the request sets them; default empty.
 
     Raises `ConfigurationError` with every fault at once.
+
+    >>> haggling = Experiment(
+    ...     name="haggling",
+    ...     groups=(Group("Control"), Group("Treatment", correction=Correction(quality_threshold=6))),
+    ...     script=Script("Agree a price for {thing}.", proposals=({"thing": "a bike"},)),
+    ...     metrics=(Proposition("Courtesy", "The person stays courteous, even when refusing."),),
+    ...     population=(Persona("Ada", {"occupation": "trader"}), Persona("Bo", {"occupation": "teacher"})),
+    ...     modes={"full": Mode(reps=2, steps=3)},
+    ... )
+    >>> haggling.metric_names
+    ('Courtesy',)
     """
 
     name: str
     groups: tuple[Group, ...]
     script: Script
     metrics: tuple[Proposition | Measure, ...]
+    _: KW_ONLY
     population: str | Path | tuple[Persona, ...] = ()
     modes: Mapping[str, Mode] = field(default_factory=lambda: {"full": Mode()})
     default_mode: str = ""
@@ -278,47 +549,120 @@ class Experiment:
     seed: int | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
 
+    FIELDS: ClassVar[Fields] = {
+        "name": TEXT,
+        "groups": Each(
+            instance(Group, "a Group, such as Group('Control')"),
+            "a tuple of Groups; a single one needs a comma: (Group('Control'),)",
+        ),
+        "script": instance(Script, "a Script, such as Script('Agree a price.')"),
+        "metrics": Each(
+            instance(
+                (Proposition, Measure),
+                "a Proposition or a Measure, such as Proposition('Name', 'The claim.')",
+            ),
+            "a tuple of Propositions and Measures; a single one needs a comma: (Measure(…),)",
+        ),
+        "population": Kind(
+            lambda value: isinstance(value, str | Path | tuple),
+            "the name of a packaged population, a folder of persona files, or a tuple of Personas",
+        ),
+        "modes": Kind(
+            lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
+            "a mapping of names to Modes, such as {'full': Mode(reps=2)}",
+        ),
+        "default_mode": TEXT,
+        "fragments": Each(instance((str, Path), "a fragment's name or path"), "a tuple of names or paths"),
+        "panel_size": whole_number(1).or_none(),
+        "shuffle_seed": whole_number().or_none(),
+        "protocol": TEXT,
+        "play": instance(Play, "a Play, such as Play(function)").or_none(),
+        "settings": MAPPING,
+        "temperature": number(0, 2).or_none(),
+        "axes": Each(NAME, "a tuple of names of settings"),
+        "seed": whole_number().or_none(),
+    }
+
     def __post_init__(self) -> None:
-        for name in ("groups", "metrics", "fragments", "axes"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if not isinstance(self.population, str | Path):
-            object.__setattr__(self, "population", tuple(self.population))
-        if not self.default_mode:
-            object.__setattr__(
-                self, "default_mode", "paper" if "paper" in self.modes else next(iter(self.modes), "")
-            )
+        normalise(
+            self,
+            tuples=["groups", "metrics", "fragments", "axes", "population"],
+            data=["modes", "settings", "model_options"],
+        )
+        if self.default_mode == "" and isinstance(self.modes, Mapping):
+            default = "paper" if "paper" in self.modes else next(iter(self.modes), "")
+            object.__setattr__(self, "default_mode", default)
         raise_if_any(self.problems())
 
     def problems(self) -> Iterable[str]:
         """Every fault of the declaration, one sentence each."""
+        mine = f"Experiment {self.name if isinstance(self.name, str) else shown(self.name)}"
+        own = field_faults(mine, self, self.FIELDS)
+        items = tuple(self._item_problems(mine))
+        yield from _flat(own)
+        yield from items
+        yield from self._part_problems(mine.removeprefix("Experiment "))
+        yield from option_problems(f"{mine}: model_options", self.model_options)
+        # What does not hold what it should cannot be compared with the rest; a number out of bounds can.
+        if not (own.keys() - _NUMBERS or items or self._has_faulty_part()):
+            yield from self._design_problems(mine)
+
+    def _item_problems(self, mine: str) -> Iterable[str]:
+        """Faults of personas, metrics and modes, which have no further parts."""
+        for place, parts in (("population", self.population), ("metrics", self.metrics)):
+            for index, part in enumerate(parts if isinstance(parts, tuple) else ()):
+                if isinstance(part, Persona | Proposition | Measure):
+                    yield from _flat(field_faults(f"{mine}: {place}[{index}]", part, part.FIELDS))
+                elif place == "population":
+                    example = "Persona('Ada', {'occupation': 'trader'})"
+                    yield f"{mine}: population[{index}]={shown(part)}; expected a Persona, such as {example}."
+        for name, mode in self.modes.items() if isinstance(self.modes, Mapping) else ():
+            if not isinstance(mode, Mode):
+                yield f"{mine}: modes[{shown(name)}]={shown(mode)}; expected a Mode, such as Mode(reps=2, steps=3)."
+
+    def _part_problems(self, owner: str) -> Iterable[str]:
+        """Faults of each part, which do not depend on the other parts."""
+        for group in _instances(Group, self.groups):
+            yield from group.problems(owner)
+        if isinstance(self.script, Script):
+            yield from self.script.problems(f"Experiment {owner}")
+        for name, mode in self.modes.items() if isinstance(self.modes, Mapping) else ():
+            if isinstance(mode, Mode):
+                yield from mode.problems(f"Mode {shown(name)} of {owner}")
+        if isinstance(self.play, Play):
+            yield from self.play.problems(f"Experiment {owner}")
+
+    def _has_faulty_part(self) -> bool:
+        interventions = [
+            one for group in self.groups for one in _instances(Intervention, group.interventions)
+        ]
+        parts = (*self.groups, *interventions, self.script, self.script.extraction)
+        return any(field_faults("", part, part.FIELDS) for part in parts if part is not None)
+
+    def _design_problems(self, mine: str) -> Iterable[str]:
+        """Faults that lie between the parts."""
         if not _NAME.fullmatch(self.name):
-            yield f"Experiment {self.name!r}: expected a name of letters, digits, '_', '.' or '-', at most 64."
+            yield f"Experiment {shown(self.name)}: {_NAME_WORDS}"
         yield from _duplicates(self.name, "group", [group.name for group in self.groups])
         yield from _duplicates(self.name, "metric", [metric.name for metric in self.metrics])
         for what, name in self._names():
-            yield from name_problems(f"Experiment {self.name}: {what}", name)
+            yield from name_problems(f"{mine}: {what}", name)
         yield from self._text_problems()
         if not self.groups:
-            yield f"Experiment {self.name}: no groups; expected at least one."
+            yield f"{mine}: no groups; expected at least one."
         if not self.metrics and self.script.extraction is None:
-            yield f"Experiment {self.name}: no metrics; expected at least one."
-        if self.panel_size is not None and self.panel_size < 1:
-            yield f"Experiment {self.name}: panel_size={self.panel_size}; expected 1 or more."
+            yield f"{mine}: no metrics; expected at least one."
         if self.default_mode not in self.modes:
             known = ", ".join(self.modes) or "none"
-            yield f"Experiment {self.name}: default_mode={self.default_mode!r} is not among its modes: {known}."
-        yield from _settings_problems(f"Experiment {self.name}", self.settings)
+            yield f"{mine}: default_mode={self.default_mode!r} is not among its modes: {known}."
+        yield from _settings_problems(mine, self.settings)
         for axis in self.axes:
             if axis not in self.settings:
                 known = ", ".join(self.settings) or "none"
-                yield f"Experiment {self.name}: axis {axis!r} is not among its settings: {known}."
-        yield from self._option_problems()
+                yield f"{mine}: axis {axis!r} is not among its settings: {known}."
+        if self.temperature is not None and "temperature" in self.model_options:
+            yield f"{mine}: model_options['temperature'] and temperature= are both set; expected one of them."
         yield from self._play_problems()
-        for group in self.groups:
-            yield from group.problems(self.name)
-        yield from self.script.problems(f"Experiment {self.name}")
-        for name, mode in self.modes.items():
-            yield from mode.problems(f"Mode {name!r} of {self.name}")
 
     def _names(self) -> Iterable[tuple[str, Any]]:
         """Everything that is declared by a name of any characters, with what it names."""
@@ -337,12 +681,6 @@ class Experiment:
         for part in ("groups", "script", "metrics", "settings", "protocol"):
             for fault in text_faults(getattr(self, part), part):
                 yield f"Experiment {self.name}: {fault}; expected whole Unicode characters."
-
-    def _option_problems(self) -> Iterable[str]:
-        mine = f"Experiment {self.name}: model_options"
-        yield from option_problems(mine, self.model_options)
-        if self.temperature is not None and "temperature" in self.model_options:
-            yield f"{mine}['temperature'] and temperature= are both set; expected one of them."
 
     def _play_problems(self) -> Iterable[str]:
         mine = f"Experiment {self.name}"
@@ -384,7 +722,21 @@ RESERVED = frozenset(
 """What a file's first line says of every run: no setting of an experiment or a group may be called so."""
 
 
+_NUMBERS = frozenset({"panel_size", "seed", "shuffle_seed", "temperature"})
+
+T = TypeVar("T")
+
+
+def _flat(faults: Mapping[str, list[str]]) -> Iterable[str]:
+    return (fault for several in faults.values() for fault in several)
+
+
+def _instances(of: type[T], items: object) -> Iterable[T]:
+    return (one for one in items if isinstance(one, of)) if isinstance(items, tuple) else ()
+
+
 def _settings_problems(owner: str, settings: Mapping[str, Any]) -> Iterable[str]:
+    yield from data_faults(owner, "settings", settings)
     for name in sorted(RESERVED & settings.keys()):
         yield f"{owner}: a setting is called {name!r}, which every run has; expected another name."
 

@@ -83,7 +83,7 @@ def _personas(
 
 
 def _from_file(path: Path) -> list[Persona]:
-    return [Persona(one["name"], one, label(path)) for one in read_people(path)]
+    return [Persona(one["name"], one, source=label(path)) for one in read_people(path)]
 
 
 def _declared(persona: Persona) -> Persona:

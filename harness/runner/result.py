@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.runner.frozen import cents, frozen
+from harness.model.frozen import cents, frozen
 
 
 class Reason(StrEnum):

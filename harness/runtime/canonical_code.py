@@ -14,6 +14,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import Any
 
+from harness.model.frozen import FrozenDict, FrozenList
+
 DEEP = 8
 
 
@@ -188,7 +190,10 @@ def value_text(value: Any, folder: str | None, depth: int = 0) -> str | None:
     if len(known) < len(texts):
         return None
     ordered = sorted(known) if isinstance(value, set | frozenset) else known
-    return f"{type(value).__name__}({', '.join(ordered)})"
+    kind = {FrozenDict: dict, FrozenList: list}.get(
+        type(value), type(value)
+    )  # as when declarations held these
+    return f"{kind.__name__}({', '.join(ordered)})"
 
 
 def _placed(text: str, folder: str | None) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigurationError
+from harness.model.frozen import frozen
 from harness.runner import BaseExperimentRunner, ExperimentResult, ExperimentState, IterationRecord
 from harness.runner.convergence import Convergence, trend_p
-from harness.runner.frozen import frozen
 from harness.runner.iteration import Decision
 from harness.runner.output import JSONLOutput, Outputs, RichOutput, SilentOutput, dollars
 from harness.runner.result import Reason

@@ -45,5 +45,7 @@ def proposition(metric: str, tinytroupe: str, about: str) -> Proposition:
     """The proposition called ``metric`` in results. Raises `KeyError` for a claim that is not in `CLAIMS`."""
     claim, include_persona = CLAIMS[tinytroupe]
     if about == "person":
-        return Proposition(metric, claim, "person", include_persona, tinytroupe)
-    return Proposition(metric, claim, "panel", include_persona, tinytroupe)
+        return Proposition(
+            metric, claim, about="person", include_persona=include_persona, tinytroupe=tinytroupe
+        )
+    return Proposition(metric, claim, about="panel", include_persona=include_persona, tinytroupe=tinytroupe)

@@ -36,7 +36,8 @@ def experiment(settings: ExperimentSettings, words: Words) -> Experiment:
     return Experiment(
         name=settings.name,
         groups=tuple(
-            Group(name, arm.correction, _interventions(arm, words)) for name, arm in settings.groups.items()
+            Group(name, correction=arm.correction, interventions=_interventions(arm, words))
+            for name, arm in settings.groups.items()
         ),
         script=words.script,
         metrics=(
@@ -57,7 +58,7 @@ def _interventions(arm: ArmSettings, words: Words) -> tuple[Intervention, ...]:
     if arm.gap is None or words.effect is None:
         return ()
     functional = None if arm.actions_at_least is None else ActionsAtLeast(arm.actions_at_least)
-    return (Intervention("variety", words.effect, words.precondition, functional),)
+    return (Intervention("variety", words.effect, textual=words.precondition, functional=functional),)
 
 
 def _chosen(only: Collection[str] | None) -> tuple[ExperimentSettings, ...]:
