@@ -190,10 +190,8 @@ def value_text(value: Any, folder: str | None, depth: int = 0) -> str | None:
     if len(known) < len(texts):
         return None
     ordered = sorted(known) if isinstance(value, set | frozenset) else known
-    kind = {FrozenDict: dict, FrozenList: list}.get(
-        type(value), type(value)
-    )  # as when declarations held these
-    return f"{kind.__name__}({', '.join(ordered)})"
+    plain: dict[type, type] = {FrozenDict: dict, FrozenList: list}  # as when declarations held these
+    return f"{plain.get(type(value), type(value)).__name__}({', '.join(ordered)})"
 
 
 def _placed(text: str, folder: str | None) -> str:
