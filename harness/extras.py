@@ -16,7 +16,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "analysis": ("numpy", "pandas", "scipy", "statsmodels"),
     "data": ("duckdb", "numpy", "pandas", "pyarrow"),
     "population": ("igraph", "numpy", "scipy"),
-    "report": ("jinja2", "matplotlib", "numpy", "pandas", "scipy", "statsmodels"),
+    "report": ("jinja2", "markupsafe", "matplotlib", "numpy", "pandas", "scipy", "statsmodels"),
     "table1": ("nbformat",),
     "tools": ("cronsim", "numpy", "scipy"),
 }

@@ -20,6 +20,7 @@ for command in (
     "run --exp exp_3 --mode fast --count 2", "analyse", "check", "list", "report",
     "power results --metric x --effect 1",
     "bundle --out b.zip", "run --exp tool_variants", "run --exp population",
+    "review export --out sheets",
 ):
     sys.argv = ["harness", *command.split()]
     with contextlib.redirect_stderr(io.StringIO()) as heard:
@@ -41,9 +42,9 @@ def test_a_core_installation_runs_a_session_and_names_the_extra_of_what_it_lacks
     )
     lines = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("CODE ")]
     codes = {command.removeprefix("CODE "): (code, text) for command, code, text in lines}
-    assert [code for code, _ in codes.values()] == ["0"] * 4 + ["4"] * 5, done.stdout + done.stderr
+    assert [code for code, _ in codes.values()] == ["0"] * 4 + ["4"] * 6, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    extras = ("report", "analysis", "data", "tools", "population")
+    extras = ("report", "analysis", "data", "tools", "population", "report")
     for extra, (_, text) in zip(extras, list(codes.values())[4:], strict=True):
         assert f"pip install 'persona-harness[{extra}]'" in text
 
