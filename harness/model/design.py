@@ -64,14 +64,11 @@ class Persona:
     """
 
     name: str
-    specification: Mapping[str, Any]
+    specification: Mapping[str, Any] = field(hash=False)  # not frozen: fixtures may change it in place
     _: KW_ONLY
     source: str = "declared"
 
     FIELDS: ClassVar[Fields] = {"name": NAME, "specification": MAPPING, "source": TEXT}
-
-    def __post_init__(self) -> None:
-        normalise(self, data=["specification"])
 
 
 class HasActions(Protocol):
