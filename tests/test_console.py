@@ -168,7 +168,7 @@ def is_shown(call: ast.Call) -> bool:
     """Whether the text that a call is given is a constant or passes `visible`."""
     text = call.args[0] if call.args else None
     if isinstance(text, ast.Call) and isinstance(text.func, ast.Name):
-        return text.func.id in ("visible", "message_of", "reason_of")
+        return text.func.id in ("visible", "error_text", "message_of", "reason_of")
     return text is None or isinstance(text, ast.Constant)
 
 
