@@ -79,7 +79,10 @@ def test_markdown(june: list[ExperimentTable], line: str) -> None:
 
 def test_what_the_p_is_about_stands_below(june: list[ExperimentTable]) -> None:
     said = as_markdown(parts(june))
-    assert "degrees of freedom below; unit: scores; claimed for a hypothetical design with one trial per score" in said
+    assert (
+        "degrees of freedom below; unit: scores; claimed for a hypothetical design with one trial per score"
+        in said
+    )
 
 
 def test_reproduced_computation_is_called_no_more_than_that(june: list[ExperimentTable]) -> None:
