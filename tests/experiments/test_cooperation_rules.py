@@ -96,7 +96,7 @@ def test_who_has_no_whole_game_keeps_their_power() -> None:
         ({"power": {"start": 151}}, "power starts at 151; expected 50 to 150"),
         ({"power": {"start": [100, 49]}, "agents": 2}, "power starts at 49; expected 50 to 150"),
         ({"power": {"start": [100] * 3}, "agents": 2}, "power starts for 3 agents, but 2 play"),
-        ({"power": {"start": float("nan")}}, "power starts at nan"),
+        ({"power": {"start": float("nan")}}, "settings['power']['start'] is nan"),
         ({"power": {"least": 10}}, "power from 10 to 150.0; expected a range within 50 to 150"),
         ({"power": {"gain": -1}}, "power gain=-1; expected 0 or more"),
         ({"power": {"grain": 1}}, "expected start, least, most, gain"),

@@ -38,5 +38,5 @@ def test_every_number_names_its_unit_and_the_naive_one_says_what_it_ignores() ->
     assert all(found.unit and found.estimand for found in one.secondary)
     raw = {found.method: found for found in one.secondary}["Welch on raw scores"]
     assert raw.note == "treats scores as independent; scores of one trial and of one persona are not"
-    assert raw.estimand.startswith("none of this design")
+    assert raw.estimand.startswith("a hypothetical design")
     assert one.generalising.p is None

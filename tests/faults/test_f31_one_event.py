@@ -24,7 +24,7 @@ def events(count: int) -> list[dict[str, Any]]:
 def test_one_event_of_200_rests_on_one_block() -> None:
     found = the(filed(events(1), design=MANY), "one block", "ideas_qty")
     assert (found.level, found.number) == (Level.WARN, 0.0)
-    assert found.message.endswith("without one of 50 blocks +0.00 (rests on panel 0, proposal 0)")
+    assert found.message.endswith("+0.00 without one of 50 blocks (driven by panel 0, proposal 0)")
 
 
 def test_it_is_saturated_at_none_besides() -> None:

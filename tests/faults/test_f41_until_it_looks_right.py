@@ -80,7 +80,7 @@ def test_another_run_after_the_planned_one_is_refused(lab: Lab, command: Command
     for option in ((), ("--fresh",)):
         result = lab.run(*option)
         assert result.ret == 4 and not lab.watched.calls
-        result.stderr.fnmatch_lines(["*another run, after *where one is planned*"])
+        result.stderr.fnmatch_lines(["*another run after *, but the plan has one*"])
 
 
 def test_a_planned_run_that_was_cut_off_goes_on(lab: Lab, command: Command) -> None:

@@ -13,9 +13,7 @@ def test_correction_by_the_model_that_judges() -> None:
     same = {"judge_model": None}
     found = the(filed(sound(), first_lines(Control=same, Treatment=same)), "judge")
     assert (found.level, found.number) == (Level.WARN, 1)
-    assert found.message.startswith(
-        "Treatment: correction improves the kind of score that the same model then gives"
-    )
+    assert found.message.startswith("Treatment: the model that scores the outcome also drove the correction")
     assert "--judge-model" in found.threshold
 
 

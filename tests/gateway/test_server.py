@@ -282,9 +282,9 @@ def test_after_halt_the_answer_is_a_400() -> None:
     async def work(gateway: Gateway, client: TrialClient) -> None:
         gateway.halt()
         async with sdk(client) as model:
-            with pytest.raises(openai.BadRequestError, match="the run was stopped"):
+            with pytest.raises(openai.BadRequestError, match="the run stopped"):
                 await model.chat.completions.create(model="m", messages=HELLO)
-        assert "the run was stopped" in str(client.failure)
+        assert "the run stopped" in str(client.failure)
 
     served(work)
 

@@ -16,7 +16,7 @@ def environment() -> dict[str, Any]:
         "implementation": platform.python_implementation(),
         "system": platform.system(),
         "machine": platform.machine(),
-        "packages": packages(DISTRIBUTION),
+        "packages": packages(f"{DISTRIBUTION}[all]"),
         "note": "of the installation that made this bundle; the runs' own versions are in data/experiments.csv",
     }
 
