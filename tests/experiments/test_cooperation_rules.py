@@ -96,7 +96,6 @@ def test_who_has_no_whole_game_keeps_their_power() -> None:
         ({"power": {"start": 151}}, "power starts at 151; expected 50 to 150"),
         ({"power": {"start": [100, 49]}, "agents": 2}, "power starts at 49; expected 50 to 150"),
         ({"power": {"start": [100] * 3}, "agents": 2}, "power starts for 3 agents, but 2 play"),
-        ({"power": {"start": float("nan")}}, "settings['power']['start'] is nan"),
         ({"power": {"least": 10}}, "power from 10 to 150.0; expected a range within 50 to 150"),
         ({"power": {"gain": -1}}, "power gain=-1; expected 0 or more"),
         ({"power": {"grain": 1}}, "expected start, least, most, gain"),
@@ -158,3 +157,8 @@ def test_the_worlds_of_all_groups_are_the_same(tmp_path: Any) -> None:
     game = cooperation_game()
     found = {Society.of(plan_of(tmp_path, game, group.name)) for group in game.groups}
     assert len(found) == 1
+
+
+def test_power_that_is_not_a_number_is_refused_at_declaration() -> None:
+    with pytest.raises(ConfigurationError, match=r"settings\['power'\]\['start'\] is nan"):
+        cooperation_game(power={"start": float("nan")})
