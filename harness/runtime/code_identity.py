@@ -15,7 +15,6 @@ import builtins
 import functools
 import inspect
 import linecache
-import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -48,6 +47,7 @@ from harness.runtime.module_files import (
     is_installed,
     is_module,
     is_ours,
+    loaded_module,
     module_of,
 )
 from harness.runtime.module_source import Chain, Import, Loads, Source, absolute, imported_names, imports_in
@@ -422,7 +422,7 @@ class _Walk:
         file = file_of(module)
         if file is None:
             return None
-        loaded = sys.modules.get(module)
+        loaded = loaded_module(module)
         is_package = file.endswith("__init__.py")
         package = module if is_package else module.rpartition(".")[0]
         return self._reader.source(module, file, {"__package__": package} if loaded is None else vars(loaded))

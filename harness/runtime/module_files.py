@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import importlib
 import importlib.util
 import sys
 import sysconfig
@@ -15,6 +17,15 @@ OURS = "harness"
 
 
 STANDARD = "(the standard library)"
+
+
+def loaded_module(name: str) -> types.ModuleType | None:
+    """The module if it is loaded. Waits for another thread that is importing it: half a module has half its names."""
+    if name not in sys.modules:
+        return None
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)  # returns at once, or when the other thread is done
+    return sys.modules.get(name)
 
 
 def home_of(thing: Any) -> str:
@@ -31,7 +42,7 @@ def module_of(thing: Any) -> str:
 
 def file_of(module: str) -> str | None:
     """The file that a module was, or would be, read from; its folder for a package without one."""
-    loaded = sys.modules.get(module)
+    loaded = loaded_module(module)
     if loaded is None:
         return _located(module)
     file = getattr(loaded, "__file__", None)
@@ -68,7 +79,7 @@ def is_module(name: str) -> bool:
 
 def is_bound(module: str, name: str) -> bool:
     """Whether a loaded module has something else than a module under that name."""
-    value = getattr(sys.modules.get(module), name, None)
+    value = getattr(loaded_module(module), name, None)
     return value is not None and not isinstance(value, types.ModuleType)
 
 
