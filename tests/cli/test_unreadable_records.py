@@ -19,7 +19,7 @@ COMMANDS = [
     ("consistency", "results", "--with", "results"),
     ("report", "results", "--out", "r.html"),
     ("report", "results", "--out", "r.md"),
-    ("query", 'select "group", count(*) from scores group by all'),
+    ("query", 'select "group", count(*) from scores group by all order by all'),
     ("db", "build"),
     ("bundle", "--out", "b.zip"),
     ("plan", "check", "results"),
