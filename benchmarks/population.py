@@ -32,9 +32,9 @@ def done(began, **more):
 """
 OURS = {
     "sample": """
-from harness.experiments.population.agents import write_agents
-from harness.experiments.population.sampling import sample
-from harness.experiments.population.spec import read_spec
+from harness.experiments.population.formats.agents import write_agents
+from harness.experiments.population.build.sampling import sample
+from harness.experiments.population.formats.spec import read_spec
 spec = read_spec(folder / "population.yaml")
 began = time.perf_counter()
 write_agents(folder / f"agents-{size}.json", sample(spec, count=size, seed=1))
@@ -42,10 +42,10 @@ done(began)
 """,
     "network": """
 import igraph, scipy.special
-from harness.experiments.population.agents import read_agents
-from harness.experiments.population.network import connect
-from harness.experiments.population.network_config import read_network_config
-from harness.experiments.population.network_file import write_network
+from harness.experiments.population.formats.agents import read_agents
+from harness.experiments.population.build.network import connect
+from harness.experiments.population.formats.network_config import read_network_config
+from harness.experiments.population.formats.network_file import write_network
 agents = read_agents(folder / f"agents-{size}.json")
 config = read_network_config(folder / "network.yaml")
 began = time.perf_counter()
@@ -62,8 +62,8 @@ from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 from harness.gateway.providers.rehearsal import RehearsalProvider
 from harness.experiments.population.inputs import read_inputs
-from harness.experiments.population.simulation_folder import RUN, simulate
-from harness.experiments.population.simulation import SimulationOptions
+from harness.experiments.population.simulation.folder import RUN, simulate
+from harness.experiments.population.simulation.simulation import SimulationOptions
 inputs = read_inputs(folder / f"scenario-{size}.yaml")
 out = folder / f"ours-{size}"
 async def whole():
@@ -160,8 +160,8 @@ def write_town(folder: Path) -> None:
     """The packaged town, written out whole, so that both sides read it."""
     sys.path.insert(0, str(ROOT))
     from harness.experiments.population.example import PACKAGED, write_example
-    from harness.experiments.population.files import write_yaml
-    from harness.experiments.population.spec import read_spec
+    from harness.experiments.population.formats.files import write_yaml
+    from harness.experiments.population.formats.spec import read_spec
 
     write_example(folder)
     write_yaml(folder / "population.yaml", read_spec(PACKAGED / "population.yaml"))
@@ -170,8 +170,8 @@ def write_town(folder: Path) -> None:
 def write_scenario(folder: Path, size: int) -> None:
     """Everybody hears in the first of four steps."""
     from harness.experiments.population.example import PACKAGED
-    from harness.experiments.population.files import write_yaml
-    from harness.experiments.population.scenario import ExposureRule, read_scenario
+    from harness.experiments.population.formats.files import write_yaml
+    from harness.experiments.population.formats.scenario import ExposureRule, read_scenario
 
     one = read_scenario(PACKAGED / "scenario.yaml")
     everybody = [ExposureRule(channel="town_paper", when="true", probability=1.0, timestep=0)]

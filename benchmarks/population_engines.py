@@ -21,17 +21,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.experiments.population.agents import write_agents
+from harness.experiments.population.build.network import connect
+from harness.experiments.population.build.sampling import sample
 from harness.experiments.population.example import write_example
-from harness.experiments.population.extropy import simulate_in_folder
+from harness.experiments.population.extropy.simulation import simulate_in_folder
+from harness.experiments.population.formats.agents import write_agents
+from harness.experiments.population.formats.network_config import read_network_config
+from harness.experiments.population.formats.network_file import write_network
+from harness.experiments.population.formats.spec import read_spec
 from harness.experiments.population.inputs import read_inputs
-from harness.experiments.population.network import connect
-from harness.experiments.population.network_config import read_network_config
-from harness.experiments.population.network_file import write_network
-from harness.experiments.population.sampling import sample
-from harness.experiments.population.simulation import SimulationOptions
-from harness.experiments.population.simulation_folder import RUN, simulate
-from harness.experiments.population.spec import read_spec
+from harness.experiments.population.simulation.folder import RUN, simulate
+from harness.experiments.population.simulation.simulation import SimulationOptions
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal import Journal
 from harness.gateway.providers.rehearsal import RehearsalProvider

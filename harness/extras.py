@@ -23,7 +23,6 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 """Extra → the top-level modules that it installs, in alphabetical order."""
 
 PARTS: Mapping[str, str] = {
-    "harness.batches.gates": "population",
     "harness.cli.power": "analysis",
     "harness.experiments.population": "population",
     "harness.experiments.table1": "table1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from harness.batches import ids, simulation_batches
+from harness.batches import ids
 from harness.batches.axes import name_of
 from harness.batches.gate_status import metas
 from harness.batches.manifest import Manifest, load, mark
@@ -13,6 +13,7 @@ from harness.batches.registry import Content, Registry, RegistryRow, VariantStat
 from harness.batches.resolved_settings import changed_specs, digest, read_inputs
 from harness.batches.study_layout import Batch, Study, VariantFolder, read_json
 from harness.errors import ConfigurationError, HarnessError
+from harness.experiments.population import batches
 from harness.records import fingerprint
 from harness.text_files import read_text
 
@@ -40,7 +41,7 @@ def audit(study: Study) -> list[str]:
 
 
 def _of_stages(study: Study) -> Iterator[str]:
-    from harness.batches.stage_ledger import disagreements
+    from harness.experiments.population.build.stage_ledger import disagreements
 
     yield from disagreements(study)
 
@@ -146,7 +147,7 @@ def _of_inputs(place: VariantFolder, manifest: Manifest) -> Iterator[str]:
     except HarnessError as error:
         yield str(error)
         return
-    yield from simulation_batches.changed(place)
+    yield from batches.changed(place)
     if content.get("variant") != place.folder.name:
         yield f"inputs/settings.json is of {content.get('variant')!r:.80}."
     if not sound:

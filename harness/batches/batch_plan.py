@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.batches import ids, manifest, population_build, revisions, simulation_batches
+from harness.batches import ids, manifest, revisions
 from harness.batches.axes import Options, grid
 from harness.batches.batch_run import baseline
 from harness.batches.manifest import Manifest, Planned
 from harness.batches.resolved_settings import Facts, base_specs, resolve
 from harness.batches.study_layout import Study, said
 from harness.errors import ConfigurationError, raise_if_any
+from harness.experiments.population import batches
+from harness.experiments.population.build import build
 from harness.model import Experiment
 from harness.records.writer import explained
 
@@ -47,7 +49,7 @@ def create(study: Study, wanted: BatchRequest, facts: Facts, moment: datetime) -
     experiment = wanted.experiment
     raise_if_any(_unsaid(wanted))
     variants = grid(wanted.axes, wanted.seeds, experiment.axes, factorial=wanted.factorial)
-    if simulation_batches.is_scenario(wanted.path):
+    if batches.is_scenario(wanted.path):
         _refuse_unsound(study, wanted)
     _refuse_faulty(experiment, variants, wanted.options, facts)
     specs = base_specs(study)
@@ -93,10 +95,8 @@ def _saved(
     whole = replace(revised, batch_id=_claimed(study, ids.parse_batch(made.batch_id)))
     batch = study.batch(whole.batch_id)
     try:
-        if simulation_batches.is_scenario(wanted.path):
-            own = simulation_batches.hand_out(
-                Path(str(wanted.path)), [batch.variant(one.id) for one in whole.variants]
-            )
+        if batches.is_scenario(wanted.path):
+            own = batches.hand_out(Path(str(wanted.path)), [batch.variant(one.id) for one in whole.variants])
             whole = replace(whole, path=own.relative_to(batch.folder).as_posix())
         manifest.save(whole, batch.manifest)
     except BaseException:  # what was not declared to the end is no batch
@@ -141,11 +141,11 @@ def _refuse_unsound(study: Study, wanted: BatchRequest) -> None:
         )
     source = Path(str(wanted.path))
     if source.parent == study.folder:
-        behind = population_build.unready(study)
+        behind = build.unready(study)
         raise_if_any([*behind, f"Go on with: harness study build {study.name}"] if behind else [])
-    simulation_batches.inputs_beside(source)
-    profile, schema = simulation_batches.rules(study, wanted.gate_profile, wanted.schema_map)
-    simulation_batches.refuse_failing(source, profile, schema, study.name)
+    batches.inputs_beside(source)
+    profile, schema = batches.rules(study, wanted.gate_profile, wanted.schema_map)
+    batches.refuse_failing(source, profile, schema, study.name)
 
 
 def _refuse_faulty(

@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.batches import resolved_settings, simulation_batches
+from harness.batches import resolved_settings
 from harness.batches.axes import Options
-from harness.batches.gates import Escalation
 from harness.batches.manifest import Manifest, Planned
 from harness.batches.registry import Registry, RegistryRow, VariantStatus
 from harness.batches.resolved_settings import Facts, Resolved
 from harness.batches.revisions import contents
 from harness.batches.study_layout import Batch, Study, VariantFolder, locked, place, read_json, said, write
 from harness.errors import ConfigurationError, ExitCode, HarnessError
+from harness.experiments.population import batches
+from harness.experiments.population.gates import Escalation
 from harness.model import Experiment
 from harness.records import Run, RunRegistry, artifact_name, files_of_run
 from harness.records.code_store import setting_lines
@@ -80,7 +81,7 @@ def run_batch(
     rows = registry.read().latest(batch.id)
     left = [one for one in resolved if not finished(batch.variant(one.planned.id), rows.get(one.planned.id))]
     if not left:
-        failing = simulation_batches.failing(study, manifest)
+        failing = batches.failing(study, manifest)
         return Ran(int(ExitCode.FAILED if failing else ExitCode.OK), before=len(resolved))
     with locked(batch.session / "lock", f"Batch {batch.id}", "worked on", batch.heartbeat):
         return _Running(study, manifest, batch, launch, clock).run(left, len(resolved) - len(left))
@@ -189,17 +190,17 @@ class _Running:
     def _stuck(self) -> Escalation | None:
         """Of what was run now: an old failure was told when it happened."""
         now = {(row.batch_id, row.variant_id) for row in self._rows}
-        return simulation_batches.standing(self._study, now) if self._simulates and now else None
+        return batches.standing(self._study, now) if self._simulates and now else None
 
     @property
     def _simulates(self) -> bool:
-        return simulation_batches.is_scenario(self._manifest.path)
+        return batches.is_scenario(self._manifest.path)
 
     def _verdict(self, left: Sequence[Resolved]) -> int:
         """Nothing went wrong in the sessions; whether every variant is a success as well, and no gate FAILs."""
         rows = self._registry.read().latest(self._batch.id)
         done = all(finished(self._batch.variant(one.planned.id), rows.get(one.planned.id)) for one in left)
-        sound = done and not simulation_batches.failing(self._study, self._manifest)
+        sound = done and not batches.failing(self._study, self._manifest)
         return int(ExitCode.OK if sound else ExitCode.FAILED)
 
     def _session(self, options: Options, members: Sequence[Resolved]) -> int:
@@ -229,10 +230,10 @@ class _Running:
         target = self._batch.variant(one.planned.id)
         status, note = judged(meta, one.asks, problem, code)
         if artifact is not None:
-            own = simulation_batches.files(self._batch.session, run_id) if self._simulates else []
+            own = batches.files(self._batch.session, run_id) if self._simulates else []
             place_all([*records, artifact, artifact.with_suffix(".meta.json"), *own], target)
             if own:
-                note += f", gates {simulation_batches.gate(self._study, self._manifest, target).level}"
+                note += f", gates {batches.gate(self._study, self._manifest, target).level}"
         row = self._row(one, status, f"run {run_id}: {note}")
         last = self._registry.read().latest(self._batch.id).get(one.planned.id)
         if last is None or (last.status, last.notes) != (row.status, row.notes):

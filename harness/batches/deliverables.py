@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.batches import batch_report, gate_status, simulation_batches
+from harness.batches import batch_report, gate_status
 from harness.batches.audit import unsound
 from harness.batches.batch_report import ReportMaterial
 from harness.batches.gate_status import SOURCES, Gates
@@ -16,6 +16,7 @@ from harness.batches.segments import FEWEST, MINIMUM, SegmentAnalysis, analyses
 from harness.batches.study_layout import Study, write
 from harness.batches.variant_outcomes import outcomes, stability
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
+from harness.experiments.population import batches
 from harness.model import Level
 from harness.text_files import read_text
 
@@ -50,7 +51,7 @@ def finish(
     """
     batch = study.batch(manifest.batch_id)
     raise_if_any(_unfinished(study, manifest))
-    simulation_batches.gate_all(study, manifest, manifest.variants)
+    batches.gate_all(study, manifest, manifest.variants)
     found = outcomes(study, manifest)
     folders = [batch.variant(one.id).results for one in manifest.variants]
     segments = analyses(found, manifest.success_metric, folders)
@@ -147,7 +148,7 @@ def promote(study: Study, manifest: Manifest, gates: Sequence[Gates] = SOURCES) 
     """
     batch = study.batch(manifest.batch_id)
     problems = _unfinished(study, manifest)
-    simulation_batches.gate_all(study, manifest, manifest.variants)
+    batches.gate_all(study, manifest, manifest.variants)
     for one in manifest.variants:
         try:
             status = gate_status.status(batch.variant(one.id), gates)

@@ -5,20 +5,20 @@ from harness.cli import check as check
 from harness.cli import commands as commands  # each module of commands registers itself when it is imported
 from harness.cli import consistency as consistency
 from harness.cli import data as data
-from harness.cli import gates as gates
 from harness.cli import plan as plan
-from harness.cli import population as population
-from harness.cli import population_runs as population_runs
 from harness.cli import power as power
 from harness.cli import replay as replay
 from harness.cli import report as report
 from harness.cli import rescore as rescore
 from harness.cli import review as review
 from harness.cli import study as study
-from harness.cli import study_build as study_build
 from harness.cli import study_results as study_results
 from harness.cli import table1 as table1
 from harness.cli import variants as variants
 from harness.cli.app import main
+from harness.experiments.population.commands import build as study_build  # noqa: F401
+from harness.experiments.population.commands import gates as gates
+from harness.experiments.population.commands import simulations as population_runs  # noqa: F401
+from harness.experiments.population.commands import stages as population  # noqa: F401
 
 __all__ = ["main"]

@@ -23,7 +23,7 @@ from harness.errors import (
 )
 
 if TYPE_CHECKING:
-    from harness.experiments.population.stages import Ask
+    from harness.experiments.population.build.stages import Ask
     from harness.gateway.calls import ModelClient
     from harness.gateway.gateway import Gateway
 

@@ -52,7 +52,7 @@ def init(
     place.init()
     echo(place.folder)
     if example:
-        from harness.batches.pipeline import write_example
+        from harness.experiments.population.build.pipeline import write_example
 
         for path in write_example(place):
             echo(f"Written: {path}")
@@ -113,8 +113,8 @@ def _path(place: Study, exp: str | None, path: Path | None) -> Path | None:
 
 def _rules(place: Study, path: Path | None) -> tuple[str, str]:
     """Gate profile and schema map where nobody names them: for a simulation those that it was built by."""
-    from harness.batches import pipeline
-    from harness.batches.simulation_batches import NO_MAP, is_scenario
+    from harness.experiments.population.batches import NO_MAP, is_scenario
+    from harness.experiments.population.build import pipeline
 
     if not is_scenario(None if path is None else str(path)):
         return "instrument", NO_MAP

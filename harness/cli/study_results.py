@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
     """Show the stages and batches of a study, or one batch with its variants, gates and heartbeat."""
     from harness.batches.audit import latest
-    from harness.cli.study_build import pipeline_lines
+    from harness.experiments.population.commands.build import pipeline_lines
 
     place = study_named(root, name)
     if batch:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from harness.addresses import refuse_secrets
 from harness.batches.axes import Options
 from harness.batches.manifest import Manifest
-from harness.batches.simulation_batches import is_scenario
 from harness.batches.study_layout import Batch
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
+from harness.experiments.population.batches import is_scenario
 from harness.model import Experiment
 
 if TYPE_CHECKING:

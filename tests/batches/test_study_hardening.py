@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from harness.batches.gates.subject import GateSubject, failed
 from harness.batches.registry import Registry, RegistryRow
 from harness.batches.study_layout import Study
 from harness.batches.variant_outcomes import refuse_incomparable
 from harness.cli import main
 from harness.cli.study_session import Sessions
 from harness.errors import ConfigurationError
+from harness.experiments.population.gates.subject import GateSubject, failed
 from harness.model import Check, Level
 from tests.support.sessions import LIGHT
 from tests.support.studies import Bench, contents
@@ -228,7 +228,7 @@ def failing(study: Study, say: Say, monkeypatch: pytest.MonkeyPatch) -> Study:
         strict = subject.limits.call_failures.fail == 0
         yield failed("dynamics", "too dull") if strict else Check("dynamics", Level.PASS, "well")
 
-    monkeypatch.setattr("harness.batches.gates.simulate.check", demanding)
+    monkeypatch.setattr("harness.experiments.population.gates.simulate.check", demanding)
     (study.specs / "pop" / "strict.yaml").write_text(STRICT)
     assert say(*PLAIN, "--gate-profile", "specs/pop/strict.yaml")[0] == 1
     assert study.rows.read_text().count(",success,") == 2
@@ -322,7 +322,7 @@ def test_a_full_disk_leaves_no_batch_half_declared(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.batches.simulation_batches.shutil.copyfile", full)
+        patch.setattr("harness.experiments.population.batches.shutil.copyfile", full)
         code, told, complaint = say(*SWEEP)
     assert (code, told) == (4, "") and "No space left on device" in complaint
     assert list((study.folder / "batches").iterdir()) == []
@@ -409,7 +409,7 @@ def test_old_failures_do_not_stop_what_did_not_fail(
         yield failed("dynamics", "planted by a test")
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.batches.gates.simulate.check", planted)
+        patch.setattr("harness.experiments.population.gates.simulate.check", planted)
         code, told, _ = say(*PLAIN)
         assert code == 1 and "STOPPED: gate G6" in told
     code, told, _ = say("sweep", NAME, "--axis", "rate", "6000", "7000", "--max-calls", "3")

@@ -48,7 +48,7 @@ KILLER = """
 import os, signal, sys
 from harness.cli import main
 from harness.gateway.providers.rehearsal import RehearsalProvider
-from harness.batches import population_build, stage_ledger
+from harness.experiments.population.build import build as population_build, stage_ledger
 
 place, number = sys.argv.pop(1), int(sys.argv.pop(1))
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from harness.batches.gates import checks_of, load_profile, load_schema_map
-from harness.batches.gates.material import StudyFiles
-from harness.batches.gates.subject import GateSubject
+from harness.experiments.population.gates import checks_of, load_profile, load_schema_map
+from harness.experiments.population.gates.material import StudyFiles
+from harness.experiments.population.gates.subject import GateSubject
 from harness.model import Check, Level
 
 SIZE = 200

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.experiments.population.inputs import Inputs
-from harness.experiments.population.reasoning import Asked, Chunk
-from harness.experiments.population.state import ReasoningFailure, Thought
+from harness.experiments.population.simulation.reasoning import Asked, Chunk
+from harness.experiments.population.simulation.state import ReasoningFailure, Thought
 
 
 def answer(agent: str, step: int, options: Sequence[str]) -> Thought | ReasoningFailure:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.batches.study_layout import Study
-from harness.experiments.population.agents import write_agents
+from harness.experiments.population.build.network import connect
+from harness.experiments.population.build.sampling import sample
 from harness.experiments.population.example import PACKAGED
-from harness.experiments.population.network import connect
-from harness.experiments.population.network_config import NetworkConfig
-from harness.experiments.population.network_file import write_network
-from harness.experiments.population.sampling import sample
-from harness.experiments.population.spec import read_spec
+from harness.experiments.population.formats.agents import write_agents
+from harness.experiments.population.formats.network_config import NetworkConfig
+from harness.experiments.population.formats.network_file import write_network
+from harness.experiments.population.formats.spec import read_spec
 from tests.support.sessions import LIGHT, environment
 from tests.support.studies import outcome
 

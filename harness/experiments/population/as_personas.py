@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError
-from harness.experiments.population.agents import read_agents
-from harness.experiments.population.files import write_json
-from harness.experiments.population.persona import Teller, read_personas
+from harness.experiments.population.formats.agents import read_agents
+from harness.experiments.population.formats.files import write_json
+from harness.experiments.population.formats.persona import Teller, read_personas
 from harness.model import Persona
 from harness.personas import Population, load
 

@@ -29,8 +29,8 @@ from harness.model import (
 from harness.records.writer import explained, safe_name
 
 if TYPE_CHECKING:
+    from harness.experiments.population.formats.scenario import ScenarioSpec
     from harness.experiments.population.inputs import Inputs
-    from harness.experiments.population.scenario import ScenarioSpec
 
 NAME = "population"
 ALONE = "simulation"
@@ -205,8 +205,8 @@ class Simulated:
 
     async def __call__(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
         """Simulate into the trial's folder. Raises `HarnessError` where nobody reasoned."""
-        from harness.experiments.population.results_file import read_states
-        from harness.experiments.population.segments import SEGMENTS, by_attributes
+        from harness.experiments.population.simulation.results_file import read_states
+        from harness.experiments.population.simulation.segments import SEGMENTS, by_attributes
 
         assert plan.place is not None
         settings = {**plan.settings, **plan.arm}
@@ -291,10 +291,10 @@ async def _own(
     client: ModelClient,
     folder: Path,
 ) -> Mapping[str, Any]:
-    from harness.experiments.population.reasoning import ModelMind
-    from harness.experiments.population.simulation import Progress, Simulation
-    from harness.experiments.population.simulation_folder import OneClient
-    from harness.experiments.population.simulation_results import META, write_results
+    from harness.experiments.population.simulation.folder import OneClient
+    from harness.experiments.population.simulation.reasoning import ModelMind
+    from harness.experiments.population.simulation.results import META, write_results
+    from harness.experiments.population.simulation.simulation import Progress, Simulation
 
     def told(progress: Progress) -> None:
         assert plan.place is not None
@@ -317,7 +317,7 @@ async def _extropy(
     client: ModelClient,
     folder: Path,
 ) -> Mapping[str, Any]:
-    from harness.experiments.population.extropy import simulate_with_extropy
+    from harness.experiments.population.extropy.simulation import simulate_with_extropy
 
     assert plan.place is not None
     assert isinstance(source, Files)
@@ -328,7 +328,7 @@ async def _extropy(
 
 
 def _options(plan: TrialPlan, settings: Mapping[str, Any]) -> Any:
-    from harness.experiments.population.simulation import SimulationOptions
+    from harness.experiments.population.simulation.simulation import SimulationOptions
 
     trial = plan.trial
     seed = plan.seed + trial.proposal * BETWEEN_WORLDS + (trial.cell.rep - 1) * BETWEEN_REPS
@@ -338,7 +338,7 @@ def _options(plan: TrialPlan, settings: Mapping[str, Any]) -> Any:
 
 
 def _samples(folder: Path, positions: Mapping[str, str]) -> Iterable[Sample]:
-    from harness.experiments.population.simulation_results import STEPS
+    from harness.experiments.population.simulation.results import STEPS
 
     last = _read(folder / STEPS)[-1]
     yield Sample(AWARE, last["exposure_rate"])
@@ -356,12 +356,12 @@ def _details(meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    from harness.experiments.population.files import read_json
+    from harness.experiments.population.formats.files import read_json
 
     return read_json(path, "Results")
 
 
 def _write(path: Path, content: object) -> None:
-    from harness.experiments.population.files import write_json
+    from harness.experiments.population.formats.files import write_json
 
     write_json(path, content)

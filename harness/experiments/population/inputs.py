@@ -6,16 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.experiments.population import agents as agents_file
-from harness.experiments.population import network_file, persona, scenario
-from harness.experiments.population import spec as population_file
-from harness.experiments.population.agents import Agents, read_agents
-from harness.experiments.population.files import sha256
-from harness.experiments.population.network import Network
-from harness.experiments.population.network_file import read_network
-from harness.experiments.population.persona import PersonaConfig, Teller, plain_personas, read_personas
-from harness.experiments.population.scenario import ScenarioSpec, read_scenario
-from harness.experiments.population.spec import read_spec
+from harness.experiments.population.build.network import Network
+from harness.experiments.population.formats import agents as agents_file
+from harness.experiments.population.formats import network_file, persona, scenario
+from harness.experiments.population.formats import spec as population_file
+from harness.experiments.population.formats.agents import Agents, read_agents
+from harness.experiments.population.formats.files import sha256
+from harness.experiments.population.formats.network_file import read_network
+from harness.experiments.population.formats.persona import (
+    PersonaConfig,
+    Teller,
+    plain_personas,
+    read_personas,
+)
+from harness.experiments.population.formats.scenario import ScenarioSpec, read_scenario
+from harness.experiments.population.formats.spec import read_spec
 
 PERSONA_SUFFIX = ".persona.yaml"
 

@@ -64,14 +64,14 @@ class Town:
 
     def read(self) -> Inputs:
         """Drawn and connected, in memory."""
+        from harness.experiments.population.build.network import connect
+        from harness.experiments.population.build.sampling import sample
         from harness.experiments.population.example import PACKAGED
+        from harness.experiments.population.formats.network_config import read_network_config
+        from harness.experiments.population.formats.persona import read_personas
+        from harness.experiments.population.formats.scenario import read_scenario
+        from harness.experiments.population.formats.spec import read_spec
         from harness.experiments.population.inputs import Inputs
-        from harness.experiments.population.network import connect
-        from harness.experiments.population.network_config import read_network_config
-        from harness.experiments.population.persona import read_personas
-        from harness.experiments.population.sampling import sample
-        from harness.experiments.population.scenario import read_scenario
-        from harness.experiments.population.spec import read_spec
 
         agents = sample(read_spec(PACKAGED / "population.yaml"), count=self.agents, seed=self.seed)
         attributes = frozenset(agents.columns)

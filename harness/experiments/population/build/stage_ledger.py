@@ -1,0 +1,203 @@
+"""What was made from what: ``.stages.json`` of a study, and whether a stage has to run again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.experiments.population.build.pipeline import FILES
+from harness.batches.study_layout import Study, said
+from harness.errors import ConfigurationError, HarnessError
+from harness.experiments.population.formats.files import FileModel, checked, read_json
+from harness.records.atomic import write_atomic
+from harness.records.json_safe import NOT_SET, differences, shown
+from harness.records.writer import explained
+
+NAME, WHAT = ".stages.json", "Stages"
+NOTE = "placing.json"
+
+
+class Record(FileModel):
+    """Of one stage: its ``options``; the SHA-256 (hex) of each file that it read, below the study, and of its own.
+
+    ``by`` is who made the file: a person, a ``model`` (``rehearsal``: made up offline), or rules alone. ``mended`` says
+    that a person has changed it since.
+    """
+
+    options: dict[str, Any]
+    inputs: dict[str, str]
+    output: str
+    by: Literal["hand", "model", "rule"]
+    model: str | None = None
+    rehearsal: bool = False
+    mended: bool = False
+
+
+class Ledger(FileModel):
+    """All stages that have run."""
+
+    stages: dict[str, Record]
+
+
+def path_of(study: Study) -> Path:
+    """Where it stands."""
+    return study.folder / NAME
+
+
+def read(study: Study) -> dict[str, Record]:
+    """The record of each stage that ran. Raises `HarnessError` for a file that is none."""
+    path = path_of(study)
+    if not path.exists():
+        return {}
+    try:
+        records = checked(Ledger, read_json(path, WHAT), f"{WHAT} {path}").stages
+        strange = sorted(records.keys() - FILES.keys())
+        if strange:
+            raise ConfigurationError(f"{WHAT} {path}: {strange[0]!r:.60} is no stage.")
+    except ConfigurationError as error:
+        raise HarnessError(
+            f"{error}\nNobody is to change that file. Put it back; or delete it, and move away "
+            f"{', '.join(FILES.values())}, to have all made anew."
+        ) from None
+    return {stage: records[stage] for stage in FILES if stage in records}
+
+
+def write(study: Study, records: Mapping[str, Record]) -> None:
+    """Write it whole. Raises `HarnessError`."""
+    with said():
+        write_atomic(
+            path_of(study),
+            {"stages": {stage: records[stage].model_dump() for stage in FILES if stage in records}},
+        )
+
+
+def digest(path: Path) -> str | None:
+    """SHA-256 (hex) of a file; ``None`` where there is none. Raises `HarnessError` where it cannot be read."""
+    try:
+        with explained(path, "read"), path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except HarnessError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
+class StageState(StrEnum):
+    """What is to be done about a stage."""
+
+    MISSING = "not made"
+    STALE = "to be made anew"
+    CURRENT = "as it was"
+    MENDED = "mended by hand"
+    """Since the last build; only what is downstream runs again."""
+    UNKNOWN = "made by no build"
+    CONFLICT = "mended, inputs changed"
+
+
+@dataclass(frozen=True, slots=True)
+class StageVerdict:
+    """``changes`` are what differs from what the stage was made from, one line each."""
+
+    state: StageState
+    changes: tuple[str, ...] = ()
+
+
+def judge(record: Record | None, wanted: Record, found: str | None) -> StageVerdict:
+    """How a stage stands whose file has the hash ``found``; ``wanted`` has options and inputs as they are now.
+
+    Inputs and options that ``wanted`` lacks are not compared.
+    """
+    if found is None:
+        return StageVerdict(StageState.MISSING)
+    if record is None:
+        return StageVerdict(StageState.UNKNOWN)
+    changes = tuple(_changes(record, wanted))
+    touched = record.mended or found != record.output
+    if changes:
+        return StageVerdict(StageState.CONFLICT if touched else StageState.STALE, changes)
+    return StageVerdict(StageState.CURRENT if found == record.output else StageState.MENDED)
+
+
+def _changes(record: Record, wanted: Record) -> Iterator[str]:
+    for name, (then, now) in differences(record.inputs, wanted.inputs).items():
+        if now != NOT_SET:
+            yield f"{name}: {_short(then)} then, {_short(now)} now"
+    for name, (then, now) in differences(record.options, wanted.options).items():
+        if now != NOT_SET:
+            yield f"{name}: {shown(then)} then, {shown(now)} now"
+
+
+def _short(sha256: str) -> str:
+    return f"SHA-256 {sha256[:12]}" if sha256 else "not there"
+
+
+def disagreements(study: Study) -> Iterator[str]:
+    """Where files are not what their stages' records say; nothing of a study without records. Raises `HarnessError`."""
+    records = read(study)
+    for stage, name in FILES.items() if records else ():
+        found, record = digest(study.folder / name), records.get(stage)
+        if record is None:
+            if found is not None:
+                yield f"{name} is there, but no build made it."
+            continue
+        if found is None:
+            yield f"{name} is gone; harness study build makes it anew."
+        elif found != record.output:
+            yield f"{name} was changed: {_short(record.output)} then, {_short(found)} now."
+        for other, then in record.inputs.items():
+            now = digest(study.folder / other) or ""
+            if now != then:
+                yield f"{name} is made from another {other}: {_short(then)} then, {_short(now)} now."
+
+
+class Placing(FileModel):
+    """A file that was made, and is about to be put in its place: ``before`` is the hash of what stands there."""
+
+    stage: str
+    record: Record
+    before: str | None
+
+
+def place(study: Study, new: Path, placing: Placing, records: dict[str, Record]) -> None:
+    """Put ``new`` where the stage's file belongs and its record into ``records``; a kill leaves nothing in between.
+
+    Raises `HarnessError`.
+    """
+    note = new.parent / NOTE
+    with said():
+        write_atomic(note, placing.model_dump())
+    _put(study, new, placing, records)
+    _tidy(new.parent)
+
+
+def recover(study: Study, folder: Path, records: dict[str, Record]) -> None:
+    """Finish what a kill left half done in ``folder``, unless a person has changed the file meanwhile."""
+    note = folder / NOTE
+    if note.exists():
+        placing = checked(Placing, read_json(note, WHAT), f"{WHAT} {note}")
+        new, found = folder / FILES[placing.stage], digest(study.folder / FILES[placing.stage])
+        if found == placing.record.output or (
+            found == placing.before and digest(new) == placing.record.output
+        ):
+            _put(study, new, placing, records)
+    _tidy(folder)
+
+
+def _put(study: Study, new: Path, placing: Placing, records: dict[str, Record]) -> None:
+    target = study.folder / FILES[placing.stage]
+    if digest(target) != placing.record.output:
+        with said(), explained(target, "write"):
+            new.replace(target)
+    records[placing.stage] = placing.record
+    write(study, records)
+
+
+def _tidy(folder: Path) -> None:
+    """The note goes last but for what it speaks of: without it, a file here is nobody's."""
+    for path in (folder / NOTE, *(folder / name for name in FILES.values())):
+        with explained(path, "remove"):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,169 @@
+"""``harness study build``: the population of a study, stage by stage, each with its gates."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.app import Timeout
+from harness.cli.model_session import Asking, failures_told
+from harness.cli.study_app import RUNS, Name, Prices, Root, study
+from harness.console import echo
+from harness.errors import ExitCode
+from harness.experiments.population.commands.gates import COLUMNS, gate_lines
+
+if TYPE_CHECKING:
+    from harness.batches.study_layout import Study
+    from harness.experiments.population.build.build import BuildStep, Built
+    from harness.experiments.population.build.recipes import Recipes
+    from harness.experiments.population.build.stage_ledger import Record
+    from harness.experiments.population.gates import GateResult
+
+
+@study.command()
+def build(
+    name: Name,
+    population: Annotated[str | None, typer.Option(help="Who they are, for a model to write from.")] = None,
+    size: Annotated[int | None, typer.Option(help="How many agents.")] = None,
+    event: Annotated[str | None, typer.Option(help="What happens to them, for a model.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Time steps at most, for a model.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of every stage.", show_default="0")] = None,
+    model: Annotated[str | None, typer.Option(help="rehearsal (offline), or PROVIDER:MODEL.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
+    gate_profile: Annotated[
+        str | None, typer.Option(help="What gates hold it against; docs/gates.md.")
+    ] = None,
+    schema_map: Annotated[str | None, typer.Option(help="The file that gives roles attributes.")] = None,
+    threshold: Annotated[int | None, typer.Option(help="Of the estimate, as simulate has it.")] = None,
+    chunk_size: Annotated[int | None, typer.Option(help="Of the estimate, as simulate has it.")] = None,
+    timeout: Timeout = None,
+    max_cost: Annotated[float | None, typer.Option(help="US dollars that this call may spend.")] = None,
+    prices: Prices = None,
+    root: Root = RUNS,
+) -> None:
+    """Run the stages spec to estimate that have to run, each with its gates; stop where a gate FAILs.
+
+    All options but --timeout, --max-cost and --prices are remembered in the study's pipeline.yaml. What people write
+    into specs/ is taken in place of a model's words.
+    """
+    from harness.batches.study_layout import Study
+    from harness.experiments.population.build import pipeline
+    from harness.experiments.population.build.build import Build, alone
+    from harness.experiments.population.commands.build_session import BuildSession
+    from harness.gateway.prices import find_prices
+
+    place = Study(root, name).existing()
+    said = {key: value for key, value in locals().items() if key in pipeline.Pipeline.model_fields}
+    options = {key: value for key, value in said.items() if value is not None}
+    if schema_map is not None:
+        options["schema_map"] = _as_remembered(place, schema_map)
+    own = None if prices is None else (prices, find_prices(prices))
+    with alone(place) as folder:
+        plan = pipeline.changed(place, options)
+        pipeline.check(place, plan)
+        work = Build(place, plan, folder, own)
+        asking = Asking(plan.model, plan.base_url, plan.seed, max_cost, prices, folder, timeout=timeout)
+        session = BuildSession(asking, folder / "heartbeat.txt", _told, _told_again)
+        if work.asks:
+            session.prepare()
+        pipeline.write(place, plan)
+        with failures_told(), session:
+            built = work.run(session.ask, session)
+    echo("\n".join(_summary(place, built, work.recipes, session.spent)))
+    raise typer.Exit(int(ExitCode.FAILED if built.stopped else ExitCode.OK))
+
+
+def _as_remembered(place: Study, name: str) -> str:
+    """Below the study, where it is there; a file elsewhere by its whole path."""
+    path = Path(name)
+    if path.is_absolute() or (place.folder / path).is_file() or not path.is_file():
+        return name
+    found, home = path.resolve(), place.folder.resolve()
+    return found.relative_to(home).as_posix() if found.is_relative_to(home) else str(found)
+
+
+def _told(step: BuildStep) -> None:
+    """A stage that stands, and what its gates say."""
+    what = f" ({step.told.summary})" if step.told else ""
+    echo(f"{step.stage}: {step.how}{what}")
+    for line in step.told.lines if step.told else ():
+        echo(f"  {line}")
+    for one in step.gates:
+        echo("\n".join(gate_lines(one, indent="  ")))
+
+
+def _told_again(result: GateResult) -> None:
+    echo(f"{result.stage}: its gate again, with what later stages wrote")
+    echo("\n".join(gate_lines(result, indent="  ")))
+
+
+def _summary(place: Study, built: Built, recipes: Recipes, spent: str) -> Iterator[str]:
+    yield ""
+    if built.stopped is None:
+        yield from _table(built)
+        yield spent
+        written = sorted({one.stage for one in built.steps if one.record.rehearsal}, key=_order)
+        if written:
+            yield from _wrapped(
+                f"REHEARSAL: {', '.join(written)} made up offline. Nothing that comes of it is evidence."
+            )
+        yield f"Next: harness study sweep {place.name} --confidence 5"
+        return
+    yield spent
+    if built.report.escalation:
+        yield built.report.escalation.text
+        return
+    yield f"STOPPED after {built.steps[-1].stage}: gate {built.stopped.gate} FAILs."
+    yield "What may help, the smallest first, and the stages that run again then:"
+    for one in recipes.fixes(built.stopped):
+        yield f"  - {one.what}"
+        yield from _wrapped(f"      then: {', '.join(one.reruns) or 'no stage'}", "            ")
+    yield f"After it: harness study build {place.name}"
+
+
+def _order(stage: str) -> int:
+    from harness.experiments.population.build.pipeline import STAGES
+
+    return STAGES.index(stage)
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, COLUMNS, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+
+
+def _table(built: Built) -> Iterator[str]:
+    yield f"{'stage':<10}{'':<16}{'written by':<24}gates"
+    for one in built.steps:
+        gates = "  ".join(f"{gate.gate} {gate.level}" for gate in one.gates)
+        yield f"{one.stage:<10}{one.how:<16}{_by(one.record):<24.23}{gates}"
+
+
+def _by(record: Record) -> str:
+    if record.mended:
+        return "hand, mended"
+    return {"hand": "hand", "rule": "–"}.get(record.by, str(record.model))
+
+
+def pipeline_lines(place: Study) -> Iterator[str]:
+    """Each stage of a study that has a pipeline, how it stands, and what its gates said last."""
+    from harness.experiments.population.build import pipeline, stage_ledger
+    from harness.experiments.population.build.build import standing
+    from harness.experiments.population.build.recipes import Recipes
+    from harness.experiments.population.gates import read_report
+
+    plan = pipeline.read(place)
+    if plan is None:
+        return
+    records, report = stage_ledger.read(place), read_report(place.folder)
+    said: dict[str, Any] = {}
+    for result in report.results if report else ():
+        said.setdefault(result.stage, []).append(f"{result.gate} {result.level}")
+    for stage, verdict in standing(Recipes(place, plan), records).items():
+        by = _by(records[stage]) if stage in records else ""
+        yield f"{stage:<10}{verdict.state.value:<24}{by:<22.21}{'  '.join(said.get(stage, ()))}".rstrip()

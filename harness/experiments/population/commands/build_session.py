@@ -1,0 +1,143 @@
+"""One call of ``harness study build``: its gateway, its sign of life, and what it spent."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from harness.cli.model_session import Asking
+from harness.errors import ConfigurationError, HarnessError
+
+if TYPE_CHECKING:
+    from harness.experiments.population.build.build import BuildStep
+    from harness.experiments.population.gates import GateResult
+    from harness.gateway.calls import ModelClient
+    from harness.gateway.gateway import Gateway
+
+Made = TypeVar("Made")
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class BuildSession:
+    """Asks for stages through one gateway, which is made when it is first needed; writes ``heartbeat`` meanwhile.
+
+    Replies are journalled under seed and endpoint: the same question is never paid for again, another seed asks anew.
+    """
+
+    def __init__(
+        self,
+        asking: Asking,
+        heartbeat: Path,
+        tell: Callable[[BuildStep], None],
+        tell_again: Callable[[GateResult], None],
+        clock: Clock = _now,
+    ) -> None:
+        self._asking, self._heartbeat, self._clock = asking, heartbeat, clock
+        self._tell, self._tell_again = tell, tell_again
+        self._gateway: Gateway | None = None
+        self._runner: asyncio.Runner | None = None
+        self._stage, self._started = "starting", clock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beating, name="heartbeat", daemon=True)
+
+    def prepare(self) -> None:
+        """Make the gateway, so that a missing key is said before anything runs. Raises `ConfigurationError`."""
+        self._gateway = self._asking.gateway()
+
+    def __enter__(self) -> Self:
+        self._runner = asyncio.Runner()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._stage = "ended" if error == (None, None, None) else "ended early"
+        self._beat()
+        assert self._runner is not None
+        with self._runner:
+            if self._gateway is not None:
+                self._runner.run(self._gateway.aclose())
+
+    # Asking
+
+    def ask(self, stage: str, write: Callable[[ModelClient], Awaitable[Made]], /) -> Made:
+        """What ``write`` makes with the stage's client. Raises `HarnessError`."""
+        if self._gateway is None:
+            self.prepare()
+        gateway, runner = self._gateway, self._runner
+        assert gateway is not None
+        assert runner is not None
+
+        async def work() -> Made:
+            return await write(gateway.open_trial(stage, self._run_id))
+
+        try:
+            return runner.run(work())
+        except ConfigurationError as error:  # replies that cannot be used are no mistake of who asked
+            raise HarnessError(str(error)) from None
+
+    @property
+    def _run_id(self) -> str:
+        url = self._asking.base_url
+        place = f"-{sha256(url.encode()).hexdigest()[:12]}" if url else ""
+        return f"build-seed{self._asking.seed}{place}"
+
+    @property
+    def spent(self) -> str:
+        """Calls and dollars of this session."""
+        if self._gateway is None:
+            return "0 model calls"
+        calls, again, cost = self._gateway.calls, self._gateway.replayed, self._gateway.cost
+        said = f"{calls} model calls" + (f", {again} more answered from the journal" if again else "")
+        if self._asking.model.partition(":")[0] == "rehearsal":
+            return f"{said}; nothing paid, a rehearsal"
+        return f"{said}; " + ("cost not known" if cost is None else f"${cost:,.4f}")
+
+    # Looking on
+
+    def began(self, stage: str) -> None:
+        """A stage is about to run."""
+        self._stage = stage
+        self._beat()
+
+    def done(self, step: BuildStep) -> None:
+        """A stage stands."""
+        self._tell(step)
+
+    def again(self, result: GateResult) -> None:
+        """A gate has looked once more."""
+        self._tell_again(result)
+
+    def _beating(self) -> None:
+        from harness.plugin.heartbeat import EVERY
+
+        while not self._over.wait(EVERY):
+            self._beat()
+
+    def _beat(self) -> None:
+        from harness.gateway.waiting import duration
+        from harness.plugin.heartbeat import JUDGE
+        from harness.records.atomic import write_whole
+
+        now = self._clock()
+        lines = [
+            f"stage: {self._stage}",
+            f"at: {now:%Y-%m-%d %H:%M:%S} UTC",
+            f"running for: {duration((now - self._started).total_seconds())}",
+            f"spent: {self.spent}",
+            JUDGE,
+        ]
+        try:
+            write_whole(self._heartbeat, ("\n".join(lines) + "\n").encode())
+        except HarnessError:
+            return  # a sign of life that cannot be written is no reason to die

@@ -1,0 +1,146 @@
+"""A simulation in a folder: locked against a second one, with a heartbeat, its results whole or not there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.experiments.population.formats.files import write_json
+from harness.experiments.population.inputs import Inputs
+from harness.experiments.population.simulation.reasoning import ModelMind
+from harness.experiments.population.simulation.results import META, write_results
+from harness.experiments.population.simulation.results_file import read_meta
+from harness.experiments.population.simulation.simulation import Progress, Simulation, SimulationOptions
+from harness.gateway.account import Account
+from harness.gateway.calls import CallSite, ModelClient, Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.model import Usage
+from harness.records.lock import RunLock
+
+HEARTBEAT, LOCK = "state.json", ".lock"
+EVERY = 1.0
+"""Seconds between two heartbeats, but for that at the end of a step."""
+RUN = "simulation"
+"""What the journal of a results folder calls its only run."""
+
+
+class GatewayClients:
+    """A trial of the gateway for each chunk, so that a chunk that was cut off is served what was paid for."""
+
+    def __init__(self, gateway: Gateway, run_id: str = RUN) -> None:
+        self._gateway, self._run = gateway, run_id
+
+    def open(self, name: str) -> ModelClient:
+        """A trial called ``name``."""
+        return self._gateway.open_trial(name, self._run)
+
+    def close(self, client: ModelClient) -> None:
+        """Its token is revoked."""
+        trial = self._gateway.trial_of(client.token)
+        if trial is not None:
+            self._gateway.close_trial(trial)
+
+
+class OneClient:
+    """The client that an experiment's trial has: all chunks are asked by it, and each is told what its replies took."""
+
+    def __init__(self, client: ModelClient) -> None:
+        self._client = client
+
+    def open(self, name: str) -> ModelClient:  # noqa: ARG002
+        """The trial's own, with an account of its own."""
+        return _Counting(self._client)
+
+    def close(self, client: ModelClient) -> None:
+        """Nothing: it is the trial's."""
+
+
+class _Counting:
+    """Counts the replies that were used. What was asked again besides stands in the trial's own record.
+
+    A trial that goes on is served from the journal: its own client knows from the start what was paid earlier, so
+    that no difference of its sums is a chunk's.
+    """
+
+    def __init__(self, client: ModelClient) -> None:
+        self._client, self._account = client, Account()
+        self.reject, self.token, self.base_url = client.reject, client.token, client.base_url
+
+    async def complete(
+        self,
+        request: Request,
+        site: CallSite,
+        *,
+        max_rejections: int | None = None,
+        max_replies: int | None = None,
+    ) -> Reply:
+        reply = await self._client.complete(
+            request, site, max_rejections=max_rejections, max_replies=max_replies
+        )
+        self._account.note_reply(site.kind, reply)
+        return reply
+
+    def usage(self) -> Usage:
+        return self._account.usage()
+
+
+async def simulate(
+    inputs: Inputs,
+    options: SimulationOptions,
+    gateway: Gateway,
+    folder: Path,
+    *,
+    say: Callable[[Progress], None] = lambda _progress: None,
+    wall: Callable[[], float] = time.time,
+) -> dict[str, Any]:
+    """Simulate into ``folder``, going on where it was left; gives what ``meta.json`` holds.
+
+    What was finished before is left as it is. Raises `ConfigurationError` where it was begun with other inputs or
+    options, `HarnessError` where another process is at it or nobody reasoned, `ModelCallError` where calls fail for
+    good.
+    """
+    lock = RunLock(folder / LOCK, str(folder))
+    try:
+        began = wall()
+        last = began - EVERY
+
+        def beat(progress: Progress) -> None:
+            nonlocal last
+            if progress.chunk == progress.chunks or wall() - last >= EVERY:
+                last = wall()
+                write_json(folder / HEARTBEAT, heartbeat(progress, last - began, last))
+                say(progress)
+
+        mind = ModelMind(inputs.scenario, GatewayClients(gateway))
+        done = await Simulation(inputs, options, mind, folder, on_progress=beat).run()
+        if not (folder / META).exists():
+            write_results(folder, inputs, options, done)
+        meta = read_meta(folder)
+    finally:
+        lock.release()
+    if not meta["agents_reasoned"]:
+        raise HarnessError(
+            f"{folder}: nobody reasoned ({meta['total_exposures']:,} exposures); the results are empty. "
+            "Look at the exposure rules of the scenario."
+        )
+    return meta
+
+
+def heartbeat(progress: Progress, seconds: float, now: float) -> dict[str, Any]:
+    """How far it is, for a person to read. An old one does not mean that the simulation has failed."""
+    done = progress.timestep + progress.chunk / max(progress.chunks, 1)
+    left = seconds / done * (progress.timesteps - done) if done else None
+    return {
+        "stage": "simulate",
+        "timestep": progress.timestep,
+        "timesteps": progress.timesteps,
+        "chunk": progress.chunk,
+        "chunks": progress.chunks,
+        "calls": progress.calls,
+        "cost": progress.cost,
+        "seconds_left_about": None if left is None else round(left),
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+    }

@@ -1,0 +1,308 @@
+"""The simulation: step by step, chunk by chunk, so that one that was cut off goes on to the very same end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from harness.errors import ConfigurationError, HarnessError, ModelCallError
+from harness.experiments.population.build.sampling import check_seed, generator
+from harness.experiments.population.inputs import Inputs
+from harness.experiments.population.simulation import dynamics
+from harness.experiments.population.simulation.exposure import NETWORK, Heard, Ties, directed, hear
+from harness.experiments.population.simulation.reasoning import Asked, Mind
+from harness.experiments.population.simulation.state import (
+    AgentStates,
+    ReasoningFailure,
+    StopReason,
+    Summary,
+    Thought,
+)
+from harness.experiments.population.simulation.store import Store
+
+DATABASE, TIMELINE = "simulation.db", "timeline.jsonl"
+MOST = 1_000_000_000
+"""No threshold and no chunk is larger."""
+NEIGHBOURS_HEARD = 5
+"""Neighbours whose statements an agent has in mind: those most like it that have one; of equals a lot decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationOptions:
+    """``threshold`` is how many further exposures make an agent think again, ``chunk_size`` how many agents reason
+    between two checkpoints. ``model`` is what was asked for, as it stands in the results.
+    """
+
+    seed: int = 0
+    threshold: int = 3
+    chunk_size: int = 50
+    model: str = "rehearsal"
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        for name in ("threshold", "chunk_size"):
+            if not 1 <= getattr(self, name) <= MOST:
+                fault = "1 or more" if getattr(self, name) < 1 else f"at most {MOST:,}"
+                raise ConfigurationError(
+                    f"--{name.replace('_', '-')} {getattr(self, name)}: expected {fault}."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is: chunk ``chunk`` of ``chunks`` of step ``timestep`` is done, with this much spent so far."""
+
+    timestep: int
+    timesteps: int
+    chunk: int
+    chunks: int
+    calls: int
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationEnd:
+    """How it ended."""
+
+    reason: StopReason
+    detail: str
+    state: AgentStates
+    summaries: Sequence[Summary]
+    usages: Sequence[Mapping[str, Any]]
+
+
+class Simulation:
+    """One simulation of ``inputs``, kept in ``folder`` (``None``: nowhere)."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        options: SimulationOptions,
+        mind: Mind,
+        folder: Path | None,
+        *,
+        on_progress: Callable[[Progress], None] = lambda _progress: None,
+    ) -> None:
+        self.inputs, self.options = inputs, options
+        self._mind, self._folder, self._say = mind, folder, on_progress
+        self._ids, self._rows = inputs.agents.ids, inputs.agents.rows()
+        self._ties: Ties = directed(inputs.network, len(self._ids))
+        self._lots = generator(options.seed, "who is heard").random(len(self._ties.teller))
+        self._teller = inputs.teller()
+        channels = [one.name for one in inputs.scenario.seed_exposure.channels]
+        kinds = [self._ties.kinds[kind] for kind in self._ties.kind.tolist()]
+        self._names = dynamics.Names(self._ids, channels, kinds, inputs.options)
+        position = inputs.scenario.outcomes.position
+        self._position = position.name if position else ""
+        self._calls = 0
+        self._cost: float | None = 0.0
+
+    async def run(self) -> SimulationEnd:
+        """Go on from where it was left, to the end. Raises `HarnessError`, `ModelCallError`."""
+        if self._folder is not None:
+            _make(self._folder)
+        store = Store(None if self._folder is None else self._folder / DATABASE)
+        try:
+            self._begin(store)
+            return await self._go_on(store)
+        finally:
+            store.close()
+
+    def _begin(self, store: Store) -> None:
+        mine = {
+            "seed": self.options.seed,
+            "threshold": self.options.threshold,
+            "chunk_size": self.options.chunk_size,
+            "model": self.options.model,
+            **{f"{what} file": digest[:12] for what, digest in self.inputs.hashes.items()},
+        }
+        with store.reading():
+            earlier = store.get("settings")
+            None if earlier is None else dict(earlier)
+        if earlier is None:
+            store.put(settings=mine, next_timestep=0, timeline_bytes=0)
+        elif earlier != mine:
+            different = [name for name in sorted({*mine, *earlier}) if mine.get(name) != earlier.get(name)]
+            raise ConfigurationError(
+                *(
+                    f"{self._folder}: was begun with {name}={earlier.get(name)!r}, and now it is {mine.get(name)!r}; "
+                    "expected the same. Go on with what it was begun with, or use another folder."
+                    for name in different
+                )
+            )
+
+    async def _go_on(self, store: Store) -> SimulationEnd:
+        with store.reading():
+            state, summaries = store.state(self._ids, len(self._ties.teller)), store.summaries()
+            for usage in store.usages():
+                self._add(sum(usage["calls"].values()), usage["cost"])
+            written, ended = int(store.get("timeline_bytes")), store.get("ended")
+            if len(summaries) != store.get("next_timestep") or (ended and ended[0] not in set(StopReason)):
+                raise ValueError("steps are lacking, or the end is none")
+        self._cut_timeline(written)
+        while ended is None:
+            step = store.get("next_timestep")
+            summary = await self._step(store, state, step)
+            summaries.append(summary)
+            ended = store.get("ended")
+            if ended is None and dynamics.is_silent(summaries):
+                raise ModelCallError(
+                    f"In {dynamics.QUIET_STEPS} steps nobody who was asked gave an answer that can be used; the last "
+                    f"step is {step}. See the reasons in {TIMELINE}, and try another model in another folder.",
+                    fatal=True,
+                )
+        return SimulationEnd(StopReason(ended[0]), ended[1], state, summaries, store.usages())
+
+    async def _step(self, store: Store, state: AgentStates, step: int) -> Summary:
+        scenario, options = self.inputs.scenario, self._names.options
+        heard = hear(scenario, self.inputs.agents, self._ties, state, step, self.options.seed)
+        dynamics.told(state, heard, self._ties.teller)
+        dynamics.newly_heard(state, heard)
+        found = await self._reason(store, state, heard, step)
+        changed = dynamics.take_in(state, found, step, options, self._position)
+        dynamics.fade(state, step)
+        summary = dynamics.summarise(state, step, heard, found, len(changed), options)
+        stop = dynamics.stop(scenario, [*store.summaries(), summary])
+        lines = dynamics.events(step, heard, found, changed, state, self._names)
+        size = self._append_timeline(lines)
+        store.finish_step(
+            state,
+            self._ids,
+            summary,
+            list(self._exposures(heard, step)),
+            list(self._shares(state, heard, step)),
+            next_timestep=step + 1,
+            timeline_bytes=size,
+            ended=stop,
+        )
+        return summary
+
+    # Reasoning
+
+    async def _reason(
+        self, store: Store, state: AgentStates, heard: Heard, step: int
+    ) -> dict[int, Thought | ReasoningFailure]:
+        places = dynamics.who_reasons(state, self.options.threshold).tolist()
+        size = self.options.chunk_size
+        chunks = [places[start : start + size] for start in range(0, len(places), size)]
+        done = store.chunks(step)
+        by_agent = _by_agent(heard) if len(done) < len(chunks) else {}
+        for number, chunk in enumerate(chunks):
+            if number not in done:
+                asked = [self._asked(place, state, heard, by_agent.get(place, []), step) for place in chunk]
+                came = await self._mind.think(asked, f"t{step}/chunk{number}")
+                store.keep_chunk(step, number, dict(zip(chunk, came.found, strict=True)), came.usage)
+                self._add(came.usage.total_calls, came.usage.cost)
+            self._beat(step, number + 1, len(chunks))
+        return store.reasonings(step)
+
+    def _asked(self, place: int, state: AgentStates, heard: Heard, hearings: list[int], step: int) -> Asked:
+        channels = {channel.name: channel for channel in self.inputs.scenario.seed_exposure.channels}
+        by = [self._names.channels[one] for one in heard.channel[hearings].tolist() if one >= 0]
+        ways = [channels[name].description or name.replace("_", " ") for name in dict.fromkeys(by)]
+        told_by = [self._names.kinds[tie] for tie in heard.tie[hearings].tolist() if tie >= 0]
+        return Asked(
+            place,
+            self._ids[place],
+            step,
+            self._teller.tell(self._rows[place]),
+            tuple(ways),
+            tuple(told_by),
+            tuple(self._said(place, state)),
+            state.memories[place],
+        )
+
+    def _said(self, place: int, state: AgentStates) -> list[tuple[str, str]]:
+        """What neighbours who speak of it say, as of the step's start."""
+        ties = range(self._ties.first[place], self._ties.first[place + 1])
+        among = [(tie, int(self._ties.listener[tie])) for tie in ties]
+        speaking = [(tie, other) for tie, other in among if state.will_share[other] and state.thoughts[other]]
+        speaking.sort(key=lambda one: (-self._ties.weight[one[0]], self._lots[one[0]]))
+        said = ((tie, state.thoughts[other]) for tie, other in speaking[:NEIGHBOURS_HEARD])
+        return [(self._names.kinds[tie], one.statement) for tie, one in said if one]
+
+    # What is kept
+
+    def _exposures(self, heard: Heard, step: int) -> Iterator[tuple[Any, ...]]:
+        columns = (heard.agent, heard.channel, heard.source, heard.credibility)
+        for agent, channel, source, credibility in zip(*(one.tolist() for one in columns), strict=True):
+            name = self._names.channels[channel] if channel >= 0 else NETWORK
+            yield (
+                self._ids[agent],
+                step,
+                name,
+                self._ids[source] if source >= 0 else None,
+                round(credibility, 6),
+            )
+
+    def _shares(self, state: AgentStates, heard: Heard, step: int) -> Iterator[tuple[Any, ...]]:
+        ties = heard.tried.tolist()
+        ends = (self._ties.teller[heard.tried], self._ties.listener[heard.tried], state.told_as[heard.tried])
+        for tie, teller, listener, position in zip(ties, *(one.tolist() for one in ends), strict=True):
+            yield tie, self._ids[teller], self._ids[listener], step, position
+
+    def _add(self, calls: int, cost: float | None) -> None:
+        self._calls += calls
+        self._cost = None if self._cost is None or cost is None else self._cost + cost
+
+    def _cut_timeline(self, size: int) -> None:
+        """Take off what a step that was cut off had written."""
+        if self._folder is None:
+            return
+        path = self._folder / TIMELINE
+        with _explained(self._folder):
+            found = path.stat().st_size if path.exists() else 0
+            if found < size:
+                raise HarnessError(
+                    f"{path}: has {found:,} of {size:,} bytes that were written; expected all of it. "
+                    "Put it back, or use another folder."
+                )
+            if not path.exists() or found > size:
+                with path.open("ab") as file:
+                    file.truncate(size)
+
+    def _append_timeline(self, lines: Iterator[dict[str, Any]]) -> int:
+        if self._folder is None:
+            return 0
+        with _explained(self._folder), (self._folder / TIMELINE).open("ab") as file:
+            file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def _beat(self, step: int, chunk: int, chunks: int) -> None:
+        steps = self.inputs.scenario.simulation.max_timesteps
+        self._say(Progress(step, steps, chunk, chunks, self._calls, self._cost))
+
+
+def _by_agent(heard: Heard) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for number, agent in enumerate(heard.agent.tolist()):
+        found.setdefault(agent, []).append(number)
+    return found
+
+
+def _make(folder: Path) -> None:
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+class _explained:
+    """Turns what the operating system refuses into a `HarnessError`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise HarnessError(
+                f"{self._folder}: cannot be written ({error.strerror}); check space and permissions."
+            ) from None

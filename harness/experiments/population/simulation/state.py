@@ -1,0 +1,118 @@
+"""What the simulation knows of everybody at the start of a step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from harness.experiments.population.formats.expressions import Array
+
+REMEMBERED = 3
+"""Earlier thoughts that an agent remembers."""
+NEVER, NO_POSITION = -2, -1
+
+
+class StopReason(StrEnum):
+    """Why a simulation came to its end. There is no other; one that was cut off has none."""
+
+    MAX_TIMESTEPS = "max_timesteps_reached"
+    CONDITION = "stop_condition"
+    CONVERGENCE = "convergence"
+    QUIESCENT = "simulation_quiescent"
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What came of an agent's reasoning. ``conviction`` is 0 to 1, ``sentiment`` −1 to 1."""
+
+    reasoning: str
+    statement: str
+    summary: str
+    sentiment: float
+    conviction: float
+    will_share: bool
+    outcomes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningFailure:
+    """No thought came. One who ``refused`` is not asked again for it; ``answered``: replies came, none of use."""
+
+    reason: str
+    refused: bool = False
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierThought:
+    """An earlier thought in a sentence."""
+
+    timestep: int
+    sentiment: float
+    conviction: float
+    summary: str
+
+
+@dataclass(slots=True)
+class AgentStates:
+    """Arrays over agents, by place; ``told_as`` over directed ties (`Ties`): the position a neighbour was told last.
+
+    ``fresh`` counts exposures since the agent reasoned last, ``hop`` the tellings from the event to the agent (0: heard
+    from outside). ``last`` is the step of the last reasoning, −1: none. ``position`` is a place in the options.
+    ``thoughts`` has the last thought of each. NaN: none yet.
+    """
+
+    aware: Array
+    exposures: Array
+    fresh: Array
+    hop: Array
+    last: Array
+    reasoned: Array
+    position: Array
+    sentiment: Array
+    conviction: Array
+    will_share: Array
+    told_as: Array
+    thoughts: list[Thought | None] = field(default_factory=list)
+    memories: list[tuple[EarlierThought, ...]] = field(default_factory=list)
+
+    @classmethod
+    def initial(cls, size: int, ties: int) -> AgentStates:
+        """Nobody has heard of anything."""
+        none = np.full(size, -1, dtype=np.int64)
+        zero, nan, false = np.zeros(size, dtype=np.int64), np.full(size, np.nan), np.zeros(size, dtype=bool)
+        return cls(
+            aware=false.copy(),
+            exposures=zero.copy(),
+            fresh=zero.copy(),
+            hop=none.copy(),
+            last=none.copy(),
+            reasoned=zero.copy(),
+            position=none.copy(),
+            sentiment=nan.copy(),
+            conviction=nan.copy(),
+            will_share=false.copy(),
+            told_as=np.full(ties, NEVER, dtype=np.int64),
+            thoughts=[None] * size,
+            memories=[()] * size,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A step in figures; averages are over agents that have the value (``None``: nobody has)."""
+
+    timestep: int
+    new_exposures: int
+    agents_reasoned: int
+    agents_failed: int
+    shares_occurred: int
+    state_changes: int
+    exposure_rate: float
+    position_distribution: dict[str, int]
+    average_sentiment: float | None
+    average_conviction: float | None
+    sentiment_variance: float | None
