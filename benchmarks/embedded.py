@@ -80,7 +80,7 @@ def chains(name: str, latency: float) -> tuple[dict[str, int], int]:
 
 def trials(name: str) -> list[Any]:
     """Every trial of the experiment's fast mode."""
-    from harness.experiments import find, registered
+    from harness.guests import find, registered
     from harness.personas import load
     from harness.runtime.plan import plan_cell
 

@@ -17,9 +17,9 @@ from tests.support.sessions import environment
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "harness"
 LAYERS = (
-    {"addresses", "console", "errors", "extras", "model", "text_files", "user_code"},
+    {"addresses", "console", "entry_points", "errors", "extras", "model", "text_files", "user_code"},
     {"personas", "gateway", "records", "stats", "telemetry"},
-    {"engines", "checks", "reports"},
+    {"engines", "checks", "guests", "reports"},
     {"runner", "runtime", "experiments", "batches"},
     {"plugin", "cli", "api", "__init__"},
 )
@@ -162,7 +162,7 @@ def test_layer_zero_needs_the_standard_library_alone() -> None:
         "import harness",
         "import harness, harness.plugin",
         "from harness import Experiment, Group, Script, Proposition, Measure, Persona, Mode, Correction",
-        "import harness.experiments",
+        "import harness.guests; harness.guests.guests()",
     ],
 )
 def test_heavy_libraries_are_not_loaded_at_the_start(code: str) -> None:

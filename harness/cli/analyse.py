@@ -17,7 +17,6 @@ from harness.errors import ConfigurationError
 if TYPE_CHECKING:
     from harness.model import Dataset
     from harness.reports.parts import Part
-    from harness.stats.results import Analysis
 
 RESULTS = Path("results")
 
@@ -50,19 +49,16 @@ def analyse(
     ] = AnalysisFormat.TEXT,
 ) -> None:
     """Print the analysis of each run: differences blocked by panel and proposal, and what stands beside them."""
-    from harness.experiments.table1.published_samples import caution
-    from harness.experiments.table1.worked_example import worked_example
+    from harness.guests import comments, datasets
     from harness.reports.tables import analysis_json, analysis_parts
     from harness.stats import analyse as analysed
     from harness.stats.binary_events import BinaryEvent, count_events
 
-    def explained(analysis: Analysis, one: Dataset) -> list[str]:
-        unknown = caution(one) if artifacts else None
-        return [*([unknown] if unknown else []), *worked_example(analysis, one)]
-
     if artifacts is not None and results:
         raise ConfigurationError("Both results and --artifacts were given; expected one of them.")
-    found = _published(artifacts, run, exp) if artifacts else recorded(results or [RESULTS], run, exp)
+    found = (
+        datasets(artifacts, run or (), exp or ()) if artifacts else recorded(results or [RESULTS], run, exp)
+    )
     asked = [BinaryEvent.read(text) for text in counts or ()]
     answers = [(analysed(one), one, count_events(one, asked)) for one in found]
     if not artifacts:
@@ -73,7 +69,8 @@ def analyse(
         return
     write = writer(format)
     pages = (
-        write(analysis_parts(told, one, explained(told, one), counted)) for told, one, counted in answers
+        write(analysis_parts(told, one, comments(told, one) if artifacts else (), counted))
+        for told, one, counted in answers
     )
     echo("\n".join(pages), end="")
 
@@ -92,12 +89,6 @@ def recorded(
     from harness.records import datasets, record_files
 
     return _chosen(datasets(record_files(paths)), runs or (), only or (), ", ".join(map(str, paths)))
-
-
-def _published(folder: Path, runs: Sequence[str] | None, only: Sequence[str] | None) -> list[Dataset]:
-    from harness.experiments.table1.published_samples import published_datasets
-
-    return published_datasets(folder, runs=runs or (), only=only or ())
 
 
 def _chosen(found: list[Dataset], runs: Sequence[str], only: Sequence[str], where: str) -> list[Dataset]:

@@ -22,10 +22,10 @@ def check(
 ) -> None:
     """Print every validity check, run by run."""
     from harness.checks import CheckRunner, check_lines, described, examine
-    from harness.experiments.play_checks import own_checks
     from harness.model import Level
     from harness.records import record_files, runs_in_files
     from harness.records.looks import note_look_at
+    from harness.runtime.play_checks import own_checks
 
     failed = False
     for run in runs_in_files(record_files(paths or [Path("results")]), keep=CheckRunner().keep):

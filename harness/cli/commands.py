@@ -254,8 +254,8 @@ def merge(
     """Merge record files into artifacts, across sessions."""
     import harness.stats as stats
     from harness.checks import CheckRunner
-    from harness.experiments.play_checks import own_checks
     from harness.records import merge as merge_files
+    from harness.runtime.play_checks import own_checks
 
     note_looks(files, "merge")
     examiner = CheckRunner(own_checks())

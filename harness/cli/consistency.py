@@ -44,7 +44,7 @@ def consistency(
 ) -> None:
     """Say of each metric whether a new effect is consistent with an earlier one, inconsistent, or neither."""
     require("analysis", "harness consistency")
-    from harness.experiments.table1.metric_names import with_normalised_metrics
+    from harness.guests import comparable
     from harness.reports.agreement import agreement_json, agreement_parts
     from harness.stats import consistency as compared
 
@@ -59,7 +59,7 @@ def consistency(
             note_looks([place], "consistency", ids)
     found = []
     for mine, theirs in pairs:
-        one, other = with_normalised_metrics(mine), with_normalised_metrics(theirs)
+        one, other = comparable(mine), comparable(theirs)
         found.append((compared(one, other, delta=delta), one, other))
     if as_json:
         content = [agreement_json(*each) for each in found]
@@ -84,12 +84,12 @@ def _folder(name: str) -> Path:
 
 def _datasets(path: Path, runs: Sequence[str] = (), only: Sequence[str] = ()) -> list[Dataset]:
     """One dataset per experiment: of records the newest run, a rehearsal only where there is nothing else."""
-    from harness.experiments.table1.published_samples import published_datasets
+    from harness.guests import datasets
 
     if not path.exists():
         raise ConfigurationError(f"{path}: no such file or folder; expected results of a run, or artifacts.")
     if not _has_records(path):
-        return published_datasets(path, runs=runs, only=only)
+        return datasets(path, runs, only)
     newest = {}
     for one in sorted(recorded([path], runs, only), key=lambda one: (not one.rehearsal, one.source)):
         newest[one.experiment] = one

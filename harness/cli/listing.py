@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.console import echo
 from harness.errors import ConfigurationError, HarnessError
-from harness.experiments import Sources, registered
 from harness.extras import MissingExtraError
+from harness.guests import Sources, registered
 from harness.model import Experiment, Group
 from harness.personas import Population, population_of
 from harness.plugin.expected_calls import expected_calls
@@ -25,8 +25,8 @@ def show(path: Path | None, mode: str | None, engine: str, sources: Sources) -> 
         raise ConfigurationError(
             f"--engine {engine!r}: no such engine; expected one of {', '.join(ENGINES)}."
         )
-    studies = {"": _collected(path)} if path is not None else registered(sources)
-    for experiment in (one for study in studies.values() for one in study.values()):
+    guests = {"": _collected(path)} if path is not None else registered(sources)
+    for experiment in (one for guest in guests.values() for one in guest.values()):
         try:
             lines = list(block(experiment, mode=mode, engine=engine, folder=sources.notebooks))
         except MissingExtraError as error:

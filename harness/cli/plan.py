@@ -166,7 +166,7 @@ def check(
 
 def _experiment(name: str, path: Path | None, settings: Settings) -> Experiment:
     from harness.cli.listing import _collected
-    from harness.experiments import find, registered
+    from harness.guests import find, registered
 
     if path is None:
         found = find(name, registered(settings.sources))

@@ -59,10 +59,10 @@ def _check(effect: float, wanted: float) -> None:
 def _datasets(path: Path) -> list[Dataset]:
     """Records where there are some, else published artifacts."""
     from harness.cli.analyse import recorded
-    from harness.experiments.table1.published_samples import published_datasets
+    from harness.guests import datasets
 
     if path.is_dir() and not any(path.glob("*.jsonl")):
-        return published_datasets(path)
+        return datasets(path)
     return recorded([path])
 
 

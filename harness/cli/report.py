@@ -37,9 +37,9 @@ def report(
     ] = False,
 ) -> None:
     """Write a report: the verdict, effects, validity checks, costs, and every transcript."""
-    from harness.experiments.play_checks import own_answers, own_checks
-    from harness.experiments.table1.published_values import published_for
+    from harness.guests import published
     from harness.reports import write_report
+    from harness.runtime.play_checks import own_answers, own_checks
 
     paths = results or [Path("results")]
     problems = [
@@ -53,7 +53,7 @@ def report(
         paths,
         target,
         runs=run or (),
-        published=published_for,
+        published=published,
         format=form,
         compress=compress,
         own=own_checks(),

@@ -15,7 +15,7 @@ from harness.errors import ConfigurationError, ExitCode, raise_if_any
 from harness.text_files import read_json
 
 if TYPE_CHECKING:
-    from harness.experiments import Sources
+    from harness.guests import Sources
     from harness.model import Experiment
     from harness.runtime.rescoring import Rescored
     from harness.stats.results import Quantity
@@ -107,11 +107,11 @@ def rescore(
 def _experiments(path: Path | None, sources: Sources) -> dict[str, Experiment]:
     """By name: those of a test file, else the registered ones."""
     from harness.cli.listing import _collected
-    from harness.experiments import registered
+    from harness.guests import registered
 
     if path is not None:
         return dict(_collected(path))
-    return {name: one for study in registered(sources).values() for name, one in study.items()}
+    return {name: one for guest in registered(sources).values() for name, one in guest.items()}
 
 
 def lines(done: Rescored) -> Iterator[str]:

@@ -149,11 +149,9 @@ def _run(results: list[Path] | None, run_id: str | None) -> FiledRun:
 
 
 def _reading(run: FiledRun) -> CallReader:
-    """How calls of the run's study are read in the words of no arm."""
-    if run.experiment == "tool_variants":
-        from harness.experiments.tool_variants.neutral_wording import READING
-
-        return READING
+    """How the run's calls are read without naming the arm."""
+    from harness.guests import guests
     from harness.reports.review import CallReader
 
-    return CallReader()
+    readers = (guest.call_reader(run.experiment) for guest in guests().values())
+    return next(filter(None, readers), CallReader())

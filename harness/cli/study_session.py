@@ -53,7 +53,7 @@ def find_experiment(name: str, path: Path | None, notebooks: str | None = None) 
 
     Raises `ConfigurationError`.
     """
-    from harness.experiments import find, registered
+    from harness.guests import find, registered
     from harness.runtime.settings import find_checkout, find_sources
 
     if path is not None and is_scenario(str(path)):

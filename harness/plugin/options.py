@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import ConfigurationError
-from harness.experiments import Sources
 from harness.gateway.waiting import LONGEST_WAIT
+from harness.guests import Sources
 from harness.plugin.option_names import GROUP, long_form, option_of
 from harness.runtime.settings import (
     CALL_TIMEOUT,

@@ -85,7 +85,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def _conclude(state: PluginState, session: Session, coordinator: Coordinator) -> None:
     """Keep each run's conclusion; for a dry run, its estimate of the real one."""
-    from harness.experiments.play_checks import own_checks
+    from harness.runtime.play_checks import own_checks
 
     experiments = [plan.experiment for plan in session.plans]
     conclusions = coordinator.conclude(own_checks(experiments))
@@ -105,14 +105,14 @@ def _report(state: PluginState, experiments: Sequence[Experiment]) -> None:
     records = [path for one in state.conclusions for path in one.records]
     if out is None or not records:
         return
-    from harness.experiments.play_checks import own_answers, own_checks
-    from harness.experiments.table1.published_values import published_for
+    from harness.guests import published
     from harness.reports import write_report
+    from harness.runtime.play_checks import own_answers, own_checks
 
     runs = [one.run_id for one in state.conclusions if one.records]
     try:
         own, answers = own_checks(experiments), own_answers(experiments)
-        write_report(records, out, runs=runs, published=published_for, own=own, answers=answers)
+        write_report(records, out, runs=runs, published=published, own=own, answers=answers)
         state.report = f"Report: {out}"
     except Exception as error:  # any failure here must leave the summary of a paid session intact
         state.report = f"REPORT NOT WRITTEN: {error if isinstance(error, HarnessError) else repr(error)}"

@@ -14,7 +14,7 @@ from harness.model import Cell, Experiment
 from harness.plugin.option_names import foreign_names
 
 if TYPE_CHECKING:
-    from harness.experiments import Studies
+    from harness.guests import Experiments
     from harness.plugin.dry_run import DryRun
     from harness.plugin.estimate import ExperimentEstimate
     from harness.plugin.signals import Interruption
@@ -54,7 +54,7 @@ class PluginState:
     brief: bool = False
     interruption: Interruption | None = None
     _settings: Settings | None = None
-    _studies: Studies | None = None
+    _registered: Experiments | None = None
 
     @property
     def settings(self) -> Settings:
@@ -74,27 +74,27 @@ class PluginState:
 
         return parts() if self.rehearsal is None else self.rehearsal.parts()
 
-    def studies(self) -> Studies:
-        """Every registered study, read on first use. Raises `ConfigurationError`."""
-        if self._studies is None:
-            from harness.experiments import registered
+    def registered(self) -> Experiments:
+        """The experiments of every guest, read on first use. Raises `ConfigurationError`."""
+        if self._registered is None:
+            from harness.guests import registered
 
-            self._studies = registered(self.settings.sources)
-        return self._studies
+            self._registered = registered(self.settings.sources)
+        return self._registered
 
     def experiments(self, wanted: Sequence[object]) -> Iterator[Experiment]:
-        """The experiments that a marker names: given as objects, by name, or by their study's name.
+        """The experiments that a marker names: given as objects, by name, or by their guest's name.
 
         Without any, those that the command line or `harness.run` asked for, else every registered one. Raises
         `ConfigurationError`.
         """
-        from harness.experiments import find
+        from harness.guests import find
 
-        for one in wanted or (self.wanted if self.wanted is not None else tuple(self.studies())):
+        for one in wanted or (self.wanted if self.wanted is not None else tuple(self.registered())):
             if isinstance(one, Experiment):
                 yield one
             elif isinstance(one, str):
-                yield from find(one, self.studies())
+                yield from find(one, self.registered())
             else:
                 raise ConfigurationError(
                     f"@pytest.mark.experiment({one!r}): expected an Experiment or the name of a registered one."

@@ -32,10 +32,10 @@ def suggestion(state: PluginState) -> str:
     if state.wanted is not None:
         return f"No case matches -k {keyword!r}. Leave it out, or see the cases' names with -- --collect-only -q."
     try:
-        studies = state.studies()
+        guests = state.registered()
     except HarnessError:
-        studies = {}
-    names = {name: None for study, experiments in studies.items() for name in (study, *experiments)}
+        guests = {}
+    names = {name: None for guest, experiments in guests.items() for name in (guest, *experiments)}
     found = list(named(keyword, names))
     if not found:
         return (

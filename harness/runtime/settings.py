@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, raise_if_any
-from harness.experiments import Sources
 from harness.gateway.waiting import LONGEST_WAIT
+from harness.guests import Sources
 from harness.model import option_problems
 from harness.text_files import named_path
 

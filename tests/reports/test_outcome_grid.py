@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.experiments.play_checks import own_answers, own_checks
 from harness.reports import select, write_report
 from harness.reports.outcome_grid import classes, grid
+from harness.runtime.play_checks import own_answers, own_checks
 from tests.support.browser import chromium, opened, requests, until
 from tests.support.reports import write_run
 from tests.support.tool_runs import planted, write_tool_run

@@ -351,8 +351,9 @@ def test_the_packaged_plays_keep_their_identity_when_all_their_modules_are_loade
     script = """
 import importlib, pkgutil, sys
 import harness.experiments
+from harness.guests import registered
 from harness.runtime.code_identity import CodeReader
-plays = [one.play.function for study in harness.experiments.registered().values() for one in study.values() if one.play]
+plays = [one.play.function for guest in registered().values() for one in guest.values() if one.play]
 before = [CodeReader().identify(play) for play in plays]
 loaded = len(sys.modules)
 for found in pkgutil.walk_packages(harness.experiments.__path__, "harness.experiments."):

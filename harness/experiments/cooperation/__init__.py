@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.experiments import Sources
+from harness.guests import Sources
 from harness.model import Experiment
 
 
-def study(sources: Sources) -> tuple[Experiment, ...]:  # noqa: ARG001
-    """The study's one experiment, ``cooperation``."""
+def experiments(sources: Sources) -> tuple[Experiment, ...]:  # noqa: ARG001
+    """The one experiment, ``cooperation``."""
     from harness.experiments.cooperation.experiment import cooperation_game
 
     return (cooperation_game(),)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.experiments import Sources
+    from harness.guests import Sources
     from harness.model import Experiment
 
 
-def study(sources: Sources) -> tuple[Experiment, ...]:  # noqa: ARG001
-    """The study's one experiment, ``population``."""
+def experiments(sources: Sources) -> tuple[Experiment, ...]:  # noqa: ARG001
+    """The one experiment, ``population``."""
     from harness.experiments.population.experiment import town
 
     return (town(),)

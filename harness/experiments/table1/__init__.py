@@ -6,24 +6,50 @@ this project, or come out of the notebooks themselves when a folder of them is g
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.experiments.table1.experiments import load
 from harness.experiments.table1.settings import TABLE, ExperimentSettings
+from harness.guests import Guest, Sources
 
 if TYPE_CHECKING:
-    from harness.experiments import Sources
-    from harness.model import Experiment
+    from harness.model import Dataset, Experiment
+    from harness.reports.run_report import Published
+    from harness.stats.results import Analysis
 
-__all__ = ["TABLE", "ExperimentSettings", "load", "study"]
+__all__ = ["TABLE", "ExperimentSettings", "Table1", "load"]
 
 
-def study(sources: Sources) -> tuple[Experiment, ...]:
-    """What the entry point registers: all four, or those whose notebooks a folder of the user's choice has.
+class Table1(Guest):
+    """The four experiments, and what the paper published about them."""
 
-    Raises `ConfigurationError` as `load` does.
-    """
-    folder = sources.notebooks
-    there = [row.name for row in TABLE if folder is not None and (folder / row.notebook).is_file()]
-    only = there if there and not sources.whole else None
-    return load(folder, accept_differences=sources.accept_differences, only=only)
+    def experiments(self, sources: Sources) -> tuple[Experiment, ...]:
+        """All four, or those whose notebooks a folder of the user's choice has."""
+        folder = sources.notebooks
+        there = [row.name for row in TABLE if folder is not None and (folder / row.notebook).is_file()]
+        only = there if there and not sources.whole else None
+        return load(folder, accept_differences=sources.accept_differences, only=only)
+
+    def published(self, experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:
+        from harness.experiments.table1.published_values import published_for
+
+        return published_for(experiment, metrics)
+
+    def datasets(self, folder: Path, runs: Sequence[str], only: Sequence[str]) -> list[Dataset]:
+        from harness.experiments.table1.published_samples import published_datasets
+
+        return published_datasets(folder, runs=runs, only=only)
+
+    def comments(self, analysis: Analysis, dataset: Dataset) -> Iterable[str]:
+        from harness.experiments.table1.published_samples import caution
+        from harness.experiments.table1.worked_example import worked_example
+
+        return (*caution(dataset), *worked_example(analysis, dataset))
+
+    def comparable(self, dataset: Dataset) -> Dataset:
+        from harness.experiments.table1.metric_names import with_normalised_metrics
+
+        ours = any(row.name == dataset.experiment for row in TABLE)
+        return with_normalised_metrics(dataset) if ours else dataset

@@ -54,15 +54,14 @@ def dataset(artifact: Artifact) -> Dataset:
     )
 
 
-def caution(artifact_of: Dataset) -> str | None:
-    """What is not known of an artifact of ours that has lost its meta file; ``None`` where nothing is unknown."""
-    ours = artifact_of.source not in {row.artifact for row in TABLE}
-    if not ours or artifact_of.meta:
-        return None
-    return (
-        "No meta file lies beside this artifact of a run: whether the run was a rehearsal, and what is missing, is not "
-        "known; 'harness merge' writes both anew from the records."
-    )
+def caution(dataset: Dataset) -> Iterator[str]:
+    """What is not known of an artifact of ours that has lost its meta file."""
+    ours = dataset.source not in {row.artifact for row in TABLE}
+    if ours and not dataset.meta:
+        yield (
+            "This artifact has no meta file, so it is unknown whether the run was a rehearsal and what is missing. "
+            "'harness merge' writes both again from the records."
+        )
 
 
 def paper_design(settings: ExperimentSettings) -> Design:

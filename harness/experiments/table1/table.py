@@ -146,8 +146,7 @@ def _row(data: Dataset, metric: str) -> MetricRow:
 def _notes(one: ExperimentTable) -> Iterator[str]:
     if one.dataset.rehearsal:
         yield "REHEARSAL: replies were generated offline. Nothing here is evidence."
-    if unknown := caution(one.dataset):
-        yield unknown
+    yield from caution(one.dataset)
     if one.artifact.meta.get("partial"):
         yield "PARTIAL: the run is not finished."
     if one.artifact.others:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from harness.experiments import Sources
-from harness.model import Experiment
+from typing import TYPE_CHECKING
+
+from harness.guests import Guest, Sources
+
+if TYPE_CHECKING:
+    from harness.model import Experiment
+    from harness.reports.review import CallReader
+
+NAME = "tool_variants"
 
 
-def study(sources: Sources) -> tuple[Experiment, ...]:  # noqa: ARG001
-    """The study's one experiment, ``tool_variants``."""
-    from harness.experiments.tool_variants.experiment import tool_variants
+class ToolVariants(Guest):
+    """The one experiment, ``tool_variants``, and how reviewers read its calls."""
 
-    return (tool_variants(),)
+    def experiments(self, sources: Sources) -> tuple[Experiment, ...]:  # noqa: ARG002
+        from harness.experiments.tool_variants.experiment import tool_variants
+
+        return (tool_variants(),)
+
+    def call_reader(self, experiment: str) -> CallReader | None:
+        if experiment != NAME:
+            return None
+        from harness.experiments.tool_variants.neutral_wording import READING
+
+        return READING

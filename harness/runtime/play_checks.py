@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from harness.checks import OwnChecks
-from harness.experiments import registered
+from harness.guests import registered
 from harness.model import Check, Experiment, Play
 from harness.records import FiledRun
 from harness.reports.parts import Part
@@ -58,4 +58,4 @@ def _plays(at_hand: Iterable[Experiment]) -> Callable[[FiledRun], Play | None]:
 
 
 def _registered(name: str) -> Experiment | None:
-    return next((study[name] for study in registered().values() if name in study), None)
+    return next((guest[name] for guest in registered().values() if name in guest), None)

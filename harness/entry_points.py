@@ -1,0 +1,64 @@
+"""What other packages add through entry points. Every group is read here, and errors name the distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from harness.errors import ConfigurationError
+from harness.user_code import attempt
+
+EXPERIMENTS = "harness.experiments"
+PROVIDERS = "harness.providers"
+ENGINES = "harness.engines"
+COMMANDS = "harness.commands"
+BATCH_KINDS = "harness.batch_kinds"
+
+
+def points_of(group: str, points: Iterable[EntryPoint] | None = None) -> dict[str, EntryPoint]:
+    """The entry points of ``group`` by name, in alphabetical order.
+
+    Raises `ConfigurationError` for a name that two distributions register.
+    """
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=group) if points is None else points, key=lambda one: one.name):
+        if point.name in found:
+            raise ConfigurationError(
+                f"{group}: {point.name!r} is registered by {origin(found[point.name])} and by {origin(point)}; "
+                "expected one of them. Uninstall the other."
+            )
+        found[point.name] = point
+    return found
+
+
+def load(point: EntryPoint) -> Any:
+    """The object that ``point`` names. Raises `UserCodeError` with its distribution when it cannot be imported."""
+    return attempt(described(point), point.load)
+
+
+def load_named(group: str, name: str, what: str) -> Any:
+    """The object registered as ``name``; messages call it ``what``. Raises `ConfigurationError`."""
+    points = points_of(group)
+    if name not in points:
+        raise ConfigurationError(f"{what} {name!r}: {unknown(name, points)}")
+    return load(points[name])
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """What a message says of an unknown ``name``: the known ones, and the nearest."""
+    from difflib import get_close_matches  # slow to import, and needed for a mistake alone
+
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    return f"expected one of {', '.join(names)}." + (f" Did you mean {near[0]!r}?" if near else "")
+
+
+def described(point: EntryPoint) -> str:
+    """The entry point as its package declares it, and the distribution."""
+    return f"Entry point {point.name} = {point.value} of {origin(point)}"
+
+
+def origin(point: EntryPoint) -> str:
+    """The distribution's name and version."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
