@@ -21,9 +21,13 @@ _OURS = frozenset(
         "max_tokens",
         "max_completion_tokens",
         "stream",
+        "stream_options",
         "n",
     }
 )
+
+MOST_CHOICES = 128
+"""Choices of one chat completion; OpenAI's own limit."""
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -31,6 +35,9 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "temperature": (int, float),
     "max_tokens": int,
     "max_completion_tokens": int,
+    "stream": bool,
+    "stream_options": dict,
+    "n": int,
 }
 
 
@@ -76,13 +83,11 @@ def _problems(body: Mapping[str, Any]) -> Iterator[str]:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
         yield "messages: expected a list of at least one message object."
-    if body.get("stream"):
-        yield "stream=true is not supported; ask for the whole reply (stream=false)."
-    if body.get("n") not in (None, 1):
-        yield f"n={str(body['n'])[:20]} is not supported; expected 1: ask once per sample."
     for name, kind in _KINDS.items():
         if body.get(name) is not None and not isinstance(body[name], kind):
             yield f"{name}={str(body[name])[:20]!r}: wrong type."
+    if isinstance(body.get("n"), int) and not 1 <= body["n"] <= MOST_CHOICES:
+        yield f"n={str(body['n'])[:20]}; expected 1 to {MOST_CHOICES}."
     if not _is_format(body.get("response_format")):
         yield "response_format: expected type text, json_object, or json_schema with a valid schema."
 
@@ -111,27 +116,33 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def chat_completion(reply: Reply) -> dict[str, Any]:
-    """The body that answers a chat completion."""
+def chat_completion(replies: Sequence[Reply]) -> dict[str, Any]:
+    """The body that answers a chat completion with one choice per reply. Its usage is that of all replies."""
+    first = replies[0]
+    tokens_in, tokens_out = sum(one.tokens_in for one in replies), sum(one.tokens_out for one in replies)
+    return {
+        "id": f"chatcmpl-{first.call.split(':')[1][:24]}",
+        "object": "chat.completion",
+        "created": 0,  # the clock stays out of replies, so that equal runs are equal
+        "model": first.model,
+        "choices": [_choice(index, reply) for index, reply in enumerate(replies)],
+        "usage": {
+            "prompt_tokens": tokens_in,
+            "completion_tokens": tokens_out,
+            "total_tokens": tokens_in + tokens_out,
+        },
+        "system_fingerprint": first.fingerprint,
+    }
+
+
+def _choice(index: int, reply: Reply) -> dict[str, Any]:
     refusal = (reply.text or "declined") if reply.refusal else None
     message: dict[str, Any] = {"role": "assistant", "content": reply.text or None, "refusal": refusal}
     if reply.thoughts:
         message["reasoning_content"] = reply.thoughts
     if reply.tool_calls:
         message["tool_calls"] = list(reply.tool_calls)
-    return {
-        "id": f"chatcmpl-{reply.call.split(':')[1][:24]}",
-        "object": "chat.completion",
-        "created": 0,  # the clock stays out of replies, so that equal runs are equal
-        "model": reply.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}],
-        "usage": {
-            "prompt_tokens": reply.tokens_in,
-            "completion_tokens": reply.tokens_out,
-            "total_tokens": reply.tokens_in + reply.tokens_out,
-        },
-        "system_fingerprint": reply.fingerprint,
-    }
+    return {"index": index, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}
 
 
 def embedding_texts(body: Mapping[str, Any]) -> Sequence[str]:

@@ -5,7 +5,7 @@ What would change the answer and cannot be passed on is refused by name, never d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.gateway.calls import Message, Reply, Request
@@ -15,12 +15,13 @@ _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "develop
 _TEXTS = ("input_text", "output_text", "text")
 _PASSED = ("top_p", "user", "service_tier", "safety_identifier", "prompt_cache_key")
 """What a chat completion knows under the same name."""
-_WITHOUT_EFFECT = ("store", "metadata", "parallel_tool_calls")
+_WITHOUT_EFFECT = ("store", "metadata", "stream_options")
 """What does not change the answer. Nothing is stored for later retrieval."""
-_READ = ("input", "instructions", "model", "max_output_tokens", "temperature", "text", "reasoning", "stream")
+_READ = (
+    *("input", "instructions", "model", "max_output_tokens", "temperature", "text", "reasoning"),
+    *("stream", "tools", "tool_choice", "parallel_tool_calls"),
+)
 _DEFAULTS: Mapping[str, tuple[Any, ...]] = {
-    "tools": ([],),
-    "tool_choice": ("auto", "none"),
     "truncation": ("disabled",),
     "include": ([],),
     "background": (False,),
@@ -42,6 +43,7 @@ def response_request(body: Mapping[str, Any]) -> Request:
         "response_format": _format(text.get("format")),
         "verbosity": text.get("verbosity"),
         "reasoning_effort": reasoning.get("effort"),
+        **_tools(body),
     }
     return chat_request({**chat, **{name: body.get(name) for name in _PASSED}})
 
@@ -67,6 +69,36 @@ def _problems(body: Mapping[str, Any]) -> Iterator[str]:
         yield f"max_output_tokens={str(body['max_output_tokens'])[:20]!r}: wrong type."
 
 
+def _tools(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Tools and their choice as a chat has them: the function stands one level deeper."""
+    tools = body.get("tools") or []
+    if not isinstance(tools, list):
+        raise MalformedError("tools: expected a list.")
+    for number, tool in enumerate(tools):
+        kind = tool.get("type") if isinstance(tool, dict) else type(tool).__name__
+        if kind != "function" or not isinstance(tool.get("name"), str):
+            raise MalformedError(
+                f"tools[{number}]: {str(kind)[:40]!r} is not supported; expected a function."
+            )
+    if not tools:
+        return {}
+    choice = body.get("tool_choice")
+    if isinstance(choice, dict):
+        if choice.get("type") != "function" or not isinstance(choice.get("name"), str):
+            raise MalformedError("tool_choice: expected auto, none, required, or a function by its name.")
+        choice = {"type": "function", "function": {"name": choice["name"]}}
+    return {
+        "tools": [_chat_tool(tool) for tool in tools],
+        "tool_choice": choice,
+        "parallel_tool_calls": body.get("parallel_tool_calls"),
+    }
+
+
+def _chat_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("name", "description", "parameters", "strict")
+    return {"type": "function", "function": {name: tool[name] for name in kept if tool.get(name) is not None}}
+
+
 def _messages(body: Mapping[str, Any]) -> Iterator[Message]:
     if body.get("instructions"):
         yield {"role": "system", "content": body["instructions"]}
@@ -74,12 +106,46 @@ def _messages(body: Mapping[str, Any]) -> Iterator[Message]:
     if isinstance(given, str):
         yield {"role": "user", "content": given}
     elif isinstance(given, list) and given:
-        yield from (_message(item, number) for number, item in enumerate(given))
+        yield from _conversation(given)
     else:
         raise MalformedError("input: expected a text, or a list of at least one message.")
 
 
-def _message(item: Any, number: int) -> Message:
+def _conversation(items: Sequence[Any]) -> Iterator[Message]:
+    """A chat's messages; the calls that follow one another, or a message of the assistant, belong to one message."""
+    said: dict[str, Any] | None = None
+    for number, item in enumerate(items):
+        kind = item.get("type", "message") if isinstance(item, dict) else type(item).__name__
+        if kind == "function_call":
+            said = said or {"role": "assistant", "content": None}
+            said.setdefault("tool_calls", []).append(_call(item, number))
+            continue
+        message = _result(item, number) if kind == "function_call_output" else _message(item, number)
+        if said is not None:
+            yield said
+        said = message if message["role"] == "assistant" else None
+        if said is None:
+            yield message
+    if said is not None:
+        yield said
+
+
+def _call(item: Mapping[str, Any], number: int) -> dict[str, Any]:
+    parts = [item.get(name) for name in ("call_id", "name", "arguments")]
+    if not all(isinstance(part, str) for part in parts):
+        raise MalformedError(f"input[{number}]: expected call_id, name and arguments as texts.")
+    name, function, arguments = parts
+    return {"id": name, "type": "function", "function": {"name": function, "arguments": arguments}}
+
+
+def _result(item: Mapping[str, Any], number: int) -> dict[str, Any]:
+    if not isinstance(item.get("call_id"), str):
+        raise MalformedError(f"input[{number}].call_id: expected a text.")
+    content = _content(item.get("output"), number)
+    return {"role": "tool", "tool_call_id": item["call_id"], "content": content}
+
+
+def _message(item: Any, number: int) -> dict[str, Any]:
     if not isinstance(item, dict) or item.get("type", "message") != "message":
         kind = item.get("type") if isinstance(item, dict) else type(item).__name__
         raise MalformedError(f"input[{number}]: {str(kind)[:40]!r} is not supported; expected a message.")
@@ -89,24 +155,30 @@ def _message(item: Any, number: int) -> Message:
     return {"role": _ROLES[role], "content": _content(item.get("content"), number)}
 
 
-def _content(content: Any, number: int) -> str | list[dict[str, str]]:
-    """A text as it is, one part as its text, several as a chat's parts."""
+def _content(content: Any, number: int) -> str | list[dict[str, Any]]:
+    """A text as it is, a single text part as its text, other parts as a chat's parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list) or not content:
         raise MalformedError(f"input[{number}].content: expected a text, or a list of parts.")
-    texts = [_text(part, number) for part in content]
-    return texts[0] if len(texts) == 1 else [{"type": "text", "text": text} for text in texts]
+    parts = [_part(part, number) for part in content]
+    text = parts[0].get("text") if len(parts) == 1 else None
+    return parts if text is None else str(text)
 
 
-def _text(part: Any, number: int) -> str:
+def _part(part: Any, number: int) -> dict[str, Any]:
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind not in _TEXTS or not isinstance(part.get("text"), str):
-        raise MalformedError(
-            f"input[{number}].content: a part of type {str(kind)[:40]!r} is not supported; expected input_text."
-        )
-    text: str = part["text"]
-    return text
+    if kind in _TEXTS and isinstance(part.get("text"), str):
+        return {"type": "text", "text": part["text"]}
+    if kind == "refusal" and isinstance(part.get("refusal"), str):
+        return {"type": "text", "text": part["refusal"]}
+    if kind == "input_image" and isinstance(part.get("image_url"), str):
+        detail = {"detail": part["detail"]} if part.get("detail") else {}
+        return {"type": "image_url", "image_url": {"url": part["image_url"], **detail}}
+    raise MalformedError(
+        f"input[{number}].content: a part of type {str(kind)[:40]!r} is not supported; expected input_text, or "
+        "input_image with an image_url."
+    )
 
 
 def _format(form: Any) -> Any:
@@ -118,12 +190,6 @@ def _format(form: Any) -> Any:
 
 def response(reply: Reply, body: Mapping[str, Any]) -> dict[str, Any]:
     """The body that answers ``/v1/responses``."""
-    refused = reply.refusal or reply.finish_reason == "content_filter"
-    said = (
-        {"type": "refusal", "refusal": reply.text or "declined"}
-        if refused
-        else {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}
-    )
     number = reply.call.split(":")[1][:24] if ":" in reply.call else "0"
     cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(reply.finish_reason)
     usage = {
@@ -136,47 +202,70 @@ def response(reply: Reply, body: Mapping[str, Any]) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": reply.tokens_in + reply.tokens_out,
     }
-    return _answer(f"resp_{number}", reply.model, said, body, cut, usage)
+    status = "incomplete" if cut else "completed"
+    return _answer(f"resp_{number}", reply.model, list(_output(reply, number, status)), body, cut, usage)
+
+
+def _output(reply: Reply, number: str, status: str) -> Iterator[dict[str, Any]]:
+    """What was said as a message, then the calls; a reply without either is a message without text."""
+    if reply.refusal or reply.finish_reason == "content_filter":
+        yield _said(number, {"type": "refusal", "refusal": reply.text or "declined"}, status)
+    elif reply.text or not reply.tool_calls:
+        part = {"type": "output_text", "text": reply.text, "annotations": [], "logprobs": []}
+        yield _said(number, part, status)
+    for index, call in enumerate(reply.tool_calls):
+        function = call["function"]
+        yield {
+            "type": "function_call",
+            "id": f"fc_{number}_{index}",
+            "call_id": call["id"],
+            "name": function["name"],
+            "arguments": function["arguments"],
+            "status": status,
+        }
+
+
+def _said(number: str, part: Mapping[str, Any], status: str) -> dict[str, Any]:
+    return {
+        "type": "message",
+        "id": f"msg_{number}",
+        "role": "assistant",
+        "status": status,
+        "content": [part],
+    }
 
 
 def declined(model: str, why: str, body: Mapping[str, Any]) -> dict[str, Any]:
     """The body that answers where the model declined to write the JSON that was asked for."""
-    return _answer("resp_0", model, {"type": "refusal", "refusal": why}, body, None, None)
+    said = _said("0", {"type": "refusal", "refusal": why}, "completed")
+    return _answer("resp_0", model, [said], body, None, None)
 
 
 def _answer(
     name: str,
     model: str,
-    said: Mapping[str, Any],
+    output: Sequence[Mapping[str, Any]],
     body: Mapping[str, Any],
     cut: str | None,
     usage: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    status = "incomplete" if cut else "completed"
-    message = {
-        "type": "message",
-        "id": name.replace("resp_", "msg_"),
-        "role": "assistant",
-        "status": status,
-        "content": [said],
-    }
     asked = ("instructions", "max_output_tokens", "temperature", "top_p", "text", "reasoning")
     return {
         "id": name,
         "object": "response",
         "created_at": 0,  # the clock stays out of replies, so that equal runs are equal
-        "status": status,
+        "status": "incomplete" if cut else "completed",
         "error": None,
         "incomplete_details": {"reason": cut} if cut else None,
         "model": model,
-        "output": [message],
+        "output": output,
         "usage": usage,
         "metadata": body.get("metadata") or {},
-        "parallel_tool_calls": False,
+        "parallel_tool_calls": body.get("parallel_tool_calls", True) is not False,
         "previous_response_id": None,
         "store": False,
-        "tool_choice": "none",
-        "tools": [],
+        "tool_choice": body.get("tool_choice") or "auto",
+        "tools": body.get("tools") or [],
         "truncation": "disabled",
         **{one: body.get(one) for one in asked},
     }

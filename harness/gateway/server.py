@@ -1,4 +1,4 @@
-"""The gateway's HTTP server: an OpenAI-compatible endpoint for everything that is not in this process.
+"""The gateway's HTTP server: an OpenAI- and Anthropic-compatible endpoint for what is not in this process.
 
 What the gateway gives up is answered with status 400, because foreign clients give up at once on 400, and
 sleep (TinyTroupe's for up to 52 minutes) on 429 and 5xx: the gateway has waited and asked again already.
@@ -10,20 +10,22 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HTTPRequest
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from harness.errors import ModelCallError, RefusedError
 from harness.gateway.call_kinds import classify
 from harness.gateway.calls import CallSite
 from harness.gateway.connections import ConnectionGuard
+from harness.gateway.event_streams import chat_events, message_events, response_events
+from harness.gateway.messages_wire import error_body, message, message_request
 from harness.gateway.openai_wire import (
     chat_completion,
     chat_request,
@@ -52,7 +54,7 @@ _ACCEPTED_AT_ONCE = (
 _KNOWN = ", ".join(
     [
         *("POST /v1/chat/completions", "POST /v1/responses", "POST /v1/embeddings"),
-        *("POST /v1/harness/rejections", "GET /v1/models"),
+        *("POST /v1/messages", "POST /v1/harness/rejections", "GET /v1/models"),
     ]
 )
 _TYPES = {401: "authentication_error", 404: "not_found_error"}
@@ -108,6 +110,7 @@ class GatewayServer:
             routes=[
                 Route("/v1/chat/completions", self._answer(self._chat), methods=["POST"]),
                 Route("/v1/responses", self._answer(self._responses), methods=["POST"]),
+                Route("/v1/messages", self._answer(self._messages), methods=["POST"]),
                 Route("/v1/embeddings", self._answer(self._embeddings), methods=["POST"]),
                 Route("/v1/harness/rejections", self._answer(self._rejections), methods=["POST"]),
                 Route("/v1/models", self._answer(self._models), methods=["GET"]),
@@ -123,16 +126,18 @@ class GatewayServer:
         async def endpoint(request: HTTPRequest) -> Response:
             client = self._client_of(request)
             try:
-                return _json(await work(client, await self._body(request)))
+                content = await work(client, await self._body(request))
+                return _json(content) if isinstance(content, dict) else _stream(content)
             except Exception as error:
                 client.note_failure(_as_failure(error))
-                return _answer_to(error)
+                return _answer_to(error, request)
 
         return endpoint
 
     def _client_of(self, request: HTTPRequest) -> TrialClient:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        client = self._gateway.trial_of(token.strip()) if scheme.lower() == "bearer" else None
+        token = token if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+        client = self._gateway.trial_of(token.strip())
         if client is None:
             raise HTTPException(401, "no valid token; expected 'Authorization: Bearer <the trial's token>'.")
         if "connection" in request.scope.get("state", {}):
@@ -149,16 +154,27 @@ class GatewayServer:
 
     async def _chat(self, client: TrialClient, body: Any) -> Any:
         request = chat_request(body)
-        return chat_completion(await client.complete(request, CallSite(classify(request))))
+        site = CallSite(classify(request))
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(client.complete(request, site)) for _ in range(body.get("n") or 1)]
+        completion = chat_completion([one.result() for one in asked])
+        usage = bool((body.get("stream_options") or {}).get("include_usage"))
+        return chat_events(completion, include_usage=usage) if body.get("stream") else completion
 
     async def _responses(self, client: TrialClient, body: Any) -> Any:
         """A model that declines to write JSON is no fault of the call: the API has words for it."""
         request = response_request(body)
         kind = classify(request)
         try:
-            return response(await client.complete(request, CallSite(kind)), body)
+            answer = response(await client.complete(request, CallSite(kind)), body)
         except RefusedError as error:
-            return declined(self._gateway.provider_of(kind).model, str(error), body)
+            answer = declined(self._gateway.provider_of(kind).model, str(error), body)
+        return response_events(answer) if body.get("stream") else answer
+
+    async def _messages(self, client: TrialClient, body: Any) -> Any:
+        request = message_request(body)
+        answer = message(await client.complete(request, CallSite(classify(request))))
+        return message_events(answer) if body.get("stream") else answer
 
     async def _embeddings(self, client: TrialClient, body: Any) -> Any:
         texts, model = embedding_texts(body), str(body.get("model", ""))
@@ -223,16 +239,32 @@ async def _body(request: HTTPRequest) -> Any:
 
 
 def _as_failure(error: Exception) -> ModelCallError:
+    if isinstance(
+        error, ExceptionGroup
+    ):  # of several choices the first that failed; the others are cancelled
+        return _as_failure(error.exceptions[0])
     if isinstance(error, ModelCallError):
         return error
     return ModelCallError(f"HTTP server: {type(error).__name__}: {str(error)[:500]}")
 
 
-def _answer_to(error: Exception) -> Response:
+def _answer_to(error: Exception, request: HTTPRequest) -> Response:
     """400 for whatever went wrong, but for the statuses that the server itself chose."""
+    if request.url.path.endswith("/messages"):
+        status = error.status_code if isinstance(error, HTTPException) else 400
+        text = error.detail if isinstance(error, HTTPException) else str(_as_failure(error))
+        return _json(error_body(_TYPES.get(status, "invalid_request_error"), text), status)
     if isinstance(error, HTTPException):
         return _error(error.status_code, error.detail)
     return _error(400, str(_as_failure(error)), code="model_call_failed")
+
+
+def _stream(events: Iterator[bytes]) -> Response:
+    async def sent() -> AsyncIterator[bytes]:
+        for event in events:
+            yield event
+
+    return StreamingResponse(sent(), media_type="text/event-stream", headers={"cache-control": "no-cache"})
 
 
 def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -142,7 +142,7 @@ async def session(provider: Any, folder: Path, request: Request) -> tuple[Reply 
     try:
         came: Reply | ModelCallError = await client.complete(request, CallSite("score"))
         assert isinstance(came, Reply)
-        json.dumps(chat_completion(came))
+        json.dumps(chat_completion([came]))
     except ModelCallError as error:
         came = error
     finally:

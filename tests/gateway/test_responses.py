@@ -104,13 +104,16 @@ def test_what_else_is_passed_on() -> None:
         ({}, "input: expected a text, or a list"),
         ({"input": []}, "input: expected a text, or a list"),
         ({"input": [7]}, "input[0]: 'int' is not supported"),
-        ({"input": [{"type": "function_call_output"}]}, "input[0]: 'function_call_output' is not supported"),
+        ({"input": [{"type": "reasoning"}]}, "input[0]: 'reasoning' is not supported"),
+        ({"input": [{"type": "function_call_output"}]}, "input[0].call_id: expected a text"),
+        ({"input": [{"type": "function_call", "name": "f"}]}, "input[0]: expected call_id, name and arguments"),
         ({"input": [{"role": "robot", "content": "x"}]}, "input[0].role='robot'"),
         ({"input": [{"role": [], "content": "x"}]}, "input[0].role='[]'"),
         ({"input": [{"role": "user"}]}, "input[0].content: expected"),
         ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "'input_image' is not supported"),
-        ({"input": "x", "stream": True}, "stream=true is not supported"),
-        ({"input": "x", "tools": [{"type": "web_search"}]}, "tools=[{'type': 'web_search'}] is not supported"),
+        ({"input": "x", "stream": "yes"}, "stream='yes': wrong type"),
+        ({"input": "x", "tools": [{"type": "web_search"}]}, "tools[0]: 'web_search' is not supported"),
+        ({"input": "x", "tools": {"f": 1}}, "tools: expected a list"),
         ({"input": "x", "background": True}, "background=True is not supported"),
         ({"input": "x", "previous_response_id": "resp_1"}, "previous_response_id is not supported"),
         ({"input": "x", "instructions": 1}, "instructions: expected a text"),
@@ -268,7 +271,7 @@ def test_errors_have_the_shape_that_the_sdk_reads() -> None:
 def test_the_budget_counts_and_the_last_word_is_remembered() -> None:
     async def work(model: openai.AsyncOpenAI, client: TrialClient) -> None:
         with pytest.raises(openai.BadRequestError):
-            await model.responses.create(model="m", input="x", stream=True)
+            await model.responses.create(model="m", input="x", background=True)
         await model.responses.create(model="m", input="x")
         with pytest.raises(openai.BadRequestError, match="call"):
             await model.responses.create(model="m", input="y")
