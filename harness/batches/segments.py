@@ -59,9 +59,6 @@ class SegmentAnalysis:
         return found
 
 
-Source = Callable[[Sequence[VariantOutcome], str], list[SegmentAnalysis]]
-"""From the variants of a batch and the metric of success to analyses by segment."""
-
 _PLACES: tuple[tuple[str, Callable[[Observation], object]], ...] = (
     ("panel", lambda one: one.panel + 1),
     ("proposal", lambda one: one.proposal + 1),

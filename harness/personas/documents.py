@@ -6,10 +6,10 @@ import json
 import reprlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from harness import console
-from harness.errors import ConfigurationError, raise_if_any
+from harness.errors import raise_if_any
 from harness.personas.formats import as_documents, other_file
 from harness.text_files import read_json
 
@@ -152,11 +152,3 @@ def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON's")
-
-
-def _refuse(owner: str, found: str, expected: str, way_out: str) -> NoReturn:
-    raise ConfigurationError(f"{owner}: {found}; expected {expected}. {way_out}.")

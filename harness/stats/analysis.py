@@ -25,7 +25,6 @@ def analyse(
     *,
     primary_metric: str | None = None,
     confidence: float = 0.95,
-    mixed: bool = True,
     beside: bool = True,
 ) -> Analysis:
     """Every metric's difference from the first group: the primary analysis, others beside it, and what it rests on.
@@ -35,15 +34,15 @@ def analyse(
     tested alone, and Holm runs over the others. With more groups Dunnett's correction runs over the groups, and
     Bonferroni's over the metrics.
 
-    Without ``mixed`` the mixed model is left out: it alone needs statsmodels, and a second where all else takes
-    a hundredth. Without ``beside`` every secondary method is: NumPy need not be loaded.
+    Without ``beside`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
+    mixed model takes a second where all else takes a hundredth.
 
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """
     _check(dataset, primary_metric, confidence)
     primary_metric = primary_metric or _planned(dataset)
     found = [
-        _compared(dataset, metric, group, confidence, mixed=mixed, beside=beside)
+        _compared(dataset, metric, group, confidence, beside=beside)
         for metric in dataset.metrics
         for group in dataset.groups[1:]
     ]
@@ -75,7 +74,7 @@ def _planned(dataset: Dataset) -> str | None:
 
 
 def _compared(
-    dataset: Dataset, metric: str, treatment: str, confidence: float, *, mixed: bool, beside: bool
+    dataset: Dataset, metric: str, treatment: str, confidence: float, *, beside: bool
 ) -> Comparison:
     control = dataset.groups[0]
     arms = (control, treatment)
@@ -86,7 +85,7 @@ def _compared(
         control=control,
         treatment=treatment,
         primary=primary,
-        secondary=secondary(dataset, metric, treatment, found, confidence, mixed=mixed) if beside else (),
+        secondary=secondary(dataset, metric, treatment, found, confidence) if beside else (),
         generalising=generalising(found),
         hedges_g=hedges_g(dataset, metric, primary, *arms),
         icc_trial=icc_by_trial(dataset, metric, arms, confidence),
@@ -98,7 +97,7 @@ def _compared(
 
 
 def secondary(
-    dataset: Dataset, metric: str, treatment: str, found: Layout, confidence: float, *, mixed: bool = True
+    dataset: Dataset, metric: str, treatment: str, found: Layout, confidence: float
 ) -> tuple[Estimate, ...]:
     """The methods that stand beside the primary one, the most trustworthy first."""
     control = dataset.groups[0]
@@ -107,13 +106,7 @@ def secondary(
         within_blocks(found, confidence),
         *(
             method(dataset, metric, control, treatment, confidence)
-            for method in (
-                *[reml] * mixed,
-                cluster_robust,
-                paired_by_person,
-                welch_on_persons,
-                welch_on_scores,
-            )
+            for method in (reml, cluster_robust, paired_by_person, welch_on_persons, welch_on_scores)
         ),
     )
 

@@ -9,9 +9,6 @@ from harness.stats.components import Components, Sizes
 if TYPE_CHECKING:
     import numpy as np
 
-AXES = ("run", "panel", "proposal", "rep", "person")
-"""Of every array of scores here. NaN stands for a score that is missing."""
-
 
 class Many(NamedTuple):
     """One number per run: difference, standard error, p and interval. NaN where it is not defined."""
@@ -34,8 +31,9 @@ def simulate(
     missing: float = 0.0,
     scale: tuple[float, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of Control and Treatment, each of shape `AXES`, normal with the variances of ``components``.
+    """Scores of Control and Treatment, normal with the variances of ``components``.
 
+    Their axes are run, panel, proposal, rep and person; NaN is a missing score.
     Personas are the same in both arms. ``missing`` is the chance that a score is missing, and also that a trial
     is. ``scale`` rounds to whole points between its ends, as a judge does, so that a high ``mean`` meets a ceiling.
     """
@@ -62,22 +60,6 @@ def blocked_many(control: np.ndarray, treatment: np.ndarray, confidence: float =
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = np.nansum((differences - mean[:, None]) ** 2, axis=1) / (n - 1)
         return _by_t(mean, np.sqrt(variance / n), n - 1, confidence)
-
-
-def welch_many(control: np.ndarray, treatment: np.ndarray, confidence: float = 0.95) -> Many:
-    """Welch's test on the raw scores of every run."""
-    import numpy as np
-
-    means, errors, dfs = [], [], []
-    for arm in (control, treatment):
-        flat = arm.reshape(len(arm), -1)
-        n = np.count_nonzero(~np.isnan(flat), axis=1)
-        means.append(_nanmean(flat, -1))
-        errors.append(np.nansum((flat - means[-1][:, None]) ** 2, axis=1) / (n - 1) / n)
-        dfs.append(n - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        df = (errors[0] + errors[1]) ** 2 / (errors[0] ** 2 / dfs[0] + errors[1] ** 2 / dfs[1])
-        return _by_t(means[1] - means[0], np.sqrt(errors[0] + errors[1]), df, confidence)
 
 
 def _by_t(difference: np.ndarray, se: np.ndarray, df: np.ndarray, confidence: float) -> Many:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError, ModelCallError, StoppedError
-from harness.experiments.cooperation.data_manager import DataManager, errors_in, folder_name
+from harness.experiments.cooperation.data_manager import DataManager, folder_name
 from harness.experiments.cooperation.experiment import cooperation_game
 from harness.experiments.cooperation.game import CooperationGame
 from harness.gateway.budget import BudgetExhaustedError
@@ -21,6 +21,7 @@ from tests.support.cooperation import (
     RUN,
     Client,
     always,
+    errors_in,
     game_of,
     is_decision,
     label,

@@ -11,8 +11,8 @@ from support.payments import TWO, WAITING, optimise, proposing, solved
 
 from harness.errors import ConfigurationError
 from harness.experiments.payments.settlement import Cost, Rates, costs
-from harness.experiments.payments.two_banks import FIRST, SECOND, TwoBanks
 from harness.runner.result import Reason
+from tests.support.two_banks import FIRST, SECOND, TwoBanks
 
 
 def cost(two: TwoBanks, first: int, second: int, bank: str) -> int:

@@ -6,8 +6,8 @@ import numpy as np
 
 from harness.stats import analyse
 from harness.stats.components import Components, Sizes
-from harness.stats.simulation import blocked_many, simulate, welch_many
-from tests.support.scores import dataset, drawn
+from harness.stats.simulation import blocked_many, simulate
+from tests.support.scores import dataset, drawn, welch_many, without_mixed_model
 
 ALIKE = Components(trial=1.0, person=0.5, block_arm=0.0, residual=1.0)
 DESIGN = Sizes(reps=2, panels=4, proposals=3, people=5)
@@ -24,7 +24,8 @@ def test_scores_copied_within_a_trial_do_not_make_the_answer_surer() -> None:
     arms = drawn(1)
     means = {arm: array.mean(axis=3, keepdims=True) for arm, array in arms.items()}
     copied = {arm: np.repeat(array, 25, axis=3) for arm, array in means.items()}
-    one, many = (analyse(dataset(each), mixed=False).comparisons[0] for each in (means, copied))
+    with without_mixed_model():
+        one, many = (analyse(dataset(each)).comparisons[0] for each in (means, copied))
     assert many.primary.p is not None and one.primary.p is not None
     assert abs(many.primary.p - one.primary.p) < 1e-9
     assert (many.primary.n, many.primary.df) == (12, 11)

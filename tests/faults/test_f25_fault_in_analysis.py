@@ -9,8 +9,7 @@ import pytest
 
 from harness.experiments.cooperation import game as game_module
 from harness.experiments.cooperation import indicators
-from harness.experiments.cooperation.data_manager import errors_in
-from tests.support.cooperation import CASE, always, load, played
+from tests.support.cooperation import CASE, always, errors_in, load, played
 from tests.support.sessions import Lab
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ModelCallError, UnacceptableReplyError
-from harness.experiments.cooperation.data_manager import errors_in
-from tests.support.cooperation import is_decision, label, load, played
+from tests.support.cooperation import errors_in, is_decision, label, load, played
 
 
 @pytest.mark.parametrize(

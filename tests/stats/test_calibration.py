@@ -7,7 +7,8 @@ import pytest
 
 from harness.stats.components import Components, Sizes
 from harness.stats.power import monte_carlo
-from harness.stats.simulation import blocked_many, simulate, welch_many
+from harness.stats.simulation import blocked_many, simulate
+from tests.support.scores import welch_many
 
 DESIGN = Sizes(reps=2, panels=4, proposals=3, people=5)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ModelCallError
+from harness.experiments.cooperation.data_manager import ERRORS
 from harness.experiments.cooperation.experiment import cooperation_game
 from harness.experiments.cooperation.game import CooperationGame
 from harness.experiments.cooperation.rounds import Game, PlayerDecision, Round, Strategy
@@ -155,6 +156,11 @@ def played(results: Path, answer: Answer, **more: Any) -> tuple[CooperationGame,
     """A game that was played to its end, and its results."""
     game, _ = game_of(results, answer, **more)
     return game, asdict(asyncio.run(game.play()))
+
+
+def errors_in(folder: Path) -> list[Any]:
+    """The faults that a game logged."""
+    return [json.loads(line) for line in (folder / ERRORS).read_text("utf-8").splitlines()]
 
 
 def load(path: Path) -> Any:

@@ -15,10 +15,10 @@ from harness.experiments.payments.market import LIQUIDITY, Market
 from harness.experiments.payments.optimiser import PaymentsRunner
 from harness.experiments.payments.proposals import Proposer
 from harness.experiments.payments.settlement import Rates
-from harness.experiments.payments.two_banks import TwoBanks
 from harness.gateway.calls import CallSite, Request
 from harness.model import Cell, Trial, TrialPlan, TrialResult
 from harness.runner import ExperimentResult
+from tests.support.two_banks import TwoBanks
 
 TWO = TwoBanks(x=100_000, y=150_000, a=1, b=5, ticks=10, rates=Rates(100, 50, 2_000))
 """A pays at once; B needs the difference."""

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from harness.model import Dataset, Observation
+from harness.stats import analysis
+from harness.stats.results import Estimate
+from harness.stats.simulation import Many
 
 PUBLISHED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "tinytroupe-june-2025"
 EXP_3 = PUBLISHED / "debating_quantitative_experimentation_1c.json"
@@ -72,3 +77,31 @@ def drawn(seed: int = 0, effect: float = 0.5, shape: tuple[int, ...] = (4, 3, 2,
         group: centre + person + rng.normal(0, 0.6, (*shape[:3], 1)) + rng.normal(0, 1, shape)
         for group, centre in (("Control", 5.0), ("Treatment", 5.0 + effect))
     }
+
+
+def welch_many(control: np.ndarray, treatment: np.ndarray) -> Many:
+    """Welch's test on the raw scores of every run, by SciPy."""
+    from scipy import stats
+
+    def moments(arm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        scores = arm.reshape(len(arm), -1)
+        return (
+            np.nanmean(scores, 1),
+            np.nanstd(scores, 1, ddof=1),
+            np.count_nonzero(~np.isnan(scores), axis=1),
+        )
+
+    one, other = moments(treatment), moments(control)
+    found = stats.ttest_ind_from_stats(*one, *other, equal_var=False)
+    errors = one[1] ** 2 / one[2], other[1] ** 2 / other[2]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df = sum(errors) ** 2 / (errors[0] ** 2 / (one[2] - 1) + errors[1] ** 2 / (other[2] - 1))
+    se, difference = np.sqrt(sum(errors)), one[0] - other[0]
+    half = stats.t.ppf(0.975, df) * se
+    return Many(difference, se, found.pvalue, difference - half, difference + half)
+
+
+def without_mixed_model() -> AbstractContextManager[Any]:
+    """Analyses without the REML fit, which takes a hundred times as long as all else."""
+    left_out = Estimate("REML", "", "", 0, reason="left out")
+    return mock.patch.object(analysis, "reml", return_value=left_out)

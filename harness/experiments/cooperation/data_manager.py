@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.experiments.cooperation.results import GameResult
-from harness.records import stream, write_atomic, write_whole
+from harness.records import write_atomic, write_whole
 from harness.records.json_safe import differences, plain, shown, to_line
 from harness.records.writer import explained, make_directory
 from harness.text_files import read_json
@@ -220,9 +220,3 @@ def _check_configuration(folder: Path, then: Any, now: Any) -> None:
 
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def errors_in(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a folder's `ERRORS`."""
-    path = folder / ERRORS
-    return [*stream(path)] if path.exists() else []

@@ -11,7 +11,6 @@ from harness.experiments.population.formats.agents import read_agents
 from harness.experiments.population.formats.files import write_json
 from harness.experiments.population.formats.persona import Teller, read_personas
 from harness.model import Persona
-from harness.personas import Population, load
 
 NAMED = "name"
 """An attribute of this name is the persona's name; else it is the agent's ``_id``."""
@@ -31,11 +30,6 @@ def survey_personas(
     teller = Teller(config, drawn) if config else None
     rows = drawn.rows()[:first]
     return tuple(_persona(row, teller, str(agents)) for row in rows)
-
-
-def survey_population(agents: Path, personas: Path | None = None, *, first: int | None = None) -> Population:
-    """`survey_personas`, checked and hashed as every population is. Raises `ConfigurationError`."""
-    return load(survey_personas(agents, personas, first=first))
 
 
 def export_personas(

@@ -29,8 +29,6 @@ LABELS = {
 """What a parameter is called on a sheet, the same in every variant, and in what order they stand there."""
 FROM, TO = ("since", "start"), ("until", "end")
 """Parameters of looking up that say from when, and to when."""
-TIMES = frozenset({"when", "delay_seconds", "recurring", "start", "end", "cron", "since", "until"})
-"""Told as times, whatever the form. Elsewhere than in looking up, ``end`` is left out: one variant alone has it."""
 UNREADABLE = "cannot be read as a time"
 CRON = r"(?<!\S)[`\"']?(?=[\d/, -]{0,40}\*)(?:[\d*/,-]+ +){4}(?:[\d*/,-]*[\d*]|[a-z]{3}(?:-[a-z]{3})?)"
 """A cron expression in a text: one variant alone speaks so."""

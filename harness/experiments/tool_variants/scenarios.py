@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -52,9 +51,6 @@ class Scenario:
     def id(self) -> str:
         return f"{self.category}:{self.name}"
 
-
-SIZES: Mapping[str, int] = {"sanity": 3, "ambiguous": 6, "routing": 4, "negative": 4, "implicit": 3}
-"""How many scenarios each category has."""
 
 _ONCE, _AGAIN = (Ability.CREATE_ONCE,), (Ability.CREATE_RECURRING,)
 _ACT, _ASK, _SAY = (TurnOutcome.ACTED,), (TurnOutcome.CLARIFIED,), (TurnOutcome.DECLINED,)

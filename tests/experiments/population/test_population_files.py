@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.experiments.population.as_personas import survey_population
+from harness.experiments.population.as_personas import survey_personas
 from harness.experiments.population.example import PACKAGED
 from harness.experiments.population.formats.spec import read_spec
 from harness.personas import load
@@ -241,7 +241,7 @@ def test_a_rehearsal_writes_files_that_can_be_used(tmp_path: Path, cli: Cli, see
 
 
 def test_agents_are_a_population_of_any_experiment(town: Path, tmp_path: Path, cli: Cli) -> None:
-    told = survey_population(town / "agents.json", town / "population.persona.yaml", first=5)
+    told = load(survey_personas(town / "agents.json", town / "population.persona.yaml", first=5))
     assert [one.name for one in told.personas] == [f"agent_0{number}" for number in range(5)]
     assert "years old and live in Harrowmere" in told.personas[0].specification["persona"]
     out = tmp_path / "people"
