@@ -19,8 +19,8 @@ PACKAGE = ROOT / "harness"
 LAYERS = (
     {"addresses", "console", "entry_points", "errors", "extras", "model", "text_files", "user_code"},
     {"personas", "gateway", "records", "stats", "telemetry"},
-    {"engines", "checks", "guests", "reports"},
-    {"runner", "runtime", "experiments", "batches"},
+    {"engines", "checks", "guests", "reports", "runner"},
+    {"runtime", "experiments", "batches"},
     {"plugin", "cli", "api", "__init__"},
 )
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}

@@ -54,8 +54,8 @@ def rescore(
     from harness.cli.model_session import losses_told
     from harness.plugin.factories import make_gateway
     from harness.plugin.signals import Interruption
-    from harness.runner.run_reconstruction import choose, find_run, told
     from harness.runtime.rescoring import Rescoring
+    from harness.runtime.run_reconstruction import choose, find_run, reconstruct
     from harness.runtime.settings import (
         Settings,
         bound_problems,
@@ -73,7 +73,7 @@ def rescore(
     found = find_run(results, run)
     sources = find_sources(str(notebooks) if notebooks else None, find_checkout())
     chosen = choose(found, share, seed)
-    trials = told(found, chosen, _experiments(path, sources), sources.notebooks)
+    trials = reconstruct(found, chosen, _experiments(path, sources), sources.notebooks)
     settings = Settings(
         model=named[0],
         base_url=model_base_url,

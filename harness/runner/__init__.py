@@ -1,4 +1,4 @@
-"""Layer 3: what a session needs to know before it runs, and the framework of experiments that iterate."""
+"""Layer 2: the framework of experiments that iterate."""
 
 from harness.runner.iteration import BaseExperimentRunner
 from harness.runner.output import JSONLOutput, OutputHandlerProtocol, RichOutput, SilentOutput

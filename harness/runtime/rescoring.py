@@ -18,8 +18,8 @@ from harness.model import Sample
 from harness.records import FiledRun, JSONLWriter, fingerprint, session_timestamp, write_atomic
 from harness.records.lock import RunLock
 from harness.records.rescored import is_begun, open_rescored, read_rescored, rescored_folder, rescored_line
-from harness.runner.run_reconstruction import RecordedTrial
 from harness.runtime import provenance
+from harness.runtime.run_reconstruction import RecordedTrial
 from harness.runtime.settings import Settings
 from harness.stats.reliability import Reliability, reliability
 from harness.user_code import shown

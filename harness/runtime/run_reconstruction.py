@@ -1,4 +1,4 @@
-"""From a run's records back to what its trials were made of: who took part, what was claimed, what was said."""
+"""Rebuild the trials of a run from its records: personas, transcript and claims."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGED = "packaged:"
 
 @dataclass(frozen=True, slots=True)
 class RecordedTrial:
-    """One finished trial as its record tells it. ``foreign``: not the embedded engine played it."""
+    """One finished trial. ``foreign``: another engine than ``embedded`` ran it."""
 
     record: Mapping[str, Any]
     personas: tuple[Persona, ...]
@@ -71,19 +71,19 @@ def _rank(record: Mapping[str, Any], seed: int) -> str:
     return hashlib.sha256(f"{seed}/{block}".encode()).hexdigest()
 
 
-def told(
+def reconstruct(
     run: FiledRun,
     chosen: Sequence[Mapping[str, Any]],
     experiments: Mapping[str, Experiment],
     notebooks: Path | None = None,
 ) -> list[RecordedTrial]:
-    """The trials of ``chosen`` with all that a judge needs, from the run's files.
+    """Rebuild the trials of ``chosen`` for a judge.
 
-    ``experiments`` are looked into for populations that cannot be read where the record says. Raises `HarnessError`
-    when what took part cannot be had as it was, or the run has no propositions.
+    A population that is no longer where the record says comes from ``experiments``. Raises `HarnessError` when the
+    personas have changed or the run has no propositions.
     """
     try:
-        return _all_told(run, chosen, experiments, notebooks)
+        return _reconstruct(run, chosen, experiments, notebooks)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise HarnessError(
             f"Run {run.run_id} of {run.experiment}: its records lack what a judge needs ({type(error).__name__}: "
@@ -91,7 +91,7 @@ def told(
         ) from error
 
 
-def _all_told(
+def _reconstruct(
     run: FiledRun,
     chosen: Sequence[Mapping[str, Any]],
     experiments: Mapping[str, Experiment],
@@ -112,11 +112,11 @@ def _all_told(
             if mark not in known:
                 known[mark] = _people(line, experiments.get(run.experiment), notebooks)
             personas = dict(known[mark])
-        found.append(_told(record, line, tuple(personas[name] for name in names), claims))
+        found.append(_trial(record, line, tuple(personas[name] for name in names), claims))
     return found
 
 
-def _told(
+def _trial(
     record: Mapping[str, Any],
     line: Mapping[str, Any],
     personas: tuple[Persona, ...],
@@ -142,7 +142,7 @@ def _claims(line: Mapping[str, Any]) -> Iterator[Proposition]:
 
 
 def _whole(run: FiledRun, chosen: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The records again with their transcripts, which are left out where nobody needs them."""
+    """Read the records again, now with their transcripts."""
     wanted = {(one["trial"], one.get("ended"), one.get("attempt")) for one in chosen}
     for file in run.files:
         for line in stream(file.path):
