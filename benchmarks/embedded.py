@@ -58,7 +58,7 @@ def chains(name: str, latency: float) -> tuple[dict[str, int], int]:
     """Trial → calls in its longest chain of dependent calls, and the number of calls of all trials."""
     from harness.engines.embedded import EmbeddedEngine
     from harness.gateway.gateway import Gateway
-    from harness.gateway.providers.rehearsal import RehearsalProvider
+    from harness.gateway.rehearsal.provider import RehearsalProvider
 
     gateway = Gateway(RehearsalProvider(0, latency=latency), concurrency=None)
     engine, loop = EmbeddedEngine(), VirtualClock()

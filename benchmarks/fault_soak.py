@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
 from harness.gateway.limits import Limits
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from tests.support.storm import Storm, play

@@ -67,9 +67,9 @@ async def seconds(ask: Callable[[int], Awaitable[Any]], calls: int, at_once: int
 def in_process(calls: int) -> float:
     from harness.gateway.calls import CallSite, Request
     from harness.gateway.gateway import Gateway
-    from harness.gateway.journal import Journal
+    from harness.gateway.journal.journal import Journal
     from harness.gateway.limits import Limits
-    from harness.gateway.providers.rehearsal import RehearsalProvider
+    from harness.gateway.rehearsal.provider import RehearsalProvider
 
     async def main() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +91,7 @@ def in_process(calls: int) -> float:
 
 def rehearsal_alone(calls: int) -> float:
     from harness.gateway.calls import Request
-    from harness.gateway.providers.rehearsal import RehearsalProvider
+    from harness.gateway.rehearsal.provider import RehearsalProvider
 
     async def main() -> float:
         model = RehearsalProvider(1)
@@ -142,7 +142,7 @@ async def serve_endpoint() -> None:
 
 async def serve_gateway(url: str, folder: str) -> None:
     from harness.gateway.gateway import Gateway
-    from harness.gateway.journal import Journal
+    from harness.gateway.journal.journal import Journal
     from harness.gateway.limits import Limits
     from harness.gateway.providers.openai_compatible import OpenAICompatible
 

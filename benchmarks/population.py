@@ -59,8 +59,8 @@ done(began, **told)
 """,
     "simulate": """
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.experiments.population.inputs import read_inputs
 from harness.experiments.population.simulation.folder import RUN, simulate
 from harness.experiments.population.simulation.simulation import SimulationOptions

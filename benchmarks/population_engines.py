@@ -33,8 +33,8 @@ from harness.experiments.population.inputs import read_inputs
 from harness.experiments.population.simulation.folder import RUN, simulate
 from harness.experiments.population.simulation.simulation import SimulationOptions
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
 ENGINES = ("own", "extropy-run 0.2.3")
 

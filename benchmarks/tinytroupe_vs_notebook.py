@@ -230,7 +230,7 @@ def main() -> None:
 
 
 def compare(checkout: Path, sizes: Mapping[str, int], options: argparse.Namespace) -> None:
-    from harness.gateway.providers.rehearsal import RehearsalProvider
+    from harness.gateway.rehearsal.provider import RehearsalProvider
 
     latency = options.latency / 1000
     workers = options.workers or (os.cpu_count() or 1) * (8 if latency else 1)

@@ -22,10 +22,10 @@ from harness.experiments.population import batches
 from harness.experiments.population.gates import Escalation
 from harness.model import Experiment
 from harness.records import Run, RunRegistry, artifact_name, files_of_run
-from harness.records.code_store import setting_lines
 from harness.records.earlier_versions import setting_differences
 from harness.records.json_safe import indented, shown
-from harness.records.store import FINISHED
+from harness.records.registry.code_store import setting_lines
+from harness.records.registry.store import FINISHED
 
 if TYPE_CHECKING:
     from harness.runtime.runs import Conclusion

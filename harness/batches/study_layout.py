@@ -23,7 +23,7 @@ from harness import text_files
 from harness.batches import ids
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.atomic import write_whole
-from harness.records.lock import RunLock
+from harness.records.registry.lock import RunLock
 from harness.records.writer import explained, make_directory
 
 SPECS = ("pop", "persona", "network-config", "scenario")

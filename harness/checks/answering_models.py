@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.checks.checked_run import CheckedRun, Line, percent
-from harness.gateway.response_formats import AS_DECLARED
+from harness.gateway.requests.response_formats import AS_DECLARED
 from harness.model import Check, Level
 from harness.records.json_safe import canonical, flat
 

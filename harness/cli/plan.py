@@ -186,7 +186,7 @@ def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) ->
     from harness.records import fingerprint
     from harness.records.earlier_versions import setting_differences
     from harness.runtime import provenance
-    from harness.runtime.code_identity import CodeReader
+    from harness.runtime.code.identity import CodeReader
 
     facts = asyncio.run(_facts(settings))
     arms, reader = _arms(experiment, settings), CodeReader()
@@ -326,7 +326,7 @@ def _paid_runs(experiment: str, results_dir: Path) -> dict[str, Mapping[str, Any
 
 def _has_calls(results_dir: Path, experiment: str, run_id: str) -> bool:
     """Whether journal or records have a call of the run."""
-    from harness.gateway.journal_file import JournalFile
+    from harness.gateway.journal.file import JournalFile
     from harness.records import files_of_run, read
 
     journal = results_dir / "journal" / f"{run_id}.sqlite"

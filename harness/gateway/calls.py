@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from harness.gateway.tool_arguments import ToolCall, read_calls
+from harness.gateway.replies.tool_arguments import ToolCall, read_calls
 
 Unwrapped = Literal["", "thoughts", "end token", "string", "fence", "prose"]
 """What surrounded the JSON of a reply: nothing, or the part that was furthest from plain JSON."""
@@ -54,11 +54,10 @@ class Reply:
     ``cost`` is in US dollars, from the provider where it states one, else the gateway's from its price table; ``None``
     with ``cost_reason`` where it is not known. ``usage`` is what the provider stated of tokens, as JSON and cut;
     ``usage_fault`` says what in it did not add up, so that the tokens are the dearest reading of it. Empty: nothing was
-    wrong. ``form`` says how its JSON was asked for where that differs from the request (see
-    `harness.gateway.response_formats`), and ``sent_digest`` is the digest of the request as it was sent then; the
-    gateway fills it in. ``call`` names the call within its trial (kind, request digest, occurrence), ``attempts``
-    counts the replies that it took and ``seconds`` is how long this one took, when it was sent; the gateway fills them
-    in.
+    wrong. ``form`` says how its JSON was asked for where that differs from the request (`response_formats`), and
+    ``sent_digest`` is the digest of the request as it was sent then; the gateway fills it in. ``call``
+    names the call within its trial (kind, request digest, occurrence), ``attempts`` counts the replies that it took and
+    ``seconds`` is how long this one took, when it was sent; the gateway fills them in.
 
     A provider gives ``text`` as it came, and as ``thoughts`` what the server sent beside it. From the gateway, ``text``
     is what was said, ``thoughts`` all that was thought, ``raw`` the text as it came, and ``unwrapped`` what surrounded

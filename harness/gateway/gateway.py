@@ -23,28 +23,28 @@ from harness.errors import (
     UnacceptableReplyError,
     UnsupportedParameterError,
 )
-from harness.gateway.acceptance import UnacceptableError, accept, expectation
 from harness.gateway.budget import Budget
-from harness.gateway.call_kinds import OUTCOME_KINDS
 from harness.gateway.call_observers import CallObserver, CallObservers, CallRecord
 from harness.gateway.calls import CallSite, Provider, Reply, Request, Vectors
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
+from harness.gateway.journal.replay import JournaledReply, SampleSlot
 from harness.gateway.limits import Limits
-from harness.gateway.model_options import CallOptions, unsent
-from harness.gateway.replay import JournaledReply, SampleSlot
-from harness.gateway.reply_types import well_typed
-from harness.gateway.request_identity import hashed, written
-from harness.gateway.response_formats import asks_for_json, in_form
+from harness.gateway.replies.acceptance import UnacceptableError, accept, expectation
+from harness.gateway.replies.reply_types import well_typed
+from harness.gateway.requests.call_kinds import OUTCOME_KINDS
+from harness.gateway.requests.identity import hashed, written
+from harness.gateway.requests.model_options import CallOptions, unsent
+from harness.gateway.requests.response_formats import asks_for_json, in_form
+from harness.gateway.requests.seeds import seeded
+from harness.gateway.requests.sendable import checked, mended
 from harness.gateway.retry import RetryPolicy, is_reply
-from harness.gateway.seeds import seeded
-from harness.gateway.sendable import checked, mended
 from harness.gateway.sender import Sender, SendSlot
 from harness.gateway.trial_client import TrialClient
 from harness.gateway.waiting import SLOW_SECONDS, Wait, Waiting, duration, moment
 from harness.user_code import described, guarded, shown
 
 if TYPE_CHECKING:
-    from harness.gateway.server import GatewayServer
+    from harness.gateway.server.app import GatewayServer
 
 log = logger()
 
@@ -507,7 +507,7 @@ class Gateway:
 
     async def start_server(self, host: str = "127.0.0.1") -> str:
         """Serve the OpenAI-compatible API on a free port of ``host``; its address, ending in ``/v1``."""
-        from harness.gateway.server import GatewayServer
+        from harness.gateway.server.app import GatewayServer
 
         async with self._starting:
             if self._server is None:

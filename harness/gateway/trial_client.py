@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from harness.errors import ModelCallError, StoppedError
 from harness.gateway.account import Account
 from harness.gateway.calls import CallSite, Reply, Request
-from harness.gateway.model_options import CallOptions
-from harness.gateway.replay import JournaledReply, TrialSamples
-from harness.gateway.response_formats import AS_DECLARED, asks_for_json
+from harness.gateway.journal.replay import JournaledReply, TrialSamples
+from harness.gateway.requests.model_options import CallOptions
+from harness.gateway.requests.response_formats import AS_DECLARED, asks_for_json
 from harness.model import Usage, merge_options
 
 SHOWN = 500
@@ -204,7 +204,7 @@ class TrialClient:
 
         ``mended`` counts those with halves of characters, where there are any (`Reply.mended`).
         ``unwrapped`` counts those whose JSON was found in something else, by what that was (`Unwrapped`). ``forms``
-        counts replies in JSON by kind of call, and by how they were asked for (`harness.gateway.response_formats`).
+        counts replies in JSON by kind of call, and by how they were asked for (`response_formats`).
         """
         counts = {name: self._read[name] for name in ("used", "with_thoughts", "unreadable_arguments")}
         counts |= {"mended": self._read["mended"]} if self._read["mended"] else {}

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import raise_if_any
-from harness.gateway.call_kinds import OUTCOME_KINDS
 from harness.gateway.call_observers import CallRecord
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import find_prices
 from harness.gateway.providers import known_names, make_provider
+from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.plugin.estimate import (
     CallPace,
     ExperimentEstimate,

@@ -9,7 +9,7 @@ from harness.engines import Engine
 from harness.errors import ConfigurationError
 from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
 from harness.gateway.retry import RetryPolicy
 from harness.plugin.limits import make_budget, make_limits
 from harness.runtime.coordinator import Parts
@@ -44,7 +44,7 @@ def make_gateway(settings: Settings) -> Gateway:
     """The gateway to the model that was asked for. Raises `ConfigurationError` for an unknown one or a missing key."""
     from harness.gateway.prices import charged, find_prices
     from harness.gateway.providers import make_provider
-    from harness.gateway.response_formats import CHOICES
+    from harness.gateway.requests.response_formats import CHOICES
 
     prices = find_prices(settings.prices)
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)

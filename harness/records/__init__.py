@@ -7,8 +7,8 @@ from harness.records.design import Design
 from harness.records.lines import trial_line
 from harness.records.merge import FiledRun, RunExaminer, artifact_name, merge, record_files, runs_in_files
 from harness.records.reader import files_of_run, finished_trials, outcomes, read, stream
-from harness.records.runs import RunRegistry, fingerprint, session_timestamp
-from harness.records.store import Run
+from harness.records.registry.runs import RunRegistry, fingerprint, session_timestamp
+from harness.records.registry.store import Run
 from harness.records.writer import JSONLWriter, WriterPool
 
 __all__ = [

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
-from harness.gateway.call_kinds import OUTCOME_KINDS
 from harness.gateway.call_observers import CallRecord
 from harness.gateway.calls import Reply, Request
+from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.model import Trial, TrialFailure, TrialResult, Usage
 from harness.runtime.cells import CellOutcome
 from harness.runtime.runs import Entry

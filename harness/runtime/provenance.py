@@ -19,7 +19,7 @@ from harness.model import Correction, Experiment, Intervention, Measure, Proposi
 from harness.personas import digest
 from harness.records import fingerprint
 from harness.records.json_safe import indented, plain
-from harness.runtime.code_identity import CodeIdentity, CodeReader
+from harness.runtime.code.identity import CodeIdentity, CodeReader
 from harness.runtime.plan import CellPlan
 from harness.runtime.settings import Settings
 

@@ -16,7 +16,7 @@ from harness.gateway.gateway import Gateway
 from harness.gateway.trial_client import TrialClient
 from harness.model import Sample
 from harness.records import FiledRun, JSONLWriter, fingerprint, session_timestamp, write_atomic
-from harness.records.lock import RunLock
+from harness.records.registry.lock import RunLock
 from harness.records.rescored import is_begun, open_rescored, read_rescored, rescored_folder, rescored_line
 from harness.runtime import provenance
 from harness.runtime.run_reconstruction import RecordedTrial

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError
-from harness.gateway.model_options import CallOptions
+from harness.gateway.requests.model_options import CallOptions
 from harness.model import Cell, Sample, Trial
 from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, session_timestamp
 from harness.records.earlier_versions import CODE, setting_differences
@@ -21,11 +21,11 @@ from harness.records.measurements import CODE as METRIC_CODE
 from harness.records.measurements import measurement_line, open_measurements
 from harness.records.plans import Plan, beyond, plan_for, refusal
 from harness.records.reader import outcomes, read_all
-from harness.records.recovery import describe
-from harness.records.store import FINISHED, OPEN
+from harness.records.registry.recovery import describe
+from harness.records.registry.store import FINISHED, OPEN
 from harness.runtime import provenance
 from harness.runtime.cells import TrialOutcome
-from harness.runtime.code_changes import new_run_notes, remeasured_notes
+from harness.runtime.code.changes import new_run_notes, remeasured_notes
 from harness.runtime.plan import CellPlan
 from harness.runtime.remeasuring import Unmeasured
 from harness.runtime.settings import Settings
@@ -33,7 +33,7 @@ from harness.text_files import read_json
 
 if TYPE_CHECKING:
     from harness.checks import CheckRunner, OwnChecks
-    from harness.gateway.journal import Journal
+    from harness.gateway.journal.journal import Journal
 
 
 CONFIGURED_ENGINES = ("tinytroupe",)

@@ -30,10 +30,10 @@ from harness.errors import (
 )
 from harness.model import Experiment, Measure, TrialFailure, TrialFiles, TrialPlan, TrialResult
 from harness.personas import Population, population_of
-from harness.records.code_store import is_kept, keep_code
+from harness.records.registry.code_store import is_kept, keep_code
 from harness.runtime import provenance
 from harness.runtime.cells import CellOutcome, CellRun, CellStatus, TrialOutcome, failure_of, outcome_of
-from harness.runtime.code_identity import CodeReader
+from harness.runtime.code.identity import CodeReader
 from harness.runtime.loop import LoopLostError
 from harness.runtime.output_capture import Collector, current
 from harness.runtime.plan import OWN, CellPlan, interleave

@@ -22,7 +22,7 @@ from harness.gateway.calls import CallSite, Request
 from harness.model import Correction, Group, Mode, Persona, Play, Proposition
 from harness.model.outcome import Sample, TrialResult
 from harness.records import atomic
-from harness.records.lock import RunLock
+from harness.records.registry.lock import RunLock
 from tests.support.studies import Bench, contents, experiment
 
 

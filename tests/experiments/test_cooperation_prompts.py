@@ -10,7 +10,7 @@ import pytest
 from harness.experiments.cooperation.prompts import MAX_WORDS, choice_in, plainly
 from harness.experiments.cooperation.society import OptionNames
 from harness.gateway.calls import Request
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from tests.support.cooperation import game_of, is_decision, label
 
 OPTIONS = OptionNames(("RIVER", "MEADOW"), "MEADOW")

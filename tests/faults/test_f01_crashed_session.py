@@ -10,7 +10,7 @@ from tests.support.sessions import Lab, load
 CRASHING = """
 import os
 from harness.gateway import providers
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
 
 class Crashing(RehearsalProvider):

@@ -10,7 +10,7 @@ from support.requests import ask
 
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
 from harness.model import Cell, Trial
 
 TRIALS = [

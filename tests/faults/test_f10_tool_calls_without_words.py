@@ -16,8 +16,8 @@ from harness.experiments.tool_variants.scenarios import FIXED_TIMESTAMP, SCENARI
 from harness.experiments.tool_variants.variants import BASELINE
 from harness.gateway.calls import CallSite, Reply
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.contents import flattened
 from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.replies.contents import flattened
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint
 from tests.support.requests import ask

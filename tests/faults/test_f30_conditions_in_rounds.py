@@ -9,7 +9,7 @@ import pytest
 
 from harness.experiments.cooperation.experiment import CONDITIONS
 from harness.gateway.calls import Request
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from tests.support.cooperation import game_of
 
 OTHERS = [group for group in CONDITIONS if group != "baseline"]

@@ -14,8 +14,8 @@ from support.requests import SCORE
 
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.request_identity import identified
+from harness.gateway.journal.journal import Journal
+from harness.gateway.requests.identity import identified
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -13,7 +13,7 @@ import asyncio, hashlib
 from support.plans import PEOPLE, persona, treatment
 from harness.engines.embedded import EmbeddedEngine
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
 likes = {f"thing {n}" for n in range(40)}
 people = tuple(persona(name, likes=likes, ties=[{"friends": frozenset(likes)}]) for name in PEOPLE)

@@ -14,8 +14,8 @@ from support.plans import treatment
 from harness.engines.embedded import EmbeddedEngine
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.model import TrialResult
 
 

@@ -16,10 +16,10 @@ from support.requests import ask
 from support.sessions import Lab
 
 from harness.gateway.calls import Provider, Reply
-from harness.gateway.openai_wire import chat_request
 from harness.gateway.prices import charged
 from harness.gateway.providers import make_provider
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.server.chat_completions import chat_request
 
 ENVIRON = {
     "OPENAI_API_KEY": "fake-key-1",

@@ -6,7 +6,7 @@ from itertools import product
 
 from support.requests import ask
 
-from harness.gateway.seeds import derived_seed, seeded
+from harness.gateway.requests.seeds import derived_seed, seeded
 from harness.model import Cell, Trial
 
 TRIALS = [

@@ -16,9 +16,9 @@ import pytest
 from harness.errors import ModelCallError, UnsupportedParameterError
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.model_options import CallOptions
+from harness.gateway.journal.journal import Journal
 from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.requests.model_options import CallOptions
 from tests.support.endpoint import FakeEndpoint, Fault
 
 SCORE = {

@@ -15,8 +15,8 @@ from support.requests import SCALAR, SCORE, ask, form
 from harness.errors import ModelCallError, UnsupportedParameterError
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.model_options import CallOptions
 from harness.gateway.providers.anthropic_messages import AnthropicMessages
+from harness.gateway.requests.model_options import CallOptions
 
 KEY = "not-a-real-key-0123456789"
 

@@ -21,7 +21,7 @@ from harness.gateway.providers.anthropic_wire import (
 )
 from harness.gateway.providers.provider_errors import GARBAGE
 from harness.gateway.providers.strict_schemas import is_expressible, plain
-from harness.gateway.response_formats import PROMPT, in_form, rule
+from harness.gateway.requests.response_formats import PROMPT, in_form, rule
 
 
 def sent(request: Request, strict: Any = lambda schema: schema) -> dict[str, Any]:

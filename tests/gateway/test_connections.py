@@ -7,10 +7,10 @@ import json
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from harness.gateway.connections import ConnectionGuard
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import RehearsalProvider
-from harness.gateway.server import GatewayServer
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.server.app import GatewayServer
+from harness.gateway.server.connections import ConnectionGuard
 
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hello"}]}).encode()
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

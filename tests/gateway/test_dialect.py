@@ -11,7 +11,7 @@ from harness.gateway.calls import Request
 from harness.gateway.providers.dialect import Dialect, refused_parameter
 from harness.gateway.providers.http_client import Answer
 from harness.gateway.providers.provider_errors import fault_inside, fault_of
-from harness.gateway.response_formats import LOOSE, OBJECT, PROMPT, SCHEMA, in_form, rule
+from harness.gateway.requests.response_formats import LOOSE, OBJECT, PROMPT, SCHEMA, in_form, rule
 
 SCORE = {
     "type": "json_schema",

@@ -10,8 +10,8 @@ from support.requests import SCORE, ask
 from harness.errors import ConfigurationError, ModelCallError, StoppedError, UnacceptableReplyError
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.replay import number
-from harness.gateway.request_identity import digest
+from harness.gateway.journal.replay import number
+from harness.gateway.requests.identity import digest
 from harness.gateway.retry import RetryPolicy
 
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'

@@ -19,13 +19,13 @@ import pytest
 from support.requests import SCORE, ask
 
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError, ModelCallError, RefusedError
-from harness.gateway import journal_file
 from harness.gateway.budget import Budget
 from harness.gateway.calls import CallSite, Reply, Request, Vectors
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
+from harness.gateway.journal import file as journal_file
+from harness.gateway.journal.journal import Journal
+from harness.gateway.journal.replay import JournaledReply
 from harness.gateway.prices import Price, charged, price_of
-from harness.gateway.replay import JournaledReply
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.trial_client import TrialClient
 
@@ -290,7 +290,7 @@ def test_a_refusal_is_kept_and_never_asked_away(tmp_path: Path) -> None:
 
 def test_what_has_become_unacceptable_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played(tmp_path, Counting(Reply("short")), one)
-    monkeypatch.setattr("harness.gateway.acceptance.MAX_CHARACTERS", 4)
+    monkeypatch.setattr("harness.gateway.replies.acceptance.MAX_CHARACTERS", 4)
     assert played(tmp_path, Counting(Reply("new")), one).text == "new"
 
 
@@ -327,8 +327,8 @@ CRASH = """
 import os, signal, sys
 from pathlib import Path
 from harness.gateway.calls import Reply, CallSite
-from harness.gateway.journal_file import JournalFile
-from harness.gateway.replay import JournaledReply
+from harness.gateway.journal.file import JournalFile
+from harness.gateway.journal.replay import JournaledReply
 file = JournalFile(Path(sys.argv[1]))
 for number in range(int(sys.argv[2])):
     site = CallSite("act", "Ada", number)

@@ -12,10 +12,10 @@ import pytest
 from support.requests import SCORE, ask
 
 from harness.gateway.budget import Budget, BudgetExhaustedError
-from harness.gateway.call_kinds import OUTCOME_KINDS
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import Price, charged
+from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.plugin.limits import make_budget
 from harness.runtime.settings import Settings
 

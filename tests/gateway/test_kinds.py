@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from support.requests import FOREIGN, SCORE, ask
 
-from harness.gateway.call_kinds import classify
 from harness.gateway.calls import Request
+from harness.gateway.requests.call_kinds import classify
 
 
 @pytest.mark.parametrize("kind", FOREIGN)

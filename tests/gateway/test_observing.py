@@ -13,8 +13,8 @@ from harness.errors import ModelCallError
 from harness.gateway.call_observers import CallRecord
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
 SITE = CallSite("act", "Ada", 2)
 

@@ -20,8 +20,7 @@ from harness.errors import ModelCallError
 from harness.gateway.budget import Budget
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.openai_wire import chat_completion
+from harness.gateway.journal.journal import Journal
 from harness.gateway.prices import Price, charged
 from harness.gateway.providers.anthropic_messages import AnthropicMessages
 from harness.gateway.providers.http_client import Answer
@@ -29,6 +28,7 @@ from harness.gateway.providers.http_provider import HTTPProvider
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.providers.openrouter import OpenRouter
 from harness.gateway.retry import RetryPolicy
+from harness.gateway.server.chat_completions import chat_completion
 from harness.records.lines import _usage
 
 KEY = "not-a-real-key-0123456789"

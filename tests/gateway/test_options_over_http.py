@@ -10,8 +10,8 @@ import pytest
 
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.model_options import CallOptions
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.requests.model_options import CallOptions
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 DECLARED = {"top_p": 0.5, "reasoning_effort": "low", "temperature": 0.3, "max_tokens": 300}

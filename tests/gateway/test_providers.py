@@ -10,7 +10,7 @@ from harness.gateway import providers
 from harness.gateway.calls import Provider
 from harness.gateway.providers import make_provider
 from harness.gateway.providers.openai_compatible import OpenAICompatible
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,10 @@ from harness.errors import UnacceptableReplyError
 from harness.gateway.call_observers import CallRecord
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
+from harness.gateway.journal.replay import JournaledReply
 from harness.gateway.providers.anthropic_messages import AnthropicMessages
 from harness.gateway.providers.openai_compatible import OpenAICompatible
-from harness.gateway.replay import JournaledReply
 from harness.gateway.trial_client import TrialClient
 from tests.gateway.test_server import HELLO, Echo, post, served
 from tests.support.anthropic_endpoint import AnthropicEndpoint

@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 from support.requests import CHECK, COGNITIVE, FOREIGN, SCORE, TURN, ask, extraction
 
 from harness.gateway.calls import Request
-from harness.gateway.providers.rehearsal import RehearsalProvider
-from harness.gateway.schemas import wanted_schema
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.requests.schemas import wanted_schema
 
 MODEL = RehearsalProvider(7)
 
@@ -45,7 +45,7 @@ def test_a_sample_depends_on_seed_trial_request_and_occurrence_alone() -> None:
 def test_the_hash_seed_of_the_process_is_no_matter() -> None:
     program = (
         "import sys; sys.path[:0] = ['tests', '.']\n"
-        "from support.requests import *; from harness.gateway.providers.rehearsal import RehearsalProvider\n"
+        "from support.requests import *; from harness.gateway.rehearsal.provider import RehearsalProvider\n"
         "for request in [*FOREIGN.values(), ask('x', response_format=TURN)]:\n"
         "    print(RehearsalProvider(7).answer(request, trial='t', occurrence=0).text)"
     )

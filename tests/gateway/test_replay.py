@@ -19,8 +19,8 @@ from support.requests import ask
 from harness.errors import ModelCallError
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.replay import JournaledReply, TrialSamples, Verdict, number
+from harness.gateway.journal.journal import Journal
+from harness.gateway.journal.replay import JournaledReply, TrialSamples, Verdict, number
 from harness.gateway.retry import RetryPolicy
 
 SITE = CallSite("act", "Ada", 1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.gateway.reply_json import UnreadableError, find
+from harness.gateway.replies.reply_json import UnreadableError, find
 
 GOOD = '{"value": 7}'
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.gateway.reply_text import END_TOKENS, ReplyText, split
+from harness.gateway.replies.reply_text import END_TOKENS, ReplyText, split
 
 HARMONY = (
     "<|channel|>analysis<|message|>A tool?<|end|><|start|>assistant<|channel|>final<|message|>Done.<|return|>"

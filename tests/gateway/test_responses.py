@@ -15,13 +15,13 @@ from pydantic import BaseModel
 
 from harness.errors import ModelCallError
 from harness.gateway.budget import Budget
-from harness.gateway.call_kinds import OUTCOME_KINDS, classify
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.openai_wire import MalformedError
-from harness.gateway.providers.rehearsal import RehearsalProvider
-from harness.gateway.responses_wire import response, response_request
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.requests.call_kinds import OUTCOME_KINDS, classify
 from harness.gateway.retry import RetryPolicy
+from harness.gateway.server.chat_completions import MalformedError
+from harness.gateway.server.responses import response, response_request
 from harness.gateway.trial_client import TrialClient
 
 PYTHON = os.environ.get("HARNESS_EXTROPY_PYTHON", "")  # read before the guard of conftest.py takes it away

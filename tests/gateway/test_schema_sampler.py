@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from harness.gateway.fast_validation import compile_quick
-from harness.gateway.providers.schema_sampler import TooLargeError, sample
+from harness.gateway.rehearsal.schema_sampler import TooLargeError, sample
+from harness.gateway.requests.fast_validation import compile_quick
 
 NAMES = st.sampled_from(["a", "b", "value", "actions", "x y", "$ref"])
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3)

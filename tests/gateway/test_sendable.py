@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from harness import Experiment, Group, Intervention, Measure, Mode, Persona, Proposition, Script
 from harness.errors import ConfigurationError, UnsendableRequestError
-from harness.gateway import sendable
 from harness.gateway.budget import Budget, Spend
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
+from harness.gateway.requests import sendable
 from harness.model.text import MAX_DEPTH, json_fault, text_faults, whole, whole_data, whole_json
 
 HALF = "\ud83d"

@@ -16,10 +16,10 @@ from support.requests import SCORE
 from harness.errors import ModelCallError
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
-from harness.gateway.server import MAX_BODY
+from harness.gateway.server.app import MAX_BODY
 from harness.gateway.trial_client import TrialClient
 
 HELLO = [{"role": "user", "content": "hello"}]

@@ -8,7 +8,7 @@ import pytest
 from support.requests import ask
 
 from harness.gateway.model_snapshots import is_undated, undated_warning
-from harness.gateway.seeds import derived_seed, seeded
+from harness.gateway.requests.seeds import derived_seed, seeded
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,8 @@ def test_the_warning_names_the_model_and_the_way_out() -> None:
 
 def test_a_seed_is_a_function_of_base_trial_and_occurrence_alone() -> None:
     assert derived_seed(7, "e/A/rep1/panel0/proposal0") == 764736002
-    code = (
-        "from harness.gateway.seeds import derived_seed; print(derived_seed(7, 'e/A/rep1/panel0/proposal0'))"
-    )
+    module = "harness.gateway.requests.seeds"
+    code = f"from {module} import derived_seed; print(derived_seed(7, 'e/A/rep1/panel0/proposal0'))"
     fresh = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert fresh.stdout.strip() == "764736002"
     seeds = {

@@ -12,7 +12,7 @@ from support.storm import Storm, play
 
 from harness.gateway.calls import Reply
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
 from harness.gateway.limits import Limits
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.retry import RetryPolicy

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.gateway.calls import Reply, Request
-from harness.gateway.event_streams import chat_events
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.messages_wire import message_request
-from harness.gateway.openai_wire import MalformedError, chat_completion
-from harness.gateway.providers.rehearsal import RehearsalProvider
-from harness.gateway.responses_wire import response_request
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
+from harness.gateway.server.chat_completions import MalformedError, chat_completion
+from harness.gateway.server.event_streams import chat_events
+from harness.gateway.server.messages import message_request
+from harness.gateway.server.responses import response_request
 from harness.gateway.trial_client import TrialClient
 
 HELLO: Any = [{"role": "user", "content": "hello"}]

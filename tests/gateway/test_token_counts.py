@@ -12,7 +12,7 @@ from support.requests import ask
 
 from harness.gateway.budget import COMPLETION_BOUND, prompt_bound
 from harness.gateway.calls import Request
-from harness.gateway.providers.token_counts import LONGEST_KEPT, MOST, anthropic_usage, counted, openai_usage
+from harness.gateway.replies.token_counts import LONGEST_KEPT, MOST, anthropic_usage, counted, openai_usage
 
 REQUEST = ask("be brief", "hello", max_tokens=1000)
 WORST_IN, WORST_OUT = prompt_bound(REQUEST), 1000

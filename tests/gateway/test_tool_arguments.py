@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.gateway.calls import Reply
-from harness.gateway.tool_arguments import UNREADABLE, UnreadableArgumentsError, normalised, read_arguments
+from harness.gateway.replies.tool_arguments import (
+    UNREADABLE,
+    UnreadableArgumentsError,
+    normalised,
+    read_arguments,
+)
 
 NONE = [None, "", " \n", "null", " null ", {}, "{}", " { } ", '""', '"null"', '"{}"']
 READ = ['{"at": 9}', {"at": 9}, ' {"at": 9}\n', json.dumps('{"at": 9}')]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.gateway.openai_wire import chat_request
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.server.chat_completions import chat_request
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import Lab
 

@@ -13,7 +13,7 @@ from tests.support.sessions import CALLS_PER_TRIAL, Lab, load
 HOLDING = """
 import asyncio, os
 from harness.gateway import providers
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
 LIMIT = int(os.environ.get("LIMIT", "1000000"))
 

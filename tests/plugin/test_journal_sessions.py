@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.gateway.journal_file import JournalFile
+from harness.gateway.journal.file import JournalFile
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
 TRIALS = 4

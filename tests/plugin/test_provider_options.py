@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from harness.gateway.openai_wire import chat_request
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.server.chat_completions import chat_request
 from tests.support.endpoint import FakeEndpoint
 from tests.support.sessions import Lab
 

@@ -259,7 +259,7 @@ def test_every_case_is_a_trace_of_its_own(lab: Lab, monkeypatch: pytest.MonkeyPa
 HOLDING = """
 import asyncio, os
 from harness.gateway import providers
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
 class Holding(RehearsalProvider):
     '''Answers twenty calls, by when a trial was written down, then says so and takes its time.'''

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.records.earlier_versions import setting_differences, without_code
-from harness.records.recovery import runs_in
+from harness.records.registry.recovery import runs_in
 
 THEN: dict[str, Any] = {
     "experiment": "small",

@@ -20,7 +20,7 @@ import harness.stats
 from harness.addresses import without_secrets
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError
 from harness.records import Design, Run, RunRegistry, WriterPool, files_of_run, fingerprint, merge
-from harness.records.recovery import describe
+from harness.records.registry.recovery import describe
 from tests.support.records import SMALL, finished, trials
 
 SETTINGS = {"model": "gpt-4o", "script": {"sha256": "aa", "source": "notebook"}, "seed": 1}

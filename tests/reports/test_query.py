@@ -14,8 +14,8 @@ import pytest
 from harness.cli import main
 from harness.errors import ConfigurationError, HarnessError
 from harness.gateway.calls import CallSite, Reply
-from harness.gateway.journal_file import JournalFile
-from harness.gateway.replay import JournaledReply
+from harness.gateway.journal.file import JournalFile
+from harness.gateway.journal.replay import JournaledReply
 from harness.reports.data import build_database, query
 from harness.reports.data.rendering import harmless, shown
 from tests.support.records import SMALL, finished, metadata, trials, write_file

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.gateway.model_options import CallOptions
+from harness.gateway.requests.model_options import CallOptions
 from harness.model import Cell
 from harness.runtime.runs import OpenRun, RunBook
 from harness.runtime.settings import Settings

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from harness.records.code_store import changes
-from harness.runtime.code_identity import HIDDEN, CodeIdentity, CodeReader
+from harness.records.registry.code_store import changes
+from harness.runtime.code.identity import HIDDEN, CodeIdentity, CodeReader
 
 METRICS = '''"""Metrics."""
 import functools
@@ -352,7 +352,7 @@ def test_the_packaged_plays_keep_their_identity_when_all_their_modules_are_loade
 import importlib, pkgutil, sys
 import harness.experiments
 from harness.guests import registered
-from harness.runtime.code_identity import CodeReader
+from harness.runtime.code.identity import CodeReader
 plays = [one.play.function for guest in registered().values() for one in guest.values() if one.play]
 before = [CodeReader().identify(play) for play in plays]
 loaded = len(sys.modules)

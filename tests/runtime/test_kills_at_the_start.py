@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
 from harness.records import Run, RunRegistry
-from harness.records.recovery import describe
+from harness.records.registry.recovery import describe
 
 SETTINGS = {"model": "m"}
 GROUPS = {"Control": {"correction": None}}
@@ -19,10 +19,11 @@ KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path
 from datetime import UTC, datetime
-from harness.gateway import journal_file
-from harness.gateway.journal import Journal
-from harness.records import RunRegistry, store
-from harness.records.recovery import describe
+from harness.gateway.journal import file as journal_file
+from harness.gateway.journal.journal import Journal
+from harness.records import RunRegistry
+from harness.records.registry import store
+from harness.records.registry.recovery import describe
 
 folder, point = Path(sys.argv[1]), sys.argv[2]
 

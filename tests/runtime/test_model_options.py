@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import ConfigurationError
 from harness.gateway.calls import Request
-from harness.gateway.model_options import CallOptions, unsent
+from harness.gateway.requests.model_options import CallOptions, unsent
 from harness.model import Experiment, Group, Measure, Persona, Script, option_problems
 from harness.personas import load
 from harness.runtime.plan import plan_cell

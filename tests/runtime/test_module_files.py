@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.runtime.module_files import loaded_module
+from harness.runtime.code.module_files import loaded_module
 
 SLOW = "import threading\nBEGUN, GATE = threading.Event(), threading.Event()\nBEGUN.set()\nGATE.wait(10)\nLAST = 1\n"
 

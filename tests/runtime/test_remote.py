@@ -15,7 +15,7 @@ from harness.engines.embedded.model_requests import NoUsableReply
 from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError, RefusedError
 from harness.gateway.budget import BudgetExhaustedError
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.runtime.coordinator import Coordinator, Parts
 from harness.runtime.remote import LEFT_ALONE, DeskServer, RemoteCoordinator, _portable
 from harness.runtime.settings import Settings

@@ -18,7 +18,7 @@ from typer.main import get_command
 
 from harness.cli import main
 from harness.cli.app import app
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from tests.support.sessions import environment
 
 TOLD = (
@@ -47,7 +47,7 @@ KEPT = (
 KILLER = """
 import os, signal, sys
 from harness.cli import main
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.experiments.population.build import build as population_build, stage_ledger
 
 place, number = sys.argv.pop(1), int(sys.argv.pop(1))

@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 from hypothesis import strategies as st
 
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.trial_client import TrialClient
 
 T = TypeVar("T")

@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from support.endpoint import FakeEndpoint
 
-from harness.gateway.openai_wire import chat_request
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.server.chat_completions import chat_request
 
 LIGHT = ("-p", "no:langsmith_plugin", "-p", "no:hypothesispytest", "-p", "no:anyio", "-p", "no:cacheprovider")
 WHOLE = """

@@ -21,7 +21,7 @@ import pytest
 from harness.errors import ModelCallError
 from harness.gateway import providers
 from harness.gateway.calls import Reply, Request
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
 CALLS_PER_TRIAL = 4
 SMALL = """

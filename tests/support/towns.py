@@ -28,7 +28,7 @@ from tests.support.studies import outcome
 NAME = "town"
 HARNESS = """
 import os, signal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 answer, moment, seen = RehearsalProvider.complete, int(os.environ.get("KILL_AT", "0")), []
 async def complete(self, *arguments, **named):
     seen.append(1)

@@ -9,7 +9,7 @@ from typing import Any
 from harness.experiments.tool_variants.abilities import Ability, ToolAction, UnreadableError, moment
 from harness.experiments.tool_variants.outcomes import spoken
 from harness.experiments.tool_variants.variants import VARIANTS, ToolVariant
-from harness.gateway.tool_arguments import UnreadableArgumentsError, read_arguments
+from harness.gateway.replies.tool_arguments import UnreadableArgumentsError, read_arguments
 from harness.reports.review.items import Act, CallReader
 
 DONE = {

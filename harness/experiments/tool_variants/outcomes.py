@@ -11,8 +11,8 @@ from typing import Any
 from harness.experiments.tool_variants.abilities import Ability, ToolAction, UnreadableError, next_by_cron
 from harness.experiments.tool_variants.scenarios import Expected, Scenario, TurnOutcome
 from harness.experiments.tool_variants.variants import ToolVariant
-from harness.gateway.reply_text import split
-from harness.gateway.tool_arguments import UnreadableArgumentsError, read_arguments, read_calls
+from harness.gateway.replies.reply_text import split
+from harness.gateway.replies.tool_arguments import UnreadableArgumentsError, read_arguments, read_calls
 
 
 @dataclass(frozen=True, slots=True)

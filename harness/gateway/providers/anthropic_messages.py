@@ -20,7 +20,7 @@ from harness.gateway.providers.error_text import words
 from harness.gateway.providers.http_provider import HTTPProvider
 from harness.gateway.providers.provider_errors import GARBAGE, Fault
 from harness.gateway.providers.strict_schemas import strict
-from harness.gateway.response_formats import PROMPT, SCHEMA, in_form
+from harness.gateway.requests.response_formats import PROMPT, SCHEMA, in_form
 
 URL = "https://api.anthropic.com"
 VERSION = "2023-06-01"

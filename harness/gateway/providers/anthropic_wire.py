@@ -11,12 +11,12 @@ from typing import Any
 
 from harness.console import logger
 from harness.gateway.calls import Message, Reply, Request
-from harness.gateway.providers.contents import thoughts_beside
-from harness.gateway.providers.json_reading import label, mapping, sequence, text
 from harness.gateway.providers.strict_schemas import is_expressible, plain
-from harness.gateway.providers.token_counts import anthropic_usage, counted
-from harness.gateway.providers.tool_calls import tool_calls
-from harness.gateway.tool_arguments import UnreadableArgumentsError, read_arguments
+from harness.gateway.replies.contents import thoughts_beside
+from harness.gateway.replies.json_reading import label, mapping, sequence, text
+from harness.gateway.replies.token_counts import anthropic_usage, counted
+from harness.gateway.replies.tool_arguments import UnreadableArgumentsError, read_arguments
+from harness.gateway.replies.tool_calls import tool_calls
 
 Schema = Mapping[str, Any]
 Block = dict[str, Any]

@@ -12,10 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.gateway.calls import Request
-from harness.gateway.providers.json_reading import label
 from harness.gateway.providers.provider_errors import Fault
-from harness.gateway.request_identity import canonical
-from harness.gateway.response_formats import FORMS, LOOSE, OBJECT, PROMPT, SCHEMA, asks_for_json, form_of
+from harness.gateway.replies.json_reading import label
+from harness.gateway.requests.identity import canonical
+from harness.gateway.requests.response_formats import (
+    FORMS,
+    LOOSE,
+    OBJECT,
+    PROMPT,
+    SCHEMA,
+    asks_for_json,
+    form_of,
+)
 
 LIMITS = ("max_tokens", "max_completion_tokens")
 """The two names of the most tokens that a reply may have."""

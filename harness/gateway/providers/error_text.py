@@ -12,7 +12,7 @@ from html import unescape
 from typing import Any
 from urllib.parse import quote
 
-from harness.gateway.providers.json_reading import label, mapping, parse, text, written
+from harness.gateway.replies.json_reading import label, mapping, parse, text, written
 
 LONGEST = 500
 """Characters of a server's words that are shown."""

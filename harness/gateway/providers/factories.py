@@ -28,7 +28,7 @@ _Environ = Mapping[str, str]
 
 def rehearsal(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
     """``rehearsal[:LATENCY]``."""
-    from harness.gateway.providers.rehearsal import RehearsalProvider
+    from harness.gateway.rehearsal.provider import RehearsalProvider
 
     return RehearsalProvider(seed, latency=_seconds(argument))
 

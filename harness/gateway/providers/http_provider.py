@@ -11,8 +11,8 @@ from harness.gateway.calls import Request
 from harness.gateway.environment import Network
 from harness.gateway.providers.dialect import Dialect, Sent, refused_parameter
 from harness.gateway.providers.http_client import MAX_BYTES, HTTPClient, NoAnswerError
-from harness.gateway.providers.json_reading import mapping, parse, sequence
 from harness.gateway.providers.provider_errors import GARBAGE, Failures, Fault, fault_inside, fault_of
+from harness.gateway.replies.json_reading import mapping, parse, sequence
 
 _log = logger()
 
@@ -64,7 +64,7 @@ class HTTPProvider:
     ) -> None:
         """Take what the session chose: the ``timeout`` of a call in seconds, the ``form`` in which JSON is asked for.
 
-        ``form`` is one of `harness.gateway.response_formats.FORMS`; ``None`` learns it from refusals. ``hints`` are the
+        ``form`` is one of `response_formats.FORMS`; ``None`` learns it from refusals. ``hints`` are the
         front end's words for what a user changes, by field of the request; see `Failures`.
         """
         if timeout is not None:

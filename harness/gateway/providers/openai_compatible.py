@@ -9,16 +9,16 @@ from urllib.parse import quote, urlsplit
 
 from harness.gateway.calls import Reply, Request, Vectors
 from harness.gateway.environment import Network
-from harness.gateway.providers.contents import flattened, thoughts_beside
 from harness.gateway.providers.dialect import Dialect
 from harness.gateway.providers.error_text import words
 from harness.gateway.providers.http_client import MAX_BYTES
 from harness.gateway.providers.http_provider import HTTPProvider
-from harness.gateway.providers.json_reading import label, mapping, sequence, shallow, text, written
 from harness.gateway.providers.provider_errors import Fault
-from harness.gateway.providers.token_counts import counted, openai_usage
-from harness.gateway.providers.tool_calls import message_calls
-from harness.gateway.response_formats import in_form
+from harness.gateway.replies.contents import flattened, thoughts_beside
+from harness.gateway.replies.json_reading import label, mapping, sequence, shallow, text, written
+from harness.gateway.replies.token_counts import counted, openai_usage
+from harness.gateway.replies.tool_calls import message_calls
+from harness.gateway.requests.response_formats import in_form
 
 _REFUSALS = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
 """Codes of a 400 that says no to the words of the request, not to its form."""

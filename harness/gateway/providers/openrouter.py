@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from harness.gateway.calls import Reply, Request
-from harness.gateway.providers.json_reading import label, mapping
 from harness.gateway.providers.openai_compatible import OpenAICompatible
+from harness.gateway.replies.json_reading import label, mapping
 
 URL = "https://openrouter.ai/api/v1"
 

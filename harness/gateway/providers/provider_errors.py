@@ -12,8 +12,8 @@ from harness.addresses import secrets_in, without_secrets
 from harness.errors import ModelCallError, UnsupportedParameterError
 from harness.gateway.providers.error_text import named_members, presentable, words, words_of
 from harness.gateway.providers.http_client import UNREACHABLE, WRONG_ADDRESS, Answer, NoAnswerError
-from harness.gateway.providers.json_reading import label, mapping, parse
 from harness.gateway.rate_limit_headers import read_retry_after
+from harness.gateway.replies.json_reading import label, mapping, parse
 
 GARBAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 """What reading a request of another shape than the protocol's raises."""

@@ -12,7 +12,7 @@ import pytest
 from harness.engines.embedded.model_requests import NoUsableReply, Unusable, ask
 from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
+from harness.gateway.journal.journal import Journal
 
 SITE = CallSite("extract", "Ada", 1)
 SCHEMA = {"type": "json_object"}

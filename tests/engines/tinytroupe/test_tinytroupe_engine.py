@@ -19,11 +19,11 @@ from support.plans import PEOPLE, SCRIPT, VARIETY, plan
 
 from harness.engines.tinytroupe import TinyTroupeEngine, check, expected_calls
 from harness.errors import ConfigurationError, HarnessError, ModelCallError
-from harness.gateway.call_kinds import classify
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.requests.call_kinds import classify
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.trial_client import TrialClient
 from harness.model import (

@@ -19,10 +19,10 @@ import pytest
 from harness.engines.tinytroupe import TinyTroupeEngine, check
 from harness.errors import ConfigurationError
 from harness.experiments.table1 import load
-from harness.gateway.call_kinds import classify
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.requests.call_kinds import classify
 from harness.model import TrialPlan
 from harness.personas import load as load_population
 from harness.runtime.plan import plan_cell

@@ -43,8 +43,8 @@ from harness.experiments.population.simulation.simulation import SimulationOptio
 from harness.gateway.budget import Budget, BudgetExhaustedError
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 
 REAL = os.environ.get(PYTHON, "")  # read before the guard of conftest.py takes it away

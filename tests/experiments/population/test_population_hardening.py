@@ -51,8 +51,8 @@ from harness.experiments.population.simulation.state import (
 )
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 from tests.support.naive_population import Naive, Scripted, events
 

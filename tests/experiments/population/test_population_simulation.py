@@ -31,8 +31,8 @@ from harness.experiments.population.simulation.simulation import Simulation, Sim
 from harness.experiments.population.simulation.state import ReasoningFailure, StopReason, Thought
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
-from harness.gateway.journal import Journal
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.journal.journal import Journal
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -196,7 +196,7 @@ def test_another_file_is_refused(town: Path, whole: Path, tmp_path: Path) -> Non
 
 
 def test_a_second_process_is_refused(inputs: Inputs, tmp_path: Path) -> None:
-    from harness.records.lock import RunLock
+    from harness.records.registry.lock import RunLock
 
     lock = RunLock(tmp_path / ".lock", "x")
     try:

@@ -16,7 +16,7 @@ from support.kills import CountingEndpoint
 from harness.batches.study_layout import Study
 from harness.errors import ModelCallError
 from harness.experiments.population.build.pipeline import write_example
-from harness.gateway.providers.rehearsal import RehearsalProvider
+from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.records import atomic
 from tests.support.builds import TOLD, Bench, copied, kept, started, whole
 

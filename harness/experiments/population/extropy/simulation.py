@@ -27,7 +27,7 @@ from harness.experiments.population.simulation.simulation import DATABASE, Simul
 from harness.gateway.calls import ModelClient
 from harness.gateway.gateway import Gateway
 from harness.model import Usage
-from harness.records.lock import RunLock
+from harness.records.registry.lock import RunLock
 from harness.records.writer import explained
 
 THEIR_META, LOG, WORK = "extropy_meta.json", "extropy.log", "extropy"

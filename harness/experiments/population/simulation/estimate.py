@@ -17,9 +17,9 @@ from harness.experiments.population.inputs import Inputs
 from harness.experiments.population.simulation.reasoning import Asked, Chunk, Questions
 from harness.experiments.population.simulation.simulation import Simulation, SimulationOptions
 from harness.experiments.population.simulation.state import Thought
-from harness.gateway.call_kinds import texts_of
 from harness.gateway.calls import Request
 from harness.gateway.prices import Overrides, price_of
+from harness.gateway.requests.call_kinds import texts_of
 
 CHARACTERS_PER_TOKEN = 4
 REASONING_TOKENS, OUTCOME_TOKENS = 250, 15

@@ -18,7 +18,7 @@ from harness.gateway.account import Account
 from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.model import Usage
-from harness.records.lock import RunLock
+from harness.records.registry.lock import RunLock
 
 HEARTBEAT, LOCK = "state.json", ".lock"
 EVERY = 1.0

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from harness.gateway.calls import Reply, Request, Unwrapped
-from harness.gateway.reply_json import UnreadableError, find
-from harness.gateway.reply_text import ReplyText, split
-from harness.gateway.schemas import checker, wanted_schema
-from harness.gateway.tool_arguments import normalised
+from harness.gateway.replies.reply_json import UnreadableError, find
+from harness.gateway.replies.reply_text import ReplyText, split
+from harness.gateway.replies.tool_arguments import normalised
+from harness.gateway.requests.schemas import checker, wanted_schema
 
 MAX_CHARACTERS = 1_000_000
 """The longest reply that is looked at; text from a model is bounded before it is parsed."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from harness.gateway.fast_validation import Check, compile_quick
-from harness.gateway.request_identity import canonical
+from harness.gateway.requests.fast_validation import Check, compile_quick
+from harness.gateway.requests.identity import canonical
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
-from harness.gateway.call_kinds import classify, texts_of, wants_boolean
 from harness.gateway.calls import Request
-from harness.gateway.providers import rehearsal_phrases
+from harness.gateway.rehearsal import phrases
+from harness.gateway.requests.call_kinds import classify, texts_of, wants_boolean
 
 SCORE_WEIGHTS = (1, 2, 4, 7, 11, 12, 15, 19, 18, 11)
 """How often, in a hundred, a judge gives 0 to 9: 6.0 in the mean, a quarter below 5."""
@@ -34,7 +34,7 @@ def actions(request: Request, rng: Random) -> dict[str, list[dict[str, str]]]:
     said = _speech(topic, name, rng)
     done = [_action("TALK", said), _action("DONE", "")]
     if rng.random() < 0.6:
-        done.insert(0, _action("THINK", f"{name or 'I'}, to myself: {rehearsal_phrases.sentence(rng)}"))
+        done.insert(0, _action("THINK", f"{name or 'I'}, to myself: {phrases.sentence(rng)}"))
     elif rng.random() < 0.1:
         done = done[-1:]
     return {"actions": done}
@@ -44,16 +44,16 @@ def turn(request: Request, rng: Random) -> dict[str, Any]:
     """`actions`, with the state of mind that TinyTroupe's schemas have beside them."""
     acted = actions(request, rng)
     state = {
-        "goals": f"Be heard on this: {rehearsal_phrases.sentence(rng)}",
-        "context": [rehearsal_phrases.sentence(rng)],
-        "attention": rehearsal_phrases.sentence(rng),
+        "goals": f"Be heard on this: {phrases.sentence(rng)}",
+        "context": [phrases.sentence(rng)],
+        "attention": phrases.sentence(rng),
         "emotions": rng.choice(["calm", "curious", "impatient", "hopeful", "wary"]),
     }
     return {
         **acted,
         "action": acted["actions"][0],
         "cognitive_state": state,
-        "reasoning": rehearsal_phrases.sentence(rng),
+        "reasoning": phrases.sentence(rng),
     }
 
 
@@ -71,21 +71,19 @@ def _topic(texts: Sequence[str]) -> str:
 
 
 def _speech(topic: str, name: str, rng: Random) -> str:
-    start, more = rehearsal_phrases.opener(name, rng), rehearsal_phrases.sentence(rng)
+    start, more = phrases.opener(name, rng), phrases.sentence(rng)
     if topic == "introduction":
         return f"I am {name or 'new here'}. {start} {more}"
     if topic == "idea":
-        name = rehearsal_phrases.idea_name(rng.randrange(rehearsal_phrases.IDEAS))
+        name = phrases.idea_name(rng.randrange(phrases.IDEAS))
         return f"{start} here is one. Idea name: '{name}'. {more}"
     if topic == "debate":
         favour = rng.random() < 0.5
         side = "a good idea" if favour else "a bad idea"
-        return f"{start} this is {side}, because {rehearsal_phrases.argument(rng, favour=favour)}. {more}"
+        return f"{start} this is {side}, because {phrases.argument(rng, favour=favour)}. {more}"
     if topic == "summary":
-        numbers = rng.sample(range(rehearsal_phrases.IDEAS), 3)
-        ideas = (
-            f"'{rehearsal_phrases.idea_name(each)}': {rehearsal_phrases.sentence(rng)}" for each in numbers
-        )
+        numbers = rng.sample(range(phrases.IDEAS), 3)
+        ideas = (f"'{phrases.idea_name(each)}': {phrases.sentence(rng)}" for each in numbers)
         return f"{start} we have {' '.join(ideas)}"
     return f"{start} {more}"
 
@@ -109,8 +107,8 @@ def check(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001
 
 def _judged(value: int | bool, rng: Random) -> dict[str, Any]:
     return {
-        "reasoning": f"A rehearsal, not a judgement: {rehearsal_phrases.sentence(rng)}",
-        "justification": f"A rehearsal, not a judgement: {rehearsal_phrases.sentence(rng)}",
+        "reasoning": f"A rehearsal, not a judgement: {phrases.sentence(rng)}",
+        "justification": f"A rehearsal, not a judgement: {phrases.sentence(rng)}",
         "value": value,
         "confidence": round(rng.uniform(0.5, 0.95), 2),
     }
@@ -119,11 +117,9 @@ def _judged(value: int | bool, rng: Random) -> dict[str, Any]:
 def reaction(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001
     """A person's reaction to news, long enough that no two are alike: whoever sorts it is told nothing else."""
     return {
-        "reasoning": " ".join(
-            rehearsal_phrases.capitalised(rehearsal_phrases.sentence(rng)) for _ in range(3)
-        ),
-        "public_statement": rehearsal_phrases.capitalised(rehearsal_phrases.sentence(rng)),
-        "reasoning_summary": rehearsal_phrases.capitalised(rehearsal_phrases.sentence(rng)),
+        "reasoning": " ".join(phrases.capitalised(phrases.sentence(rng)) for _ in range(3)),
+        "public_statement": phrases.capitalised(phrases.sentence(rng)),
+        "reasoning_summary": phrases.capitalised(phrases.sentence(rng)),
         "sentiment": round(rng.uniform(-1, 1), 2),
         "conviction": rng.randint(0, 100),
         "will_share": rng.random() < 0.5,
@@ -132,13 +128,13 @@ def reaction(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001
 
 def extraction(root: str, fields: Sequence[str], rng: Random) -> dict[str, Any]:
     """Two to nine distinct items under ``root``."""
-    numbers = rng.sample(range(rehearsal_phrases.IDEAS), rng.randint(2, 9))
+    numbers = rng.sample(range(phrases.IDEAS), rng.randint(2, 9))
     return {root: [_item(fields, number, rng) for number in numbers]}
 
 
 def _item(fields: Sequence[str], number: int, rng: Random) -> dict[str, str]:
-    name = rehearsal_phrases.idea_name(number)
-    item = {field: rehearsal_phrases.sentence(rng) for field in fields}
+    name = phrases.idea_name(number)
+    item = {field: phrases.sentence(rng) for field in fields}
     return item | {field: f"{name}: {item[field]}" if at else name for at, field in enumerate(fields[:1])}
 
 
@@ -173,9 +169,7 @@ def consolidation(request: Request, rng: Random) -> dict[str, Any]:
     found = next((found for found in map(_TIME.search, texts_of(request.messages)) if found), None)
     memory = {"type": "consolidated", "simulation_timestamp": found[0] if found else ""}
     return {
-        "consolidation": [
-            {"content": f"I noted that {rehearsal_phrases.sentence(rng)}", **memory} for _ in range(3)
-        ]
+        "consolidation": [{"content": f"I noted that {phrases.sentence(rng)}", **memory} for _ in range(3)]
     }
 
 
@@ -183,7 +177,7 @@ def json_object(request: Request, rng: Random) -> dict[str, Any]:
     """An answer where any JSON object will do."""
     if classify(request) == "consolidate":
         return consolidation(request, rng)
-    return {"answer": rehearsal_phrases.sentence(rng)}
+    return {"answer": phrases.sentence(rng)}
 
 
 def plain_text(request: Request, rng: Random) -> str | dict[str, Any]:
@@ -193,4 +187,4 @@ def plain_text(request: Request, rng: Random) -> str | dict[str, Any]:
     words = words_to_choose_from(request)
     if words:
         return rng.choice(words)
-    return " ".join(rehearsal_phrases.capitalised(rehearsal_phrases.sentence(rng)) for _ in range(3))
+    return " ".join(phrases.capitalised(phrases.sentence(rng)) for _ in range(3))

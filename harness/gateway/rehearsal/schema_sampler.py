@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from harness.gateway.providers.rehearsal_phrases import sentence
+from harness.gateway.rehearsal.phrases import sentence
 
 Schema = Mapping[str, Any] | bool
 _DEEPEST = 12

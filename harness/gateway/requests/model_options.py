@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.gateway.call_kinds import OUTCOME_KINDS
 from harness.gateway.calls import Request
+from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.model import merge_options
 
 _FIELDS = ("temperature", "max_tokens")

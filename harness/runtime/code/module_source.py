@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from harness.runtime.canonical_code import READS_DOCSTRINGS
+from harness.runtime.code.canonical import READS_DOCSTRINGS
 
 _MUTATORS = frozenset(
     {

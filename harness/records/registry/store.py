@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
-from harness.records.lock import exclusive
+from harness.records.registry.lock import exclusive
 from harness.records.writer import make_directory
 
 if TYPE_CHECKING:

@@ -21,12 +21,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from harness.errors import ModelCallError, RefusedError
-from harness.gateway.call_kinds import classify
 from harness.gateway.calls import CallSite
-from harness.gateway.connections import ConnectionGuard
-from harness.gateway.event_streams import chat_events, message_events, response_events
-from harness.gateway.messages_wire import error_body, message, message_request
-from harness.gateway.openai_wire import (
+from harness.gateway.requests.call_kinds import classify
+from harness.gateway.server.chat_completions import (
     chat_completion,
     chat_request,
     embedding_texts,
@@ -34,7 +31,10 @@ from harness.gateway.openai_wire import (
     parse_body,
     rejection,
 )
-from harness.gateway.responses_wire import declined, response, response_request
+from harness.gateway.server.connections import ConnectionGuard
+from harness.gateway.server.event_streams import chat_events, message_events, response_events
+from harness.gateway.server.messages import error_body, message, message_request
+from harness.gateway.server.responses import declined, response, response_request
 from harness.gateway.trial_client import TrialClient
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.gateway.calls import Reply, Request
-from harness.gateway.schemas import checker
+from harness.gateway.requests.schemas import checker
 
 _OURS = frozenset(
     {

@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.errors import ModelCallError
 from harness.gateway.calls import Reply, Request
-from harness.gateway.providers.contents import flattened
-from harness.gateway.providers.json_reading import label, shallow
-from harness.gateway.providers.token_counts import Stated, counted
-from harness.gateway.providers.tool_calls import tool_calls
+from harness.gateway.replies.contents import flattened
+from harness.gateway.replies.json_reading import label, shallow
+from harness.gateway.replies.token_counts import Stated, counted
+from harness.gateway.replies.tool_calls import tool_calls
 
 _TEXTS = ("text", "thoughts", "model", "finish_reason", "usage", "usage_fault", "form")
 _COUNTS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_written")

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from harness.gateway.call_kinds import texts_of
 from harness.gateway.calls import Reply, Request
-from harness.gateway.providers import rehearsal_replies
-from harness.gateway.providers.schema_sampler import sample
-from harness.gateway.request_identity import digest
-from harness.gateway.schemas import checker, wanted_schema
+from harness.gateway.rehearsal import replies
+from harness.gateway.rehearsal.schema_sampler import sample
+from harness.gateway.requests.call_kinds import texts_of
+from harness.gateway.requests.identity import digest
+from harness.gateway.requests.schemas import checker, wanted_schema
 
 DIMENSIONS = 1536
 """Numbers in an embedding."""
@@ -26,17 +26,17 @@ CALLS_A_TOOL = 0.6
 
 Author = Callable[[Request, Random], dict[str, Any]]
 _AUTHORS: Mapping[str, Author] = {
-    "turn": rehearsal_replies.actions,
-    "score": rehearsal_replies.score,
-    "check": rehearsal_replies.check,
-    "extraction": lambda request, rng: rehearsal_replies.extraction_from_schema(_schema(request), rng),
-    "agent_reasoning": rehearsal_replies.reaction,
-    "CognitiveActionModel": rehearsal_replies.turn,
-    "CognitiveActionModelWithReasoning": rehearsal_replies.turn,
-    "CognitiveActionsModel": rehearsal_replies.turn,
-    "CognitiveActionsModelWithReasoning": rehearsal_replies.turn,
-    "LLMScalarWithJustificationResponse": rehearsal_replies.score,
-    "LLMScalarWithJustificationAndReasoningResponse": rehearsal_replies.score,
+    "turn": replies.actions,
+    "score": replies.score,
+    "check": replies.check,
+    "extraction": lambda request, rng: replies.extraction_from_schema(_schema(request), rng),
+    "agent_reasoning": replies.reaction,
+    "CognitiveActionModel": replies.turn,
+    "CognitiveActionModelWithReasoning": replies.turn,
+    "CognitiveActionsModel": replies.turn,
+    "CognitiveActionsModelWithReasoning": replies.turn,
+    "LLMScalarWithJustificationResponse": replies.score,
+    "LLMScalarWithJustificationAndReasoningResponse": replies.score,
 }
 """Who writes the answer, by the name of the schema that is asked for."""
 
@@ -99,10 +99,10 @@ class RehearsalProvider:
 def _text(request: Request, rng: Random) -> str:
     form = request.response_format
     if form is None:
-        said = rehearsal_replies.plain_text(request, rng)
+        said = replies.plain_text(request, rng)
         return said if isinstance(said, str) else json.dumps(said)
     if form.get("type") != "json_schema":
-        return json.dumps(rehearsal_replies.json_object(request, rng))
+        return json.dumps(replies.json_object(request, rng))
     return json.dumps(_structured(request, rng))
 
 

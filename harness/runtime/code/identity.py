@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.console import logger
-from harness.records.code_store import VALUE
-from harness.runtime.canonical_code import (
+from harness.records.registry.code_store import VALUE
+from harness.runtime.code.canonical import (
     DEEP,
     HIDDEN,
     KEEPS_NO_DOCSTRING,
@@ -37,7 +37,7 @@ from harness.runtime.canonical_code import (
     value_text,
     writes_key,
 )
-from harness.runtime.module_files import (
+from harness.runtime.code.module_files import (
     STANDARD,
     file_of,
     file_sha,
@@ -50,7 +50,15 @@ from harness.runtime.module_files import (
     loaded_module,
     module_of,
 )
-from harness.runtime.module_source import Chain, Import, Loads, Source, absolute, imported_names, imports_in
+from harness.runtime.code.module_source import (
+    Chain,
+    Import,
+    Loads,
+    Source,
+    absolute,
+    imported_names,
+    imports_in,
+)
 
 SHORT = 16
 """Characters of a hash that identify code."""

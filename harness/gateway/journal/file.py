@@ -13,9 +13,8 @@ from typing import Any, get_args
 
 from harness.console import warn
 from harness.errors import HarnessError, LostRepliesError
-from harness.gateway.acceptance import MAX_CHARACTERS
 from harness.gateway.calls import CallSite, Reply
-from harness.gateway.journal_checks import (
+from harness.gateway.journal.checks import (
     SUFFIXES,
     LogMark,
     beside,
@@ -25,7 +24,8 @@ from harness.gateway.journal_checks import (
     is_damage,
     set_aside,
 )
-from harness.gateway.replay import JournaledReply, Verdict
+from harness.gateway.journal.replay import JournaledReply, Verdict
+from harness.gateway.replies.acceptance import MAX_CHARACTERS
 
 _KEY = ("trial", "kind", "person", "step", "site_attempt", "digest", "occurrence", "draw")
 _CONTENT = (

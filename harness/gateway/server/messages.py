@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.gateway.calls import Message, Reply, Request
-from harness.gateway.openai_wire import MalformedError, chat_request
-from harness.gateway.tool_arguments import ToolCall
+from harness.gateway.replies.tool_arguments import ToolCall
+from harness.gateway.server.chat_completions import MalformedError, chat_request
 
 _READ = frozenset(
     {

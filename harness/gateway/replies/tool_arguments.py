@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.gateway.reply_json import parse
+from harness.gateway.replies.reply_json import parse
 
 UNREADABLE = "arguments unreadable"
 """How every reason of this kind begins."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigurationError, HarnessError, ModelCallError
-from harness.gateway.replay import JournaledReply
+from harness.gateway.journal.replay import JournaledReply
 
 if TYPE_CHECKING:
-    from harness.gateway.journal_file import Entry, JournalFile
+    from harness.gateway.journal.file import Entry, JournalFile
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
@@ -40,7 +40,7 @@ class Journal:
         self, run_id: str, *, about: str = "", expected: bool = False, replace: bool = False
     ) -> JournalFile:
         """The run's file, opened as `JournalFile` says unless it is open. Raises as that does."""
-        from harness.gateway.journal_file import JournalFile
+        from harness.gateway.journal.file import JournalFile
 
         if not _RUN.fullmatch(run_id):
             raise ConfigurationError(f"Run id {run_id!r:.120}: expected letters, digits, '_', '.' or '-'.")

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.gateway.budget import COMPLETION_BOUND, prompt_bound
 from harness.gateway.calls import Request
-from harness.gateway.providers.json_reading import mapping, written
+from harness.gateway.replies.json_reading import mapping, written
 
 MOST = 1_000_000
 """Tokens that one call may have beyond what was sent and what was allowed: hidden prompts, thoughts. What states more

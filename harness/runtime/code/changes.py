@@ -8,11 +8,11 @@ from typing import Any
 
 from harness.model import Sample
 from harness.records import Run, files_of_run
-from harness.records.code_store import code_difference, setting_lines
 from harness.records.measurements import CODE as METRIC_CODE
 from harness.records.reader import first_object
-from harness.records.runs import run_differences
-from harness.records.store import FINISHED, OPEN
+from harness.records.registry.code_store import code_difference, setting_lines
+from harness.records.registry.runs import run_differences
+from harness.records.registry.store import FINISHED, OPEN
 
 LISTED = 8
 """Differences that are shown; the rest are counted."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.gateway.calls import Message, Request
-from harness.gateway.schemas import Schema, wanted_schema
+from harness.gateway.requests.schemas import Schema, wanted_schema
 
 SCHEMA, LOOSE, OBJECT, PROMPT = "json_schema", "json_schema, not strict", "json_object", "prompt"
 FORMS = (SCHEMA, LOOSE, OBJECT, PROMPT)

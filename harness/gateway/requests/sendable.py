@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.errors import UnsendableRequestError
 from harness.gateway.calls import CallSite, Reply, Request
-from harness.gateway.request_identity import identified
+from harness.gateway.requests.identity import identified
 from harness.model.text import json_fault, whole, whole_data, whole_json
 
 MAX_REQUEST = 32 * 1024 * 1024

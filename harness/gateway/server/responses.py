@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.gateway.calls import Message, Reply, Request
-from harness.gateway.openai_wire import MalformedError, chat_request
+from harness.gateway.server.chat_completions import MalformedError, chat_request
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _TEXTS = ("input_text", "output_text", "text")

@@ -14,7 +14,7 @@ from harness.errors import HarnessError, LostRepliesError
 from harness.records.earlier_versions import CODE
 from harness.records.merge import artifact_name
 from harness.records.reader import first_object
-from harness.records.store import FINISHED, OPEN, Run
+from harness.records.registry.store import FINISHED, OPEN, Run
 from harness.text_files import read_json
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]+(-\d+)?")

@@ -13,12 +13,12 @@ from typing import Any, Self
 
 from harness.console import warn
 from harness.errors import ConfigurationError
-from harness.records.code_store import setting_lines
 from harness.records.earlier_versions import setting_differences
 from harness.records.json_safe import canonical, plain
-from harness.records.lock import RunLock
-from harness.records.recovery import recovered
-from harness.records.store import FINISHED, OPEN, Run, RunStore
+from harness.records.registry.code_store import setting_lines
+from harness.records.registry.lock import RunLock
+from harness.records.registry.recovery import recovered
+from harness.records.registry.store import FINISHED, OPEN, Run, RunStore
 from harness.records.writer import make_directory
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.gateway.providers.json_reading import label, mapping, sequence, shallow, written
+from harness.gateway.replies.json_reading import label, mapping, sequence, shallow, written
 
 
 def tool_calls(value: Any) -> Sequence[Mapping[str, Any]]:

@@ -1,0 +1,1 @@
+"""The journal: every accepted reply of a run, on disk before its trial sees it."""

@@ -1,0 +1,1 @@
+"""The rehearsal model: offline and deterministic."""

@@ -1,0 +1,1 @@
+"""What a reply says, and whether it is acceptable."""

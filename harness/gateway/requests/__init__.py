@@ -1,0 +1,1 @@
+"""What a request is: its identity, format, options and seeds."""

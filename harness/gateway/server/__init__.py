@@ -1,0 +1,1 @@
+"""The gateway's HTTP server, for everything that is not in this process."""

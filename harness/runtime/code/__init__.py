@@ -1,0 +1,1 @@
+"""The identity of the code that a run is made by."""
