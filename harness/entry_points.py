@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -16,20 +16,31 @@ COMMANDS = "harness.commands"
 BATCH_KINDS = "harness.batch_kinds"
 
 
+def claims(group: str, points: Iterable[EntryPoint] | None = None) -> dict[str, list[EntryPoint]]:
+    """The entry points of ``group`` by name, in alphabetical order; several where distributions claim one name."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in sorted(entry_points(group=group) if points is None else points, key=lambda one: one.name):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def sole(claimed: Sequence[EntryPoint]) -> EntryPoint:
+    """The one entry point of a name. Raises `ConfigurationError` for a name that several distributions register."""
+    first, *others = claimed
+    if others:
+        raise ConfigurationError(
+            f"{first.group}: {first.name!r} is registered by {' and by '.join(map(origin, claimed))}; "
+            "expected one of them. Uninstall the other."
+        )
+    return first
+
+
 def points_of(group: str, points: Iterable[EntryPoint] | None = None) -> dict[str, EntryPoint]:
     """The entry points of ``group`` by name, in alphabetical order.
 
     Raises `ConfigurationError` for a name that two distributions register.
     """
-    found: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=group) if points is None else points, key=lambda one: one.name):
-        if point.name in found:
-            raise ConfigurationError(
-                f"{group}: {point.name!r} is registered by {origin(found[point.name])} and by {origin(point)}; "
-                "expected one of them. Uninstall the other."
-            )
-        found[point.name] = point
-    return found
+    return {name: sole(claimed) for name, claimed in claims(group, points).items()}
 
 
 def load(point: EntryPoint) -> Any:

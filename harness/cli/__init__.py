@@ -16,9 +16,5 @@ from harness.cli import study_results as study_results
 from harness.cli import table1 as table1
 from harness.cli import variants as variants
 from harness.cli.app import main
-from harness.experiments.population.commands import build as study_build  # noqa: F401
-from harness.experiments.population.commands import gates as gates
-from harness.experiments.population.commands import simulations as population_runs  # noqa: F401
-from harness.experiments.population.commands import stages as population  # noqa: F401
 
 __all__ = ["main"]

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.command_group import CommandGroup
 from harness.console import echo, guarded_stderr, on_one_line
 from harness.errors import ExitCode, HarnessError
 from harness.extras import explained_import
 
 app = typer.Typer(
+    cls=CommandGroup,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -23,8 +23,6 @@ from harness.errors import (
 )
 
 if TYPE_CHECKING:
-    from harness.experiments.population.build.stages import Ask
-    from harness.gateway.calls import ModelClient
     from harness.gateway.gateway import Gateway
 
 Made = TypeVar("Made")
@@ -76,29 +74,6 @@ class Asking:
                 accept_lost_journal=self.accept_lost_journal,
             )
         )
-
-
-def asked(asking: Asking, stage: str, write: Callable[[ModelClient], Awaitable[Made]]) -> Made:
-    """What ``write`` makes with a client of its own; what was paid for is in the journal beside the file."""
-
-    async def work(gateway: Gateway) -> Made:
-        client = gateway.open_trial(stage, f"stage-{stage}-seed{asking.seed}")
-        made = await write(client)
-        usage = client.usage()
-        cost = f"${usage.cost:,.4f}" if usage.cost is not None else f"cost not known: {usage.cost_reason}"
-        echo(f"{usage.total_calls} calls, {cost}", err=True)
-        return made
-
-    return ended(asking, work)
-
-
-def asker(asking: Asking) -> Ask:
-    """`asked`, as stages take it."""
-
-    def ask(stage: str, write: Callable[[ModelClient], Awaitable[Made]], /) -> Made:
-        return asked(asking, stage, write)
-
-    return ask
 
 
 def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:

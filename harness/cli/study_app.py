@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import app
+from harness.cli.command_group import CommandGroup
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from harness.batches.study_layout import Study
 
 study = typer.Typer(
+    cls=CommandGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Many variants of an experiment, kept apart and comparable.",

@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.app import Timeout
 from harness.cli.model_session import Asking, failures_told
-from harness.cli.study_app import RUNS, Name, Prices, Root, study
+from harness.cli.study_app import RUNS, Name, Prices, Root
 from harness.console import echo
 from harness.errors import ExitCode
 from harness.experiments.population.commands.gates import COLUMNS, gate_lines
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harness.experiments.population.gates import GateResult
 
 
-@study.command()
 def build(
     name: Name,
     population: Annotated[str | None, typer.Option(help="Who they are, for a model to write from.")] = None,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.app import app
 from harness.console import echo, echo_json
 from harness.errors import ExitCode
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 COLUMNS = 80
 
 
-@app.command()
 def gates(
     directory: Annotated[Path, typer.Argument(help="A study's or a variant's folder of files.")],
     profile: Annotated[

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from harness.cli.app import Timeout, app
-from harness.cli.model_session import Asking, asker
+from harness.cli.app import Timeout
+from harness.cli.model_session import Asking, ended
 from harness.console import echo
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from harness.experiments.population.build.stages import StageSummary
+    from harness.experiments.population.build.stages import Ask, StageSummary
+    from harness.gateway.calls import ModelClient
+    from harness.gateway.gateway import Gateway
+
+Made = TypeVar("Made")
 
 group = typer.Typer(no_args_is_help=True, help="A survey population, stage by stage.", rich_markup_mode=None)
-app.add_typer(group, name="population")
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The file to write.")]
 Seed = Annotated[int, typer.Option(help="Seed; the same gives the same file.")]
@@ -211,3 +215,20 @@ def _relative(path: Path, folder: Path) -> str:
     import os
 
     return path.as_posix() if path.is_absolute() else Path(os.path.relpath(path, folder)).as_posix()
+
+
+def asker(asking: Asking) -> Ask:
+    """What asks a model for a stage, with its own gateway and a journal beside the file that the stage writes."""
+
+    def ask(stage: str, write: Callable[[ModelClient], Awaitable[Made]], /) -> Made:
+        async def work(gateway: Gateway) -> Made:
+            client = gateway.open_trial(stage, f"stage-{stage}-seed{asking.seed}")
+            made = await write(client)
+            usage = client.usage()
+            cost = f"${usage.cost:,.4f}" if usage.cost is not None else f"cost not known: {usage.cost_reason}"
+            echo(f"{usage.total_calls} calls, {cost}", err=True)
+            return made
+
+        return ended(asking, work)
+
+    return ask

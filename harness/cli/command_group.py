@@ -1,0 +1,79 @@
+"""Groups of commands that installed packages extend."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_group
+
+from harness.console import warn
+from harness.entry_points import COMMANDS, claims, described, load, origin, sole
+from harness.errors import ConfigurationError, HarnessError
+
+
+class CommandGroup(TyperGroup):
+    """Commands of this package and, after them, those that others register in the entry points `COMMANDS`.
+
+    An entry point's name is the command's, or ``study.NAME`` for a command of ``harness study``; its value is a
+    function or a `typer.Typer`.
+    A registered command is imported when it runs and for the list of commands. One that cannot be had stays in the
+    list and says why when it is run; one whose name is taken by this package is left out with a warning.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Names, without importing any of them."""
+        return [*self.commands, *(name for name in self._registered() if name not in self.commands)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """The command, imported now if it is a registered one; ``None`` for an unknown name."""
+        own, points = self.commands.get(cmd_name), self._registered().get(cmd_name, ())
+        if own is not None:
+            for point in points:
+                warn(f"{origin(point)} also registers the command {cmd_name!r}; it is left out.")
+            return own
+        if not points:
+            return None
+        try:
+            return _made(cmd_name, sole(points))
+        except HarnessError as error:
+            return _unavailable(cmd_name, error)
+
+    def _registered(self) -> dict[str, Any]:
+        """Entry points by the name that their command has in this group."""
+        found = claims(COMMANDS)
+        if self.name:
+            prefix = f"{self.name}."
+            return {name.removeprefix(prefix): one for name, one in found.items() if name.startswith(prefix)}
+        groups = tuple(f"{name}." for name, own in self.commands.items() if isinstance(own, CommandGroup))
+        return {name: one for name, one in found.items() if not name.startswith(groups)}
+
+
+def _made(name: str, point: EntryPoint) -> Any:
+    value = load(point)
+    holder = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    if isinstance(value, typer.Typer):
+        holder.add_typer(value, name=name)
+    elif callable(value):
+        holder.command(name)(value)
+    else:
+        raise ConfigurationError(
+            f"{described(point)}: gave a {type(value).__name__}; expected a function or a typer.Typer."
+        )
+    return get_group(holder).commands[name]
+
+
+def _unavailable(name: str, error: HarnessError) -> Any:
+    holder = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+    @holder.command(
+        name,
+        help=f"Not available: {error}",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def refuse() -> None:
+        raise error
+
+    return get_group(holder).commands[name]
