@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -128,7 +130,6 @@ class Gateway:
         self.default_options = {} if temperature is None else {"temperature": temperature}
         self.journal = journal
         self.observers = CallObservers(observers)
-        self.base_url = ""
         self.tokens_in = self.tokens_out = self.replayed = 0
         self.cost: float | None = 0.0  # US dollars; one reply of unknown cost makes the sum unknown
         self._limits = limits
@@ -145,7 +146,9 @@ class Gateway:
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
         self._server: GatewayServer | None = None
-        self._starting = asyncio.Lock()
+        self._base_url = ""
+        self._serving = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
         if limits is not None and hasattr(provider, "on_headers"):
             provider.on_headers = limits.observe
         for one in filter(None, (provider, judge)):
@@ -191,6 +194,8 @@ class Gateway:
         (default: the gateway's temperature).
         """
         self._opened += 1
+        with contextlib.suppress(RuntimeError):
+            self._loop = asyncio.get_running_loop()
         known = self.journal is not None and self.journal.begin(run_id, trial_id)
         if options is None:
             options = CallOptions(self.default_options, judge=self.default_options)
@@ -505,22 +510,29 @@ class Gateway:
 
     # The gateway's HTTP server
 
+    @property
+    def base_url(self) -> str:
+        """The HTTP server's address, ending in ``/v1``. It listens from the first time that the address is wanted."""
+        return self._served("127.0.0.1")
+
     async def start_server(self, host: str = "127.0.0.1") -> str:
-        """Serve the OpenAI-compatible API on a free port of ``host``; its address, ending in ``/v1``."""
+        """Serve the API on a free port of ``host``, if it is not served yet; its address, ending in ``/v1``."""
+        return self._served(host)
+
+    def _served(self, host: str) -> str:
         from harness.gateway.server.app import GatewayServer
 
-        async with self._starting:
+        with self._serving:
             if self._server is None:
-                server = GatewayServer(self)
-                self.base_url = await server.start(host)
-                self._server = server
-        return self.base_url
+                self._server = GatewayServer(self)
+                self._base_url = self._server.listen(host, self._loop or asyncio.get_running_loop())
+        return self._base_url
 
     async def aclose(self) -> None:
         """Stop the server, write what is left and give back the provider's connections."""
         if self._server is not None:
             await self._server.stop()
-            self._server, self.base_url = None, ""
+            self._server = None
         for provider in filter(None, (self.provider, self.judge)):
             await _closed(provider)
         if self.journal is not None:

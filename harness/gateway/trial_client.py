@@ -25,7 +25,8 @@ SHOWN = 500
 class Transport(Protocol):
     """What a trial's client needs of the gateway."""
 
-    base_url: str
+    @property
+    def base_url(self) -> str: ...
 
     async def complete(
         self,
@@ -90,7 +91,7 @@ class TrialClient:
 
     @property
     def base_url(self) -> str:
-        """The HTTP server's address, ending in ``/v1``; empty until the server is started."""
+        """The HTTP server's address, ending in ``/v1``, for code that is not in this process."""
         return self._transport.base_url
 
     async def complete(

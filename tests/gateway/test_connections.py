@@ -44,14 +44,14 @@ class Server:
 def served(work: Callable[[Server], Awaitable[None]], guard: ConnectionGuard, **more: float) -> None:
     async def main() -> None:
         gateway = Gateway(RehearsalProvider(1))
-        face = GatewayServer(gateway, guard, **more)
-        url = await face.start("127.0.0.1")
+        server = GatewayServer(gateway, guard, **more)
+        url = server.listen("127.0.0.1", asyncio.get_running_loop())
         port = urlsplit(url).port
         assert port is not None
         try:
             await work(Server(port, gateway.open_trial("t").token))
         finally:
-            await face.stop()
+            await server.stop()
             await gateway.aclose()
 
     asyncio.run(main())

@@ -11,6 +11,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -72,12 +73,7 @@ class GatewayServer:
     ) -> None:
         self._gateway = gateway
         self._guard, self._body_seconds = guard or ConnectionGuard(), body_seconds
-        self._server: _Server | None = None
-        self._serving: asyncio.Task[None] | None = None
-
-    async def start(self, host: str) -> str:
-        """Listen on a free port of ``host``; the base URL, ending in ``/v1``."""
-        listener = _listener(host)
+        self._serving: Future[None] | None = None
         config = uvicorn.Config(
             self.application(),
             http=self._guard.protocol,
@@ -92,17 +88,29 @@ class GatewayServer:
             date_header=False,
         )
         self._server = _Server(config)
-        self._serving = asyncio.ensure_future(self._server.serve(sockets=[listener]))
-        while not self._server.started and not self._serving.done():  # noqa: ASYNC110 (there is but a flag)
-            await asyncio.sleep(0)
-        listener.listen(_QUEUE)  # asyncio has set it to the other number
+
+    def listen(self, host: str, loop: asyncio.AbstractEventLoop) -> str:
+        """Listen on a free port of ``host`` and serve on ``loop``; the base URL, ending in ``/v1``. From any thread.
+
+        Who connects before the loop has come to serving waits in the socket's queue.
+        """
+        listener = _listener(host)
+        self._serving = asyncio.run_coroutine_threadsafe(self._serve(listener), loop)
         return f"http://{host}:{listener.getsockname()[1]}/v1"
+
+    async def _serve(self, listener: socket.socket) -> None:
+        serving = asyncio.ensure_future(self._server.serve(sockets=[listener]))
+        while not self._server.started and not serving.done():  # noqa: ASYNC110 (there is but a flag)
+            await asyncio.sleep(0)
+        if not serving.done() and not self._server.stopping.is_set():
+            listener.listen(_QUEUE)  # asyncio has set it to the other number
+        await serving
 
     async def stop(self) -> None:
         """Close connections and the port."""
-        if self._server is not None and self._serving is not None:
+        if self._serving is not None:
             self._server.stopping.set()
-            await self._serving
+            await asyncio.wrap_future(self._serving)
 
     def application(self) -> Starlette:
         """The ASGI application. A path that is nearly right is refused, not redirected to where Host says."""
