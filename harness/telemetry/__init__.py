@@ -1,4 +1,4 @@
-"""Layer 1: tells outside observers what a session does. Off unless their usual environment variables are set."""
+"""Layer 1: sends what a session does to LangSmith and Sentry, if their usual environment variables are set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def from_environment(
     sentry_content: bool = False,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Observers:
-    """The observers that the environment asks for: LangSmith, Sentry, both or none. Imports no SDK by itself."""
+    """The observers that the environment configures: LangSmith, Sentry, both or none. Imports no SDK itself."""
     from harness.telemetry import langsmith, sentry
 
     makers: dict[str, Callable[[], Observer]] = {}

@@ -1,4 +1,4 @@
-"""What happens in a session, as frozen data that observers are told. Times are aware datetimes in UTC."""
+"""What happens in a session, as the frozen data that observers get. Times are aware datetimes in UTC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model import Cell, Sample, Usage
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted:
-    """``facts`` say how the session runs: provider, model, engine, seed, selection."""
+    """``facts`` are the session's settings: provider, model, engine, seed, selection."""
 
     at: datetime
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -20,7 +20,7 @@ class SessionStarted:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """``stopped`` says why it ended early; ``None`` when it did not."""
+    """``stopped`` is why it ended early, if it did."""
 
     at: datetime
     stopped: str | None = None
@@ -28,11 +28,10 @@ class SessionEnded:
 
 @dataclass(frozen=True, slots=True)
 class CaseStarted:
-    """A cell's trials were started.
+    """A cell's trials start.
 
     ``case`` is unique in the session. ``attempt`` counts from 1; a rerun of the cell is its next attempt.
-    ``trials`` is how many there are in all, the earlier ones included. ``labels`` are the arm's own short settings,
-    by which cases are told apart beside the cell.
+    ``trials`` counts all of the cell's trials, earlier attempts included. ``labels`` are the arm's short settings.
     """
 
     case: str
@@ -47,7 +46,7 @@ class CaseStarted:
 
 @dataclass(frozen=True, slots=True)
 class CaseEnded:
-    """``scores`` are the means of the values obtained, by metric; ``problem`` says what is not finished."""
+    """``scores`` are the means of the values obtained, by metric; ``problem`` is what did not finish, if anything."""
 
     case: str
     at: datetime
@@ -67,17 +66,20 @@ class TrialStarted:
 
 @dataclass(frozen=True, slots=True)
 class CallFailure:
-    """Why something did not end well. ``kind`` is the error's class; ``reason`` may quote a model's reply."""
+    """Why a call or trial failed. ``kind`` is the error's class; ``reason`` may quote a model's reply."""
 
     kind: str
     reason: str
 
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True)
 class TrialEnded:
-    """``failure`` is ``None`` when the trial finished. Samples that could not be obtained carry their reasons.
+    """``failure`` is ``None`` when the trial finished; missing samples have their reasons.
 
-    ``events`` is what an iterating experiment told while it ran, as its record has it.
+    ``events`` are those of an iterating experiment, as recorded.
     """
 
     case: str
@@ -91,9 +93,9 @@ class TrialEnded:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """What a model replied. ``model`` is the one that answered; ``cost`` is in US dollars, ``None`` where unknown.
+    """A model's reply. ``model`` names the one that answered; ``cost`` is in US dollars, ``None`` where unknown.
 
-    ``thoughts`` are apart from the ``text``, but in a reply that was not acceptable, whose text is as it came.
+    ``thoughts`` are separated from ``text``, except in a rejected reply.
     """
 
     text: str
@@ -108,10 +110,10 @@ class ModelReply:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """One request to a model came back, or did not: then ``answer`` is ``None`` and ``failure`` says why.
+    """One request to a model ended with an ``answer``, a ``failure``, or both for a reply that was rejected.
 
-    Both are set for a reply that was not acceptable. ``parameters`` are temperature, max_tokens and the like.
-    ``replayed`` means that the answer came from the journal: nothing was sent or paid. ``attempt`` counts from 0.
+    ``parameters`` are temperature, max_tokens and the like. A ``replayed`` answer came from the journal: nothing was
+    sent or paid. ``attempt`` counts from 0.
     """
 
     trial: str
@@ -128,6 +130,11 @@ class CallEnded:
     answer: ModelReply | None = None
     failure: CallFailure | None = None
     replayed: bool = False
+
+    @property
+    def paid_answer(self) -> ModelReply | None:
+        """The answer, unless it came from the journal: that one was counted when it was paid for."""
+        return None if self.replayed else self.answer
 
 
 Happening: TypeAlias = (

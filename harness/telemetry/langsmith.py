@@ -1,8 +1,8 @@
 """LangSmith through its official SDK: a trace per case, child runs per trial and per call, feedback per case.
 
-The run-tree API and not the SDK's pytest plugin, which knows no repetitions and nests under reruns. The SDK's own
-background threads are not daemons and keep a process alive while a server hangs, so batches are sent here instead,
-on the observer's thread, by the SDK's synchronous `multipart_ingest`.
+It uses the run-tree API, because the SDK's pytest plugin knows no repetitions and nests under reruns. Batches are sent
+on the observer's thread by the SDK's synchronous `multipart_ingest`: the SDK's background threads are not daemons and
+keep a process alive while a server hangs.
 """
 
 from __future__ import annotations
@@ -12,35 +12,30 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from harness.telemetry.events import (
-    CallEnded,
-    CallFailure,
-    CaseEnded,
-    CaseStarted,
-    Happening,
-    SessionEnded,
-    TrialEnded,
-    TrialStarted,
-)
+from harness.telemetry.events import CallEnded, CaseEnded, CaseStarted, Happening, TrialEnded, TrialStarted
 from harness.telemetry.observers import DeliveryError
+from harness.telemetry.tracing import OpenCase, OpenTrial, Tracer, known
 
 if TYPE_CHECKING:
     from langsmith import Client
     from langsmith.run_trees import RunTree
 
+    Case = OpenCase[RunTree, RunTree]
+    Trial = OpenTrial[RunTree, RunTree]
+
 CONNECT_MS, READ_MS = 3_000, 10_000
 FEEDBACK_THREADS = 8
-"""Feedback goes one request a key; so many are under way at once."""
+"""Each key of feedback takes a request of its own; this many run at once."""
 
 WAY_OUT = "check LANGSMITH_ENDPOINT, LANGSMITH_API_KEY and LANGSMITH_PROJECT, or unset LANGSMITH_TRACING"
 
 
 def wanted(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the SDK's usual variables ask for tracing and hold a key."""
+    """Whether the SDK's usual variables turn tracing on and hold a key."""
     return variable(environ, "TRACING", "TRACING_V2").lower() == "true" and bool(variable(environ, "API_KEY"))
 
 
@@ -50,24 +45,15 @@ def variable(environ: Mapping[str, str], *names: str) -> str:
     return next((value for one in candidates if (value := environ.get(one, "").strip())), "")
 
 
-@dataclass
-class _Case:
-    run: RunTree
-    rep: int
-    labels: Mapping[str, Any] = field(default_factory=dict)
-    trials: dict[str, RunTree] = field(default_factory=dict)
-
-
-class LangSmithObserver:
-    """Sends each batch of events as one multipart request. ``environ`` is read once; the SDK reads its own as well."""
+class LangSmithObserver(Tracer["RunTree", "RunTree"]):
+    """Sends each batch of events as one multipart request. ``environ`` is read once; the SDK also reads it itself."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        super().__init__()
         self._project = variable(environ, "PROJECT", "SESSION") or "default"
         self._failures: list[Exception] = []
         self._client = _client(environ, self._failures.append)
         self._project_id: Any = None
-        self._cases: dict[str, _Case] = {}
-        self._trials: dict[str, RunTree] = {}
         self._created: list[RunTree] = []
         self._updated: dict[str, RunTree] = {}
         self._feedback: list[dict[str, Any]] = []
@@ -75,35 +61,17 @@ class LangSmithObserver:
     def handle(self, events: Sequence[Happening]) -> None:
         with quiet():
             for event in events:
-                self._note(event)
+                self.trace(event)
             self._send()
 
     def close(self, timeout: float) -> None:
         with quiet():
             self._client.close(timeout=timeout)
 
-    def _note(self, event: Happening) -> None:
-        if isinstance(event, CallEnded):
-            self._call(event)
-        elif isinstance(event, TrialStarted):
-            self._trial_started(event)
-        elif isinstance(event, TrialEnded):
-            self._trial_ended(event)
-        elif isinstance(event, CaseStarted):
-            self._case_started(event)
-        elif isinstance(event, CaseEnded):
-            self._case_ended(event)
-        elif isinstance(event, SessionEnded):
-            for case in list(self._cases):
-                self._case_ended(
-                    CaseEnded(case, event.at, problem=event.stopped or "The session ended before it.")
-                )
-
-    def _case_started(self, event: CaseStarted) -> None:
+    def open_case(self, event: CaseStarted) -> RunTree:
         from langsmith.run_trees import RunTree
 
-        cell = event.cell
-        identity = {"experiment": cell.experiment, "group": cell.group, "rep": cell.rep}
+        cell, identity = event.cell, asdict(event.cell)
         which = {"run_id": event.run_id, "attempt": event.attempt}
         run = RunTree(
             name=str(cell),
@@ -115,90 +83,74 @@ class LangSmithObserver:
             tags=[cell.experiment, cell.group],
             extra={"metadata": {**event.facts, **event.labels, **identity, **which}},
         )
-        self._cases[event.case] = _Case(run, cell.rep, event.labels)
         self._created.append(run)
+        return run
 
-    def _case_ended(self, event: CaseEnded) -> None:
-        case = self._cases.pop(event.case, None)
-        if case is None:
-            return
-        for trial in list(case.trials):
-            self._close(case.trials.pop(trial), event.at, {}, "The trial did not end.")
-            self._trials.pop(trial, None)
-        outputs = {"outcome": "failed" if event.problem else "passed", "scores": dict(event.scores)}
-        self._close(case.run, event.at, outputs, event.problem)
-        common = {"run_id": case.run.id, "trace_id": case.run.trace_id, "start_time": case.run.start_time}
+    def close_case(self, case: Case, ended: CaseEnded) -> None:
+        outputs = {"outcome": "failed" if ended.problem else "passed", "scores": dict(ended.scores)}
+        self._close(case.span, ended.at, outputs, ended.problem)
+        run, rep = case.span, case.started.cell.rep
+        common = {"run_id": run.id, "trace_id": run.trace_id, "start_time": run.start_time}
+        scores = {"rep": rep, **ended.scores}.items()
+        self._feedback += [{"key": key, "score": score, **common} for key, score in scores]
         self._feedback += [
-            {"key": key, "score": score, **common} for key, score in {"rep": case.rep, **event.scores}.items()
+            {"key": key, "value": value, **common} for key, value in case.started.labels.items()
         ]
-        self._feedback += [{"key": key, "value": value, **common} for key, value in case.labels.items()]
 
-    def _trial_started(self, event: TrialStarted) -> None:
-        case = self._cases.get(event.case)
-        if case is None:
-            return
+    def open_trial(self, case: Case, event: TrialStarted) -> RunTree:
         run = _child(
-            case.run,
+            case.span,
             event.trial.split("/", 3)[-1],
             "chain",
             start_time=event.at,
             inputs={"trial": event.trial},
             extra={"metadata": {"trial": event.trial, "trial_attempt": event.attempt}},
         )
-        case.trials[event.trial] = self._trials[event.trial] = run
         self._created.append(run)
+        return run
 
-    def _trial_ended(self, event: TrialEnded) -> None:
-        case, run = self._cases.get(event.case), self._trials.pop(event.trial, None)
-        if case is None or run is None:
+    def close_trial(self, trial: Trial, at: datetime, ended: TrialEnded | None) -> None:
+        if ended is None:
+            self._close(trial.span, at, {}, "The trial did not end.")
             return
-        case.trials.pop(event.trial, None)
-        usage = event.usage
+        usage = ended.usage
+        names = ("metric", "person", "value", "reason")
         outputs = {
-            "samples": [
-                {
-                    "metric": one.metric,
-                    "person": one.person,
-                    "value": one.value,
-                    "reason": one.reason,
-                }
-                for one in event.samples
-            ],
+            "samples": [{name: getattr(one, name) for name in names} for one in ended.samples],
             "usage": {
                 "calls": dict(usage.calls),
                 "tokens_in": usage.tokens_in,
                 "tokens_out": usage.tokens_out,
             },
         }
-        outputs |= {"events": list(event.events)} if event.events else {}
-        self._close(run, event.at, outputs, _said(event.failure))
+        outputs |= {"events": list(ended.events)} if ended.events else {}
+        self._close(trial.span, at, outputs, str(ended.failure) if ended.failure else None)
 
-    def _call(self, event: CallEnded) -> None:
-        parent = self._trials.get(event.trial)
-        if parent is None:
-            return
+    def add_call(self, trial: Trial, event: CallEnded) -> None:
         answer = event.answer
-        message = {"role": "assistant", "content": answer.text} if answer else {}
+        message: dict[str, Any] = {"role": "assistant", "content": answer.text} if answer else {}
         if answer and answer.thoughts:
             message["reasoning_content"] = answer.thoughts
+        if answer and answer.tool_calls:
+            message["tool_calls"] = [dict(one) for one in answer.tool_calls]
         run = _child(
-            parent,
+            trial.span,
             event.kind,
             "embedding" if event.kind == "embedding" else "llm",
             start_time=event.started,
             end_time=event.started + timedelta(seconds=event.seconds),
             inputs={"messages": [dict(one) for one in event.messages]},
-            outputs={"messages": [message | _tool_calls(event)]} if answer else {},
-            error=_said(event.failure),
+            outputs={"messages": [message]} if answer else {},
+            error=str(event.failure) if event.failure else None,
             extra={"invocation_params": dict(event.parameters), "metadata": _call_metadata(event)},
         )
-        if answer and not event.replayed:  # what came from the journal was paid for, and counted, before
+        if paid := event.paid_answer:
             run.set(
                 usage_metadata={
-                    "input_tokens": answer.tokens_in,
-                    "output_tokens": answer.tokens_out,
-                    "total_tokens": answer.tokens_in + answer.tokens_out,
-                    **({} if answer.cost is None else {"total_cost": answer.cost}),
+                    "input_tokens": paid.tokens_in,
+                    "output_tokens": paid.tokens_out,
+                    "total_tokens": paid.tokens_in + paid.tokens_out,
+                    **({} if paid.cost is None else {"total_cost": paid.cost}),
                 }
             )
         self._created.append(run)
@@ -208,7 +160,7 @@ class LangSmithObserver:
         self._updated[str(run.id)] = run
 
     def _send(self) -> None:
-        """Send what has gathered: the runs in one request, then the feedback on them."""
+        """Send what has accumulated: the runs in one request, then the feedback on them."""
         created = {str(run.id) for run in self._created}
         updated = [run for key, run in self._updated.items() if key not in created]
         if self._created or updated:
@@ -223,8 +175,8 @@ class LangSmithObserver:
             self._raise_failure()
 
     def _post(self, feedback: list[dict[str, Any]]) -> None:
-        self._project_id = self._project_id or _project_id(self._client, self._project)
-        _ = self._client.info  # asked for once, here, and not by every thread
+        self._project_id = self._project_id or self._find_project()
+        _ = self._client.info  # fetched and cached here, once, instead of by every thread
 
         def post_some() -> None:
             with quiet():
@@ -244,6 +196,15 @@ class LangSmithObserver:
             thread.start()
         for thread in threads:
             thread.join()
+
+    def _find_project(self) -> Any:
+        """The project's id, which feedback has to name; a project that does not exist yet is created."""
+        from langsmith.utils import LangSmithNotFoundError
+
+        try:
+            return self._client.read_project(project_name=self._project).id
+        except LangSmithNotFoundError:
+            return self._client.create_project(self._project, upsert=True).id
 
     def _raise_failure(self) -> None:
         if self._failures:
@@ -267,43 +228,24 @@ def _client(environ: Mapping[str, str], failed: Callable[[Exception], None]) -> 
     )
 
 
-def _project_id(client: Client, name: str) -> Any:
-    """The project's id, which feedback has to name; the project is made where it does not exist yet."""
-    from langsmith.utils import LangSmithNotFoundError
-
-    try:
-        return client.read_project(project_name=name).id
-    except LangSmithNotFoundError:
-        return client.create_project(name, upsert=True).id
-
-
-def _said(failure: CallFailure | None) -> str | None:
-    return None if failure is None else f"{failure.kind}: {failure.reason}"
-
-
 def _child(parent: RunTree, name: str, kind: Any, **parts: Any) -> RunTree:
-    """A child run, with its parent's metadata; the parent forgets it, so that memory holds open runs alone."""
+    """Create a child run with its parent's metadata; the parent drops it, so that only open runs stay in memory."""
     run = parent.create_child(name, kind, **parts)
     parent.child_runs.clear()
     return run
 
 
 def _body(run: RunTree) -> dict[str, Any]:
-    """What the SDK sends of a run; messages are taken over as they are, not copied."""
+    """What the SDK sends of a run. Messages are passed on without a copy."""
     body = run.model_dump(
         exclude={"inputs", "outputs", "child_runs", "dangerously_allow_filesystem"}, exclude_none=True
     )
     return {**body, "inputs": run.inputs, "outputs": run.outputs}
 
 
-def _tool_calls(event: CallEnded) -> dict[str, Any]:
-    calls = event.answer.tool_calls if event.answer else ()
-    return {"tool_calls": [dict(one) for one in calls]} if calls else {}
-
-
 def _call_metadata(event: CallEnded) -> dict[str, Any]:
     answer = event.answer
-    known = {
+    facts = {
         "ls_provider": event.provider,
         "ls_model_name": (answer and answer.model) or event.model,
         "ls_model_type": "chat",
@@ -317,14 +259,14 @@ def _call_metadata(event: CallEnded) -> dict[str, Any]:
         "call_attempt": event.attempt,
         "replayed": event.replayed,
     }
-    return {key: value for key, value in known.items() if value not in (None, "")}
+    return known(facts)
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """The SDK's own logger says nothing on this thread: its messages quote parts of the key, and repeat themselves.
+    """Silence the SDK's logger on this thread: its messages quote parts of the key, and repeat themselves.
 
-    The one warning comes from `Observers`. Other threads, and a user's own use of the SDK, go on as they were.
+    `Observers` gives the one warning. Other threads, and a user's own use of the SDK, are not affected.
     """
     thread, logger = threading.get_ident(), logging.getLogger("langsmith.client")
 

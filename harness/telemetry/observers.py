@@ -1,8 +1,7 @@
-"""Tells observers what happens without ever letting one of them change the run.
+"""Passes events to observers without letting an observer affect the run.
 
-Each observer works on a daemon thread of its own behind a bounded queue: the run hands an event over and goes on. What
-an observer raises turns that observer off, with one warning; what it cannot keep up with is left out and counted; at
-the end all of them together get a few seconds.
+Each observer has a daemon thread behind a bounded queue. An observer that raises is turned off with one warning; events
+that it cannot keep up with are dropped and counted; at the end all observers together get a few seconds.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from typing import Protocol
 from harness.telemetry.events import Happening
 
 WAITING = 10_000
-"""Events that may wait for an observer; more are left out."""
+"""Events that may wait for an observer; further ones are dropped."""
 
 BATCH = 200
 """Events handed over at once."""
 
 LINGER_SECONDS = 0.25
-"""How long the first event of a batch waits for company."""
+"""How long the first event of a batch waits for more."""
 
 FLUSH_SECONDS = 3.0
-"""How long the end of a session waits for its observers, all of them together. One that has been busy with the same
-batch for longer has a server that hangs: it is not waited for."""
+"""How long the end of a session waits for all observers together. An observer that has been busy with one batch for
+longer has a server that hangs, and is not waited for."""
 
 
 class DeliveryError(Exception):
@@ -35,7 +34,7 @@ class DeliveryError(Exception):
 
 
 class Observer(Protocol):
-    """A place that events go to. Made, used and closed on one thread; may block; what it raises ends it."""
+    """A destination of events. Created, used and closed on one thread; may block; is turned off when it raises."""
 
     def handle(self, events: Sequence[Happening]) -> None:
         """Take a batch of events, in the order in which they happened."""
@@ -45,9 +44,9 @@ class Observer(Protocol):
 
 
 class Observers:
-    """Fan-out of events to observers, which are made from ``makers`` (name to factory) when the first event comes.
+    """Fan-out of events to observers, which ``makers`` (name → factory) create when the first event arrives.
 
-    ``warn`` gets at most one sentence per observer. A session without observers pays one empty loop per event.
+    ``warn`` gets at most one sentence per observer.
     """
 
     def __init__(
@@ -61,16 +60,16 @@ class Observers:
         self._lanes = tuple(_Lane(name, make, warn, waiting, linger) for name, make in (makers or {}).items())
 
     def __bool__(self) -> bool:
-        """Whether anybody listens, so that nobody need prepare events for nothing."""
+        """Whether there are observers: without any, events need not be prepared."""
         return bool(self._lanes)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Who is told."""
+        """The observers' names."""
         return tuple(lane.name for lane in self._lanes)
 
     def handle(self, event: Happening) -> None:
-        """Hand an event over. Never blocks, never raises; any thread."""
+        """Queue an event for every observer. Never blocks, never raises; from any thread."""
         for lane in self._lanes:
             lane.put(event)
 
@@ -116,7 +115,7 @@ class _Lane:
                 self._changed.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=f"harness-{self.name}", daemon=True)
-                # In a context of its own: no trace that the user's code has open must claim what happens there.
+                # In an empty context, so that a trace which the user's code has open does not adopt this one.
                 Context().run(self._thread.start)
 
     def finish(self, deadline: float) -> None:
@@ -149,8 +148,8 @@ class _Lane:
             name = (error.name or "").replace("_", "-")
             extra = name.removesuffix("-sdk")
             self._turn_off(f"the package {name!r} is not installed: pip install 'persona-harness[{extra}]'")
-        except BaseException as error:  # on a thread, even SystemExit would end it without a word
-            # A vendor's message may hold a key or a prompt: its class is all that is said.
+        except BaseException as error:  # even SystemExit would end a thread silently
+            # Only the class is reported: a vendor's message may hold a key or a prompt.
             self._turn_off(f"it failed with {type(error).__name__}")
 
     def _take(self) -> list[Happening]:

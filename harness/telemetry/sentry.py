@@ -1,10 +1,10 @@
 """Sentry through its official SDK: a transaction per case, a span per trial, a gen_ai span per call, trials' errors.
 
-The client is our own, with no integrations: nothing global is set up, a user's own Sentry goes on as it was, and no
-call has two spans. Spans are built from events after the fact, on the observer's thread, with their parents given.
+The client is separate and has no integrations, so nothing global is set up, a user's own Sentry is not affected, and no
+call has two spans. Spans are built from events after the fact, on the observer's thread.
 
-The calls' spans travel outside their case's transaction, as the SDK's own gen_ai spans do by default
-(``stream_gen_ai_spans``), trial by trial: a transaction takes a thousand spans and a case may have more calls.
+Calls are sent outside their case's transaction, trial by trial, as the SDK sends its own gen_ai spans by default
+(``stream_gen_ai_spans``): a transaction holds a thousand spans, and a case may have more calls.
 """
 
 from __future__ import annotations
@@ -12,33 +12,29 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from harness.telemetry.events import (
-    CallEnded,
-    CallFailure,
-    CaseEnded,
-    CaseStarted,
-    Happening,
-    SessionEnded,
-    TrialEnded,
-    TrialStarted,
-)
+from harness.telemetry.events import CallEnded, CaseEnded, CaseStarted, Happening, TrialEnded, TrialStarted
 from harness.telemetry.observers import DeliveryError
+from harness.telemetry.tracing import OpenCase, OpenTrial, Tracer, known
 
 if TYPE_CHECKING:
     from sentry_sdk import Client
     from sentry_sdk.tracing import NoOpSpan, Span, Transaction
 
+    Case = OpenCase[Transaction | NoOpSpan, Span]
+    Trial = OpenTrial[Transaction | NoOpSpan, Span]
+
 SPANS_AT_ONCE = 1_000
-"""What Sentry takes in one item, as in the SDK's own batcher."""
+"""The most spans that Sentry accepts in one item; the SDK's batcher has the same limit."""
 
 SEND_SECONDS = 10.0
-"""How long a server may take for what one batch of events made."""
+"""How long a server may take for one batch of events."""
 
 ORIGIN = "manual.harness"
 WAY_OUT = "check SENTRY_DSN, or unset it"
@@ -50,22 +46,7 @@ def wanted(environ: Mapping[str, str] = os.environ) -> bool:
     return bool(environ.get("SENTRY_DSN", "").strip())
 
 
-@dataclass
-class _Case:
-    name: str
-    transaction: Transaction | NoOpSpan
-    tags: Mapping[str, str]
-    trials: dict[str, _Trial] = field(default_factory=dict)
-
-
-@dataclass
-class _Trial:
-    case: _Case
-    span: Span
-    calls: list[dict[str, Any]] = field(default_factory=list)
-
-
-class SentryObserver:
+class SentryObserver(Tracer["Transaction | NoOpSpan", "Span"]):
     """Sends a trial's calls when it ends, and a case when it ends.
 
     With ``content``, prompts, replies and the texts of errors too.
@@ -74,19 +55,19 @@ class SentryObserver:
     def __init__(self, environ: Mapping[str, str] = os.environ, *, content: bool = False) -> None:
         from sentry_sdk import Scope
 
+        super().__init__()
         self._content = content
         self._losses: list[str] = []
         self._client = _client(environ["SENTRY_DSN"].strip(), self._losses.append)
         self._scope = Scope(client=self._client)
-        self._cases: dict[str, _Case] = {}
-        self._trials: dict[str, _Trial] = {}
+        self._calls: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def handle(self, events: Sequence[Happening]) -> None:
         from sentry_sdk.scope import use_scope
 
-        with use_scope(self._scope):  # ours on this thread; every other thread sees what it saw before
+        with use_scope(self._scope):  # on this thread only
             for event in events:
-                self._note(event)
+                self.trace(event)
         began = time.monotonic()
         self._client.flush(timeout=SEND_SECONDS)
         if time.monotonic() - began >= SEND_SECONDS:
@@ -97,105 +78,59 @@ class SentryObserver:
     def close(self, timeout: float) -> None:
         self._client.close(timeout=timeout)
 
-    def _note(self, event: Happening) -> None:
-        if isinstance(event, CallEnded):
-            self._call(event)
-        elif isinstance(event, TrialStarted):
-            self._trial_started(event)
-        elif isinstance(event, TrialEnded):
-            self._trial_ended(event)
-        elif isinstance(event, CaseStarted):
-            self._case_started(event)
-        elif isinstance(event, CaseEnded):
-            self._case_ended(event)
-        elif isinstance(event, SessionEnded):
-            for case in list(self._cases):
-                self._case_ended(CaseEnded(case, event.at, problem="The session ended before it."))
-
-    def _case_started(self, event: CaseStarted) -> None:
-        cell = event.cell
-        name = f"{cell.experiment} {cell.group}"
+    def open_case(self, event: CaseStarted) -> Transaction | NoOpSpan:
         transaction = self._scope.start_transaction(
-            op="harness.case", name=name, source="custom", origin=ORIGIN, start_timestamp=event.at
+            op="harness.case", name=_name(event), source="custom", origin=ORIGIN, start_timestamp=event.at
         )
-        identity = {
-            "experiment": cell.experiment,
-            "group": cell.group,
-            "rep": cell.rep,
-            "attempt": event.attempt,
-            "run_id": event.run_id,
-        }
-        tags = {key: str(value) for key, value in identity.items()}
-        for key, value in tags.items():
+        for key, value in _tags(event).items():
             transaction.set_tag(key, value)
-        transaction.set_context("case", {**event.facts, **identity, "trials": event.trials})
-        self._cases[event.case] = _Case(name, transaction, tags)
+        transaction.set_context("case", {**event.facts, **_identity(event), "trials": event.trials})
+        return transaction
 
-    def _case_ended(self, event: CaseEnded) -> None:
-        case = self._cases.pop(event.case, None)
-        if case is None:
-            return
-        for name, trial in case.trials.items():
-            self._trials.pop(name, None)
-            self._end(trial, event.at, "cancelled")
-        case.transaction.set_status("internal_error" if event.problem else "ok")
-        case.transaction.set_context("scores", dict(event.scores))
-        case.transaction.finish(self._scope, end_timestamp=event.at)
+    def close_case(self, case: Case, ended: CaseEnded) -> None:
+        case.span.set_status("internal_error" if ended.problem else "ok")
+        case.span.set_context("scores", dict(ended.scores))
+        case.span.finish(self._scope, end_timestamp=ended.at)
 
-    def _trial_started(self, event: TrialStarted) -> None:
-        case = self._cases.get(event.case)
-        if case is None:
-            return
-        span = case.transaction.start_child(
+    def open_trial(self, case: Case, event: TrialStarted) -> Span:
+        span = case.span.start_child(
             op="harness.trial", name=event.trial, origin=ORIGIN, start_timestamp=event.at
         )
         span.set_data("trial", event.trial)
         span.set_data("trial_attempt", event.attempt)
-        case.trials[event.trial] = self._trials[event.trial] = _Trial(case, span)
+        return span
 
-    def _trial_ended(self, event: TrialEnded) -> None:
-        trial = self._trials.pop(event.trial, None)
-        if trial is None:
-            return
-        del trial.case.trials[event.trial]
-        # Not as gen_ai.usage: the calls' spans are counted already.
-        for key, value in (
-            ("calls", event.usage.total_calls),
-            ("tokens_in", event.usage.tokens_in),
-            ("tokens_out", event.usage.tokens_out),
-        ):
-            trial.span.set_data(key, value)
-        self._end(trial, event.at, "internal_error" if event.failure else "ok")
-        if event.failure is not None:
-            self._error(event.failure, event, trial)
-
-    def _end(self, trial: _Trial, at: datetime, status: str) -> None:
-        trial.span.set_status(status)
+    def close_trial(self, trial: Trial, at: datetime, ended: TrialEnded | None) -> None:
+        if ended is not None:
+            # Not as gen_ai.usage: the calls' spans are counted already.
+            for name in ("total_calls", "tokens_in", "tokens_out"):
+                trial.span.set_data(name.removeprefix("total_"), getattr(ended.usage, name))
+        failure = None if ended is None else ended.failure
+        trial.span.set_status("cancelled" if ended is None else "internal_error" if failure else "ok")
         trial.span.finish(end_timestamp=at)
         self._send(trial)
-
-    def _error(self, failure: CallFailure, event: TrialEnded, trial: _Trial) -> None:
-        value = failure.reason if self._content else f"{event.trial} could not be finished ({HIDDEN})"
+        if failure is None:
+            return
+        case, name = trial.case.started, str(trial.span.description)
+        value = failure.reason if self._content else f"{name} could not be finished ({HIDDEN})"
         self._scope.capture_event(
             {
                 "level": "error",
-                "timestamp": event.at,
-                "transaction": trial.case.name,
+                "timestamp": at,
+                "transaction": _name(case),
                 "exception": {"values": [{"type": failure.kind, "value": value}]},
                 "contexts": {"trace": trial.span.get_trace_context()},
-                "tags": {**trial.case.tags, "trial": event.trial},
-                "fingerprint": ["harness", failure.kind, trial.case.name],
+                "tags": {**_tags(case), "trial": name},
+                "fingerprint": ["harness", failure.kind, _name(case)],
             }
         )
 
-    def _call(self, event: CallEnded) -> None:
-        trial = self._trials.get(event.trial)
-        if trial is None:
-            return
+    def add_call(self, trial: Trial, event: CallEnded) -> None:
         operation = "embeddings" if event.kind == "embedding" else "chat"
         began = event.started.timestamp()
-        attributes = {**self._about(trial), **attributes_of(event, operation, content=self._content)}
-        trial.calls.append(
+        attributes = {**self._about(trial.case), **attributes_of(event, operation, content=self._content)}
+        calls = self._calls[trial.span.span_id]
+        calls.append(
             {
                 "trace_id": trial.span.trace_id,
                 "span_id": uuid4().hex[16:],
@@ -208,27 +143,27 @@ class SentryObserver:
                 "attributes": {key: typed(value) for key, value in attributes.items()},
             }
         )
-        if len(trial.calls) >= SPANS_AT_ONCE:
+        if len(calls) >= SPANS_AT_ONCE:
             self._send(trial)
 
-    def _about(self, trial: _Trial) -> dict[str, Any]:
-        """What the SDK adds to spans that travel alone."""
-        options, segment = self._client.options, trial.case.transaction
-        known = {
+    def _about(self, case: Case) -> dict[str, Any]:
+        """What the SDK adds to spans that are sent without their transaction."""
+        options = self._client.options
+        facts = {
             "sentry.release": options["release"],
             "sentry.environment": options["environment"],
-            "sentry.segment.id": segment.span_id,
-            "sentry.segment.name": trial.case.name,
+            "sentry.segment.id": case.span.span_id,
+            "sentry.segment.name": _name(case.started),
             "sentry.origin": ORIGIN,
-            **trial.case.tags,
+            **_tags(case.started),
         }
-        return {key: value for key, value in known.items() if value}
+        return {key: value for key, value in facts.items() if value}
 
-    def _send(self, trial: _Trial) -> None:
-        """Send the calls that have gathered, as an item of Sentry's span protocol, version 2."""
+    def _send(self, trial: Trial) -> None:
+        """Send the trial's pending calls as an item of Sentry's span protocol, version 2."""
         from sentry_sdk.envelope import Envelope, Item, PayloadRef
 
-        calls, trial.calls = trial.calls, []
+        calls = self._calls.pop(trial.span.span_id, [])
         if calls and self._client.transport is not None:
             item = Item(
                 PayloadRef(json={"version": 2, "items": calls}),
@@ -240,10 +175,22 @@ class SentryObserver:
             self._client.transport.capture_envelope(Envelope(headers=headers, items=[item]))
 
 
+def _name(case: CaseStarted) -> str:
+    return f"{case.cell.experiment} {case.cell.group}"
+
+
+def _identity(case: CaseStarted) -> dict[str, Any]:
+    return {**asdict(case.cell), "attempt": case.attempt, "run_id": case.run_id}
+
+
+def _tags(case: CaseStarted) -> dict[str, str]:
+    return {key: str(value) for key, value in _identity(case).items()}
+
+
 def attributes_of(event: CallEnded, operation: str, *, content: bool) -> dict[str, Any]:
-    """A call in Sentry's and OpenTelemetry's gen_ai attributes, and what is ours under ``harness.``."""
+    """A call in Sentry's and OpenTelemetry's gen_ai attributes; our own are under ``harness.``."""
     answer = event.answer
-    known: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "sentry.op": f"gen_ai.{operation}",
         "gen_ai.operation.name": operation,
         "gen_ai.provider.name": event.provider,
@@ -258,16 +205,16 @@ def attributes_of(event: CallEnded, operation: str, *, content: bool) -> dict[st
         "error.type": event.failure and event.failure.kind,
     }
     if answer is not None:
-        known["gen_ai.response.model"] = answer.model
-        known["gen_ai.response.finish_reasons"] = [answer.finish_reason]
-    if answer is not None and not event.replayed:  # a replayed answer was counted when it was paid
-        known["gen_ai.usage.input_tokens"] = answer.tokens_in
-        known["gen_ai.usage.output_tokens"] = answer.tokens_out
-        known["gen_ai.usage.total_tokens"] = answer.tokens_in + answer.tokens_out
+        facts["gen_ai.response.model"] = answer.model
+        facts["gen_ai.response.finish_reasons"] = [answer.finish_reason]
+    if paid := event.paid_answer:
+        facts["gen_ai.usage.input_tokens"] = paid.tokens_in
+        facts["gen_ai.usage.output_tokens"] = paid.tokens_out
+        facts["gen_ai.usage.total_tokens"] = paid.tokens_in + paid.tokens_out
     if content:
-        known["gen_ai.input.messages"] = _json([dict(one) for one in event.messages])
-        known["gen_ai.output.messages"] = answer and _json([{"role": "assistant", "content": answer.text}])
-    return {key: value for key, value in known.items() if value not in (None, "")}
+        facts["gen_ai.input.messages"] = _json([dict(one) for one in event.messages])
+        facts["gen_ai.output.messages"] = answer and _json([{"role": "assistant", "content": answer.text}])
+    return known(facts)
 
 
 def typed(value: Any) -> dict[str, Any]:
@@ -285,7 +232,7 @@ def _client(dsn: str, lost: Callable[[str], None]) -> Client:
     from sentry_sdk.transport import HttpTransport
 
     class Transport(HttpTransport):
-        """Says what it could not deliver."""
+        """Reports what it could not deliver."""
 
         def on_dropped_event(self, reason: str) -> None:
             lost(reason)
