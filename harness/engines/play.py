@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, StoppedError
 from harness.gateway.calls import ModelClient
 from harness.model import TrialPlan, TrialResult
 from harness.user_code import UserCodeError, described, guarded, waiting_at
@@ -46,8 +46,15 @@ class OwnPlay:
             raise UserCodeError(
                 f"The play went on for {self.seconds:g} s without a model call{ends.place}: {described(function)}"
             ) from None
+        except Exception as error:
+            if (failure := getattr(client, "failure", None)) is not None:
+                raise failure from error  # an SDK says less of it
+            raise
         finally:
             ends.cancel()
+        failure = getattr(client, "failure", None)
+        if failure is not None and (failure.fatal or isinstance(failure, StoppedError)):
+            raise failure  # no later call can succeed, whatever the play made of that
         if not isinstance(result, TrialResult):
             kind = type(result).__name__
             raise HarnessError(f"{plan.trial.id}: its play gave a {kind}; expected a TrialResult.")
@@ -66,6 +73,7 @@ class _Client:
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
+        self.served = self.served or name not in ("complete", "embed", "reject")
         return getattr(self._client, name)
 
     async def complete(self, *arguments: Any, **options: Any) -> Any:
@@ -101,7 +109,7 @@ class _Client:
     def seen(self) -> object:
         """Another value whenever something happened; at the gateway's HTTP server too, where the trial counts that."""
         account = getattr(self._client, "account", None)
-        if self.under_way or (account is None and self.served):
+        if self.under_way or getattr(self._client, "under_way", 0) or (account is None and self.served):
             return object()
         return self.events, 0 if account is None else account.usage().total_calls
 

@@ -16,6 +16,7 @@ from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.journal.replay import JournaledReply, TrialSamples
 from harness.gateway.requests.model_options import CallOptions
 from harness.gateway.requests.response_formats import AS_DECLARED, asks_for_json
+from harness.gateway.sdk_clients import SdkClients
 from harness.model import Usage, merge_options
 
 SHOWN = 500
@@ -44,15 +45,15 @@ class Transport(Protocol):
     def reject(self, client: TrialClient, kept: JournaledReply, reason: str) -> None: ...
 
 
-class TrialClient:
+class TrialClient(SdkClients):
     """The gateway bound to one try of a trial; implements `ModelClient`. Made by `Gateway.open_trial`.
 
     ``failure`` is the first request at the gateway's HTTP server that failed, or the first after which none can
     succeed, for the engine to raise where the foreign code has swallowed it; ``failed`` is how many did. ``rejections``
     has every unacceptable reply of this try: kind, person, step, attempt, reason and the text's first 500 characters.
-    ``replayed`` counts the calls that the journal answered, ``refusals`` those that the model declined to answer.
-    ``options`` are request fields that its calls get beside those that they name. ``replies`` counts the replies that
-    were handed over, and what was done to read them.
+    ``under_way`` counts the calls that have not ended yet, ``replayed`` those that the journal answered, ``refusals``
+    those that the model declined to answer. ``options`` are request fields that its calls get beside those that they
+    name. ``replies`` counts the replies that were handed over, and what was done to read them.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class TrialClient:
         self.name = f"t{number:x}"
         self.failure: ModelCallError | None = None
         self.rejections: list[dict[str, Any]] = []
-        self.replayed = self.refusals = self.failed = 0
+        self.replayed = self.refusals = self.failed = self.under_way = 0
         self.samples = TrialSamples(attempt)
         self._read: Counter[str] = Counter()
         self._unwrapped: Counter[str] = Counter()
@@ -109,7 +110,11 @@ class TrialClient:
         and `UnacceptableReplyError` when ``max_replies`` came of which none was acceptable (``None``: the policy's
         number).
         """
-        return await self._transport.complete(self, request, site, max_rejections, max_replies)
+        self.under_way += 1
+        try:
+            return await self._transport.complete(self, request, site, max_rejections, max_replies)
+        finally:
+            self.under_way -= 1
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`. Their tokens are counted where the provider says how many."""

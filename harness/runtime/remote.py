@@ -24,6 +24,7 @@ from typing import Any
 
 from harness.errors import ExitCode, HarnessError
 from harness.gateway.calls import CallSite, Reply, Request
+from harness.gateway.sdk_clients import SdkClients
 from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.runtime.cells import CellOutcome, CellStatus, TrialOutcome
@@ -312,12 +313,20 @@ class RemoteCoordinator:
         self.loop.close()
 
 
-class RemoteTrial:
+class RemoteTrial(SdkClients):
     """What an engine holds of a trial whose gateway is in another process; a `ModelClient`."""
 
     def __init__(self, coordinator: RemoteCoordinator, number: int, token: str, base_url: str) -> None:
-        self.number, self.token, self.base_url = number, token, base_url
+        self.number, self._token, self._base_url = number, token, base_url
         self._coordinator = coordinator
+
+    @property
+    def token(self) -> str:
+        return self._token
+
+    @property
+    def base_url(self) -> str:
+        return self._base_url
 
     async def complete(
         self,
