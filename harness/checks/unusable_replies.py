@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from harness.checks.checked_run import CheckedRun, Record, counted, percent, tri
 from harness.checks.missing_data import FEW, MANY, graded
 from harness.model import Check, Level
 from harness.records.reader import SampleColumns, TrialHistory
+from harness.stats.counts import Count, stratified
 
 ALPHA = 0.05
 _DETAIL = re.compile(r"[(:].*", re.DOTALL)
@@ -66,7 +66,7 @@ def refusals(subject: CheckedRun) -> Iterator[Check]:
     expected = f"at most {percent(FEW)} of trials, arms alike (exact p ≥ {ALPHA:g})"
     for control, other in subject.pairs:
         counts = {arm: _refused(subject, arm) for arm in (control, other)}
-        p = _fisher(*counts.values())
+        p = stratified([(Count(*counts[control]), Count(*counts[other]))]).p or 1.0
         share = max(count / of for count, of in counts.values())
         said = f"the model declined in {counted(counts)} trials; Fisher's exact p = {p:.3g}"
         level = Level.WARN if share > FEW or p < ALPHA else Level.PASS
@@ -158,11 +158,3 @@ def _declined(record: Record) -> bool:
 def _vanished(outcome: TrialHistory) -> bool:
     accepted = outcome.accepted
     return accepted is not None and not _declined(accepted) and any(map(_declined, outcome.failures))
-
-
-def _fisher(one: tuple[int, int], other: tuple[int, int]) -> float:
-    """Fisher's exact two-sided p of two counts (of how many each): what is no likelier than what was seen."""
-    events, of = one[0] + other[0], one[1] + other[1]
-    possible = range(max(0, events - other[1]), min(events, one[1]) + 1)
-    ways = {count: math.comb(one[1], count) * math.comb(other[1], events - count) for count in possible}
-    return sum(way for way in ways.values() if way <= ways[one[0]]) / math.comb(of, events)

@@ -43,7 +43,7 @@ def power_(
     components, design = observed(dataset, metric, treatment), sizes(dataset, metric)
     import numpy as np
 
-    now = power(components, effect, *design, RUNS, np.random.default_rng(seed))
+    now = power(components, effect, design, RUNS, np.random.default_rng(seed))
     levers = needed(components, effect, design, wanted, RUNS, seed)
     for line in _lines(dataset, metric, treatment, components, now, levers, wanted):
         echo(line)

@@ -58,6 +58,16 @@ class Layout:
         """One per block that has both arms."""
         return [block.difference for block in self.complete]
 
+    @property
+    def cells(self) -> list[tuple[float, ...]]:
+        """The trial means of each arm of each complete block."""
+        return [cell for block in self.complete for cell in (block.control, block.treatment)]
+
+    @property
+    def reciprocal_reps(self) -> float:
+        """The mean over complete blocks of 1 / trials of control + 1 / trials of treatment."""
+        return 2 * fmean(1 / len(cell) for cell in self.cells)
+
     def note(self) -> str | None:
         """What is missing, and how it is dealt with; ``None`` when nothing is."""
         if self.unplaced:

@@ -11,7 +11,7 @@ from statistics import fmean
 from harness.model import Dataset, Observation
 from harness.stats.estimands import FIXED_SET
 from harness.stats.results import Estimate
-from harness.stats.student import answered
+from harness.stats.student import with_t_interval
 
 FEWEST = 10
 """Below so many clusters the robust standard error is too small too often (Cameron, Gelbach & Miller 2008)."""
@@ -37,7 +37,7 @@ def cluster_robust(
     answer = _fit(kept, control, treatment)
     if answer is None:
         return replace(asked, reason="an arm has no scores")
-    return answered(asked, *answer, len(trials) - 1, confidence)
+    return with_t_interval(asked, *answer, len(trials) - 1, confidence)
 
 
 def _fit(kept: Sequence[Observation], control: str, treatment: str) -> tuple[float, float] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import HarnessError
 from harness.model import Dataset, Observation
-from harness.stats.blocked import Layout, layout
+from harness.stats.blocked import layout
 from harness.stats.student import variance
 from harness.stats.within import pooled_variance
 
@@ -68,7 +68,7 @@ def observed(dataset: Dataset, metric: str, treatment: str) -> Components:
     """
     arms = (dataset.groups[0], treatment)
     found = layout(dataset, metric, *arms)
-    between, _ = pooled_variance([cell for b in found.complete for cell in (b.control, b.treatment)])
+    between, _ = pooled_variance(found.cells)
     if between is None or len(found.complete) < 2:
         few = f"{len(found.complete)} blocks with both arms, {'no' if between is None else 'some'} cell with two trials"
         raise HarnessError(
@@ -77,9 +77,9 @@ def observed(dataset: Dataset, metric: str, treatment: str) -> Components:
         )
     kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
     residual, person = _of_persons(kept)
-    per_trial = fmean(1 / n for n in _sizes(kept)) if residual else 0.0
+    per_trial = fmean(1 / n for n in Counter(one.trial for one in kept).values()) if residual else 0.0
     trial = between - residual * per_trial
-    block_arm = variance(found.differences) - between * _reciprocal_reps(found)
+    block_arm = variance(found.differences) - between * found.reciprocal_reps
     return _above_zero(trial=trial, person=person, block_arm=block_arm, residual=residual)
 
 
@@ -102,15 +102,6 @@ def _above_zero(**found: float) -> Components:
         if value < 0
     )
     return Components(**{name: max(0.0, value) for name, value in found.items()}, notes=below)
-
-
-def _reciprocal_reps(found: Layout) -> float:
-    return fmean(1 / len(block.control) + 1 / len(block.treatment) for block in found.complete)
-
-
-def _sizes(kept: Sequence[Observation]) -> list[int]:
-    """Scores of each trial."""
-    return list(Counter(one.trial for one in kept).values())
 
 
 def _panels(found: Sequence[Observation]) -> list[int]:

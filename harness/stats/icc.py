@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from harness.model import Dataset
+from harness.model import Dataset, Observation
 from harness.stats.beta import f_quantile
 from harness.stats.results import Interval, Quantity
 
@@ -36,35 +36,37 @@ class PlacedScore(NamedTuple):
 
 def icc_by_trial(dataset: Dataset, metric: str, arms: Sequence[str], confidence: float = 0.95) -> Quantity:
     """The share of an arm's variance that lies between trials, blocks included: clusters nested in arms."""
-    kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
-    if all(one.person is None for one in kept):
-        return Quantity(None, reason="one score per trial")
-    scores = [PlacedScore(one.group, one.trial, one.value) for one in kept if one.value is not None]
-    return _quantity(squares(scores, nested=True), "trials", confidence)
+    return _quantity(_by_trial(dataset, metric, arms), "trials", confidence)
 
 
 def icc_by_person(dataset: Dataset, metric: str, arms: Sequence[str], confidence: float = 0.95) -> Quantity:
     """The share of an arm's variance that lies between personas: clusters crossed with arms."""
-    kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
-    if all(one.person is None for one in kept):
-        return Quantity(None, reason="no scores per persona")
-    scores = [
-        PlacedScore(one.group, (one.panel, one.person), one.value) for one in kept if one.value is not None
-    ]
-    return _quantity(squares(scores, nested=False), "personas", confidence)
+    scores = _per_person(dataset, metric, arms, lambda one: (one.panel, one.person))
+    found = squares(scores, nested=False) if scores else "no scores per persona"
+    return _quantity(found, "personas", confidence)
 
 
 def design_effect(dataset: Dataset, metric: str, arms: Sequence[str]) -> Quantity:
     """Kish's 1 + (n₀ − 1) ICC by trial: how many raw scores are worth one independent score."""
-    kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
-    if all(one.person is None for one in kept):
-        return Quantity(None, reason="one score per trial")
-    found = squares(
-        [PlacedScore(o.group, o.trial, o.value) for o in kept if o.value is not None], nested=True
-    )
+    found = _by_trial(dataset, metric, arms)
     if isinstance(found, str):
         return Quantity(None, reason=found)
     return Quantity(1 + (found.size - 1) * found.icc)
+
+
+def _by_trial(dataset: Dataset, metric: str, arms: Sequence[str]) -> Squares | str:
+    scores = _per_person(dataset, metric, arms, lambda one: one.trial)
+    return squares(scores, nested=True) if scores else "one score per trial"
+
+
+def _per_person(
+    dataset: Dataset, metric: str, arms: Sequence[str], cluster: Callable[[Observation], Hashable]
+) -> list[PlacedScore]:
+    """The scores obtained, by ``cluster``; none of a metric that has no scores of persons."""
+    kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
+    if all(one.person is None for one in kept):
+        return []
+    return [PlacedScore(one.group, cluster(one), one.value) for one in kept if one.value is not None]
 
 
 def squares(scores: Iterable[PlacedScore], *, nested: bool) -> Squares | str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from harness.stats.blocked import Layout
@@ -91,9 +92,9 @@ def trials_needed(question: MarginQuestion, new: Layout, verdicts: int = 1) -> Q
     with the reason where no number of reps settles it, or where there is one rep, so that the two cannot be told.
     """
     d = question.new.less(question.original).difference
-    blocks = new.complete
-    between, _ = pooled_variance([cell for block in blocks for cell in (block.control, block.treatment)])
-    if between is None or len(blocks) < 2:
+    blocks = len(new.complete)
+    between, _ = pooled_variance(new.cells)
+    if between is None or blocks < 2:
         return Quantity(None, reason="needs two reps and two blocks to know what another rep would bring")
     inside, outside = levels(verdicts)
     if abs(d) >= question.delta:
@@ -102,11 +103,11 @@ def trials_needed(question: MarginQuestion, new: Layout, verdicts: int = 1) -> Q
         room, level, own = question.delta - abs(question.inner.difference), inside, question.null
     if not question.null and not question.same_sign and abs(d) < question.delta:
         return Quantity(None, reason="the signs differ within the margin; more trials at this D leave it so")
-    fixed = max(0.0, variance(new.differences) - between * _reciprocal(new))
+    fixed = max(0.0, variance(new.differences) - between * new.reciprocal_reps)
 
     def settled(reps: float) -> bool:
-        se = math.sqrt((fixed + 2 * between / reps) / len(blocks))
-        found = Known(0.0, se, len(blocks) - 1)
+        se = math.sqrt((fixed + 2 * between / reps) / blocks)
+        found = Known(0.0, se, blocks - 1)
         found = found if own else found.less(question.original)
         return found.se * critical(found.df, level) < room
 
@@ -116,12 +117,5 @@ def trials_needed(question: MarginQuestion, new: Layout, verdicts: int = 1) -> Q
     if not settled(MOST_REPS):
         why = "block × arm variance" if own else "the original's own error and block × arm variance"
         return Quantity(None, reason=f"no number of reps settles it: {why} would remain")
-    low, high = 0, MOST_REPS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if settled(middle) else (middle, high)
-    return Quantity(float(high * len(blocks)))
-
-
-def _reciprocal(found: Layout) -> float:
-    return sum(1 / len(b.control) + 1 / len(b.treatment) for b in found.complete) / len(found.complete)
+    reps = 1 + bisect_left(range(1, MOST_REPS), True, key=settled)
+    return Quantity(float(reps * blocks))

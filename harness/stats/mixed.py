@@ -11,7 +11,7 @@ from harness.extras import reason_without
 from harness.model import Dataset, Observation
 from harness.stats.estimands import FIXED_SET
 from harness.stats.results import Estimate
-from harness.stats.student import answered
+from harness.stats.student import with_t_interval
 
 METHOD = "REML, trial and persona random, block fixed"
 _BOUNDARY = 1e-6
@@ -42,7 +42,7 @@ def reml(dataset: Dataset, metric: str, control: str, treatment: str, confidence
         return replace(asked, reason=fit)
     difference, se, trial, person, residual = fit
     note = f"variances: trial {trial:.3g}, persona {person:.3g}, residual {residual:.3g}"
-    return answered(replace(asked, note=note), difference, se, df, confidence)
+    return with_t_interval(replace(asked, note=note), difference, se, df, confidence)
 
 
 def _unfit(kept: Sequence[Observation], df: int) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.stats.components import Components, Sizes
+from harness.stats.counts import Count
 from harness.stats.results import Interval
 from harness.stats.simulation import blocked_many, simulate
 from harness.stats.student import rejection
@@ -57,10 +58,7 @@ class Lever:
 def power(
     components: Components,
     effect: float,
-    reps: int,
-    panels: int,
-    proposals: int,
-    people: int,
+    design: Sizes,
     runs: int = RUNS,
     rng: np.random.Generator | None = None,
     *,
@@ -68,14 +66,19 @@ def power(
 ) -> Power:
     """Power of the primary analysis for a true difference of ``effect`` points, by ``runs`` simulated experiments.
 
-    ``reps`` are trials per block and arm, ``people`` personas per panel (0 where a metric has one score per trial).
     Scores are simulated with personas, trials, block × arm and residual, and analysed as `blocked` does. Without
     ``rng`` the generator has seed 0. Raises `ValueError` for fewer than two blocks, or a size below 1.
     """
-    design = Sizes(reps, panels, proposals, people)
-    if min(reps, panels, proposals) < 1 or people < 0 or design.blocks < 2 or runs < 1:
+    import numpy as np
+
+    if min(design[:3]) < 1 or design.people < 0 or design.blocks < 2 or runs < 1:
         raise ValueError(f"{design}, {runs} runs: expected sizes of 1 or more and two blocks or more")
-    found = _rejections(components, effect, design, runs, rng, alpha)
+    rng = rng or np.random.default_rng(0)
+    size = max(1, _AT_ONCE // (design.trials * max(design.people, 1)))
+    found = 0
+    for start in range(0, runs, size):
+        arms = simulate(components, effect, design, min(size, runs - start), rng)
+        found += int(np.count_nonzero(blocked_many(*arms).p <= alpha))
     limit = exact_power(components, effect, design._replace(reps=0), alpha)
     return Power(found / runs, monte_carlo(found, runs), runs, effect, design, limit, alpha)
 
@@ -105,90 +108,38 @@ def needed(
     and replies, more personas that of replies alone; the block × arm variance only yields to more blocks. Another
     persona or proposal also changes what the difference is claimed for.
     """
-    endless_people = replace(components, residual=0.0)
-    levers: list[tuple[str, int, Callable[[int], Sizes], float]] = [
-        (
-            "reps",
-            design.reps,
-            lambda size: design._replace(reps=size),
-            exact_power(components, effect, design._replace(reps=0), alpha),
-        ),
-        (
-            "proposals",
-            design.proposals,
-            lambda size: design._replace(proposals=size),
-            1.0 if effect else alpha,
-        ),
-    ]
-    if design.people:
-        people = exact_power(endless_people, effect, design, alpha)
-        levers.insert(
-            1, ("people per panel", design.people, lambda size: design._replace(people=size), people)
-        )
-    return tuple(
-        _lever(name, now, sized, limit, components, effect, wanted, runs, seed, alpha)
-        for name, now, sized, limit in levers
-    )
-
-
-def _lever(
-    name: str,
-    now: int,
-    sized: Callable[[int], Sizes],
-    limit: float,
-    components: Components,
-    effect: float,
-    wanted: float,
-    runs: int,
-    seed: int,
-    alpha: float,
-) -> Lever:
     import numpy as np
 
-    def enough(size: int) -> bool:
-        return sized(size).blocks >= 2 and exact_power(components, effect, sized(size), alpha) >= wanted
+    endless_reps = exact_power(components, effect, design._replace(reps=0), alpha)
+    endless_people = exact_power(replace(components, residual=0.0), effect, design, alpha)
+    limits = {"reps": endless_reps, "people": endless_people, "proposals": 1.0 if effect else alpha}
+    if not design.people:
+        del limits["people"]
 
-    if limit <= wanted or not enough(MOST):
-        reason = (
-            f"no number is enough: power tends to {limit:.2f}" if limit <= wanted else f"more than {MOST}"
-        )
-        return Lever(name, now, None, None, limit, reason)
-    size = _least(enough, MOST)
-    rng = np.random.default_rng(seed)
-    return Lever(name, now, size, power(components, effect, *sized(size), runs, rng, alpha=alpha), limit)
+    def lever(size: str, limit: float) -> Lever:
+        name = "people per panel" if size == "people" else size
+        now = getattr(design, size)
 
+        def sized(number: int) -> Sizes:
+            return design._replace(**{size: number})
 
-def _least(enough: Callable[[int], bool], high: int) -> int:
-    """The least size that is enough; ``high`` is, and what is above one that is enough is so too."""
-    low = 0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+        def enough(number: int) -> bool:
+            found = sized(number)
+            return found.blocks >= 2 and exact_power(components, effect, found, alpha) >= wanted
 
+        if limit <= wanted:
+            return Lever(name, now, None, None, limit, f"no number is enough: power tends to {limit:.2f}")
+        if not enough(MOST):
+            return Lever(name, now, None, None, limit, f"more than {MOST}")
+        least = 1 + bisect_left(range(1, MOST), True, key=enough)
+        found = power(components, effect, sized(least), runs, np.random.default_rng(seed), alpha=alpha)
+        return Lever(name, now, least, found, limit)
 
-def _rejections(
-    components: Components,
-    effect: float,
-    design: Sizes,
-    runs: int,
-    rng: np.random.Generator | None,
-    alpha: float,
-) -> int:
-    import numpy as np
-
-    rng = rng or np.random.default_rng(0)
-    size = max(1, _AT_ONCE // (design.trials * max(design.people, 1)))
-    found = 0
-    for start in range(0, runs, size):
-        arms = simulate(components, effect, design, min(size, runs - start), rng)
-        found += int(np.count_nonzero(blocked_many(*arms).p <= alpha))
-    return found
+    return tuple(lever(size, limit) for size, limit in limits.items())
 
 
 def monte_carlo(events: int, runs: int, level: float = 0.99) -> Interval:
     """Clopper–Pearson bounds of a simulated share."""
-    from scipy import stats
-
-    found = stats.binomtest(events, runs).proportion_ci(level, method="exact")
-    return Interval(float(found.low), float(found.high), level)
+    found = Count(events, runs).interval(level)
+    assert found is not None  # only 0 of 0 has no interval
+    return found

@@ -16,7 +16,7 @@ _SMALLEST = 1e-12
 """A spread or a standard error of fewer points is rounding too."""
 
 
-def answered(asked: Estimate, difference: float, se: float, df: float, confidence: float) -> Estimate:
+def with_t_interval(asked: Estimate, difference: float, se: float, df: float, confidence: float) -> Estimate:
     """``asked`` with ``difference``, its two-sided p against 0 and its interval, by Student's t with ``df``.
 
     A standard error of 0 leaves p and interval ``None``: an interval of zero width claims what no data show.
@@ -51,7 +51,7 @@ def one_sample(asked: Estimate, differences: Sequence[float], confidence: float)
         mean = differences[0] if differences else None
         return replace(asked, n=n, difference=mean, reason=f"needs 2 or more {asked.unit}; there are {n}")
     se = deviation(differences) / math.sqrt(n)
-    return answered(replace(asked, n=n), fmean(differences), se, n - 1, confidence)
+    return with_t_interval(replace(asked, n=n), fmean(differences), se, n - 1, confidence)
 
 
 def deviation(values: Sequence[float]) -> float:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from harness.stats.blocked import Block, Layout
+from harness.stats.blocked import Layout
 from harness.stats.estimands import FIXED_SET
 from harness.stats.results import Estimate
-from harness.stats.student import answered, variance
+from harness.stats.student import variance, with_t_interval
 
 
 def within_blocks(found: Layout, confidence: float = 0.95) -> Estimate:
@@ -19,15 +19,12 @@ def within_blocks(found: Layout, confidence: float = 0.95) -> Estimate:
     Degrees of freedom are the trials less the block × arm cells. For the fixed set alone it is exact where the
     spread is equal in all cells; it says nothing beyond these blocks, and needs two reps or more.
     """
-    asked = Estimate("t on reps within blocks", FIXED_SET, "trials", 0)
-    blocks = found.complete
-    cells = [cell for block in blocks for cell in (block.control, block.treatment)]
-    asked = replace(asked, n=sum(map(len, cells)))
-    pooled, df = pooled_variance(cells)
+    asked = Estimate("t on reps within blocks", FIXED_SET, "trials", sum(map(len, found.cells)))
+    pooled, df = pooled_variance(found.cells)
     if pooled is None:
         return replace(asked, reason="needs 2 or more trials of the same block and arm; there are none")
-    se = math.sqrt(pooled * sum(map(_weight, blocks))) / len(blocks)
-    return answered(asked, fmean(found.differences), se, df, confidence)
+    se = math.sqrt(pooled * found.reciprocal_reps / len(found.complete))
+    return with_t_interval(asked, fmean(found.differences), se, df, confidence)
 
 
 def pooled_variance(cells: Sequence[Sequence[float]]) -> tuple[float | None, int]:
@@ -36,7 +33,3 @@ def pooled_variance(cells: Sequence[Sequence[float]]) -> tuple[float | None, int
     if df < 1:
         return None, 0
     return math.fsum(variance(cell) * (len(cell) - 1) for cell in cells if len(cell) > 1) / df, df
-
-
-def _weight(block: Block) -> float:
-    return 1 / len(block.control) + 1 / len(block.treatment)

@@ -96,9 +96,9 @@ def test_sizes_are_those_expected_of_the_design() -> None:
 
 @pytest.mark.parametrize(("components", "effect"), [(PLAIN, 0.5), (UNEVEN, 0.7), (PLAIN, 0.0)])
 def test_simulated_power_is_that_of_the_noncentral_t(components: Components, effect: float) -> None:
-    found = power(components, effect, *DEBATE, 4000, rng(1))
+    found = power(components, effect, DEBATE, 4000, rng(1))
     assert found.interval.low <= exact_power(components, effect, DEBATE) <= found.interval.high
-    assert found.power == power(components, effect, *DEBATE, 4000, rng(1)).power
+    assert found.power == power(components, effect, DEBATE, 4000, rng(1)).power
 
 
 def test_exact_power_against_statsmodels() -> None:
@@ -126,4 +126,4 @@ def test_without_block_by_arm_variance_reps_are_enough() -> None:
 
 def test_mistakes() -> None:
     with pytest.raises(ValueError, match="two blocks or more"):
-        power(PLAIN, 0.5, 2, 1, 1, 5)
+        power(PLAIN, 0.5, Sizes(2, 1, 1, 5))
