@@ -48,12 +48,12 @@ def load(point: EntryPoint) -> Any:
     return attempt(described(point), point.load)
 
 
-def load_named(group: str, name: str, what: str) -> Any:
-    """The object registered as ``name``; messages call it ``what``. Raises `ConfigurationError`."""
+def find(group: str, name: str, what: str) -> EntryPoint:
+    """The entry point ``name`` of ``group``; messages call it ``what``. Raises `ConfigurationError`."""
     points = points_of(group)
     if name not in points:
-        raise ConfigurationError(f"{what} {name!r}: {unknown(name, points)}")
-    return load(points[name])
+        raise ConfigurationError(f"{what} {name!r}: not installed; {unknown(name, points)}")
+    return points[name]
 
 
 def unknown(name: str, known: Iterable[str]) -> str:

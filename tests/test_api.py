@@ -81,7 +81,7 @@ def test_a_failed_trial_is_in_the_exit_code_and_what_is_left_says_so(lab: Lab) -
     ("options", "expected"),
     [
         ({"mode": "fst"}, "has no mode 'fst'"),
-        ({"engine": "tinytrope"}, "no such engine"),
+        ({"engine": "tinytrope"}, "Engine 'tinytrope': not installed"),
         ({"model": "opnai:x"}, "unknown provider 'opnai'"),
         ({"temperature": 9}, "expected 0 to 2"),
         ({"concurrency": 0}, "expected a whole number from 1"),

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.console import echo
-from harness.errors import ConfigurationError, HarnessError
+from harness.engines import engine_factory
+from harness.errors import HarnessError
 from harness.extras import MissingExtraError
 from harness.guests import Sources, registered
 from harness.model import Experiment, Group
 from harness.personas import Population, population_of
 from harness.plugin.expected_calls import expected_calls
-from harness.plugin.factories import ENGINES
 from harness.runtime.plan import choose_mode, panels_of, plan_cell
 
 WIDTH = 80
@@ -21,10 +21,7 @@ WIDTH = 80
 
 def show(path: Path | None, mode: str | None, engine: str, sources: Sources) -> None:
     """Print one block per experiment. Raises `HarnessError` for what cannot be read."""
-    if engine not in ENGINES:
-        raise ConfigurationError(
-            f"--engine {engine!r}: no such engine; expected one of {', '.join(ENGINES)}."
-        )
+    engine_factory(engine)
     guests = {"": _collected(path)} if path is not None else registered(sources)
     for experiment in (one for guest in guests.values() for one in guest.values()):
         try:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from harness.engines import make_engine
+from harness.engines.tinytroupe import workers
 from harness.errors import raise_if_any
 from harness.gateway.call_observers import CallRecord
 from harness.gateway.gateway import Gateway
@@ -24,7 +26,6 @@ from harness.plugin.estimate import (
     estimate_group,
 )
 from harness.plugin.expected_calls import expected_calls
-from harness.plugin.factories import make_engine, workers
 from harness.runtime.cells import CellOutcome
 from harness.runtime.coordinator import Parts
 from harness.runtime.plan import CellPlan

@@ -1,22 +1,19 @@
-"""The concrete parts: which gateway and which engines there are. Each is imported when it is first used."""
+"""The concrete parts: the gateway with its models, and observers. Each is imported when it is first used."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
-from harness.engines import Engine
-from harness.errors import ConfigurationError
+from harness.engines import make_engine
 from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal.journal import Journal
 from harness.gateway.retry import RetryPolicy
 from harness.plugin.limits import make_budget, make_limits
 from harness.runtime.coordinator import Parts
-from harness.runtime.settings import CHECKOUT_VARIABLE, Settings
+from harness.runtime.settings import Settings
 from harness.telemetry import Observers, from_environment
 
-ENGINES = ("embedded", "tinytroupe")
 HINTS = {
     "timeout": "--timeout SECONDS allows longer",
     "temperature": "set another with --temperature, or leave it out with --model-option temperature=null",
@@ -26,10 +23,6 @@ HINTS = {
     "*": "set another value, or leave it out, with --model-option NAME=VALUE or where the experiment declares it",
 }
 """What a user of the command line changes, by the field of a request that a server refuses."""
-
-WAITING_PER_PROCESSOR = 8
-"""Worker processes per processor when the model takes its time: each costs some 60 MB and waits most of it."""
-
 
 SPARE_SECONDS = 30.0
 """What a provider that limits its calls itself has beyond that limit, to say what went wrong."""
@@ -86,31 +79,3 @@ def _place(provider: Provider) -> tuple[str, str, str | None]:
 def make_observers(settings: Settings, warn: Callable[[str], None]) -> Observers:
     """LangSmith and Sentry, where their own environment variables ask for them."""
     return from_environment(sentry_content=settings.sentry_content, warn=warn)
-
-
-def make_engine(name: str, settings: Settings) -> Engine:
-    """The engine called ``name``. Raises `ConfigurationError` for an unknown one or a missing checkout."""
-    if name == "embedded":
-        from harness.engines.embedded import EmbeddedEngine
-
-        return EmbeddedEngine()
-    if name == "tinytroupe":
-        from harness.engines.tinytroupe import TinyTroupeEngine
-
-        if settings.checkout is None:
-            raise ConfigurationError(
-                f"--engine tinytroupe: {CHECKOUT_VARIABLE} is not set; expected the path of a checkout of "
-                "microsoft/TinyTroupe. Set it, or use --engine embedded."
-            )
-        return TinyTroupeEngine(
-            settings.checkout, workers=workers(settings), temperature=settings.temperature
-        )
-    raise ConfigurationError(f"--engine {name!r}: no such engine; expected one of {', '.join(ENGINES)}.")
-
-
-def workers(settings: Settings) -> int:
-    """Processes for an engine that needs them: one per processor, more where replies are awaited."""
-    processors = os.cpu_count() or 1
-    if settings.workers is not None or {settings.model, settings.judge_model} <= {"rehearsal", None}:
-        return settings.workers or processors
-    return min(WAITING_PER_PROCESSOR * processors, settings.concurrency or WAITING_PER_PROCESSOR * processors)

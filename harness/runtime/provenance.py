@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.addresses import without_secrets
+from harness.engines import engine_factory
 from harness.errors import ConfigurationError
 from harness.gateway.calls import Provider
 from harness.gateway.model_snapshots import bare
@@ -118,24 +119,11 @@ def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) ->
     if play is not None:
         own = {f"metric {name}": identity for name, identity in measures.items()}
         return PlanCode({"play": reader.identify(play.function), **own}, functional)
-    engine = _engine_class(plan.engine)
-    requests = {} if engine is None else {"engine": reader.identify(engine)}
+    engine = engine_factory(plan.engine)
+    requests = {"engine": reader.identify(engine.code or engine.make)}
     if plan.engine == "tinytroupe" and checkout is not None:
         requests["tinytroupe"] = reader.identify_folder(checkout / "tinytroupe")
     return PlanCode(requests, functional, measures)
-
-
-def _engine_class(name: str) -> type | None:
-    """The class of a packaged engine, whose prompts come from its code."""
-    if name == "embedded":
-        from harness.engines.embedded import EmbeddedEngine
-
-        return EmbeddedEngine
-    if name == "tinytroupe":
-        from harness.engines.tinytroupe import TinyTroupeEngine
-
-        return TinyTroupeEngine
-    return None
 
 
 def _hashes(identities: Mapping[str, CodeIdentity]) -> dict[str, str]:

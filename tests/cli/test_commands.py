@@ -169,7 +169,7 @@ def test_list_counts_the_calls_that_a_run_makes(harness: Command, lab: Lab) -> N
     [
         (
             ["--engine", "tinytrope"],
-            "--engine 'tinytrope': no such engine; expected one of embedded, tinytroupe.",
+            "Engine 'tinytrope': not installed; expected one of embedded, tinytroupe.",
         ),
         (["nowhere.py"], "nowhere.py: no experiments found there."),
         (["--notebooks", "nowhere"], "--notebooks nowhere: no such folder"),

@@ -40,7 +40,7 @@ BEFORE_THE_FIRST_TRIAL: dict[str, tuple[list[str], str, str]] = {
     "engine": (
         ["--engine=tinytrope"],
         SMALL,
-        "--engine 'tinytrope': no such engine; expected one of embedded, tinytroupe.",
+        "Engine 'tinytrope': not installed; expected one of embedded, tinytroupe. Did you mean 'tinytroupe'?",
     ),
     "provider": (["--model=opnai:x"], SMALL, "Model 'opnai:x': unknown provider 'opnai'; known: "),
     "model": (["--model=openai"], SMALL, "no model named; expected for example openai:gpt-4o-mini."),

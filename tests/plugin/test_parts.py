@@ -109,7 +109,7 @@ def test_the_engine_is_a_fixture_too(lab: Lab) -> None:
     lab.write(SMALL + "\n@pytest.fixture\ndef engine(): return 'tinytrope'\n")
     result = lab.run()
     assert result.ret != 0
-    assert "no such engine; expected one of embedded, tinytroupe" in result.stdout.str() + result.stderr.str()
+    assert "not installed; expected one of embedded, tinytroupe" in result.stdout.str() + result.stderr.str()
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
     assert lab.watched.calls == []
 

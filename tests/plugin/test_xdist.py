@@ -179,7 +179,7 @@ def test_a_worker_that_is_killed_costs_its_trials_and_no_call(
 BEFORE_THE_FIRST_TRIAL = {
     "mode": (["--mode=nonesuch"], "", "Experiment small has no mode 'nonesuch'; expected one of full, long."),
     "model": (["--model=nonesuch"], "", "unknown provider 'nonesuch'"),
-    "engine": (["--engine=nonesuch"], "", "--engine 'nonesuch': no such engine; expected one of"),
+    "engine": (["--engine=nonesuch"], "", "Engine 'nonesuch': not installed; expected one of"),
     "options": (["--rpm=0"], "", "--rpm 0: expected 1 or more."),
     "out": (["--out=x.json"], SMALL.replace("small", "twin"), "--out takes one experiment; this session has"),
     "estimate": (["--estimate"], "", "--estimate: leave -n out"),
