@@ -58,11 +58,16 @@ def find(group: str, name: str, what: str) -> EntryPoint:
 
 def unknown(name: str, known: Iterable[str]) -> str:
     """What a message says of an unknown ``name``: the known ones, and the nearest."""
+    names = list(known)
+    return f"expected one of {', '.join(names)}.{nearest(name, names)}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The question whether the nearest of the ``known`` names is meant; empty where none is near."""
     from difflib import get_close_matches  # slow to import, and needed for a mistake alone
 
-    names = list(known)
-    near = get_close_matches(name, names, n=1)
-    return f"expected one of {', '.join(names)}." + (f" Did you mean {near[0]!r}?" if near else "")
+    near = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def described(point: EntryPoint) -> str:

@@ -13,8 +13,6 @@ from harness.cli import rescore as rescore
 from harness.cli import review as review
 from harness.cli import study as study
 from harness.cli import study_results as study_results
-from harness.cli import table1 as table1
-from harness.cli import variants as variants
 from harness.cli.app import main
 
 __all__ = ["main"]

@@ -1,7 +1,7 @@
 """Layer 2: what simulates personas.
 
-A package registers an engine with an entry point in the group ``harness.engines``, under the name by which it is chosen.
-It names an `EngineFactory`, or only a function (a class will do) that takes the settings and returns an `Engine`.
+A package registers an engine with an entry point in the group ``harness.engines``, which has the engine's name. Its
+value is an `EngineFactory`, or only a function (or class) that takes the settings and returns an `Engine`.
 """
 
 from __future__ import annotations
@@ -103,7 +103,5 @@ def make_engine(name: str, settings: EngineSettings) -> Engine:
     engine = attempt(described(point), lambda: make(settings))
     if not isinstance(engine, Engine):
         made, members = type(engine).__name__, "name, needs_server, trials_at_once, run and aclose"
-        raise ConfigurationError(
-            f"{described(point)} made a {made}; expected an engine with {members}."
-        )
+        raise ConfigurationError(f"{described(point)} made a {made}; expected an engine with {members}.")
     return engine

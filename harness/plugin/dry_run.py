@@ -10,11 +10,10 @@ from pathlib import Path
 
 from harness.engines import make_engine
 from harness.engines.tinytroupe import workers
-from harness.errors import raise_if_any
 from harness.gateway.call_observers import CallRecord
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import find_prices
-from harness.gateway.providers import known_names, make_provider
+from harness.gateway.providers import check_provider, make_provider
 from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.plugin.estimate import (
     CallPace,
@@ -62,12 +61,8 @@ class DryRun:
 
     def __init__(self, asked: Settings, folder: Path, seconds_per_call: float) -> None:
         """``asked`` is what the real session would have. Raises `ConfigurationError` for an unknown provider."""
-        known = known_names()
-        raise_if_any(
-            f"Model {spec!r}: unknown provider {provider!r}; known: {', '.join(known)}."
-            for spec in (asked.model, asked.judge_model)
-            if spec is not None and (provider := spec.partition(":")[0]) not in known
-        )
+        for spec in filter(None, (asked.model, asked.judge_model)):
+            check_provider(spec)
         self._asked, self._seconds, self._prices = asked, seconds_per_call, find_prices(asked.prices)
         self._tally = CallTally(asked.judge_model or "")
         self.settings = replace(

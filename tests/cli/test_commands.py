@@ -107,7 +107,7 @@ def test_one_group_is_a_partial_run(harness: Command, lab: Lab) -> None:
         (["--exp", "exp_9", "--group", "Control"], "Unknown experiment 'exp_9'"),
         (["--exp", "exp_3", "--mode", "fst"], "Experiment exp_3 has no mode 'fst'; expected one of"),
         (["--exp", "exp_3", "--full", "--fast"], "Modes full and fast were both asked for; expected one."),
-        (["--exp", "exp_3", "--engine", "tinytrope"], "--engine 'tinytrope': no such engine"),
+        (["--exp", "exp_3", "--engine", "tinytrope"], "Engine 'tinytrope': not installed"),
         (["--exp", "exp_3", "--model", "openai:gpt-4o-mini"], "OPENAI_API_KEY is not set"),
         (["--exp", "exp_3", "--concurrency", "0"], "--concurrency '0': expected a whole number"),
         (["--exp", "exp_3", "--temperature", "9"], "--temperature 9.0: expected 0 to 2."),

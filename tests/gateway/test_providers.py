@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
 import pytest
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, HarnessError
 from harness.gateway import providers
 from harness.gateway.calls import Provider
 from harness.gateway.providers import make_provider
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.rehearsal.provider import RehearsalProvider
+from tests.support.distributions import install
 
 
 @pytest.mark.parametrize(
@@ -126,14 +128,55 @@ def test_a_provider_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> N
         make_provider("yours", seed=1, environ={})
 
 
-def test_an_installed_provider_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Entry:
-        def load(self) -> Any:
-            return lambda argument, **_: RehearsalProvider(len(argument))
+PROVIDER = """
+from harness.gateway.rehearsal.provider import RehearsalProvider
 
-    monkeypatch.setattr(
-        providers,
-        "entry_points",
-        lambda group, name: [Entry()] if (group, name) == ("harness.providers", "far") else [],
-    )
-    assert isinstance(make_provider("far:away", seed=1, environ={}), RehearsalProvider)
+def far(argument, **_):
+    return RehearsalProvider(len(argument))
+
+def broken(argument, **_):
+    raise LookupError("no such place")
+"""
+
+
+def installed(folder: Path, patch: pytest.MonkeyPatch, **points: str) -> None:
+    install(folder, patch, "faraway", {"harness.providers": points}, PROVIDER)
+
+
+def test_an_installed_provider_is_found_by_its_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(tmp_path, monkeypatch, far="faraway:far")
+    assert make_provider("far:away", seed=1, environ={}).name == "rehearsal"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (
+            "faraway:broken",
+            "Entry point far = faraway:broken of faraway 1.0 raised LookupError: no such place",
+        ),
+        ("faraway:missing", "Entry point far = faraway:missing of faraway 1.0 raised AttributeError"),
+    ],
+)
+def test_a_broken_provider_names_its_distribution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    installed(tmp_path, monkeypatch, far=value)
+    with pytest.raises(HarnessError, match=re.escape(said)):
+        make_provider("far:away", seed=1, environ={})
+
+
+def test_a_packaged_provider_wins_over_an_installed_one_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(tmp_path, monkeypatch, rehearsal="faraway:broken")
+    with pytest.warns(RuntimeWarning, match=r"faraway 1\.0 also registers the provider 'rehearsal'"):
+        assert make_provider("rehearsal", seed=1, environ={}).name == "rehearsal"
+
+
+def test_a_misspelt_provider_gets_the_nearest_name_and_a_recipe() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        make_provider("opnai:x", seed=1, environ={})
+    assert "Did you mean 'openai'? For a server with OpenAI's API, use openai:MODEL" in str(caught.value)

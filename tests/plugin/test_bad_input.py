@@ -61,7 +61,7 @@ BEFORE_THE_FIRST_TRIAL: dict[str, tuple[list[str], str, str]] = {
     "checkout": (
         ["--engine=tinytroupe"],
         SMALL,
-        "--engine tinytroupe: TINYTROUPE_REPO_DIR is not set; expected the path of a checkout",
+        "Engine 'tinytroupe': TINYTROUPE_REPO_DIR is not set; expected the path of a checkout",
     ),
     "notebooks": (["--notebooks=nowhere"], SMALL, "--notebooks nowhere: no such folder; expected one with"),
     "correction": (

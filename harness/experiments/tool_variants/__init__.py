@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from harness.model import Experiment
     from harness.reports.review import CallReader
 
-NAME = "tool_variants"
-
 
 class ToolVariants(Guest):
     """The one experiment, ``tool_variants``, and how reviewers read its calls."""
@@ -22,7 +20,7 @@ class ToolVariants(Guest):
         return (tool_variants(),)
 
     def call_reader(self, experiment: str) -> CallReader | None:
-        if experiment != NAME:
+        if experiment != "tool_variants":
             return None
         from harness.experiments.tool_variants.neutral_wording import READING
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Protocol
 
-from harness.console import name_problems
+from harness.console import name_problems, warn
+from harness.entry_points import PROVIDERS, claims, described, load, nearest, origin, sole
 from harness.errors import ConfigurationError, raise_if_any
 from harness.gateway.calls import Provider
 from harness.gateway.providers import factories
 from harness.user_code import attempt
 
-ENTRY_POINTS = "harness.providers"
-"""Other packages add providers under this group; each entry point is a `Factory`."""
-
 
 class Factory(Protocol):
-    """Makes a provider from what follows the colon of its spec. Raises `ConfigurationError`."""
+    """Makes a provider from what follows the colon of its spec. Raises `ConfigurationError`.
+
+    Packages register one with an entry point in the group ``harness.providers``.
+    """
 
     def __call__(
         self, argument: str, *, seed: int, base_url: str | None, environ: Mapping[str, str]
@@ -32,16 +32,14 @@ def make_provider(
 
     Raises `ConfigurationError` when the name is unknown, the argument is wrong, or a key is missing.
     """
-    raise_if_any(name_problems("Model", spec))
-    name, _, argument = spec.partition(":")
-    factory = _factories.get(name) or _installed(name)
-    if factory is None:
-        known = ", ".join(sorted({*_FORMS.values(), *(each for each in known_names() if each not in _FORMS)}))
-        raise ConfigurationError(f"Model {spec!r}: unknown provider {name!r}; known: {known}.")
-    made = factory
-    return attempt(
-        f"Provider {name!r}", lambda: made(argument, seed=seed, base_url=base_url, environ=environ)
-    )
+    make, what = _factory(spec)
+    argument = spec.partition(":")[2]
+    return attempt(what, lambda: make(argument, seed=seed, base_url=base_url, environ=environ))
+
+
+def check_provider(spec: str) -> None:
+    """Raise `ConfigurationError` where ``spec`` names an unknown or a broken provider."""
+    _factory(spec)
 
 
 def register(name: str, factory: Factory) -> None:
@@ -51,17 +49,23 @@ def register(name: str, factory: Factory) -> None:
     _factories[name] = factory
 
 
-def known_names() -> list[str]:
-    """Names of all providers, registered and installed."""
-    return sorted({*_factories, *entry_points(group=ENTRY_POINTS).names})
+def _factory(spec: str) -> tuple[Factory, str]:
+    """The provider's factory, and what messages call it."""
+    raise_if_any(name_problems("Model", spec))
+    name, installed = spec.partition(":")[0], claims(PROVIDERS)
+    if name in _factories:
+        for point in installed.get(name, ()):
+            warn(f"{origin(point)} also registers the provider {name!r}; it is left out.")
+        return _factories[name], f"Provider {name!r}"
+    if name in installed:
+        point = sole(installed[name])
+        return load(point), described(point)
+    names = {*_factories, *installed}
+    known = ", ".join(sorted(factories.FORMS.get(each, each) for each in names))
+    raise ConfigurationError(
+        f"Model {spec!r}: unknown provider {name!r}; known: {known}.{nearest(name, names)} "
+        "For a server with OpenAI's API, use openai:MODEL with its base URL."
+    )
 
 
-def _installed(name: str) -> Factory | None:
-    for entry in entry_points(group=ENTRY_POINTS, name=name):
-        factory: Factory = attempt(f"The entry point of provider {name!r}", entry.load)
-        return factory
-    return None
-
-
-_FORMS: dict[str, str] = dict(factories.FORMS)
 _factories: dict[str, Factory] = dict(factories.BUILT_IN)

@@ -1,4 +1,4 @@
-"""``harness variants``: which tool variant is to be taken? The answer of the study of tool variants."""
+"""``harness variants``: which tool variant to adopt."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.analyse import AnalysisFormat, writer
-from harness.cli.app import app
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
+from harness.experiments.tool_variants.experiment import NAME
 
 if TYPE_CHECKING:
     from harness.records import FiledRun
 
-NAME = "tool_variants"
 
-
-@app.command()
 def variants(
     results: Annotated[
         list[Path] | None, typer.Argument(help="Folders of results or JSONL files.", show_default="results")

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.app import app
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ExitCode
@@ -18,7 +17,6 @@ Artifacts = Annotated[
 ]
 
 
-@app.command()
 def table1(
     artifacts: Artifacts,
     exp: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
