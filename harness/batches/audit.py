@@ -7,13 +7,13 @@ from pathlib import Path
 
 from harness.batches import ids
 from harness.batches.axes import name_of
+from harness.batches.batch_kind import kind_of, registered
 from harness.batches.gate_status import metas
 from harness.batches.manifest import Manifest, load, mark
 from harness.batches.registry import Content, Registry, RegistryRow, VariantStatus
 from harness.batches.resolved_settings import changed_specs, digest, read_inputs
 from harness.batches.study_layout import Batch, Study, VariantFolder, read_json
 from harness.errors import ConfigurationError, HarnessError
-from harness.experiments.population import batches
 from harness.records import fingerprint
 from harness.text_files import read_text
 
@@ -27,7 +27,7 @@ def audit(study: Study) -> list[str]:
     """Every disagreement, in the order of batches; empty when there is none. Changes nothing. Raises `HarnessError`."""
     content = Registry(study.rows).read()
     found = [*content.problems, *(f"batches/{name} is no folder of a batch." for name in study.strays())]
-    found += _of_stages(study)
+    found += [one for kind in registered() for one in kind.disagreements(study)]
     manifests: dict[str, Manifest] = {}
     for name in study.batch_ids():
         try:
@@ -38,12 +38,6 @@ def audit(study: Study) -> list[str]:
     for name, manifest in manifests.items():
         found += _of_batch(study, study.batch(name), manifest, content)
     return [*found, *_of_revisions(manifests.values()), *_of_latest(study, content, manifests)]
-
-
-def _of_stages(study: Study) -> Iterator[str]:
-    from harness.experiments.population.build.stage_ledger import disagreements
-
-    yield from disagreements(study)
 
 
 def _of_rows(study: Study, rows: Iterable[RegistryRow], manifests: Mapping[str, Manifest]) -> Iterator[str]:
@@ -144,10 +138,10 @@ def _of_inputs(place: VariantFolder, manifest: Manifest) -> Iterator[str]:
     try:
         content = read_inputs(place)
         sound = fingerprint(content.get("settings") or {}) == content.get("fingerprint")
+        yield from kind_of(manifest.path).changed_inputs(place)
     except HarnessError as error:
         yield str(error)
         return
-    yield from batches.changed(place)
     if content.get("variant") != place.folder.name:
         yield f"inputs/settings.json is of {content.get('variant')!r:.80}."
     if not sound:

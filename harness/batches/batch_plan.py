@@ -1,47 +1,33 @@
-"""A new batch: its variants, its revisions, and its manifest, checked before anything runs."""
+"""A new study, and a new batch: its variants, revisions and manifest, checked before anything runs."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.batches import ids, manifest, revisions
 from harness.batches.axes import Options, grid
+from harness.batches.batch_kind import BatchKind, BatchRequest, kind_of, registered
 from harness.batches.batch_run import baseline
 from harness.batches.manifest import Manifest, Planned
+from harness.batches.registry import Registry
 from harness.batches.resolved_settings import Facts, base_specs, resolve
 from harness.batches.study_layout import Study, said
 from harness.errors import ConfigurationError, raise_if_any
-from harness.experiments.population import batches
-from harness.experiments.population.build import build
 from harness.model import Experiment
-from harness.records.writer import explained
+from harness.records.writer import explained, make_directory
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRequest:
-    """What a person said of a batch. ``axes`` are names with the texts of their values.
-
-    ``scenario_rev`` and ``config_rev`` ``None`` keep the newest. ``path`` is the file that declares the
-    experiment, a test file or a scenario's; none for a registered one.
-    """
-
-    experiment: Experiment
-    axes: Sequence[tuple[str, Sequence[str]]]
-    seeds: Sequence[int]
-    intent: str
-    objective: str
-    success_metric: str
-    gate_profile: str
-    schema_map: str
-    options: Options
-    factorial: bool = False
-    scenario_rev: str | None = None
-    config_rev: str | None = None
-    path: str | None = None
+def start_study(study: Study) -> None:
+    """Make the folders and the registry of a study that are not there. Raises `HarnessError`."""
+    specs = [name for kind in registered() for name in kind.spec_folders]
+    with said():
+        for path in (study.rows.parent, *(study.specs / name for name in specs), study.folder / "batches"):
+            make_directory(path)
+    Registry(study.rows).create()
 
 
 def create(study: Study, wanted: BatchRequest, facts: Facts, moment: datetime) -> Manifest:
@@ -49,8 +35,8 @@ def create(study: Study, wanted: BatchRequest, facts: Facts, moment: datetime) -
     experiment = wanted.experiment
     raise_if_any(_unsaid(wanted))
     variants = grid(wanted.axes, wanted.seeds, experiment.axes, factorial=wanted.factorial)
-    if batches.is_scenario(wanted.path):
-        _refuse_unsound(study, wanted)
+    kind = kind_of(wanted.path)
+    kind.check(study, wanted)
     _refuse_faulty(experiment, variants, wanted.options, facts)
     specs = base_specs(study)
     made = Manifest(
@@ -73,21 +59,21 @@ def create(study: Study, wanted: BatchRequest, facts: Facts, moment: datetime) -
     )
     base = resolve(experiment, baseline(made), wanted.options, facts)
     scenario, config = revisions.contents(base, experiment, wanted.options, specs)
-    return _saved(study, made, wanted, scenario, config)
+    return _saved(study, made, wanted, kind, scenario, config)
 
 
 def _saved(
-    study: Study, made: Manifest, wanted: BatchRequest, scenario: Options, config: Options
+    study: Study, made: Manifest, wanted: BatchRequest, kind: BatchKind, scenario: Options, config: Options
 ) -> Manifest:
     scenarios, configs = revisions.known_in(study)
     problems: list[str] = []
     chosen = []
-    for kind, content, asked, known in (
+    for rev, content, asked, known in (
         ("scn", scenario, wanted.scenario_rev, scenarios),
         ("cfg", config, wanted.config_rev, configs),
     ):
         try:
-            chosen.append(revisions.choose(kind, content, asked, known))
+            chosen.append(revisions.choose(rev, content, asked, known))
         except ConfigurationError as error:
             problems += error.problems
     raise_if_any(problems)
@@ -95,9 +81,10 @@ def _saved(
     whole = replace(revised, batch_id=_claimed(study, ids.parse_batch(made.batch_id)))
     batch = study.batch(whole.batch_id)
     try:
-        if batches.is_scenario(wanted.path):
-            own = batches.hand_out(Path(str(wanted.path)), [batch.variant(one.id) for one in whole.variants])
-            whole = replace(whole, path=own.relative_to(batch.folder).as_posix())
+        if wanted.path is not None:
+            own = kind.place_inputs(Path(wanted.path), [batch.variant(one.id) for one in whole.variants])
+            inside = own.is_relative_to(batch.folder)
+            whole = replace(whole, path=own.relative_to(batch.folder).as_posix() if inside else str(own))
         manifest.save(whole, batch.manifest)
     except BaseException:  # what was not declared to the end is no batch
         shutil.rmtree(batch.folder, ignore_errors=True)
@@ -125,27 +112,6 @@ def _unsaid(wanted: BatchRequest) -> list[str]:
     return [
         f"--metric {wanted.success_metric!r}: {wanted.experiment.name} has no such metric; expected one of {known}."
     ]
-
-
-def _refuse_unsound(study: Study, wanted: BatchRequest) -> None:
-    """A variant is one simulation of files that no gate FAILs."""
-    if (wanted.options.get("count") or 1) > 1:
-        raise ConfigurationError(
-            f"--count {wanted.options['count']}: a variant of a study is one simulation; expected more seeds instead: "
-            f"--confidence {wanted.options['count']}"
-        )
-    if any(axis == "people" for axis, _ in wanted.axes):
-        raise ConfigurationError(
-            "--axis people: a simulation has its agents, whom this would not change; expected another population: "
-            f"harness study build {study.name} --size"
-        )
-    source = Path(str(wanted.path))
-    if source.parent == study.folder:
-        behind = build.unready(study)
-        raise_if_any([*behind, f"Go on with: harness study build {study.name}"] if behind else [])
-    batches.inputs_beside(source)
-    profile, schema = batches.rules(study, wanted.gate_profile, wanted.schema_map)
-    batches.refuse_failing(source, profile, schema, study.name)
 
 
 def _refuse_faulty(

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.batches import resolved_settings
 from harness.batches.axes import Options
+from harness.batches.batch_kind import kind_of
 from harness.batches.manifest import Manifest, Planned
 from harness.batches.registry import Registry, RegistryRow, VariantStatus
 from harness.batches.resolved_settings import Facts, Resolved
 from harness.batches.revisions import contents
 from harness.batches.study_layout import Batch, Study, VariantFolder, locked, place, read_json, said, write
 from harness.errors import ConfigurationError, ExitCode, HarnessError
-from harness.experiments.population import batches
-from harness.experiments.population.gates import Escalation
 from harness.model import Experiment
 from harness.records import Run, RunRegistry, artifact_name, files_of_run
 from harness.records.earlier_versions import setting_differences
@@ -47,13 +46,13 @@ class UnkeptError(HarnessError):
 class Ran:
     """What came of a batch. ``rows`` were added by this call, ``before`` is how many variants were done already.
 
-    ``stuck`` says why no further session was begun, where the same gate failed twice.
+    ``stuck`` says why no further session started, where the batch's kind escalated.
     """
 
     code: int
     rows: tuple[RegistryRow, ...] = ()
     before: int = 0
-    stuck: Escalation | None = None
+    stuck: str | None = None
 
 
 def now() -> datetime:
@@ -81,7 +80,7 @@ def run_batch(
     rows = registry.read().latest(batch.id)
     left = [one for one in resolved if not finished(batch.variant(one.planned.id), rows.get(one.planned.id))]
     if not left:
-        failing = batches.failing(study, manifest)
+        failing = kind_of(manifest.path).failing(study, manifest)
         return Ran(int(ExitCode.FAILED if failing else ExitCode.OK), before=len(resolved))
     with locked(batch.session / "lock", f"Batch {batch.id}", "worked on", batch.heartbeat):
         return _Running(study, manifest, batch, launch, clock).run(left, len(resolved) - len(left))
@@ -165,6 +164,7 @@ class _Running:
     def __init__(self, study: Study, manifest: Manifest, batch: Batch, launch: Launch, clock: Clock) -> None:
         self._study, self._manifest, self._batch = study, manifest, batch
         self._launch, self._clock = launch, clock
+        self._kind = kind_of(manifest.path)
         self._registry = Registry(study.rows)
         self._rows: list[RegistryRow] = []
 
@@ -187,20 +187,16 @@ class _Running:
         code = code or (int(ExitCode.FAILED) if stuck else self._verdict(left))
         return Ran(code, tuple(self._rows), before, stuck)
 
-    def _stuck(self) -> Escalation | None:
+    def _stuck(self) -> str | None:
         """Of what was run now: an old failure was told when it happened."""
         now = {(row.batch_id, row.variant_id) for row in self._rows}
-        return batches.standing(self._study, now) if self._simulates and now else None
-
-    @property
-    def _simulates(self) -> bool:
-        return batches.is_scenario(self._manifest.path)
+        return self._kind.escalation(self._study, now) if now else None
 
     def _verdict(self, left: Sequence[Resolved]) -> int:
         """Nothing went wrong in the sessions; whether every variant is a success as well, and no gate FAILs."""
         rows = self._registry.read().latest(self._batch.id)
         done = all(finished(self._batch.variant(one.planned.id), rows.get(one.planned.id)) for one in left)
-        sound = done and not batches.failing(self._study, self._manifest)
+        sound = done and not self._kind.failing(self._study, self._manifest)
         return int(ExitCode.OK if sound else ExitCode.FAILED)
 
     def _session(self, options: Options, members: Sequence[Resolved]) -> int:
@@ -230,10 +226,11 @@ class _Running:
         target = self._batch.variant(one.planned.id)
         status, note = judged(meta, one.asks, problem, code)
         if artifact is not None:
-            own = batches.files(self._batch.session, run_id) if self._simulates else []
+            own = self._kind.results(self._batch.session, run_id)
             place_all([*records, artifact, artifact.with_suffix(".meta.json"), *own], target)
             if own:
-                note += f", gates {batches.gate(self._study, self._manifest, target).level}"
+                levels = self._kind.gate(self._study, self._manifest, [target])
+                note += "".join(f", gates {level}" for level in levels)
         row = self._row(one, status, f"run {run_id}: {note}")
         last = self._registry.read().latest(self._batch.id).get(one.planned.id)
         if last is None or (last.status, last.notes) != (row.status, row.notes):

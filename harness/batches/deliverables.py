@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.batches import batch_report, gate_status
 from harness.batches.audit import unsound
+from harness.batches.batch_kind import kind_of
 from harness.batches.batch_report import ReportMaterial
 from harness.batches.gate_status import SOURCES, Gates
 from harness.batches.manifest import Manifest
@@ -16,7 +17,6 @@ from harness.batches.segments import FEWEST, MINIMUM, SegmentAnalysis, analyses
 from harness.batches.study_layout import Study, write
 from harness.batches.variant_outcomes import outcomes, stability
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
-from harness.experiments.population import batches
 from harness.model import Level
 from harness.text_files import read_text
 
@@ -51,7 +51,7 @@ def finish(
     """
     batch = study.batch(manifest.batch_id)
     raise_if_any(_unfinished(study, manifest))
-    batches.gate_all(study, manifest, manifest.variants)
+    _gate(study, manifest)
     found = outcomes(study, manifest)
     folders = [batch.variant(one.id).results for one in manifest.variants]
     segments = analyses(found, manifest.success_metric, folders)
@@ -87,6 +87,11 @@ def finish(
         {name: one.text for name, one in status.items()},
         () if written else tuple(one for one in caveats if one and not batch_report.has(text, one)),
     )
+
+
+def _gate(study: Study, manifest: Manifest) -> None:
+    variants = [study.batch(manifest.batch_id).variant(one.id) for one in manifest.variants]
+    kind_of(manifest.path).gate(study, manifest, [one for one in variants if one.placed.exists()])
 
 
 def _unfinished(study: Study, manifest: Manifest) -> list[str]:
@@ -148,7 +153,7 @@ def promote(study: Study, manifest: Manifest, gates: Sequence[Gates] = SOURCES) 
     """
     batch = study.batch(manifest.batch_id)
     problems = _unfinished(study, manifest)
-    batches.gate_all(study, manifest, manifest.variants)
+    _gate(study, manifest)
     for one in manifest.variants:
         try:
             status = gate_status.status(batch.variant(one.id), gates)

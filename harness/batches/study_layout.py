@@ -1,7 +1,7 @@
 """Where a study keeps what: the folders and files under ``runs/<study>/``, and writing into them.
 
     registry/runs.csv, registry/latest.txt
-    specs/{pop,persona,network-config,scenario}/
+    specs/
     batches/<batch_id>/manifest.yaml
     batches/<batch_id>/variants/<variant_id>/{inputs,results}/
 
@@ -25,8 +25,6 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.records.atomic import write_whole
 from harness.records.registry.lock import RunLock
 from harness.records.writer import explained, make_directory
-
-SPECS = ("pop", "persona", "network-config", "scenario")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +135,6 @@ class Study:
         return sorted(
             path for path in self.specs.rglob("*") if path.is_file() and not path.name.startswith(".")
         )
-
-    def init(self) -> None:
-        """Make the folders that are not there. Raises `HarnessError`."""
-        from harness.batches.registry import Registry
-
-        with said():
-            for path in (
-                self.folder / "registry",
-                *(self.specs / name for name in SPECS),
-                self.folder / "batches",
-            ):
-                make_directory(path)
-        Registry(self.rows).create()
 
     def existing(self) -> Study:
         """The study itself. Raises `ConfigurationError` where it was not begun."""

@@ -46,15 +46,18 @@ def init(
     root: Root = RUNS,
 ) -> None:
     """Begin a study: its folders and an empty registry. What is there already is left alone."""
+    from harness.batches.batch_kind import registered
+    from harness.batches.batch_plan import start_study
     from harness.batches.study_layout import Study
 
     place = Study(root, name)
-    place.init()
+    start_study(place)
     echo(place.folder)
     if example:
-        from harness.experiments.population.build.pipeline import write_example
-
-        for path in write_example(place):
+        written = [path for kind in registered() for path in kind.write_example(place)]
+        if not written:
+            raise ConfigurationError("No installed package has an example of a study.")
+        for path in written:
             echo(f"Written: {path}")
 
 
@@ -62,14 +65,14 @@ _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequence[str]]]) -> Manifest:
-    from harness.batches.batch_plan import BatchRequest, create
+    from harness.batches.batch_kind import BatchRequest, kind_of
+    from harness.batches.batch_plan import create
     from harness.cli.study_session import facts, find_experiment, identifying
-    from harness.experiments.population.experiment import NAME
     from harness.runtime.settings import parse_model_options
 
-    path, notebooks = _path(place, named["exp"], named["path"]), named["notebooks"]
-    experiment = find_experiment(named["exp"] or NAME, path, str(notebooks) if notebooks else None)
-    profile, schema_map = _rules(place, path)
+    path, notebooks = _declaring(place, named["exp"], named["path"]), named["notebooks"]
+    experiment = find_experiment(named["exp"], path, str(notebooks) if notebooks else None)
+    profile, schema_map = kind_of(path).rules(place)
     metrics = experiment.metric_names
     options = identifying(
         **{key: named[key] for key in ("mode", "count", "engine", "model", "judge_model", "temperature")},
@@ -98,28 +101,19 @@ def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequ
     return create(place, wanted, facts, datetime.now(UTC))
 
 
-def _path(place: Study, exp: str | None, path: Path | None) -> Path | None:
-    """The file that declares the experiment: without any word, the study's own scenario."""
-    own = place.folder / "scenario.yaml"
-    if exp is None and path is None:
-        if not own.is_file():
-            raise ConfigurationError(
-                f"No --exp, and {own} is not there; expected the name of an experiment, or a population and scenario "
-                f"built with: harness study build {place.name}"
-            )
-        return own
-    return path
+def _declaring(place: Study, exp: str | None, path: Path | None) -> Path | None:
+    """The file that declares the experiment: without any option, the one that the study keeps."""
+    from harness.batches.batch_kind import registered
 
-
-def _rules(place: Study, path: Path | None) -> tuple[str, str]:
-    """Gate profile and schema map where nobody names them: for a simulation those that it was built by."""
-    from harness.experiments.population.batches import NO_MAP, is_scenario
-    from harness.experiments.population.build import pipeline
-
-    if not is_scenario(None if path is None else str(path)):
-        return "instrument", NO_MAP
-    built = pipeline.read(place)
-    return (built.gate_profile, built.schema_map or NO_MAP) if built else ("generic-all-ages", NO_MAP)
+    if exp is not None or path is not None:
+        return path
+    kept = {file: kind for kind in registered() if (file := kind.experiment_file(place)) is not None}
+    for file in kept:
+        if file.is_file():
+            return file
+    hints = "".join(f", or {kind.build_hint} {place.name}" for kind in kept.values())
+    absent = "".join(f", and {file} is not there" for file in kept)
+    raise ConfigurationError(f"No --exp{absent}; expected the name of an experiment{hints}")
 
 
 @study.command(context_settings=_AXES)
@@ -280,7 +274,7 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
             f"{ran.before} of {len(made.variants)} variants were finished already; they were left as they are."
         )
     if ran.stuck:
-        echo(f"\n{ran.stuck.text}\n")
+        echo(f"\n{ran.stuck}\n")
     if any(meta.get("rehearsal") for one in made.variants for meta in metas(batch.variant(one.id))):
         echo("REHEARSAL: replies were generated offline. Nothing here is evidence.")
     echo(f"{made.batch_id}: exit code {ran.code} ({ExitCode(ran.code).name})")

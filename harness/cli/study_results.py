@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
     """Show the stages and batches of a study, or one batch with its variants, gates and heartbeat."""
     from harness.batches.audit import latest
-    from harness.experiments.population.commands.build import pipeline_lines
+    from harness.batches.batch_kind import registered
 
     place = study_named(root, name)
     if batch:
         echo("\n".join(_of_batch(place, manifest_of(place, batch))))
         return
-    for line in pipeline_lines(place):
+    for line in (one for kind in registered() for one in kind.status(place)):
         echo(line)
     unread, promoted = False, latest(place)
     for batch_id in place.batch_ids():

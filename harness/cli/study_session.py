@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.addresses import refuse_secrets
 from harness.batches.axes import Options
+from harness.batches.batch_kind import ANY, kind_of
 from harness.batches.manifest import Manifest
 from harness.batches.study_layout import Batch
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
-from harness.experiments.population.batches import is_scenario
 from harness.model import Experiment
 
 if TYPE_CHECKING:
@@ -48,31 +48,29 @@ def identifying(**named: Any) -> dict[str, Any]:
     }
 
 
-def find_experiment(name: str, path: Path | None, notebooks: str | None = None) -> Experiment:
-    """A registered experiment, that of a scenario, or the one of that name in a test file.
+def find_experiment(name: str | None, path: Path | None, notebooks: str | None = None) -> Experiment:
+    """A registered experiment, or the one of that name in a file that declares some.
 
     Raises `ConfigurationError`.
     """
     from harness.guests import find, registered
     from harness.runtime.settings import find_checkout, find_sources
 
-    if path is not None and is_scenario(str(path)):
-        from harness.experiments.population.experiment import NAME, simulation_experiment
-
-        if name != NAME:
-            raise ConfigurationError(
-                f"--exp {name!r}: {path} is a scenario's; expected --exp {NAME}, or none."
-            )
-        return simulation_experiment(path)
+    kind = kind_of(path)
+    if path is not None and kind is not ANY:
+        return kind.experiment(path, name)
     if path is not None:
         from harness.cli.listing import _collected
 
         at_hand = _collected(path)
-        if name not in at_hand:
+        if name is None and len(at_hand) == 1:
+            return next(iter(at_hand.values()))
+        if name is None or name not in at_hand:
             raise ConfigurationError(
-                f"--exp {name!r}: {path} has none such; expected one of {', '.join(at_hand)}."
+                f"--exp {name or 'not given'}: {path} declares {', '.join(at_hand)}; expected one of them."
             )
         return at_hand[name]
+    assert name is not None, "a registered experiment is found by its name"
     found = find(name, registered(find_sources(notebooks, find_checkout())))
     if len(found) > 1:
         names = ", ".join(one.name for one in found)

@@ -141,7 +141,7 @@ REFUSED = [
     (("--axis", "seed", "1", "01"), "--axis seed '01': expected whole numbers from 0, such as 7"),
     (("--axis", "seed", "1", "2", "--confidence", "5"), "expected neither --confidence nor --seed beside it"),
     (("--axis", "seed", "1", "2", "--seed", "7"), "expected neither --confidence nor --seed beside it"),
-    (("--axis", "people", "1", "3"), "--axis people: a simulation has its agents"),
+    (("--axis", "people", "1", "3"), "Axis 'people': a simulation has its agents"),
     (("--axis", "threshold", "1", "--max-calls", "-5"), "--max-calls -5: expected 1 or more"),
     (("--axis", "threshold", "1", "--max-cost", "nan"), "--max-cost nan: expected more than 0"),
     (("--axis", "threshold", "1", "--concurrency", "many"), "--concurrency 'many': expected a whole number"),
@@ -322,7 +322,7 @@ def test_a_full_disk_leaves_no_batch_half_declared(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.experiments.population.batches.shutil.copyfile", full)
+        patch.setattr("harness.experiments.population.batch_kind.shutil.copyfile", full)
         code, told, complaint = say(*SWEEP)
     assert (code, told) == (4, "") and "No space left on device" in complaint
     assert list((study.folder / "batches").iterdir()) == []

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from harness.batches.batch_plan import BatchRequest, create
+from harness.batches.batch_kind import BatchRequest
+from harness.batches.batch_plan import create, start_study
 from harness.batches.batch_run import Ran, run_batch
 from harness.batches.manifest import Manifest, load
 from harness.batches.study_layout import Study
@@ -99,7 +100,7 @@ class Bench:
 
     def __init__(self, root: Path) -> None:
         self.study = Study(root / "runs", "races")
-        self.study.init()
+        start_study(self.study)
         self.experiment = experiment()
 
     def declare(

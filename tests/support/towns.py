@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from harness.batches.batch_plan import start_study
 from harness.batches.study_layout import Study
 from harness.experiments.population.build.network import connect
 from harness.experiments.population.build.sampling import sample
@@ -44,7 +45,7 @@ main()
 def begin(root: Path, agents: int = 60) -> Study:
     """A study with all that a simulation needs, under ``root / "runs"``."""
     study = Study(root / "runs", NAME)
-    study.init()
+    start_study(study)
     for name in ("population.yaml", "population.persona.yaml", "scenario.yaml"):
         shutil.copy(PACKAGED / name, study.folder / name)
     drawn = sample(read_spec(study.folder / "population.yaml"), count=agents, seed=42)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.batches.batch_plan import start_study
 from harness.batches.study_layout import Study
 from harness.cli import main
 from harness.experiments.population.build import pipeline
@@ -23,7 +24,7 @@ STAGES = ("spec", "extend", "sample", "network", "persona", "scenario", "estimat
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example, smaller and without its schema map, built once."""
     folder = tmp_path_factory.mktemp("built")
-    Study(folder / "runs", "town").init()
+    start_study(Study(folder / "runs", "town"))
     pipeline.write_example(Study(folder / "runs", "town"))
     (folder / "runs" / "town" / "pipeline.yaml").write_text("seed: 42\nsize: 200\n")
     with pytest.MonkeyPatch.context() as patch:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.kills import CountingEndpoint
 
+from harness.batches.batch_plan import start_study
 from harness.batches.study_layout import Study
 from harness.errors import ModelCallError
 from harness.experiments.population.build.pipeline import write_example
@@ -26,7 +27,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study that has nothing yet, ``talk``, and the example, ``town``."""
     root = tmp_path_factory.mktemp("begun") / "runs"
     for name in ("talk", "town"):
-        Study(root, name).init()
+        start_study(Study(root, name))
     write_example(Study(root, "town"))
     return root
 

@@ -195,11 +195,11 @@ def test_the_same_gate_failing_twice_stops_and_says_why(
 
 
 MISTAKES = [
-    (("--count", "2"), "--count 2: a variant of a study is one simulation", None),
-    (("--gate-profile", "strict.yaml"), "no file under runs/town/specs", None),
-    (("--schema-map", "../map.yaml"), "no file under runs/town/specs", None),
+    (("--count", "2"), "count 2: a variant of a study is one simulation", None),
+    (("--gate-profile", "strict.yaml"), "is not under runs/town/specs", None),
+    (("--schema-map", "../map.yaml"), "is not under runs/town/specs", None),
     (("--gate-profile", "loose"), "neither shipped nor a file", None),
-    (("--exp", "race", "--path", "runs/town/scenario.yaml"), "expected --exp population, or none", None),
+    (("--exp", "race", "--path", "runs/town/scenario.yaml"), "expected that or no name", None),
     (("--metric", "mood"), "population has no such metric; expected one of aware", None),
     ((), "No --exp, and", ("scenario.yaml", "")),
     ((), "meta.agents_file='people.json'; a study's is 'agents.json'", ("agents_file", "people.json")),

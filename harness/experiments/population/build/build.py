@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.experiments.population.build import stage_ledger
 from harness.experiments.population.gates import (
@@ -259,3 +259,23 @@ def _runs(verdict: StageVerdict) -> bool:
 
 def _failed(results: Sequence[GateResult]) -> GateResult | None:
     return next((one for one in results if one.level is Level.FAIL), None)
+
+
+def status_lines(place: Study) -> Iterator[str]:
+    """Each stage of a study that has a pipeline, how it stands, and what its gates said last."""
+    plan = read(place)
+    if plan is None:
+        return
+    records, report = stage_ledger.read(place), read_report(place.folder)
+    said: dict[str, Any] = {}
+    for result in report.results if report else ():
+        said.setdefault(result.stage, []).append(f"{result.gate} {result.level}")
+    for stage, verdict in standing(Recipes(place, plan), records).items():
+        by = made_by(records[stage]) if stage in records else ""
+        yield f"{stage:<10}{verdict.state.value:<24}{by:<22.21}{'  '.join(said.get(stage, ()))}".rstrip()
+
+
+def made_by(record: Record) -> str:
+    if record.mended:
+        return "hand, mended"
+    return {"hand": "hand", "rule": "–"}.get(record.by, str(record.model))

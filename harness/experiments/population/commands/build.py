@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from harness.batches.study_layout import Study
     from harness.experiments.population.build.build import BuildStep, Built
     from harness.experiments.population.build.recipes import Recipes
-    from harness.experiments.population.build.stage_ledger import Record
     from harness.experiments.population.gates import GateResult
 
 
@@ -137,32 +136,9 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _table(built: Built) -> Iterator[str]:
+    from harness.experiments.population.build.build import made_by
+
     yield f"{'stage':<10}{'':<16}{'written by':<24}gates"
     for one in built.steps:
         gates = "  ".join(f"{gate.gate} {gate.level}" for gate in one.gates)
-        yield f"{one.stage:<10}{one.how:<16}{_by(one.record):<24.23}{gates}"
-
-
-def _by(record: Record) -> str:
-    if record.mended:
-        return "hand, mended"
-    return {"hand": "hand", "rule": "–"}.get(record.by, str(record.model))
-
-
-def pipeline_lines(place: Study) -> Iterator[str]:
-    """Each stage of a study that has a pipeline, how it stands, and what its gates said last."""
-    from harness.experiments.population.build import pipeline, stage_ledger
-    from harness.experiments.population.build.build import standing
-    from harness.experiments.population.build.recipes import Recipes
-    from harness.experiments.population.gates import read_report
-
-    plan = pipeline.read(place)
-    if plan is None:
-        return
-    records, report = stage_ledger.read(place), read_report(place.folder)
-    said: dict[str, Any] = {}
-    for result in report.results if report else ():
-        said.setdefault(result.stage, []).append(f"{result.gate} {result.level}")
-    for stage, verdict in standing(Recipes(place, plan), records).items():
-        by = _by(records[stage]) if stage in records else ""
-        yield f"{stage:<10}{verdict.state.value:<24}{by:<22.21}{'  '.join(said.get(stage, ()))}".rstrip()
+        yield f"{one.stage:<10}{one.how:<16}{made_by(one.record):<24.23}{gates}"
