@@ -16,7 +16,7 @@ import functools
 import inspect
 import linecache
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,15 +50,7 @@ from harness.runtime.code.module_files import (
     loaded_module,
     module_of,
 )
-from harness.runtime.code.module_source import (
-    Chain,
-    Import,
-    Loads,
-    Source,
-    absolute,
-    imported_names,
-    imports_in,
-)
+from harness.runtime.code.module_source import Chain, Import, Source, absolute, imported_names, imports_in
 
 SHORT = 16
 """Characters of a hash that identify code."""
@@ -84,6 +76,10 @@ class CodeIdentity:
     @cached_property
     def readable(self) -> Mapping[str, str]:
         return self._sources()
+
+
+_packaged: dict[str, Source] = {}
+"""This package's modules by file, for all sessions of a process: they stay as they were loaded."""
 
 
 class CodeReader:
@@ -132,7 +128,12 @@ class CodeReader:
     def source(self, module: str, file: str, namespace: Mapping[str, Any]) -> Source | None:
         """What is known of ``file``, of which ``module`` was made; ``None`` where its source cannot be had."""
         if file not in self._sources:
-            self._sources[file] = Source.read(module, file, namespace)
+            found: Source | None = _packaged.get(file)
+            if found is None or found.namespace is not namespace:
+                found = Source.read(module, file, namespace)
+                if found is not None and is_ours(module):
+                    _packaged[file] = found
+            self._sources[file] = found
         return self._sources[file]
 
 
@@ -300,7 +301,7 @@ class _Walk:
         else:
             self._used[source.name] = source
             self._part(module, label, node)
-            self._follow(source, [node], function.__code__.co_freevars)
+            self._follow(source, node, function.__code__.co_freevars)
         cells = zip(code.co_freevars, function.__closure__ or (), strict=False)
         for name, cell in cells:
             try:
@@ -318,10 +319,8 @@ class _Walk:
 
     # Names
 
-    def _follow(self, source: Source, nodes: Sequence[ast.AST], local: Sequence[str] = ()) -> None:
-        loads = Loads(local)
-        for node in nodes:
-            loads.visit(node)
+    def _follow(self, source: Source, node: ast.AST, local: tuple[str, ...] = ()) -> None:
+        loads = source.loads(node, local)
         for name, chain in loads.names:
             where = loads.imports.get(name)
             if where is None:
@@ -355,7 +354,7 @@ class _Walk:
             self._parts[source.name, name] = [f"{name} = {HIDDEN}"]
         elif statement not in parts:
             parts.append(statement)
-            self._waiting.append(lambda: self._follow(source, [statement]))
+            self._waiting.append(lambda: self._follow(source, statement))
 
     def _reach_star(self, source: Source, name: str, chain: Chain) -> bool:
         for other in self._starred(source):
@@ -433,7 +432,7 @@ class _Walk:
         loaded = loaded_module(module)
         is_package = file.endswith("__init__.py")
         package = module if is_package else module.rpartition(".")[0]
-        return self._reader.source(module, file, {"__package__": package} if loaded is None else vars(loaded))
+        return self._reader.source(module, file, _unloaded(package) if loaded is None else vars(loaded))
 
     def _is_own(self, module: str, file: str | None) -> bool:
         """Whether code belongs to the project of the function; packages are projects of their own."""
@@ -462,6 +461,12 @@ class _Walk:
 
     def _text(self, module: str, label: str, value: Any) -> str | None:
         return None if is_key(_name_in(label), value) else value_text(value, folder_of(module))
+
+
+@functools.cache
+def _unloaded(package: str) -> Mapping[str, Any]:
+    """What is known of a module in ``package`` that is not loaded."""
+    return {"__package__": package}
 
 
 def _bytecode(code: types.CodeType) -> str:

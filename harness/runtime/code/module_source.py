@@ -36,6 +36,7 @@ class Source:
     def __init__(self, name: str, file: str, tree: ast.Module, namespace: Mapping[str, Any]) -> None:
         self.name, self.file, self.tree, self.namespace = name, file, tree, namespace
         self.statements = [one for one in tree.body if not _is_aside(one)]
+        self._loads: dict[tuple[ast.AST, tuple[str, ...]], Loads] = {}
 
     @classmethod
     def read(cls, name: str, file: str, namespace: Mapping[str, Any]) -> Source | None:
@@ -103,11 +104,18 @@ class Source:
             found = [node for node in found if _spans(node, code)] or found
         return found[0] if found else None
 
+    def loads(self, node: ast.AST, local: tuple[str, ...]) -> Loads:
+        """What ``node``, one of this module's, takes from outside; ``local`` are free variables of a closure."""
+        if (node, local) not in self._loads:
+            self._loads[node, local] = Loads(local)
+            self._loads[node, local].visit(node)
+        return self._loads[node, local]
+
 
 class Loads(ast.NodeVisitor):
     """The names that a node takes from outside, with the attributes read of them; ``imports`` are those inside it."""
 
-    def __init__(self, local: Sequence[str] = ()) -> None:
+    def __init__(self, local: Sequence[str]) -> None:
         self.names: dict[tuple[str, Chain], None] = {}
         self.imports: dict[str, tuple[str, str | None]] = {}
         self._scopes: list[tuple[frozenset[str], bool]] = [(frozenset(local), False)]
