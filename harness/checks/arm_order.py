@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.checks.checked_run import CheckedRun, Record, mean
 from harness.model import Check, Level
-from harness.stats.student import p_value
+from harness.stats.beta import two_sided_p
 
 LEAN, APART = 0.3, 0.9
 """|P(control's trial is over before the other's begins) − P(the reverse)|: a medium one, and arms in blocks."""
@@ -121,7 +121,7 @@ def _correlation(course: Sequence[_Point]) -> tuple[float, float] | None:
         return None
     rho = max(-1.0, min(1.0, correlation(begins, scores)))
     t = rho * sqrt(df / (1 - rho**2)) if abs(rho) < 1 else inf
-    return rho, p_value(t, df)
+    return rho, two_sided_p(t, df)
 
 
 def _ranks(values: Sequence[float]) -> list[float]:

@@ -90,7 +90,7 @@ def lock_(
         find_sources,
         parse_model_options,
     )
-    from harness.stats.estimands import FIXED_SET
+    from harness.stats.results import FIXED_SET
 
     call_timeout(None, response_format)
     folder = str(notebooks) if notebooks else None

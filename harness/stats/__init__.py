@@ -1,9 +1,9 @@
-"""Layer 1: statistics. SciPy and statsmodels compute; here is chosen, named and explained."""
+"""Layer 1: statistics. SciPy and statsmodels compute; this package chooses, names and explains."""
 
 from harness.stats.analysis import analyse
 from harness.stats.consistency import ConsistencyVerdict, consistency
 from harness.stats.describe import describe, summarise
-from harness.stats.welch import compare, reasons, welch
+from harness.stats.welch import compare, welch
 
 __all__ = [
     "ConsistencyVerdict",
@@ -11,7 +11,6 @@ __all__ = [
     "compare",
     "consistency",
     "describe",
-    "reasons",
     "summarise",
     "welch",
 ]

@@ -27,12 +27,12 @@ def analyse(
     confidence: float = 0.95,
     beside: bool = True,
 ) -> Analysis:
-    """Every metric's difference from the first group: the primary analysis, others beside it, and what it rests on.
+    """Analyse each metric's difference of each later group from the first.
 
-    The primary p of each metric is one, chosen beforehand: `blocked`. With two groups Holm's correction runs over
-    the metrics; a ``primary_metric`` that was named beforehand (by default: by a locked plan, as its only one) is
-    tested alone, and Holm runs over the others. With more groups Dunnett's correction runs over the groups, and
-    Bonferroni's over the metrics.
+    Each metric has one primary p, by the method chosen beforehand (`blocked`). With two groups Holm's correction runs
+    over the metrics; a ``primary_metric`` named beforehand (by default the only one of a locked plan) is tested alone,
+    and Holm runs over the others. With more groups Dunnett's correction runs over the groups, and Bonferroni's over
+    the metrics.
 
     Without ``beside`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
     mixed model takes a second where all else takes a hundredth.
@@ -68,7 +68,7 @@ def _check(dataset: Dataset, primary_metric: str | None, confidence: float) -> N
 
 
 def _planned(dataset: Dataset) -> str | None:
-    """The metric that a locked plan names as the primary one; none where it names several."""
+    """The primary metric of a locked plan, if it names exactly one."""
     names: Sequence[str] = (dataset.meta.get("plan") or {}).get("primary_metrics") or ()
     return names[0] if len(names) == 1 and names[0] in dataset.metrics else None
 
@@ -99,7 +99,7 @@ def _compared(
 def secondary(
     dataset: Dataset, metric: str, treatment: str, found: Layout, confidence: float
 ) -> tuple[Estimate, ...]:
-    """The methods that stand beside the primary one, the most trustworthy first."""
+    """The secondary methods, the most trustworthy first."""
     control = dataset.groups[0]
     return (
         sign_flip(found.differences),
@@ -132,7 +132,7 @@ def _adjusted(dataset: Dataset, found: Sequence[Comparison], primary_metric: str
 def _over_groups(
     dataset: Dataset, metric: str, found: Sequence[Comparison], primary_metric: str | None
 ) -> list[Comparison]:
-    """Dunnett over the groups; over the metrics Bonferroni, since Holm's steps would not hold for p's of several."""
+    """Dunnett over the groups, Bonferroni over the metrics: Holm does not apply to p-values already adjusted."""
     mine = [one for one in found if one.metric == metric]
     answer = dunnett_blocked(_cells(dataset, metric))
     if isinstance(answer, str):

@@ -1,7 +1,7 @@
-"""The incomplete beta function, for Student's t and F, where loading SciPy would take longer than all else.
+"""The incomplete beta function, for Student's t and F without SciPy.
 
-A session ends with a few p-values; SciPy's import takes as long as a thousand short cases. `tests/stats/test_beta.py`
-holds these against SciPy's.
+Kept because a session's summary needs a few p-values, the core runs without SciPy, and its import takes as long as a
+thousand short cases. `tests/stats/test_beta.py` holds these functions against SciPy's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DIGITS = 1e-15
 def betainc(a: float, b: float, x: float, rest: float | None = None) -> float:
     """The regularised incomplete beta function I_x(a, b), for a, b > 0 and 0 ≤ x ≤ 1.
 
-    ``rest`` is 1 − x, where the caller knows it with more digits than the difference would have.
+    ``rest`` is 1 − x, where the caller knows it more precisely than by subtraction.
     By the continued fraction of DLMF 8.17.22, evaluated as Lentz (1976) does, on the side where it converges fast.
     """
     if rest is not None and 0 < rest < 1e-12:
@@ -50,7 +50,7 @@ def _fraction(a: float, b: float, x: float) -> float:
 
 
 def _away(value: float) -> float:
-    """``value``, or something tiny in place of 0."""
+    """``value``, or a tiny number in place of 0."""
     return value if abs(value) > _TINY else _TINY
 
 
@@ -67,19 +67,19 @@ def betaincinv(a: float, b: float, p: float) -> float:
             high = middle
 
 
-def t_tails(t: float, df: float) -> float:
-    """The chance that Student's t with ``df`` is farther from 0 than ``t``, on both sides."""
+def two_sided_p(t: float, df: float) -> float:
+    """The two-sided p of ``t`` by Student's t with ``df``."""
     square = t * t
     return betainc(df / 2, 0.5, df / (df + square), square / (df + square)) if square < math.inf else 0.0
 
 
 def t_quantile(p: float, df: float) -> float:
-    """The t below which a share ``p`` ≥ 0.5 lies."""
+    """The quantile of Student's t for a probability ``p`` ≥ 0.5."""
     x = betaincinv(0.5, df / 2, 2 * p - 1)  # of t² / (df + t²)
     return math.sqrt(df * x / (1 - x))
 
 
 def f_quantile(p: float, df_one: float, df_other: float) -> float:
-    """The F below which a share ``p`` lies."""
+    """The quantile of F for a probability ``p``."""
     x = betaincinv(df_one / 2, df_other / 2, p)
     return df_other * x / (df_one * (1 - x)) if x < 1 else math.inf

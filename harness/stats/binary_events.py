@@ -1,4 +1,4 @@
-"""Which values of a metric are an event: ``Fluency>=7``, ``appropriate=1``; and how often it happened in each arm."""
+"""Binary events of a metric, such as ``Fluency>=7`` and ``appropriate=1``, counted per arm."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WRITTEN = re.compile(r"\s*(.*?)\s*(>=|<=|>|<|=)\s*(-?\d+(?:\.\d+)?)\s*", re.DOT
 
 @dataclass(frozen=True, slots=True)
 class BinaryEvent:
-    """A value of ``metric`` is the event when it stands so to ``bound``."""
+    """The event that a value of ``metric`` is ``sign`` (=, <, >, <= or >=) ``bound``."""
 
     metric: str
     sign: str = "="
@@ -28,7 +28,7 @@ class BinaryEvent:
 
     @classmethod
     def read(cls, text: str) -> BinaryEvent:
-        """``METRIC>=7`` and the like; a metric alone stands for its value 1."""
+        """Parse ``METRIC>=7`` and the like; a metric alone means ``METRIC=1``."""
         found = _WRITTEN.fullmatch(text)
         return cls(found[1], found[2], float(found[3])) if found else cls(text.strip())
 
@@ -40,7 +40,7 @@ class BinaryEvent:
 
 
 def count_events(dataset: Dataset, events: Sequence[BinaryEvent] = ()) -> list[CountComparison]:
-    """Each of ``events``, and each metric of which every value is 0 or 1, in every later group against the first.
+    """Compare ``events``, and each metric whose values are all 0 or 1, between every later group and the first.
 
     Raises `ConfigurationError` for a metric that the dataset does not have.
     """

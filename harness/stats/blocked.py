@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from harness.model import Dataset, Observation
-from harness.stats.estimands import FIXED_SET, GENERALISING
-from harness.stats.results import Estimate
+from harness.stats.results import FIXED_SET, GENERALISING, Estimate
 from harness.stats.student import one_sample
 
 METHOD = "paired t on block differences"
 UNIT = "blocks (panel × proposal)"
 ENOUGH_LEVELS = 5
-"""Fewer panels or proposals than this cannot tell what other ones would do."""
+"""Fewer panels or proposals do not support a claim about others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One panel on one proposal: the mean of each of its trials, by arm. A trial's mean is over its persons."""
+    """One panel on one proposal: the mean over persons of each trial, by arm."""
 
     panel: int
     proposal: int
@@ -33,13 +32,13 @@ class Block:
 
     @property
     def difference(self) -> float:
-        """Mean of the treatment's trial means − mean of the control's. Only of a complete block."""
+        """Mean of the treatment's trial means − mean of the control's. The block must be complete."""
         return fmean(self.treatment) - fmean(self.control)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What two arms have of one metric: its blocks in the design's order, and what is missing."""
+    """The scores of one metric in two arms: blocks in the design's order, and what is missing."""
 
     blocks: tuple[Block, ...]
     scores: int
@@ -47,7 +46,7 @@ class Layout:
     trials: int
     missing_trials: int
     unplaced: tuple[str, ...] = ()
-    """Arms whose values were obtained, but from trials that are not known."""
+    """Arms whose values came from unknown trials."""
 
     @property
     def complete(self) -> tuple[Block, ...]:
@@ -55,7 +54,7 @@ class Layout:
 
     @property
     def differences(self) -> list[float]:
-        """One per block that has both arms."""
+        """The difference in each complete block."""
         return [block.difference for block in self.complete]
 
     @property
@@ -69,7 +68,7 @@ class Layout:
         return 2 * fmean(1 / len(cell) for cell in self.cells)
 
     def note(self) -> str | None:
-        """What is missing, and how it is dealt with; ``None`` when nothing is."""
+        """What is missing and how it is handled; ``None`` if nothing is."""
         if self.unplaced:
             arms = " and ".join(self.unplaced)
             return f"the places of {arms}'s scores in the design are not known, so they are in no block"
@@ -81,11 +80,11 @@ class Layout:
         )
         out = [f"panel {b.panel} × proposal {b.proposal}" for b in self.blocks if not b.complete]
         few = ", ".join(out[:3]) + (f" and {len(out) - 3} more" if len(out) > 3 else "")
-        return f"{text}; left out, for want of an arm: {few}" if out else text
+        return f"{text}; left out because an arm is missing: {few}" if out else text
 
 
 def layout(dataset: Dataset, metric: str, control: str, treatment: str) -> Layout:
-    """The blocks of ``metric`` in two arms. Order of observations and of reps is of no consequence."""
+    """The blocks of ``metric`` in two arms, whatever the order of observations and reps."""
     arms = {arm: _trial_means(dataset.of(metric, arm)) for arm in (control, treatment)}
     keys = sorted({trial[2:] for arm in arms.values() for trial in arm})
     blocks = tuple(Block(*key, _of(arms[control], key), _of(arms[treatment], key)) for key in keys)
@@ -104,8 +103,8 @@ def layout(dataset: Dataset, metric: str, control: str, treatment: str) -> Layou
 def blocked(found: Layout, confidence: float = 0.95) -> Estimate:
     """The fixed-set difference: mean over blocks of the difference of arms, with blocks − 1 degrees of freedom.
 
-    Each block weighs the same, however many of its trials were obtained. Variance of the difference between blocks
-    (block × arm) counts as chance, so that for these blocks alone the test errs on the careful side.
+    Each block has the same weight, however many of its trials finished. Block × arm variance counts as error, so the
+    test is conservative for these blocks alone.
     Source: Cox & Reid, The Theory of the Design of Experiments (2000), §3.4; Yates (1935) on blocks as the error.
     """
     asked = Estimate(METHOD, FIXED_SET, UNIT, len(found.complete), note=found.note())
@@ -119,7 +118,7 @@ def blocked(found: Layout, confidence: float = 0.95) -> Estimate:
 
 
 def generalising(found: Layout) -> Estimate:
-    """Why nothing is claimed for other personas and proposals: that needs random slopes, and levels to tell them."""
+    """Why nothing is claimed for other personas and proposals: that needs random slopes, and enough levels."""
     panels = len({block.panel for block in found.complete})
     proposals = len({block.proposal for block in found.complete})
     levels = f"{panels} panel{'s' * (panels != 1)} and {proposals} proposal{'s' * (proposals != 1)}"

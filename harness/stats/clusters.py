@@ -9,8 +9,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from harness.model import Dataset, Observation
-from harness.stats.estimands import FIXED_SET
-from harness.stats.results import Estimate
+from harness.stats.results import FIXED_SET, Estimate
 from harness.stats.student import with_t_interval
 
 FEWEST = 10
@@ -23,10 +22,10 @@ def cluster_robust(
 ) -> Estimate:
     """Difference of the arms' mean scores, robust to any correlation within a trial, with t(G − 1).
 
-    Trials are the clusters because arms are given to trials. Blocks are left in the error: with as many dummies as
-    exp_3 has blocks, CR1 would be too small by a fifth; without, it errs on the careful side.
+    Trials are the clusters because arms are assigned to trials. Blocks stay in the error, which is conservative: with
+    a dummy for each block of exp_3, CR1 would be too small by a fifth.
     """
-    note = "blocks are not removed, so it is careful where they differ"
+    note = "blocks are not removed, so it is conservative where they differ"
     asked = Estimate(METHOD, FIXED_SET, "trials as clusters", 0, note=note)
     kept = [one for arm in (control, treatment) for one in dataset.of(metric, arm) if one.value is not None]
     kept.sort(key=lambda one: (one.trial, one.person or ""))

@@ -1,4 +1,4 @@
-"""How much of the scatter of scores is due to trials, personas, blocks that answer differently, and the rest."""
+"""Variance components of scores: trials, personas, block × arm, and residual."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """Variances, in squared points. ``block_arm`` is that of the true difference between blocks.
+    """Variances, in squared points. ``block_arm`` is the variance of the true difference over blocks.
 
-    ``residual`` is of one persona's score in one trial; 0 where a metric has one score per trial, since all of its
-    scatter within a block then counts as the trial's. ``notes`` name what was estimated below 0 and set to 0.
+    ``residual`` is that of one persona's score in one trial; 0 where a metric has one score per trial, whose variance
+    within a block is then all ``trial``. ``notes`` name components that were estimated below 0 and set to 0.
     """
 
     trial: float

@@ -13,7 +13,7 @@ from harness.stats.results import Estimate, Interval, Quantity
 from harness.stats.student import critical, rejection
 
 DELTA = 0.5
-"""Points on the scale of the metric by which two effects may differ and still be called the same."""
+"""The default margin, in points of the metric."""
 REPRODUCED = "computation reproduced"
 
 

@@ -1,4 +1,4 @@
-"""Outcomes that happen or do not: counts of each arm, and exact tests that respect the blocks."""
+"""Binary outcomes: counts per arm, and exact tests that respect the blocks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from functools import reduce
 
 from harness.model import Dataset, Observation
 from harness.stats.beta import betaincinv
-from harness.stats.estimands import FIXED_SET
-from harness.stats.results import Estimate, Interval
+from harness.stats.results import FIXED_SET, Estimate, Interval
 from harness.stats.sign_flip import sign_flip
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """``events`` of ``of`` that could have been. Shows as ``1 of 36``: a share never stands without its denominator."""
+    """``events`` out of ``of``. Prints as ``1 of 36``, so that no share lacks its denominator."""
 
     events: int
     of: int
@@ -36,7 +35,7 @@ class Count:
         return self.events / self.of if self.of else None
 
     def interval(self, confidence: float = 0.95) -> Interval | None:
-        """Clopper & Pearson's (1934), for independent ones; ``None`` for 0 of 0. Never of zero width."""
+        """The exact interval of Clopper & Pearson (1934) for independent events; ``None`` for 0 of 0."""
         if not self.of:
             return None
         tail = (1 - confidence) / 2
@@ -60,7 +59,7 @@ class CountComparison:
 
 
 FEW = 5
-"""Fewer events than this in both arms together carry no claim, whatever the p."""
+"""Fewer events in both arms together support no claim, whatever the p."""
 
 
 def compare_counts(
@@ -68,8 +67,8 @@ def compare_counts(
 ) -> CountComparison:
     """How often ``event`` holds of the values of ``metric`` in the first group and in ``treatment``.
 
-    One value per trial: the stratified exact test. Values per person share trials, so they are not counted one by one
-    there: the exact sign-flip test runs on the difference of shares of each block.
+    One value per trial: the stratified exact test. Values per person share trials, so the exact sign-flip test is run
+    on the difference of shares in each block instead.
     """
     control = dataset.groups[0]
     by_block = _by_block(dataset, metric, (control, treatment), event)
@@ -84,7 +83,7 @@ def compare_counts(
 
 
 def count_note(counts: Sequence[Count]) -> str | None:
-    """What a reader must know of these counts before any share of them; ``None`` when there is nothing."""
+    """Cautions about these counts; ``None`` if there are none."""
     notes = []
     if len({count.of for count in counts}) > 1:
         notes.append(f"denominators differ: {' and '.join(str(count.of) for count in counts)}")
@@ -99,8 +98,8 @@ def stratified(blocks: Sequence[tuple[Count, Count]]) -> Estimate:
     """Exact conditional test of no difference in any block: Fisher's, with all margins of each block fixed.
 
     ``blocks`` are (control, treatment). The treatment's events are a sum of independent hypergeometric numbers
-    (Gart 1970); the two-sided p adds the outcomes that are no likelier than the one seen. ``difference`` is that of
-    the shares, weighted as Mantel and Haenszel (1959) do.
+    (Gart 1970); the two-sided p sums the outcomes that are at most as likely as the observed one. ``difference`` is
+    that of the shares, weighted as Mantel and Haenszel (1959) do.
     """
     kept = [pair for pair in blocks if pair[0].of and pair[1].of]
     asked = Estimate(

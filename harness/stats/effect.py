@@ -1,4 +1,4 @@
-"""The difference in standard deviations of a score."""
+"""Effect size: the difference in standard deviations of a score."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def hedges_g(dataset: Dataset, metric: str, primary: Estimate, control: str, tre
     """J × the primary difference / the pooled within-arm standard deviation of scores, with the primary's interval.
 
     The standard deviation is of all scores of an arm, the total one of Hedges (2007). J takes trials − 2 degrees of
-    freedom, since scores of a trial are not independent. The interval is the primary's on this scale: it carries the
-    error of the difference, and takes the standard deviation, which has many more degrees of freedom, as known.
+    freedom, since scores of a trial are not independent. The interval is the primary's on this scale: it treats the
+    standard deviation, which has many more degrees of freedom, as known.
     """
     if primary.difference is None:
         return Quantity(None, reason=primary.reason)

@@ -1,4 +1,4 @@
-"""How alike the scores of one trial, or of one persona, are; and what that does to the number of scores."""
+"""Intraclass correlations by trial and by persona, and the design effect."""
 
 from __future__ import annotations
 

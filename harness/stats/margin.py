@@ -1,4 +1,4 @@
-"""Two effects and a margin: where their difference lies, and how many trials would settle it."""
+"""Compares two effects by a margin, and finds how many trials would settle the comparison."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class MarginQuestion:
-    """A new and an original effect, and the margin that was set before. ``null``: the original shows none at .05."""
+    """A new and an original effect, and the margin set beforehand. ``null``: the original is not significant at .05."""
 
     new: Known
     original: Known
@@ -57,7 +57,7 @@ class MarginQuestion:
 
     @property
     def inner(self) -> Known:
-        """What has to lie inside the margin: D; where the original shows no effect, the new effect itself."""
+        """What must lie inside the margin: D, or the new effect itself where the original shows none."""
         return self.new if self.null else self.new.less(self.original)
 
     def verdict(self, verdicts: int = 1) -> tuple[str, str]:
@@ -77,7 +77,7 @@ class MarginQuestion:
 
 
 def levels(verdicts: int) -> tuple[float, float]:
-    """Of the interval that must lie inside the margin (90 % for one verdict) and of the one outside it (95 %)."""
+    """Levels of the intervals for consistent (90 % for one verdict) and inconsistent (95 %)."""
     return 1 - 0.10 / verdicts, 1 - 0.05 / verdicts
 
 
@@ -88,21 +88,23 @@ def shown(found: Interval) -> str:
 def trials_needed(question: MarginQuestion, new: Layout, verdicts: int = 1) -> Quantity:
     """New trials per arm, by more reps of the same blocks, at which the D now seen would settle the verdict.
 
-    The variance between reps shrinks with them; block × arm variance and the original's own error do not. ``None``
-    with the reason where no number of reps settles it, or where there is one rep, so that the two cannot be told.
+    More reps reduce the variance between reps, but not block × arm variance or the original's error. ``None`` with a
+    reason where no number of reps settles it, or where one rep does not let the two be separated.
     """
     d = question.new.less(question.original).difference
     blocks = len(new.complete)
     between, _ = pooled_variance(new.cells)
     if between is None or blocks < 2:
-        return Quantity(None, reason="needs two reps and two blocks to know what another rep would bring")
+        return Quantity(None, reason="needs two reps and two blocks to estimate the effect of more reps")
     inside, outside = levels(verdicts)
     if abs(d) >= question.delta:
         room, level, own = abs(d) - question.delta, outside, False
     else:
         room, level, own = question.delta - abs(question.inner.difference), inside, question.null
     if not question.null and not question.same_sign and abs(d) < question.delta:
-        return Quantity(None, reason="the signs differ within the margin; more trials at this D leave it so")
+        return Quantity(
+            None, reason="the signs differ within the margin; more trials at this D do not change that"
+        )
     fixed = max(0.0, variance(new.differences) - between * new.reciprocal_reps)
 
     def settled(reps: float) -> bool:
@@ -113,7 +115,7 @@ def trials_needed(question: MarginQuestion, new: Layout, verdicts: int = 1) -> Q
 
     if room <= 0:
         why = "the new effect is outside the margin, its difference from an original of none is not"
-        return Quantity(None, reason=f"{why}; more trials at these values leave it so")
+        return Quantity(None, reason=f"{why}; more trials at these values do not change that")
     if not settled(MOST_REPS):
         why = "block × arm variance" if own else "the original's own error and block × arm variance"
         return Quantity(None, reason=f"no number of reps settles it: {why} would remain")

@@ -9,8 +9,7 @@ from typing import Any
 
 from harness.extras import reason_without
 from harness.model import Dataset, Observation
-from harness.stats.estimands import FIXED_SET
-from harness.stats.results import Estimate
+from harness.stats.results import FIXED_SET, Estimate
 from harness.stats.student import with_t_interval
 
 METHOD = "REML, trial and persona random, block fixed"
@@ -19,7 +18,7 @@ _BOUNDARY = 1e-6
 MOST_SCORES = 1200
 """Beyond, statsmodels takes minutes: its time grows with more than the square of the scores."""
 _OPTIMISER = "powell"
-"""statsmodels' own choice, by gradients, stops short of the optimum near a boundary, and may call that converged."""
+"""The gradient-based default of statsmodels stops short of the optimum near a boundary, and may report convergence."""
 
 
 def reml(dataset: Dataset, metric: str, control: str, treatment: str, confidence: float = 0.95) -> Estimate:
@@ -65,7 +64,7 @@ def _fit(kept: Sequence[Observation], treatment: str) -> tuple[float, float, flo
         warnings.simplefilter("always")
         try:
             result = _model(kept, treatment).fit(reml=True, method=_OPTIMISER)
-        except Exception as error:  # LinAlgError and ValueError of many origins: no fit is an answer too
+        except Exception as error:  # LinAlgError, ValueError and others: report that there is no fit
             return f"the fit failed ({type(error).__name__})"
     variances = dict(zip(result.model.exog_vc.names, map(float, result.vcomp), strict=True))
     residual = float(result.scale)

@@ -1,4 +1,4 @@
-"""Several p-values of one analysis: Holm over metrics, Dunnett over groups."""
+"""Multiplicity: Holm over metrics, Dunnett over groups. Holm is computed here because the core lacks statsmodels."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from harness.extras import reason_without
-from harness.stats.student import p_value
+from harness.stats.beta import two_sided_p
 
 
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     """Holm's (1979) step-down p for each name; valid whatever the dependence.
 
-    A p that is not defined stays ``None`` and counts in the size of the family, which was fixed beforehand.
+    An undefined p stays ``None`` and counts in the size of the family, which was fixed beforehand.
     """
     defined = sorted((p, name) for name, p in p_values.items() if p is not None)
     adjusted: dict[str, float | None] = dict.fromkeys(p_values)
@@ -31,7 +31,7 @@ def dunnett(t: Sequence[float], df: int, correlation: Sequence[Sequence[float]])
     Computed by `scipy.stats.multivariate_t` to about 1e-5, with a seeded generator.
     """
     if len(t) == 1:
-        return [p_value(t[0], df)]
+        return [two_sided_p(t[0], df)]
     import numpy as np
     from scipy import stats
 
@@ -52,7 +52,7 @@ def dunnett_blocked(cells: Sequence[Sequence[float]]) -> tuple[list[float], int]
     """Dunnett's p of each later group against the first in randomised blocks, and the degrees of freedom.
 
     ``cells`` holds a row per block with the mean of each group. The error is the block × group mean square,
-    (blocks − 1)(groups − 1) degrees of freedom. A sentence says why where it is not defined.
+    (blocks − 1)(groups − 1) degrees of freedom. A sentence gives the reason where it is undefined.
     """
     blocks = len(cells)
     groups = len(cells[0]) if cells else 0

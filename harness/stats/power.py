@@ -1,4 +1,4 @@
-"""How often a design would find an effect, and what it takes to find it often enough."""
+"""The power of a design, and the sizes that a wanted power needs."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 RUNS = 2000
 MOST = 1000
-"""No design beyond so many reps, personas per panel or proposals is offered."""
+"""The largest number of reps, personas per panel or proposals considered."""
 _AT_ONCE = 2_000_000
-"""Scores per arm that are simulated together: 16 MB."""
+"""Scores per arm simulated at once: 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Power:
     """The share of simulated experiments whose primary p was at most ``alpha``, with its Monte-Carlo 99 % interval.
 
-    ``limit`` is the power that endless reps of the same blocks would have.
+    ``limit`` is the power of infinitely many reps of the same blocks.
     """
 
     power: float
@@ -42,9 +42,9 @@ class Power:
 
 @dataclass(frozen=True, slots=True)
 class Lever:
-    """One size of the design, the others left as they are. ``needed`` is ``None`` with the reason where none is enough.
+    """One size of the design, the others unchanged. ``needed`` is ``None`` with a reason where no number is enough.
 
-    ``power`` is the simulated one of ``needed``; ``limit`` what endless growth of this size alone would reach.
+    ``power`` is the simulated power of ``needed``, ``limit`` the one that infinite growth of this size would reach.
     """
 
     name: str
@@ -84,7 +84,7 @@ def power(
 
 
 def exact_power(components: Components, effect: float, design: Sizes, alpha: float = ALPHA) -> float:
-    """Power of the paired t on block differences by the noncentral t (Cohen 1988, §2.5); ``reps=0`` means endless."""
+    """Power of the paired t on block differences by the noncentral t (Cohen 1988, §2.5); ``reps=0``: infinite."""
     endless = design.reps == 0
     variance = components.block_arm if endless else components.of_difference(design.reps, design.people)
     if variance == 0:
@@ -104,9 +104,9 @@ def needed(
 ) -> tuple[Lever, ...]:
     """The least reps, personas per panel and proposals, each alone, whose power is ``wanted``.
 
-    The size is found by `exact_power`, and its power is then simulated. More reps take away the variance of trials
-    and replies, more personas that of replies alone; the block × arm variance only yields to more blocks. Another
-    persona or proposal also changes what the difference is claimed for.
+    `exact_power` finds the size, whose power is then simulated. More reps reduce the variance of trials and replies,
+    more personas that of replies alone, and only more blocks reduce block × arm variance. Another persona or proposal
+    also changes what the difference is claimed for.
     """
     import numpy as np
 

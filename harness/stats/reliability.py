@@ -1,4 +1,4 @@
-"""How far two or more scorings of the same things agree: intraclass correlations and weighted kappa."""
+"""Agreement of repeated scorings of the same items: intraclass correlations and weighted kappa."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from harness.stats.beta import f_quantile
 from harness.stats.results import Interval, Quantity
 
 Ratings = Sequence[Sequence[float]]
-"""One row per thing that was scored, one column per scoring; no value missing."""
+"""One row per item, one column per scoring; no value missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """The agreement of two scorings over ``n`` things that both scored.
+    """The agreement of two scorings over the ``n`` items that both scored.
 
     ``agreement`` is ICC(2,1): scorings drawn at random, absolute agreement, one scoring; ``consistency`` ICC(3,1):
     these two scorings, their difference in level left out. ``kappa`` is Cohen's with quadratic weights. ``shift`` is
-    the mean of second − first, ``shift_sd`` its sample SD. Intervals and n treat the things scored as independent.
+    the mean of second − first, ``shift_sd`` its sample SD. Intervals and n treat the items as independent.
     """
 
     n: int
@@ -33,7 +33,7 @@ class Reliability:
 
 
 def reliability(first: Sequence[float], second: Sequence[float]) -> Reliability:
-    """How far two scorings of the same things agree; ``exact`` is the share of equal scores."""
+    """The agreement of two scorings of the same items; ``exact`` is the share of equal scores."""
     pairs = list(zip(first, second, strict=True))
     shifts = [late - early for early, late in pairs]
     return Reliability(
@@ -100,13 +100,13 @@ def _anova(ratings: Ratings) -> _Table | str:
     """The two-way table without replication, or why there is none."""
     n, k = len(ratings), len(ratings[0]) if ratings else 0
     if n < 2 or k < 2:
-        return f"{n} things scored {k} times; at least 2 scored twice are needed"
+        return f"{n} items scored {k} times; needs 2 or more, scored twice"
     grand = fmean(value for row in ratings for value in row)
     total = math.fsum((value - grand) ** 2 for row in ratings for value in row)
     rows = k * math.fsum((fmean(row) - grand) ** 2 for row in ratings)
     columns = n * math.fsum((fmean(column) - grand) ** 2 for column in zip(*ratings, strict=True))
     if rows <= 1e-12 * max(1.0, total):
-        return "the things scored do not differ, so no share of the variance is theirs"
+        return "the items do not differ, so no share of the variance is theirs"
     rest = max(0.0, total - rows - columns)
     rest = 0.0 if rest <= 1e-12 * total else rest
     return n, k, rows / (n - 1), columns / (k - 1), rest / ((n - 1) * (k - 1))
@@ -124,7 +124,7 @@ def _agreement_interval(table: _Table, value: float, level: float) -> Interval |
     between = k * columns + (k * n - k - n) * rest
     low = n * (rows - upper * rest) / (upper * between + n * rows)
     high = n * (lower * rows - rest) / (between + n * lower * rows)
-    # With next to no degrees of freedom the approximation can miss its own estimate: then there is none to give.
+    # With very few degrees of freedom the approximation can exclude its own estimate.
     return Interval(low, high, level) if low <= value <= high else None
 
 

@@ -1,8 +1,14 @@
-"""What an analysis answers with. Every number names its unit, its degrees of freedom and its estimand."""
+"""Results of an analysis. Every number names its unit, degrees of freedom and estimand."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+FIXED_SET = "these personas and proposals, over repeated sampling of the model"
+GENERALISING = "other personas and proposals like these"
+AS_IF_SCORES = "a hypothetical design with one trial per score"
+AS_IF_PERSONS = "other personas, if no two shared a trial"
+"""Estimands, printed next to p-values. The last two are those of tests that serve as comparison or warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,11 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One method's answer to how much a later group differs from the first, treatment − control.
+    """How much a later group differs from the first (treatment − control), by one method.
 
-    ``method`` names the computation, ``estimand`` says in words what the difference is claimed for, ``unit`` what
-    counts as one independent observation, ``n`` how many there are. What is undefined is ``None``, and ``reason`` says
-    why; ``note`` is what a reader must know beside the number (that the method treats scores as independent, say).
+    ``method`` names the computation, ``estimand`` what the difference is claimed for, ``unit`` what counts as one
+    independent observation, and ``n`` is their number. Undefined numbers are ``None``, with a ``reason``; ``note`` is a
+    caution, such as that the method treats scores as independent.
     """
 
     method: str
@@ -47,9 +53,9 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One metric, one group against the first: the primary analysis, what stands beside it, and what it rests on.
+    """One metric of one group against the first: the primary and secondary analyses, effect size and correlations.
 
-    ``p_adjusted`` is the primary p after ``adjustment`` (Holm over the metrics, Dunnett over the groups), as it says.
+    ``p_adjusted`` is the primary p after ``adjustment`` for multiplicity.
     """
 
     metric: str

@@ -1,4 +1,4 @@
-"""Many simulated experiments at once, and the primary analysis of all of them: for power and for calibration."""
+"""Simulates many experiments at once and runs the primary analysis on all of them, for power and calibration."""
 
 from __future__ import annotations
 

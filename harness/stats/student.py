@@ -1,4 +1,4 @@
-"""Student's t from an estimate and its standard error; what is not defined stays ``None``, with its reason."""
+"""Student's t from an estimate and its standard error; undefined numbers are ``None``, with a reason."""
 
 from __future__ import annotations
 
@@ -7,31 +7,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from harness.stats.beta import t_quantile, t_tails
+from harness.stats.beta import t_quantile, two_sided_p
 from harness.stats.results import Estimate, Interval
 
 _ROUNDING = 1e-9
 """Values that differ by less, relative to their size, are equal but for rounding."""
 _SMALLEST = 1e-12
-"""A spread or a standard error of fewer points is rounding too."""
+"""A spread or standard error below this many points is rounding too."""
 
 
 def with_t_interval(asked: Estimate, difference: float, se: float, df: float, confidence: float) -> Estimate:
     """``asked`` with ``difference``, its two-sided p against 0 and its interval, by Student's t with ``df``.
 
-    A standard error of 0 leaves p and interval ``None``: an interval of zero width claims what no data show.
+    A standard error of 0 leaves p and interval ``None``: no data support an interval of zero width.
     """
     if not se > _SMALLEST * max(1.0, abs(difference)) or not math.isfinite(se):
-        reason = "the values that it is computed from do not vary, so their spread says nothing of chance"
+        reason = "the values that it is computed from do not vary"
         return replace(asked, difference=difference, reason=asked.reason or reason)
-    p = p_value(difference / se, df)
+    p = two_sided_p(difference / se, df)
     limits = interval(difference, se, df, confidence)
     return replace(asked, difference=difference, se=se, df=float(df), p=p, interval=limits)
-
-
-def p_value(t: float, df: float) -> float:
-    """Two-sided."""
-    return t_tails(t, df)
 
 
 def interval(centre: float, se: float, df: float, confidence: float) -> Interval:
@@ -40,7 +35,7 @@ def interval(centre: float, se: float, df: float, confidence: float) -> Interval
 
 
 def critical(df: float, confidence: float) -> float:
-    """The t that leaves (1 − confidence) / 2 on either side."""
+    """The critical t of a two-sided interval at ``confidence``."""
     return t_quantile((1 + confidence) / 2, df)
 
 

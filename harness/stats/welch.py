@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.stats.student import interval, p_value
+from harness.stats.beta import two_sided_p
+from harness.stats.student import interval
 
 TEST_TYPE = "Welch t-test (unequal variance)"
 
@@ -43,15 +44,10 @@ def welch(control: Sequence[float], treatment: Sequence[float], confidence: floa
     return compare(control, treatment, confidence)[0]
 
 
-def reasons(control: Sequence[float], treatment: Sequence[float]) -> dict[str, str]:
-    """Why each ``None`` of `welch` is not defined, by key. Empty when all are."""
-    return compare(control, treatment)[1]
-
-
 def compare(
     control: Sequence[float], treatment: Sequence[float], confidence: float = 0.95
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What `welch` and `reasons` give, computed once."""
+    """`welch`, and by key the reason why each ``None`` in it is undefined."""
     control, treatment = list(map(float, control)), list(map(float, treatment))
     one, other = Moments.of(control), Moments.of(treatment)
     test = _test(one, other, confidence)
@@ -92,7 +88,7 @@ def _test(one: Moments, other: Moments, confidence: float) -> Mapping[str, Any]:
         t = (one.mean - other.mean) / se
     except (OverflowError, ZeroDivisionError):
         return {}  # out of a double's reach
-    p, limits = p_value(t, df), interval(other.mean - one.mean, se, df, confidence)
+    p, limits = two_sided_p(t, df), interval(other.mean - one.mean, se, df, confidence)
     if not all(map(math.isfinite, (t, p, df, limits.low, limits.high))):
         return {}
     return {"t": t, "p": p, "df": df, "interval": [limits.low, limits.high]}

@@ -8,8 +8,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from harness.stats.blocked import Layout
-from harness.stats.estimands import FIXED_SET
-from harness.stats.results import Estimate
+from harness.stats.results import FIXED_SET, Estimate
 from harness.stats.student import variance, with_t_interval
 
 

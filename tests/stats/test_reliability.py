@@ -46,7 +46,7 @@ def test_no_relation_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second", "reason"),
-    [([], [], "0 things"), ([3], [4], "1 things"), ([5, 5, 5], [5, 5, 5], "do not differ")],
+    [([], [], "0 items"), ([3], [4], "1 items"), ([5, 5, 5], [5, 5, 5], "do not differ")],
 )
 def test_undefined_has_its_reason(first: list[int], second: list[int], reason: str) -> None:
     found = reliability(first, second)

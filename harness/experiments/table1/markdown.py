@@ -11,7 +11,7 @@ from harness.experiments.table1.validation import Miss
 from harness.reports.numbers import NONE, fixed, p_value, signed, whole
 from harness.reports.parts import Heading, Items, Part
 from harness.reports.parts import Table as Grid
-from harness.stats.estimands import AS_IF_SCORES
+from harness.stats.results import AS_IF_SCORES
 
 MARK = "†"
 EXPLAINED = (

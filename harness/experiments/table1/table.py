@@ -12,7 +12,7 @@ from harness.experiments.table1.published_samples import caution, dataset
 from harness.experiments.table1.published_values import METRICS, PUBLISHED
 from harness.model import Dataset
 from harness.stats import welch
-from harness.stats.estimands import AS_IF_SCORES
+from harness.stats.results import AS_IF_SCORES
 from harness.stats.welch import TEST_TYPE
 
 GROUPS = CONTROL, TREATMENT = "Control", "Treatment"
