@@ -70,7 +70,7 @@ def test_another_configuration_is_one_clear_error_and_changes_nothing(tmp_path: 
     with pytest.raises(HarnessError) as raised:
         opened(tmp_path, rounds=3, power_rule="log")
     said = str(raised.value)
-    assert "begun with another configuration" in said and "--fresh" in said
+    assert "has another configuration" in said and "--fresh" in said
     assert "rounds: 10 then, 3 now" in said and "power_rule: 'none' then, 'log' now" in said
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
 

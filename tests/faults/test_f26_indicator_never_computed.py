@@ -53,13 +53,13 @@ WITHOUT: dict[str, list[tuple[Rounds, str]]] = {
         ([made_round(1, [(None, None)], ["a", "b"], UNEQUAL)], "no decision was obtained in such a game"),
     ],
     "strategy_convergence": [
-        ([made_round(1, [("C", "C")], ["a", "b"])], "1 rounds were played; at least two are needed"),
+        ([made_round(1, [("C", "C")], ["a", "b"])], "1 rounds; needs at least two"),
         (two([("C", "C")], ([("C", "C")], ["a", None])), "the last round has fewer than two strategies"),
     ],
-    "identity_reasoning": [([made_round(1, [("C", "C")], [None, None])], "there is no strategy")],
+    "identity_reasoning": [([made_round(1, [("C", "C")], [None, None])], "no strategy was obtained")],
     "surprise_at_defection": [
-        ([made_round(1, [("C", "D")], ["a", "b"])], "nobody wrote a strategy after cooperating"),
-        (two([("C", "C")], ([("C", "D")], ["Shocked!", "b"])), "nobody wrote a strategy after cooperating"),
+        ([made_round(1, [("C", "D")], ["a", "b"])], "no strategy was written after cooperating"),
+        (two([("C", "C")], ([("C", "D")], ["Shocked!", "b"])), "no strategy was written after cooperating"),
     ],
 }
 

@@ -1,4 +1,4 @@
-"""The cooperation game: everyone plays everyone in every round, with power that payoffs shift."""
+"""The cooperation game: in each round every agent plays every other; payoffs shift their power."""
 
 from __future__ import annotations
 

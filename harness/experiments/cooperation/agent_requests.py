@@ -1,4 +1,4 @@
-"""Asking agents: for strategies, and for decisions. What does not come is missing, and never a default."""
+"""Ask agents for strategies and decisions. A failed call is a missing value, never a default."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from harness.experiments.cooperation.society import OptionNames
 from harness.gateway.calls import CallSite, Message, ModelClient, Reply, Request
 
 LONGEST = 2000
-"""Characters of a strategy: a hundred words, unless somebody's words have no end."""
+"""Kept characters of a strategy: a hundred words, unless they are extremely long."""
 SHOWN = 200
-"""Characters of a decision's reply that are kept; the journal has all."""
+"""Kept characters of a decision's reply; the journal has all."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """No reply came, and why."""
+    """The call failed, for ``reason``."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks through a trial's client. ``temperature`` is the trial's."""
+    """Makes the agents' calls through a trial's client, at the trial's ``temperature``."""
 
     client: ModelClient
     temperature: float | None
@@ -38,7 +38,7 @@ class Asker:
     async def strategy(
         self, agent: str, number: int, messages: Iterable[Message], options: OptionNames, known: str | None
     ) -> Strategy:
-        """The agent's strategy for a round. ``known`` is why it failed in an earlier session, if it did."""
+        """The agent's strategy for a round. ``known`` is the reason if it failed in an earlier session."""
         reply = Failed(known) if known else await self._ask(messages, CallSite("strategy", agent, number))
         if isinstance(reply, Failed):
             return Strategy(agent, None, missing="failed", reason=reply.reason)
@@ -53,7 +53,7 @@ class Asker:
     async def decision(
         self, site: CallSite, messages: Iterable[Message], options: OptionNames, known: str | None
     ) -> PlayerDecision:
-        """One choice. It is asked for once: what the first reply says is the answer."""
+        """One choice. Only the first reply counts."""
         reply = Failed(known) if known else await self._ask(messages, site, max_replies=1)
         if isinstance(reply, Failed):
             return PlayerDecision(None, "failed", reason=reply.reason)
@@ -73,7 +73,7 @@ class Asker:
         try:
             return await self.client.complete(request, site, max_replies=max_replies)
         except StoppedError:
-            raise  # it says nothing of the agent
+            raise  # not the agent's failure
         except ModelCallError as error:
             if error.fatal:
                 raise
@@ -85,7 +85,7 @@ def _bill(reply: Reply) -> ReplyCost:
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run all concurrently, wait for all, since their replies are paid for, and raise a failure then, if any."""
+    """Run all concurrently and wait for all, since their replies are paid for; then raise a failure, if any."""
     results = await asyncio.gather(*work, return_exceptions=True)
     failures = [one for one in results if isinstance(one, BaseException)]
     if failures:

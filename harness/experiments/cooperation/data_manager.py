@@ -1,6 +1,6 @@
-"""The files of one trial: a folder of its own, each file whole or not there, found again by whoever resumes.
+"""The folder of one trial: each file is written atomically, and a resumed session finds it again.
 
-One process writes a folder: the one that plays its trial, in this process or in a worker; no other touches it.
+Only the process that runs the trial writes to its folder.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from harness.text_files import read_json
 MANIFEST = "manifest.json"
 RESULTS, PARTIAL, ERRORS = "experiment_results.json", "partial_results.json", "experiment_errors.log"
 LONGEST = 2000
-"""Characters of an error that are kept."""
+"""Kept characters of an error."""
 _MOMENT = re.compile(r"(\d{8})T(\d{6})")
 
 
 def folder_name(run_id: str) -> str:
-    """``exp_YYYYMMDD_HHMMSS``, of the moment (UTC) when the run was begun, whatever session goes on with it."""
+    """``exp_YYYYMMDD_HHMMSS``: the start (UTC) of the run, also in later sessions that resume it."""
     found = _MOMENT.match(run_id)
     return f"exp_{found[1]}_{found[2]}" if found else f"exp_{re.sub(r'[^A-Za-z0-9]', '_', run_id)}"
 
 
 class DataManager:
-    """Writes and reads the files in ``folder``. Made by `open`. Raises `HarnessError` where that cannot be done."""
+    """Writes and reads the files in ``folder``; create it with `open`. Raises `HarnessError` for unusable files."""
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any], now: Callable[[], datetime]) -> None:
         self.folder, self.manifest = folder, manifest
@@ -54,11 +54,11 @@ class DataManager:
         configuration: Mapping[str, Any],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> DataManager:
-        """The folder of that trial of that run: the one that it began earlier, else a new one.
+        """Open the folder of a trial, or create it.
 
-        The first trial of a run gets ``exp_YYYYMMDD_HHMMSS``, the next ``exp_YYYYMMDD_HHMMSS-2``, and so on, in the
-        order in which they begin; `MANIFEST` says whose each is. Raises `HarnessError` when what was begun there
-        had another configuration; nothing is changed then.
+        The first trial of a run to begin gets ``exp_YYYYMMDD_HHMMSS``, the next ``exp_YYYYMMDD_HHMMSS-2``, and so on;
+        `MANIFEST` names the trial of each. Raises `HarnessError`, and changes nothing, if the folder has another
+        configuration.
         """
         make_directory(results)
         name, number = folder_name(run_id), 1
@@ -73,7 +73,7 @@ class DataManager:
                     "start_time": _iso(now()),
                     "configuration": wanted,
                 }
-                if _claimed(folder, manifest):
+                if _create(folder, manifest):
                     return cls(folder, manifest, now)
             found = _manifest(folder)
             if (found.get("run_id"), found.get("trial")) == (run_id, trial):
@@ -93,16 +93,16 @@ class DataManager:
         self._save_round("summary", number, data)
 
     def save_ids(self, number: int, agents: Sequence[str], ids: Sequence[str]) -> None:
-        """Who was who in a round; in a file of its own, so that all others can be shown."""
+        """Save the agent behind each anonymous id; in a separate file, so that all others can be shown."""
         self._save_round(
             "anonymous", number, {"round": number, "agents": dict(zip(ids, agents, strict=True))}
         )
 
     def failed_calls(self, number: int) -> tuple[Mapping[str, str], Mapping[tuple[str, str], str]]:
-        """Calls that failed in a round that was finished in an earlier session: a resumed game keeps to that.
+        """Calls that failed in a round that an earlier session finished: they stay failed in a resumed game.
 
-        Agents whose strategy failed, and pairs (agent, opponent) whose decision did, each with the reason. Nothing for
-        a round that was not finished: there the resumed game asks again.
+        Returns agents whose strategy failed, and pairs (agent, opponent) whose decision failed, each with the reason.
+        Both are empty for an unfinished round, whose calls the resumed game makes again.
         """
         games, strategies = self._round("games", number), self._round("strategies", number)
         if games is None or strategies is None:
@@ -119,9 +119,7 @@ class DataManager:
             }
         except (KeyError, TypeError, IndexError) as error:
             path = self._path("games", number)
-            raise HarnessError(
-                f"{path}: {error!r}; expected a round's games as they were written."
-            ) from error
+            raise HarnessError(f"{path}: {error!r}; expected the games of a round, unchanged.") from error
         return lost, missed
 
     def _path(self, kind: str, number: int) -> Path:
@@ -137,16 +135,16 @@ class DataManager:
     # The whole
 
     def save_partial(self, result: GameResult) -> None:
-        """What there is so far."""
+        """Save the finished rounds."""
         write_atomic(self.folder / PARTIAL, asdict(result))
 
     def save_results(self, result: GameResult) -> None:
-        """The end of it."""
+        """Save the whole game."""
         write_atomic(self.folder / RESULTS, asdict(result))
 
     @property
     def identity(self) -> dict[str, str]:
-        """The part of an `GameResult` that says which and when."""
+        """The fields of a `GameResult` that identify it, with its times."""
         return {
             "experiment_id": self.folder.name,
             "start_time": self.manifest["start_time"],
@@ -154,27 +152,26 @@ class DataManager:
         }
 
     def log_error(self, what: str, error: BaseException | str, **context: Any) -> None:
-        """Add a line of JSON to `ERRORS`: when, what, why and where."""
+        """Append a JSON line to `ERRORS`: time, subject, error and context."""
         kind = "" if isinstance(error, str) else type(error).__name__
         self.log_errors([{"what": what, "kind": kind, "error": str(error)[:LONGEST], **context}])
 
     def log_errors(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        """Add them, but for those that a session before this one has told already."""
-        known = {_told(line) for line in self._errors}
-        told = [to_line({"timestamp": _iso(self._now()), **line}) for line in lines]
-        new = [line for line in told if _told(line) not in known]
+        """Append ``lines`` to `ERRORS`, except those that an earlier session already logged."""
+        known = {_without_time(line) for line in self._errors}
+        stamped = [to_line({"timestamp": _iso(self._now()), **line}) for line in lines]
+        new = [line for line in stamped if _without_time(line) not in known]
         if new:
             self._errors += new
             write_whole(self.folder / ERRORS, b"".join(self._errors))
 
 
-def _told(line: bytes) -> bytes:
-    """All of a line but when it was told."""
+def _without_time(line: bytes) -> bytes:
     return line.partition(b", ")[2]
 
 
-def _claimed(folder: Path, manifest: Mapping[str, Any]) -> bool:
-    """Put the folder there with its manifest in it, in one step; false when another was faster."""
+def _create(folder: Path, manifest: Mapping[str, Any]) -> bool:
+    """Create the folder with its manifest, atomically; false if another process was faster."""
     made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     make_directory(made / "rounds")
     write_atomic(made / MANIFEST, manifest)
@@ -193,7 +190,7 @@ def _claimed(folder: Path, manifest: Mapping[str, Any]) -> bool:
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
-    """Whose folder it is; empty for one that is nobody's of ours."""
+    """The folder's manifest; empty if it has none."""
     path = folder / MANIFEST
     if not path.exists():
         return {}
@@ -211,10 +208,10 @@ def _read(path: Path) -> Any:
 def _check_configuration(folder: Path, then: Any, now: Any) -> None:
     changed = differences(then, now)
     if changed:
-        said = "; ".join(f"{key}: {shown(old)} then, {shown(new)} now" for key, (old, new) in changed.items())
+        text = "; ".join(f"{key}: {shown(old)} then, {shown(new)} now" for key, (old, new) in changed.items())
         raise HarnessError(
-            f"{folder} was begun with another configuration: {said}. Nothing was changed there: "
-            "set it as it was, or start a new run with --fresh."
+            f"{folder} has another configuration: {text}. It was left unchanged. "
+            "Restore the configuration, or start a new run with --fresh."
         )
 
 

@@ -1,4 +1,4 @@
-"""The experiment: who plays, what groups are told, and what is kept of each game."""
+"""The experiment ``cooperation``: agents, conditions, and the record of each game."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from harness.model import (
 NAME = "cooperation"
 MAX_TOKENS = 1024
 WORLDS = 6
-"""Games with chances of their own (names, labels) per group in the mode ``series``: blocks enough for a verdict."""
+"""Games per group in the mode ``series``, each with its own names and labels: enough blocks for a verdict."""
 
 CONDITIONS: Mapping[str, str] = {
     "baseline": "",
     "identity": "All players are copies of one and the same language model, given these same instructions.",
     "strangers": "The players are different language models, made by different companies for different purposes.",
 }
-"""Group → what it is told after the rules. Nothing else differs between groups."""
+"""Group → its text after the rules. Nothing else differs between groups."""
 
 COOPERATION, SCORE, SIMILARITY = "cooperation_rate", "mean_score", "strategy_similarity"
-"""Coverage, and cooperation between unequals, are no metrics but details: the first is at its ceiling in a sound run,
-the second is not defined in every game, and either would say of the instrument that it is broken."""
+"""Coverage and cooperation between unequal players are details, not metrics: the first is at its ceiling in a sound
+run, the second is not defined in every game, and either would fail validity checks."""
 
 
 def cooperation_game(
@@ -81,7 +81,7 @@ def cooperation_game(
 
 
 def check(experiment: Experiment) -> Iterable[str]:
-    """What must hold before the first call."""
+    """Every fault of the experiment, before the first call."""
     owner, people = f"Experiment {experiment.name}", experiment.population
     size = len(people) if isinstance(people, tuple) else None
     for name, mode in experiment.modes.items():
@@ -89,24 +89,24 @@ def check(experiment: Experiment) -> Iterable[str]:
         if meet is not None and meet < 2:
             yield f"{owner}: {meet} agents play in mode {name!r}; expected 2 or more."
     if experiment.panel_size is not None:
-        yield f"{owner}: panel_size={experiment.panel_size}; expected None, since everyone plays everyone."
+        yield f"{owner}: panel_size={experiment.panel_size}; expected None, since every agent plays every other."
     for group in experiment.groups:
         if not isinstance(group.settings.get("told"), str):
             yield f"Group {group.name!r} of {experiment.name}: told={group.settings.get('told')!r}; expected a text."
     if not isinstance(experiment.settings.get("conditions"), Mapping):
-        yield f"{owner}: conditions={experiment.settings.get('conditions')!r}; expected what each group is told."
+        yield f"{owner}: conditions={experiment.settings.get('conditions')!r}; expected a text per group."
     yield from problems(owner, experiment.settings, size)
 
 
 def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """One strategy per agent and round, one decision per agent, opponent and round: 1,000 of 10 agents in 10 rounds."""
+    """One strategy per agent and round, one decision per agent, opponent and round: 1,000 for 10 agents, 10 rounds."""
     size = len(plan.personas)
     made = {"strategy": size * plan.steps, "decision": size * (size - 1) * plan.steps}
     return made, made
 
 
 async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
-    """One game of all rounds, in a folder of its own."""
+    """Run one game, in its own folder."""
     game = CooperationGame(plan, client)
     whole = await game.play()
     sides = [side for one in game.rounds for side in one.sides()]
@@ -136,12 +136,12 @@ def _samples(game: CooperationGame) -> Iterator[Sample]:
     yield Sample(SCORE, fmean(totals))
     alike = [one for summary in game.summaries if (one := summary.get("strategy_similarity")) is not None]
     yield Sample(
-        SIMILARITY, fmean(alike) if alike else None, reason=None if alike else "in no round is it known"
+        SIMILARITY, fmean(alike) if alike else None, reason=None if alike else "undefined in every round"
     )
 
 
 def _transcript(rounds: Sequence[Round]) -> Iterator[Event]:
-    """What agents wrote; games are in the folder."""
+    """The strategies; games are in the folder."""
     for one in rounds:
         for strategy in one.strategies:
             if strategy.text is not None:

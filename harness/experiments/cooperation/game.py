@@ -1,4 +1,4 @@
-"""One trial: ten rounds of everyone against everyone. What was played is on disk before anything is computed of it."""
+"""One trial: rounds in which every agent plays every other. Raw results are on disk before anything is computed."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ from harness.model import TrialFiles, TrialPlan
 log = logger()
 
 OUTAGE = 0.5
-"""Share of a round's calls above which their failing is the model's outage, and no outcome: the trial fails."""
-IN_ORDER = (StoppedError, SessionLimitError, asyncio.CancelledError, KeyboardInterrupt)
-"""What ends a game that is no fault of it: the same command goes on."""
+"""Share of failed calls in a round above which the model has an outage and the trial fails."""
+INTERRUPTIONS = (StoppedError, SessionLimitError, asyncio.CancelledError, KeyboardInterrupt)
+"""These end a game that did not fail; rerun to resume."""
 LOOK_BACK = 3
-"""Rounds whose mean duration the time left is estimated from."""
+"""Rounds whose mean duration gives the estimated time left."""
 
 
 class CooperationGame:
-    """One trial under way. `play` it once; ``rounds`` are those that were finished."""
+    """One trial. Call `play` once; ``rounds`` are the finished ones."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class CooperationGame:
     ) -> None:
         if plan.place is None:
             raise HarnessError(
-                f"{plan.trial.id}: the game has no place for its files; expected a session's plan."
+                f"{plan.trial.id}: the plan has no folder for files; expected the plan of a session."
             )
         self.plan, self.place, self.rules = plan, plan.place, GameRules.of(plan.settings)
         self.society = Society.of(plan)
@@ -76,19 +76,19 @@ class CooperationGame:
         self._seconds: deque[float] = deque(maxlen=LOOK_BACK)
 
     async def play(self) -> GameResult:
-        """All rounds, then the analysis; what stands in ``experiment_results.json``.
+        """Run all rounds, then the analysis; returns the content of ``experiment_results.json``.
 
-        However it ends, what was played is on disk, with how it ended. Raises what kept it from its end.
+        Finished rounds and the status are on disk however it ends. Raises the error that ended it.
         """
         try:
             for number in range(1, self.society.rounds + 1):
                 began = self._clock()
                 await self._round(number)
                 self._seconds.append(self._clock() - began)
-                self._tell()
+                self._report_progress()
         except BaseException as error:
             self._end_early(
-                GameStatus.INTERRUPTED if isinstance(error, IN_ORDER) else GameStatus.FAILED, error
+                GameStatus.INTERRUPTED if isinstance(error, INTERRUPTIONS) else GameStatus.FAILED, error
             )
             raise
         return await asyncio.to_thread(self._conclude)
@@ -119,7 +119,7 @@ class CooperationGame:
     async def _decisions(
         self, number: int, strategies: Sequence[Strategy], missed: Mapping[tuple[str, str], str]
     ) -> dict[tuple[int, int], PlayerDecision]:
-        """Of every agent against every other, at once and without knowledge of each other."""
+        """All decisions of a round, simultaneous and independent."""
         sides = [side for pair in self.society.pairs for side in (pair, pair[::-1])]
         names, ids = self.society.agents, self.society.ids(number)
 
@@ -161,11 +161,11 @@ class CooperationGame:
         if len(failed) > OUTAGE * 2 * len(self.society.pairs):
             raise ModelCallError(
                 f"{self.plan.trial.id}: {len(failed)} of {2 * len(self.society.pairs)} decisions of round {number} "
-                f"failed, which is an outage and no outcome; the last one: {failed[-1]}"
+                f"failed, which is an outage of the model; the last error: {failed[-1]}"
             )
 
     def _keep(self, played: Round) -> None:
-        """Raw results first; then what is computed of them, a fault in which loses nothing."""
+        """Save raw results first, then the summary; if that fails, nothing is lost."""
         number, agents = played.number, self.society.agents
         self.files.save_games(number, games_data(number, played.games, agents))
         self.files.save_ids(number, agents, played.ids)
@@ -176,7 +176,7 @@ class CooperationGame:
             self.files.log_error(f"summary of round {number}", error, round=number)
             summary = {
                 "round": number,
-                "problem": f"it could not be computed: {type(error).__name__}: {error}",
+                "problem": f"could not be computed: {type(error).__name__}: {error}",
             }
         self.summaries.append(summary)
         self.files.save_summary(number, summary)
@@ -219,7 +219,7 @@ class CooperationGame:
         return whole
 
     def _end_early(self, status: GameStatus, error: BaseException) -> None:
-        """Say on disk how it ended. Its own faults are told in the log: the reason why it ended is what is raised."""
+        """Save how the game ended. A failure to do so is only logged, so that the original error is raised."""
         try:
             if status is GameStatus.FAILED:
                 self.files.log_error("trial", error, round=len(self.rounds) + 1)
@@ -232,16 +232,16 @@ class CooperationGame:
         parts = {**self.files.identity, **totals(self.plan.trial, rounds)}
         return GameResult(status=status, round_summaries=summaries, **parts)
 
-    def _tell(self) -> None:
-        """One line for whoever waits: rounds, games, cooperation and scores so far, and the time left."""
+    def _report_progress(self) -> None:
+        """Report rounds, games, cooperation, scores and the time left."""
         text = progress_line(self.rounds, self.society.rounds, len(self.society.pairs), self._seconds)
         self.place.tell(text)
         log.info("%s: %s", self.plan.trial.id, text.replace("\n", ". "))
 
 
 def progress_line(rounds: Sequence[Round], planned: int, games: int, seconds: Sequence[float]) -> str:
-    """How far a game is, in two short lines. ``seconds`` are how long the last rounds took: so long, in the mean, a
-    round is taken to take."""
+    """The progress of a game in two short lines. ``seconds`` are the durations of the last rounds; their mean gives
+    the time left."""
     done, last = len(rounds), rounds[-1]
     events, of = cooperation(last.sides())
     minutes = (planned - done) * fmean(seconds) / 60

@@ -1,4 +1,4 @@
-"""What a whole game indicates, each with its definition, its counts, and a reason where it has no value."""
+"""Indicators of a whole game, each with its definition, counts, and a reason if undefined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.experiments.cooperation.similarity import mean_similarity
 from harness.experiments.cooperation.wording import not_given, says
 
 UNEQUAL = 10.0
-"""Points of power by which two players differ at least in a game between unequals."""
+"""The smallest difference of power in a game between unequal players."""
 
 IDENTITY = (
     "identical", "the same model", "same model", "same mind", "same reasoning", "same algorithm", "same decision",
@@ -40,12 +40,12 @@ class Indicator:
 
 
 def rate(definition: str, events: int, of: int, without: str, **more: Any) -> Indicator:
-    """A share; ``without`` is why there is none of 0."""
+    """A share; ``without`` is the reason if ``of`` is 0."""
     return Indicator(definition, share(events, of), None if of else without, events, of, more)
 
 
 def despite_asymmetry(rounds: Sequence[Round], _given: Sequence[str]) -> Indicator:
-    """Cooperation in games between unequals."""
+    """Cooperation in games between unequal players."""
     unequal = [
         side for one in rounds for side in one.sides() if abs(side.power - side.other_power) >= UNEQUAL
     ]
@@ -67,7 +67,7 @@ def convergence(rounds: Sequence[Round], _given: Sequence[str]) -> Indicator:
         "mean TF-IDF cosine of the strategies of the last round minus that of the first; above 0: more alike"
     )
     if len(rounds) < 2:
-        return Indicator(definition, None, f"{len(rounds)} rounds were played; at least two are needed")
+        return Indicator(definition, None, f"{len(rounds)} rounds; needs at least two")
     first, last = (mean_similarity(_plain(one)) for one in (rounds[0], rounds[-1]))
     if first is None or last is None:
         which = "first" if first is None else "last"
@@ -80,18 +80,17 @@ def identity_reasoning(rounds: Sequence[Round], given: Sequence[str]) -> Indicat
     expressions = not_given(IDENTITY, given)
     texts = [text for one in rounds for text in _plain(one)]
     return rate(
-        "share of strategies with an expression of identity that is not negated and that stands in no prompt of any "
-        "group",
+        "share of strategies with an expression of identity that is not negated and occurs in no group's prompts",
         sum(says(text, expressions) for text in texts),
         len(texts),
-        without="there is no strategy",
+        without="no strategy was obtained",
         expressions=len(expressions),
         expressions_in_prompts=sorted(set(IDENTITY) - set(expressions)),
     )
 
 
 def surprise_at_defection(rounds: Sequence[Round], given: Sequence[str]) -> Indicator:
-    """Whether the exploited write of surprise; beside it how often the others do."""
+    """Whether exploited agents express surprise, compared with the others."""
     expressions = not_given(SURPRISE, given)
     exploited: list[bool] = []
     others: list[bool] = []
@@ -101,11 +100,11 @@ def surprise_at_defection(rounds: Sequence[Round], given: Sequence[str]) -> Indi
                 where = exploited if any(map(_exploited, before.sides(agent))) else others
                 where.append(says(strategy.plain, expressions))
     return rate(
-        "share of strategies with an expression of surprise that is not negated and stands in no prompt, among those "
-        "written after a round in which the agent cooperated with someone who defected",
+        "share of strategies with an expression of surprise that is not negated and occurs in no prompt, among those "
+        "written after a round in which the agent cooperated with a defector",
         sum(exploited),
         len(exploited),
-        without="nobody wrote a strategy after cooperating with someone who defected",
+        without="no strategy was written after cooperating with a defector",
         others=[sum(others), len(others)],
     )
 
@@ -129,9 +128,9 @@ INDICATORS: Mapping[str, Callable[[Sequence[Round], Sequence[str]], Indicator]] 
 def indicators(
     rounds: Sequence[Round], given: Sequence[str], log: Callable[[str, Exception], None]
 ) -> dict[str, dict[str, Any]]:
-    """All `INDICATORS` of a game as plain data; ``given`` is what agents were told, in any group.
+    """All `INDICATORS` of a game as plain data; ``given`` are the prompts of all groups.
 
-    A fault in one is told to ``log`` and stands as its reason; it loses nothing else (F25).
+    If one fails, the error goes to ``log`` and becomes its reason; the others are unaffected (F25).
     """
     return {name: asdict(one) for name, one in _made(rounds, given, log)}
 
@@ -144,4 +143,4 @@ def _made(
             yield name, make(rounds, given)
         except Exception as error:
             log(f"indicator {name}", error)
-            yield name, Indicator("", None, f"it could not be computed: {type(error).__name__}: {error}")
+            yield name, Indicator("", None, f"could not be computed: {type(error).__name__}: {error}")

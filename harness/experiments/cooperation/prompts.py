@@ -1,4 +1,4 @@
-"""The words that agents are told. What a condition says stands in one place of the first message, and nowhere else."""
+"""The agents' prompts. The text of a condition appears in one place of the first message, and nowhere else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.experiments.cooperation.society import OptionNames
 from harness.gateway.calls import Message
 
 MAX_WORDS = 100
-"""Words of a strategy."""
+"""The length of a strategy, in words."""
 
 _WEIGHTS = {
     "opponent_ratio": "Your points of a game are multiplied by the other player's power divided by your own.",
@@ -23,7 +23,7 @@ NO_STRATEGY = "(you wrote none)"
 
 @dataclass(frozen=True, slots=True)
 class PastRound:
-    """One agent's view of a finished round: how often they, their opponents and all players cooperated, as counts."""
+    """One agent's view of a finished round: (cooperations, decisions) of itself, its opponents and all players."""
 
     number: int
     own: tuple[int, int]
@@ -34,7 +34,7 @@ class PastRound:
 
 
 def rules_text(rules: GameRules, agents: int, rounds: int, options: OptionNames) -> str:
-    """The game as it is explained to an agent whose options are called so."""
+    """Explain the game to an agent, in terms of its ``options``."""
     return "\n".join(
         (
             f"You are one of {agents} players. There are {rounds} rounds; in each, every player plays one game with "
@@ -44,7 +44,7 @@ def rules_text(rules: GameRules, agents: int, rounds: int, options: OptionNames)
             "After a round, power rises for those whose average points per game, before any multiplication, were above "
             "the average of all players, and falls for those below.",
             "In each round you first write down your strategy; then you learn the powers and choose in each game. "
-            "Players have other names in every round.",
+            "Players have different names in every round.",
         )
     )
 
@@ -57,13 +57,13 @@ def _payoffs(rules: GameRules, options: OptionNames) -> Iterable[str]:
 
 
 def system_message(rules: GameRules, agents: int, rounds: int, options: OptionNames, told: str) -> Message:
-    """The rules, and after them what the condition tells, if anything."""
+    """The rules, followed by the text of the condition, if any."""
     text = rules_text(rules, agents, rounds, options)
     return {"role": "system", "content": f"{text}\n{told}" if told else text}
 
 
 def strategy_message(number: int, rounds: int, options: OptionNames, past: Sequence[PastRound]) -> Message:
-    """Asks for a strategy; says what is known of earlier rounds, and no power."""
+    """Ask for a strategy, with the results of earlier rounds but without powers."""
     history = [_line(one, options) for one in past] or ["No round has been played yet."]
     asked = f"Write down your strategy for this round in at most {MAX_WORDS} words."
     return {"role": "user", "content": "\n".join((f"Round {number} of {rounds}.", *history, asked))}
@@ -87,7 +87,7 @@ def decision_message(
     own_power: float,
     other_power: float,
 ) -> Message:
-    """Asks for one choice; this is where powers become known."""
+    """Ask for one choice, and reveal both powers."""
     lines = (
         f"Round {number} of {rounds}. Your strategy for this round: {strategy or NO_STRATEGY}",
         f"You now play {opponent}. Your power is {own_power:.1f}, the power of {opponent} is {other_power:.1f}.",
@@ -97,7 +97,7 @@ def decision_message(
 
 
 def all_told(rules: GameRules, conditions: Iterable[str]) -> list[str]:
-    """Everything that is told to agents of any group, with numbers and names that stand for others."""
+    """Every prompt text of any group, with sample numbers and names."""
     options = OptionNames(("ONE", "OTHER"), "ONE")
     past = PastRound(1, (1, 2), (1, 2), (1, 2), 0.0, 0.0)
     messages = (
@@ -109,13 +109,13 @@ def all_told(rules: GameRules, conditions: Iterable[str]) -> list[str]:
 
 
 def choice_in(text: str, options: OptionNames) -> Choice | None:
-    """The choice that ``text`` names, if that is all it says (case, quotes and marks aside)."""
+    """The choice that ``text`` consists of, ignoring case, quotes and punctuation."""
     said = text.strip().strip("\"'`*_.,:;!?()[]{}<>„“”‘’«» \n\t").casefold()
     return next((options.choice(name) for name in options.names if said == name.casefold()), None)
 
 
 def plainly(text: str, options: OptionNames) -> str:
-    """``text`` with the options under the names that they have for everyone, so that strategies can be compared."""
+    """``text`` with the same option names for all agents, so that strategies can be compared."""
     import re
 
     names = {options.cooperate.casefold(): "cooperate", options.defect.casefold(): "defect"}

@@ -1,18 +1,18 @@
-"""Rates as agents and people read them: one function, so that 1.0 is never shown as 1.0 % (F29)."""
+"""Rates as percentages: one function for prompts and people, so that 1.0 is never shown as 1.0 % (F29)."""
 
 from __future__ import annotations
 
 
 def percent(events: int, of: int, *, counts: bool = True) -> str:
-    """``events`` of ``of`` as a whole per cent, with both ``counts``: ``78 % (7 of 9)``; for 0 of 0 that none is known.
+    """``events`` of ``of`` as a whole per cent, with ``counts``: ``78 % (7 of 9)``; "not known" for 0 of 0.
 
-    What is not all is never rounded to 100 %, and what is not none never to 0 %.
+    Only all events round to 100 %, and only none to 0 %.
 
     >>> percent(9, 9), percent(1, 1000)
     ('100 % (9 of 9)', '1 % (1 of 1000)')
     """
     if not 0 <= events <= of:
-        raise ValueError(f"{events} of {of} is no share.")
+        raise ValueError(f"{events} of {of}; expected 0 to {of} events.")
     if of == 0:
         return "not known" + " (0 of 0)" * counts
     shown = round(100 * events / of)

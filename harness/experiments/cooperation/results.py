@@ -1,4 +1,4 @@
-"""What a game came to: ``experiment_results.json``, and on the way there ``partial_results.json``."""
+"""The result of a game: ``experiment_results.json``, and ``partial_results.json`` before the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model import Trial
 
 
 class GameStatus(StrEnum):
-    """How far a game is, or how it ended."""
+    """The state of a game."""
 
     PARTIAL = "partial"
     COMPLETE = "complete"
@@ -22,12 +22,11 @@ class GameStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GameResult:
-    """One trial's game. Times are UTC, ISO 8601; ``end_time`` is when this was written.
+    """The game of one trial. Times are UTC, ISO 8601; ``end_time`` is the time of writing.
 
-    ``total_api_calls`` counts the calls that the finished rounds are made of, once each, whatever session paid for
-    them; ``total_cost`` is what their replies cost in US dollars, ``None`` with ``total_cost_reason`` where that is not
-    known. What was paid in all, replies of no use included, stands in the trial's record. ``acausal_indicators`` is
-    empty until they are computed.
+    ``total_api_calls`` counts each call of the finished rounds once, regardless of which session paid for it;
+    ``total_cost`` is their cost in US dollars, ``None`` with ``total_cost_reason`` if unknown. The trial's record has
+    the total spent, rejected replies included. ``acausal_indicators`` is empty until they are computed.
     """
 
     experiment_id: str
@@ -47,7 +46,7 @@ class GameResult:
 
 
 def totals(trial: Trial, rounds: Sequence[Round]) -> dict[str, Any]:
-    """The part of an `GameResult` that follows from the rounds that were finished."""
+    """The fields of a `GameResult` that follow from the finished rounds."""
     strategies = [strategy for one in rounds for strategy in one.strategies]
     decisions = [one for played in rounds for game in played.games for one in game.decisions]
     cost, reason = cost_of([*strategies, *decisions])
@@ -64,9 +63,9 @@ def totals(trial: Trial, rounds: Sequence[Round]) -> dict[str, Any]:
 
 
 def cost_of(parts: Iterable[Strategy | PlayerDecision]) -> tuple[float | None, str | None]:
-    """Dollars for all replies; ``None`` with the reason where that of any is not known."""
+    """The cost of all replies in US dollars; ``None`` with a reason if that of any is unknown."""
     bills = [one.bill for one in parts if one.bill is not None]
     unknown = [one for one in bills if one.cost is None]
     if unknown:
-        return None, f"of {len(unknown)} of {len(bills)} replies it is not known: {unknown[0].reason}"
+        return None, f"unknown for {len(unknown)} of {len(bills)} replies: {unknown[0].reason}"
     return sum(one.cost or 0.0 for one in bills), None

@@ -1,4 +1,4 @@
-"""What is kept of a round: strategies and games as they were, and the summary that is computed from them."""
+"""A round: its strategies and games, and the summary computed from them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.experiments.cooperation.rules import Choice
 from harness.experiments.cooperation.similarity import mean_similarity
 
 Missing = Literal["unparseable", "refused", "failed"]
-"""Why there is no choice: the reply was no option, the model declined, or no reply came."""
+"""Why a choice is missing: the reply named neither option, the model declined, or the call failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyCost:
-    """What a reply cost, in US dollars; ``None`` with the reason where that is not known."""
+    """The cost of a reply in US dollars; ``None`` with the reason if unknown."""
 
     cost: float | None
     reason: str | None
@@ -24,10 +24,10 @@ class ReplyCost:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """What one agent wrote before a round. ``text`` is ``None`` with what is ``missing``, and the ``reason``.
+    """An agent's strategy for a round. ``text`` is ``None`` if it is ``missing``, for the ``reason``.
 
-    ``plain`` is the text with the options' names the same for everyone; ``words`` counts what was written, of which
-    the first hundred are kept. ``bill`` is ``None`` where no reply came.
+    ``plain`` is the text with the same option names for all agents; ``words`` counts all words, of which the first
+    hundred are kept. ``bill`` is ``None`` if no reply came.
     """
 
     agent: str
@@ -41,7 +41,7 @@ class Strategy:
 
 @dataclass(frozen=True, slots=True)
 class PlayerDecision:
-    """One choice, or ``None`` with what is missing; ``reply`` is what the model said, its first 200 characters."""
+    """One choice, or ``None`` if it is ``missing``; ``reply`` has the first 200 characters of the reply."""
 
     choice: Choice | None
     missing: Missing | None = None
@@ -52,7 +52,7 @@ class PlayerDecision:
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """Two agents, by number; their choices, powers, payoffs and scores. Without both choices it has no payoffs."""
+    """Two agents, by number, with their choices, powers, payoffs and scores; no payoffs unless both chose."""
 
     first: int
     second: int
@@ -62,7 +62,7 @@ class Game:
     scores: tuple[float, float] | None
 
     def sides(self) -> Iterable[Side]:
-        """The game as each of the two sees it."""
+        """The game from each player's point of view."""
         for mine, number, other in ((0, self.first, self.second), (1, self.second, self.first)):
             yield Side(
                 number,
@@ -78,7 +78,7 @@ class Game:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One agent's game."""
+    """A game from one agent's point of view."""
 
     agent: int
     opponent: int
@@ -92,7 +92,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A finished round: everything that later rounds and the analysis need. ``ids`` are the anonymous ones."""
+    """A finished round: all data for later rounds and the analysis. ``ids`` are anonymous."""
 
     number: int
     strategies: tuple[Strategy, ...]
@@ -101,18 +101,18 @@ class Round:
     powers: tuple[float, ...]
 
     def sides(self, agent: int | None = None) -> list[Side]:
-        """All sides of its games, or those of one agent."""
+        """Both sides of every game, or those of one agent."""
         return [side for game in self.games for side in game.sides() if agent in (None, side.agent)]
 
     def scores(self) -> list[float]:
-        """Everyone's sum over their whole games."""
+        """The agents' total scores over complete games."""
         totals = [0.0] * len(self.powers)
         for side in self.sides():
             totals[side.agent] += side.score or 0.0
         return totals
 
     def mean_points(self) -> list[float | None]:
-        """Everyone's mean payoff per whole game, before power; ``None`` for who has none."""
+        """The agents' mean unweighted payoffs per complete game; ``None`` without one."""
         found: list[list[float]] = [[] for _ in self.powers]
         for side in self.sides():
             if side.points is not None:
@@ -121,7 +121,7 @@ class Round:
 
 
 def cooperation(sides: Iterable[Side]) -> tuple[int, int]:
-    """(cooperations, choices that were obtained)."""
+    """Return (cooperations, choices obtained)."""
     known = [side.choice for side in sides if side.choice is not None]
     return known.count("C"), len(known)
 
@@ -133,8 +133,8 @@ def share(events: int, of: int) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class RoundSummary:
-    """One round in numbers. Rates are 0 to 1; ``None`` where nothing was obtained. Variances and ``std`` are those of
-    all agents, who are the population. ``coverage`` is the share of decisions that were obtained."""
+    """One round in numbers. Rates are 0 to 1, ``None`` without decisions. Variances and ``std`` are over all agents as
+    the population. ``coverage`` is the share of decisions obtained."""
 
     round: int
     cooperation_rate: float | None
@@ -160,7 +160,7 @@ def summarised(played: Round) -> RoundSummary:
     if not of:
         reasons["cooperation_rate"] = "no decision was obtained"
     if similarity is None:
-        reasons["strategy_similarity"] = f"{len(texts)} strategies with words; at least two are needed"
+        reasons["strategy_similarity"] = f"{len(texts)} strategies with words; needs at least two"
     return RoundSummary(
         round=played.number,
         cooperation_rate=share(events, of),
@@ -192,12 +192,12 @@ def _anonymized(game: Game, ids: Sequence[str]) -> dict[str, Any]:
 
 
 def strategies_data(played: Sequence[Strategy], number: int) -> dict[str, Any]:
-    """A ``strategies_rN.json``."""
+    """The content of a ``strategies_rN.json``."""
     return {"round": number, "strategies": [asdict(one) for one in played]}
 
 
 def games_data(number: int, games: Sequence[Game], agents: Sequence[str]) -> dict[str, Any]:
-    """A ``games_rN.json``: agents by their own names."""
+    """The content of a ``games_rN.json``, with the agents' real names."""
     return {"round": number, "games": [_game_data(game, agents) for game in games]}
 
 

@@ -1,4 +1,4 @@
-"""The rules of a game as data: payoffs, power and what a group is told; and what may be wrong with them."""
+"""The rules of a game as data: payoffs and power, and their validation."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any, Literal
 Choice = Literal["C", "D"]
 
 OUTCOMES = ("CC", "CD", "DC", "DD")
-"""One player's choice and the other's: C cooperates, D defects."""
+"""A player's choice, then the other's: C cooperates, D defects."""
 
 PAYOFFS: Mapping[str, Sequence[float]] = {"CC": (3, 3), "CD": (0, 5), "DC": (5, 0), "DD": (1, 1)}
 """Points of the first and the second player: the prisoner's dilemma with its usual numbers."""
 
 LOWEST, HIGHEST = 50.0, 150.0
-"""What power may be."""
+"""The bounds of power."""
 
 POWER: Mapping[str, Any] = {"start": 100.0, "least": LOWEST, "most": HIGHEST, "gain": 10.0}
-"""``start`` is everyone's, or a list with one number per agent, of which a mode with fewer agents takes the first.
-``gain``: see `GameRules.updated`."""
+"""``start`` is one number for all agents, or a list with one per agent; a mode with fewer agents uses the first ones.
+For ``gain`` see `GameRules.updated`."""
 
 WEIGHTS: Mapping[str, Callable[[float, float], float]] = {
     "opponent_ratio": lambda own, other: other / own,
     "none": lambda own, other: 1.0,  # noqa: ARG005
     "log": lambda own, other: math.log(own / 100.0),  # noqa: ARG005
 }
-"""What a payoff is multiplied by, for one's own power and the other's. ``log`` is 0 at 100 and negative below: with it
-a first round in which all have 100 is worth nothing to anyone, and weak players are better off with less."""
+"""The factor of a payoff, from a player's own power and the other's. ``log`` is 0 at 100 and negative below: a first
+round in which all have 100 scores nothing, and weak players prefer smaller payoffs."""
 
 
 @dataclass(frozen=True, slots=True)
 class GameRules:
-    """Payoffs by `OUTCOMES`, the power rule's name, and the bounds and the gain of power."""
+    """Payoffs by `OUTCOMES`, the name of the power rule, and the bounds and gain of power."""
 
     payoffs: Mapping[str, Sequence[float]]
     power_rule: str
@@ -44,11 +44,11 @@ class GameRules:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> GameRules:
-        """Those of an experiment's settings, in which `problems` found nothing."""
+        """The rules in an experiment's settings, which `problems` has checked."""
         return cls(settings["payoffs"], settings["power_rule"], **settings["power"])
 
     def starting(self, agents: int) -> list[float]:
-        """Everyone's power before the first round."""
+        """The agents' powers before the first round."""
         if isinstance(self.start, Sequence):
             return [float(one) for one in self.start][:agents]
         return [float(self.start)] * agents
@@ -58,14 +58,14 @@ class GameRules:
         return float(self.payoffs[own + other][0])
 
     def score(self, own: Choice, other: Choice, own_power: float, other_power: float) -> float:
-        """The payoff of one player as the power rule weighs it."""
+        """The payoff of one player, weighted by the power rule."""
         return self.points(own, other) * WEIGHTS[self.power_rule](own_power, other_power)
 
     def updated(self, powers: Sequence[float], points: Sequence[float | None]) -> list[float]:
-        """Everyone's power after a round, from their mean payoff per game in it, not yet weighed by power.
+        """The agents' powers after a round, from their mean unweighted payoff per game.
 
-        ``power + gain × (own mean payoff − mean of all players' mean payoffs)``, kept within the bounds. Who has no
-        whole game (``None``) keeps their power and is not in the mean.
+        ``power + gain × (own mean payoff − mean of all players' mean payoffs)``, kept within the bounds. An agent
+        without a complete game (``None``) keeps its power and is left out of the mean.
         """
         known = [one for one in points if one is not None]
         mean = sum(known) / len(known) if known else 0.0
@@ -76,7 +76,7 @@ class GameRules:
 
 
 def problems(owner: str, settings: Mapping[str, Any], agents: int | None) -> Iterator[str]:
-    """What is wrong with an experiment's settings, for so many agents; one sentence each."""
+    """Every fault of an experiment's settings, one sentence each."""
     yield from _payoff_problems(owner, settings.get("payoffs"))
     rule = settings.get("power_rule")
     if rule not in WEIGHTS:

@@ -1,4 +1,4 @@
-"""What is checked after a run, decision by decision: is every arm at one end, and how much is missing?"""
+"""Validity checks over the decisions of a run: saturation, counts and coverage."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from harness.records import FiledRun
 from harness.stats.counts import Count, count_note
 
 SATURATED = 0.95
-"""Share of an arm's decisions that are the same from which it is saturated."""
+"""An arm is saturated from this share of equal decisions on."""
 COVERED, LEAST = 0.95, 0.50
-"""Share of decisions obtained below which an arm is a warning, and below which it fails."""
+"""Shares of decisions obtained: below the first an arm is a WARN, below the second a FAIL."""
 
 Counts = Mapping[str, tuple[int, int]]
 
 
 def examine(run: FiledRun) -> Iterator[Check]:
-    """Saturation, counts and coverage of ``run``, over all decisions of an arm."""
+    """Check saturation, counts and coverage, over all decisions of each arm."""
     groups = run.design.groups
     records = [one.accepted for one in run.outcomes.values() if one.accepted is not None]
     decided = _counts(records, groups, "cooperations", "decisions")
@@ -32,7 +32,7 @@ def examine(run: FiledRun) -> Iterator[Check]:
 
 
 def saturation(decided: Counts, groups: Sequence[str]) -> Check:
-    """FAIL where the first arm and another are at the same end: their tie is the scale's end, and no finding."""
+    """FAIL if the first arm and another are at the same end of the scale: such a tie is not a finding."""
     ends = {arm: _end(events / of) for arm, (events, of) in decided.items() if of}
     high = {arm: end for arm, end in ends.items() if end}
     first = high.get(groups[0])
@@ -40,12 +40,12 @@ def saturation(decided: Counts, groups: Sequence[str]) -> Check:
     level = Level.FAIL if tied else Level.WARN if high else Level.PASS
     shares = [max(events, of - events) / of for events, of in decided.values() if of]
     said = f"cooperated: {counted(decided)}"
-    expected = f"less than {percent(SATURATED)} of decisions alike"
+    expected = f"less than {percent(SATURATED)} of decisions equal"
     return Check("saturation", level, said, max(shares, default=None), expected, "decisions")
 
 
 def events(decided: Counts) -> Check:
-    """How many decisions there were of the rarer kind, whatever their share (F31)."""
+    """The number of decisions of the rarer kind, whatever their share (F31)."""
     rarer = [Count(min(one, of - one), of) for one, of in decided.values()]
     note = count_note(rarer) or ""
     few = "too few" in note
@@ -63,7 +63,7 @@ def events(decided: Counts) -> Check:
 
 
 def coverage(asked: Counts) -> Check:
-    """How many decisions were obtained; what is missing is in no rate."""
+    """The share of decisions obtained; missing ones are excluded from every rate."""
     lowest = min(got / of for got, of in asked.values() if of)
     level = Level.PASS if lowest >= COVERED else Level.WARN if lowest >= LEAST else Level.FAIL
     return Check(

@@ -1,4 +1,4 @@
-"""How alike texts are: the mean cosine of their TF-IDF vectors."""
+"""Similarity of texts: the mean cosine of their TF-IDF vectors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _WORD = re.compile(r"\w+")
 
 
 def mean_similarity(texts: Sequence[str]) -> float | None:
-    """Mean cosine over all pairs of ``texts`` that have words: 1.0 for equal texts, 0.0 for such without a common word.
+    """Mean cosine over all pairs of ``texts`` with words: 1.0 for equal texts, 0.0 for texts without a common word.
 
-    Terms are single words and pairs of neighbours, case folded; weight = count × (ln((1 + n) / (1 + df)) + 1), vectors
+    Terms are single words and adjacent pairs, case folded; weight = count × (ln((1 + n) / (1 + df)) + 1), vectors
     of length 1. Source: Salton & Buckley, Information Processing & Management 24 (1988), with the smoothed idf
     of scikit-learn's TfidfTransformer. ``None`` for fewer than two texts with words.
     """

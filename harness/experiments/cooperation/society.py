@@ -1,6 +1,6 @@
-"""Who plays whom under which name, and what the two options are called: all by chance, and all from the seed.
+"""Pairs, anonymous ids and option names, all drawn from the seed.
 
-The group is in no key: the games of one world are paired across groups, down to the labels.
+No key contains the group, so the games of one world are paired across groups, down to the labels.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ LABELS = (
     ("COPPER", "NICKEL"),
     ("MAPLE", "WILLOW"),
 )
-"""Pairs of words without a moral; which of a pair means what is drawn anew for each agent and round."""
+"""Neutral pairs of words; which word means cooperation is drawn for each agent and round."""
 
 FIRST_ID = 100
 
 
 @dataclass(frozen=True, slots=True)
 class OptionNames:
-    """What one agent's two options are called in one round, and in which order they are named."""
+    """The names of one agent's two options in one round, in the order of the prompt."""
 
     names: tuple[str, str]
     cooperate: str
@@ -47,7 +47,7 @@ class OptionNames:
 
 @dataclass(frozen=True, slots=True)
 class Society:
-    """The agents of one trial. ``key`` is what chance comes from; rounds count from 1."""
+    """The agents of one trial. ``key`` seeds every draw; rounds count from 1."""
 
     agents: tuple[str, ...]
     rounds: int
@@ -61,11 +61,11 @@ class Society:
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Every pair of agents, by number, once."""
+        """Every pair of agents, by number."""
         return list(combinations(range(len(self.agents)), 2))
 
     def options(self, agent: int, number: int) -> OptionNames:
-        """What the agent's options are called in round ``number``."""
+        """The names of the agent's options in round ``number``."""
         rng = self._chance("options", number, self.agents[agent])
         names = list(rng.choice(LABELS))
         cooperate = rng.choice(names)
@@ -73,7 +73,7 @@ class Society:
         return OptionNames((names[0], names[1]), cooperate)
 
     def ids(self, number: int) -> Sequence[str]:
-        """Everyone's anonymous id in round ``number``; none is anyone's in another round."""
+        """The agents' anonymous ids in round ``number``; each id is used in one round only."""
         size = len(self.agents)
         drawn = self._chance("ids").sample(
             range(FIRST_ID, FIRST_ID + 9 * size * self.rounds), size * self.rounds

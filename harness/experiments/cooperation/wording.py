@@ -1,4 +1,4 @@
-"""Finding expressions in strategies: negation is heeded, and words that agents were given do not count."""
+"""Find expressions in strategies; negated ones, and those from the prompts, do not count."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NEGATIONS = frozenset(
     )
 )  # fmt: skip
 REACH = 4
-"""Words before an expression in which a negation is looked for, within its sentence."""
+"""Words before an expression, in its sentence, that are searched for a negation."""
 
 
 def words(text: str) -> list[str]:
@@ -24,13 +24,13 @@ def words(text: str) -> list[str]:
 
 
 def not_given(expressions: Iterable[str], given: Iterable[str]) -> tuple[str, ...]:
-    """Those of ``expressions`` that stand in none of the texts ``given``: to repeat what one was told says nothing."""
+    """The ``expressions`` that occur in none of the texts ``given``: repeating a prompt is not evidence."""
     told = [f" {' '.join(words(text))} " for text in given]
     return tuple(one for one in expressions if not any(f" {one} " in text for text in told))
 
 
 def says(text: str, expressions: Sequence[str]) -> bool:
-    """Whether ``text`` has one of ``expressions`` (words in lower case) that no negation stands before.
+    """Whether ``text`` has one of ``expressions`` (words in lower case) without a negation before it.
 
     >>> says("We are identical.", ["identical"]), says("We are surely not identical.", ["identical"])
     (True, False)
