@@ -159,8 +159,9 @@ def played(results: Path, answer: Answer, **more: Any) -> tuple[CooperationGame,
 
 
 def errors_in(folder: Path) -> list[Any]:
-    """The faults that a game logged."""
-    return [json.loads(line) for line in (folder / ERRORS).read_text("utf-8").splitlines()]
+    """The faults that a game logged; none without a log."""
+    path = folder / ERRORS
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
 
 
 def load(path: Path) -> Any:
