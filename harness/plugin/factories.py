@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from harness.engines import make_engine
 from harness.gateway.calls import Provider
@@ -12,7 +12,7 @@ from harness.gateway.retry import RetryPolicy
 from harness.plugin.limits import make_budget, make_limits
 from harness.runtime.coordinator import Parts
 from harness.runtime.settings import Settings
-from harness.telemetry import Observers, from_environment
+from harness.telemetry import Observer, Observers, from_environment
 
 HINTS = {
     "timeout": "--timeout SECONDS allows longer",
@@ -28,8 +28,15 @@ SPARE_SECONDS = 30.0
 """What a provider that limits its calls itself has beyond that limit, to say what went wrong."""
 
 
-def parts() -> Parts:
-    """The parts that pytest, the command line and `harness.run` use."""
+def parts(observers: Mapping[str, Callable[[], Observer]]) -> Parts:
+    """The parts that pytest, the command line and `harness.run` use.
+
+    ``observers`` are told of everything, as LangSmith and Sentry are where their environment variables ask for them.
+    """
+
+    def make_observers(settings: Settings, warn: Callable[[str], None]) -> Observers:
+        return from_environment(sentry_content=settings.sentry_content, warn=warn, others=observers)
+
     return Parts(gateway=make_gateway, engine=make_engine, observers=make_observers)
 
 
@@ -74,8 +81,3 @@ def make_judge(settings: Settings, player: Provider) -> Provider | None:
 
 def _place(provider: Provider) -> tuple[str, str, str | None]:
     return provider.name, provider.model, getattr(provider, "base_url", None)
-
-
-def make_observers(settings: Settings, warn: Callable[[str], None]) -> Observers:
-    """LangSmith and Sentry, where their own environment variables ask for them."""
-    return from_environment(sentry_content=settings.sentry_content, warn=warn)

@@ -88,9 +88,12 @@ def _conclude(state: PluginState, session: Session, coordinator: Coordinator) ->
     from harness.runtime.play_checks import own_checks
 
     experiments = [plan.experiment for plan in session.plans]
-    conclusions = coordinator.conclude(own_checks(experiments))
+    conclusions = coordinator.conclude(state.hooks.with_checks(own_checks(experiments)))
     if state.rehearsal is None:
         state.conclusions += conclusions
+        for one in filter(lambda one: one.artifact is not None, conclusions):
+            about = {"experiment": one.experiment, "run_id": one.run_id, "artifact": one.artifact}
+            state.hooks.tell("pytest_harness_artifact_written", **about, records=one.records)
         _report(state, experiments)
         return
     outcomes = [outcome for _, outcome in state.outcomes.values()]
@@ -133,6 +136,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         from harness.plugin.summary import write_summary
 
         write_summary(terminalreporter, state, state.conclusions)
+        about = {"terminalreporter": terminalreporter, "conclusions": state.conclusions}
+        state.hooks.tell("pytest_harness_summary", **about)
+        for text in state.hooks.lines():
+            write_line(terminalreporter, text, yellow=True)
     for estimate in state.estimates:
         from harness.plugin.estimate_report import lines
 

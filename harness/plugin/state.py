@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from harness.guests import Experiments
     from harness.plugin.dry_run import DryRun
     from harness.plugin.estimate import ExperimentEstimate
+    from harness.plugin.hooks import Hooks
     from harness.plugin.signals import Interruption
     from harness.runtime.cells import CellOutcome, CellRun
     from harness.runtime.coordinator import Coordinator, Parts
@@ -72,7 +74,14 @@ class PluginState:
         """The concrete parts of the session."""
         from harness.plugin.factories import parts
 
-        return parts() if self.rehearsal is None else self.rehearsal.parts()
+        return parts(self.hooks.observers()) if self.rehearsal is None else self.rehearsal.parts()
+
+    @functools.cached_property
+    def hooks(self) -> Hooks:
+        """The hooks that other plugins and conftests implement."""
+        from harness.plugin.hooks import Hooks
+
+        return Hooks(self.config)
 
     def registered(self) -> Experiments:
         """The experiments of every guest, read on first use. Raises `ConfigurationError`."""

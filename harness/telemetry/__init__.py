@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from harness.telemetry.observers import DeliveryError, Observer, Observers
 
@@ -15,11 +16,12 @@ def from_environment(
     *,
     sentry_content: bool = False,
     warn: Callable[[str], None] = lambda _: None,
+    others: Mapping[str, Callable[[], Observer]] = MappingProxyType({}),
 ) -> Observers:
-    """The observers that the environment configures: LangSmith, Sentry, both or none. Imports no SDK itself."""
+    """The observers that the environment configures, LangSmith and Sentry, and ``others``. Imports no SDK itself."""
     from harness.telemetry import langsmith, sentry
 
-    makers: dict[str, Callable[[], Observer]] = {}
+    makers = dict(others)
     if langsmith.wanted(environ):
         makers["LangSmith"] = lambda: langsmith.LangSmithObserver(environ)
     if sentry.wanted(environ):

@@ -130,7 +130,7 @@ class _Lane:
         patience = deadline if since is None else min(deadline, since + FLUSH_SECONDS)
         self._thread.join(max(0.0, patience - time.monotonic()))
         if self._thread.is_alive():
-            self._turn_off("its server did not answer in time; what it has of this session is incomplete")
+            self._turn_off("it did not answer in time; what it has of this session is incomplete")
         elif self._left_out:
             self._turn_off(f"it could not keep up; {self._left_out} events were left out")
 
