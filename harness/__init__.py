@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.api import Results, run
     from harness.errors import ConfigurationError, HarnessError
+    from harness.guests import Guest, Sources
     from harness.model import (
         ActionsAtLeast,
+        Check,
         Correction,
         Event,
         Experiment,
         Extraction,
         Group,
         Intervention,
+        Level,
         Measure,
         Mode,
         Persona,
@@ -37,14 +40,17 @@ if TYPE_CHECKING:
 _HOME = {
     "harness.api": ("Results", "run"),
     "harness.errors": ("ConfigurationError", "HarnessError"),
+    "harness.guests": ("Guest", "Sources"),
     "harness.model": (
         "ActionsAtLeast",
+        "Check",
         "Correction",
         "Event",
         "Experiment",
         "Extraction",
         "Group",
         "Intervention",
+        "Level",
         "Measure",
         "Mode",
         "Persona",
@@ -64,6 +70,7 @@ _PLACES["load_population"] = ("harness.personas", "load")
 
 __all__ = [
     "ActionsAtLeast",
+    "Check",
     "ConfigurationError",
     "Correction",
     "Event",
@@ -71,9 +78,11 @@ __all__ = [
     "Extraction",
     "Frames",
     "Group",
+    "Guest",
     "HarnessError",
     "Intervention",
     "JSONLWriter",
+    "Level",
     "Measure",
     "Mode",
     "Persona",
@@ -83,6 +92,7 @@ __all__ = [
     "Results",
     "Sample",
     "Script",
+    "Sources",
     "TrialPlan",
     "TrialResult",
     "WriterPool",

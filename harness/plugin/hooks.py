@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.checks import OwnChecks
+from harness.errors import HarnessError
 from harness.model import Check, Level
 from harness.records import FiledRun
 from harness.telemetry import Observer
@@ -54,9 +55,8 @@ class Hooks:
         for plugin, call in self.each("pytest_harness_checks", run=run):
             try:
                 yield from runner.get().call_now(call, what=f"pytest_harness_checks of {plugin}", then=_flat)
-            except Exception as error:
-                said = f"the check failed to run: {shown(error)}"
-                yield Check(f"checks of {plugin}", Level.FAIL, said, None, "checks that run")
+            except HarnessError as error:
+                yield Check(f"checks of {plugin}", Level.FAIL, str(error), None, "checks that run")
 
     def with_checks(self, own: OwnChecks) -> OwnChecks:
         """``own`` checks of an experiment, then those of the plugins."""

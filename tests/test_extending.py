@@ -1,0 +1,115 @@
+"""The foreign package of docs/extending.md, installed as pip would: each of its entry points and hooks works."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.support.sessions import Lab
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
+BLOCK = re.compile(r"```(?:python|toml)\n(.*?)```", re.DOTALL)
+
+
+def page_files() -> dict[str, str]:
+    """File name → its text, for each block of the page; a Python block begins with its name."""
+    blocks: list[str] = BLOCK.findall(PAGE.read_text("utf-8"))
+    named = {block.partition("\n")[0].removeprefix("# "): block for block in blocks[1:]}
+    return {"pyproject.toml": blocks[0], **named}
+
+
+@pytest.fixture
+def acme(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A folder in which the package is importable and its distribution is found."""
+    files, site = page_files(), lab.path / "site"
+    points = tomllib.loads(files.pop("pyproject.toml"))["project"]["entry-points"]
+    lines = [
+        line
+        for group, values in points.items()
+        for line in (f"[{group}]", *(f"{k} = {v}" for k, v in values.items()))
+    ]
+    info = site / "acme-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    for name, text in files.items():
+        path = site / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    return lab
+
+
+def test_an_experiment_a_provider_an_engine_and_hooks_of_another_package_make_a_run(acme: Lab) -> None:
+    (acme.path / "site" / "conftest.py").rename(acme.path / "conftest.py")
+    acme.write("import pytest\n\n\n@pytest.mark.experiment('greeting')\ndef test_it(cell):\n    cell.run()\n")
+    done = acme.command("run", "test_small.py", "--model", "parrot:loud", "--engine", "monologue")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "See seen.txt for 1 runs." in done.stdout and "HOOK FAILED" not in done.stdout
+    meta, first = acme.meta(), acme.lines(kind="run_metadata")[0]
+    assert (first["engine"], first["provider"], first["model"]) == ("monologue", "parrot", "loud")
+    assert meta["usage"]["calls"] == {"act": 8}
+    (retried,) = [one for one in meta["instrument"]["checks"] if one["name"] == "retried"]
+    assert retried["level"] == "PASS"
+    seen = (acme.path / "seen.txt").read_text().splitlines()
+    assert seen[0] == "greeting: loud started"
+    assert sum(line.endswith(": finished") for line in seen) == 4
+    assert re.fullmatch(r"greeting_.*\.json from 2 files", seen[-1])
+    words = acme.command("words", "results")
+    assert re.fullmatch(r"greeting plain \d+\ngreeting other \d+\n", words.stdout), words.stderr
+
+
+def test_a_registered_experiment_and_its_engine_are_listed(acme: Lab) -> None:
+    listed = acme.command("list", "--engine", "monologue")
+    assert listed.returncode == 0, listed.stderr
+    assert "greeting  (" in listed.stdout and "plain      4 model calls" in listed.stdout
+
+
+def test_a_batch_varies_an_experiment_of_another_packages_kind(acme: Lab) -> None:
+    (acme.path / "casual.greeting").write_text("Say hello in {language}.\n")
+    assert acme.command("study", "init", "hello").returncode == 0
+    done = acme.command("study", "sweep", "hello", "--path", "casual.greeting", "--axis", "steps", "1", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(acme.path.glob("runs/hello/batches/*/variants/vr-steps-*-s0/results/*.meta.json"))) == 2
+
+
+def test_an_experiment_that_two_packages_register_names_both(acme: Lab) -> None:
+    other = acme.path / "site" / "copycat-2.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: copycat\nVersion: 2.0\n")
+    (other / "entry_points.txt").write_text("[harness.experiments]\ncopycat = acme.experiments:Acme\n")
+    refused = acme.command("list")
+    assert refused.returncode == 4
+    assert (
+        "Experiment 'greeting' is registered by 'acme.experiments:Acme' of acme 1.0 and by "
+        "'acme.experiments:Acme' of copycat 2.0; expected unique names." in refused.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "said"),
+    [
+        ("experiments.py", ["list"], "Entry point acme = acme.experiments:Acme of acme 1.0 raised "),
+        (
+            "engine.py",
+            ["run", "--exp", "exp_3", "--fast", "--engine", "monologue"],
+            "Entry point monologue = acme.engine:FACTORY of acme 1.0 raised ",
+        ),
+        (
+            "provider.py",
+            ["run", "--exp", "exp_3", "--fast", "--model", "parrot"],
+            "Entry point parrot = acme.provider:parrot of acme 1.0 raised ",
+        ),
+    ],
+)
+def test_a_broken_entry_point_names_its_distribution(
+    acme: Lab, file: str, words: list[str], said: str
+) -> None:
+    (acme.path / "site" / "acme" / file).write_text("import not_there\n")
+    refused = acme.command(*words)
+    assert refused.returncode == 4
+    assert f"{said}ModuleNotFoundError: No module named 'not_there'" in refused.stdout + refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
