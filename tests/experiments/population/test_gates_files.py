@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 
 from harness.cli.app import app
 from harness.errors import ConfigurationError
+from harness.experiments.population.formats.files import checked as checked_form
+from harness.experiments.population.formats.files import lenient
+from harness.experiments.population.formats.scenario import ScenarioSpec
 from harness.experiments.population.gates import (
     GATES,
     SHIPPED,
@@ -24,7 +27,7 @@ from harness.experiments.population.gates import (
 from harness.experiments.population.gates.material import StudyFiles
 from harness.experiments.population.gates.subject import GateSubject
 from harness.model import Level
-from tests.support.gated_study import agents, bad, checked, edges, spec, study, write
+from tests.support.gated_study import agents, bad, checked, edges, scenario, spec, study, write
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -291,3 +294,17 @@ def test_the_docs_tell_of_every_gate() -> None:
     text = (Path(__file__).parents[3] / "docs" / "gates.md").read_text("utf-8")
     assert all(f"| {gate.name} | {gate.stage} |" in text for gate in GATES.values())
     assert all(f"`{name}`" in text for name in SHIPPED)
+
+
+def test_gates_read_a_scenario_as_the_simulation_does_and_ignore_what_it_would_refuse_as_unknown() -> None:
+    data = scenario() | {"timeline": []}
+    data["seed_exposure"]["channels"][0]["colour"] = "red"
+    data["seed_exposure"]["rules"] = []
+    loose = checked_form(lenient(ScenarioSpec), data, "x")
+    assert loose.seed_exposure.channels[0].name == "radio" and loose.seed_exposure.rules == []
+    assert isinstance(loose, ScenarioSpec)
+    with pytest.raises(ConfigurationError, match="timeline: unknown"):
+        checked_form(ScenarioSpec, data, "x")
+    data["spread"]["share_probability"] = 3
+    with pytest.raises(ConfigurationError, match="share_probability=3"):
+        checked_form(lenient(ScenarioSpec), data, "x")

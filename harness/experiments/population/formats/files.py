@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from annotated_types import MaxLen, MinLen
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from harness import text_files
 from harness.console import on_one_line
@@ -28,6 +31,30 @@ class FileModel(BaseModel):
     """A part of a file: no unknown keys, no silent conversions, finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+@functools.cache
+def lenient(form: type[M]) -> type[M]:
+    """``form`` for readers of a part of a file: unknown keys are ignored, and lists may have any length."""
+    fields: dict[str, Any] = {}
+    for name, field in form.model_fields.items():
+        own = copy(field)
+        own.annotation = _lenient(field.annotation)
+        if get_origin(own.annotation) is list:
+            own.metadata = [one for one in field.metadata if not isinstance(one, MinLen | MaxLen)]
+        fields[name] = (own.annotation, own)
+    loose: type[M] = create_model(f"Lenient{form.__name__}", __base__=form, **fields)
+    loose.model_config = form.model_config | {"extra": "ignore"}
+    loose.model_rebuild(force=True)
+    return loose
+
+
+def _lenient(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, FileModel):
+        return lenient(annotation)
+    if get_origin(annotation) is list:
+        return list[_lenient(get_args(annotation)[0])]  # type: ignore[misc]
+    return annotation
 
 
 def read_yaml(path: Path, form: type[M], what: str) -> M:

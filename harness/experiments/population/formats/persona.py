@@ -129,7 +129,7 @@ def problems(config: PersonaConfig, attributes: frozenset[str]) -> Iterator[str]
     said = {
         "intro_template": re.findall(_PLACEHOLDER, config.intro_template),
         "treatments": [one.attribute for one in config.treatments],
-        "phrasings": [one.attribute for one in _all(config.phrasings)],
+        "phrasings": [one.attribute for one in all_phrasings(config.phrasings)],
         **{f"groups.{one.name}": one.attributes for one in config.groups},
     }
     for place, names in said.items():
@@ -137,7 +137,8 @@ def problems(config: PersonaConfig, attributes: frozenset[str]) -> Iterator[str]
             yield f"{place}: {name!r} is no attribute; expected one of {known}."
 
 
-def _all(phrasings: Phrasings) -> Iterator[Any]:
+def all_phrasings(phrasings: Phrasings) -> Iterator[Any]:
+    """The phrasings of every kind of attribute."""
     for kind in (phrasings.boolean, phrasings.categorical, phrasings.relative, phrasings.concrete):
         yield from kind
 
@@ -163,7 +164,7 @@ class Teller:
 
     def __init__(self, config: PersonaConfig, agents: Agents, first: tuple[str, ...] = ()) -> None:
         self._config, self._first = config, first
-        self._phrasing = {one.attribute: one for one in _all(config.phrasings)}
+        self._phrasing = {one.attribute: one for one in all_phrasings(config.phrasings)}
         self._stats = {**_measured(agents), **config.population_stats.stats}
 
     def tell(self, row: Mapping[str, Any]) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.experiments.population.formats.scenario import WHAT as SCENARIO
+from harness.experiments.population.formats.scenario import ScenarioSpec
 from harness.experiments.population.formats.spec import Categorical, PopulationSpec
 from harness.experiments.population.gates.leakage import Handed, Measured, leaks
 from harness.experiments.population.gates.material import Blocked
-from harness.experiments.population.gates.scenario_file import Scenario
 from harness.experiments.population.gates.spec import sound
 from harness.experiments.population.gates.subject import GateSubject, failed, passed, warned
 from harness.experiments.population.gates.wording import listed
@@ -59,7 +60,7 @@ def _outcomes(subject: GateSubject) -> list[Measured]:
     found = {name: Measured(name) for name in (subject.schema.outcomes if subject.schema else [])}
     if subject.material.has("scenario.yaml"):
         try:
-            scenario = subject.material.form("scenario.yaml", Scenario, "Scenario")
+            scenario = subject.material.form("scenario.yaml", ScenarioSpec, SCENARIO)
         except Blocked:  # G5 says what is wrong with it
             return list(found.values())
         for one in scenario.outcomes.suggested_outcomes:

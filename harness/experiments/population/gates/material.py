@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, raise_if_any
-from harness.experiments.population.formats.files import M, read_json, read_yaml
+from harness.experiments.population.formats.files import M, lenient, read_json, read_yaml
 from harness.experiments.population.formats.spec import WHAT, PopulationSpec, problems
 from harness.experiments.population.gates.table import AgentTable, table_of
 
@@ -58,9 +58,9 @@ class StudyFiles:
         return found
 
     def form(self, name: str, form: type[M], what: str) -> M:
-        """The YAML of the file as a ``form``. Raises `Blocked`."""
+        """The YAML of the file as a ``form``, read leniently. Raises `Blocked`."""
         self.read.add(name)
-        found: M = self._once(name, lambda: read_yaml(self._there(name), form, what))
+        found: M = self._once(name, lambda: read_yaml(self._there(name), lenient(form), what))
         return found
 
     def agents(self) -> AgentTable:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from string import Formatter
 
+from harness.experiments.population.formats.persona import WHAT, PersonaConfig, all_phrasings
 from harness.experiments.population.formats.spec import Categorical, PopulationSpec
-from harness.experiments.population.gates.persona_file import PersonaFile, Phrasing
 from harness.experiments.population.gates.subject import GateSubject, failed, passed, warned
 from harness.experiments.population.gates.wording import listed, share, shown
 from harness.model import Check
@@ -16,10 +16,10 @@ NAME = "population.persona.yaml"
 
 def check(subject: GateSubject) -> Iterator[Check]:
     """population.persona.yaml against population.yaml."""
-    persona = subject.material.form(NAME, PersonaFile, "Personas")
+    persona = subject.material.form(NAME, PersonaConfig, WHAT)
     spec = subject.material.population()
     known = [one.name for one in spec.attributes]
-    phrased = {one.attribute for one in _phrasings(persona)}
+    phrased = {one.attribute for one in all_phrasings(persona.phrasings)}
     told = phrased | {name for group in persona.groups for name in group.attributes}
     introduced = {name for name in known if f"{{{name}}}" in persona.intro_template}
     yield passed("file", f"{len(phrased)} of {len(known)} attributes have words of their own", NAME)
@@ -36,12 +36,7 @@ def check(subject: GateSubject) -> Iterator[Check]:
     yield from _templates(persona, set(known))
 
 
-def _phrasings(persona: PersonaFile) -> Iterator[Phrasing]:
-    said = persona.phrasings
-    yield from (*said.boolean, *said.categorical, *said.relative, *said.concrete)
-
-
-def _strangers(persona: PersonaFile, known: set[str], told: set[str]) -> Iterator[Check]:
+def _strangers(persona: PersonaConfig, known: set[str], told: set[str]) -> Iterator[Check]:
     named = told | {one.attribute for one in persona.treatments}
     for name in sorted(named - known):
         yield failed(
@@ -55,7 +50,7 @@ def _strangers(persona: PersonaFile, known: set[str], told: set[str]) -> Iterato
             )
 
 
-def _options(persona: PersonaFile, spec: PopulationSpec) -> Iterator[Check]:
+def _options(persona: PersonaConfig, spec: PopulationSpec) -> Iterator[Check]:
     drawn = {one.name: one.sampling.distribution for one in spec.attributes}
     for one in persona.phrasings.categorical:
         mine = drawn.get(one.attribute)
@@ -67,7 +62,7 @@ def _options(persona: PersonaFile, spec: PopulationSpec) -> Iterator[Check]:
             yield warned("phrases", f"{said}: {listed(missing)}", one.attribute, len(missing), "none")
 
 
-def _templates(persona: PersonaFile, known: set[str]) -> Iterator[Check]:
+def _templates(persona: PersonaConfig, known: set[str]) -> Iterator[Check]:
     allowed = {"intro_template": (persona.intro_template, known)}
     allowed |= {one.attribute: (one.template, {"value"}) for one in persona.phrasings.concrete}
     faults = 0

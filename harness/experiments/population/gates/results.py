@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from harness.experiments.population.formats.scenario import WHAT as SCENARIO
+from harness.experiments.population.formats.scenario import OutcomeSpec, ScenarioSpec
 from harness.experiments.population.gates.material import Blocked
 from harness.experiments.population.gates.numbers import number
 from harness.experiments.population.gates.profile import Below
-from harness.experiments.population.gates.scenario_file import Outcome, Scenario
 from harness.experiments.population.gates.states import States, states_of
 from harness.experiments.population.gates.subject import GateSubject, below, failed, none_of, passed, warned
 from harness.experiments.population.gates.wording import listed, share, shown
@@ -41,9 +42,9 @@ def check(subject: GateSubject) -> Iterator[Check]:
     yield from _shares(told, states, _declared(subject))
 
 
-def _outcomes(subject: GateSubject) -> list[Outcome]:
+def _outcomes(subject: GateSubject) -> list[OutcomeSpec]:
     try:
-        return subject.material.form("scenario.yaml", Scenario, "Scenario").outcomes.suggested_outcomes
+        return subject.material.form("scenario.yaml", ScenarioSpec, SCENARIO).outcomes.suggested_outcomes
     except Blocked:  # G5 says what is wrong with it
         return []
 
@@ -84,7 +85,7 @@ def _exposed(subject: GateSubject, states: States) -> Iterator[Check]:
         yield passed("exposure", said, number=rate, threshold="the same in by_timestep.json")
 
 
-def _answered(outcomes: list[Outcome], states: States) -> Iterator[Check]:
+def _answered(outcomes: list[OutcomeSpec], states: States) -> Iterator[Check]:
     """Among those who reasoned, who has an answer to each required outcome, and one that it allows."""
     rows = [one for one, reasoned in zip(states.outcomes, states.reasoned, strict=True) if reasoned]
     for one in outcomes:
@@ -100,7 +101,7 @@ def _answered(outcomes: list[Outcome], states: States) -> Iterator[Check]:
             )
 
 
-def _allowed(value: Any, one: Outcome) -> bool:
+def _allowed(value: Any, one: OutcomeSpec) -> bool:
     if one.type == "categorical":
         return value in (one.options or [])
     if one.type == "boolean":

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.experiments.population.formats.expressions import ExpressionError, parse
+from harness.experiments.population.formats.scenario import WHAT as SCENARIO
+from harness.experiments.population.formats.scenario import ExposureRule, OutcomeSpec, ScenarioSpec
 from harness.experiments.population.gates.conditions import Unevaluable, judge
 from harness.experiments.population.gates.material import Blocked
-from harness.experiments.population.gates.scenario_file import Outcome, Rule, Scenario
 from harness.experiments.population.gates.stops import contradictions
 from harness.experiments.population.gates.subject import GateSubject, failed, passed, warned
 from harness.experiments.population.gates.table import AgentTable
@@ -19,7 +20,7 @@ from harness.model import Check
 
 def check(subject: GateSubject) -> Iterator[Check]:
     """scenario.yaml, and agents.json where it is there."""
-    scenario = subject.material.form("scenario.yaml", Scenario, "Scenario")
+    scenario = subject.material.form("scenario.yaml", ScenarioSpec, SCENARIO)
     rules, outcomes = scenario.seed_exposure.rules, scenario.outcomes.suggested_outcomes
     yield passed("file", f"{len(rules)} exposure rules, {len(outcomes)} outcomes", "scenario.yaml")
     yield from _exposure(subject, scenario)
@@ -35,7 +36,7 @@ def check(subject: GateSubject) -> Iterator[Check]:
     yield from _spread(scenario)
 
 
-def _exposure(subject: GateSubject, scenario: Scenario) -> Iterator[Check]:
+def _exposure(subject: GateSubject, scenario: ScenarioSpec) -> Iterator[Check]:
     rules = scenario.seed_exposure.rules
     if not rules:
         yield failed("exposure logic", "no rule exposes anybody", number=0, threshold="at least 1 rule")
@@ -61,7 +62,7 @@ def _exposure(subject: GateSubject, scenario: Scenario) -> Iterator[Check]:
     yield from _reached(subject, live)
 
 
-def _reached(subject: GateSubject, rules: list[Rule]) -> Iterator[Check]:
+def _reached(subject: GateSubject, rules: list[ExposureRule]) -> Iterator[Check]:
     """How many agents the rules can be expected to expose. Rules count as independent of each other."""
     agents = _agents(subject)
     missed = np.ones(len(agents) if agents else 0)
@@ -98,7 +99,7 @@ def _agents(subject: GateSubject) -> AgentTable | None:
         return None
 
 
-def _outcomes(outcomes: list[Outcome]) -> Iterator[Check]:
+def _outcomes(outcomes: list[OutcomeSpec]) -> Iterator[Check]:
     names = [one.name for one in outcomes]
     faults = [(one.name, fault) for one in outcomes for fault in _unmeasurable(one)]
     faults += [
@@ -127,22 +128,18 @@ def _outcomes(outcomes: list[Outcome]) -> Iterator[Check]:
             yield warned("outcomes", said, one.name, threshold="a range")
 
 
-def _unmeasurable(one: Outcome) -> Iterator[str]:
+def _unmeasurable(one: OutcomeSpec) -> Iterator[str]:
     if one.type == "categorical":
         options = one.options or []
         if len({option.strip().casefold() for option in options}) < 2:
             yield f"categorical with {len(options)} options; expected at least 2 that differ"
         elif len({option.strip().casefold() for option in options}) < len(options):
             yield "has an option twice"
-    if (
-        one.type == "float"
-        and one.range is not None
-        and (len(one.range) != 2 or not one.range[0] < one.range[1])
-    ):
+    if one.type == "float" and one.range is not None and not one.range[0] < one.range[1]:
         yield f"range {shown(one.range)}; expected [low, high]"
 
 
-def _spread(scenario: Scenario) -> Iterator[Check]:
+def _spread(scenario: ScenarioSpec) -> Iterator[Check]:
     for one in scenario.spread.share_modifiers:
         try:
             parse(one.when)

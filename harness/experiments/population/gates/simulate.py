@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.experiments.population.formats.scenario import WHAT as SCENARIO
+from harness.experiments.population.formats.scenario import ScenarioSpec
 from harness.experiments.population.gates.estimate import cost_estimated
 from harness.experiments.population.gates.material import RESULTS, STREAMS, Blocked, StudyFiles
 from harness.experiments.population.gates.numbers import first, number
-from harness.experiments.population.gates.scenario_file import Scenario
 from harness.experiments.population.gates.states import States, states_of
 from harness.experiments.population.gates.subject import GateSubject, failed, none_of, passed, warned
 from harness.experiments.population.gates.wording import listed, share, shown
@@ -128,7 +129,7 @@ def _conditions(subject: GateSubject) -> tuple[list[str], int | None]:
     if not subject.material.has("scenario.yaml"):
         return [], None
     try:
-        simulation = subject.material.form("scenario.yaml", Scenario, "Scenario").simulation
+        simulation = subject.material.form("scenario.yaml", ScenarioSpec, SCENARIO).simulation
     except Blocked:  # G5 says what is wrong with it
         return [], None
     return simulation.stop_conditions or [], simulation.max_timesteps
