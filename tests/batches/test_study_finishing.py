@@ -21,7 +21,7 @@ CAVEATS = {"single_seed_caveat": "One seed, for a start.", "segment_caveat": "On
 
 
 @pytest.fixture(scope="module")
-def done(loaded: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
     """A study with a batch that was run, for all tests to copy."""
     root = tmp_path_factory.mktemp("done")
     with pytest.MonkeyPatch.context() as patch:

@@ -12,17 +12,6 @@ from tests.support.reports import write_run
 from tests.support.sessions import Lab
 
 
-@pytest.fixture(scope="module", autouse=True)
-def drawn() -> None:
-    """Load what a report loads: numpy and what is built on it cannot be loaded twice (see `loaded`)."""
-    import matplotlib.backends.backend_svg
-    import matplotlib.figure  # noqa: F401
-    import statsmodels.regression.mixed_linear_model  # noqa: F401
-
-    import harness.reports.markdown
-    import harness.reports.page  # noqa: F401
-
-
 @pytest.fixture
 def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """``harness report`` with some words, in a folder with the results of a run: its code, and what it said."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import asyncio
-import contextlib
 import json
 import random
 import re
@@ -20,8 +18,6 @@ import pytest
 from harness.errors import ExitCode
 from harness.experiments.tool_variants.scenarios import SCENARIOS
 from harness.experiments.tool_variants.variants import APPLIKE, BASELINE
-from harness.gateway.calls import Request
-from harness.gateway.providers.openai_compatible import OpenAICompatible
 from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import Lab, environment, load
@@ -42,23 +38,6 @@ planted = replace(made, settings={**made.settings, "zero_persona": made.settings
 def test_planted(cell):
     cell.run()
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded_sdks() -> None:
-    """What the SDKs load with their first call is loaded before the first session: `pytester` forgets what a session in
-    this process loaded, and then their errors are of classes that nobody knows."""
-
-    async def ask(provider: Any) -> None:
-        await provider.complete(Request([{"role": "user", "content": "ping"}]), trial="t", occurrence=0)
-        await provider.aclose()
-
-    with FakeEndpoint() as endpoint:
-        asyncio.run(ask(OpenAICompatible("m", base_url=endpoint.url, api_key="any")))
-    with contextlib.suppress(ImportError), AnthropicEndpoint() as other:
-        from harness.gateway.providers.anthropic_messages import AnthropicMessages
-
-        asyncio.run(ask(AnthropicMessages("m", base_url=other.url, api_key="any")))
 
 
 @pytest.fixture

@@ -204,25 +204,8 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-@pytest.fixture(scope="session")
-def loaded() -> None:
-    """Load what sessions import late: `pytester` forgets what a session in this process loaded, and numpy
-    cannot be loaded twice."""
-    import jsonschema  # noqa: F401
-    import numpy as np  # noqa: F401
-    import rich.live  # noqa: F401
-    import scipy.stats  # noqa: F401
-
-    import harness.engines.embedded
-    import harness.plugin.fixtures
-    import harness.plugin.overlap
-    import harness.plugin.session_report
-    import harness.plugin.summary
-    import harness.plugin.workers  # noqa: F401
-
-
 @pytest.fixture
-def lab(loaded: None, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Lab:
     """A folder with the small experiment in it."""
     watched = Watched()
     monkeypatch.setitem(providers._factories, "watched", watched.factory)

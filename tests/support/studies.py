@@ -136,7 +136,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(loaded: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A study without batches."""
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
     monkeypatch.chdir(tmp_path)

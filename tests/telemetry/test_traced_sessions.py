@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ModelCallError
-from harness.telemetry import from_environment
 from tests.plugin.test_own_play import OWN
-from tests.support import happenings
 from tests.support.recorder import Recorder, recording
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
@@ -28,18 +26,6 @@ def test_payments(cell):
     cell.run()
 """
 UNLUCKY = "small/Control/rep1/panel0/proposal1"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded_sdks() -> None:
-    """Whatever the SDKs load is loaded before the first session: `pytester` forgets what a session in this process
-    loaded, and some of it cannot be loaded twice."""
-    with recording() as made:
-        observers = from_environment(variables(made))
-        for event in happenings.session():
-            observers.handle(event)
-        observers.close(30)
-        assert made.feedback() and made.items("transaction")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ Say = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
-def begun(loaded: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a study without batches, for tests to copy."""
     return begin(tmp_path_factory.mktemp("begun")).root
 
