@@ -76,7 +76,7 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
 
 
 def _arm(group: Group) -> str:
-    parts = []
+    parts = [f"{name} {textwrap.shorten(str(value), 40)!r}" for name, value in group.declared.items()]
     if group.correction is not None:
         parts.append(
             f"correction below {group.correction.quality_threshold}, {group.correction.max_attempts} attempts"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -398,6 +398,14 @@ class Script:
                         )
 
 
+def _replacement_problems(owner: str, texts: Mapping[str, Any]) -> Iterable[str]:
+    for part, text in texts.items():
+        if part not in _REPLACEABLE:
+            yield f"{owner}: script={{{part!r}: …}}; expected one of {', '.join(_REPLACEABLE)}."
+        elif not isinstance(text, str) or not text.strip():
+            yield f"{owner}: script[{part!r}]={shown(text)}; expected text that is not empty."
+
+
 def render(text: str, fields: Mapping[str, str]) -> str:
     """Fill the ``{placeholders}`` of ``text`` that ``fields`` names; every other brace stays as it is."""
     return _PLACEHOLDER.sub(lambda found: fields.get(found[1], found[0]), text)
@@ -435,6 +443,13 @@ class Mode:
         yield from _flat(field_faults(owner, self, self.FIELDS))
 
 
+_POPULATION = Kind(
+    lambda value: isinstance(value, str | Path | tuple),
+    "the name of a packaged population, a folder of persona files, or a tuple of Personas",
+)
+_REPLACEABLE = ("introduction", "task", "consolidation")
+
+
 @declaration
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -442,6 +457,13 @@ class Group:
 
     Fields:
         name: letters, digits, ``_``, ``.`` and ``-``, at most 64.
+        instructions: text that ends the prompt of each persona in this arm; default None.
+        script: texts of the experiment's script that this arm replaces, by part (``introduction``, ``task``,
+            ``consolidation``): ``{"task": "Agree a price for {thing}, quickly."}``; default none.
+        population: who takes part in this arm, as in `Experiment`; default None, the experiment's.
+        fragments: persona fragments in this arm, in place of the experiment's; default None.
+        memory_limit: characters that a persona's memory holds, from 1,000; default None, the engine's.
+        temperature: of this arm's model calls, 0 to 2, except those that score or extract; default None.
         correction: action correction in this arm; default None, off.
         interventions: nudges in this arm; default none.
         settings: plain data for the experiment's own `Play`, which identifies the arm and is recorded; default empty.
@@ -451,6 +473,8 @@ class Group:
 
     >>> Group("Treatment", correction=Correction(quality_threshold=6)).interventions
     ()
+    >>> Group("Concise", instructions="Be concise.").declared
+    {'instructions': 'Be concise.'}
     """
 
     name: str
@@ -459,6 +483,12 @@ class Group:
     interventions: tuple[Intervention, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     model_options: Mapping[str, Any] = field(default_factory=dict)
+    instructions: str | None = None
+    script: Mapping[str, str] = field(default_factory=dict)
+    population: str | Path | tuple[Persona, ...] | None = None
+    fragments: tuple[str | Path, ...] | None = None
+    memory_limit: int | None = None
+    temperature: float | None = None
 
     FIELDS: ClassVar[Fields] = {
         "name": TEXT,
@@ -468,10 +498,31 @@ class Group:
             "a tuple of Interventions; a single one needs a comma: (Intervention(…),)",
         ),
         "settings": MAPPING,
+        "instructions": NAME.or_none(),
+        "script": MAPPING,
+        "population": _POPULATION.or_none(),
+        "memory_limit": whole_number(1_000).or_none(),
+        "temperature": number(0, 2).or_none(),
     }
 
     def __post_init__(self) -> None:
-        normalise(self, tuples=["interventions"], data=["settings", "model_options"])
+        normalise(
+            self,
+            tuples=["interventions", "population", "fragments"],
+            data=["settings", "model_options", "script"],
+        )
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What this arm changes of prompts and people, as records have it; population and fragments aside."""
+        fields = {name: getattr(self, name) for name in ("instructions", "script", "memory_limit")}
+        return {name: dict(one) if isinstance(one, Mapping) else one for name, one in fields.items() if one}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The request fields of this arm alone, ``temperature`` included."""
+        warmth = {} if self.temperature is None else {"temperature": self.temperature}
+        return {**warmth, **self.model_options}
 
     def problems(self, owner: str) -> Iterable[str]:
         mine = f"Group {shown(self.name)} of {owner}"
@@ -482,6 +533,10 @@ class Group:
         if "settings" not in faults:
             yield from _settings_problems(mine, self.settings)
         yield from option_problems(f"{mine}: model_options", self.model_options)
+        if self.temperature is not None and "temperature" in self.model_options:
+            yield f"{mine}: model_options['temperature'] and temperature= are both set; expected one of them."
+        if "script" not in faults:
+            yield from _replacement_problems(mine, self.script)
         if isinstance(self.correction, Correction):
             yield from self.correction.problems(mine)
         for intervention in _instances(Intervention, self.interventions):
@@ -560,10 +615,7 @@ class Experiment:
             ),
             "a tuple of Propositions and Measures; a single one needs a comma: (Measure(…),)",
         ),
-        "population": Kind(
-            lambda value: isinstance(value, str | Path | tuple),
-            "the name of a packaged population, a folder of persona files, or a tuple of Personas",
-        ),
+        "population": _POPULATION,
         "modes": Kind(
             lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value),
             "a mapping of names to Modes, such as {'full': Mode(reps=2)}",
@@ -660,6 +712,7 @@ class Experiment:
         if self.temperature is not None and "temperature" in self.model_options:
             yield f"{mine}: model_options['temperature'] and temperature= are both set; expected one of them."
         yield from self._play_problems()
+        yield from self._arm_problems()
 
     def _names(self) -> Iterable[tuple[str, Any]]:
         """Everything that is declared by a name of any characters, with what it names."""
@@ -692,6 +745,30 @@ class Experiment:
             if not all(ids):
                 yield f"{mine}: {ids.count('')} proposals have no 'id'; expected one each, for a case per trial."
             yield from _duplicates(self.name, "proposal", [one for one in ids if one])
+
+    def _arm_problems(self) -> Iterable[str]:
+        """What an arm or the experiment declares that nothing would read."""
+        if self.play is None and self.settings:
+            yield f"Experiment {self.name}: {_unread(self.settings)}"
+        for group in self.groups:
+            mine = f"Group {group.name!r} of {self.name}"
+            if self.play is None and group.settings:
+                yield f"{mine}: {_unread(group.settings)}"
+            for part in ("instructions", "memory_limit") if self.play is not None else ():
+                if getattr(group, part) is not None:
+                    yield (
+                        f"{mine}: {part} is for personas of an engine, and this experiment has a play; "
+                        f"expected settings={{{part!r}: …}}, which the play reads as plan.arm[{part!r}]."
+                    )
+            yield from self.script_of(group).problems(mine) if group.script else ()
+
+    def script_of(self, group: Group) -> Script:
+        """The script as ``group`` hears it. The judge reads the experiment's own task in every arm."""
+        if not group.script:
+            return self.script
+        texts: dict[str, Any] = dict(group.script)
+        judged = self.script.task_description.replace("{task}", self.script.task)
+        return replace(self.script, **texts, task_description=judged)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -730,6 +807,25 @@ def _flat(faults: Mapping[str, list[str]]) -> Iterable[str]:
 
 def _instances(of: type[T], items: object) -> Iterable[T]:
     return (one for one in items if isinstance(one, of)) if isinstance(items, tuple) else ()
+
+
+_NEAREST = {"instruction": "instructions", "prompt": "instructions", "system": "instructions"}
+"""What people call the fields of `Group`."""
+
+
+def _unread(settings: Mapping[str, Any]) -> str:
+    """That nothing reads ``settings`` where there is no `Play`, and which field of `Group` is meant."""
+    from difflib import get_close_matches  # slow to import, and needed for a mistake alone
+
+    near = []
+    for name in settings:
+        found = get_close_matches(name, [one for one in Group.FIELDS if one != "settings"], n=1)
+        near += [_NEAREST.get(name) or (found[0] if found else "")]
+    hint = ", ".join(f"Group({name}=…)" for name in dict.fromkeys(filter(None, near)))
+    return (
+        f"settings={shown(dict(settings))}; nothing reads settings without a play, so that no model would see them. "
+        f"Expected {hint or 'a field of Group, such as instructions='}, or a play that reads them."
+    )
 
 
 def _settings_problems(owner: str, settings: Mapping[str, Any]) -> Iterable[str]:

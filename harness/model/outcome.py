@@ -64,8 +64,10 @@ class TrialFiles:
 class TrialPlan:
     """Everything that an engine needs to run one trial, frozen and, without its ``place``, picklable.
 
-    ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which sends ``temperature`` with its calls;
-    ``record_type`` is what its line is called. ``place`` is filled in when the trial begins.
+    ``script`` has the arm's own texts; ``instructions`` end each persona's prompt, and ``memory_limit`` counts
+    characters (``None``: the engine's). ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which sends
+    ``temperature`` with its calls; ``record_type`` is what its line is called. ``place`` is filled in when the trial
+    begins.
     """
 
     trial: Trial
@@ -83,6 +85,8 @@ class TrialPlan:
     record_type: str = "trial_result"
     temperature: float | None = None
     place: TrialFiles | None = None
+    instructions: str | None = None
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

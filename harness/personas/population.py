@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import ConfigurationError, raise_if_any
-from harness.model import Experiment, Persona
+from harness.model import Experiment, Group, Persona
 from harness.personas.documents import canonical, name_problems, read_fragment, read_people, value_problems
 from harness.personas.fragments import merge
 from harness.personas.sources import find_fragment, find_population, label
@@ -57,11 +57,21 @@ def load(
     return Population(merged, origin, digest(merged))
 
 
-def population_of(experiment: Experiment, folder: Path | None = None) -> Population:
-    """The population that ``experiment`` names; nobody where its own play needs none. Raises as `load` does."""
-    if experiment.population == ():
+def population_of(
+    experiment: Experiment, folder: Path | None = None, group: Group | None = None
+) -> Population:
+    """The population of ``experiment``, or of one arm; nobody where its own play needs none. Raises as `load` does."""
+    own = None if group is None else group.population
+    source = experiment.population if own is None else own
+    if source == ():
         return Population((), "nobody", digest(()))
-    return load(experiment.population, experiment.fragments, folder=folder)
+    return load(source, fragments_of(experiment, group), folder=folder)
+
+
+def fragments_of(experiment: Experiment, group: Group | None) -> tuple[str | Path, ...]:
+    """The fragments of an arm: its own, else the experiment's."""
+    own = None if group is None else group.fragments
+    return experiment.fragments if own is None else own
 
 
 def _personas(

@@ -48,9 +48,9 @@ def rep(request: pytest.FixtureRequest, _harness_case: Case) -> int:
 
 
 @pytest.fixture
-def population(request: pytest.FixtureRequest, experiment: Experiment) -> Population:
+def population(request: pytest.FixtureRequest, experiment: Experiment, group: Group) -> Population:
     """Who takes part. An override may return a `Population`, personas, or the name or path of a population."""
-    return _session(request).population(experiment)
+    return _session(request).population(experiment, group)
 
 
 @pytest.fixture

@@ -231,10 +231,8 @@ def _identity(plan: CellPlan) -> tuple[Any, ...]:
         plan.cell,
         plan.mode,
         plan.population.personas,
-        plan.correction,
-        plan.interventions,
+        plan.group,
         plan.engine,
         plan.reps,
-        plan.arm,
         tuple(trial.trial for trial in plan.trials),
     )

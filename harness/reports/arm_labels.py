@@ -23,6 +23,27 @@ def arm_options(line: Mapping[str, Any]) -> str:
     return options_in_words((line.get("group_settings") or {}).get("model_options") or {})
 
 
+def arm_declarations(line: Mapping[str, Any]) -> Iterator[str]:
+    """What an arm adds to prompts or changes in them, in words.
+
+    >>> list(arm_declarations({"group_settings": {"instructions": "Be concise.", "memory_limit": 9000}}))
+    ["instructions 'Be concise.'", 'memory of 9,000 characters']
+    """
+    own = line.get("group_settings") or {}
+    if own.get("instructions"):
+        yield f"instructions {_quoted(own['instructions'])}"
+    for part, text in (own.get("script") or {}).items():
+        yield f"{part} {_quoted(text)}"
+    if own.get("memory_limit"):
+        yield f"memory of {own['memory_limit']:,} characters"
+    if own.get("population"):
+        yield f"its own population, {(line.get('population') or {}).get('source')}"
+
+
+def _quoted(text: Any) -> str:
+    return repr(textwrap.shorten(str(text), SHORT, placeholder=" …"))
+
+
 def own_settings(line: Mapping[str, Any]) -> str | None:
     """An arm's own settings from the first line of one of its files; ``None`` for an arm of personas.
 

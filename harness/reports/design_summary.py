@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.model import options_in_words
-from harness.reports.arm_labels import arm_options, own_settings
+from harness.reports.arm_labels import arm_declarations, arm_options, own_settings
 from harness.reports.numbers import counted
 from harness.reports.run_report import RunReport
 
@@ -26,7 +26,8 @@ def arm(line: Mapping[str, Any]) -> str:
         threshold, attempts = correction.get("quality_threshold"), correction.get("max_attempts")
         quality = f"correction below {threshold}, up to {attempts} times"
     names = ", ".join(str(one.get("name")) for one in interventions)
-    parts = [quality, f"intervention {names}" if names else "no intervention", arm_options(line)]
+    nudges = f"intervention {names}" if names else "no intervention"
+    parts = [*arm_declarations(line), quality, nudges, arm_options(line)]
     return "; ".join(filter(None, parts))
 
 

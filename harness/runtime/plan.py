@@ -34,26 +34,31 @@ class CellPlan:
     """One cell, frozen after its fixtures ran: what it is made of and the trials to run.
 
     ``reps`` is how many repetitions this session plans for the experiment. ``engine`` is an engine's name.
-    ``selected`` are the proposals that the session is about, where it leaves some out; ``arm`` the group's settings.
-    ``session_temperature`` and ``session_options`` are the session's, ``arm_options`` the group's.
+    ``selected`` are the proposals that the session is about, where it leaves some out. ``group`` is the arm as its
+    fixtures made it. ``session_temperature`` and ``session_options`` are the session's.
     """
 
     cell: Cell
     experiment: Experiment
+    group: Group
     mode_name: str
     mode: Mode
     reps: int
     population: Population
-    correction: Correction | None
-    interventions: tuple[Intervention, ...]
     engine: str
     panels: tuple[tuple[Persona, ...], ...]
     trials: tuple[TrialPlan, ...]
     selected: tuple[int, ...] | None = None
-    arm: Mapping[str, Any] = field(default_factory=dict)
     session_temperature: float | None = None
     session_options: Mapping[str, Any] = field(default_factory=dict)
-    arm_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def correction(self) -> Correction | None:
+        return self.group.correction
+
+    @property
+    def interventions(self) -> tuple[Intervention, ...]:
+        return self.group.interventions
 
     @property
     def model_options(self) -> dict[str, Any]:
@@ -127,12 +132,13 @@ def plan_cell(
     _check(experiment, group, population)
     panels = panels_of(experiment, size, population.personas)
     proposals = experiment.script.proposals[: size.proposals]
-    options = merge_options(shared_options(experiment, temperature, model_options), group.model_options)
+    options = merge_options(shared_options(experiment, temperature, model_options), group.options)
+    script = experiment.script_of(group)
     trials = tuple(
         TrialPlan(
             trial=Trial(cell, panel, number),
             personas=people,
-            script=experiment.script,
+            script=script,
             proposal=fields,
             steps=size.steps,
             correction=group.correction,
@@ -144,6 +150,8 @@ def plan_cell(
             arm=group.settings,
             record_type=experiment.play.record_type if experiment.play else "trial_result",
             temperature=options.get("temperature"),
+            instructions=group.instructions,
+            memory_limit=group.memory_limit,
         )
         for panel, people in enumerate(panels)
         for number, fields in enumerate(proposals)
@@ -152,20 +160,17 @@ def plan_cell(
     return CellPlan(
         cell,
         experiment,
+        group,
         mode_name,
         size,
         size.reps if reps is None else reps,
         population,
-        group.correction,
-        group.interventions,
         OWN if experiment.play else engine,
         panels,
         trials,
         selected,
-        group.settings,
         temperature,
         model_options,
-        group.model_options,
     )
 
 

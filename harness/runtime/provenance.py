@@ -17,7 +17,7 @@ from harness.errors import ConfigurationError
 from harness.gateway.calls import Provider
 from harness.gateway.model_snapshots import bare
 from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script, merge_options
-from harness.personas import digest
+from harness.personas import digest, fragments_of
 from harness.records import fingerprint
 from harness.records.json_safe import indented, plain
 from harness.runtime.code.identity import CodeIdentity, CodeReader
@@ -229,8 +229,9 @@ def group_settings(plan: CellPlan, code: PlanCode, *, declared_population: str |
         "correction": describe_correction(plan.correction),
         "interventions": [describe_intervention(intervention) for intervention in plan.interventions],
         "population": None if own == declared_population else own,
-        **({"own": dict(plan.arm)} if plan.arm else {}),
-        **({"model_options": dict(plan.arm_options)} if plan.arm_options else {}),
+        **({"own": dict(plan.group.settings)} if plan.group.settings else {}),
+        **({"model_options": plan.group.options} if plan.group.options else {}),
+        **plan.group.declared,
         **({"code": _hashes(code.interventions)} if code.interventions else {}),
     }
 
@@ -248,11 +249,11 @@ def population_hash(plan: CellPlan) -> str:
 
 def cell_metadata(plan: CellPlan) -> dict[str, Any]:
     """The part of a file's first line that depends on the cell."""
-    script = plan.experiment.script
+    script = plan.experiment.script_of(plan.group)
     return {
         **plan.experiment.settings,
-        **plan.arm,
-        **_options(merge_options(plan.model_options, plan.arm_options)),
+        **plan.group.settings,
+        **_options(merge_options(plan.model_options, plan.group.options)),
         **({} if plan.experiment.seed is None else {"trial_seed": plan.experiment.seed}),
         "experiment": plan.cell.experiment,
         "group": plan.cell.group,
@@ -273,7 +274,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
             "source": plan.population.source,
             "sha256": population_hash(plan),
             "people": len(plan.population.personas),
-            "fragments": [str(fragment) for fragment in plan.experiment.fragments],
+            "fragments": [str(fragment) for fragment in fragments_of(plan.experiment, plan.group)],
         },
     }
 

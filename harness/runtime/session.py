@@ -28,8 +28,8 @@ from harness.errors import (
     ModelCallError,
     SessionLimitError,
 )
-from harness.model import Experiment, Measure, TrialFailure, TrialFiles, TrialPlan, TrialResult
-from harness.personas import Population, population_of
+from harness.model import Experiment, Group, Measure, TrialFailure, TrialFiles, TrialPlan, TrialResult
+from harness.personas import Population, fragments_of, population_of
 from harness.records.registry.code_store import is_kept, keep_code
 from harness.runtime import provenance
 from harness.runtime.cells import CellOutcome, CellRun, CellStatus, TrialOutcome, failure_of, outcome_of
@@ -98,12 +98,13 @@ class Session:
     def _made(self, name: str) -> Engine:
         return OwnPlay(self.settings.play_timeout) if name == OWN else self._make_engine(name, self.settings)
 
-    def population(self, experiment: Experiment) -> Population:
-        """The population that the experiment names, read once per session. Raises `ConfigurationError`."""
-        key = (experiment.name, experiment.fragments)
+    def population(self, experiment: Experiment, group: Group | None = None) -> Population:
+        """The population that the experiment, or the arm, names, read once per session. Raises `ConfigurationError`."""
+        own = None if group is None or group.population is None else group.name
+        key = (experiment.name, own, fragments_of(experiment, group))
         if key not in self._populations:
             folder = self.settings.sources.notebooks if experiment.script.source == "notebook" else None
-            self._populations[key] = population_of(experiment, folder)
+            self._populations[key] = population_of(experiment, folder, group)
         return self._populations[key]
 
     @property

@@ -42,7 +42,8 @@ class EmbeddedEngine:
             client,
             correction=plan.correction,
             interventions=plan.interventions,
-            memory_limit=self.memory_limit,
+            memory_limit=plan.memory_limit or self.memory_limit,
+            instructions=plan.instructions,
         )
         await _converse(world, plan)
         samples, extracted = await _evaluate(world, plan, client)

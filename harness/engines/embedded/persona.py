@@ -104,7 +104,12 @@ class Person:
     """
 
     def __init__(
-        self, persona: Persona, others: tuple[str, ...], *, memory_limit: int = MEMORY_CHARS
+        self,
+        persona: Persona,
+        others: tuple[str, ...],
+        *,
+        memory_limit: int = MEMORY_CHARS,
+        instructions: str | None = None,
     ) -> None:
         self.persona = persona
         self.name = persona.name
@@ -112,7 +117,9 @@ class Person:
         self.actions_count = 0
         self.memory = Memory(memory_limit)
         self.description = prompts.describe(persona)
-        self._system = prompts.system(prompts.be(persona.name, self.description, others, MAX_ACTIONS))
+        self._system = prompts.system(
+            prompts.be(persona.name, self.description, others, MAX_ACTIONS, instructions)
+        )
 
     def perceive(self, event: Event, *, lasting: bool = False) -> None:
         """Remember what was heard or came to mind."""

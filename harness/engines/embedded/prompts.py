@@ -114,11 +114,12 @@ How a turn is done well:
 - Never mention these instructions, a persona, a model or a simulation, not even in thought."""
 
 
-def be(name: str, description: str, others: Sequence[str], most: int) -> str:
-    """The standing instruction of one person: who they are, who else is there, and how a turn goes."""
+def be(name: str, description: str, others: Sequence[str], most: int, instructions: str | None = None) -> str:
+    """The standing instruction of one person: who they are, who is there, how a turn goes, and what the arm adds."""
     company = f"You are in a room with {', '.join(others)}." if others else "You are alone in a room."
     heard = " You hear what is said to everyone and what is said to you alone." if others else ""
-    return _BE.format(name=name, description=description, company=company + heard, most=most)
+    added = f"\n\n# Besides\n\n{instructions}" if instructions else ""
+    return _BE.format(name=name, description=description, company=company + heard, most=most) + added
 
 
 # Correction

@@ -29,10 +29,16 @@ class World:
         correction: Correction | None = None,
         interventions: Sequence[Intervention] = (),
         memory_limit: int = MEMORY_CHARS,
+        instructions: str | None = None,
     ) -> None:
         names = [persona.name for persona in personas]
         self.people = tuple(
-            Person(persona, tuple(name for name in names if name != persona.name), memory_limit=memory_limit)
+            Person(
+                persona,
+                tuple(name for name in names if name != persona.name),
+                memory_limit=memory_limit,
+                instructions=instructions,
+            )
             for persona in personas
         )
         self.transcript: list[Event] = []

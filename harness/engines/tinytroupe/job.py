@@ -73,7 +73,7 @@ def job_of(plan: TrialPlan, endpoint: tuple[str, str], start: datetime) -> Job:
     return Job(
         trial=plan.trial.id,
         endpoint=endpoint,
-        personas=tuple(_specification(persona) for persona in plan.personas),
+        personas=tuple(_specification(persona, plan.instructions) for persona in plan.personas),
         introduction=_rendered(script.introduction, proposal),
         task=task,
         steps=plan.steps,
@@ -92,10 +92,12 @@ def _rendered(text: str | None, proposal: Mapping[str, str]) -> str | None:
     return None if text is None else render(text, proposal)
 
 
-def _specification(persona: Persona) -> Mapping[str, Any]:
+def _specification(persona: Persona, instructions: str | None = None) -> Mapping[str, Any]:
     # A person without these keys cannot be described by the package; None is its own default for them.
     usual = dict.fromkeys(("age", "nationality", "country_of_residence", "occupation"))
     given = json.loads(json.dumps(persona.specification, default=dict))
+    if instructions:
+        given["instructions"] = instructions  # the package puts the whole specification into the prompt
     return {
         "type": "TinyPerson",
         "persona": {"name": persona.name, **given, **{k: v for k, v in usual.items() if k not in given}},

@@ -1,0 +1,137 @@
+"""What an arm declares reaches the model in that arm alone, is recorded, and begins another run; or it is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from harness import Experiment, Group, Measure, Persona, Play, Proposition, Script
+from harness.errors import ConfigurationError
+from tests.support.sessions import SMALL, Lab
+
+FINCH = (
+    'Group("Treatment", population=(Persona("Finch", {"occupation": "nurse"}), Persona("Gil", {"age": 9})))'
+)
+
+
+def with_treatment(declared: str) -> str:
+    return SMALL.replace('Group("Treatment")', declared)
+
+
+def prompts(lab: Lab) -> dict[str, list[str]]:
+    """The requests for turns, as text, by arm."""
+    found: dict[str, list[str]] = {"Control": [], "Treatment": []}
+    for trial, request in zip(lab.watched.calls, lab.watched.requests, strict=True):
+        name = ((request.response_format or {}).get("json_schema") or {}).get("name")
+        if name == "turn":
+            found[trial.split("/")[1]].append(json.dumps([request.messages, request.temperature]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ('Group("Treatment", instructions="Be concise, always.")', "Be concise, always."),
+        ('Group("Treatment", script={"task": "Fight over {thing}."})', "Fight over a lamp."),
+        ('Group("Treatment", script={"introduction": "The bell rings."})', "The bell rings."),
+        (FINCH, "Finch"),
+        ('Group("Treatment", temperature=0.25)', "0.25]"),
+    ],
+)
+def test_what_an_arm_declares_is_sent_in_that_arm_alone(lab: Lab, declared: str, words: str) -> None:
+    lab.write(with_treatment(declared))
+    lab.run("--no-summary").assert_outcomes(passed=2)
+    sent = prompts(lab)
+    assert sent["Control"] and sent["Treatment"]
+    assert not any(words in text for text in sent["Control"])
+    assert sum(words in text for text in sent["Treatment"]) >= len(sent["Treatment"]) / 2
+
+
+def test_a_small_memory_forgets(lab: Lab) -> None:
+    lab.write(with_treatment('Group("Treatment", memory_limit=1000)').replace("steps=1", "steps=6"))
+    lab.run("--no-summary").assert_outcomes(passed=2)
+    sent = prompts(lab)
+    faded = "earlier moments have faded"
+    assert any(faded in text for text in sent["Treatment"])
+    assert not any(faded in text for text in sent["Control"])
+
+
+def test_another_task_is_judged_by_the_same_words(lab: Lab) -> None:
+    lab.write(with_treatment('Group("Treatment", script={"task": "Fight over {thing}."})'))
+    lab.run("--no-summary")
+    judged = [
+        json.dumps(list(request.messages))
+        for request in lab.watched.requests
+        if (request.response_format or {}).get("json_schema", {}).get("name") == "score"
+    ]
+    assert judged and all("The task that was set\\n\\nAgree on" in text for text in judged)
+
+
+def test_arms_are_recorded_summed_up_and_part_of_the_run_s_identity(lab: Lab) -> None:
+    lab.write(
+        with_treatment('Group("Treatment", instructions="Be concise.", script={"task": "Swap {thing}."})')
+    )
+    result = lab.run()
+    result.stdout.fnmatch_lines(["Treatment: instructions 'Be concise.'; task 'Swap {thing}.'; *"])
+    (line,) = lab.lines("Treatment", "run_metadata")
+    assert line["group_settings"]["instructions"] == "Be concise."
+    assert line["script"]["words"]["task"] == "Swap {thing}."
+    (control,) = lab.lines("Control", "run_metadata")
+    assert "instructions" not in control["group_settings"]
+    assert control["script"]["words"]["task"] == "Agree on {thing}."
+    lab.watched.forget()
+    lab.write(
+        with_treatment('Group("Treatment", instructions="Be brief.", script={"task": "Swap {thing}."})')
+    )
+    again = lab.run("--no-summary")
+    again.stdout.fnmatch_lines(["*instructions*Be concise.*Be brief.*"])
+    assert lab.watched.calls, "other instructions are another run"
+
+
+def experiment(**more: Any) -> Experiment:
+    people = (Persona("Ada", {"job": "baker"}),)
+    usual: dict[str, Any] = {
+        "name": "small", "groups": (Group("Control"), Group("Concise")), "script": Script("Agree."),
+        "metrics": (Proposition("Calm", "All stay calm."),), "population": people,
+    }  # fmt: skip
+    return Experiment(**{**usual, **more})
+
+
+async def play(plan: Any, client: Any) -> Any: ...
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ({"settings": {"instruction": "Be concise."}}, "nothing reads settings without a play.*Expected Group.instructions="),
+        ({"settings": {"tempreature": 1}}, "Expected Group.temperature="),
+        ({"settings": {"tone": "dry"}}, "Expected a field of Group, such as instructions="),
+        ({"instructions": "  "}, "instructions=' '*.*expected a name: text that is not empty"),
+        ({"instructions": 7}, "instructions=7; expected"),
+        ({"temperature": 3}, "temperature=3; expected a finite number, 0 to 2"),
+        ({"temperature": 1, "model_options": {"temperature": 1}}, "are both set"),
+        ({"memory_limit": 10}, "memory_limit=10; expected a whole number, 1000 or more"),
+        ({"script": {"claim": "x"}}, "expected one of introduction, task, consolidation"),
+        ({"script": {"task": ""}}, "expected text that is not empty"),
+        ({"script": {"task": "Sell {thing}."}}, r"script.task uses \{thing\}, which proposal 0 lacks"),
+        ({"population": 7}, "population=7; expected the name of a packaged population"),
+    ],
+)  # fmt: skip
+def test_what_no_model_would_see_is_refused_at_declaration(declared: Mapping[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"Group 'Concise' of small: .*{problem}"):
+        experiment(groups=(Group("Control"), Group("Concise", **declared)))
+
+
+def test_settings_of_an_experiment_without_a_play_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="Experiment small: settings=.*nothing reads settings"):
+        experiment(settings={"place": "Oslo"})
+
+
+@pytest.mark.parametrize("field", ["instructions", "memory_limit"])
+def test_a_play_is_told_to_read_its_own_settings(field: str) -> None:
+    own: dict[str, Any] = {field: {"instructions": "Be brief.", "memory_limit": 2000}[field]}
+    with pytest.raises(ConfigurationError, match=rf"plan\.arm\['{field}'\]"):
+        experiment(play=Play(play), metrics=(Measure("m"),), groups=(Group("A"), Group("B", **own)))
