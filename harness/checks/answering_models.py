@@ -159,7 +159,8 @@ def _named(line: Line, names: Sequence[str], grave: bool) -> dict[str, Any]:
     named = {name: line[name] for name in names if name in line}
     if grave:
         named["settings"] = line.get("settings") or {}
-        named["script.words"] = (line.get("script") or {}).get("sha256")
+        if not (line.get("group_settings") or {}).get("script"):  # texts that the arm declares are its own
+            named["script.words"] = (line.get("script") or {}).get("sha256")
     return named
 
 

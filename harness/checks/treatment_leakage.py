@@ -39,8 +39,17 @@ def leakage(subject: CheckedRun) -> Iterator[Check]:
 
 
 def same_script(subject: CheckedRun) -> Iterator[Check]:
-    """Per pair of arms, requests that were put to people in one arm only, in trials that both arms finished."""
+    """Per pair of arms, requests that were put to people in one arm only, in trials that both arms finished.
+
+    Not of arms that declare texts of their own.
+    """
     for control, other in subject.pairs:
+        if any(
+            (line.get("group_settings") or {}).get("script")
+            for arm in (control, other)
+            for line in subject.lines(arm)
+        ):
+            continue
         one, two = (_heard(subject, arm) for arm in (control, other))
         common = one.keys() & two.keys()
         lone = {text for trial in common for text in one[trial] ^ two[trial]}

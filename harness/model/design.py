@@ -501,6 +501,10 @@ class Group:
         "instructions": NAME.or_none(),
         "script": MAPPING,
         "population": _POPULATION.or_none(),
+        "fragments": Kind(
+            lambda value: isinstance(value, tuple) and all(isinstance(one, str | Path) for one in value),
+            "a tuple of names or paths",
+        ).or_none(),
         "memory_limit": whole_number(1_000).or_none(),
         "temperature": number(0, 2).or_none(),
     }
@@ -748,7 +752,7 @@ class Experiment:
 
     def _arm_problems(self) -> Iterable[str]:
         """What an arm or the experiment declares that nothing would read."""
-        if self.play is None and self.settings:
+        if self.play is None and self.settings and not any(_settings_problems("", self.settings)):
             yield f"Experiment {self.name}: {_unread(self.settings)}"
         for group in self.groups:
             mine = f"Group {group.name!r} of {self.name}"
@@ -760,7 +764,8 @@ class Experiment:
                         f"{mine}: {part} is for personas of an engine, and this experiment has a play; "
                         f"expected settings={{{part!r}: …}}, which the play reads as plan.arm[{part!r}]."
                     )
-            yield from self.script_of(group).problems(mine) if group.script else ()
+            if group.script and not any(_replacement_problems("", group.script)):
+                yield from self.script_of(group).problems(mine)
 
     def script_of(self, group: Group) -> Script:
         """The script as ``group`` hears it. The judge reads the experiment's own task in every arm."""

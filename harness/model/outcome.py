@@ -65,9 +65,9 @@ class TrialPlan:
     """Everything that an engine needs to run one trial, frozen and, without its ``place``, picklable.
 
     ``script`` has the arm's own texts; ``instructions`` end each persona's prompt, and ``memory_limit`` counts
-    characters (``None``: the engine's). ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which sends
-    ``temperature`` with its calls; ``record_type`` is what its line is called. ``place`` is filled in when the trial
-    begins.
+    characters (``None``: the engine's). ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which
+    sends ``temperature`` with its calls; ``record_type`` is what its line is called. ``place`` is filled in when the
+    trial begins.
     """
 
     trial: Trial

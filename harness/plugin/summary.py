@@ -11,7 +11,7 @@ from harness.console import write_heading, write_line
 from harness.gateway.waiting import duration
 from harness.plugin.progress import thousands
 from harness.plugin.state import PluginState
-from harness.reports.arm_labels import arm_options, own_settings
+from harness.reports.arm_labels import arm
 from harness.reports.plan_section import plan_lines
 from harness.reports.primary_answer import answer_lines
 from harness.runtime.runs import Conclusion
@@ -70,22 +70,6 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     yield f"Metadata: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"
     if conclusion.problem is not None:
         yield f"NOT WRITTEN: {conclusion.problem}"
-
-
-def arm(metadata: Mapping[str, Any]) -> str:
-    """Describe an arm's settings from the metadata line of one of its files; empty if it has none."""
-    own = own_settings(metadata)
-    if own is not None:
-        return own
-    correction, interventions = metadata["correction"], metadata["interventions"]
-    quality = "correction off"
-    if correction["enabled"]:
-        quality = (
-            f"correction below {correction['quality_threshold']}, up to {correction['max_attempts']} times"
-        )
-    names = ", ".join(one["name"] for one in interventions)
-    parts = [quality, f"intervention {names}" if names else "no intervention", arm_options(metadata)]
-    return "; ".join(filter(None, parts))
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

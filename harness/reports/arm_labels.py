@@ -1,4 +1,4 @@
-"""What tells the arms apart of an experiment that plays its trials itself, in a few words."""
+"""What tells arms apart, in a few words, from the first line of one of their files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,26 @@ OWN_ENGINE = "own"
 """The engine that first lines name where there is none of personas, so no correction and no intervention either."""
 SHORT = 40
 """Characters of a setting that is shown."""
+
+
+def arm(line: Mapping[str, Any]) -> str:
+    """What an arm has, from the first line of one of its files.
+
+    >>> arm({"correction": {"enabled": True, "quality_threshold": 5, "max_attempts": 2}, "interventions": []})
+    'correction below 5, up to 2 times; no intervention'
+    """
+    own = own_settings(line)
+    if own is not None:
+        return own
+    correction, interventions = line.get("correction"), line.get("interventions") or ()
+    quality = "correction off"
+    if isinstance(correction, Mapping) and correction.get("enabled"):
+        threshold, attempts = correction.get("quality_threshold"), correction.get("max_attempts")
+        quality = f"correction below {threshold}, up to {attempts} times"
+    names = ", ".join(str(one.get("name")) for one in interventions if isinstance(one, Mapping))
+    nudges = f"intervention {names}" if names else "no intervention"
+    parts = [*arm_declarations(line), quality, nudges, arm_options(line)]
+    return "; ".join(filter(None, parts))
 
 
 def arm_options(line: Mapping[str, Any]) -> str:

@@ -6,29 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.model import options_in_words
-from harness.reports.arm_labels import arm_declarations, arm_options, own_settings
+from harness.reports import arm_labels
 from harness.reports.numbers import counted
 from harness.reports.run_report import RunReport
 
 
 def arm(line: Mapping[str, Any]) -> str:
-    """What an arm has, from the first line of one of its files.
-
-    >>> arm({"correction": {"enabled": True, "quality_threshold": 5, "max_attempts": 2}, "interventions": []})
-    'correction below 5, up to 2 times; no intervention'
-    """
-    own = own_settings(line)
-    if own is not None:
-        return own or "default settings"
-    correction, interventions = line.get("correction") or {}, line.get("interventions") or ()
-    quality = "no correction"
-    if correction.get("enabled"):
-        threshold, attempts = correction.get("quality_threshold"), correction.get("max_attempts")
-        quality = f"correction below {threshold}, up to {attempts} times"
-    names = ", ".join(str(one.get("name")) for one in interventions)
-    nudges = f"intervention {names}" if names else "no intervention"
-    parts = [*arm_declarations(line), quality, nudges, arm_options(line)]
-    return "; ".join(filter(None, parts))
+    """What an arm has, from the first line of one of its files."""
+    return arm_labels.arm(line) or "default settings"
 
 
 def question(told: RunReport) -> str:

@@ -15,6 +15,9 @@ from harness.errors import ConfigurationError
 from harness.model import Intervention, Play, TrialResult, design
 
 
+async def play(plan: Any, client: Any) -> TrialResult: ...
+
+
 def toy(**changes: Any) -> Experiment:
     return Experiment(
         **{
@@ -74,7 +77,7 @@ def test_a_bad_declaration_gives_one_clear_error_for_each_fault(
 
 
 def test_equal_declarations_hash_equal_and_travel() -> None:
-    one, other = (toy(settings={"a": [1, {"b": 2}]}) for _ in range(2))
+    one, other = (toy(settings={"a": [1, {"b": 2}]}, play=Play(play)) for _ in range(2))
     assert one == other and hash(one) == hash(other)
     assert hash(pickle.loads(pickle.dumps(one))) == hash(copy.deepcopy(one)) == hash(one)
     assert one.settings == {"a": [1, {"b": 2}]}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.plugin.summary import arm
 from harness.reports import design_summary
-from harness.reports.arm_labels import own_settings
+from harness.reports.arm_labels import arm, own_settings
 
 OWN = {"engine": "own", "group": "applike", "correction": {"enabled": False}, "interventions": []}
 
@@ -34,5 +33,4 @@ def test_an_own_plays_arm(own: dict[str, object], text: str) -> None:
 def test_an_arm_of_personas_is_told_as_ever() -> None:
     line = {**OWN, "engine": "embedded"}
     assert own_settings(line) is None
-    assert arm(line) == "correction off; no intervention"
-    assert design_summary.arm(line) == "no correction; no intervention"
+    assert arm(line) == design_summary.arm(line) == "correction off; no intervention"

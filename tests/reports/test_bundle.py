@@ -233,8 +233,8 @@ def test_the_checklist_is_filled_in(results: Path, tmp_path: Path) -> None:
     for line in (
         "| Model asked for | m-1 |",
         "| Temperature | 1.2 |",
-        "| Arm Control | no correction; no intervention |",
-        "| Arm Treatment | correction below 5, 2 attempts; interventions nudge |",
+        "| Arm Control | correction off; no intervention |",
+        "| Arm Treatment | correction below 5, up to 2 times; intervention nudge |",
         "| Trials planned, finished | 16, 16 |",
         "| Values planned, obtained | 64, 62, missing 2 (by metric below) |",
         "| Tries that failed | 2 ModelCallError |",

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.console import on_one_line
+from harness.reports import design_summary
 from harness.reports.data.arrays import clean
 from harness.reports.data.prompts import first_line, groups_of
 from harness.reports.data.record_rows import Row, RunRows
@@ -114,18 +115,8 @@ def _procedure(run: RunRows, facts: Row) -> Iterator[Item]:
         ),
     )
     for group in groups_of(run):
-        yield f"Arm {cell(group)}", cell(_arm(run, group))
+        yield f"Arm {cell(group)}", cell(design_summary.arm(first_line(run, group)))
     yield "Human involvement during the runs", f"none by the harness; {AUTHORS}"
-
-
-def _arm(run: RunRows, group: str) -> str:
-    line = first_line(run, group)
-    correction, interventions = line.get("correction"), line.get("interventions") or ()
-    quality = "no correction"
-    if isinstance(correction, dict) and correction.get("enabled"):
-        quality = f"correction below {correction.get('quality_threshold')}, {correction.get('max_attempts')} attempts"
-    names = [str(one.get("name")) for one in interventions if isinstance(one, dict)]
-    return f"{quality}; {'interventions ' + ', '.join(names) if names else 'no intervention'}"
 
 
 def _outcome(run: RunRows, facts: Row) -> Iterator[Item]:
