@@ -50,20 +50,20 @@ def _grid_faults(
     names = [axis for axis, _ in asked]
     for axis, values in asked:
         if axis not in axes:
-            yield f"--axis {axis!r}: expected one of {', '.join(axes)}."
+            yield f"Axis {axis!r}: expected one of {', '.join(axes)}."
         if not values and axis:
-            yield f"--axis {axis}: no values; expected some, such as --axis {axis} 2 3 4."
+            yield f"Axis {axis!r}: no values; expected some, such as 2 3 4."
         yield from (
-            f"--axis {axis}: {value!r} is said twice."
+            f"Axis {axis!r}: {value!r} occurs twice; expected each value once."
             for value in dict.fromkeys(values)
             if values.count(value) > 1
         )
     if len(set(names)) < len(names):
-        yield f"--axis: {', '.join(names)}; expected each axis once."
+        yield f"Axes {', '.join(names)}: expected each axis once."
     elif len(names) > 1 and not factorial:
         yield (
             f"Axes {' and '.join(names)}: a sweep varies one axis, so that a difference has one cause. "
-            "Add --full-factorial for all combinations."
+            "Expected one axis, or a full factorial of all."
         )
 
 
@@ -73,7 +73,7 @@ def _seeds(asked: Sequence[tuple[str, Sequence[str]]], seeds: Sequence[int]) -> 
         return seeds
     wrong = [text for text in named if not (text.isascii() and text.isdigit() and text == str(int(text)))]
     if wrong:
-        raise ConfigurationError(f"--axis seed {wrong[0]!r}: expected whole numbers from 0, such as 7.")
+        raise ConfigurationError(f"Axis 'seed': {wrong[0]!r};  expected whole numbers from 0, such as 7.")
     return [int(text) for text in named]
 
 
@@ -109,7 +109,7 @@ def _changed(experiment: Experiment, axis: str, value: ids.Value, mode: str) -> 
     if change is None:
         known = ", ".join(ids.axis_of(name) for name in experiment.axes) or "none"
         raise ConfigurationError(
-            f"--axis {axis}: {experiment.name} has no such axis; it declares {known}. "
+            f"Axis {axis!r}: {experiment.name} has no such axis; it declares {known}. "
             f"Expected a setting named in axes=, or one of {', '.join([*_OWN, 'seed', *SESSION_AXES])}."
         )
     return change(experiment, value, mode)
@@ -124,7 +124,7 @@ def _alike(experiment: Experiment, setting: str, value: ids.Value) -> ids.Value:
         return ids.text_of(value)
     if default is not None and type(value) is not type(default):
         raise ConfigurationError(
-            f"--axis {ids.axis_of(setting)} {value!r}: expected a {type(default).__name__}, "
+            f"Axis {ids.axis_of(setting)!r}: {value!r}; expected a {type(default).__name__}, "
             f"as {default!r} is in {experiment.name}."
         )
     return value
@@ -132,7 +132,7 @@ def _alike(experiment: Experiment, setting: str, value: ids.Value) -> ids.Value:
 
 def _whole(axis: str, value: ids.Value) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigurationError(f"--axis {axis} {value!r}: expected a whole number.")
+        raise ConfigurationError(f"Axis {axis!r}: {value!r}; expected a whole number.")
     return value
 
 
@@ -140,7 +140,7 @@ def _threshold(experiment: Experiment, value: ids.Value, _mode: str) -> Experime
     threshold = _whole("threshold", value)
     if all(group.correction is None for group in experiment.groups):
         raise ConfigurationError(
-            f"--axis threshold: no group of {experiment.name} has a correction, so nothing would change; expected "
+            f"Axis 'threshold': no group of {experiment.name} has a correction, so nothing would change; expected "
             "an experiment with one, or with a setting of that name in axes=."
         )
 
@@ -174,7 +174,7 @@ def _session(axis: str, value: ids.Value, options: Options) -> dict[str, Any]:
     if axis == "rate":
         rate = _whole("rate", value)
         if rate < 1:
-            raise ConfigurationError(f"--axis rate {rate}: expected 1 call per minute or more.")
+            raise ConfigurationError(f"Axis 'rate': {rate}; expected 1 call per minute or more.")
         return {"rpm": rate}
     text = ids.text_of(value)
     if axis == "provider":

@@ -12,6 +12,7 @@ from harness.batches import ids, manifest, revisions
 from harness.batches.axes import Options, grid
 from harness.batches.batch_kind import BatchKind, BatchRequest, kind_of, registered
 from harness.batches.batch_run import baseline
+from harness.batches.errors import RequestError
 from harness.batches.manifest import Manifest, Planned
 from harness.batches.registry import Registry
 from harness.batches.resolved_settings import Facts, base_specs, resolve
@@ -33,7 +34,11 @@ def start_study(study: Study) -> None:
 def create(study: Study, wanted: BatchRequest, facts: Facts, moment: datetime) -> Manifest:
     """Write the manifest of a new batch, and nothing else. Raises `ConfigurationError` with what is wrong with it."""
     experiment = wanted.experiment
-    raise_if_any(_unsaid(wanted))
+    if wanted.success_metric not in experiment.metric_names:
+        known = ", ".join(experiment.metric_names)
+        raise ConfigurationError(
+            f"Metric {wanted.success_metric!r}: {experiment.name} has no such metric; expected one of {known}."
+        )
     variants = grid(wanted.axes, wanted.seeds, experiment.axes, factorial=wanted.factorial)
     kind = kind_of(wanted.path)
     kind.check(study, wanted)
@@ -67,6 +72,7 @@ def _saved(
 ) -> Manifest:
     scenarios, configs = revisions.known_in(study)
     problems: list[str] = []
+    options: dict[str, str] = {}
     chosen = []
     for rev, content, asked, known in (
         ("scn", scenario, wanted.scenario_rev, scenarios),
@@ -74,9 +80,13 @@ def _saved(
     ):
         try:
             chosen.append(revisions.choose(rev, content, asked, known))
+        except RequestError as error:
+            problems += error.problems
+            options |= error.options
         except ConfigurationError as error:
             problems += error.problems
-    raise_if_any(problems)
+    if problems:
+        raise RequestError(problems, options)
     revised = replace(made, scenario_rev=chosen[0], config_rev=chosen[1], scenario=scenario, config=config)
     whole = replace(revised, batch_id=_claimed(study, ids.parse_batch(made.batch_id)))
     batch = study.batch(whole.batch_id)
@@ -103,15 +113,6 @@ def _claimed(study: Study, wanted: ids.BatchId) -> str:
                 wanted = replace(wanted, version=wanted.version + 1)
             else:
                 return str(wanted)
-
-
-def _unsaid(wanted: BatchRequest) -> list[str]:
-    if wanted.success_metric in wanted.experiment.metric_names:
-        return []
-    known = ", ".join(wanted.experiment.metric_names)
-    return [
-        f"--metric {wanted.success_metric!r}: {wanted.experiment.name} has no such metric; expected one of {known}."
-    ]
 
 
 def _refuse_faulty(

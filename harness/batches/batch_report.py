@@ -95,7 +95,7 @@ def faults(text: str, expected: str) -> list[str]:
         if not re.search(rf"^#+ \d\. {name}$", text, re.MULTILINE)
     ]
     if expected not in _STAMP.findall(text):
-        found.append("it is not of the results in place; write it anew with --rewrite.")
+        found.append("it reports other results than those in place; write it again.")
     return found
 
 

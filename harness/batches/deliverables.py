@@ -10,6 +10,7 @@ from harness.batches import batch_report, gate_status
 from harness.batches.audit import unsound
 from harness.batches.batch_kind import kind_of
 from harness.batches.batch_report import ReportMaterial
+from harness.batches.errors import RequestError
 from harness.batches.gate_status import SOURCES, Gates
 from harness.batches.manifest import Manifest
 from harness.batches.registry import Registry, VariantStatus
@@ -61,8 +62,10 @@ def finish(
         for name, one in status.items()
         if one.level is None
     ]
-    problems += _without_caveat(manifest, segments, minimum, single_seed_caveat, segment_caveat)
-    raise_if_any(f"{batch.id}: {problem}" for problem in problems)
+    lacking = _without_caveat(manifest, segments, minimum, single_seed_caveat, segment_caveat)
+    problems += [problem for found in lacking.values() for problem in found]
+    if problems:
+        raise RequestError((f"{batch.id}: {problem}" for problem in problems), dict.fromkeys(lacking, "TEXT"))
     material = ReportMaterial(
         study,
         manifest,
@@ -114,21 +117,21 @@ def _unfinished(study: Study, manifest: Manifest) -> list[str]:
 
 def _without_caveat(
     manifest: Manifest, segments: Sequence[SegmentAnalysis], minimum: int, single: str, segment: str
-) -> list[str]:
-    found = []
+) -> dict[str, list[str]]:
+    """Caveats that are missing, as `finish` takes them, and why they are needed."""
+    found = {}
     if len(manifest.seeds) < 2 and not single:
-        found.append(
-            f"one seed ({manifest.seeds[0]}): nothing is known of stability; sweep with --confidence 5, or say so "
-            "with --single-seed-caveat TEXT."
-        )
+        found["single_seed_caveat"] = [
+            f"one seed ({manifest.seeds[0]}): nothing is known of stability; sweep more seeds, or add a caveat."
+        ]
     faults = [problem for one in segments for problem in one.problems(minimum)]
     sound = [one for one in segments if not one.problems(minimum)]
     if len(sound) < FEWEST and not segment:
-        found += faults
-        found.append(
+        found["segment_caveat"] = [
+            *faults,
             f"{len(sound)} analyses by segment; expected {FEWEST} or more, each with {minimum} or more in {FEWEST} "
-            "segments. Put them into results/segments.json, or say so with --segment-caveat TEXT."
-        )
+            "segments. Put them into results/segments.json, or add a caveat.",
+        ]
     return found
 
 
@@ -142,7 +145,8 @@ def _report(study: Study, manifest: Manifest) -> str:
             f"{batch.report}: no report; expected one of harness study finish {study.name} {batch.id}"
         ) from None
     problems = batch_report.faults(text, batch_report.stamp(batch, manifest))
-    raise_if_any(f"{batch.report}: {problem}" for problem in problems)
+    if problems:
+        raise RequestError((f"{batch.report}: {problem}" for problem in problems), {"rewrite": ""})
     return text
 
 

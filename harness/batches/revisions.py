@@ -7,10 +7,10 @@ from typing import Any
 
 from harness.batches import ids
 from harness.batches.axes import Options
+from harness.batches.errors import RequestError
 from harness.batches.manifest import Manifest, SpecFile, load
 from harness.batches.resolved_settings import Resolved
 from harness.batches.study_layout import Study
-from harness.errors import ConfigurationError
 from harness.model import Experiment
 from harness.records.earlier_versions import setting_differences
 from harness.records.json_safe import plain, shown
@@ -65,7 +65,7 @@ def choose(
     """The revision for ``content``: the one ``asked`` for, else the newest that there is, else the first.
 
     ``known`` has, for each revision, the batch that it was first used in and what it stood for there. Raises
-    `ConfigurationError` where the revision stands for something else, naming what changed and the bump to make.
+    `RequestError` where the revision stands for something else, naming what changed and the bump to make.
     """
     newest = max((ids.parse_revision(name, kind) for name in known), key=lambda one: one.number, default=None)
     first = ids.Revision("scn" if kind == "scn" else "cfg", 1)
@@ -77,15 +77,14 @@ def choose(
         return str(revision)
     same = [name for name, (_, other) in known.items() if not setting_differences(other, content)]
     bump = same[-1] if same else str(newest.following if newest else first)
-    what, option = ("scenario", "--scenario-rev") if kind == "scn" else ("config", "--config-rev")
-    raise ConfigurationError(
+    what = "scenario" if kind == "scn" else "config"
+    changed = setting_differences(then, content).items()
+    problems = (
         f"The {what} is not what {revision} stood for in {batch}:",
-        *(
-            f"  {key}: {shown(a)} then, {shown(b)} now"
-            for key, (a, b) in setting_differences(then, content).items()
-        ),
-        f"Put it back as it was, or say {option} {bump}{' (where it was the same)' if same else ''}.",
+        *(f"  {key}: {shown(a)} then, {shown(b)} now" for key, (a, b) in changed),
+        f"Put it back as it was, or declare {bump}{' (where it was the same)' if same else ''}.",
     )
+    raise RequestError(problems, {f"{what}_rev": bump})
 
 
 def known_in(study: Study) -> tuple[dict[str, tuple[str, Mapping[str, Any]]], ...]:

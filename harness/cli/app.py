@@ -64,6 +64,8 @@ def _run() -> int:
             code = int(ExitCode.OK)
         except HarnessError as error:
             echo(f"ERROR: {error}", err=True)
+            for name, value in getattr(error, "options", {}).items():
+                echo(f"Option: --{name.replace('_', '-')} {value}".rstrip(), err=True)
             code = int(ExitCode.USAGE)
         except ModuleNotFoundError as error:
             if (explained := explained_import(error, "This command")) is None:

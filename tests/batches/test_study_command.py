@@ -108,7 +108,7 @@ MISTAKES = [
     (("sweep", "races", "--exp", "exp_9", "--axis", "steps", "1"), "Unknown experiment 'exp_9'"),
     (("sweep", "races", "--exp", "table1", "--axis", "steps", "1"), "is a study of several experiments"),
     (("sweep", "races", "--exp", "exp_3", "--axes", "steps", "1"), "'--axes' is no option"),
-    (("sweep", "races", "--exp", "exp_3", "--axis", "mood", "1"), "--axis 'mood': expected one of seed"),
+    (("sweep", "races", "--exp", "exp_3", "--axis", "mood", "1"), "Axis 'mood': expected one of seed"),
     (
         ("sweep", "races", "--exp", "exp_3", "--axis", "steps", "1", "--axis", "people", "2"),
         "a sweep varies one axis",
@@ -138,3 +138,16 @@ def test_one_error_for_each_mistake_and_nothing_touched(
     assert said in told
     assert told.count("ERROR") == 1
     assert contents(here) == before
+
+
+def test_what_finish_lacks_is_named_with_the_options_that_give_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.run(bench.declare(("seed", ["0"])))
+    monkeypatch.chdir(bench.study.root.parent)
+    monkeypatch.setattr("sys.argv", ["harness", "study", "finish", "races"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    told = capsys.readouterr().err
+    assert left.value.code == 4
+    assert told.endswith("Option: --single-seed-caveat TEXT\nOption: --segment-caveat TEXT\n")

@@ -130,7 +130,7 @@ def test_a_report_of_other_results_does_not_count(bench: Bench, made: Manifest) 
     report = finish(bench.study, made, **CAVEATS).report
     text = report.read_text()
     report.write_text(text.replace(text.rstrip()[-64:], "0" * 64))
-    with pytest.raises(ConfigurationError, match="it is not of the results in place"):
+    with pytest.raises(ConfigurationError, match="it reports other results than those in place"):
         promote(bench.study, made)
 
 

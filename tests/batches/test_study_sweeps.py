@@ -50,9 +50,9 @@ def test_several_axes_only_when_all_combinations_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("axes", "said"),
     [
-        ((("mood", ["1"]),), "--axis 'mood': expected one of seed, threshold"),
-        ((("threshold", []),), "--axis threshold: no values"),
-        ((("threshold", ["2", "2"]),), "'2' is said twice"),
+        ((("mood", ["1"]),), "Axis 'mood': expected one of seed, threshold"),
+        ((("threshold", []),), "Axis 'threshold': no values"),
+        ((("threshold", ["2", "2"]),), "'2' occurs twice"),
         ((("seed", ["-1"]),), "expected whole numbers from 0"),
         ((("threshold", ["2"]), ("threshold", ["3"])), "expected each axis once"),
     ],
@@ -198,11 +198,11 @@ def test_a_revision_stands_for_one_thing(bench: Bench) -> None:
     bench.experiment = experiment(settings={"chunk_size": 2, "place": "Rome"})
     with pytest.raises(ConfigurationError, match=r"own.place: 'Oslo' then, 'Rome' now") as refused:
         bench.declare()
-    assert "say --scenario-rev scn-v02" in str(refused.value)
+    assert "declare scn-v02" in str(refused.value)
     second = bench.declare(scenario_rev="scn-v02")
     assert (second.scenario_rev, second.config_rev) == ("scn-v02", "cfg-v01")
     bench.experiment = experiment()
-    with pytest.raises(ConfigurationError, match=r"say --scenario-rev scn-v01 \(where it was the same\)"):
+    with pytest.raises(ConfigurationError, match=r"declare scn-v01 \(where it was the same\)"):
         bench.declare()
 
 
@@ -210,7 +210,7 @@ def test_a_revision_stands_for_one_thing(bench: Bench) -> None:
 def test_model_settings_and_rate_are_a_config_bump(bench: Bench, option: str, value: object) -> None:
     bench.experiment = experiment(modes={"full": Mode(reps=2, steps=1), "long": Mode(reps=9, steps=1)})
     bench.declare()
-    with pytest.raises(ConfigurationError, match="say --config-rev cfg-v02"):
+    with pytest.raises(ConfigurationError, match="declare cfg-v02"):
         bench.declare(options={option: value})
 
 
@@ -294,7 +294,7 @@ def test_a_name_too_long_for_records_is_refused_before_anything_runs(bench: Benc
 
 def test_an_unknown_metric_is_refused(bench: Bench) -> None:
     with pytest.raises(
-        ConfigurationError, match="--metric 'Joy': quiet has no such metric; expected one of length"
+        ConfigurationError, match="Metric 'Joy': quiet has no such metric; expected one of length"
     ):
         bench.declare(success_metric="Joy")
 

@@ -252,7 +252,5 @@ def test_a_folder_of_another_configuration_is_refused_and_kept(small: Lab) -> No
     said, _ = process.communicate("", timeout=60)
     assert process.returncode == 1 and "Traceback" not in said
     flat = " ".join(said.split())
-    assert (
-        "has another configuration: settings.power_rule: 'log' then, 'opponent_ratio' now" in flat
-    )
+    assert "has another configuration: settings.power_rule: 'log' then, 'opponent_ratio' now" in flat
     assert load(folder / "manifest.json") == manifest
