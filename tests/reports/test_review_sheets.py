@@ -19,7 +19,8 @@ from harness.reports.review import Act, Item, Mask, export, hints
 from harness.reports.review.blinding import MASKED, with_endings
 from harness.reports.review.item_keys import Key, read_keys
 from harness.reports.review.items import LONGEST, as_recorded, bounded
-from harness.reports.review.sheet import COLUMNS, csv_sheet, safe_cell
+from harness.reports.review.sheet import COLUMNS, csv_sheet
+from harness.reports.spreadsheets import safe_cell
 from tests.support.reports import DESIGN, write_run
 from tests.support.reviews import betraying, exported, keys, neutral, run_for_review
 

@@ -1,4 +1,4 @@
-"""The columns of every table: what each means, in which unit, and which values it may have."""
+"""The columns of every table: meaning, unit, and possible values."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["text", "name", "whole", "number", "truth"]
-"""``name`` is text that repeats: it is kept once and pointed at."""
+"""``name`` is text that repeats, which is stored once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. ``values`` says what may stand in it; every column may be empty where ``values`` says so."""
+    """One column. ``values`` describes its possible values, and when it is empty."""
 
     name: str
     kind: Kind
@@ -21,27 +21,22 @@ class Column:
 
 
 EXPERIMENT = Column("experiment", "name", "Name of the experiment.")
-RUN = Column(
-    "run_id", "name", "Id of the run: sessions with equal settings that were resumed belong together."
-)
-REHEARSAL = Column(
-    "rehearsal", "truth", "Whether the offline rehearsal model answered: then it is no evidence."
-)
-GROUP = Column("group", "name", 'The arm. In SQL it is quoted, "group", since group is a word of SQL.')
+RUN = Column("run_id", "name", "Id of the run: a session and those that resumed it have the same.")
+REHEARSAL = Column("rehearsal", "truth", "Whether the offline rehearsal model answered: not evidence.")
+GROUP = Column("group", "name", 'The arm. Quote it in SQL, where group is a keyword: "group".')
 REP = Column("rep", "whole", "Repetition.", "from 1")
 PANEL = Column("panel", "whole", "Which people met.", "from 0")
 PROPOSAL = Column("proposal", "whole", "What they were given to talk about.", "from 0")
-TRIAL = Column(
-    "trial", "name", "Id of the trial, unique within its run.", "experiment/group/rep/panel/proposal"
-)
+TRIAL = Column("trial", "name", "Id of the trial in its run.", "experiment/group/rep/panel/proposal")
 CALLS = Column("calls", "whole", "Model calls, failed attempts included.", "from 0")
-TOKENS_IN = Column("tokens_in", "whole", "Tokens of prompts that this try was paid for.", unit="tokens")
-TOKENS_OUT = Column("tokens_out", "whole", "Tokens of replies that this try was paid for.", unit="tokens")
-COST = Column(
-    "cost", "number", "What was paid.", "empty where the price of any call is not known", "US dollars"
-)
+TOKENS_IN = Column("tokens_in", "whole", "Prompt tokens that were paid for.", unit="tokens")
+TOKENS_OUT = Column("tokens_out", "whole", "Reply tokens that were paid for.", unit="tokens")
+COST = Column("cost", "number", "What was paid.", "empty if the price of any call is unknown", "US dollars")
 STARTED = Column("started", "text", "When it began.", "ISO 8601, UTC", "time")
 ENDED = Column("ended", "text", "When it ended.", "ISO 8601, UTC", "time")
+ATTEMPT = Column("attempt", "whole", "Which try of the trial this is.", "from 1")
+METRIC = Column("metric", "name", "What was measured.")
+CALL_KIND = Column("kind", "name", "What was asked.", "act, quality_check, regenerate, score_person, …")
 PLACE = (EXPERIMENT, RUN, REHEARSAL, GROUP, REP, PANEL, PROPOSAL, TRIAL)
 
 EXPERIMENTS = (
@@ -49,26 +44,24 @@ EXPERIMENTS = (
     RUN,
     REHEARSAL,
     Column("mode", "text", "Size of the experiment, as it was declared."),
-    Column("protocol", "text", "How a trial is played."),
-    Column("engine", "text", "What simulated the persons."),
-    Column("provider", "text", "Who answered the model calls."),
-    Column("model", "text", "The model that was asked for."),
-    Column("judge_model", "text", "The model that scored.", "empty: the same, or not told apart"),
+    Column("protocol", "text", "How a trial runs."),
+    Column("engine", "text", "What simulated the personas."),
+    Column("provider", "text", "The provider that answered the model calls."),
+    Column("model", "text", "The requested model."),
+    Column("judge_model", "text", "The model that scored.", "empty: the same, or not distinguished"),
     Column("temperature", "number", "Sampling temperature.", "empty: the provider's default"),
     Column("seed", "whole", "Seed of order and rehearsal."),
-    Column(
-        "provider_seed", "whole", "What seeds sent to the provider were derived from.", "empty: none was sent"
-    ),
-    Column("groups", "text", "The arms; the first is the one that the others are compared with.", "a; b; …"),
+    Column("provider_seed", "whole", "Seed of the seeds sent to the provider.", "empty: none was sent"),
+    Column("groups", "text", "The arms; the others are compared with the first.", "a; b; …"),
     Column("metrics", "text", "What was measured, in the artifact's order.", "a; b; …"),
-    Column("people", "whole", "Persons who took part."),
+    Column("people", "whole", "Personas who took part."),
     Column("panels", "whole", "Panels per arm and rep."),
     Column("proposals", "whole", "Proposals per panel."),
     Column("reps", "whole", "Repetitions planned."),
-    Column("trials_planned", "whole", "Trials planned, all arms.", "empty where no file has the design"),
+    Column("trials_planned", "whole", "Trials planned, all arms.", "empty if no file has the design"),
     Column("trials_finished", "whole", "Planned trials with an accepted record."),
     Column("tries", "whole", "Tries of trials, failed ones and duplicates included."),
-    Column("scores_planned", "whole", "Values planned, all arms.", "empty where no file has the design"),
+    Column("scores_planned", "whole", "Values planned, all arms.", "empty if no file has the design"),
     Column("scores_obtained", "whole", "Values obtained."),
     CALLS,
     TOKENS_IN,
@@ -77,11 +70,11 @@ EXPERIMENTS = (
     STARTED,
     ENDED,
     Column("fingerprint", "text", "SHA-256 of the run's settings."),
-    Column("script_sha256", "text", "SHA-256 of all words said to the persons."),
-    Column("population", "text", "Where the persons came from."),
-    Column("population_sha256", "text", "SHA-256 of the persons' specifications."),
+    Column("script_sha256", "text", "SHA-256 of the script."),
+    Column("population", "text", "Source of the personas."),
+    Column("population_sha256", "text", "SHA-256 of the personas' specifications."),
     Column("git_commit", "text", "Commit of the experimenter's code.", "empty: no repository"),
-    Column("git_dirty", "truth", "Whether that code had changes that were not committed."),
+    Column("git_dirty", "truth", "Whether that code had uncommitted changes."),
     Column("harness_version", "text", "Version of this harness."),
     Column("python_version", "text", "Version of Python."),
     Column("files", "whole", "Record files of the run."),
@@ -91,12 +84,12 @@ EXPERIMENTS = (
 TRIALS = (
     *PLACE,
     Column("people", "text", "Who met.", "a; b; …"),
-    Column("attempt", "whole", "Which try of the trial this is.", "from 1"),
+    ATTEMPT,
     Column("status", "name", "How the try ended.", "finished, failed"),
-    Column("accepted", "truth", "Whether it counts: of a trial's finished tries, the one that ended first."),
-    Column("planned", "truth", "Whether the design has this trial.", "empty where no file has the design"),
-    Column("kind", "name", "Class of the error of a failed try.", "empty where finished"),
-    Column("reason", "text", "Why a failed try failed.", "empty where finished"),
+    Column("accepted", "truth", "Whether it counts: the finished try of the trial that ended first."),
+    Column("planned", "truth", "Whether the trial is part of the design.", "empty if no file has the design"),
+    Column("kind", "name", "Class of the error of a failed try.", "empty if finished"),
+    Column("reason", "text", "Why a failed try failed.", "empty if finished"),
     STARTED,
     ENDED,
     Column("duration", "number", "Length of the try.", unit="seconds"),
@@ -105,58 +98,53 @@ TRIALS = (
     TOKENS_IN,
     TOKENS_OUT,
     COST,
-    Column("refusals", "whole", "Calls that the model declined to answer."),
-    Column("rejections", "whole", "Replies that were of no use, and were asked for again."),
-    Column("corrections", "whole", "Turns that action correction sent back."),
+    Column("refusals", "whole", "Calls that the model refused."),
+    Column("rejections", "whole", "Replies that were rejected and requested again."),
+    Column("corrections", "whole", "Turns that action correction had regenerated."),
     Column("interventions", "whole", "Interventions that fired."),
     Column("samples", "whole", "Values in the record, missing ones included."),
     Column("missing", "whole", "Values in the record that could not be obtained."),
-    Column("answered_by", "text", "Models as they named themselves in their replies.", "a; b; …"),
+    Column("answered_by", "text", "Models as named in their replies.", "a; b; …"),
     Column("file", "name", "Name of the record file."),
 )
 
 SCORES = (
     *PLACE,
-    Column("metric", "name", "What was measured."),
-    Column("person", "name", "Whom the value is about.", "empty: the panel as a whole"),
-    Column("value", "number", "The value; propositions are scored 0 to 9.", "empty where missing"),
-    Column("reason", "text", "Why the value is missing.", "empty where there is a value"),
-    Column("justification", "text", "What the judge gave as its reason."),
+    METRIC,
+    Column("person", "name", "The persona that the value is about.", "empty: the panel as a whole"),
+    Column("value", "number", "The value; propositions are scored 0 to 9.", "empty if missing"),
+    Column("reason", "text", "Why the value is missing.", "empty if there is a value"),
+    Column("justification", "text", "The judge's justification."),
 )
 
 CALLS_BY_KIND = (
     *PLACE,
-    Column("attempt", "whole", "Which try of the trial this is.", "from 1"),
+    ATTEMPT,
     Column("accepted", "truth", "Whether that try counts."),
-    Column("kind", "name", "What was asked.", "act, quality_check, regenerate, score_person, …"),
+    CALL_KIND,
     CALLS,
 )
 
 REPLIES = (
     RUN,
     TRIAL,
-    Column("kind", "name", "What was asked.", "act, quality_check, regenerate, score_person, …"),
-    Column("person", "name", "Whose turn it was, or whom it is about."),
+    CALL_KIND,
+    Column("person", "name", "The persona that acted or was scored."),
     Column("step", "whole", "Step of the conversation.", "0 is the introduction"),
-    Column("site_attempt", "whole", "Which generation of the same turn.", "from 0"),
-    Column("attempt", "whole", "Which sending of the same request."),
+    Column("site_attempt", "whole", "Which generation of the turn.", "from 0"),
+    Column("attempt", "whole", "Which attempt at the request."),
     Column("sent", "number", "When it was sent.", unit="seconds since 1970, UTC"),
     Column("seconds", "number", "How long the reply took.", unit="seconds"),
-    Column("asked", "name", "The model that was asked for."),
-    Column("answered", "name", "The model as it named itself."),
+    Column("asked", "name", "The requested model."),
+    Column("answered", "name", "The model as named in the reply."),
     Column("fingerprint", "name", "The provider's fingerprint of the model."),
     Column("finish_reason", "name", "Why the reply ended."),
-    Column("refusal", "truth", "Whether the model declined."),
-    Column(
-        "characters",
-        "whole",
-        "Length of the reply's text as it came, thoughts in it included.",
-        unit="characters",
-    ),
+    Column("refusal", "truth", "Whether the model refused."),
+    Column("characters", "whole", "Length of the raw reply, thoughts included.", unit="characters"),
     Column("tokens_in", "whole", "Tokens of the prompt.", unit="tokens"),
     Column("tokens_out", "whole", "Tokens of the reply.", unit="tokens"),
     COST,
-    Column("verdict", "name", "What became of the reply.", "accepted, rejected, …"),
+    Column("verdict", "name", "What happened to the reply.", "accepted, rejected, …"),
     Column("reason", "text", "Why it was not accepted."),
 )
 
@@ -170,7 +158,7 @@ TABLES = {
 ROWS = {
     "experiments": "one row per run",
     "trials": "one row per try of a trial",
-    "scores": "one row per value that an accepted trial should give, obtained or missing",
-    "calls": "one row per try and kind of model call, counted in the records",
-    "replies": "one row per reply in the journal, for the runs whose journal is there",
+    "scores": "one row per value due from an accepted trial, obtained or missing",
+    "calls": "one row per try and kind of model call",
+    "replies": "one row per reply in the journals present",
 }

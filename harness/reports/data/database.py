@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.writer import explained, make_directory
 from harness.reports.data.arrays import table
-from harness.reports.data.columns import EXPERIMENT, EXPERIMENTS, GROUP, REHEARSAL, RUN, Column
+from harness.reports.data.columns import EXPERIMENT, EXPERIMENTS, GROUP, METRIC, REHEARSAL, RUN, Column
 from harness.reports.data.tables import Tables, read_tables
 from harness.stats import compare, describe
 
@@ -24,7 +24,7 @@ STATS = (
     RUN,
     REHEARSAL,
     GROUP,
-    Column("metric", "name", "What was measured."),
+    METRIC,
     Column("n", "whole", "Values obtained."),
     Column("missing", "whole", "Values that accepted trials should have given and did not."),
     Column("mean", "number", "Their mean."),

@@ -1,11 +1,11 @@
-"""Records as pandas data frames, for analyses of one's own."""
+"""Records as pandas data frames."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.reports.data.columns import TABLES
 from harness.reports.data.tables import Tables, read_tables
 
 if TYPE_CHECKING:
@@ -13,43 +13,32 @@ if TYPE_CHECKING:
 
 
 class Frames:
-    """Data frames of what a results folder holds, each made when it is first asked for.
+    """Data frames of a results folder, each made on first use.
 
-    Their columns are those of ``harness query``'s views; names that repeat (experiment, group, metric, person, …)
-    are categorical. ``problems`` names the lines that could not be read.
+    ``experiments`` has a row per run, ``trials`` per try of a trial (``accepted`` marks the one that counts),
+    ``scores`` per value due (``value`` is NaN where ``reason`` says why), ``calls`` per try and kind of model call, and
+    ``replies`` per reply in the journals present. Columns are those of ``harness query``'s views; names that repeat
+    (experiment, group, metric, person, …) are categorical. ``problems`` lists the lines that could not be read.
     """
+
+    experiments: pd.DataFrame
+    trials: pd.DataFrame
+    scores: pd.DataFrame
+    calls: pd.DataFrame
+    replies: pd.DataFrame
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self.problems = tables.problems
 
-    @cached_property
-    def experiments(self) -> pd.DataFrame:
-        """One row per run."""
-        return self._frame("experiments")
+    def __getattr__(self, name: str) -> pd.DataFrame:
+        if name not in TABLES:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        frame = vars(self)[name] = self._tables.named(name).to_pandas()
+        return frame
 
-    @cached_property
-    def trials(self) -> pd.DataFrame:
-        """One row per try of a trial; ``accepted`` marks the one that counts."""
-        return self._frame("trials")
-
-    @cached_property
-    def scores(self) -> pd.DataFrame:
-        """One row per value that an accepted trial should give; ``value`` is NaN where ``reason`` says why."""
-        return self._frame("scores")
-
-    @cached_property
-    def calls(self) -> pd.DataFrame:
-        """One row per try and kind of model call."""
-        return self._frame("calls")
-
-    @cached_property
-    def replies(self) -> pd.DataFrame:
-        """One row per reply in the journals that are there."""
-        return self._frame("replies")
-
-    def _frame(self, name: str) -> pd.DataFrame:
-        return self._tables.named(name).to_pandas()
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *TABLES]
 
     def __repr__(self) -> str:
         runs = ", ".join(f"{run.experiment} {run.run_id}" for run in self._tables.runs)
@@ -57,7 +46,7 @@ class Frames:
 
 
 def load(path: Path | str = "results") -> Frames:
-    """What the record files in ``path`` (a results folder, or one file) hold, as data frames. Raises `HarnessError`.
+    """Load the record files in ``path`` (a results folder, or one file) as data frames. Raises `HarnessError`.
 
     >>> load("results").scores.groupby(["group", "metric"]).value.mean()  # doctest: +SKIP
     """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,14 +123,14 @@ class Gatherer:
         owners, values = tuple(map(_OWNER, samples)), [one.value for one in samples]
         self._reasons += [one.reason for one in samples]
         self._justifications += [one.justification for one in samples]
-        return self._kept(_quick_row(line, values), owners, values)
+        return self._kept(_row(partial(getattr, line), values), owners, values)
 
     def __call__(self, record: dict[str, Any], /) -> Row:
         samples = _samples(record)
         owners, values = tuple([one[:2] for one in samples]), [one[2] for one in samples]
         self._reasons += [one[3] for one in samples]
         self._justifications += [one[4] for one in samples]
-        return self._kept(_row(record, values), owners, values)
+        return self._kept(_row(record.get, values), owners, values)
 
     def _kept(self, row: Row, owners: tuple[Owner, ...], values: list[Any]) -> Row:
         self._values += values
@@ -260,74 +260,33 @@ def _samples(record: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return [tuple(map(sample.get, _SAMPLE)) for sample in record["samples"]]
 
 
-def _row(record: Mapping[str, Any], values: Sequence[Any]) -> Row:
-    get, usage = record.get, record.get("usage") or {}
-    failed = record["status"] != FINISHED
+def _row(get: Callable[[str], Any], values: Sequence[Any]) -> Row:
+    """The row of a record or of a line that is known to be a finished trial's; ``get`` gives its fields."""
+    usage, status = get("usage") or {}, get("status")
+    failed = status != FINISHED
     calls = usage.get("calls") or {}
     return {
-        "experiment": record["experiment"],
-        "run_id": get("run_id"),
-        "group": record["group"],
-        "rep": whole(record["rep"]),
-        "panel": whole(record["panel"]),
-        "proposal": whole(record["proposal"]),
-        "trial": record["trial"],
+        **{
+            name: get(name)
+            for name in ("experiment", "run_id", "group", "trial", "status", "started", "ended")
+        },
+        **{
+            name: whole(get(name))
+            for name in ("rep", "panel", "proposal", "attempt", "calls_replayed", "refusals")
+        },
+        **{name: _length(get(name)) for name in ("rejections", "corrections", "interventions")},
         "people": listed(get("people")),
-        "attempt": whole(get("attempt")),
-        "status": record["status"],
         "kind": get("kind") if failed else None,
         "reason": get("reason") if failed else None,
-        "started": get("started"),
-        "ended": get("ended"),
         "duration": number(get("duration")),
         "calls_by_kind": calls,
         "calls": whole(sum(count or 0 for count in calls.values())),
-        "calls_replayed": whole(get("calls_replayed")),
         "tokens_in": whole(usage.get("tokens_in")),
         "tokens_out": whole(usage.get("tokens_out")),
         "cost": number(usage.get("cost")),
-        "refusals": whole(get("refusals")),
-        "rejections": _length(get("rejections")),
-        "corrections": _length(get("corrections")),
-        "interventions": _length(get("interventions")),
         "samples": len(values),
         "missing": _missing(values),
         "answered_by": _models(usage.get("models")),
-    }
-
-
-def _quick_row(line: Tabled, values: Sequence[Any]) -> Row:
-    """The same as `_row`, of what is known to be valid."""
-    usage = line.usage
-    return {
-        "experiment": line.experiment,
-        "run_id": line.run_id,
-        "group": line.group,
-        "rep": line.rep,
-        "panel": line.panel,
-        "proposal": line.proposal,
-        "trial": line.trial,
-        "people": "; ".join(line.people) or None,
-        "attempt": line.attempt,
-        "status": FINISHED,
-        "kind": None,
-        "reason": None,
-        "started": line.started,
-        "ended": line.ended,
-        "duration": number(line.duration),
-        "calls_by_kind": usage["calls"],
-        "calls": whole(sum(usage["calls"].values())),
-        "calls_replayed": line.calls_replayed,
-        "tokens_in": whole(usage["tokens_in"]),
-        "tokens_out": whole(usage["tokens_out"]),
-        "cost": number(usage["cost"]),
-        "refusals": line.refusals,
-        "rejections": len(line.rejections),
-        "corrections": len(line.corrections),
-        "interventions": len(line.interventions),
-        "samples": len(values),
-        "missing": _missing(values),
-        "answered_by": _models(usage["models"]),
     }
 
 

@@ -1,4 +1,4 @@
-"""An answer as a person or a program wants it: a table, CSV or JSON. Text from records is data and stays it."""
+"""Query results as a table, CSV or JSON. Text from records stays data."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any, Literal
 
 from harness.console import json_text, on_one_line
 from harness.reports.data.query import QueryResult
+from harness.reports.spreadsheets import safe_cell
 
 Format = Literal["table", "csv", "json"]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 NARROWEST = 6
-"""Columns narrower than this say nothing: then each row is shown as lines."""
+"""The narrowest useful column: below it, each row is shown as lines."""
 
 
 def shown(answer: QueryResult, format: Format, width: int) -> str:
-    """The answer as text that ends with a newline; ``width`` is that of the terminal, in columns."""
+    """The result as text with a final newline; ``width`` is the terminal's, in columns."""
     if format == "csv":
         return as_csv(answer.columns, answer.rows)
     if format == "json":
@@ -29,7 +29,7 @@ def shown(answer: QueryResult, format: Format, width: int) -> str:
 
 
 def as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """CSV with a header and ``\\n`` ends; empty cells for what is not there."""
+    """CSV with a header and ``\\n`` line ends; missing values are empty cells."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(list(map(harmless, columns)))
@@ -38,7 +38,7 @@ def as_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def harmless(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: text that could be one gets an apostrophe in front.
+    """``value`` as a CSV cell that no spreadsheet runs as a formula.
 
     >>> harmless("=1+1"), harmless("good"), harmless(-1.5)
     ("'=1+1", 'good', -1.5)
@@ -46,9 +46,7 @@ def harmless(value: Any) -> Any:
     value = _plain(value)
     if isinstance(value, list | dict):
         value = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    return safe_cell(value) if isinstance(value, str) else value
 
 
 def _plain(value: Any) -> Any:
@@ -102,7 +100,7 @@ def _stacked(heads: Sequence[str], cells: Sequence[Sequence[str]], width: int) -
 
 
 def _cell(value: Any) -> str:
-    """One line without control characters: a record's text must not steer the terminal."""
+    """One line without control characters, which could steer the terminal."""
     if value is None:
         return ""
     text = f"{value:.6g}" if isinstance(value, float) else str(value)

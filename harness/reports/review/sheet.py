@@ -1,4 +1,4 @@
-"""The sheet as CSV, which any spreadsheet opens; nothing in it is run as a formula."""
+"""The sheet as CSV for spreadsheets; nothing in it runs as a formula."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.reports.review.dimensions import DIMENSIONS
 from harness.reports.review.items import Act, Item
+from harness.reports.spreadsheets import safe_cell
 
 ITEM, NOTES = "item", "notes"
 SHOWN = ("asked_at", "prompt", "what_is_tested", "reply", "what_was_done", "names_hidden")
 COLUMNS = (ITEM, *SHOWN, *DIMENSIONS, NOTES)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
 def csv_sheet(items: Iterable[Item]) -> bytes:
-    """A row per item, scores and notes left empty. UTF-8 with a mark, which spreadsheets need to see that it is."""
+    """A row per item, with empty scores and notes; UTF-8 with the byte order mark that spreadsheets need."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
@@ -26,17 +26,8 @@ def csv_sheet(items: Iterable[Item]) -> bytes:
     return text.getvalue().encode("utf-8-sig")
 
 
-def safe_cell(text: str) -> str:
-    """``text`` so that a spreadsheet takes it for text: what could begin a formula is quoted.
-
-    >>> safe_cell("=1+1"), safe_cell("plain")
-    ("'=1+1", 'plain')
-    """
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text.startswith(_FORMULA) else text
-
-
 def acts_text(acts: Sequence[Act]) -> str:
-    """What was done, a line each."""
+    """The actions, one per line."""
     return "\n".join(_lines(acts)) or "nothing was called"
 
 

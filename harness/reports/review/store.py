@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from harness.console import name_problems
 from harness.errors import HarnessError, raise_if_any
 from harness.records import stream, write_whole
 from harness.records.json_safe import to_line
+from harness.records.registry.lock import exclusive
 from harness.records.writer import explained, safe_name
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
 from harness.reports.review.scores import ReviewScore
@@ -85,7 +84,7 @@ def add(
     ``imported`` is a UTC time. The file is replaced whole or not at all. Raises `HarnessError`.
     """
     path = store_path(folder, experiment, run_id)
-    with _alone(path):
+    with exclusive(path.parent / ".locks" / f"{path.stem}.lock"):
         before = kept(folder, experiment, run_id)
         lines: list[dict[str, Any]] = []
         added = Added(0, 0, 0)
@@ -116,22 +115,6 @@ def _content(path: Path, experiment: str, run_id: str, lines: Sequence[Mapping[s
     with explained(path, "read"):
         before = recoded(path.read_bytes()) if path.exists() else to_line(first)
     return before + (b"" if before.endswith(b"\n") else b"\n") + b"".join(map(to_line, lines))
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One import at a time: another one waits."""
-    import fcntl
-
-    lock = path.parent / ".locks" / f"{path.stem}.lock"
-    with explained(lock, "lock"):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(file)
 
 
 def reviewers_name(name: str) -> str:
