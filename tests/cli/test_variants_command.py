@@ -48,11 +48,11 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         run(str(tmp_path), "--run", "r9")
 
 
-def test_old_turns_are_judged_by_todays_rules_without_a_call(tmp_path: Path) -> None:
+def test_old_turns_are_judged_by_the_current_rules_without_a_call(tmp_path: Path) -> None:
     write_tool_run(tmp_path, planted(0.5))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     text = run(str(tmp_path), "--rejudge")
-    assert "of 120 turns come out otherwise by today's rules; the records stay as they are" in text.replace(
+    assert "of 120 turns have another outcome by the current rules; records are unchanged" in text.replace(
         "\n  ", " "
     )
     assert all(len(line) <= 80 for line in text.splitlines())

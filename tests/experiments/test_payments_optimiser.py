@@ -68,7 +68,7 @@ def test_a_prompt_has_nothing_of_another_bank(earlier: int | None) -> None:
 def test_the_arms_differ_by_the_history_alone() -> None:
     (_, _, without), (_, _, told) = (optimise(SMALL, wandering(), earlier=earlier) for earlier in (None, 20))
     first, second = prompt(without.calls[0][0]).splitlines(), prompt(told.calls[0][0]).splitlines()
-    assert set(second) - set(first) == {"You have proposed nothing yet."} and set(first) <= set(second)
+    assert set(second) - set(first) == {"You have not proposed anything yet."} and set(first) <= set(second)
     assert not any(
         "proposals" in prompt(request) or "nothing yet" in prompt(request) for request, _ in without.calls
     )
@@ -81,7 +81,7 @@ def test_the_arms_differ_by_the_history_alone() -> None:
 
 def test_told_of_none_is_not_told_nothing() -> None:
     _, _, client = optimise(SMALL, wandering(), earlier=0)
-    assert all("You have proposed nothing yet." in prompt(request) for request, _ in client.calls)
+    assert all("You have not proposed anything yet." in prompt(request) for request, _ in client.calls)
     _, _, client = optimise(SMALL, wandering(), earlier=2)
     assert prompt(client.calls[-1][0]).count("- round") == 2
 

@@ -15,7 +15,7 @@ from harness.experiments.tool_variants.decision import RULE, Choice, decide, sim
 from harness.experiments.tool_variants.experiment import tool_variants
 from harness.experiments.tool_variants.rendering import answer_json, answer_parts
 from harness.experiments.tool_variants.run_checks import examine as own
-from harness.experiments.tool_variants.run_records import played
+from harness.experiments.tool_variants.run_records import read_run
 from harness.experiments.tool_variants.variants import BASELINE, VARIANTS
 from harness.model import Level
 from harness.reports.parts import as_markdown, as_text
@@ -28,7 +28,7 @@ LONG = {group.name: group.settings["tools"] for group in tool_variants().groups}
 def answer(folder: Path, turn: Turn, **more: Any) -> VariantsAnalysis:
     """As ``harness variants`` has it: with the instrument's checks."""
     run = filed_run(folder, turn, **more)
-    return analyse(played(run), examine(run, own=own))
+    return analyse(read_run(run), examine(run, own=own))
 
 
 def test_a_planted_effect_is_found_and_adopted(tmp_path: Path) -> None:
@@ -147,17 +147,17 @@ def test_constant_data_give_no_interval_and_no_p(tmp_path: Path) -> None:
     assert one.primary.reason and one.spread.reason
     assert (
         one.decision.choice is Choice.REJECT
-        and "a tie, which goes to the simpler, baseline" in one.decision.because[0]
+        and "a tie, so the simpler variant wins, baseline" in one.decision.because[0]
     )
 
 
 def test_a_tie_at_the_ceiling_decides_nothing(tmp_path: Path) -> None:
     run = filed_run(tmp_path, lambda *_: True)
     checks = examine(run, own=own)
-    (one,) = analyse(played(run), checks).comparisons
+    (one,) = analyse(read_run(run), checks).comparisons
     assert one.decision.choice is Choice.REFUSED and "saturation" in one.decision.because[0]
-    (alone,) = analyse(played(run)).comparisons
-    assert alone.decision.choice is Choice.REVISIT and "cannot tell them apart" in alone.decision.because[0]
+    (alone,) = analyse(read_run(run)).comparisons
+    assert alone.decision.choice is Choice.REVISIT and "cannot distinguish them" in alone.decision.because[0]
     for each in one.beside:
         assert each.p is None and each.interval is None and each.reason
 
@@ -229,7 +229,7 @@ def test_it_is_told_in_80_columns_and_in_markdown(tmp_path: Path) -> None:
     text = as_text(parts)
     assert max(map(len, text.splitlines())) <= 80
     assert "applike against baseline: ADOPT" in text
-    assert "treats calls as independent" in text and "counted and not" in text
+    assert "treats calls as independent" in text and "counted, not" in text
     assert "| acted" in as_markdown(parts)
 
 
@@ -295,7 +295,7 @@ def test_a_missing_scenario_is_a_fail(tmp_path: Path) -> None:
 
 def test_a_part_is_labelled(tmp_path: Path) -> None:
     (check,) = [one for one in own(filed_run(tmp_path, planted(0.2), only=[3, 4])) if one.name == "whole"]
-    assert check.level is Level.WARN and "a part only: 2 of 20 scenarios" in check.message
+    assert check.level is Level.WARN and "a part: 2 of 20 scenarios" in check.message
 
 
 def test_a_category_at_the_ceiling_in_both(tmp_path: Path) -> None:

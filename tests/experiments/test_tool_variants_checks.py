@@ -51,7 +51,7 @@ def test_words_that_only_look_like_a_tool() -> None:
     ("text", "fault"),
     [
         ("It is Tuesday, 2026-03-11.", "the prompt says Tuesday, 2026-03-11, which is a Wednesday."),
-        ("on monday 2026-02-30", "2026-02-30 is no date."),
+        ("on monday 2026-02-30", "2026-02-30 is not a date."),
         ("It is Wednesday, 2026-03-11.", None),
         ("Wednesday comes after Tuesday.", None),
     ],
@@ -85,8 +85,8 @@ def test_examples_that_do_not_fit() -> None:
         return {"applike": replace(APPLIKE, examples=MappingProxyType({**APPLIKE.examples, ability: call}))}
 
     for call, said in (
-        (("calendar_forget", {}), "which the variant has not"),
-        (("calendar_create_event", {"title": "tea"}), "does not fit the tool's schema"),
+        (("calendar_forget", {}), "which the variant does not have"),
+        (("calendar_create_event", {"title": "tea"}), "does not match the tool's schema"),
         (("calendar_create_event", {"title": "tea", "start": "noon"}), "cannot be read"),
         (("calendar_list_events", {}), "means something else"),
     ):

@@ -53,7 +53,7 @@ PAIRS: list[tuple[tuple[str, Any], tuple[str, Any], Act]] = [
     (
         ("schedule_task", {"title": "x", "when": "every morning", "recurring": "daily"}),
         ("reminders_create", {"title": "x", "cron": "every morning"}),
-        Act("create, again and again", (("title", "x"), ("when", UNREADABLE))),
+        Act("create, repeatedly", (("title", "x"), ("when", UNREADABLE))),
     ),
     (
         ("schedule_task", {"title": 5, "when": "2 pm"}),
@@ -125,14 +125,12 @@ def test_another_rule_changes_what_it_is_about_and_the_table_says_so(tmp_path: P
 
 def test_what_cannot_be_judged_again_says_why(tmp_path: Path) -> None:
     run = run_for_review(tmp_path, only=(3,))
-    assert {one.why for one in rejudge(run, scenarios={})} == {
-        "there is no scenario ambiguous:no-time any more"
-    }
-    assert "there is no variant applike any more" in {
+    assert {one.why for one in rejudge(run, scenarios={})} == {"scenario ambiguous:no-time no longer exists"}
+    assert "variant applike no longer exists" in {
         one.why for one in rejudge(run, variants={"baseline": VARIANTS["baseline"]})
     }
     for outcome in run.outcomes.values():
         del outcome.accepted["tool_calls"]  # type: ignore[union-attr, attr-defined]
     found = rejudge(run)
-    assert {one.why for one in found} == {"the record lacks the moment, the words or the calls"}
+    assert {one.why for one in found} == {"the record lacks time, text or calls"}
     assert not any(one.changed for one in found)

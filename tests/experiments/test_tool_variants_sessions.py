@@ -128,7 +128,7 @@ def test_two_sessions_in_the_same_second_overwrite_nothing(
 def test_a_part_is_a_run_of_its_own_labelled_and_decides_nothing(study: Lab) -> None:
     part = study.run("--count=3", "-k", "tool_variants and ambiguous", model="rehearsal")
     part.assert_outcomes(passed=36)
-    part.stdout.fnmatch_lines(["  WARN whole: a part only: 6 of 20 scenarios; nothing is decided*"])
+    part.stdout.fnmatch_lines(["  WARN whole: a part: 6 of 20 scenarios; it decides*"])
     assert study.meta()["design"]["only"] == [3, 4, 5, 6, 7, 8]
     study.run("--count=1", model="rehearsal").assert_outcomes(passed=40)
     assert sorted(Counter(first["run_id"] for first, *_ in files(study).values()).values()) == [2, 6]
@@ -261,7 +261,7 @@ def test_cases_in_workers_and_a_merge_are_examined_by_the_experiments_name(study
     session = study.start("-n2", "-p", "xdist", "--count=1", "--model=rehearsal", "-k", "sanity or negative")
     output, _ = session.communicate()
     assert "14 passed" in output, output
-    assert "WARN whole: a part only: 7 of 20" in output and "PASS" not in output
+    assert "WARN whole: a part: 7 of 20" in output and "PASS" not in output
     (artifact,) = study.artifacts
     expected = artifact.with_suffix(".meta.json").read_bytes()
     artifact.with_suffix(".meta.json").unlink()

@@ -56,10 +56,12 @@ def test_told_of_none_differs_from_not_told() -> None:
     def first(earlier: int | None) -> str:
         return text(optimise(solved(max_iterations=1), proposing(1), earlier=earlier)[2].calls[0][0])
 
-    assert "You have proposed nothing yet." in first(0) and "nothing yet" not in first(None)
+    assert "You have not proposed anything yet." in first(0) and "proposed anything" not in first(None)
 
 
 def test_free_liquidity_costs_nothing_and_is_no_default() -> None:
     free: dict[str, Any] = {"liquidity_bps": 0, "delay_bps": 0, "unsettled_bps": 0}
     _, result, client = optimise(PaymentsConfig(**free, max_iterations=1), proposing(0))
-    assert set(result.final_costs.values()) == {0} and "costs 0 % of it a day" in text(client.calls[0][0])
+    assert set(result.final_costs.values()) == {0} and "costs 0 % of its amount per day" in text(
+        client.calls[0][0]
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.checks import CheckRunner
 from harness.experiments.tool_variants.experiment import NAME, tool_variants
-from harness.experiments.tool_variants.run_records import VariantsRun, played
+from harness.experiments.tool_variants.run_records import VariantsRun, read_run
 from harness.experiments.tool_variants.scenarios import SCENARIOS, TurnOutcome
 from harness.model import Experiment, Trial
 from harness.records import Design, FiledRun, runs_in_files
@@ -57,7 +57,7 @@ def filed_run(folder: Path, turn: Turn, **more: Any) -> FiledRun:
 
 
 def told(folder: Path, turn: Turn, **more: Any) -> VariantsRun:
-    return played(filed_run(folder, turn, **more))
+    return read_run(filed_run(folder, turn, **more))
 
 
 def chance(*key: object) -> random.Random:

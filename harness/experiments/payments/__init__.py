@@ -1,4 +1,4 @@
-"""Payments: banks in a real-time gross settlement day, whose liquidity policies a model proposes, round by round."""
+"""Payments: a model proposes the liquidity policies of banks in a real-time gross settlement system."""
 
 from __future__ import annotations
 

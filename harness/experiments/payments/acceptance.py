@@ -1,4 +1,4 @@
-"""Keep a proposal or not: by what it saves on the very same days."""
+"""Accept or reject a proposal by what it saves on the same days."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.stats.student import one_sample
 
 @dataclass(frozen=True, slots=True)
 class ProposalVerdict:
-    """``deltas`` are old − new cost of each day in cents, ``delta`` their sum; ``why`` says what decided.
+    """``deltas`` are old − new cost per day in cents, ``delta`` is their sum, ``why`` the reason of the decision.
 
-    ``interval`` is of the mean delta, where a confidence was asked for and it is defined.
+    ``interval`` is the confidence interval of the mean delta, if requested and defined.
     """
 
     accepted: bool
@@ -24,11 +24,11 @@ class ProposalVerdict:
 
 
 def judge(old: Sequence[int], new: Sequence[int], confidence: float | None = None) -> ProposalVerdict:
-    """Whether the new policy's costs are better than the old one's, day by day on the same days.
+    """Compare the costs of the new policy with those of the old one, day by day.
 
     Accepted iff the deltas sum to more than 0 and, with ``confidence``, the paired-t interval of their mean lies above
-    0. An interval of the levels would hide in the spread between days what the proposal does (F19); differences
-    that do not vary have no interval, and then nothing is accepted at that confidence (F17).
+    0. An interval of the levels would bury the effect in the spread between days (F19). Differences that do not vary
+    have no interval, so with ``confidence`` they accept nothing (F17).
     """
     deltas = tuple(before - after for before, after in zip(old, new, strict=True))
     delta = sum(deltas)

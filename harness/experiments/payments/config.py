@@ -1,4 +1,4 @@
-"""What can be set of the payments experiment, checked as a whole when it is made."""
+"""The settings of the payments experiment, validated as a whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEAST: Mapping[str, int] = {
     "max_iterations": 1, "tries": 1, "patience": 1, "liquidity_bps": 0, "delay_bps": 0, "unsettled_bps": 0,
     "opening_liquidity": 0, "most_liquidity": 0,
 }  # fmt: skip
-"""The whole numbers, and the least that each may be."""
+"""Integer settings and their minimum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class PaymentsConfig:
     """A market and how its banks' policies are improved. Money is in cents, prices are in basis points.
 
     The past is ``history_days`` days of ``payments_per_day`` payments of ``smallest`` to ``largest`` cents each, drawn
-    from the market's seed; or the ``days`` given, each a list of (tick, sender, receiver, amount). Every bank starts
-    from ``opening_liquidity`` and may propose 0 to ``most_liquidity``. A proposal is tried on ``samples`` bootstrapped
-    days; with ``confidence`` (0.95, say) the interval of the differences must exclude 0 too. ``tries`` bounds how
-    often one proposal is asked for, ``patience`` the iterations in a row without any.
+    from the market's seed; or the given ``days``, each a list of (tick, sender, receiver, amount). Every bank starts
+    with ``opening_liquidity`` and may propose 0 to ``most_liquidity``. A proposal is tried on ``samples`` bootstrapped
+    days; with ``confidence`` (0.95, say) the interval of the differences must also exclude 0. ``tries`` limits the
+    calls for one proposal, ``patience`` the consecutive iterations without any.
 
     Raises `ConfigurationError` with every fault at once.
     """
@@ -66,11 +66,11 @@ class PaymentsConfig:
 
     @property
     def rule(self) -> Convergence:
-        """When the optimisation may stop. Raises `ConfigurationError`."""
+        """The stopping rule. Raises `ConfigurationError`."""
         return Convergence(self.convergence, self.window, self.tolerance)
 
     def as_settings(self) -> dict[str, Any]:
-        """Plain data, for an experiment's settings and its records; `read` reads it again."""
+        """Plain data for an experiment's settings and its records, which `read` accepts."""
         rows = [[[one.tick, one.sender, one.receiver, one.amount] for one in day] for day in self.days]
         return {**asdict(self), "banks": list(self.banks), "days": rows}
 
@@ -137,7 +137,7 @@ class PaymentsConfig:
 
     @classmethod
     def read(cls, settings: Mapping[str, Any]) -> PaymentsConfig:
-        """The configuration in plain data. Raises `ConfigurationError`, for an unknown name too."""
+        """The configuration in plain data. Raises `ConfigurationError`, also for an unknown name."""
         known = [one.name for one in fields(cls)]
         raise_if_any(_unknown(str(name), known) for name in settings if name not in known)
         return cls(**settings)

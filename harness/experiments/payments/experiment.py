@@ -1,4 +1,4 @@
-"""The experiment: what the arms see, how an optimisation run is played, and what is kept of it."""
+"""The experiment ``payments``: its arms, one optimisation run per trial, and its record."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MARKETS = 6
 TEMPERATURE = 0.7
 MAX_TOKENS = 400
 EARLIER = 20
-"""How many of its latest proposals a bank of the Treatment is told of."""
+"""Earlier proposals in the prompt of a Treatment bank, the latest ones."""
 
 GROUPS = (
     Group("Control", settings={"earlier_proposals": None}),
@@ -53,10 +53,10 @@ def payments(
     groups: Sequence[Group] = GROUPS,
     markets: int = MARKETS,
 ) -> Experiment:
-    """Optimisation runs on ``markets`` markets, each of its own past, three repetitions; one case per run.
+    """Optimisation runs on ``markets`` markets, each with a different past, in three repetitions; one case per run.
 
-    ``config`` may be a YAML file. A group's ``earlier_proposals`` is how many of its own a bank is told of, with
-    what came of them; ``None``: nothing is said. Raises `ConfigurationError`.
+    ``config`` may be a YAML file. A group's ``earlier_proposals`` is how many of a bank's own proposals, with their
+    results, its prompt lists; ``None``: none are mentioned. Raises `ConfigurationError`.
     """
     if isinstance(config, str | Path):
         config = PaymentsConfig.load(Path(config))
@@ -79,18 +79,18 @@ def payments(
 
 
 def check(experiment: Experiment) -> Iterable[str]:
-    """What must hold before the first call."""
+    """Every fault of the groups, before the first call."""
     for group in experiment.groups:
         told = group.settings.get("earlier_proposals")
         if told is not None and (isinstance(told, bool) or not isinstance(told, int) or told < 0):
             yield (
                 f"Group {group.name!r} of {experiment.name}: earlier_proposals={told!r}; "
-                "expected a whole number, 0 or more, or None for not a word of them."
+                "expected a whole number, 0 or more, or None not to mention them."
             )
 
 
 def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Fewest: it converges as soon as it may, or nobody proposes. Most: every proposal takes all its tries."""
+    """Fewest: it converges at once, or no bank proposes. Most: every proposal takes all its tries."""
     config = PaymentsConfig.read(plan.settings["payments"])
     banks = len(config.banks)
     least = min(config.max_iterations, config.window + 1, config.patience)
@@ -98,7 +98,7 @@ def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 
 async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
-    """One optimisation run. Its lines are printed when it ends, all at once: runs that overlap do not mix."""
+    """Run one optimisation. Its lines are printed together at the end, so that overlapping runs do not mix."""
     console, saved = io.StringIO(), list[IterationRecord]()
     stream = EventStream([RichOutput(console)])
     runner = _runner(plan, client, stream, saved.append)
@@ -131,9 +131,9 @@ def _runner(
 
 
 def _refuse_an_outage(result: ExperimentResult, runner: PaymentsRunner) -> None:
-    """A run that ended because calls failed is no outcome: it fails, and is played again. Raises `ModelCallError`.
+    """Raise `ModelCallError` if the run ended because calls failed, so that the trial runs again.
 
-    A model that declines, or cannot answer, is one: asking until it does would choose the sample.
+    If the model declines or cannot answer, that is an outcome: asking until it answers would select the sample.
     """
     if result.convergence_reason == Reason.PROPOSER_OUTAGE:
         patience = runner.market.config.patience
@@ -157,14 +157,14 @@ def _samples(result: ExperimentResult, turns: Sequence[Mapping[str, Any]]) -> It
     if decided:
         yield Sample(SHARE, sum(decided) / len(decided))
     else:
-        yield Sample(SHARE, None, reason="there was no proposal to decide on")
+        yield Sample(SHARE, None, reason="no proposal was decided on")
     yield Sample(CONVERGED, float(result.converged), justification=str(result.convergence_reason))
 
 
 def _transcript(turns: Sequence[Mapping[str, Any]]) -> Iterator[Event]:
     for turn in turns:
-        said = f"no proposal: {turn['failure']}" if turn["proposal"] is None else str(dict(turn["proposal"]))
-        yield Event(turn["iteration"], turn["agent"], "action", "PROPOSE", said)
+        text = f"no proposal: {turn['failure']}" if turn["proposal"] is None else str(dict(turn["proposal"]))
+        yield Event(turn["iteration"], turn["agent"], "action", "PROPOSE", text)
 
 
 def _details(

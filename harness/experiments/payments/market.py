@@ -1,4 +1,4 @@
-"""A market: the days that it has seen, days drawn from them, and what they cost under given policies."""
+"""A market: its past days, bootstrapped days, and their costs under given policies."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness.experiments.payments.seeds import derived
 from harness.experiments.payments.settlement import Cost, Day, Payment, costs, mean_cents
 
 LIQUIDITY = "opening_liquidity"
-"""The one number of a policy: what a bank opens the day with, in cents."""
+"""The one number of a policy: a bank's balance at the start of a day, in cents."""
 
 Policies = Mapping[str, Mapping[str, Any]]
 """Bank → its policy."""
 
 
 class Market:
-    """Days of the past under ``config``, drawn from ``seed`` where none are given, and a memory of what they cost."""
+    """The past days of ``config``, or days drawn from ``seed`` if it has none, with cached costs."""
 
     def __init__(self, config: PaymentsConfig, seed: int) -> None:
         self.config = config
@@ -26,11 +26,11 @@ class Market:
         self._known: dict[tuple[int, ...], list[dict[str, Cost]]] = {}
 
     def bootstrap(self, seed: int) -> tuple[int, ...]:
-        """Numbers of past days, drawn with replacement: whole days, because payments of a day hang together."""
+        """Numbers of past days, drawn with replacement: whole days, because payments of one day are dependent."""
         return tuple(Random(seed).choices(range(len(self.days)), k=self.config.samples))
 
     def costs(self, policies: Policies, days: Sequence[int], bank: str) -> list[int]:
-        """What each of ``days`` costs ``bank`` in all, in cents."""
+        """The total cost of each of ``days`` to ``bank``, in cents."""
         each = self._of(policies)
         return [each[day][bank].total for day in days]
 
@@ -48,7 +48,7 @@ class Market:
         return self._known[key]
 
     def flows(self, bank: str) -> tuple[int, int]:
-        """What ``bank`` pays and is paid on a past day, in the mean, in cents."""
+        """The mean amounts that ``bank`` pays and receives on a past day, in cents."""
         out = [sum(one.amount for one in day if one.sender == bank) for day in self.days]
         come = [sum(one.amount for one in day if one.receiver == bank) for day in self.days]
         return mean_cents(out), mean_cents(come)

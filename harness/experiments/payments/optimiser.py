@@ -1,4 +1,4 @@
-"""The optimisation of a market's policies: bank after bank proposes, and what saves on the same days is kept."""
+"""Optimise a market's policies: each bank proposes in turn, and a proposal that saves on the same days is accepted."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from harness.runner.iteration import Decision
 class PaymentsRunner(BaseExperimentRunner):
     """Optimises ``market`` with ``proposer``.
 
-    ``earlier`` is how many of its latest proposals a bank is told of; ``None``: nothing is said of them.
-    ``turns`` has one entry per bank and iteration: the proposal, its samples and seed, the deltas, the decision.
+    ``earlier`` is how many of its latest proposals a bank's prompt lists; ``None``: none are mentioned. ``turns``
+    has one entry per bank and iteration: the proposal, its samples and seed, the deltas, the decision.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class PaymentsRunner(BaseExperimentRunner):
         self._past: dict[str, list[PastProposal]] = {bank: [] for bank in config.banks}
 
     async def decide(self, iteration: int, agent: str, policies: Mapping[str, Any]) -> Decision:
-        """Ask the bank for a policy and try it on bootstrapped days; its seed is of master, iteration and bank."""
+        """Ask the bank for a policy and try it on days drawn with the seed of (master, iteration, bank)."""
         proposal = await self._proposer.propose(self._view(iteration, agent, policies))
         if proposal.policy is None:
             self._note(iteration, agent, proposal)
@@ -71,9 +71,9 @@ class PaymentsRunner(BaseExperimentRunner):
         return Decision(verdict.accepted, proposal.policy, verdict.delta)
 
     def _view(self, iteration: int, bank: str, policies: Policies) -> BankView:
-        """All that the bank is told: nothing in it is another's."""
-        told = self._past[bank]
-        earlier = None if self._earlier is None else told[max(0, len(told) - self._earlier) :]
+        """The content of the bank's prompt, without anything of another bank."""
+        past = self._past[bank]
+        earlier = None if self._earlier is None else past[max(0, len(past) - self._earlier) :]
         pays, is_paid = self.market.flows(bank)
         cost = self.market.past(policies, bank)
         return BankView(bank, iteration, policies[bank], cost, pays, is_paid, earlier)
@@ -100,7 +100,7 @@ class PaymentsRunner(BaseExperimentRunner):
             self.turns.append({**turn, **tried, **asdict(verdict), "deltas": list(verdict.deltas)})
 
     async def evaluate(self, iteration: int, policies: Mapping[str, Any]) -> Mapping[str, int]:
-        """The mean cost of a past day to each bank; in bootstrap mode of days drawn for this iteration."""
+        """The mean cost per bank of a past day; in bootstrap mode, of days drawn for this iteration."""
         days: tuple[int, ...] = tuple(range(len(self.market.days)))
         if self.market.config.convergence == "bootstrap":
             days = self.market.bootstrap(derived(self.seed, iteration, "all banks"))

@@ -1,4 +1,4 @@
-"""What a bank is told. A prompt is made of its `BankView` alone, and a view has nothing of another bank's."""
+"""The prompt of a bank. It uses only the bank's `BankView`, which has no data of other banks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.gateway.calls import Message
 
 @dataclass(frozen=True, slots=True)
 class PastProposal:
-    """An earlier proposal of the bank's own and what came of it; ``delta`` in cents."""
+    """An earlier proposal of the bank, with its result; ``delta`` in cents."""
 
     iteration: int
     opening_liquidity: int
@@ -24,7 +24,7 @@ class PastProposal:
 
 @dataclass(frozen=True, slots=True)
 class BankView:
-    """What one bank sees at its turn. ``earlier`` is ``None`` where it is not told of its proposals."""
+    """What one bank sees at its turn. ``earlier`` is ``None`` if its proposals are not mentioned."""
 
     bank: str
     iteration: int
@@ -48,20 +48,20 @@ def response_format(config: PaymentsConfig) -> dict[str, Any]:
 
 
 def messages(view: BankView, config: PaymentsConfig, error: str | None = None) -> list[Message]:
-    """The prompt; ``error`` is what was wrong with the last answer."""
-    told = "\n".join(_told(view, config, error))
-    return [{"role": "system", "content": _rules(view.bank, config)}, {"role": "user", "content": told}]
+    """The prompt; ``error`` is the fault of the last answer."""
+    turn = "\n".join(_turn(view, config, error))
+    return [{"role": "system", "content": _rules(view.bank, config)}, {"role": "user", "content": turn}]
 
 
 def _rules(bank: str, config: PaymentsConfig) -> str:
     return (
-        f"You manage the liquidity of {bank} in a payment system that settles each payment at once and in full.\n"
+        f"You manage the liquidity of {bank} in a real-time payment system that settles each payment in full.\n"
         f"A day has {config.ticks} ticks. A payment that your balance does not cover waits in your queue, first in, "
-        "first out; money that comes in can be used at once.\n"
-        f"Opening liquidity costs {_percent(config.liquidity_bps)} of it a day. A queued payment costs "
-        f"{_percent(config.delay_bps)} of it a tick, and one that is unsettled when the day ends "
-        f"{_percent(config.unsettled_bps)} of it more.\n"
-        "Choose the opening liquidity that makes your own daily cost as low as possible. All money is in whole cents."
+        "first out; incoming money can be used at once.\n"
+        f"Opening liquidity costs {_percent(config.liquidity_bps)} of its amount per day. A queued payment costs "
+        f"{_percent(config.delay_bps)} of its amount per tick, and another {_percent(config.unsettled_bps)} if it is "
+        "unsettled when the day ends.\n"
+        "Choose the opening liquidity that minimises your own daily cost. All amounts are in whole cents."
     )
 
 
@@ -69,14 +69,14 @@ def _percent(basis_points: int) -> str:
     return f"{basis_points * 100 / BASIS:g} %"
 
 
-def _told(view: BankView, config: PaymentsConfig, error: str | None) -> Iterator[str]:
+def _turn(view: BankView, config: PaymentsConfig, error: str | None) -> Iterator[str]:
     cost = view.cost
     yield f"Round {view.iteration}."
-    yield f"On a past day you had {view.pays} cents to pay and got {view.is_paid} cents, in the mean."
+    yield f"On an average past day you had to pay {view.pays} cents and received {view.is_paid} cents."
     yield f"Your policy: {LIQUIDITY} {view.policy[LIQUIDITY]}."
     yield (
-        f"Your cost of a day under it, in the mean: {cost.total} cents (liquidity {cost.liquidity}, queued "
-        f"{cost.delay}, unsettled {cost.unsettled})."
+        f"Its average daily cost: {cost.total} cents (liquidity {cost.liquidity}, queued {cost.delay}, unsettled "
+        f"{cost.unsettled})."
     )
     if view.earlier is not None:
         yield from _history(view.earlier, config.samples)
@@ -87,10 +87,10 @@ def _told(view: BankView, config: PaymentsConfig, error: str | None) -> Iterator
 
 def _history(earlier: Sequence[PastProposal], samples: int) -> Iterator[str]:
     if not earlier:
-        yield "You have proposed nothing yet."
+        yield "You have not proposed anything yet."
         return
     yield f"Your earlier proposals, each tried on {samples} sampled days:"
     for past in earlier:
-        word = "saved" if past.delta >= 0 else "cost"
-        kept = "kept" if past.accepted else "not kept"
+        word = "saved" if past.delta >= 0 else "cost an extra"
+        kept = "accepted" if past.accepted else "rejected"
         yield f"- round {past.iteration}: {LIQUIDITY} {past.opening_liquidity} {word} {abs(past.delta)} cents; {kept}"

@@ -1,4 +1,4 @@
-"""Asking a model for a policy: what is of no use is asked for again with its fault, and failing is no proposal."""
+"""Ask a model for a policy. An unusable answer is requested again with its fault; a failed call gives no proposal."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from harness.experiments.payments.prompts import BankView, messages, response_fo
 from harness.gateway.calls import CallSite, ModelClient, Request
 
 KIND = "propose"
-"""What these calls are counted by."""
+"""The kind of these calls."""
 SHOWN = 200
-"""Characters of a fault that the model, and the record, are shown."""
+"""Characters of a fault in prompts and records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A policy, or why there is none. ``faults`` are those of the answers before it, in order.
+    """A policy, or the reason without one. ``faults`` are those of earlier answers, oldest first.
 
-    A ``refused`` or ``malformed`` proposal is the model's own doing; a ``call`` that failed is not.
+    ``refused`` and ``malformed`` are the model's behaviour; a failed ``call`` is not.
     """
 
     policy: dict[str, int] | None = None
@@ -31,13 +31,13 @@ class Proposal:
 
 
 class Proposer:
-    """Asks ``client`` for policies, each at most ``config.tries`` times."""
+    """Asks ``client`` for policies, with at most ``config.tries`` calls each."""
 
     def __init__(self, client: ModelClient, config: PaymentsConfig, temperature: float | None = None) -> None:
         self._client, self._config, self._temperature = client, config, temperature
 
     async def propose(self, view: BankView) -> Proposal:
-        """A bank's proposal. A failed call is a failure; raises `ModelCallError` where the run itself must end."""
+        """A bank's proposal. Raises `ModelCallError` only if the run itself must end."""
         faults: list[str] = []
         for attempt in range(self._config.tries):
             try:
@@ -58,7 +58,7 @@ class Proposer:
         return Proposal(faults=tuple(faults), failure=failure, kind="malformed")
 
     async def _ask(self, view: BankView, attempt: int, error: str | None) -> dict[str, int] | str:
-        """The policy in one answer, or what is wrong with it. The caller mends malformed answers, not the gateway."""
+        """The policy in one answer, or its fault. The caller handles malformed answers, not the gateway."""
         request = Request(
             messages(view, self._config, error),
             response_format=response_format(self._config),
@@ -74,7 +74,7 @@ class Proposer:
 
 
 def fault_of(data: Any, config: PaymentsConfig) -> str | None:
-    """What is wrong with a proposed policy; ``None`` for nothing. 0 is an amount like any other."""
+    """The fault of a proposed policy, or ``None``. 0 is a valid amount."""
     expected = f"expected {{{LIQUIDITY!r}: a whole number from 0 to {config.most_liquidity}}}"
     if not isinstance(data, dict) or data.keys() != {LIQUIDITY}:
         return f"{data!r:.80}; {expected}"

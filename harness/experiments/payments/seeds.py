@@ -1,4 +1,4 @@
-"""Seeds by SHA-256: another for every purpose, always the same for the same one, on every machine."""
+"""Seeds by SHA-256: one per purpose, the same on every machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 
 
 def derived(master: int, *place: str | int) -> int:
-    """A seed of 63 bits from the master seed and a place: (iteration, agent), say. Zero is a seed like any other."""
+    """A 63-bit seed from the master seed and a place such as (iteration, agent). Zero is a valid seed."""
     key = "\0".join(map(str, (master, *place)))
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1
 
 
 def master_seed(session: int, market: str, rep: int) -> int:
-    """Of one optimisation run. The arms share it, so that both meet the same days: they are compared in pairs."""
+    """The seed of one optimisation run. Arms share it, so that they get the same days and are compared in pairs."""
     return derived(session, "payments", market, rep)

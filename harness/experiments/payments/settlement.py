@@ -1,4 +1,4 @@
-"""A real-time gross settlement day: who pays whom when, what waits, and what that costs each bank."""
+"""A real-time gross settlement day: payments, queues, and the cost of each bank."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Payment:
 
 
 Day = Sequence[Payment]
-"""The payments of one day. Those of one tick join their senders' queues in this order."""
+"""The payments of one day. Payments of the same tick join their senders' queues in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Prices in basis points: of a cent of opening liquidity, of a cent queued for a tick, and of a cent unsettled."""
+    """Prices in basis points, per cent of opening liquidity, per cent queued for a tick, and per cent unsettled."""
 
     liquidity: int
     delay: int
@@ -35,7 +35,7 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a day costs one bank, in cents."""
+    """The cost of a day to one bank, in cents."""
 
     liquidity: int
     delay: int
@@ -48,18 +48,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """What a bank could not pay at once: cents × ticks that they were queued, and cents queued when the day ends."""
+    """Payments that a bank delayed: cents × ticks in the queue, and cents queued when the day ends."""
 
     queued: int
     unsettled: int
 
 
 def settle(day: Day, opening: Mapping[str, int], ticks: int) -> dict[str, Waited]:
-    """Play a day of ``ticks`` ticks from ``opening`` balances, in cents.
+    """Simulate a day of ``ticks`` ticks from ``opening`` balances, in cents.
 
-    A bank pays its queue in order, first in, first out, as far as its balance reaches; what comes in can be used at
-    once, within the same tick. A payment queued at the end of a tick has waited for that tick. Which bank is
-    looked at first makes no difference: paying only ever raises the balances of others.
+    A bank pays its queue first in, first out, as far as its balance allows, and can use incoming money within the
+    same tick. A payment queued at the end of a tick has waited for that tick. The order of banks makes no
+    difference, because a payment only raises other banks' balances.
     """
     balance = dict(opening)
     queues: dict[str, deque[Payment]] = {bank: deque() for bank in opening}
@@ -83,7 +83,7 @@ def _by_tick(day: Day) -> dict[int, list[Payment]]:
 
 
 def _pay(queue: deque[Payment], bank: str, balance: dict[str, int]) -> bool:
-    """Pay from the front of the queue as far as the balance reaches; whether anything was paid."""
+    """Pay from the front of the queue as far as the balance allows; return whether anything was paid."""
     before = len(queue)
     while queue and queue[0].amount <= balance[bank]:
         payment = queue.popleft()
@@ -98,7 +98,7 @@ def charge(rate: int, cents: int) -> int:
 
 
 def costs(day: Day, opening: Mapping[str, int], ticks: int, rates: Rates) -> dict[str, Cost]:
-    """What the day costs each bank. Each of the three parts is summed over the day first, then rounded up once."""
+    """The cost of the day to each bank. Each of the three parts is summed over the day, then rounded up once."""
     return {
         bank: Cost(
             charge(rates.liquidity, opening[bank]),

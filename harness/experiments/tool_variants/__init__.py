@@ -1,4 +1,4 @@
-"""Tool variants × scenarios: the same abilities behind two interfaces, asked the same twenty things."""
+"""Tool variants: two tool interfaces for the same abilities, compared on the same twenty requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tools are for, whatever they are called, and when: calls of different interfaces in one form."""
+"""Calls of different tool interfaces in one form: ability and times."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 LOOKED_AHEAD = 5
-"""How many of its next occurrences a repetition is compared by."""
+"""Occurrences of a repetition that are compared."""
 _FARTHEST = timedelta(days=366 * 6)
-"""No occurrence is looked for beyond this: 29 February is far off."""
+"""Later occurrences are ignored. Six years include a 29 February."""
 
 
 class Ability(StrEnum):
-    """What every variant must be able to do."""
+    """An ability that every variant must have."""
 
     CREATE_ONCE = "create_once"
     CREATE_RECURRING = "create_recurring"
@@ -24,7 +24,7 @@ class Ability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ToolAction:
-    """One tool call in the words of no variant. ``at``: local times, of a repetition the next five."""
+    """One tool call in neutral form. ``at``: local times, of a repetition the next five."""
 
     ability: Ability
     at: tuple[datetime, ...] = ()
@@ -32,26 +32,26 @@ class ToolAction:
 
 
 class UnreadableError(ValueError):
-    """Arguments that no action can be read from; the text says which."""
+    """The arguments of a call are unreadable; the text says why."""
 
 
 def moment(value: object) -> datetime:
-    """A local time from ISO 8601 text, to the minute. An offset is dropped: the prompt knows one local time only.
+    """A local time from ISO 8601 text, to the minute. An offset is dropped, because the prompt has one local time.
 
     Raises `UnreadableError`.
     """
     if not isinstance(value, str):
-        raise UnreadableError(f"{value!r:.60} is no ISO 8601 text")
+        raise UnreadableError(f"{value!r:.60} is not ISO 8601 text")
     try:
         return datetime.fromisoformat(value.strip()).replace(tzinfo=None, second=0, microsecond=0)
     except ValueError:
-        raise UnreadableError(f"{value!r:.60} is no ISO 8601 date and time") from None
+        raise UnreadableError(f"{value!r:.60} is not an ISO 8601 date and time") from None
 
 
 def after(seconds: object, now: datetime) -> datetime:
-    """The moment ``seconds`` from now. Raises `UnreadableError`."""
+    """The time ``seconds`` from now. Raises `UnreadableError`."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 1e9:
-        raise UnreadableError(f"{seconds!r:.60} is no number of seconds from now")
+        raise UnreadableError(f"{seconds!r:.60} is not a number of seconds from now")
     return (now + timedelta(seconds=seconds)).replace(second=0, microsecond=0)
 
 
@@ -60,19 +60,19 @@ def next_by_cron(expression: object, now: datetime) -> tuple[datetime, ...]:
     from cronsim import CronSim, CronSimError
 
     if not isinstance(expression, str) or len(expression) > 100:
-        raise UnreadableError(f"{expression!r:.60} is no cron expression")
+        raise UnreadableError(f"{expression!r:.60} is not a cron expression")
     try:
         return _first(iter(CronSim(expression.strip(), now)), now)
     except CronSimError as error:
-        raise UnreadableError(f"{expression!r:.60} is no cron expression ({error})") from None
+        raise UnreadableError(f"{expression!r:.60} is not a cron expression ({error})") from None
 
 
 STEPS = ("daily", "weekdays", "weekly", "monthly")
-"""How a task may repeat where that is said in a word."""
+"""The values of ``recurring``."""
 
 
 def next_by_step(first: datetime, step: object, now: datetime) -> tuple[datetime, ...]:
-    """The next occurrences of what begins at ``first`` and repeats by ``step``. Raises `UnreadableError`."""
+    """The next occurrences of a task that starts at ``first`` and repeats by ``step``. Raises `UnreadableError`."""
     days = {"daily": "*", "weekdays": "1-5", "weekly": str(first.isoweekday() % 7), "monthly": "*"}
     if step not in days:
         raise UnreadableError(f"recurring={step!r:.60}; expected one of {', '.join(STEPS)}")

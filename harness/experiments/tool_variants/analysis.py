@@ -1,4 +1,4 @@
-"""The answer of a run, from its records alone: differences between variants, scenario by scenario.
+"""Analyse a run from its records: differences between variants, scenario by scenario.
 
 The unit is the scenario, not the call: repetitions are averaged within a scenario first (F11).
 """
@@ -24,15 +24,15 @@ from harness.stats.student import one_sample
 ESTIMAND = "these scenarios, over repeated sampling of the model"
 UNIT = "scenarios"
 FEWEST = 10
-"""Scenarios below which a category is described and not tested: of 5, an exact p cannot come below 2/2⁵ = .0625."""
+"""Smaller categories are described, not tested: with 5 scenarios an exact p cannot go below 2/2⁵ = .0625."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One variant: its turns by outcome class, how many are appropriate, and what was asked again.
+    """One variant: its turns by outcome class, appropriate turns, and rejected replies (``asked_again``).
 
-    ``failures`` maps reasons to turns without a reply; ``silent`` counts turns in which only empty replies came, which
-    are inappropriate. ``tokens`` and ``latency`` (seconds) are means per turn.
+    ``failures`` maps reasons to turns without a reply; ``silent`` counts turns with empty replies only, which are not
+    appropriate. ``tokens`` and ``latency`` (seconds) are means per turn.
     """
 
     variant: str
@@ -63,8 +63,8 @@ class Category:
 class VariantComparison:
     """A later variant against the first. ``primary`` has the exact p, ``p_adjusted`` is Holm's over later variants.
 
-    ``spread`` is the mean difference with its interval over scenarios; ``beside`` treat calls as independent.
-    ``differences`` are later − first by scenario, ``dropped`` the scenarios without an answer in one of the two.
+    ``spread`` is the mean difference with its interval over scenarios; ``beside`` treats calls as independent.
+    ``differences`` are later − first by scenario, ``dropped`` the scenarios without a reply in one of the two.
     """
 
     variant: str
@@ -83,7 +83,7 @@ class VariantComparison:
 
 @dataclass(frozen=True, slots=True)
 class VariantsAnalysis:
-    """All of one run. ``part`` says which scenarios it is about, where it is not all of them."""
+    """The analysis of one run. ``part`` names its scenarios if it does not have all."""
 
     run_id: str
     model: str
@@ -97,39 +97,39 @@ class VariantsAnalysis:
     comparisons: tuple[VariantComparison, ...]
 
 
-def analyse(told: VariantsRun, checks: Sequence[Check] = ()) -> VariantsAnalysis:
-    """The answer of ``told``. Where a check among ``checks`` failed, nothing is decided. Same records, same answer."""
+def analyse(run: VariantsRun, checks: Sequence[Check] = ()) -> VariantsAnalysis:
+    """The answer of ``run``. Where a check among ``checks`` failed, nothing is decided. Same records, same answer."""
     require("tools", "The analysis of tool variants")
-    first, *others = told.variants
-    primaries = {other: _over_scenarios(told, first, other, "appropriate") for other in others}
+    first, *others = run.variants
+    primaries = {other: _over_scenarios(run, first, other, "appropriate") for other in others}
     adjusted = holm({other: one.p for other, one in primaries.items()})
-    refused = tuple(_refusals(told, checks))
+    refused = tuple(_refusals(run, checks))
     return VariantsAnalysis(
-        run_id=told.run_id,
-        model=told.model,
-        temperature=told.temperature,
-        rehearsal=told.rehearsal,
-        scenarios=len(told.scenarios),
-        reps=told.reps,
-        part=_part(told),
-        rule=told.rule,
-        behaviours=tuple(_behaviour(variant, told.of(variant)) for variant in told.variants),
+        run_id=run.run_id,
+        model=run.model,
+        temperature=run.temperature,
+        rehearsal=run.rehearsal,
+        scenarios=len(run.scenarios),
+        reps=run.reps,
+        part=_part(run),
+        rule=run.rule,
+        behaviours=tuple(_behaviour(variant, run.of(variant)) for variant in run.variants),
         comparisons=tuple(
-            _comparison(told, first, other, primaries[other], adjusted[other], refused) for other in others
+            _comparison(run, first, other, primaries[other], adjusted[other], refused) for other in others
         ),
     )
 
 
 def _comparison(
-    told: VariantsRun, first: str, other: str, primary: Estimate, p: float | None, refused: tuple[str, ...]
+    run: VariantsRun, first: str, other: str, primary: Estimate, p: float | None, refused: tuple[str, ...]
 ) -> VariantComparison:
-    differences = _differences(told, first, other, "appropriate")
+    differences = _differences(run, first, other, "appropriate")
     spread = _spread(list(differences.values()))
-    turns = (told.of(first), told.of(other))
+    turns = (run.of(first), run.of(other))
     decision = VariantDecision(Choice.REFUSED, refused)
     if not refused:
         shares = (_count(turns[0]).share, _count(turns[1]).share)
-        decision = decide(other, first, spread, p, shares, told.tools, told.rule)
+        decision = decide(other, first, spread, p, shares, run.tools, run.rule)
     known = [[turn.appropriate for turn in some if turn.appropriate is not None] for some in turns]
     return VariantComparison(
         variant=other,
@@ -138,10 +138,10 @@ def _comparison(
         spread=spread,
         p_adjusted=p,
         differences=differences,
-        dropped=tuple(scenario for scenario in told.scenarios if scenario not in differences),
-        categories=tuple(_category(told, first, other, category) for category in told.categories),
-        tokens=_with_interval(told, first, other, "tokens"),
-        latency=_with_interval(told, first, other, "latency"),
+        dropped=tuple(scenario for scenario in run.scenarios if scenario not in differences),
+        categories=tuple(_category(run, first, other, category) for category in run.categories),
+        tokens=_with_interval(run, first, other, "tokens"),
+        latency=_with_interval(run, first, other, "latency"),
         beside=(bootstrap(*known), fisher(*known)),
         decision=decision,
     )
@@ -158,39 +158,39 @@ def _means(turns: Sequence[PlannedTurn], measure: str) -> dict[str, float]:
 
 
 def _differences(
-    told: VariantsRun, first: str, other: str, measure: str, scenarios: Sequence[str] | None = None
+    run: VariantsRun, first: str, other: str, measure: str, scenarios: Sequence[str] | None = None
 ) -> dict[str, float]:
-    one, two = (_means(told.of(variant, scenarios), measure) for variant in (first, other))
+    one, two = (_means(run.of(variant, scenarios), measure) for variant in (first, other))
     return {scenario: two[scenario] - one[scenario] for scenario in one if scenario in two}
 
 
 def _over_scenarios(
-    told: VariantsRun, first: str, other: str, measure: str, scenarios: Sequence[str] | None = None
+    run: VariantsRun, first: str, other: str, measure: str, scenarios: Sequence[str] | None = None
 ) -> Estimate:
-    differences = _differences(told, first, other, measure, scenarios)
+    differences = _differences(run, first, other, measure, scenarios)
     return sign_flip(list(differences.values()), unit=UNIT, estimand=ESTIMAND)
 
 
 def _spread(differences: Sequence[float]) -> Estimate:
-    """The interval by Student's t over scenarios. The p stays the sign-flip test's."""
+    """The interval by Student's t over scenarios, without a p: that comes from the sign-flip test."""
     asked = Estimate("mean difference, t interval over scenarios", ESTIMAND, UNIT, len(differences))
     return replace(one_sample(asked, differences, 0.95), p=None)
 
 
-def _with_interval(told: VariantsRun, first: str, other: str, measure: str) -> Estimate:
+def _with_interval(run: VariantsRun, first: str, other: str, measure: str) -> Estimate:
     """The sign-flip test of a measure, with `_spread`'s interval."""
-    test = _over_scenarios(told, first, other, measure)
-    spread = _spread(list(_differences(told, first, other, measure).values()))
+    test = _over_scenarios(run, first, other, measure)
+    spread = _spread(list(_differences(run, first, other, measure).values()))
     return replace(test, interval=spread.interval)
 
 
-def _category(told: VariantsRun, first: str, other: str, category: str) -> Category:
-    scenarios = told.within(category)
-    differences = list(_differences(told, first, other, "appropriate", scenarios).values())
-    counts = (_count(told.of(first, scenarios)), _count(told.of(other, scenarios)))
+def _category(run: VariantsRun, first: str, other: str, category: str) -> Category:
+    scenarios = run.within(category)
+    differences = list(_differences(run, first, other, "appropriate", scenarios).values())
+    counts = (_count(run.of(first, scenarios)), _count(run.of(other, scenarios)))
     test = None
     if len(scenarios) >= FEWEST:
-        test = _over_scenarios(told, first, other, "appropriate", scenarios)
+        test = _over_scenarios(run, first, other, "appropriate", scenarios)
     return Category(category, len(scenarios), counts, fmean(differences) if differences else None, test)
 
 
@@ -213,27 +213,27 @@ def _behaviour(variant: str, turns: Sequence[PlannedTurn]) -> Behaviour:
 
 
 def _count(turns: Sequence[PlannedTurn]) -> Count:
-    """Appropriate turns of those that are known; `Behaviour.outcomes` says how many failed."""
+    """Appropriate turns of those with a reply; `Behaviour.outcomes` counts failed ones."""
     known = [turn.appropriate for turn in turns if turn.appropriate is not None]
     return Count(int(sum(known)), len(known))
 
 
-def _part(told: VariantsRun) -> str | None:
-    if not told.left_out:
+def _part(run: VariantsRun) -> str | None:
+    if not run.left_out:
         return None
-    whole = len(told.scenarios) + len(told.left_out)
-    return f"a part: {len(told.scenarios)} of {whole} scenarios ({', '.join(told.categories)})"
+    whole = len(run.scenarios) + len(run.left_out)
+    return f"a part: {len(run.scenarios)} of {whole} scenarios ({', '.join(run.categories)})"
 
 
-def _refusals(told: VariantsRun, checks: Sequence[Check]) -> list[str]:
-    """Why nothing may be decided on this run."""
-    part, failed = _part(told), sum(turn.outcome == FAILED for turn in told.turns)
+def _refusals(run: VariantsRun, checks: Sequence[Check]) -> list[str]:
+    """The reasons why this run permits no decision."""
+    part, failed = _part(run), sum(turn.outcome == FAILED for turn in run.turns)
     faulty = sorted({check.name for check in checks if check.level is Level.FAIL})
     found = {
-        "a rehearsal: the replies were made up offline": told.rehearsal,
-        f"{part}; a decision needs all of them": part,
-        f"{failed} of {len(told.turns)} turns have no reply": failed,
-        f"the instrument failed: {', '.join(faulty)}": faulty,
-        "no rule was stated beforehand in the run's records": not told.rule,
+        "a rehearsal: replies were generated offline": run.rehearsal,
+        f"{part}; a decision needs all scenarios": part,
+        f"{failed} of {len(run.turns)} turns have no reply": failed,
+        f"validity checks failed: {', '.join(faulty)}": faulty,
+        "the records state no rule": not run.rule,
     }
     return [reason for reason, holds in found.items() if holds]

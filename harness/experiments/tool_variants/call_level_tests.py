@@ -1,6 +1,6 @@
-"""What the original study computed: tests that treat calls as independent, for comparison alone.
+"""The tests of the original study, which treat calls as independent; for comparison only.
 
-Calls of one scenario are alike, so these take repetitions for evidence; no decision rests on them.
+Calls of one scenario are correlated, so these tests count repetitions as evidence; they decide nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from statistics import fmean
 from harness.stats.results import Estimate, Interval
 
 RESAMPLES, SEED = 9_999, 42
-ESTIMAND = "none of this design: as if every call had a scenario of its own"
+ESTIMAND = "none of this design: as if every call had a different scenario"
 NOTE = "treats calls as independent"
 
 
@@ -29,16 +29,14 @@ def bootstrap(first: Sequence[float], later: Sequence[float]) -> Estimate:
         return _without(asked, None, "needs 2 or more calls of each variant")
     difference = fmean(later) - fmean(first)
     if len({*first}) == 1 and len({*later}) == 1:
-        return _without(
-            asked, difference, "no call differs from another of its variant, so there is no interval"
-        )
+        return _without(asked, difference, "all calls of a variant are equal, so the interval is undefined")
 
     def differ(one: np.ndarray, two: np.ndarray, axis: int) -> np.ndarray:
         found: np.ndarray = np.mean(two, axis=axis) - np.mean(one, axis=axis)
         return found
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a degenerate distribution: an interval that is none tells it
+        warnings.simplefilter("ignore")  # about a degenerate distribution, which the check below handles
         found = stats.bootstrap(
             (np.asarray(first), np.asarray(later)),
             differ,
@@ -55,7 +53,7 @@ def bootstrap(first: Sequence[float], later: Sequence[float]) -> Estimate:
 
 
 def fisher(first: Sequence[float], later: Sequence[float]) -> Estimate:
-    """Fisher's exact test of appropriate against other calls."""
+    """Fisher's exact test of appropriate and other calls."""
     from scipy import stats
 
     asked = Estimate("Fisher exact", ESTIMAND, "calls", len(first) + len(later), note=NOTE)
@@ -63,7 +61,7 @@ def fisher(first: Sequence[float], later: Sequence[float]) -> Estimate:
         return _without(asked, None, "a variant has no calls")
     difference = fmean(later) - fmean(first)
     if len({*first, *later}) == 1:
-        return _without(asked, difference, "every call came to the same")
+        return _without(asked, difference, "all calls have the same outcome")
     table = [[sum(some), len(some) - sum(some)] for some in (later, first)]
     p = float(stats.fisher_exact([[int(value) for value in row] for row in table]).pvalue)  # type: ignore[arg-type]
     return Estimate(asked.method, ESTIMAND, asked.unit, asked.n, difference, p=p, note=NOTE)

@@ -30,7 +30,9 @@ def variants(
     ] = AnalysisFormat.TEXT,
     rejudge: Annotated[
         bool,
-        typer.Option("--rejudge", help="Judge the recorded turns by today's rules instead; no call is made."),
+        typer.Option(
+            "--rejudge", help="Judge the recorded turns by the current rules instead; makes no call."
+        ),
     ] = False,
 ) -> None:
     """Decide between tool variants: ADOPT, REJECT or REVISIT, scenario by scenario, by the rule in the records."""
@@ -38,14 +40,14 @@ def variants(
     from harness.experiments.tool_variants.analysis import analyse
     from harness.experiments.tool_variants.rendering import answer_json, answer_parts
     from harness.experiments.tool_variants.run_checks import examine as own
-    from harness.experiments.tool_variants.run_records import played
+    from harness.experiments.tool_variants.run_records import read_run
 
     paths = results or [Path("results")]
     found = _runs(paths, run or [])
     if rejudge:
         echo(_judged_again(paths, {one.run_id for one in found}, format), end="")
         return
-    answers = [analyse(played(one), examine(one, own=own)) for one in found]
+    answers = [analyse(read_run(one), examine(one, own=own)) for one in found]
     note_looks(paths, "variants", {one.run_id for one in found})
     if as_json:
         content = [answer_json(one) for one in answers]
@@ -55,7 +57,7 @@ def variants(
 
 
 def _judged_again(paths: list[Path], ids: set[str], format: AnalysisFormat) -> str:
-    """What today's rules make of the turns on record, run by run."""
+    """The outcomes of recorded turns by the current rules, run by run."""
     from harness.experiments.tool_variants.rejudge import changes, rejudge
     from harness.records import record_files, runs_in_files
     from harness.reports.parts import Heading, Items, Part
@@ -65,10 +67,10 @@ def _judged_again(paths: list[Path], ids: set[str], format: AnalysisFormat) -> s
         judged = rejudge(run)
         table, changed = changes(judged), sum(one.changed for one in judged)
         lost = [f"{one.trial}: {one.why}" for one in judged if one.now is None]
-        said = f"{changed} of {len(judged)} turns come out otherwise by today's rules; the records stay as they are."
+        text = f"{changed} of {len(judged)} turns have another outcome by the current rules; records are unchanged."
         parts: list[Part] = [
             Heading(f"{NAME}, run {run.run_id}"),
-            Items((said, *lost)),
+            Items((text, *lost)),
             *([table] if changed else []),
         ]
         texts.append(writer(format)(parts))
@@ -76,7 +78,7 @@ def _judged_again(paths: list[Path], ids: set[str], format: AnalysisFormat) -> s
 
 
 def _runs(paths: list[Path], ids: list[str]) -> list[FiledRun]:
-    """The runs of ``ids``, else the newest: a part, or a rehearsal, only where there is nothing else."""
+    """The runs of ``ids``, else the newest; a part, or a rehearsal, only if there is nothing else."""
     from harness.checks import CheckRunner
     from harness.records import record_files, runs_in_files
 

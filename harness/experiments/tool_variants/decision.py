@@ -1,4 +1,4 @@
-"""What is decided on a comparison, by a rule that stands in the run's records from its beginning."""
+"""Decide on a comparison, by the rule that the run's records state from the start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from harness.stats.results import Estimate
 
 CEILING = 0.95
-"""Share of appropriate turns from which a category, or a run, cannot tell two variants apart."""
+"""From this share of appropriate turns on, a category or a run cannot distinguish two variants."""
 RULE: Mapping[str, Any] = {
     "measure": "appropriate",
     "unit": "scenarios",
@@ -21,12 +21,12 @@ RULE: Mapping[str, Any] = {
     "ceiling": CEILING,
     "tie": "95 % interval within the margin: the simpler variant (fewer tools, then shorter schemas)",
 }
-"""ADOPT a variant that is better by ``margin`` at ``alpha``, REJECT one that is worse so; a tie goes to the simpler,
-all else is to REVISIT. ``margin`` is a difference of shares."""
+"""ADOPT a variant that is better by ``margin`` at ``alpha``, REJECT one that is worse by it; the simpler variant wins a
+tie; REVISIT otherwise. ``margin`` is a difference of shares."""
 
 
 class Choice(StrEnum):
-    """About a later variant. ``REFUSED``: nothing may be decided on such a run."""
+    """The decision on a later variant. ``REFUSED``: the run permits no decision."""
 
     ADOPT = "ADOPT"
     REJECT = "REJECT"
@@ -43,7 +43,7 @@ class VariantDecision:
 
 
 def simplicity(tools: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """How simple a variant is, the smaller the simpler: its number of tools, then the characters of their schemas."""
+    """The complexity of a variant: its number of tools, then the characters of their schemas. Smaller is simpler."""
     return len(tools), len(json.dumps(list(tools), sort_keys=True))
 
 
@@ -56,15 +56,15 @@ def decide(
     tools: Mapping[str, Sequence[Mapping[str, Any]]],
     rule: Mapping[str, Any],
 ) -> VariantDecision:
-    """What ``rule`` says of ``variant`` against ``first``.
+    """Apply ``rule`` to ``variant`` against ``first``.
 
-    ``test`` has the mean difference over scenarios and its interval, ``p`` is that of the sign-flip test, adjusted;
-    ``shares`` are of appropriate turns, first and later.
+    ``test`` has the mean difference over scenarios and its interval, ``p`` is the adjusted p of the sign-flip test,
+    ``shares`` are the shares of appropriate turns, first and later.
     """
     margin, alpha = float(rule["margin"]), float(rule["alpha"])
     d, limits = test.difference, test.interval
     if d is None:
-        return VariantDecision(Choice.REVISIT, (test.reason or "there is no difference to decide on",))
+        return VariantDecision(Choice.REVISIT, (test.reason or "the difference is undefined",))
     if p is not None and p < alpha and abs(d) >= margin:
         better = "better" if d > 0 else "worse"
         reason = f"{variant} is {better} by {abs(d):.2f}, at least {margin:g}, with {_p(p)} (below {alpha:g})"
@@ -72,7 +72,7 @@ def decide(
     ceiling = float(rule["ceiling"])
     if all(share is not None and share >= ceiling for share in shares):
         reason = (
-            f"both are appropriate in {ceiling:.0%} of turns or more: the scenarios cannot tell them apart"
+            f"both are appropriate in {ceiling:.0%} of turns or more: the scenarios cannot distinguish them"
         )
         return VariantDecision(Choice.REVISIT, (reason,))
     if (limits is not None and -margin < limits.low and limits.high < margin) or (limits is None and d == 0):
@@ -92,7 +92,7 @@ def _tie(variant: str, first: str, tools: Mapping[str, Sequence[Mapping[str, Any
     later, earlier = simplicity(tools[variant]), simplicity(tools[first])
     simpler = variant if later < earlier else first
     reason = (
-        f"a tie, which goes to the simpler, {simpler}: {variant} has {later[0]} tools of {later[1]:,} characters, "
+        f"a tie, so the simpler variant wins, {simpler}: {variant} has {later[0]} tools of {later[1]:,} characters, "
         f"{first} {earlier[0]} of {earlier[1]:,}"
     )
     return VariantDecision(Choice.ADOPT if simpler == variant else Choice.REJECT, (reason,))

@@ -1,4 +1,4 @@
-"""What must hold before the first call: the instrument is the same for every variant, and says nothing wrong."""
+"""Checks before the first call: the variants are equivalent, and the prompt favours none and has no wrong date."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DATED = re.compile(rf"\b({'|'.join(WEEKDAYS)}),? (\d{{4}}-\d\d-\d\d)\b", re.IGN
 
 
 def problems(experiment: Experiment, variants: Mapping[str, ToolVariant]) -> Iterator[str]:
-    """Every fault of the instrument, one sentence each."""
+    """Every fault of the design, one sentence each."""
     mine = f"Experiment {experiment.name}"
     prompt = system_prompt(experiment.settings)
     yield from (f"{mine}: {fault}" for fault in parity(variants, _now(experiment.settings)))
@@ -27,7 +27,7 @@ def problems(experiment: Experiment, variants: Mapping[str, ToolVariant]) -> Ite
 
 
 def parity(variants: Mapping[str, ToolVariant], now: datetime) -> Iterator[str]:
-    """Each variant must be able to say the same: create once, create recurring, list, update."""
+    """Faults of variants that cannot express the same: create once, create recurring, list, update."""
     for variant in variants.values():
         for ability in Ability:
             if ability not in variant.examples:
@@ -45,16 +45,16 @@ def parity(variants: Mapping[str, ToolVariant], now: datetime) -> Iterator[str]:
 
 
 def _inexpressible(variant: ToolVariant, ability: Ability, now: datetime) -> str | None:
-    """Why the example does not express the ability, if it does not: a schema that refuses it, or another meaning."""
+    """Why the example does not express the ability, or ``None``: its schema rejects it, or it means something else."""
     from jsonschema import Draft202012Validator
 
     name, arguments = variant.examples[ability]
     schemas = {one["function"]["name"]: one["function"]["parameters"] for one in variant.schemas()}
     if name not in schemas:
-        return f"its example calls {name!r}, which the variant has not"
+        return f"its example calls {name!r}, which the variant does not have"
     fault = next(iter(Draft202012Validator(schemas[name]).iter_errors(dict(arguments))), None)
     if fault is not None:
-        return f"its example does not fit the tool's schema: {fault.message}"
+        return f"its example does not match the tool's schema: {fault.message}"
     try:
         action = variant.read(name, arguments, now)
     except UnreadableError as error:
@@ -63,7 +63,7 @@ def _inexpressible(variant: ToolVariant, ability: Ability, now: datetime) -> str
 
 
 def lint(prompt: str, variants: Iterable[ToolVariant]) -> Iterator[str]:
-    """The prompt that all variants share must name no tool of any: it would lead towards that variant."""
+    """Tool names in the shared system prompt, which would favour their variant."""
     spoken = _words(prompt)
     for variant in variants:
         for tool in variant.tools:
@@ -76,12 +76,12 @@ def _words(text: str) -> str:
 
 
 def weekdays(text: str) -> Iterator[str]:
-    """Every date with a weekday beside it must have the right one."""
+    """Dates in ``text`` with a wrong weekday."""
     for found in _DATED.finditer(text):
         try:
             right = WEEKDAYS[date.fromisoformat(found[2]).weekday()]
         except ValueError:
-            yield f"{found[2]} is no date."
+            yield f"{found[2]} is not a date."
             continue
         if right.lower() != found[1].lower():
             yield f"the prompt says {found[1]}, {found[2]}, which is a {right}."

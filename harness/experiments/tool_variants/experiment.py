@@ -1,4 +1,4 @@
-"""The experiment: how its trials are played, and what is kept of each."""
+"""The experiment ``tool_variants``: its arms, its one-turn trials, and their records."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TEMPERATURE = 0.2
 MAX_TOKENS = 1024
 TOKENS = "tokens"
 SHOWN = 500
-"""Characters of thoughts that are kept in a record; the journal has all."""
+"""Characters of thoughts in a record; the journal has all."""
 
 _SCENARIOS = {scenario.id: scenario for scenario in SCENARIOS}
 
@@ -70,7 +70,7 @@ def tool_variants(variants: Mapping[str, ToolVariant] = VARIANTS) -> Experiment:
 
 
 def _examine(run: FiledRun) -> Iterable[Check]:
-    from harness.experiments.tool_variants.run_checks import examine  # loaded when there is a run
+    from harness.experiments.tool_variants.run_checks import examine
 
     return examine(run)
 
@@ -97,7 +97,7 @@ def _proposal(scenario: Scenario) -> dict[str, str]:
 
 
 def check(experiment: Experiment) -> Iterable[str]:
-    """What must hold before the first call. Every case asks; the answer about the same experiment is kept."""
+    """Every fault of the design, before the first call; cached, because every case asks."""
     require("tools", f"Experiment {experiment.name}")
     if _latest.experiment is not experiment:
         variants = {group.name: VARIANTS[group.name] for group in experiment.groups}
@@ -115,7 +115,7 @@ _latest = _Checked()
 
 
 async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
-    """One turn: the shared system prompt, the scenario's words, the variant's tools. Tools are never executed."""
+    """Run one turn: the shared system prompt, the scenario's request, the variant's tools, which are never executed."""
     messages = [
         {"role": "system", "content": system_prompt(plan.settings)},
         {"role": "user", "content": plan.proposal["prompt"]},
@@ -131,9 +131,9 @@ async def play(plan: TrialPlan, client: ModelClient) -> TrialResult:
         Sample(APPROPRIATE, float(appropriate), justification=judged.why or None),
         Sample(TOKENS, float(reply.tokens_in + reply.tokens_out)),
     )
-    spoken = tuple(_transcript(plan.proposal["prompt"], reply.text, calls))
+    transcript = tuple(_transcript(plan.proposal["prompt"], reply.text, calls))
     details = {**_details(plan, reply, calls, judged), "appropriate": appropriate}
-    return TrialResult(plan.trial, samples, spoken, details=details)
+    return TrialResult(plan.trial, samples, transcript, details=details)
 
 
 def _transcript(prompt: str, text: str, calls: list[dict[str, Any]]) -> Iterator[Event]:

@@ -1,4 +1,4 @@
-"""A turn's calls in the words of no variant, for reviewers who must not see which variant it was."""
+"""Describe a turn's calls without the words of any variant, for blind reviewers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.reports.review.items import Act, CallReader
 
 DONE = {
     Ability.CREATE_ONCE: "create, once",
-    Ability.CREATE_RECURRING: "create, again and again",
+    Ability.CREATE_RECURRING: "create, repeatedly",
     Ability.LIST: "look up",
     Ability.UPDATE: "change",
 }
@@ -26,18 +26,18 @@ LABELS = {
     "notes": "more",
     "status": "becomes",
 }
-"""What a parameter is called on a sheet, the same in every variant, and in what order they stand there."""
+"""Parameter → its label on a sheet, the same for every variant, in the order of the sheet."""
 FROM, TO = ("since", "start"), ("until", "end")
-"""Parameters of looking up that say from when, and to when."""
+"""Parameters of a look-up: from when, and to when."""
 UNREADABLE = "cannot be read as a time"
 CRON = r"(?<!\S)[`\"']?(?=[\d/, -]{0,40}\*)(?:[\d*/,-]+ +){4}(?:[\d*/,-]*[\d*]|[a-z]{3}(?:-[a-z]{3})?)"
-"""A cron expression in a text: one variant alone speaks so."""
+"""A cron expression in a text; only one variant uses them."""
 
 
 def acts(record: Mapping[str, Any], first_line: Mapping[str, Any]) -> Sequence[Act]:
-    """Each call of a record as what it does, with its times, and details under labels of no variant.
+    """Each call of a record: its ability, its times, and its details under neutral labels.
 
-    A parameter that the labels do not know is left out.
+    Parameters without a label are left out.
     """
     variant = VARIANTS.get(str(record.get("variant")))
     now = datetime.fromisoformat(str(first_line.get("fixed_timestamp")))
@@ -62,7 +62,7 @@ def _act(variant: ToolVariant | None, name: str, arguments: Any, now: datetime) 
 
 
 def _attempted(abilities: Sequence[Ability], arguments: Mapping[str, Any]) -> Ability:
-    """What a call was for whose times cannot be read."""
+    """The ability of a call with unreadable times."""
     again = arguments.get("recurring") not in (None, "", "none")
     return Ability.CREATE_RECURRING if again and Ability.CREATE_RECURRING in abilities else abilities[0]
 
@@ -98,4 +98,4 @@ def _shown(at: datetime) -> str:
 
 
 READING = CallReader(acts, names=("cron",), forms=(CRON,), spoken=spoken)
-"""How blind sheets are made of this study's records."""
+"""How blind sheets read the records of this experiment."""

@@ -1,4 +1,4 @@
-"""From one reply to one outcome, by rules that need no model."""
+"""Classify one reply, by rules that need no model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.gateway.replies.tool_arguments import UnreadableArgumentsError, rea
 
 @dataclass(frozen=True, slots=True)
 class JudgedTurn:
-    """What a turn came to, and what it did in the words of no variant. ``why`` says what is wrong, if anything is."""
+    """The outcome of a turn, and its actions in neutral form. ``why`` is the fault, if any."""
 
     outcome: TurnOutcome
     actions: tuple[ToolAction, ...] = ()
@@ -25,7 +25,7 @@ class JudgedTurn:
 
 
 def called(tool_calls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Tool calls as ``{name, args}``; unreadable arguments stand as they came."""
+    """Tool calls as ``{name, args}``; unreadable arguments are kept verbatim."""
     return [
         {"name": call.name, "args": call.written if call.arguments is None else dict(call.arguments)}
         for call in read_calls(tool_calls)
@@ -33,7 +33,7 @@ def called(tool_calls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def spoken(record: Mapping[str, Any]) -> str:
-    """What the reply of a record says. Records of earlier versions do not have its thoughts apart."""
+    """The text of a recorded reply. Records of earlier versions do not separate its thoughts."""
     text = str(record["response_text"])
     return text if "thoughts" in record else split(text).said
 
@@ -41,11 +41,11 @@ def spoken(record: Mapping[str, Any]) -> str:
 def judge(
     variant: ToolVariant, scenario: Scenario, text: str, calls: Sequence[Mapping[str, Any]], now: datetime
 ) -> JudgedTurn:
-    """The outcome of a turn: its words, and its calls as `called` gives them.
+    """Classify a turn from its text and its calls, as `called` returns them.
 
-    Without a call, words that ask something are *clarified* and others *declined*. With calls, a tool that does not
-    exist or an ability that was not wanted is *wrong tool*, times that are not the expected ones are *wrong
-    arguments*, and the rest is *acted*, whether acting was right or not.
+    Without a call, a question is *clarified* and other text *declined*. With calls, a tool that does not exist or an
+    unexpected ability is *wrong tool*, unexpected times are *wrong arguments*, and the rest is *acted*, whether or
+    not acting was right.
     """
     if not calls:
         if not text.strip():
@@ -58,9 +58,7 @@ def judge(
         except (UnreadableArgumentsError, UnreadableError) as error:
             return JudgedTurn(TurnOutcome.WRONG_ARGUMENTS, tuple(actions), f"{call['name']}: {error}")
         if action is None:
-            return JudgedTurn(
-                TurnOutcome.WRONG_TOOL, tuple(actions), f"there is no tool {call['name']!r:.80}"
-            )
+            return JudgedTurn(TurnOutcome.WRONG_TOOL, tuple(actions), f"unknown tool {call['name']!r:.80}")
         actions.append(action)
     return _compared(tuple(actions), scenario.expected, now)
 
@@ -97,9 +95,9 @@ def _in_time(action: ToolAction, expected: Expected, now: datetime) -> bool:
 
 
 def _repeats(found: Sequence[datetime], due: Sequence[datetime], early: timedelta, late: timedelta) -> bool:
-    """Whether every occurrence is in time for one that is due, each for another.
+    """Whether each occurrence found is in time for a different due one.
 
-    What comes early for an occurrence may have come before now the first time: then the rest decide.
+    If occurrences are early, the first may lie before now; then the others decide.
     """
     if not found:
         return False
@@ -107,7 +105,7 @@ def _repeats(found: Sequence[datetime], due: Sequence[datetime], early: timedelt
     for one in found:
         fits = [place for place, at in enumerate(due) if at - early <= one <= at + late]
         if not fits and one > due[-1]:
-            break  # beyond what was looked at
+            break  # beyond the last due occurrence
         if not fits:
             return False
         places.append(fits[0])

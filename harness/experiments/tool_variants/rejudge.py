@@ -1,4 +1,4 @@
-"""Outcomes worked out again from the records, by today's rules: no model is asked, and no record is changed."""
+"""Judge recorded outcomes again by the current rules, without a model call and without changing a record."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SCENARIOS = {scenario.id: scenario for scenario in SCENARIOS}
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """One trial. ``now`` is the outcome by today's rules; ``None`` where it cannot be worked out, and ``why`` says why.
+    """One trial. ``now`` is the outcome by the current rules, or ``None`` if undefined.
 
-    ``why`` else says what is wrong with the turn, if anything is.
+    ``why`` is the reason without an outcome, else the fault of the turn, if any.
     """
 
     trial: str
@@ -47,7 +47,7 @@ def rejudge(
     variants: Mapping[str, ToolVariant] = VARIANTS,
     scenarios: Mapping[str, Scenario] = _SCENARIOS,
 ) -> list[Rejudged]:
-    """Every accepted record of ``run`` judged again from its words and calls, in the order of the design."""
+    """Judge every accepted record of ``run`` again from its text and calls, in the order of the design."""
     stamp = next((line["fixed_timestamp"] for line in run.metadata if line.get("fixed_timestamp")), None)
     return [_again(record, stamp, variants, scenarios) for record in _records(run)]
 
@@ -67,27 +67,27 @@ def _again(
     scenarios: Mapping[str, Scenario],
 ) -> Rejudged:
     name, scenario_id = str(record.get("variant")), str(record.get("scenario_id"))
-    told = (str(record["trial"]), name, scenario_id, record["rep"], str(record.get("outcome")))
+    known = (str(record["trial"]), name, scenario_id, record["rep"], str(record.get("outcome")))
     before = bool(record.get("appropriate"))
     variant, scenario, calls = variants.get(name), scenarios.get(scenario_id), record.get("tool_calls")
     if variant is None or scenario is None:
         gone = f"variant {name}" if variant is None else f"scenario {scenario_id}"
-        return Rejudged(*told, None, before, None, f"there is no {gone} any more")
+        return Rejudged(*known, None, before, None, f"{gone} no longer exists")
     if stamp is None or not isinstance(calls, list) or not isinstance(record.get("response_text"), str):
-        return Rejudged(*told, None, before, None, "the record lacks the moment, the words or the calls")
+        return Rejudged(*known, None, before, None, "the record lacks time, text or calls")
     judged = judge(variant, scenario, spoken(record), calls, datetime.fromisoformat(stamp))
-    return Rejudged(*told, judged.outcome.value, before, judged.outcome in scenario.accept, judged.why)
+    return Rejudged(*known, judged.outcome.value, before, judged.outcome in scenario.accept, judged.why)
 
 
 def changes(rejudged: Sequence[Rejudged]) -> Table:
-    """A row per variant and kind of change, with how many turns it happened to; no rows when all stayed the same."""
+    """A row per variant and kind of change, with its number of turns; no rows without changes."""
     kinds = Counter(
         (one.variant, _class(one.before, one.appropriate_before), _class(one.now, one.appropriate_now))
         for one in rejudged
         if one.changed
     )
     rows = tuple((*kind, str(count)) for kind, count in sorted(kinds.items()))
-    return Table(("variant", "in the record", "by today's rules", "turns"), rows, left=3)
+    return Table(("variant", "recorded", "by current rules", "turns"), rows, left=3)
 
 
 def _class(outcome: str | None, appropriate: bool | None) -> str:

@@ -1,4 +1,4 @@
-"""The answer of a run for a reader: headings, tables and sentences."""
+"""Render the analysis of a run: headings, tables and sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.experiments.tool_variants.analysis import (
     VariantsAnalysis,
     analyse,
 )
-from harness.experiments.tool_variants.run_records import played
+from harness.experiments.tool_variants.run_records import read_run
 from harness.model import Check
 from harness.records import FiledRun
 from harness.records.json_safe import plain
@@ -24,23 +24,23 @@ REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidenc
 
 
 def run_parts(run: FiledRun, checks: Sequence[Check]) -> Iterator[Part]:
-    """For a report: the answer of ``run``, whose instrument was checked."""
-    return answer_parts(analyse(played(run), checks))
+    """For a report: the decision on ``run``, given its validity ``checks``."""
+    return answer_parts(analyse(read_run(run), checks))
 
 
 def answer_json(answer: VariantsAnalysis) -> Mapping[str, Any]:
-    """All of the answer as plain values."""
+    """The whole analysis as plain values."""
     content: Mapping[str, Any] = plain(answer)[0]
     return content
 
 
 def answer_parts(answer: VariantsAnalysis) -> Iterator[Part]:
-    """The decision first, then what it rests on."""
+    """The decision, then its evidence."""
     yield Heading(f"Tool variants, run {answer.run_id}")
     if answer.rehearsal:
         yield REHEARSAL
     if answer.part:
-        yield f"PART: {answer.part}. It is a run of its own, never pooled with a whole one."
+        yield f"PART: {answer.part}. It is a separate run, never pooled with a complete one."
     yield (
         f"{answer.model}, temperature {answer.temperature}; {answer.scenarios} scenarios × {answer.reps} repetitions. "
         "Repetitions are averaged within a scenario first, so n counts scenarios."
@@ -59,11 +59,11 @@ def _decided(one: VariantComparison) -> Iterator[Part]:
 
 
 def _outcomes(behaviours: Sequence[Behaviour]) -> Iterator[Part]:
-    yield Heading("What the turns came to", 2)
+    yield Heading("Outcomes", 2)
     names = list(dict.fromkeys(name for one in behaviours for name in one.outcomes))
     rows = [(name, *(str(one.outcomes.get(name, NONE)) for one in behaviours)) for name in names]
     rows.append(("appropriate", *(str(one.appropriate) for one in behaviours)))
-    rows.append(("replies of no use, asked again", *(str(one.asked_again) for one in behaviours)))
+    rows.append(("rejected replies", *(str(one.asked_again) for one in behaviours)))
     rows.append(("tokens, mean per turn", *(fixed(one.tokens, 1) for one in behaviours)))
     rows.append(("latency, mean per turn (s)", *(fixed(one.latency) for one in behaviours)))
     yield Table(("outcome", *(one.variant for one in behaviours)), tuple(rows))
@@ -90,7 +90,7 @@ def _compared(one: VariantComparison) -> Iterator[Part]:
     yield f"Claimed for {one.primary.estimand}. CI: Student's t over scenarios."
     texts = [text for text in (one.primary.reason, one.spread.reason, one.primary.note) if text]
     if one.dropped:
-        texts.append(f"without an answer in one of the two, and left out: {', '.join(one.dropped)}")
+        texts.append(f"left out, without a reply in one of the two: {', '.join(one.dropped)}")
     if texts:
         yield Items(tuple(f"{text}." for text in dict.fromkeys(texts)))
     yield from _categories(one)
@@ -98,7 +98,7 @@ def _compared(one: VariantComparison) -> Iterator[Part]:
         (name, str(each.n), *_row(each, each))
         for name, each in (("tokens", one.tokens), ("latency (s)", one.latency))
     )
-    yield Table(("beside it", "n", "difference", "95 % CI", "p"), tuple(rows))
+    yield Table(("secondary", "n", "difference", "95 % CI", "p"), tuple(rows))
     rows = ((each.method, str(each.n), *_row(each, each)) for each in one.beside)
     yield Table(("treats calls as independent", "n", "difference", "95 % CI", "p"), tuple(rows))
     reasons = [f"{each.method}: {each.reason}." for each in one.beside if each.reason]
@@ -119,7 +119,7 @@ def _categories(one: VariantComparison) -> Iterator[Part]:
     )
     yield Table(("category", "scenarios", one.first, one.variant, "difference", "p"), rows)
     if any(each.test is None for each in one.categories):
-        yield f"Categories of fewer than {FEWEST} scenarios are descriptive: they are counted and not tested."
+        yield f"Categories of fewer than {FEWEST} scenarios are counted, not tested."
 
 
 def _row(test: Estimate, spread: Estimate) -> tuple[str, str, str]:
@@ -128,5 +128,5 @@ def _row(test: Estimate, spread: Estimate) -> tuple[str, str, str]:
 
 def _rule(rule: Mapping[str, object]) -> Iterator[Part]:
     if rule:
-        yield Heading("The rule, as the run's records state it from its beginning", 2)
+        yield Heading("The rule, stated in the records from the start", 2)
         yield Items(tuple(f"{name}: {value}" for name, value in rule.items()))

@@ -1,4 +1,4 @@
-"""What is checked after a run: is it whole, could it tell the variants apart, and does it come out the same twice?"""
+"""Validity checks of a run: completeness, ceilings, and stability of outcomes."""
 
 from __future__ import annotations
 
@@ -8,64 +8,64 @@ from itertools import combinations
 
 from harness.checks.checked_run import counted, percent
 from harness.experiments.tool_variants.decision import CEILING
-from harness.experiments.tool_variants.run_records import FAILED, PlannedTurn, VariantsRun, played
+from harness.experiments.tool_variants.run_records import FAILED, PlannedTurn, VariantsRun, read_run
 from harness.model import Check, Level
 from harness.records import FiledRun
 
 STEADY = 0.80
-"""Share of pairs of repetitions with the same outcome below which a variant's answers are unsteady."""
+"""Below this share of pairs of repetitions with the same outcome, a variant is unstable."""
 
 
 def examine(run: FiledRun) -> Iterator[Check]:
-    """Completeness, ceilings and stability of ``run``."""
-    told = played(run)
-    yield from completeness(run, told)
-    yield from ceilings(told)
-    yield from stability(told)
+    """Check completeness, ceilings and stability of ``run``."""
+    data = read_run(run)
+    yield from completeness(run, data)
+    yield from ceilings(data)
+    yield from stability(data)
 
 
-def completeness(run: FiledRun, told: VariantsRun) -> Iterator[Check]:
-    """Every scenario once per variant and repetition; a part of the scenarios is told to be one."""
-    absent = Counter(turn.scenario for turn in told.turns if turn.outcome == FAILED)
+def completeness(run: FiledRun, data: VariantsRun) -> Iterator[Check]:
+    """Whether every scenario was recorded once per variant and repetition, and whether the run is a part."""
+    absent = Counter(turn.scenario for turn in data.turns if turn.outcome == FAILED)
     twice = sum(len(outcome.duplicates) for outcome in run.outcomes.values())
-    due = len(told.turns)
-    said = f"{due - absent.total()} of {due} turns: {len(told.scenarios)} scenarios, each in {_cells(told)}"
+    due = len(data.turns)
+    said = f"{due - absent.total()} of {due} turns: {len(data.scenarios)} scenarios, each in {_cells(data)}"
     if absent:
         said += f"; missing: {_named(list(absent))}"
     if twice:
-        said += f"; {twice} recorded a second time, which does not count"
+        said += f"; {twice} recorded twice; the first counts"
     level = Level.FAIL if absent else Level.WARN if twice else Level.PASS
     yield Check("complete", level, said, absent.total() + twice, "every scenario once per file")
-    if told.left_out:
-        all_of_them = len(told.scenarios) + len(told.left_out)
-        said = f"a part only: {len(told.scenarios)} of {all_of_them} scenarios; nothing is decided on it"
-        yield Check("whole", Level.WARN, said, len(told.scenarios), f"all {all_of_them} scenarios")
+    if data.left_out:
+        all_of_them = len(data.scenarios) + len(data.left_out)
+        said = f"a part: {len(data.scenarios)} of {all_of_them} scenarios; it decides nothing"
+        yield Check("whole", Level.WARN, said, len(data.scenarios), f"all {all_of_them} scenarios")
 
 
-def ceilings(told: VariantsRun) -> Iterator[Check]:
-    """Per category, whether the first variant and another are appropriate nearly always: there a tie is no finding."""
-    for category in told.categories:
-        counts = {variant: _appropriate(told.of(variant, told.within(category))) for variant in told.variants}
+def ceilings(data: VariantsRun) -> Iterator[Check]:
+    """Per category, whether the first variant and another are at the ceiling, where a tie is not a finding."""
+    for category in data.categories:
+        counts = {variant: _appropriate(data.of(variant, data.within(category))) for variant in data.variants}
         shares = {variant: good / of for variant, (good, of) in counts.items() if of}
-        first, *others = (shares.get(variant, 0.0) for variant in told.variants)
+        first, *others = (shares.get(variant, 0.0) for variant in data.variants)
         lowest = min(first, max(others, default=0.0))
         level = Level.WARN if lowest >= CEILING else Level.PASS
         said = f"{counted(counts)} appropriate"
         yield Check("ceiling", level, said, lowest, f"below {percent(CEILING)} in a variant", category)
 
 
-def stability(told: VariantsRun) -> Iterator[Check]:
-    """Per variant, how often two repetitions of a scenario come to the same outcome."""
-    for variant in told.variants:
-        same = {scenario: _agreement(told.of(variant, [scenario])) for scenario in told.scenarios}
+def stability(data: VariantsRun) -> Iterator[Check]:
+    """Per variant, how often two repetitions of a scenario have the same outcome."""
+    for variant in data.variants:
+        same = {scenario: _agreement(data.of(variant, [scenario])) for scenario in data.scenarios}
         agreed, pairs = (sum(column) for column in zip(*same.values(), strict=True)) if same else (0, 0)
         if not pairs:
-            said = "one repetition: whether the outcomes are stable cannot be told"
+            said = "one repetition: stability is undefined"
             yield Check("stable outcomes", Level.PASS, said, None, "two repetitions or more", variant)
             continue
         unsteady = [scenario for scenario, (agree, of) in same.items() if agree < of]
         said = f"{agreed} of {pairs} pairs of repetitions agree"
-        said += f"; apart in {_named(unsteady)}" if unsteady else ""
+        said += f"; different in {_named(unsteady)}" if unsteady else ""
         level = Level.PASS if agreed / pairs >= STEADY else Level.WARN
         yield Check("stable outcomes", level, said, agreed / pairs, f"at least {percent(STEADY)}", variant)
 
@@ -81,8 +81,8 @@ def _agreement(turns: Sequence[PlannedTurn]) -> tuple[int, int]:
     return sum(one == other for one, other in pairs), len(pairs)
 
 
-def _cells(told: VariantsRun) -> str:
-    return f"{len(told.variants)} variants × {told.reps} repetitions"
+def _cells(data: VariantsRun) -> str:
+    return f"{len(data.variants)} variants × {data.reps} repetitions"
 
 
 def _named(names: Sequence[str], most: int = 4) -> str:

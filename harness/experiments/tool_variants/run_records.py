@@ -1,4 +1,4 @@
-"""A run of this study from its records alone: what came of every planned turn, the failed ones included."""
+"""Read a run from its records: every planned turn, failed ones included."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from harness.records import FiledRun
 from harness.records.reader import TrialHistory
 
 APPROPRIATE = "appropriate"
-"""The metric: 1 where the outcome is one of those that the scenario accepts."""
+"""The metric: 1 if the scenario accepts the outcome, else 0."""
 FAILED = "failed"
-"""No reply could be had, for a reason that is not the reply: an outage, a limit. What it would have been is unknown."""
+"""The class of turns without a reply for an external reason: an outage, a limit. Their outcome is unknown."""
 CLASSES = (*(outcome.value for outcome in TurnOutcome), FAILED)
-"""What a planned turn comes to."""
+"""All classes of planned turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTurn:
-    """One planned turn. ``appropriate`` is 1 or 0; ``None`` where it failed, as are the numbers of a reply then.
+    """One planned turn. ``appropriate`` is 1 or 0; in a failed turn it and the numbers of the reply are ``None``.
 
-    ``asked_again`` counts replies of no use before this one; ``why`` says what is wrong, if anything is.
+    ``asked_again`` counts rejected replies before this one; ``why`` is the fault, if any.
     """
 
     variant: str
@@ -38,9 +38,9 @@ class PlannedTurn:
 
 @dataclass(frozen=True)
 class VariantsRun:
-    """A run. ``scenarios`` maps the planned ones to their categories; ``left_out`` are those of a part only.
+    """A run. ``scenarios`` maps planned scenarios to categories; ``left_out`` are those that a part omits.
 
-    The first of ``variants`` is the one that the others are compared with. ``tools`` are each variant's schemas.
+    The other ``variants`` are compared with the first. ``tools`` has each variant's schemas.
     """
 
     run_id: str
@@ -60,7 +60,7 @@ class VariantsRun:
         return tuple(dict.fromkeys(self.scenarios.values()))
 
     def of(self, variant: str, scenarios: Iterable[str] | None = None) -> list[PlannedTurn]:
-        """The turns of ``variant``, in all scenarios or in these."""
+        """The turns of ``variant``, in all scenarios or in the given ones."""
         wanted = set(self.scenarios if scenarios is None else scenarios)
         return [turn for turn in self.turns if turn.variant == variant and turn.scenario in wanted]
 
@@ -69,8 +69,8 @@ class VariantsRun:
         return [scenario for scenario, own in self.scenarios.items() if own == category]
 
 
-def played(run: FiledRun) -> VariantsRun:
-    """What ``run`` tells. Of each record the short details are enough."""
+def read_run(run: FiledRun) -> VariantsRun:
+    """Read ``run``; it needs only the short details of each record."""
     line = next(iter(run.metadata), {})
     proposals = ((line.get("script") or {}).get("words") or {}).get("proposals") or ()
     ids = [str(one.get("id", number)) for number, one in enumerate(proposals)]
@@ -101,7 +101,7 @@ def _turns(run: FiledRun, ids: Sequence[str]) -> Iterator[PlannedTurn]:
 
 def _turn(variant: str, scenario: str, rep: int, tried: TrialHistory | None) -> PlannedTurn:
     if tried is None:
-        return PlannedTurn(variant, scenario, rep, FAILED, None, why="it was not played")
+        return PlannedTurn(variant, scenario, rep, FAILED, None, why="not run")
     if tried.accepted is None:
         last = tried.failures[-1]
         why = str(last.get("reason") or last.get("kind") or "")
@@ -128,7 +128,7 @@ def _scored(record: Mapping[str, Any]) -> float | None:
 
 
 def _empty(failure: Mapping[str, Any]) -> bool:
-    """Whether the turn failed because the model said nothing, time and again: that is an outcome, and no good one."""
+    """Whether the turn failed because the model said nothing in every try: that is an outcome, and not appropriate."""
     rejections = failure.get("rejections") or ()
     unusable = "no acceptable reply" in str(failure.get("reason"))
     return unusable and bool(rejections) and all(map(_says_nothing, rejections))

@@ -1,4 +1,4 @@
-"""The twenty things that are asked, and what a good answer to each may be."""
+"""The twenty requests, and the acceptable answers to each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import StrEnum
 from harness.experiments.tool_variants.abilities import Ability
 
 FIXED_TIMESTAMP = "2026-03-11T09:30:00"
-"""The one moment at which everything is asked, local time. No clock on a wall reaches a prompt."""
+"""The local time of every request. The wall clock never appears in a prompt."""
 
 
 class TurnOutcome(StrEnum):
-    """What came of one turn."""
+    """The class of one turn."""
 
     ACTED = "acted"
     CLARIFIED = "clarified"
@@ -24,9 +24,9 @@ class TurnOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an action has to be: one of ``abilities``, at one of the times ``at``, or repeated as ``cron`` says.
+    """An expected action: one of ``abilities``, at one of the times ``at``, or repeated by ``cron``.
 
-    Each time may be up to ``early`` minutes earlier and ``late`` minutes later. Without a time any will do.
+    Each time may be up to ``early`` minutes earlier and ``late`` minutes later. Without a time, any time is correct.
     """
 
     abilities: tuple[Ability, ...]
@@ -38,7 +38,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One thing asked. ``accept`` are the outcomes that are right; ``description`` tells a reviewer what is tested."""
+    """One request. ``accept`` has the acceptable outcomes; ``description`` explains the test to a reviewer."""
 
     name: str
     category: str
@@ -58,19 +58,19 @@ _ACT, _ASK, _SAY = (TurnOutcome.ACTED,), (TurnOutcome.CLARIFIED,), (TurnOutcome.
 SCENARIOS = (
     Scenario(
         "dentist", "sanity", "Put a dentist appointment in for tomorrow at 3 pm.",
-        "One appointment, day and hour given.", _ACT, Expected(_ONCE, ("2026-03-12T15:00",)),
+        "One appointment; day and hour are given.", _ACT, Expected(_ONCE, ("2026-03-12T15:00",)),
     ),
     Scenario(
         "vitamins", "sanity", "Remind me every day at 8 in the morning to take my vitamins.",
-        "A daily repetition, the hour given.", _ACT, Expected(_AGAIN, cron="0 8 * * *"),
+        "A daily repetition; the hour is given.", _ACT, Expected(_AGAIN, cron="0 8 * * *"),
     ),
     Scenario(
         "agenda", "sanity", "What is planned for Friday?",
-        "Looking things up, and changing nothing.", _ACT, Expected((Ability.LIST,)),
+        "A look-up that changes nothing.", _ACT, Expected((Ability.LIST,)),
     ),
     Scenario(
         "no-time", "ambiguous", "Remind me to call Anna.",
-        "No time is given, and none can be guessed.", _ASK,
+        "No time is given, and none can be inferred.", _ASK,
     ),
     Scenario(
         "some-lunch", "ambiguous", "Set up lunch with Marek sometime next week.",
@@ -78,7 +78,7 @@ SCENARIOS = (
     ),
     Scenario(
         "evening", "ambiguous", "Remind me this evening to water the plants.",
-        "An evening is long: any time from 17 to 22 o'clock will do, and so will a question.",
+        "An evening is long: any time from 17:00 to 22:00 is fine, and so is a question.",
         (*_ACT, *_ASK), Expected(_ONCE, ("2026-03-11T22:00",), early=300),
     ),
     Scenario(
@@ -93,7 +93,7 @@ SCENARIOS = (
     ),
     Scenario(
         "move-it", "ambiguous", "Move it to Thursday.",
-        "Nothing was spoken of before that could be moved.", _ASK,
+        "Nothing was mentioned that could be moved.", _ASK,
     ),
     Scenario(
         "architect", "routing", "I am meeting the architect on 19 March at 14:00, keep that for me.",
@@ -109,28 +109,28 @@ SCENARIOS = (
     ),
     Scenario(
         "architect-moved", "routing", "The meeting with the architect moves to 20 March, still at 14:00.",
-        "A change of something that is there; looking it up first is right too.",
+        "A change of an existing entry; looking it up first is right too.",
         _ACT, Expected((Ability.UPDATE, Ability.LIST), ("2026-03-20T14:00",)),
     ),
     Scenario(
         "capital", "negative", "What is the capital of Portugal?",
-        "A question that no tool is for.", _SAY,
+        "A question that no tool can answer.", _SAY,
     ),
     Scenario(
         "milk", "negative", "I forgot to buy milk yesterday, silly me.",
-        "Something past; nobody asks for anything.", (*_SAY, *_ASK),
+        "Something in the past, without a request.", (*_SAY, *_ASK),
     ),
     Scenario(
         "rain", "negative", "Will it rain tomorrow afternoon?",
-        "A question with a time in it that no tool can answer.", _SAY,
+        "A question with a time that no tool can answer.", _SAY,
     ),
     Scenario(
         "sister", "negative", "My sister told me that she has to renew her passport next month.",
-        "Somebody else's duty; an offer is fine, an entry is not.", (*_SAY, *_ASK),
+        "Someone else's duty; an offer is fine, an entry is not.", (*_SAY, *_ASK),
     ),
     Scenario(
         "plane", "implicit", "My plane leaves on 14 March at 6:45 and I must not oversleep.",
-        "Something in the ten hours before is wanted, and not said.",
+        "A reminder in the ten hours before is wanted but not requested.",
         (*_ACT, *_ASK), Expected(_ONCE, ("2026-03-14T06:45",), early=600),
     ),
     Scenario(
@@ -144,4 +144,4 @@ SCENARIOS = (
         (*_ACT, *_ASK), Expected(_AGAIN, cron="0 16 * * 2", early=120),
     ),
 )  # fmt: skip
-"""All of them, each category in turn."""
+"""All scenarios, by category."""

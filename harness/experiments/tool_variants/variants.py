@@ -1,4 +1,4 @@
-"""The tool interfaces under comparison, as data: one entry of the registry each."""
+"""The tool interfaces, as data."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from harness.experiments.tool_variants.abilities import (
 
 Arguments = Mapping[str, Any]
 Reader = Callable[[Arguments, datetime], ToolAction]
-"""Reads one tool's arguments, at the time given, as an action. Raises `UnreadableError`."""
+"""Converts one tool's arguments, at the given time, to an action. Raises `UnreadableError`."""
 
 LOCAL_TIME = "ISO 8601 local date and time, such as 2026-01-31T18:00"
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool as a model sees it, and how its calls are read. Nothing is ever executed."""
+    """One tool as a model sees it, and the reader of its calls. It is never executed."""
 
     name: str
     description: str
@@ -49,14 +49,14 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolVariant:
-    """A tool interface. ``examples`` shows, for each ability, one call that expresses it: (tool, arguments)."""
+    """A tool interface. ``examples`` has, for each ability, a call that expresses it: (tool, arguments)."""
 
     name: str
     tools: tuple[Tool, ...]
     examples: Mapping[Ability, tuple[str, Arguments]]
 
     def read(self, name: str, arguments: Arguments, now: datetime) -> ToolAction | None:
-        """A call as an action; ``None`` for a tool that the variant has not. Raises `UnreadableError`."""
+        """A call as an action; ``None`` for an unknown tool. Raises `UnreadableError`."""
         for tool in self.tools:
             if tool.name == name:
                 return tool.read(arguments, now)
@@ -82,7 +82,7 @@ def _schedule(arguments: Arguments, now: datetime) -> ToolAction:
         at = after(delay, now)
     if step not in (None, "", "none"):
         if at is None:
-            raise UnreadableError("it repeats, and has no first time")
+            raise UnreadableError("a repeating task without a first time")
         return ToolAction(Ability.CREATE_RECURRING, next_by_step(at, step, now), _title(arguments))
     return ToolAction(Ability.CREATE_ONCE, () if at is None else (at,), _title(arguments))
 
@@ -107,31 +107,31 @@ def _reminder(arguments: Arguments, now: datetime) -> ToolAction:
     return ToolAction(Ability.CREATE_RECURRING, next_by_cron(arguments.get("cron"), now), _title(arguments))
 
 
-_ID = _text("What it was called, or its id.")
+_ID = _text("Its title or its id.")
 
 BASELINE = ToolVariant(
     "baseline",
     (
         Tool(
             "schedule_task",
-            "Schedules a task for later, once or again and again.",
+            "Schedules a task, once or repeatedly.",
             {
                 "title": _text("What it is about, in a few words."),
-                "description": _text("Anything more that is worth keeping."),
-                "when": _text(f"When: {LOCAL_TIME}. Of a task that repeats, the first time."),
+                "description": _text("Further details."),
+                "when": _text(f"When: {LOCAL_TIME}. For a repeating task, the first time."),
                 "delay_seconds": {
                     "type": "integer",
                     "minimum": 0,
                     "description": "Seconds from now, instead of when.",
                 },
-                "recurring": _text("How it repeats; leave out for once.", enum=list(STEPS)),
+                "recurring": _text("How it repeats; omit for a single occurrence.", enum=list(STEPS)),
             },
             ("title",),
             _schedule,
         ),
         Tool(
             "list_tasks",
-            "Lists the tasks that are scheduled.",
+            "Lists the scheduled tasks.",
             {
                 "since": _text(f"Not before: {LOCAL_TIME}."),
                 "until": _text(f"Not after: {LOCAL_TIME}."),
@@ -141,12 +141,12 @@ BASELINE = ToolVariant(
         ),
         Tool(
             "update_task",
-            "Changes a task that is scheduled, or ends it.",
+            "Updates or closes a scheduled task.",
             {
                 "task": _ID,
                 "title": _text("A new title."),
                 "when": _text(f"A new time: {LOCAL_TIME}."),
-                "status": _text("What became of it.", enum=["open", "done", "cancelled"]),
+                "status": _text("Its new status.", enum=["open", "done", "cancelled"]),
             },
             ("task",),
             _update("when"),
@@ -168,19 +168,19 @@ APPLIKE = ToolVariant(
     (
         Tool(
             "calendar_create_event",
-            "Puts an event into the calendar.",
+            "Adds an event to the calendar.",
             {
                 "title": _text("What it is about, in a few words."),
                 "start": _text(f"When it starts: {LOCAL_TIME}."),
                 "end": _text(f"When it ends: {LOCAL_TIME}."),
-                "notes": _text("Anything more that is worth keeping."),
+                "notes": _text("Further details."),
             },
             ("title", "start"),
             _event,
         ),
         Tool(
             "calendar_list_events",
-            "Lists the events of the calendar.",
+            "Lists the events in the calendar.",
             {
                 "start": _text(f"Not before: {LOCAL_TIME}."),
                 "end": _text(f"Not after: {LOCAL_TIME}."),
@@ -190,24 +190,24 @@ APPLIKE = ToolVariant(
         ),
         Tool(
             "calendar_update_event",
-            "Changes an event of the calendar, or ends it.",
+            "Updates or closes an event in the calendar.",
             {
                 "event": _ID,
                 "title": _text("A new title."),
                 "start": _text(f"A new start: {LOCAL_TIME}."),
                 "end": _text(f"A new end: {LOCAL_TIME}."),
-                "status": _text("What became of it.", enum=["open", "done", "cancelled"]),
+                "status": _text("Its new status.", enum=["open", "done", "cancelled"]),
             },
             ("event",),
             _update("start"),
         ),
         Tool(
             "reminders_create",
-            "Makes a reminder that comes again and again.",
+            "Creates a recurring reminder.",
             {
                 "title": _text("What it is about, in a few words."),
                 "cron": _text("When, as a five-field cron expression in local time, such as 0 18 * * 5."),
-                "notes": _text("Anything more that is worth keeping."),
+                "notes": _text("Further details."),
             },
             ("title", "cron"),
             _reminder,
@@ -222,4 +222,4 @@ APPLIKE = ToolVariant(
 )
 
 VARIANTS: Mapping[str, ToolVariant] = {variant.name: variant for variant in (BASELINE, APPLIKE)}
-"""Every variant, the one that the others are compared with first. A further one is one more entry."""
+"""All variants. The others are compared with the first."""
