@@ -14,6 +14,7 @@ from harness.checks import (
     duplicate_replies,
     missing_data,
     saturation,
+    treatment_delivery,
     treatment_leakage,
     unusable_replies,
 )
@@ -48,6 +49,8 @@ CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
     answering_models.judge,
     arm_order.interleaving,
     arm_order.drift,
+    treatment_delivery.delivery,
+    treatment_delivery.unrecorded,
     treatment_leakage.leakage,
     treatment_leakage.same_script,
     blocks.enough,

@@ -76,11 +76,14 @@ class EngineFactory:
         make: returns the engine. Raises `ConfigurationError` when something that it needs is missing.
         code: the class or function whose code determines requests, for the run's fingerprint; default: ``make``.
         expected_calls: the least and the most calls of one trial, for estimates; default: not known, shown as 0.
+        arm_fields: which of ``instructions`` and ``memory_limit`` of a `harness.Group` it carries out; an arm that
+            declares another one is refused before the first call. Default: none.
     """
 
     make: Callable[[EngineSettings], Engine]
     code: Callable[..., Any] | None = None
     expected_calls: Callable[[TrialPlan], tuple[Calls, Calls]] | None = None
+    arm_fields: frozenset[str] = frozenset()
 
 
 @cache

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.engines import engine_factory
 from harness.errors import ConfigurationError
 from harness.model import (
     NO_OPTIONS,
@@ -129,7 +130,7 @@ def plan_cell(
     """
     mode_name, size = choose_mode(experiment, mode)
     cell = Cell(experiment.name, group.name, rep)
-    _check(experiment, group, population)
+    _check(experiment, group, population, engine)
     panels = panels_of(experiment, size, population.personas)
     proposals = experiment.script.proposals[: size.proposals]
     options = merge_options(shared_options(experiment, temperature, model_options), group.options)
@@ -174,11 +175,17 @@ def plan_cell(
     )
 
 
-def _check(experiment: Experiment, group: Group, population: Population) -> None:
+def _check(experiment: Experiment, group: Group, population: Population, engine: str) -> None:
     owner = f"Group {group.name!r} of {experiment.name}"
     problems = [*(group.correction.problems(owner) if group.correction else ())]
     for intervention in group.interventions:
         problems += intervention.problems(owner)
+    wanted = {name for name in ("instructions", "memory_limit") if getattr(group, name) is not None}
+    if wanted and experiment.play is None:
+        problems += [
+            f"{owner}: engine {engine!r} cannot set {name} for an arm; leave it out, or use the engine 'embedded'."
+            for name in sorted(wanted - engine_factory(engine).arm_fields)
+        ]
     if not population.personas and experiment.play is None:
         problems.append(
             f"{owner}: the population {population.source} is empty; expected at least one person."

@@ -134,3 +134,111 @@ def test_a_play_is_told_to_read_its_own_settings(field: str) -> None:
     own: dict[str, Any] = {field: {"instructions": "Be brief.", "memory_limit": 2000}[field]}
     with pytest.raises(ConfigurationError, match=rf"plan\.arm\['{field}'\]"):
         experiment(play=Play(play), metrics=(Measure("m"),), groups=(Group("A"), Group("B", **own)))
+
+
+# The treatment check
+
+
+def check_lines(lab: Lab, *options: str) -> list[str]:
+    result = lab.run(*options)
+    text = " ".join(result.outlines)
+    return [one for one in ("FAIL treatment", "FAIL only the treatment", "WARN treatment") if one in text]
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        'Group("Treatment", instructions="Be concise, always.")',
+        'Group("Treatment", script={"task": "Fight over {thing}, long and hard."})',
+        FINCH,
+        'Group("Treatment", temperature=0.25)',
+        'Group("Treatment", correction=Correction(quality_threshold=6))',
+    ],
+)
+def test_a_treatment_that_was_sent_passes(lab: Lab, declared: str) -> None:
+    lab.write(with_treatment(declared))
+    assert check_lines(lab) == []
+    (passed,) = [one for one in lab.meta()["instrument"]["checks"] if one["name"] == "treatment"]
+    assert passed["level"] == "PASS" and "sent as declared in 2 pairs of trials" in passed["message"]
+
+
+def test_arms_alike_in_everything_are_named(lab: Lab) -> None:
+    lab.write()
+    assert check_lines(lab) == ["WARN treatment"]
+
+
+PLAY = """
+import pytest
+from harness import Experiment, Group, Measure, Play, Sample, Script, TrialResult
+from harness.gateway.calls import CallSite, Request
+
+
+def ask(client, prompt, **more):
+    messages = [{{"role": "system", "content": "You help."}}, {{"role": "user", "content": prompt}}]
+    return client.complete(Request(messages=messages, **more), CallSite("answer"))
+
+
+async def play(plan, client):
+    {body}
+    return TrialResult(plan.trial, (Sample("length", float(len(text))),))
+
+
+experiment = Experiment(
+    name="asked",
+    groups=(Group("plain", settings={{"tone": "plainly"}}), Group("rude", settings={{"tone": "rudely"}})),
+    script=Script("", proposals=({{"id": "one"}}, {{"id": "two"}})),
+    metrics=(Measure("length"),),
+    play=Play(play),
+)
+
+
+@pytest.mark.experiment(experiment)
+def test_asked(cell):
+    cell.run()
+"""
+IGNORED = """first = await ask(client, plan.proposal["id"])
+    text = (await ask(client, f"You said {first.text} Go on.")).text"""
+LATER = """first = await ask(client, plan.proposal["id"])
+    text = (await ask(client, f"You said {first.text} Go on, {plan.arm['tone']}.")).text"""
+SAMPLED = """text = (await ask(client, plan.proposal["id"], temperature=len(plan.arm["tone"]) / 10)).text"""
+NONE = """text = plan.arm["tone"]"""
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        (IGNORED, ["FAIL treatment"]),
+        (LATER, []),
+        (SAMPLED, []),
+    ],
+)
+def test_settings_that_a_play_ignores_fail_the_check(lab: Lab, body: str, lines: list[str]) -> None:
+    lab.write(PLAY.format(body=body))
+    assert check_lines(lab) == lines
+
+
+def test_a_play_without_a_call_is_named(lab: Lab) -> None:
+    lab.write(PLAY.format(body=NONE))
+    lab.run().stdout.fnmatch_lines(["*WARN calls, plain: no call of plain went through the gateway:*"])
+
+
+def test_a_difference_that_no_arm_declares_fails_the_check(lab: Lab) -> None:
+    """A fixture that changes the people of one arm would be declared; a function that looks at the arm is not."""
+    source = with_treatment('Group("Treatment", instructions="Be concise, always.")')
+    lab.write(
+        source
+        + """
+
+@pytest.fixture(autouse=True)
+def leak(monkeypatch):
+    from harness.engines.embedded import prompts
+
+    be = prompts.be
+    def leaking(name, description, others, most, instructions=None):
+        return be(name, description, others, most, instructions) + "\\nYou are tired." * bool(instructions)
+    monkeypatch.setattr(prompts, "be", leaking)
+"""
+    )
+    result = lab.run()
+    result.stdout.fnmatch_lines(["*FAIL only the treatment, Treatment against Control:*"])
+    assert "You are tired." in " ".join(result.outlines)

@@ -20,4 +20,9 @@ def _bounds(trial: TrialPlan) -> tuple[Calls, Calls]:
     return least, with_regenerations(calls, trial)
 
 
-FACTORY = EngineFactory(make=lambda _: EmbeddedEngine(), code=EmbeddedEngine, expected_calls=_bounds)
+FACTORY = EngineFactory(
+    make=lambda _: EmbeddedEngine(),
+    code=EmbeddedEngine,
+    expected_calls=_bounds,
+    arm_fields=frozenset({"instructions", "memory_limit"}),
+)

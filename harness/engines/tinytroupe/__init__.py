@@ -41,4 +41,6 @@ def _bounds(trial: TrialPlan) -> tuple[Calls, Calls]:
     return calls, with_regenerations(calls, trial)
 
 
-FACTORY = EngineFactory(make=_make, code=TinyTroupeEngine, expected_calls=_bounds)
+FACTORY = EngineFactory(
+    make=_make, code=TinyTroupeEngine, expected_calls=_bounds, arm_fields=frozenset({"instructions"})
+)

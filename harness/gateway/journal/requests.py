@@ -1,0 +1,74 @@
+"""The requests of a run as they were sent, read from its journal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError
+
+_SELECT = """
+select kind, person, step, site_attempt, sent, seconds, text, asked, body from replies
+join requests on requests.digest = replies.digest where trial = ? order by replies.rowid
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """One request and the text of its reply. ``sent`` is in seconds since 1970, ``seconds`` what the reply took."""
+
+    kind: str
+    person: str
+    step: int
+    attempt: int
+    sent: float
+    seconds: float
+    reply: str
+    model: str
+    body: Sequence[Any]
+
+    @property
+    def messages(self) -> Sequence[Mapping[str, Any]]:
+        found: Sequence[Mapping[str, Any]] = self.body[0]
+        return found
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Everything beside messages and model: format, temperature, limit, and the other fields of the request."""
+        _, _, response_format, temperature, max_tokens, extra = self.body
+        named = {"response_format": response_format, "temperature": temperature, "max_tokens": max_tokens}
+        return {name: value for name, value in {**named, **extra}.items() if value is not None}
+
+
+class SentRequests:
+    """The journal at ``path``, read only; also while its run goes on. Without a file it has nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __bool__(self) -> bool:
+        return self.path.is_file()
+
+    def of(self, trial: str) -> list[SentRequest]:
+        """The requests of one trial, in the order in which their replies came. Raises `HarnessError`."""
+        try:
+            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
+                return list(_requests(connection.execute(_SELECT, (trial,)).fetchall()))
+        except (sqlite3.Error, zlib.error, ValueError) as error:
+            raise HarnessError(f"The journal {self.path} cannot be read: {error}.") from error
+
+
+def _requests(rows: Sequence[Sequence[Any]]) -> Iterator[SentRequest]:
+    for kind, person, step, attempt, sent, seconds, reply, model, body in rows:
+        text = reply.decode("utf-8", "backslashreplace") if isinstance(reply, bytes) else str(reply)
+        content = json.loads(zlib.decompress(body))
+        yield SentRequest(
+            str(kind), str(person or ""), int(step), int(attempt), sent, seconds, text, model, content
+        )
