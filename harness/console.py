@@ -1,8 +1,8 @@
-r"""The only door to the terminal. Whatever this package prints passes here, so that no text can steer a terminal.
+r"""Terminal output. All printing of this package goes through this module, so that no text can control a terminal.
 
-Names, replies, paths and errors come from models, servers and other people's files. In any of them a control
-character can move the cursor, recolour or hide what stands on the screen, or set the window's title; a direction
-character can show text in another order than it has. All of them are shown as escapes, as Python writes them::
+Names, replies, paths and errors come from models, servers and other people's files. Control characters in them could
+move the cursor, recolour or hide text, or set the window's title; bidirectional characters could reorder it. They are
+shown as Python escapes::
 
     >>> visible("\x1b[31mPASS\u202e")
     '\\x1b[31mPASS\\u202e'
@@ -33,30 +33,30 @@ _ESCAPED_ON_A_LINE = re.compile(f"[\t\n{_STEERING}]")
 
 
 def visible(text: str) -> str:
-    """``text`` with every character that could steer a terminal shown as an escape; newlines and tabs stay."""
+    """``text`` with every character that could control a terminal as an escape; newlines and tabs stay."""
     return _ESCAPED.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def on_one_line(text: str) -> str:
-    """The same for a name or a value in a line of ours: newlines and tabs are escaped too."""
+    """As `visible`, for a name or value within a line: newlines and tabs are escaped too."""
     return _ESCAPED_ON_A_LINE.sub(_escape, text)
 
 
 def name_problems(owner: str, name: object) -> Iterator[str]:
-    """What is wrong with a declared name, if it holds what `on_one_line` would escape; ``owner`` is what it names.
+    """The fault of a declared name that contains characters to escape; ``owner`` is what it names.
 
     Joiners (U+200C, U+200D) are allowed: Persian and Indic names need them.
     """
     found = dict.fromkeys(_ESCAPED_ON_A_LINE.findall(name)) if isinstance(name, str) else {}
     points = [f"U+{ord(one):04X}" for one in found if one not in _JOINERS]
     if points:
-        yield f"{owner} '{on_one_line(str(name))}' holds {', '.join(points)}; expected visible characters. Remove it."
+        yield f"{owner} '{on_one_line(str(name))}' has {', '.join(points)}; expected visible characters. Remove it."
 
 
 def echo(text: object = "", *, err: bool = False, end: str = "\n", file: TextIO | None = None) -> None:
     """Print ``text``, to standard error if ``err``, or to ``file``.
 
-    What the stream's encoding lacks is shown as an escape.
+    Characters that the stream's encoding lacks become escapes.
     """
     _write(file or (sys.stderr if err else sys.stdout), visible(str(text)) + end)
 
@@ -67,23 +67,23 @@ def echo_json(content: Any, *, sort_keys: bool = False) -> None:
 
 
 def json_text(content: Any, *, sort_keys: bool = False) -> str:
-    """``content`` as indented JSON. Steering characters become JSON's own escapes: the data stay the same."""
+    """``content`` as indented JSON. Control characters become JSON escapes, so the data stay the same."""
     text = json.dumps(content, indent=2, sort_keys=sort_keys, ensure_ascii=False, allow_nan=False)
     return _ESCAPED.sub(lambda one: json.dumps(one[0])[1:-1], text)
 
 
 def write_line(reporter: Any, text: str, **markup: bool) -> None:
-    """Print ``text`` by pytest's terminal reporter."""
+    """Print ``text`` with pytest's terminal reporter."""
     reporter.write_line(visible(text), **markup)
 
 
 def write_heading(reporter: Any, text: str) -> None:
-    """Print ``text`` as the heading of a section by pytest's terminal reporter."""
+    """Print ``text`` as a section heading with pytest's terminal reporter."""
     reporter.write_sep("=", on_one_line(text))
 
 
 def warn(text: str, *, stacklevel: int = 2) -> None:
-    """Warn with a `RuntimeWarning`; a session and the command line show it when it suits them."""
+    """Issue a `RuntimeWarning`, which a session or the command line shows."""
     warnings.warn(visible(text), RuntimeWarning, stacklevel=stacklevel + 1)
 
 
@@ -102,7 +102,7 @@ def _show(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def guarded_stderr() -> Iterator[None]:
-    """Pass what others print on standard error through the door too: usage errors, warnings, tracebacks."""
+    """Make everything on standard error `visible`, including usage errors, warnings and tracebacks of others."""
     before = sys.stderr
     sys.stderr = _Guarded(before)
     try:

@@ -1,7 +1,7 @@
-"""The libraries that only some features need, and the extra of this package that installs them.
+"""Optional libraries, and the extras of this package that install them.
 
-The core runs sessions and prints their summaries. What needs more calls `require` before it starts, or leaves a number
-out and gives `install_hint` as the reason. `explained_import` is the safety net of the command line.
+The core runs sessions and prints their summaries. A feature that needs more calls `require` first, or omits a number
+with `install_hint` as the reason. `explained_import` is the command line's safety net.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PARTS: Mapping[str, str] = {
 
 
 class MissingExtraError(ConfigurationError):
-    """A feature needs libraries that are not installed. The text has the command that installs them."""
+    """A feature needs libraries that are not installed. The message has the pip command."""
 
 
 def missing(extra: str) -> tuple[str, ...]:
@@ -44,13 +44,13 @@ def missing(extra: str) -> tuple[str, ...]:
 
 
 def require(extra: str, feature: str) -> None:
-    """Raise `MissingExtraError` unless every library of ``extra`` is installed; ``feature`` needs them."""
+    """Raise `MissingExtraError` unless every library of ``extra``, which ``feature`` needs, is installed."""
     if absent := missing(extra):
         raise MissingExtraError(f"{feature} needs {_listed(absent)}. {install_hint(extra)}")
 
 
 def install_hint(extra: str) -> str:
-    """The sentence that says how ``extra`` is installed.
+    """How to install ``extra``.
 
     >>> install_hint("data")
     "Install it with: pip install 'persona-harness[data]'"
@@ -59,18 +59,18 @@ def install_hint(extra: str) -> str:
 
 
 def reason_without(extra: str) -> str | None:
-    """Why a number is left out that needs ``extra``; ``None`` where the extra is installed."""
+    """Why a number that needs ``extra`` is omitted; ``None`` if the extra is installed."""
     return f"not installed; pip install 'persona-harness[{extra}]'" if missing(extra) else None
 
 
 def extra_of(module: str) -> str | None:
-    """The extra that the imports of ``module``, a module of this package, belong to."""
+    """The extra for the imports of ``module``, a module of this package."""
     fitting = [part for part in PARTS if f"{module}.".startswith(f"{part}.")]
     return PARTS[max(fitting, key=len)] if fitting else None
 
 
 def explained_import(error: ModuleNotFoundError, feature: str) -> MissingExtraError | None:
-    """The error to show for an import that failed; ``None`` where no extra installs the library."""
+    """The error for a failed import; ``None`` if no extra installs the library."""
     library = (error.name or "").partition(".")[0]
     extra = extra_of(_importer(error.__traceback__))
     if extra is None or library not in EXTRAS[extra]:

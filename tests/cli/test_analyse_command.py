@@ -109,7 +109,7 @@ def test_the_worked_example_stands_below_the_published_debate_alone(analyse: Com
         "Worked example, persona_adherence",
         "Welch on 240 raw scores (p = .015, as published)",
         "Welch on persona means (p = .099)",
-        "Paired by persona (p = .016)",
+        "Pairing by persona (p = .016)",
         "12 differences, t(11) = 3.21, p = .008",
     ):
         assert text in said

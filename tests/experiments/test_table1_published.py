@@ -222,7 +222,7 @@ def test_a_folder_that_is_not_there_or_has_nothing(tmp_path: Path) -> None:
 
 def test_a_meta_file_of_another_kind(tmp_path: Path) -> None:
     own(tmp_path, "20260101T000000-aaaaaa", trials=[])
-    with pytest.raises(HarnessError, match="does not say what is missing"):
+    with pytest.raises(HarnessError, match="does not list missing values"):
         published_datasets(tmp_path)
 
 

@@ -1,7 +1,7 @@
 """Table 1 of the TinyTroupe paper: four experiments, Control against Treatment.
 
-The settings are those of the published notebooks (`settings`). The words are the packaged ones, written for
-this project, or come out of the notebooks themselves when a folder of them is given.
+The settings are those of the published notebooks (`settings`). The words are this project's own, or are read from the
+notebooks in a given folder.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Table1(Guest):
     """The four experiments, and what the paper published about them."""
 
     def experiments(self, sources: Sources) -> tuple[Experiment, ...]:
-        """All four, or those whose notebooks a folder of the user's choice has."""
+        """All four, or those whose notebooks are in the user's folder."""
         folder = sources.notebooks
         there = [row.name for row in TABLE if folder is not None and (folder / row.notebook).is_file()]
         only = there if there and not sources.whole else None

@@ -1,4 +1,4 @@
-"""The four experiments' artifacts in a folder: which file is which experiment's, read and checked."""
+"""Find, read and check the four experiments' artifacts in a folder."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Samples = Mapping[str, Mapping[str, tuple[float, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One artifact. ``run_id`` is ``None`` for a published file; ``others`` are the runs that were passed over.
+    """One artifact. ``run_id`` is ``None`` for a published file; ``others`` are the unused runs of the experiment.
 
-    ``statistics`` are the artifact's own figures, Treatment against Control, by normalised metric.
+    ``statistics`` are the figures in the artifact, Treatment against Control, by normalised metric.
     """
 
     settings: ExperimentSettings
@@ -40,9 +40,9 @@ class Artifact:
 def read_artifacts(folder: Path, runs: Collection[str] = (), only: Collection[str] = ()) -> list[Artifact]:
     """The artifacts in ``folder``, in the table's order: published files by name, ours as ``{experiment}_{run}.json``.
 
-    Of several of one experiment the newest is taken (a rehearsal only where there is nothing else), or the one whose
-    run is in ``runs``; ``only`` names experiments.
-    A TinyTroupe checkout's own folder will do. Raises `HarnessError` for what is not there or cannot be read.
+    If an experiment has several, the newest is used (a rehearsal only if there is nothing else), or the one in
+    ``runs``; ``only`` names experiments. ``folder`` may be a TinyTroupe checkout. Raises `HarnessError` for missing
+    and unreadable files.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"Folder {folder}: no such folder; expected one with artifacts of Table 1.")
@@ -57,7 +57,7 @@ def read_artifacts(folder: Path, runs: Collection[str] = (), only: Collection[st
 
 
 def _candidates(folder: Path, row: ExperimentSettings) -> dict[str, Path]:
-    """Run id → file, oldest first; a published file comes before all and has no id."""
+    """Run id → file, oldest first; a published file comes first, without an id."""
     published = folder / row.artifact
     ours = {
         path.stem.removeprefix(f"{row.name}_"): path
@@ -74,8 +74,8 @@ def _check_names(
     known = [name for name, files in found.items() if files]
     if not known:
         raise HarnessError(
-            f"Folder {folder}: has no artifact of Table 1; expected {TABLE[0].artifact!r} and its like, "
-            "or files such as exp_3_20260131T120000-abc123.json that a run wrote."
+            f"Folder {folder}: has no artifact of Table 1; expected files such as {TABLE[0].artifact!r}, "
+            "or exp_3_20260131T120000-abc123.json, written by a run."
         )
     for name in only:
         if name not in known:
@@ -124,7 +124,7 @@ def _groups(path: Path) -> dict[str, Any]:
 
 
 def _statistics(groups: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Control's comparison with Treatment, where the artifact has one."""
+    """Control's comparison with Treatment, if the artifact has one."""
     with suppress(KeyError, TypeError, AttributeError):
         found = groups["Control"]["statistical_test_results_vs_others"]["Treatment"]
         return {normalised(metric): dict(block) for metric, block in found.items()}
@@ -152,6 +152,6 @@ def _numbers(owner: str, values: Any) -> tuple[float, ...]:
     for place, value in enumerate(values):
         if not is_number(value):
             raise HarnessError(
-                f"{owner}: sample {place} is {value!r:.60}; expected a number. Take it out of the file."
+                f"{owner}: sample {place} is {value!r:.60}; expected a number. Remove it from the file."
             )
     return tuple(values)

@@ -1,4 +1,4 @@
-"""What the judge is asked, in our own words; the tinytroupe engine uses that package's own claims."""
+"""The judge's claims in this project's words; the tinytroupe engine uses that package's own."""
 
 from __future__ import annotations
 

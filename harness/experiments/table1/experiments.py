@@ -1,4 +1,4 @@
-"""The four experiments, made of settings and words."""
+"""Build the four experiments from settings and words."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def load(
 ) -> tuple[Experiment, ...]:
     """The experiments of Table 1: ``exp_1``, ``exp_2_1``, ``exp_2_2``, ``exp_3``, or those in ``only``.
 
-    Without ``notebooks`` the words are the packaged ones. With it, a folder of published notebooks, the words
-    are the notebooks' own, and their settings are compared with the table. ``accept_differences`` takes the
-    settings from the notebooks too, and notes each difference in ``script.origin["differences"]``.
+    Without ``notebooks`` the words are the packaged ones. With a folder of published notebooks the words come from
+    them, and their settings are compared with the table. ``accept_differences`` takes the settings from the notebooks
+    too, and notes each difference in ``script.origin["differences"]``.
 
     Raises `ConfigurationError` with every fault of every notebook at once: missing, unreadable, different.
     """
@@ -32,7 +32,7 @@ def load(
 
 
 def experiment(settings: ExperimentSettings, words: Words) -> Experiment:
-    """Settings and words together: an experiment that can run."""
+    """An experiment from its settings and words."""
     return Experiment(
         name=settings.name,
         groups=tuple(
@@ -74,7 +74,7 @@ def _check_folder(folder: Path, rows: tuple[ExperimentSettings, ...]) -> None:
         return
     there = [row.name for row in rows if row not in missing]
     names = ", ".join(f"{row.notebook!r} ({row.name})" for row in missing)
-    way_out = f"or load only what is there: {', '.join(there)}" if there else "or run without notebooks"
+    way_out = f"or load only {', '.join(there)}" if there else "or run without notebooks"
     raise ConfigurationError(
         f"Notebook folder {folder}: lacks {names}; expected a folder such as "
         f"publications/paper_artifacts_june-2025 of a TinyTroupe checkout. Name such a folder, {way_out}."

@@ -1,6 +1,6 @@
-"""Which statements of a notebook would run in a given mode and group, found without running any.
+"""Find the statements of a notebook that would run in a given mode and group, without running any.
 
-Only tests of names and of the active group are decided; a branch with any other test counts as taken.
+Only tests of names and of the active group are evaluated; a branch with any other test counts as taken.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _UNKNOWN = object()
 
 @dataclass(frozen=True, slots=True)
 class NotebookStatement:
-    """A statement and its cell. Of a compound statement only the head belongs to it; its body follows it."""
+    """A statement and its cell. A compound statement is only its head; the statements of its body follow."""
 
     cell: int
     node: ast.AST
     tests: tuple[tuple[ast.expr, bool], ...] = ()
 
     def expressions(self) -> Iterator[ast.AST]:
-        """Every node of the statement (of the head alone, when it is compound) in the order of the source."""
+        """Every node of the statement (for a compound one, of its head) in source order."""
         for name, value in ast.iter_fields(self.node):
             if name not in _BODIES:
                 for child in value if isinstance(value, list) else [value]:
@@ -34,7 +34,7 @@ class NotebookStatement:
 
 
 def statements(cell: int, tree: ast.Module) -> Iterator[NotebookStatement]:
-    """All statements of a cell in the order of the source, each with the tests around it."""
+    """All statements of a cell in source order, each with its enclosing tests."""
     yield from _flatten(cell, tree.body, ())
 
 
@@ -43,7 +43,7 @@ def live(
 ) -> tuple[NotebookStatement, ...]:
     """The statements that would run while ``group`` is active and the names in ``known`` have those values.
 
-    Names set to constants on the way are known too, from there on.
+    Names that are set to constants are known from there on.
     """
     names: dict[str, object] = {} if group is None else {_GROUP: group}
     names |= known
@@ -56,7 +56,7 @@ def live(
 
 
 def truth(test: ast.expr, names: Mapping[str, object]) -> bool | None:
-    """The value of a test, or ``None`` where it depends on what is not known."""
+    """The value of a test, or ``None`` if it depends on an unknown."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = truth(test.operand, names)
         return None if inner is None else not inner

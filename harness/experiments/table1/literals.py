@@ -1,4 +1,4 @@
-"""Folding of Python string expressions on their syntax tree alone: nothing is executed or evaluated."""
+"""Fold Python string expressions on their syntax tree, without executing or evaluating anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STR = ord("s")
 
 
 class Unreadable(Exception):
-    """An expression that is missing or not what was expected. ``cell`` says where, when that is known."""
+    """An expression is missing or unexpected. ``cell`` is its cell, if known."""
 
     def __init__(self, message: str, cell: int | None = None) -> None:
         self.cell = cell
@@ -21,7 +21,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Where an f-string or a sum puts a variable."""
+    """The place of a variable in an f-string or a sum."""
 
     name: str
 
@@ -32,8 +32,8 @@ Parts = tuple[str | Hole, ...]
 def fold(node: ast.expr) -> Parts:
     """A string literal, sum or f-string as texts and holes. Raises `Unreadable` for anything else.
 
-    Adjacent literals are one literal to the parser already. A sum is walked along its left side in a loop, so
-    that a long one needs no deep stack.
+    The parser has already joined adjacent literals. A sum is walked along its left side in a loop, so that a long
+    one does not need a deep stack.
     """
     pieces: list[Parts] = []
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
@@ -55,7 +55,7 @@ def text(node: ast.expr) -> str:
 def template(node: ast.expr, fields: Mapping[str, str]) -> str:
     """A string expression with ``{placeholders}``: ``fields`` maps its variables to placeholder names.
 
-    Raises `Unreadable` for another variable, and for text that would itself be taken for a placeholder.
+    Raises `Unreadable` for another variable, and for text that looks like a placeholder.
     """
     merged: list[str] = [""]
     names: list[str] = []
@@ -67,19 +67,19 @@ def template(node: ast.expr, fields: Mapping[str, str]) -> str:
             merged.append("")
     for piece in merged:
         if found := _PLACEHOLDER.search(piece):
-            raise Unreadable(f"the literal text {found[0]!r}, which cannot be told from a placeholder")
+            raise Unreadable(f"the literal text {found[0]!r}, which looks like a placeholder")
     return "".join(piece for pair in zip(merged, [*names, ""], strict=True) for piece in pair)
 
 
 def constant(node: ast.expr) -> int | bool | str | None:
-    """A number, truth value, string or ``None`` that stands there literally. Raises `Unreadable`."""
+    """A literal number, boolean, string or ``None``. Raises `Unreadable`."""
     if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, int | str)):
         return node.value
     raise Unreadable(f"{shown(node)}; expected a constant")
 
 
 def integer(node: ast.expr) -> int:
-    """A whole number that stands there literally. Raises `Unreadable`."""
+    """A literal integer. Raises `Unreadable`."""
     value = constant(node)
     if isinstance(value, bool) or not isinstance(value, int):
         raise Unreadable(f"{value!r}; expected a whole number")
@@ -87,7 +87,7 @@ def integer(node: ast.expr) -> int:
 
 
 def flag(node: ast.expr) -> bool:
-    """``True`` or ``False`` that stands there literally. Raises `Unreadable`."""
+    """A literal ``True`` or ``False``. Raises `Unreadable`."""
     value = constant(node)
     if not isinstance(value, bool):
         raise Unreadable(f"{value!r}; expected True or False")
@@ -95,7 +95,7 @@ def flag(node: ast.expr) -> bool:
 
 
 def shown(node: ast.AST, limit: int = 60) -> str:
-    """The source of ``node`` for an error message, on one line and at most ``limit`` characters."""
+    """The source of ``node`` for an error message, on one line of at most ``limit`` characters."""
     source = " ".join(ast.unparse(node).split())
     return f"`{source}`" if len(source) <= limit else f"`{source[: limit - 1]}…`"
 

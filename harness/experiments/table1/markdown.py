@@ -1,4 +1,4 @@
-"""Table 1 as the paper prints it: a line each for Treatment, Control, their difference, p and its df."""
+"""Table 1 as in the paper: a line each for Treatment, Control, their difference, p and its df."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MARK = "†"
 EXPLAINED = (
     "T and C: Treatment's and Control's mean (sample SD). Δ: T − C. p: Welch's t-test on raw scores, as in the paper, "
     f"with its degrees of freedom below; unit: scores; claimed for {AS_IF_SCORES}. Scores of one conversation or one "
-    "persona are not independent: 'harness analyse' has the answer that respects this."
+    "persona are not independent; 'harness analyse' takes this into account."
 )
 
 
 def parts(tables: Sequence[ExperimentTable]) -> Iterator[Part]:
-    """The table, and below it what must be known beside the numbers."""
+    """The table, with its notes below."""
     yield Heading("Table 1, computed from samples")
     heads = tuple(name.replace("_", " ").capitalize() for name in METRICS)
     yield Grid(("Experiment", "", *heads), tuple(_lines(tables)), left=2)
@@ -33,17 +33,21 @@ def parts(tables: Sequence[ExperimentTable]) -> Iterator[Part]:
 def verdict(
     tables: Sequence[ExperimentTable], absent: Sequence[str], misses: Sequence[Miss]
 ) -> Iterator[Part]:
-    """What came of the comparison with the published values; nothing is called more than it is."""
+    """The verdict of the comparison with the published values."""
     rows = sum(len(one.rows) for one in tables)
     if absent or misses:
-        yield f"NOT VALIDATED: {len(misses)} values are not as published." if misses else "NOT VALIDATED."
+        yield (
+            f"NOT VALIDATED: {len(misses)} values differ from the published ones."
+            if misses
+            else "NOT VALIDATED."
+        )
         yield Items((*(f"{name}: no artifact in the folder." for name in absent), *map(str, misses)))
         return
     agreed = f"all {rows} rows of {len(tables)} experiments agree with the published values"
     if all(one.artifact.run_id is None for one in tables):
-        yield f"Computation reproduced: {agreed}. The samples are the published ones; nothing was run anew."
+        yield f"Computation reproduced: {agreed}. The samples are the published ones; no experiment was repeated."
     else:
-        yield f"Within the tolerance of rounding: {agreed}. For a verdict on an effect see 'harness consistency'."
+        yield f"Within rounding: {agreed}. For a verdict on an effect see 'harness consistency'."
 
 
 def _lines(tables: Iterable[ExperimentTable]) -> Iterator[tuple[str, ...]]:
@@ -67,7 +71,7 @@ def _mean(row: MetricRow | None, arm: str) -> str:
 
 
 def _rounded(value: float | None) -> float | None:
-    """To two decimals with halves away from zero, as the paper has them: 5.805 is 5.81 there, −0.125 is −0.13."""
+    """Round to two decimals, halves away from zero, as in the paper: 5.805 to 5.81, −0.125 to −0.13."""
     if value is None:
         return None
     return float(Decimal(repr(value)).quantize(Decimal("0.01"), ROUND_HALF_UP))

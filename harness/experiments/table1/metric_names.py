@@ -1,4 +1,4 @@
-"""One name for each metric, whatever an artifact calls it."""
+"""Normalised metric names."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import replace
 from harness.model import Dataset
 
 _SAME = {"hard_persona_adherence": "persona_adherence"}
-"""The strict and the plain claim are one row of the table; which one an experiment used is in its settings."""
+"""The strict and the plain claim are one row of the table; the settings say which one an experiment used."""
 
 
 def normalised(name: str) -> str:
-    """``name`` in small letters with underscores; both kinds of persona adherence are ``persona_adherence``."""
+    """``name`` in lower case with underscores; both kinds of persona adherence are ``persona_adherence``."""
     plain = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
     return _SAME.get(plain, plain)
 
 
 def names(metrics: Iterable[str]) -> dict[str, str]:
-    """Each name → its normalised form; names that would fall together stay as they are."""
+    """Name → normalised form; names that would collide stay unchanged."""
     found = {metric: normalised(metric) for metric in metrics}
     short = list(found.values())
     return {metric: one if short.count(one) == 1 else metric for metric, one in found.items()}

@@ -1,4 +1,4 @@
-"""Opening a notebook file: its hash and the syntax trees of its code cells. Nothing of it is run."""
+"""Open a notebook file: its hash and the syntax trees of its code cells. Nothing is executed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from harness.text_files import decoded, read_content
 MAX_BYTES = 16 * 2**20
 """Larger files are refused; the published notebooks, outputs included, have at most 4 MB."""
 
-_WAY_OUT = "Check the file out again, or run without notebooks, on the packaged script."
+_WAY_OUT = "Check the file out again, or run without notebooks, with the packaged script."
 
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """A notebook's statements in the order of its cells. ``unparsed``: the code cells that are not Python.
+    """A notebook's statements in cell order. ``unparsed`` are the code cells that are not Python.
 
-    ``path`` is folder and file name, without the place on this machine. Cells are numbered from 0, all kinds
-    counted, as in the file's own list ``cells``.
+    ``path`` is the folder and file name, not the full path. Cells are numbered from 0, all kinds counted, as in the
+    file's list ``cells``.
     """
 
     path: str
@@ -35,7 +35,7 @@ class Notebook:
 
 
 def open_notebook(file: Path) -> Notebook:
-    """Read ``file``. Raises `ConfigurationError` when it is missing, too large, or no notebook."""
+    """Read ``file``. Raises `ConfigurationError` if it is missing, too large, or not a notebook."""
     path = f"{file.resolve().parent.name}/{file.name}"
     content = _bytes(file)
     found: list[NotebookStatement] = []
@@ -68,7 +68,7 @@ def _code_cells(file: Path, content: bytes) -> list[tuple[int, str]]:
             for number, cell in enumerate(document.cells)
             if cell.cell_type == "code"
         ]
-    # nbformat lets whatever its upgrades stumble on through, besides its own errors.
+    # nbformat also lets through any error of its format upgrades.
     except Exception as error:
         reason = " ".join(str(error).split())[:80]
         raise ConfigurationError(
@@ -79,6 +79,6 @@ def _code_cells(file: Path, content: bytes) -> list[tuple[int, str]]:
 
 def _parse(source: str) -> ast.Module:
     with warnings.catch_warnings():
-        # Invalid escapes in other people's strings are theirs to be warned of.
+        # Warnings about invalid escapes concern the notebook's author.
         warnings.simplefilter("ignore")
         return ast.parse(source)

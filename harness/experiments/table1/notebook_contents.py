@@ -1,4 +1,4 @@
-"""Everything that a notebook says about one of the four experiments, each item with its cell."""
+"""The settings and words in a notebook of one of the four experiments, each with its cell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORDS = ("proposals", "broadcasts", "consolidation", "extraction", "task_descrip
 
 @dataclass(frozen=True, slots=True)
 class NotebookContents:
-    """What was read. ``cells`` maps an item, as `parity` names it, to the number of its cell."""
+    """The contents of a notebook. ``cells`` maps an item, under its name in `parity`, to the number of its cell."""
 
     notebook: Notebook
     settings: ExperimentSettings
@@ -34,7 +34,7 @@ class NotebookContents:
 def read(folder: Path, row: ExperimentSettings) -> NotebookContents:
     """Read the notebook of the experiment ``row`` in ``folder``.
 
-    Raises `ConfigurationError` with everything that could not be read, with its cell where that is known.
+    Raises `ConfigurationError` with every unreadable item, and its cell if known.
     """
     notebook = open_notebook(folder / row.notebook)
     try:
@@ -46,7 +46,7 @@ def read(folder: Path, row: ExperimentSettings) -> NotebookContents:
 
 
 class _Taking:
-    """Takes item after item, keeping the cells and every problem."""
+    """Reads items one by one, and collects their cells and problems."""
 
     def __init__(self, notebook: Notebook, row: ExperimentSettings) -> None:
         self.notebook, self.row = notebook, row
@@ -68,7 +68,7 @@ class _Taking:
         return (
             f"{self.row.name}: {self.notebook.path}{cell}: cannot read {item}: {error}"
             f"{lost if self.notebook.unparsed else ''}. "
-            "Use a notebook of the published family as it is, or run without notebooks."
+            "Use an unchanged notebook of the published family, or run without notebooks."
         )
 
 

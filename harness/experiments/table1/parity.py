@@ -1,4 +1,4 @@
-"""The comparison of a notebook's settings with the table, and what is said about a difference."""
+"""Compare a notebook's settings with the table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.experiments.table1.settings import ExperimentSettings
 
 
 def differences(reading: NotebookContents, row: ExperimentSettings) -> tuple[str, ...]:
-    """One sentence for every setting in which notebook and ``row`` differ: cell, value there, ours."""
+    """A sentence for every setting in which notebook and ``row`` differ: cell, their value, ours."""
     return tuple(
         f"{row.name}: {reading.notebook.path}, cell {_cell(reading.cells, item)}: "
         f"{item} is {_shown(item, theirs)}; ours is {_shown(item, ours)}."
@@ -19,7 +19,7 @@ def differences(reading: NotebookContents, row: ExperimentSettings) -> tuple[str
 
 
 def _compare(item: str, theirs: object, ours: object) -> Iterator[tuple[str, object, object]]:
-    """The smallest parts that differ, under dotted names."""
+    """The smallest differing parts, under dotted names."""
     if theirs == ours:
         return
     left, right = _parts(theirs), _parts(ours)

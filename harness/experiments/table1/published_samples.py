@@ -1,4 +1,4 @@
-"""From artifacts to what is analysed: published lists of samples get their places in the design back."""
+"""Turn artifacts into datasets: reconstruct the design coordinates of published lists of samples."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from harness.records import Design
 
 CONTROL = "Control"
 ALL_PEOPLE, ALL_PROPOSALS = 20, 5
-"""How many there are where a mode sets no limit."""
+"""Numbers of people and proposals in a mode without limits."""
 
 Gap = tuple[str, str, str, str | None]
-"""Group, metric, trial and person of a sample that is known to be missing."""
+"""Group, metric, trial and person of a missing sample."""
 
 
 def published_datasets(
     folder: Path, *, runs: Collection[str] = (), only: Collection[str] = ()
 ) -> list[Dataset]:
-    """One dataset per experiment of Table 1 that ``folder`` has an artifact of, in the table's order.
+    """One dataset per experiment of Table 1 with an artifact in ``folder``, in the table's order.
 
     Metric names are normalised (``persona_adherence``, ``self_consistency``, ``fluency``, ``divergence``, ...).
-    In a published artifact the places of samples follow from their order: panel, proposal, rep, person; persons are
-    called ``person 1`` and so on, because the files do not name them. Where a list is short, the place of what is
-    missing cannot be known: its values are ``unplaced``. An artifact of ours says in its meta file what is missing.
+    The coordinates of published samples follow from their order: panel, proposal, rep, person. Persons are called
+    ``person 1`` and so on, because the files do not name them. If a list is short, the missing places are unknown and
+    its values are ``unplaced``. The meta file of our own artifacts says what is missing.
 
     Raises `HarnessError` as `read_artifacts` does.
     """
@@ -37,7 +37,7 @@ def published_datasets(
 
 
 def dataset(artifact: Artifact) -> Dataset:
-    """The dataset of one artifact. Raises `HarnessError` when its meta file has no design that can be read."""
+    """The dataset of one artifact. Raises `HarnessError` if the design in its meta file is unreadable."""
     design, gaps = _recorded(artifact) if artifact.meta.get("design") else (_paper(artifact), _Gaps())
     placing = _Placing(artifact, design, gaps)
     observations = tuple(placing.observations())  # fills ``placing.unplaced`` too
@@ -55,7 +55,7 @@ def dataset(artifact: Artifact) -> Dataset:
 
 
 def caution(dataset: Dataset) -> Iterator[str]:
-    """What is not known of an artifact of ours that has lost its meta file."""
+    """A warning for an artifact of ours without its meta file."""
     ours = dataset.source not in {row.artifact for row in TABLE}
     if ours and not dataset.meta:
         yield (
@@ -65,7 +65,7 @@ def caution(dataset: Dataset) -> Iterator[str]:
 
 
 def paper_design(settings: ExperimentSettings) -> Design:
-    """The design of a published artifact, without groups and metrics; its people are numbered from 1."""
+    """The design of a published artifact, without groups and metrics; people are numbered from 1."""
     mode, size = settings.paper, settings.panel_size
     people = [f"person {number}" for number in range(1, (mode.people or ALL_PEOPLE) + 1)]
     panels = tuple(tuple(people[start : start + size]) for start in range(0, len(people), size))
@@ -74,7 +74,7 @@ def paper_design(settings: ExperimentSettings) -> Design:
 
 @dataclass(frozen=True, slots=True)
 class _Gaps:
-    """What is known to be missing: whole trials by id, and single samples, each with its reason."""
+    """Missing values: whole trials by id, and single samples, each with its reason."""
 
     trials: Mapping[str, str] = field(default_factory=dict)
     samples: Mapping[Gap, str] = field(default_factory=dict)
@@ -111,15 +111,15 @@ def _recorded(artifact: Artifact) -> tuple[Design, _Gaps]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise HarnessError(
-            f"{artifact.path.with_suffix('.meta.json')}: does not say what is missing "
-            f"({type(error).__name__}: {error}); write it anew with 'harness merge'."
+            f"{artifact.path.with_suffix('.meta.json')}: does not list missing values correctly "
+            f"({type(error).__name__}: {error}). Write it again with 'harness merge'."
         ) from error
     return design, _Gaps(trials, samples)
 
 
 @dataclass(slots=True)
 class _Placing:
-    """Puts an artifact's values into the places of its design, metric by metric."""
+    """Assigns an artifact's values to the places of its design, metric by metric."""
 
     artifact: Artifact
     design: Design

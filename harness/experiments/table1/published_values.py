@@ -8,14 +8,14 @@ from harness.experiments.table1.metric_names import normalised
 from harness.reports.run_report import Published
 
 METRICS = ("persona_adherence", "self_consistency", "fluency", "divergence", "ideas_qty")
-"""The table's rows, in its order; the debate has no ``ideas_qty``."""
+"""The metrics in the table's order; the debate has no ``ideas_qty``."""
 
 SIZES = {"exp_1": (200, 40), "exp_2_1": (96, 24), "exp_2_2": (96, 24), "exp_3": (120, 24)}
-"""Per arm: scores of persons (Na) and of panels (Ne)."""
+"""Scores per arm: of persons (Na) and of panels (Ne)."""
 
 _PANEL_METRICS = ("divergence", "ideas_qty")
 _SHORT = {("exp_1", "ideas_qty"): 39, ("exp_2_1", "ideas_qty"): 20}
-"""Treatment's samples where there are fewer than the table's Ne."""
+"""Treatment's samples, if fewer than the table's Ne."""
 
 _FIGURES: dict[str, tuple[tuple[float, float, float, float, float, str], ...]] = {
     # Treatment's mean and SD, Control's, difference, p
@@ -64,6 +64,6 @@ PUBLISHED = {experiment: _published(experiment) for experiment in SIZES}
 
 
 def published_for(experiment: str, metrics: Iterable[str]) -> dict[str, Published]:
-    """The figures of ``experiment`` under the names that a run of ours gives its ``metrics``."""
+    """The figures of ``experiment``, under the names of ``metrics`` in our runs."""
     figures = PUBLISHED.get(experiment, {})
     return {metric: figures[normalised(metric)] for metric in metrics if normalised(metric) in figures}

@@ -1,4 +1,4 @@
-"""The settings of an experiment, read from its notebook's statements. Every function raises `Unreadable`."""
+"""Read the settings of an experiment from its notebook's statements. Every function raises `Unreadable`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def population(live: Live) -> Found[str]:
 
 
 def fragments(live: Live) -> Found[tuple[str, ...]]:
-    """Names without ending, in the order of import; an empty tuple when nobody imports one."""
+    """Names without suffix, in import order; empty if there are none."""
     pattern = rf"(?:\./)?fragments/({_NAME}?)(?:\.agent)?\.fragment\.json"
     found = [
         _file_name(call, pattern, "./fragments/NAME.agent.fragment.json")
@@ -92,7 +92,7 @@ def steps(live: Live) -> Found[int]:
 
 
 def limit(live: Live, name: str) -> Found[int | None]:
-    """How many of ``name`` (people, proposals) ``name = name[:N]`` leaves where it applies; ``None``: all."""
+    """N of an applicable ``name = name[:N]`` (people, proposals); ``None``: all."""
     left: Found[int | None] | None = None
     for found in assignments(live, name):
         node = found.value
@@ -106,11 +106,12 @@ def limit(live: Live, name: str) -> Found[int | None]:
 
 
 def correction(live: Live) -> Found[Correction | None]:
-    """The action correction of the group that is active in ``live``; its reasoning step must be off."""
+    """The correction of the group that is active in ``live``; its reasoning step must be off."""
     reasoning = at(assigned(live, f"{_GENERATOR}.enable_reasoning_step"), flag)
     if reasoning.value:
         raise Unreadable(
-            "the reasoning step is on; expected it off, as this project has none", reasoning.cell
+            "the reasoning step is on; expected it off, because this project does not support it",
+            reasoning.cell,
         )
     enabled = at(assigned(live, f"{_GENERATOR}.enable_quality_checks"), flag)
     if not enabled.value:
@@ -126,13 +127,13 @@ def correction(live: Live) -> Found[Correction | None]:
 
 
 def propositions(live: Live, argument: str) -> Found[tuple[tuple[str, str], ...]]:
-    """Pairs of metric name and TinyTroupe's name for the claim, in the notebook's order."""
+    """Pairs of metric and TinyTroupe's name of its claim, in the notebook's order."""
     call = battery(live)
     return at(Found(keyword(call, argument), call.cell), _pairs)
 
 
 def battery(live: Live) -> Found[ast.Call]:
-    """The call that runs the trials of a panel, known by its arguments."""
+    """The call that runs the trials of a panel, identified by its arguments."""
     found = [
         Found(node, statement.cell)
         for statement in live

@@ -1,4 +1,4 @@
-"""The words of an experiment, read from its notebook's statements. Every function raises `Unreadable`."""
+"""Read the words of an experiment from its notebook's statements. Every function raises `Unreadable`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GAP = re.compile(r"\b(?:than|last)\W{1,6}(\d{1,4})\b")
 
 @dataclass(frozen=True, slots=True)
 class Nudge:
-    """An intervention as the notebook builds it."""
+    """An intervention in a notebook."""
 
     precondition: str
     effect: str
@@ -25,7 +25,7 @@ class Nudge:
 
 
 def proposals(live: Live) -> Found[tuple[Mapping[str, str], ...]]:
-    """Every proposal of the notebook's list; how many of them a mode uses is a setting."""
+    """Every proposal in the notebook's list; a setting limits how many a mode uses."""
     lists = [found for found in assignments(live, "proposals") if isinstance(found.value, ast.List)]
     if not lists:
         raise Unreadable("nothing assigned to proposals; expected a list of dictionaries of texts")
@@ -33,7 +33,7 @@ def proposals(live: Live) -> Found[tuple[Mapping[str, str], ...]]:
 
 
 def broadcasts(live: Live) -> Found[tuple[str, str]]:
-    """Introduction and task, as templates. They must be followed by one step and by the steps of the mode."""
+    """Introduction and task, as templates. One step must follow the first, and the mode's steps the second."""
     found = calls(live, "broadcast")
     if len(found) != 2 or not all(call.value.args for call in found):
         raise Unreadable(f"{len(found)} calls of broadcast(…); expected the introduction's and the task's")
@@ -44,7 +44,7 @@ def broadcasts(live: Live) -> Found[tuple[str, str]]:
 
 
 def consolidation(live: Live) -> Found[str]:
-    """What the first person of the panel is asked at the end."""
+    """The last request, to the first person of the panel."""
     rapporteur = assigned(live, "rapporteur")
     if ast.unparse(rapporteur.value) != "agents[0]":
         raise Unreadable(f"the rapporteur is {shown(rapporteur.value)}; expected agents[0]", rapporteur.cell)
@@ -70,7 +70,7 @@ def extraction(live: Live) -> Found[Extraction]:
 
 
 def task_description(live: Live) -> Found[str]:
-    """What the judge of the panel is told that the task was."""
+    """The description of the task in the panel judge's prompt."""
     fields = _fields(live)
     for call in calls(live, "score"):
         for argument in call.value.keywords:
@@ -138,7 +138,7 @@ def _gap(precondition: str) -> int:
 
 
 def _fields(live: Live) -> dict[str, str]:
-    """Which local variables hold which fields of the proposal: ``theme = proposal["theme"]``."""
+    """Local variable → field of the proposal, from assignments such as ``theme = proposal["theme"]``."""
     fields = {}
     for statement in live:
         match statement.node:
@@ -155,8 +155,8 @@ def _check_steps(live: Live) -> None:
     shapes = [ast.unparse(call.value.args[0]) for call in runs]
     if shapes != ["1", "simulation_steps"]:
         cell = runs[0].cell if runs else None
-        said = ", ".join(f"run({shape[:40]})" for shape in shapes) or "no run(…)"
-        raise Unreadable(f"{said} after the broadcasts; expected run(1), run(simulation_steps)", cell)
+        found = ", ".join(f"run({shape[:40]})" for shape in shapes) or "no run(…)"
+        raise Unreadable(f"{found} after the broadcasts; expected run(1), run(simulation_steps)", cell)
 
 
 def _count_metric(live: Live, root: str) -> str:
@@ -170,7 +170,7 @@ def _count_metric(live: Live, root: str) -> str:
                 ],
             ) if counted == root:
                 return metric
-    raise Unreadable(f"nobody counts what was extracted; expected [METRIC].append(len(…[{root!r}]))")
+    raise Unreadable(f"nothing counts the extracted items; expected [METRIC].append(len(…[{root!r}]))")
 
 
 def _root(node: ast.expr) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Looking for calls and assignments among statements."""
+"""Find calls and assignments in statements."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Live = Sequence[NotebookStatement]
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[Value]):
-    """Something read from a notebook, and the cell where it stands."""
+    """A value from a notebook, and its cell."""
 
     value: Value
     cell: int
 
 
 def calls(live: Live, name: str) -> list[Found[ast.Call]]:
-    """Every call of a function or method called ``name``, in the order of the source."""
+    """Every call of a function or method called ``name``, in source order."""
     return [
         Found(node, statement.cell)
         for statement in live
@@ -34,7 +34,7 @@ def calls(live: Live, name: str) -> list[Found[ast.Call]]:
 
 
 def one_call(live: Live, name: str, arguments: int = 0) -> Found[ast.Call]:
-    """The only call of ``name``, with at least so many positional arguments. Raises `Unreadable`."""
+    """The only call of ``name``, which must have at least ``arguments`` positional ones. Raises `Unreadable`."""
     found = calls(live, name)
     if len(found) != 1:
         cells = ", ".join(str(call.cell) for call in found)
@@ -46,7 +46,7 @@ def one_call(live: Live, name: str, arguments: int = 0) -> Found[ast.Call]:
 
 
 def keyword(call: Found[ast.Call], name: str) -> ast.expr:
-    """The argument ``name=`` of a call. Raises `Unreadable` when it is not given."""
+    """The argument ``name=`` of a call. Raises `Unreadable` if it is missing."""
     for argument in call.value.keywords:
         if argument.arg == name:
             return argument.value
@@ -65,7 +65,7 @@ def assignments(live: Live, target: str) -> list[Found[ast.expr]]:
 
 
 def assigned(live: Live, target: str) -> Found[ast.expr]:
-    """What ``target`` is at the end: the last value assigned. Raises `Unreadable` when there is none."""
+    """The last value assigned to ``target``. Raises `Unreadable` if there is none."""
     found = assignments(live, target)
     if not found:
         raise Unreadable(f"nothing assigned to {target}; expected `{target} = …`")
@@ -73,13 +73,13 @@ def assigned(live: Live, target: str) -> Found[ast.expr]:
 
 
 def resolved(live: Live, node: ast.expr, cell: int) -> Found[int]:
-    """A whole number, or the name of one. Raises `Unreadable`."""
+    """An integer, or the value of a name. Raises `Unreadable`."""
     found = assigned(live, node.id) if isinstance(node, ast.Name) else Found(node, cell)
     return at(found, integer)
 
 
 def at(found: Found[ast.expr], read: Callable[[ast.expr], Read]) -> Found[Read]:
-    """``read`` applied to what was found; its `Unreadable` learns the cell."""
+    """``read`` applied to ``found``; an `Unreadable` from it gets the cell."""
     try:
         return Found(read(found.value), found.cell)
     except Unreadable as error:

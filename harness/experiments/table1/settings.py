@@ -1,4 +1,4 @@
-"""The settings of the four experiments as data: what parity with the notebooks is checked against."""
+"""The settings of the four experiments as data, with which notebooks are compared."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DIVERGENCE = ("Divergence", "divergence")
 
 @dataclass(frozen=True, slots=True)
 class ArmSettings:
-    """What one group is given. ``gap`` (in events) and ``actions_at_least`` belong to the intervention.
+    """The settings of one group. ``gap`` (in events) and ``actions_at_least`` belong to the intervention.
 
-    Both are ``None`` in a group without intervention, as ``correction`` is in one without correction.
+    ``None``: no intervention, or no correction.
     """
 
     correction: Correction | None = None
@@ -29,7 +29,7 @@ class ArmSettings:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentSettings:
-    """One row of the parity table. ``full_mode`` says which branch the published artifact came from.
+    """One row of the parity table. ``full_mode`` is the branch of the published artifact.
 
     Propositions are pairs of a metric's name and TinyTroupe's name for its claim, in the artifact's order.
     """
@@ -126,4 +126,4 @@ EXP_3 = ExperimentSettings(
 )
 
 TABLE: tuple[ExperimentSettings, ...] = (EXP_1, EXP_2_1, EXP_2_2, EXP_3)
-"""The four experiments in the order in which they are always listed."""
+"""The four experiments, in display order."""

@@ -40,7 +40,7 @@ class MetricRow:
 
     @property
     def short(self) -> str | None:
-        """What is missing, in words: ``ideas_qty: 39 of 40 samples in Treatment``."""
+        """A sentence on missing samples: ``ideas_qty: 39 of 40 samples in Treatment``."""
         counts = [
             f"{n} of {self.planned} samples in {group}"
             for group, n in ((CONTROL, self.c_n), (TREATMENT, self.t_n))
@@ -51,7 +51,7 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentTable:
-    """One experiment's rows. ``na`` and ``ne`` are planned scores per arm, of persons and of panels."""
+    """The rows of one experiment. ``na`` and ``ne`` are planned scores per arm, of persons and of panels."""
 
     artifact: Artifact
     dataset: Dataset
@@ -70,12 +70,12 @@ class ExperimentTable:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What else a reader must know beside the numbers."""
+        """Other notes for the reader."""
         return tuple(_notes(self))
 
 
 def table(artifact: Artifact) -> ExperimentTable:
-    """The rows of one artifact. Raises `HarnessError` for a group or a metric of the table that is not there."""
+    """The rows of one artifact. Raises `HarnessError` for a missing group or metric of the table."""
     data = dataset(artifact)
     _check(artifact, data)
     rows = tuple(_row(data, metric) for metric in METRICS if metric in PUBLISHED[artifact.settings.name])
@@ -84,9 +84,9 @@ def table(artifact: Artifact) -> ExperimentTable:
 
 
 def as_json(tables: Sequence[ExperimentTable]) -> dict[str, Any]:
-    """Experiment → ``rows`` in the table's order, and what is known beside them; plain values.
+    """Experiment → ``rows`` in the table's order, with notes and provenance; plain values.
 
-    ``test`` says what the rows' p-values are: method, unit, estimand, and degrees of freedom by metric.
+    ``test`` describes the p-values: method, unit, estimand, and degrees of freedom by metric.
     """
     return {
         one.experiment: {
@@ -150,5 +150,5 @@ def _notes(one: ExperimentTable) -> Iterator[str]:
     if one.artifact.meta.get("partial"):
         yield "PARTIAL: the run is not finished."
     if one.artifact.others:
-        passed = len(one.artifact.others)
-        yield f"Passed over: {passed} other artifact{'s' * (passed > 1)} of it in the folder (--run takes another)."
+        count = len(one.artifact.others)
+        yield f"Not used: {count} other artifact{'s' * (count > 1)} of it in the folder (--run selects another)."

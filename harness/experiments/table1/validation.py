@@ -1,4 +1,4 @@
-"""The recomputed table held against the published figures, and an artifact's samples against its own figures."""
+"""Compare the recomputed table with the published figures, and an artifact's samples with its own figures."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from harness.reports.run_report import Published
 from harness.stats import welch
 
 POINTS = 0.01
-"""On means, SDs and differences. Two decimals round by 0.005 at most, whichever way a half goes: −0.125 stands there
-as −0.13 and would pass as −0.12; a difference of rounded means could be off by 0.01."""
+"""Tolerance of means, SDs and differences. Rounding to two decimals is off by 0.005 at most, a difference of rounded
+means by 0.01."""
 P = 0.001
-"""On p-values printed with three decimals. One printed as ``<.001`` is a bound, and has no tolerance."""
+"""Tolerance of p-values printed with three decimals. ``<.001`` is a bound, without tolerance."""
 ROUNDING = 1e-9
-"""What binary fractions may add to a tolerance."""
+"""Floating-point error that is added to a tolerance."""
 OWN = 1e-6
-"""Relative, on the figures that an artifact has of its own."""
+"""Relative tolerance of the figures in an artifact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """One value that is not what it should be. ``expected`` is in words, tolerance included."""
+    """One wrong value. ``expected`` is a phrase that includes the tolerance."""
 
     experiment: str
     metric: str
@@ -39,10 +39,10 @@ class Miss:
 
 
 def validate(tables: Sequence[ExperimentTable]) -> list[Miss]:
-    """Every difference from the published values, and from the figures that the artifacts themselves have.
+    """Every difference from the published values, and from the figures in the artifacts themselves.
 
-    The second finds a changed sample that is too small to move a rounded figure. An experiment without an artifact
-    is no miss here: see which of them ``tables`` has.
+    The latter detect a changed sample that does not move a rounded figure. An experiment without an artifact is not
+    reported here.
     """
     return [miss for one in tables for miss in (*_against_paper(one), *_against_itself(one))]
 
@@ -92,7 +92,7 @@ def _against_itself(one: ExperimentTable) -> Iterator[Miss]:
         if metric in one.dataset.metrics:
             control, treatment = (one.dataset.values(metric, group) for group in (CONTROL, TREATMENT))
             for key, found, figure in _unequal(welch(control, treatment), stored):
-                expected = f"{figure:.6g}, which the artifact gives itself"
+                expected = f"{figure:.6g}, as in the artifact"
                 yield Miss(one.experiment, metric, key.replace("_", " "), found, expected)
 
 

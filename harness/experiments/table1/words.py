@@ -1,4 +1,4 @@
-"""The packaged script: what is said to the personas when no notebook is at hand, written for this project."""
+"""The packaged script, written for this project, for use without notebooks."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ nobody has spoken of, until I find an idea unlike the rest. That one I put forwa
 
 
 def packaged(settings: ExperimentSettings) -> Words:
-    """The project's own words for one of the four experiments, with the intervention's gap filled in."""
+    """This project's words for one of the four experiments, with the intervention's gap filled in."""
     if settings.protocol == "debate":
         return Words(_DEBATE)
     proposals = _EVERYDAY if settings.name == "exp_1" else _PERSONAL

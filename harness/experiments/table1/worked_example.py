@@ -1,4 +1,4 @@
-"""One metric of the published debate, analysed four ways: what each of them leaves out of account."""
+"""One metric of the published debate, analysed in four ways, with what each ignores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCORES, MEANS, PAIRED = "Welch on raw scores", "Welch on persona means", "paired
 
 
 def worked_example(analysis: Analysis, dataset: Dataset) -> Sequence[str]:
-    """One paragraph with the analysis's own numbers; nothing unless it is the published exp_3 that was analysed."""
+    """A paragraph with the numbers of ``analysis``; empty unless it is the analysis of the published exp_3."""
     mine = [one for one in analysis.comparisons if one.metric == METRIC]
     if dataset.source != EXP_3.artifact or not mine:
         return ()
@@ -28,16 +28,16 @@ def worked_example(analysis: Analysis, dataset: Dataset) -> Sequence[str]:
 def _text(primary: Estimate, scores: Estimate, means: Estimate, paired: Estimate) -> str:
     return (
         f"Worked example, {METRIC}: four answers to one question. Welch on {scores.n} raw scores "
-        f"({p_clause(scores.p)}, as published) takes every score as independent, though five come from one "
-        "conversation and six of each arm from one persona. Welch on persona means "
-        f"({p_clause(means.p)}) puts {means.n // 2} means against {means.n // 2}, as if each arm had people of its "
-        "own: it ignores the pairing, and what sets persona apart from persona counts as chance. Paired by persona "
-        f"({p_clause(paired.p)}) mends that, but the five of a panel share their conversations, so {paired.n} "
-        f"differences are not {paired.n} independent ones. The arm changes from conversation to conversation, not from "
-        f"person to person, so what is compared is the block, one panel on one proposal: {primary.n} differences, "
-        f"t({primary.df:.0f}) = {_t(primary)}, {p_clause(primary.p)}. It is the honest one because conversations, not "
-        "persons or scores, were given an arm, and a block compares them like with like; not because of the size of "
-        "its p. It speaks of these personas and these proposals only."
+        f"({p_clause(scores.p)}, as published) treats every score as independent, though five come from each "
+        "conversation and six of each arm from each persona. Welch on persona means "
+        f"({p_clause(means.p)}) compares {means.n // 2} means with {means.n // 2}, as if arms had different people: "
+        "it ignores the pairing, and differences between personas count as error. Pairing by persona "
+        f"({p_clause(paired.p)}) fixes that, but the five of a panel share their conversations, so {paired.n} "
+        f"differences are not {paired.n} independent ones. The arm changes between conversations, not between persons, "
+        f"so the unit is the block, one panel on one proposal: {primary.n} differences, "
+        f"t({primary.df:.0f}) = {_t(primary)}, {p_clause(primary.p)}. This analysis is the honest one because "
+        "conversations, not persons or scores, were assigned to arms, and a block compares like with like; not "
+        "because of the size of its p. It is a claim about these personas and these proposals only."
     )
 
 
