@@ -15,7 +15,7 @@ from harness.batches.segments import MINIMUM, SegmentAnalysis
 from harness.batches.study_layout import Batch, Study
 from harness.batches.variant_outcomes import Stability, VariantOutcome
 from harness.console import visible
-from harness.reports.parts import Heading, Items, Part, Table, as_markdown
+from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, as_markdown
 
 SECTIONS = (
     "Decision context",
@@ -30,7 +30,6 @@ SECTIONS = (
 BLANK = "TO BE WRITTEN BY A PERSON:"
 NAMED = 3
 """Variants that are named with a warning; of more, their number is."""
-REHEARSAL = "REHEARSAL. Replies were generated offline; nothing here is evidence."
 SHARES = (
     "Share of the variance of variants' means: sum of squares within levels (seed) and between them (variant), over "
     "the total. With few seeds the variant's share is above 0 by chance alone."

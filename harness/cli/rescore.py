@@ -125,8 +125,10 @@ def lines(done: Rescored) -> Iterator[str]:
 
 
 def _lines(done: Rescored) -> Iterator[str]:
+    from harness.reports.parts import REHEARSAL
+
     if done.rehearsal:
-        yield "REHEARSAL: replies were generated offline. Nothing below is evidence."
+        yield REHEARSAL
     yield f"{done.experiment}, run {done.run_id}: {done.scored} of {done.planned} chosen trials scored again."
     yield f"First by {done.first}, now by {done.second}: the agreement is of {done.of_judge}."
     yield ""

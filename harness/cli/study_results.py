@@ -96,9 +96,9 @@ def compare(
 ) -> None:
     """Print means per variant and the spread across seeds, of variants that differ in their axis alone."""
     from harness.batches import variant_outcomes
-    from harness.batches.batch_report import REHEARSAL, SHARES, means_table, share_table, spread_table
+    from harness.batches.batch_report import SHARES, means_table, share_table, spread_table
     from harness.cli.looking import note_looks
-    from harness.reports.parts import as_text
+    from harness.reports.parts import REHEARSAL, as_text
 
     place = study_named(root, name)
     asked: Sequence[str | None] = batches or [None]

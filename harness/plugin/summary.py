@@ -12,11 +12,11 @@ from harness.gateway.waiting import duration
 from harness.plugin.progress import thousands
 from harness.plugin.state import PluginState
 from harness.reports.arm_labels import arm
+from harness.reports.parts import REHEARSAL
 from harness.reports.plan_section import plan_lines
 from harness.reports.primary_answer import answer_lines
 from harness.runtime.runs import Conclusion
 
-REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
 NAME_WIDTH = 24
 COLUMN = 15
 

@@ -1,15 +1,15 @@
-"""Does a new result agree with an earlier one? The verdicts, one line per metric, and what they rest on."""
+"""Whether a new result agrees with an earlier one: a verdict per metric, and its basis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any
 
 from harness.model import Dataset
 from harness.reports.numbers import NONE, percent, signed, span, whole
-from harness.reports.parts import Heading, Items, Part, Table
-from harness.reports.tables import REHEARSAL
+from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, grouped
 from harness.stats import ConsistencyVerdict
 from harness.stats.consistency import REPRODUCED
 from harness.stats.results import Estimate, Quantity
@@ -45,7 +45,7 @@ def agreement_parts(
 
 
 def _context(verdicts: Sequence[ConsistencyVerdict]) -> Iterator[Part]:
-    yield Heading("Context, no part of the verdicts", 2)
+    yield Heading("Context, not part of the verdicts", 2)
     yield Table(
         ("metric", "expected from the original", "new", "d33", "below d33"),
         tuple(_context_row(one) for one in verdicts),
@@ -54,7 +54,7 @@ def _context(verdicts: Sequence[ConsistencyVerdict]) -> Iterator[Part]:
 
 
 def agreement_json(verdicts: Sequence[ConsistencyVerdict], new: Dataset, original: Dataset) -> dict[str, Any]:
-    """The verdicts as plain values, with the names of what was compared."""
+    """The verdicts as plain values, with the sources compared."""
     return {
         "experiment": new.experiment,
         "new": new.source,
@@ -65,14 +65,14 @@ def agreement_json(verdicts: Sequence[ConsistencyVerdict], new: Dataset, origina
 
 
 _COLUMNS = (
-    "D: new − original effect. trials: new trials per arm that a decision at this D takes; "
-    "– where none is due or known."
+    "D: new − original effect. trials: new trials per arm needed for a decision at this D; "
+    "– where none are needed or the number is unknown."
 )
 _EXPECTED = (
-    "Expected: where the original leads one to look for the new effect, 95 % prediction interval; both are "
-    "uncertain, so a new effect inside it does not confirm the original."
+    "Expected: 95 % prediction interval of the new effect, given the original. Both are uncertain, so a new effect "
+    "inside it does not confirm the original."
 )
-_D33 = "d33: the effect that the original had a third of a chance to find (small telescopes)."
+_D33 = "d33: the effect that the original had a power of one third to find (small telescopes)."
 
 
 def _rule(one: ConsistencyVerdict) -> str:
@@ -113,12 +113,10 @@ def _reasons(verdicts: Sequence[ConsistencyVerdict]) -> Iterator[tuple[str, str]
 
 
 def _together(sentences: Iterable[tuple[str, str]], all_of_them: int) -> Iterator[str]:
-    """Each sentence once, with the metrics that it is about."""
-    shared: dict[str, list[str]] = {}
-    for metric, text in sentences:
-        shared.setdefault(text, []).append(metric)
-    for text, metrics in shared.items():
-        yield f"{'all metrics' if len(metrics) == all_of_them > 1 else ', '.join(metrics)}: {text}."
+    """Each sentence once, with its metrics."""
+    for same in grouped(sentences, itemgetter(1)):
+        metrics = "all metrics" if len(same) == all_of_them > 1 else ", ".join(metric for metric, _ in same)
+        yield f"{metrics}: {same[0][1]}."
 
 
 def _context_row(one: ConsistencyVerdict) -> tuple[str, ...]:
@@ -133,7 +131,7 @@ def _context_row(one: ConsistencyVerdict) -> tuple[str, ...]:
 
 
 def _units(verdicts: Sequence[ConsistencyVerdict]) -> Iterator[str]:
-    """What each effect is about, once for all metrics that share it."""
+    """Method, unit and estimand of the effects, once for all metrics that share them."""
     for whose in ("new", "original"):
         pairs = ((one.metric, _about(getattr(one, whose))) for one in verdicts)
         yield from (f"{whose}, {text}" for text in _together(pairs, len(verdicts)))

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from harness.reports import design_summary, own_answer, run_tables
 from harness.reports.numbers import counted
-from harness.reports.page import RunSection, bounded, sections, title
-from harness.reports.parts import Heading, Items, Part, Table, as_markdown
+from harness.reports.page import RunSection, sections, title
+from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, as_markdown, bounded
 from harness.reports.run_report import RunReport, Selection
 from harness.reports.run_tables import Captioned
 from harness.reports.verdict import Verdict
 
-REHEARSAL = "REHEARSAL. Replies were generated offline; nothing here is evidence."
 MAX_CELL = 300
 """Characters of a text in a table."""
 

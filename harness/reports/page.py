@@ -16,13 +16,12 @@ from typing import Any
 from harness.console import visible
 from harness.extras import require
 from harness.reports import design_summary, figures, numbers, outcome_grid, own_answer, run_tables
+from harness.reports.parts import bounded
 from harness.reports.run_report import RunReport, Selection
 from harness.reports.transcripts import transcripts
 from harness.reports.verdict import Verdict, verdict
 
 TITLE_NAMES, LONG_WORD = 4, 32
-LONG_TEXT = 4_000
-"""Characters of one text in the page's tables and lists."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +120,6 @@ def environment(*, autoescape: bool, **options: Any) -> Any:
 def _visible(value: Any) -> Any:
     """What a template prints, with control characters shown: HTML has none, and UTF-8 has no half of a pair."""
     return visible(value) if type(value) is str else value
-
-
-def bounded(text: object, limit: int = LONG_TEXT) -> str:
-    """``text`` cut to ``limit`` characters, saying so."""
-    whole = str(text)
-    return whole if len(whole) <= limit else f"{whole[:limit]}… ({len(whole):,} characters in all)"
 
 
 def unbroken(text: str) -> bool:

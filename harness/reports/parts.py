@@ -1,20 +1,25 @@
-"""Headings, paragraphs and tables, and two ways to write them: text of 80 columns, and Markdown."""
+"""Headings, paragraphs and tables, as text of 80 columns or as Markdown."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.console import on_one_line, visible
 
 WIDTH = 80
+LONG_TEXT = 4_000
+"""The most characters of one text in tables and lists."""
+REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """``level`` counts from 1, the largest."""
+    """``level`` 1 is the largest."""
 
     text: str
     level: int = 1
@@ -22,7 +27,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``left`` is how many columns, from the left, hold words; numbers are set to the right."""
+    """The first ``left`` columns hold words; the others hold numbers, aligned right."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -40,13 +45,27 @@ Part = Heading | Table | Items | str
 """A `str` is a paragraph."""
 
 
+def grouped(things: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
+    """Things with equal keys together, in the order of their first."""
+    found: dict[Hashable, list[T]] = {}
+    for thing in things:
+        found.setdefault(key(thing), []).append(thing)
+    return list(found.values())
+
+
+def bounded(text: object, limit: int = LONG_TEXT) -> str:
+    """``text`` cut to ``limit`` characters, saying so."""
+    whole = str(text)
+    return whole if len(whole) <= limit else f"{whole[:limit]}… ({len(whole):,} characters in all)"
+
+
 def as_text(parts: Iterable[Part]) -> str:
-    """Lines of at most 80 columns where the words of tables allow; parts are apart by an empty line."""
+    """Parts in lines of at most 80 columns, where the words of tables allow, with empty lines between."""
     return "\n\n".join("\n".join(_text(part)) for part in parts) + "\n"
 
 
 def as_markdown(parts: Iterable[Part]) -> str:
-    """The same as Markdown, with tables in the form that GitHub reads."""
+    """Parts as GitHub-flavoured Markdown."""
     return "\n\n".join("\n".join(_markdown(part)) for part in parts) + "\n"
 
 
@@ -105,7 +124,7 @@ def _piped(table: Table) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Names are free text: nothing in them is a table's border, markup or HTML. A ``<.001`` is none of these."""
+    """Escape what could become a table border, markup or HTML; ``<.001`` could not."""
     return _MARKUP.sub(r"\\\g<0>", visible(" ".join(text.split())))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.reports.numbers import MINUS, p_value, percent, signed, span, whole
-from harness.reports.parts import WIDTH
+from harness.reports.parts import WIDTH, grouped
 from harness.stats.results import Interval
 
 NAME = 24
+Comparisons = Sequence[Mapping[str, Any]]
 
 
 def answer_lines(analysis: Mapping[str, Any]) -> Iterator[str]:
@@ -23,13 +24,13 @@ def answer_lines(analysis: Mapping[str, Any]) -> Iterator[str]:
         yield from textwrap.wrap(f"No analysis: {analysis['problem']}", WIDTH)
         return
     mark = " (rehearsal)" if analysis["rehearsal"] else ""
-    comparisons: Sequence[Mapping[str, Any]] = analysis["comparisons"]
+    comparisons: Comparisons = analysis["comparisons"]
     for treatment in dict.fromkeys(one["treatment"] for one in comparisons):
         mine = [one for one in comparisons if one["treatment"] == treatment]
         yield from _against_control(mine, mark)
 
 
-def _against_control(mine: Sequence[Mapping[str, Any]], mark: str) -> Iterator[str]:
+def _against_control(mine: Comparisons, mark: str) -> Iterator[str]:
     first = mine[0]
     method, unit = first["primary"]["method"], first["primary"]["unit"]
     yield from textwrap.wrap(
@@ -46,13 +47,10 @@ def _against_control(mine: Sequence[Mapping[str, Any]], mark: str) -> Iterator[s
     yield from textwrap.wrap(text, WIDTH)
 
 
-def _adjustments(mine: Sequence[Mapping[str, Any]]) -> str:
+def _adjustments(mine: Comparisons) -> str:
     """The adjustment for multiple tests, naming the metrics where it differs between them."""
-    shared: dict[str, list[str]] = {}
-    for one in mine:
-        shared.setdefault(one["adjustment"], []).append(one["metric"])
-    named = ("" if len(shared) == 1 else f" of {', '.join(metrics)}" for metrics in shared.values())
-    return " ".join(f"Adjusted{names}: {text}." for names, text in zip(named, shared, strict=True))
+    found = grouped(mine, lambda one: str(one["adjustment"]))
+    return " ".join(f"Adjusted{_of(same, mine)}: {same[0]['adjustment']}." for same in found)
 
 
 def _row(one: Mapping[str, Any]) -> str:
@@ -64,17 +62,18 @@ def _row(one: Mapping[str, Any]) -> str:
     )
 
 
-def _level(mine: Sequence[Mapping[str, Any]]) -> str:
+def _level(mine: Comparisons) -> str:
     levels = [one["primary"]["interval"]["level"] for one in mine if one["primary"]["interval"]]
     return f"{percent(levels[0])} CI" if levels else "CI"
 
 
-def _reasons(mine: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _reasons(mine: Comparisons) -> Iterator[str]:
     """Why there is no test, once per reason."""
-    shared: dict[str, list[str]] = {}
-    for one in mine:
-        if one["primary"]["p"] is None:
-            shared.setdefault(one["primary"]["reason"] or "no reason given", []).append(one["metric"])
-    for reason, metrics in shared.items():
-        names = "" if len(metrics) == len(mine) else f" of {', '.join(metrics)}"
-        yield from textwrap.wrap(f"  No test{names}: {reason}", WIDTH, subsequent_indent="    ")
+    untested = [one for one in mine if one["primary"]["p"] is None]
+    for same in grouped(untested, lambda one: str(one["primary"]["reason"])):
+        reason = same[0]["primary"]["reason"] or "no reason given"
+        yield from textwrap.wrap(f"  No test{_of(same, mine)}: {reason}", WIDTH, subsequent_indent="    ")
+
+
+def _of(some: Comparisons, mine: Comparisons) -> str:
+    return "" if len(some) == len(mine) else f" of {', '.join(one['metric'] for one in some)}"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.model import Dataset
 from harness.reports import binary_outcomes
 from harness.reports.numbers import NONE, fixed, p_value, percent, signed, span, whole
-from harness.reports.parts import Heading, Items, Part, Table, fits
+from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, fits, grouped
 from harness.stats import describe
 from harness.stats.counts import CountComparison
 from harness.stats.results import Analysis, Comparison, Estimate, Quantity
 
-T = TypeVar("T")
 LABEL = 36
-REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
 
 
 def analysis_parts(
@@ -73,7 +71,7 @@ def _described(dataset: Dataset) -> dict[str, dict[str, Any]]:
 def _primary(mine: Sequence[Comparison], dataset: Dataset) -> Iterator[Part]:
     control, treatment = mine[0].control, mine[0].treatment
     yield Heading(f"{treatment} − {control}: the primary analysis", 2)
-    for estimates in _grouped((one.primary for one in mine), _claim):
+    for estimates in grouped((one.primary for one in mine), _claim):
         yield _legend(estimates[0])
     means = _described(dataset)
     rows = tuple(
@@ -118,7 +116,7 @@ def _t(estimate: Estimate) -> float | None:
 
 
 def _adjustment(mine: Sequence[Comparison]) -> Iterator[Part]:
-    texts = _grouped((one for one in mine if one.adjustment), lambda one: one.adjustment)
+    texts = grouped((one for one in mine if one.adjustment), lambda one: one.adjustment)
     for ones in texts:
         metrics = "" if len(ones) == len(mine) else f" ({', '.join(one.metric for one in ones)})"
         yield f"adj.: {ones[0].adjustment}{metrics}."
@@ -137,7 +135,7 @@ def _secondary(mine: Sequence[Comparison]) -> Iterator[Part]:
     answered = [estimate for _, estimate in found if estimate.p is not None]
     if answered:
         yield "What each method estimates; n counts its units:"
-        yield Items((*(_legend(group[0]) for group in _grouped(answered, _claim)), *_own_notes(found)))
+        yield Items((*(_legend(group[0]) for group in grouped(answered, _claim)), *_own_notes(found)))
     yield from _undefined(found)
 
 
@@ -153,7 +151,7 @@ def _own_notes(found: Iterable[tuple[str, Estimate]]) -> Iterator[str]:
     with_notes = [
         (metric, one) for metric, one in found if one.p is not None and one.note != _constant(one.note)
     ]
-    for group in _grouped(with_notes, lambda pair: (pair[1].method, pair[1].note)):
+    for group in grouped(with_notes, lambda pair: (pair[1].method, pair[1].note)):
         yield f"{_label(group[0][1].method)}, {', '.join(metric for metric, _ in group)}: {group[0][1].note}."
 
 
@@ -178,7 +176,7 @@ def _undefined(found: Iterable[tuple[str, Estimate]]) -> Iterator[Part]:
     """Each reason once, with the metrics and methods that it is given for."""
     missing = [(metric, one) for metric, one in found if one.p is None]
     texts = []
-    for group in _grouped(missing, lambda pair: pair[1].reason):
+    for group in grouped(missing, lambda pair: pair[1].reason):
         metrics = ", ".join(dict.fromkeys(metric for metric, _ in group))
         methods = ", ".join(dict.fromkeys(one.method for _, one in group))
         texts.append(f"Undefined for {metrics}: {methods}: {group[0][1].reason or 'no reason given'}.")
@@ -220,7 +218,7 @@ def _resting_on(mine: Sequence[Comparison]) -> Iterator[Part]:
 def _quantity_reasons(found: Iterable[tuple[str, str, Quantity]]) -> Iterator[Part]:
     missing = [(metric, name, one) for metric, name, one in found if one.value is None]
     texts = []
-    for group in _grouped(missing, lambda each: (each[1], each[2].reason)):
+    for group in grouped(missing, lambda each: (each[1], each[2].reason)):
         metrics = ", ".join(metric for metric, _, _ in group)
         texts.append(f"{group[0][1]}, {metrics}: {group[0][2].reason or 'no reason given'}.")
     if texts:
@@ -232,14 +230,6 @@ def _generalising(mine: Sequence[Comparison], notes: Sequence[str]) -> Iterator[
     claims = [one.generalising for one in mine if one.primary.p is not None] or [
         one.generalising for one in mine
     ]
-    for group in _grouped(claims, lambda one: (one.estimand, one.reason)):
+    for group in grouped(claims, lambda one: (one.estimand, one.reason)):
         if group[0].p is None and not any(group[0].reason and group[0].reason in note for note in notes):
             yield f"For {group[0].estimand}: {group[0].reason or NONE}."
-
-
-def _grouped(things: Iterable[T], key: Callable[[T], Hashable]) -> list[list[T]]:
-    """Things of the same key together, in the order of their first."""
-    found: dict[Hashable, list[T]] = {}
-    for thing in things:
-        found.setdefault(key(thing), []).append(thing)
-    return list(found.values())

@@ -37,7 +37,7 @@ def test_markdown_by_format_or_by_name(report, tmp_path: Path) -> None:
     assert report("--out", "other.md")[0] == 0
     text = (tmp_path / "report.md").read_text("utf-8")
     assert text == (tmp_path / "other.md").read_text("utf-8")
-    assert "REHEARSAL. Replies were generated offline" in text
+    assert "REHEARSAL: replies were generated offline" in text
     assert "6.48 (1.04), 6.38 (1.20)" in text  # Table 1's figures for the Fluency of exp_3
 
 

@@ -78,8 +78,8 @@ def test_a_sheet_is_read_back_as_it_was_written(text: str) -> None:
 
 
 def test_texts_are_bounded_and_without_control_characters() -> None:
-    assert bounded("a\x00b\x1b[31m\ud800\nc") == "ab[31m?\nc"
-    assert bounded("x" * (LONGEST + 5)) == "x" * LONGEST + f"… ({LONGEST + 5:,} characters in all)"
+    assert cleaned("a\x00b\x1b[31m\ud800\nc") == "ab[31m?\nc"
+    assert cleaned("x" * (LONGEST + 5)) == "x" * LONGEST + f"… ({LONGEST + 5:,} characters in all)"
 
 
 def test_the_same_seed_gives_the_same_sheets_and_no_seed_others(tmp_path: Path) -> None:

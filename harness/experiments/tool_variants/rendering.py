@@ -17,10 +17,8 @@ from harness.model import Check
 from harness.records import FiledRun
 from harness.records.json_safe import plain
 from harness.reports.numbers import NONE, fixed, p_value, signed, span
-from harness.reports.parts import Heading, Items, Part, Table
+from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table
 from harness.stats.results import Estimate
-
-REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
 
 
 def run_parts(run: FiledRun, checks: Sequence[Check]) -> Iterator[Part]:

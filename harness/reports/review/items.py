@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.records import FiledRun
+from harness.reports.parts import bounded
 from harness.reports.review.blinding import Mask
 
 LONGEST = 20_000
@@ -138,7 +139,7 @@ class _Hiding:
         self.how, self.count = how, 0
 
     def names(self, text: str) -> str:
-        return self._hidden(self.how.names, bounded(text))
+        return self._hidden(self.how.names, cleaned(text))
 
     def all(self, text: str) -> str:
         return self._hidden(self.how.words, self.names(text))
@@ -175,8 +176,7 @@ def _when(first_line: Mapping[str, Any]) -> str:
         return ""
 
 
-def bounded(text: str) -> str:
-    """``text`` as a sheet can hold it: cut to `LONGEST`, saying so, without control characters."""
-    clean = "".join(sign for sign in text[:LONGEST] if sign in "\n\t" or unicodedata.category(sign) != "Cc")
-    clean = clean.encode("utf-8", "replace").decode()
-    return clean if len(text) <= LONGEST else f"{clean}… ({len(text):,} characters in all)"
+def cleaned(text: str) -> str:
+    """``text`` as a sheet can hold it: at most `LONGEST` characters, without control characters."""
+    kept = (sign for sign in bounded(text, LONGEST) if sign in "\n\t" or unicodedata.category(sign) != "Cc")
+    return "".join(kept).encode("utf-8", "replace").decode()

@@ -7,11 +7,9 @@ from typing import Any
 
 from harness.records.json_safe import plain
 from harness.reports.numbers import NONE, counted, fixed, p_value, signed
-from harness.reports.parts import Heading, Items, Part, Table
+from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table
 from harness.reports.review.dimensions import SCALE, named
 from harness.reports.review.result import Agreement, Difference, ReviewedArm, ReviewResult
-
-REHEARSAL = "REHEARSAL: replies were generated offline. Nothing below is evidence."
 
 
 def review_json(outcome: ReviewResult) -> Mapping[str, Any]:
