@@ -18,7 +18,7 @@ from harness.records import runs_in_files
 from harness.reports.review import Act, Item, Mask, export, hints
 from harness.reports.review.blinding import MASKED, with_endings
 from harness.reports.review.item_keys import Key, read_keys
-from harness.reports.review.items import LONGEST, as_recorded, bounded
+from harness.reports.review.items import LONGEST, as_recorded, cleaned
 from harness.reports.review.sheet import COLUMNS, csv_sheet
 from harness.reports.spreadsheets import safe_cell
 from tests.support.reports import DESIGN, write_run
@@ -69,7 +69,7 @@ def test_nothing_begins_a_formula(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_a_sheet_is_read_back_as_it_was_written(text: str) -> None:
-    shown = bounded(text)
+    shown = cleaned(text)
     sheet = csv_sheet([replace(ITEM, reply=shown, acts=(Act("change", (("title", shown),)),))])
     (head, row) = list(csv.reader(io.StringIO(sheet.decode("utf-8-sig"), newline="")))
     assert tuple(head) == COLUMNS and len(row) == len(COLUMNS)
