@@ -5,34 +5,86 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    StrictFloat,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 
 from harness.batches import ids
 from harness.batches.study_layout import write
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, raise_if_any
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+NO_OTHERS = ConfigDict(extra="forbid")
+Text = Annotated[str, Field(min_length=1)]
 
 
+def _with_offset(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("expected a time with its offset from UTC")
+    return text
+
+
+class _Session(BaseModel):
+    """Options that identify runs, as `harness.runtime.settings.Settings` has them."""
+
+    model_config = NO_OTHERS
+
+    mode: str = ""
+    count: StrictInt = Field(default=1, ge=1)
+    engine: str = ""
+    model: str = ""
+    base_url: str = ""
+    judge_model: str = ""
+    judge_base_url: str = ""
+    temperature: StrictFloat | StrictInt = 0
+    model_options: dict[str, Any] = {}
+    response_format: str = ""
+    provider_seed: StrictInt = 0
+    rpm: StrictInt = Field(default=1, ge=1)
+    notebooks: str = ""
+
+    def given(self) -> dict[str, Any]:
+        return self.model_dump(exclude_unset=True)
+
+
+Session = Annotated[
+    Mapping[str, Any],
+    GetPydanticSchema(lambda _, handler: handler(Annotated[_Session, AfterValidator(_Session.given)])),
+]
+
+
+@with_config(NO_OTHERS)
 @dataclass(frozen=True, slots=True)
 class SpecFile:
     """A base spec: its path below the study, and the SHA-256 (hex) of its content."""
 
-    path: str
-    sha256: str
+    path: Text
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+@with_config(NO_OTHERS)
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One variant: what it overrides, axis by axis, and its seed."""
 
     id: str
-    seed: int
+    seed: Annotated[StrictInt, Field(ge=0)]
     overrides: Mapping[str, ids.Value] = field(default_factory=dict)
 
 
+@with_config(NO_OTHERS)
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A batch as declared. ``session`` are the options of its pytest sessions that identify runs.
@@ -44,20 +96,20 @@ class Manifest:
 
     study: str
     batch_id: str
-    experiment: str
+    experiment: Text
     scenario_rev: str
     config_rev: str
-    created_at: str
-    objective: str
-    success_metric: str
-    gate_profile: str
-    schema_map: str
-    axes: tuple[str, ...]
-    variants: tuple[Planned, ...]
+    created_at: Annotated[str, AfterValidator(_with_offset)]
+    objective: Text
+    success_metric: Text
+    gate_profile: Text
+    schema_map: Text
+    axes: Annotated[tuple[str, ...], Field(min_length=1)]
+    variants: Annotated[tuple[Planned, ...], Field(min_length=1)]
     base_specs: tuple[SpecFile, ...] = ()
     declared: tuple[str, ...] = ()
     path: str | None = None
-    session: Mapping[str, Any] = field(default_factory=dict)
+    session: Session = field(default_factory=dict)
     scenario: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,112 +156,30 @@ def load(path: Path, study: str | None = None) -> Manifest:
     """The manifest at ``path``, which is of ``study`` if one is named. Raises `ConfigurationError` with every fault."""
     from harness.records.strict_yaml import read_yaml
 
-    content = read_yaml(path, str(path))
-    problems = list(_faults(content))
-    if not problems:
-        manifest = _made(content)
-        problems = list(_contradictions(manifest, path.parent.name))
-        if study is not None and manifest.study != study:
-            problems.append(
-                f"study: {manifest.study!r}; it is in the folder of {study!r}. Put it back where it was."
-            )
-    if problems:
-        raise ConfigurationError(*(f"{path}: {problem}" for problem in problems))
+    try:
+        manifest = _reader().validate_python(read_yaml(path, str(path)))
+    except ValidationError as error:
+        raise ConfigurationError(*(f"{path}: {_told(one)}" for one in error.errors())) from None
+    problems = _contradictions(manifest, path.parent.name)
+    if study is not None and manifest.study != study:
+        problems.append(
+            f"study: {manifest.study!r}; it is in the folder of {study!r}. Put it back where it was."
+        )
+    raise_if_any(f"{path}: {problem}" for problem in problems)
     return manifest
 
 
 @functools.cache
-def _schema() -> type[BaseModel]:
-    from pydantic import (
-        AwareDatetime,
-        BaseModel,
-        ConfigDict,
-        Field,
-        StrictBool,
-        StrictFloat,
-        StrictInt,
-        StrictStr,
-    )
-
-    class Strict(BaseModel):
-        model_config = ConfigDict(extra="forbid")
-
-    said = Field(min_length=1)
-
-    class Spec(Strict):
-        path: str = said
-        sha256: str = Field(pattern="^[0-9a-f]{64}$")
-
-    class Variant(Strict):
-        id: str
-        seed: StrictInt = Field(ge=0)
-        overrides: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr]
-
-    class Session(Strict):
-        mode: StrictStr = ""
-        count: StrictInt = Field(default=1, ge=1)
-        engine: StrictStr = ""
-        model: StrictStr = ""
-        base_url: StrictStr = ""
-        judge_model: StrictStr = ""
-        judge_base_url: StrictStr = ""
-        temperature: StrictFloat | StrictInt = 0
-        model_options: dict[StrictStr, Any] = Field(default_factory=dict)
-        response_format: StrictStr = ""
-        provider_seed: StrictInt = 0
-        rpm: StrictInt = Field(default=1, ge=1)
-        notebooks: StrictStr = ""
-
-    class File(Strict):
-        study: str
-        batch_id: str
-        experiment: str = said
-        scenario_rev: str
-        config_rev: str
-        created_at: AwareDatetime
-        objective: str = said
-        success_metric: str = said
-        gate_profile: str = said
-        schema_map: str = said
-        axes: list[str] = Field(min_length=1)
-        variants: list[Variant] = Field(min_length=1)
-        base_specs: list[Spec]
-        declared: list[str] = Field(default_factory=list)
-        path: str | None = None
-        session: Session = Field(default_factory=lambda: Session())
-        scenario: dict[str, Any]
-        config: dict[str, Any]
-
-    for model in (Spec, Variant, Session, File):
-        model.model_rebuild(_types_namespace={**locals(), **globals()})
-    return File
-
-
-def _faults(content: Any) -> list[str]:
-    from pydantic import ValidationError
-
-    try:
-        _schema().model_validate(content)
-    except ValidationError as error:
-        return [_told(one) for one in error.errors()]
-    return []
+def _reader() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
 
 
 def _told(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"]) or "the file"
-    if fault["type"] == "extra_forbidden":
+    if fault["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{where}: no such field; leave it out."
     value = "" if fault["type"] == "missing" else f"{fault['input']!r:.60}: "
     return f"{where}: {value}{fault['msg'][:1].lower()}{fault['msg'][1:]}."
-
-
-def _made(content: Mapping[str, Any]) -> Manifest:
-    made = dict(content)
-    made["variants"] = tuple(Planned(**one) for one in content["variants"])
-    made["base_specs"] = tuple(SpecFile(**one) for one in content["base_specs"])
-    for name in ("axes", "declared"):
-        made[name] = tuple(content.get(name, ()))
-    return Manifest(**made)
 
 
 def _contradictions(manifest: Manifest, folder: str) -> list[str]:

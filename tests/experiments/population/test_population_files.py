@@ -187,11 +187,11 @@ def test_all_faults_are_told_at_once(town: Path, cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--segment", "nobody"), "'nobody' is no attribute"),
+        (("--segment", "nobody"), "unknown attribute 'nobody'"),
         (("--segment", "income"), "expected where to cut it: income:1,2"),
         (("--segment", "age:65,30"), "expected cuts in rising order"),
-        (("--segment", "district:3"), "is no number"),
-        (("--min-n", "0"), "--min-n 0"),
+        (("--segment", "district:3"), "is not a number"),
+        (("--min-n", "0"), "min_n 0"),
     ],
 )
 def test_a_view_that_cannot_be_is_an_error(

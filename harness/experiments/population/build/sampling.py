@@ -45,14 +45,14 @@ def generator(seed: int, *names: object) -> np.random.Generator:
 def check_seed(seed: int) -> None:
     """Raises `ConfigurationError` for one that no file can hold."""
     if not -(2**63) <= seed < 2**63:
-        raise ConfigurationError(f"--seed {seed}: expected a whole number of 64 bits.")
+        raise ConfigurationError(f"seed {seed}: expected a whole number of 64 bits.")
 
 
 def sample(spec: PopulationSpec, *, count: int | None = None, seed: int = 0) -> Agents:
     """``count`` agents (``None``: as many as the population says) of ``spec``. Raises `ConfigurationError`."""
     size = spec.meta.size if count is None else count
     if not 1 <= size <= MAX_SIZE:
-        raise ConfigurationError(f"--count {size}: expected 1 to {MAX_SIZE:,}.")
+        raise ConfigurationError(f"count {size}: expected 1 to {MAX_SIZE:,}.")
     check_seed(seed)
     known = {one.name: one for one in spec.attributes}
     columns: dict[str, Array] = {}

@@ -204,7 +204,7 @@ def names_of(spec: PopulationSpec) -> frozenset[str]:
 def _elsewhere(out: Path, *sources: Path | None) -> None:
     """Raises `ConfigurationError` where ``out`` is what it is made from."""
     if any(one is not None and one.resolve() == out.resolve() for one in sources):
-        raise ConfigurationError(f"--out {out}: is what it is made from; expected another file.")
+        raise ConfigurationError(f"{out}: is what the stage reads; expected another file to write.")
 
 
 def _sized(spec: PopulationSpec, size: int | None) -> PopulationSpec:

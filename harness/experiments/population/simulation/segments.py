@@ -55,10 +55,10 @@ def view(
     known = states[0]["attributes"]
     if attribute not in known:
         names = ", ".join(sorted(known))
-        raise ConfigurationError(f"--segment {by!r}: {attribute!r} is no attribute; expected one of {names}.")
+        raise ConfigurationError(f"Segment {by!r}: unknown attribute {attribute!r}; expected one of {names}.")
     if not cuts and any(isinstance(one["attributes"][attribute], float) for one in states):
         raise ConfigurationError(
-            f"--segment {by!r}: {attribute!r} is a number; expected where to cut it: {attribute}:1,2."
+            f"Segment {by!r}: {attribute!r} is a number; expected where to cut it: {attribute}:1,2."
         )
     parts: dict[str, list[Mapping[str, Any]]] = {}
     for one in states:
@@ -80,10 +80,10 @@ def _parsed(by: str) -> tuple[str, tuple[float, ...]]:
         cuts = tuple(float(one) for one in text.split(",")) if text else ()
     except ValueError:
         raise ConfigurationError(
-            f"--segment {by!r}: expected an attribute, or one with cuts as in age:30,65."
+            f"Segment {by!r}: expected an attribute, or one with cuts as in age:30,65."
         ) from None
     if list(cuts) != sorted(set(cuts)) or not all(map(math.isfinite, cuts)):
-        raise ConfigurationError(f"--segment {by!r}: expected cuts in rising order, each a number.")
+        raise ConfigurationError(f"Segment {by!r}: expected cuts in rising order, each a number.")
     return attribute, cuts
 
 
@@ -94,7 +94,7 @@ def _segment(value: Any, cuts: tuple[float, ...]) -> str:
         return str(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ConfigurationError(
-            f"--segment: {value!r:.40} is no number; expected an attribute of numbers for cuts."
+            f"Segment: {value!r:.40} is not a number; expected an attribute of numbers for cuts."
         )
     return _names(cuts)[sum(value >= cut for cut in cuts)]
 
@@ -115,7 +115,7 @@ def _place(name: str, cuts: tuple[float, ...]) -> tuple[int, float, str]:
 
 def _row(name: str, states: Sequence[Mapping[str, Any]], outcome: OutcomeSpec, min_n: int) -> SegmentRow:
     if min_n < 1:
-        raise ConfigurationError(f"--min-n {min_n}: expected 1 or more.")
+        raise ConfigurationError(f"min_n {min_n}: expected 1 or more.")
     final = [one["final_state"] for one in states]
     values = [one["outcomes"][outcome.name] for one in final if one["outcomes"].get(outcome.name) is not None]
     aware = sum(bool(one["aware"]) for one in final)
