@@ -1,4 +1,4 @@
-"""Who answered, under which settings, and who judged: arms differ in what the design names alone (F39, F42)."""
+"""Which models answered and judged, under which settings: arms may differ only as the design says (F39, F42)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.model import Check, Level
 from harness.records.json_safe import canonical, flat
 
 MINOR = ("harness_version", "python_version", "git_commit", "git_dirty")
-"""Facts that change nothing a persona is told; different in the arms they are a WARN."""
+"""Facts that do not change any request; a difference between arms is a WARN."""
 GRAVE = (
     "provider",
     "model",
@@ -25,13 +25,13 @@ GRAVE = (
     "mode",
 )
 APPEARANCE, SHIFT = 0.05, 0.10
-"""Share of replies by a model that other arms do not have; distance between arms' shares of snapshots."""
+"""The tolerated share of replies by a model of one arm only, and distance between arms' shares of snapshots."""
 Answers = Mapping[str | None, Counter[str | None]]
 """Model → fingerprint → replies."""
 
 
 def settings(subject: CheckedRun) -> Iterator[Check]:
-    """The settings that differ between arms, beside those that the design names (the group's own settings)."""
+    """The settings that differ between arms, other than those that the design names (the group's own)."""
     unknown = subject.without_lines
     own = {name for arm in subject.arms for line in subject.lines(arm) for name in _of_the_arm(line)}
     for facts, level in ((GRAVE, Level.FAIL), (MINOR, Level.WARN)):
@@ -41,18 +41,13 @@ def settings(subject: CheckedRun) -> Iterator[Check]:
         found = sorted({key for one, other in pairs for key in _unlike(seen[one], seen[other])})
         name = "settings" if level is Level.FAIL else "versions"
         said = f"different between arms: {', '.join(found)}" if found else "the same in all arms"
+        number: int | None = len(found)
+        expected = "0 beyond the differences that the design names"
         if unknown:
             said = f"unknown for {', '.join(unknown)}: could not read the metadata line"
             said += f"; different between the others: {', '.join(found)}" if found else ""
-            yield Check(name, level, said, None, "a metadata line of each arm")
-            continue
-        yield Check(
-            name,
-            level if found else Level.PASS,
-            said,
-            len(found),
-            "0 beyond the differences that the design names",
-        )
+            number, expected = None, "a metadata line of each arm"
+        yield Check(name, level if found or unknown else Level.PASS, said, number, expected)
 
 
 def options(subject: CheckedRun) -> Iterator[Check]:
@@ -76,9 +71,9 @@ def options(subject: CheckedRun) -> Iterator[Check]:
 
 
 def forms(subject: CheckedRun) -> Iterator[Check]:
-    """How replies in JSON were asked for, where the server did not take the format that calls declare.
+    """The formats in which JSON replies were requested, if a server did not accept the declared one.
 
-    The same schema as a constraint, in the prompt, or without strict mode gives other replies: arms must be alike.
+    A schema as a constraint, in the prompt, or without strict mode gives different replies, so arms must be alike.
     """
     seen = {arm: _forms(subject, arm) for arm in subject.arms}
     used = {str(form) for kinds in seen.values() for counts in kinds.values() for form in counts}
@@ -118,7 +113,7 @@ def models(subject: CheckedRun) -> Iterator[Check]:
 
 
 def snapshots(subject: CheckedRun) -> Iterator[Check]:
-    """Per model, how far the arms' shares of its snapshots (fingerprints) lie apart, in total variation."""
+    """Per model, the total variation distance between the arms' shares of its snapshots (fingerprints)."""
     answers = {arm: _answers(subject, arm) for arm in subject.arms}
     expected = f"at most {percent(SHIFT)} apart; fails at 100 %"
     for control, other in subject.pairs:
@@ -132,7 +127,7 @@ def snapshots(subject: CheckedRun) -> Iterator[Check]:
 
 
 def judge(subject: CheckedRun) -> Iterator[Check]:
-    """Arms whose outcome is judged by the model that corrects their actions: it was optimised against (F42)."""
+    """Arms whose judge also corrects their actions, so that they were optimised against it (F42)."""
     own = [arm for arm in subject.arms if any(map(_judges_itself, subject.lines(arm)))]
     said = (
         f"{', '.join(own)}: the model that scores the outcome also drove the correction"
@@ -146,7 +141,7 @@ def judge(subject: CheckedRun) -> Iterator[Check]:
 
 
 def _facts(lines: Iterable[Line], names: Sequence[str], *, grave: bool) -> Mapping[str, set[bytes]]:
-    """Key → each value it has, as JSON. Settings of the run and the script's words are grave."""
+    """Key → its values as JSON. The run's settings and the script's words count as grave."""
     distinct = {repr(named): named for named in (_named(line, names, grave) for line in lines)}
     found: dict[str, set[bytes]] = {}
     for named in distinct.values():
@@ -165,7 +160,7 @@ def _named(line: Line, names: Sequence[str], grave: bool) -> dict[str, Any]:
 
 
 def _of_the_arm(line: Line) -> Mapping[str, Any]:
-    """What the design lets an arm have of its own, beside correction, interventions and population."""
+    """The arm's own settings and model options."""
     settings = line.get("group_settings") or {}
     parts = (settings.get(name) for name in ("own", "model_options"))
     return {name: value for part in parts if isinstance(part, Mapping) for name, value in part.items()}

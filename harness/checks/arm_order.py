@@ -1,4 +1,4 @@
-"""Time: arms that took turns (F13), and scores that did not drift."""
+"""Time: whether the arms were interleaved (F13), and whether scores drifted."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from typing import Any
 from harness.checks.checked_run import CheckedRun, Record, mean
 from harness.model import Check, Level
 from harness.stats.beta import two_sided_p
+from harness.stats.results import ALPHA
 
 LEAN, APART = 0.3, 0.9
-"""|P(control's trial is over before the other's begins) − P(the reverse)|: a medium one, and arms in blocks."""
+"""|P(control's trial ends before the other's begins) − P(the reverse)|: a medium effect, and arms run in blocks."""
 SURE = 2.58
-"""Standard errors under random order that it must exceed: p < .01."""
+"""The standard errors under random order that it must exceed: p < .01."""
 FEWEST, FEWEST_DF = 8, 4
-"""Trials of an arm, and degrees of freedom, below which no drift is looked for."""
-ALPHA = 0.05
-"""For all drifts of a run together (Bonferroni)."""
+"""The fewest trials of an arm, and degrees of freedom, for which drift is tested."""
 
 _Point = tuple[tuple[int, int], float, float]
 

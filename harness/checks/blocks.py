@@ -1,4 +1,4 @@
-"""What a difference rests on: too few blocks, or one block alone (F31)."""
+"""Whether a difference rests on too few blocks, or on one block alone (F31)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from harness.checks.checked_run import Block, CheckedRun, mean
 from harness.model import Check, Level
+from harness.stats.results import MARGIN
 
 FEWEST = 6
-"""Below 6 blocks an exact sign-flip test cannot come below p = 2/2⁵ = .0625, whatever the scores are."""
-MARGIN = 0.5
-"""Points from which a difference is looked at; below it a sign means little anyway."""
+"""With 5 blocks an exact sign-flip test cannot go below p = 2/2⁵ = .0625."""
 
 
 def enough(subject: CheckedRun) -> Iterator[Check]:
@@ -25,10 +24,10 @@ def enough(subject: CheckedRun) -> Iterator[Check]:
 
 
 def one_block(subject: CheckedRun) -> Iterator[Check]:
-    """Per metric and pair of arms, whether the difference is there without any one of the blocks.
+    """Per metric and pair of arms, whether the difference remains without any one block.
 
-    WARN where a single block is the only one that differs at all, or where a difference of half a point or more turns
-    or vanishes without one block. Either way |t| of the blocked analysis is 1 at most.
+    WARN where only one block differs at all, or where a difference of `MARGIN` or more changes sign or vanishes without
+    one block. Either way |t| of the blocked analysis is at most 1.
     """
     expected = f"the same sign when any one block is left out (differences of {MARGIN:g} or more)"
     for metric in subject.data.metrics:
@@ -54,7 +53,7 @@ def _differences(subject: CheckedRun, metric: str, control: str, other: str) -> 
 
 
 def _weakest(values: Sequence[float]) -> float:
-    """The mean without the one value that bears most of it."""
+    """The mean without the value that contributes most to it."""
     total, sign = sum(values), 1 if mean(values) >= 0 else -1
     return (total - max(values, key=lambda value: sign * value)) / (len(values) - 1)
 

@@ -1,4 +1,4 @@
-"""Validity checks as data for a meta file and as lines for the terminal."""
+"""Validity checks as data for meta files and as lines for the terminal."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 COLUMNS = 80
 LARGEST = 20_000
-"""Values of which an analysis takes about a second; a merge of more does not wait for it."""
+"""The most values that a merge analyses, which takes about a second."""
 _NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections", "unsent_options", "replies")
 SHORT = 200
-"""Characters up to which a text among an experiment's own details is kept."""
+"""The longest text kept of an experiment's own details, in characters."""
 _QUIET = (Level.WARN, Level.FAIL)
 
 
 class Traced(Lean):
-    """What checks need of a record: what a merge needs, short details, and the transcript's trace in its place."""
+    """What checks need of a record: what a merge needs, short details, and a trace instead of the transcript."""
 
     @cached_property
     def shape(self) -> type[Examined]:
@@ -57,7 +57,7 @@ class Traced(Lean):
 
 
 class CheckRunner:
-    """What `harness.records.merge` is given, so that it examines each run as it merges it, with ``own`` checks too."""
+    """Examines each run that `harness.records.merge` merges, also with ``own`` checks."""
 
     def __init__(self, own: OwnChecks | None = None) -> None:
         self.keep, self._own = Traced(), own
@@ -65,8 +65,7 @@ class CheckRunner:
     def __call__(self, run: FiledRun, meta: Mapping[str, Any]) -> dict[str, Any]:
         """``instrument`` and ``analysis`` of the run's meta file, as plain JSON data; ``meta`` is the rest of it.
 
-        ``instrument`` has the ``worst`` level, ``rehearsal``, and ``checks``. A fault in the analysis is told in its
-        ``problem`` and loses nothing else.
+        ``instrument`` has the ``worst`` level, ``rehearsal``, and ``checks``. A failed analysis has its ``problem``.
         """
         data = dataset_of(run, meta)
         return {"instrument": described(run, examine(run, data, self._own)), "analysis": _analysed(data)}
@@ -86,7 +85,7 @@ def described(run: FiledRun, checks: Sequence[Check]) -> dict[str, Any]:
 
 
 def _analysed(data: Dataset) -> Any:
-    """The primary analysis; what stands beside it is for a report: a session's end should not wait for it."""
+    """The primary analysis. The secondary methods are left to reports, so that the session does not wait for them."""
     from harness.stats import analyse
 
     if len(data.observations) > LARGEST:

@@ -1,4 +1,4 @@
-"""What is checked: a run as its files tell it, seen by arm."""
+"""The run that is checked, by arm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Block = tuple[int, int]
 
 @dataclass(frozen=True)
 class CheckedRun:
-    """One run and its dataset. An arm without any record has not been played, and nothing is said of it."""
+    """One run and its dataset. Arms without records have not run and are not checked."""
 
     run: FiledRun
     data: Dataset
@@ -35,18 +35,18 @@ class CheckedRun:
 
     @cached_property
     def arms(self) -> tuple[str, ...]:
-        """The arms that were played at all, in the design's order."""
+        """The arms with records, in the design's order."""
         return tuple(group for group in self.data.groups if self._by_arm[group])
 
     @property
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """(control, other) for each other arm that was played; none when control was not."""
+        """(control, other) for each other arm with records; none if control has none."""
         control = self.data.groups[0] if self.data.groups else None
         if control in self.arms:
             yield from ((self.arms[0], other) for other in self.arms[1:])
 
     def outcomes(self, arm: str) -> Sequence[TrialHistory]:
-        """What came of each trial of ``arm`` that was tried."""
+        """The history of each trial of ``arm`` that was tried."""
         return self._by_arm[arm]
 
     def accepted(self, arm: str) -> list[Record]:
@@ -64,16 +64,16 @@ class CheckedRun:
 
     @cached_property
     def without_lines(self) -> tuple[str, ...]:
-        """The arms whose first line could not be read, where that of another arm could."""
+        """The arms whose first line could not be read, if another arm's could."""
         due = self.data.groups if self.run.unread else self.arms
         return tuple(arm for arm in due if self.run.metadata and not self.lines(arm))
 
     def due(self, metric: str, arm: str) -> Sequence[Observation]:
-        """The values of ``metric`` that are expected of the trials of ``arm`` that were tried."""
+        """The values of ``metric`` that the tried trials of ``arm`` should give."""
         return self._values.get((metric, arm), ())
 
     def scores(self, metric: str, arm: str) -> list[float]:
-        """The values of ``metric`` that were obtained in ``arm``."""
+        """The values of ``metric`` obtained in ``arm``."""
         return [one.value for one in self.due(metric, arm) if one.value is not None]
 
     def block_means(self, metric: str, arm: str) -> Mapping[Block, float]:
@@ -106,12 +106,12 @@ class CheckedRun:
         return frozenset(str(metric.get("name")) for metric in metrics if metric.get("claim") is not None)
 
     def scale(self, metric: str) -> tuple[float, float] | None:
-        """The ends of the metric's scale; ``None`` for a count or a measure, which has none."""
+        """The ends of the metric's scale; ``None`` for counts and measures."""
         return (MIN_SCORE, MAX_SCORE) if metric in self._claims else None
 
 
 def tries(outcome: TrialHistory) -> Iterator[Record]:
-    """The records of all tries of one trial: failed, accepted and superfluous."""
+    """The records of all tries of one trial: failed, accepted and duplicate."""
     yield from outcome.failures
     if outcome.accepted is not None:
         yield outcome.accepted
@@ -123,7 +123,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def counted(counts: Mapping[str, tuple[int, int]]) -> str:
+def counts_by_arm(counts: Mapping[str, tuple[int, int]]) -> str:
     """Shares by arm with their denominators: ``3 of 40 in Control, 0 of 38 in Treatment``."""
     return ", ".join(f"{count:,} of {of:,} in {arm}" for arm, (count, of) in counts.items())
 

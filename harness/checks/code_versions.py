@@ -1,4 +1,4 @@
-"""Whether one version of the code made a run: what determines its requests, and what computes its metrics (F46)."""
+"""Whether one version of the code determined a run's requests and computed its metrics (F46)."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def _counted(counts: Mapping[str | None, int]) -> str:
 
 
 def _code(line: Line) -> dict[str, Any] | None:
-    """The code of requests that a first line records; that of preconditions differs by arm, and is its setting."""
+    """The code of requests recorded by a first line. Preconditions differ by arm, as settings of the arm."""
     found = (line.get("settings") or {}).get(CODE)
     return dict(found) if isinstance(found, Mapping) else None

@@ -1,4 +1,4 @@
-"""Are the trials different trials? Identical replies across arms or reps make them dependent (F03, F43)."""
+"""Identical replies across arms or reps, which make trials dependent (F03, F43)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from harness.checks.transcript_trace import LONG, trace_of
 from harness.model import Check, Level
 
 SOME, MUCH = 0.01, 0.05
-"""Share of long actions with an identical twin elsewhere. Between independent replies it is 0; a reply cache shared by
-both arms of a debate yields at least the introductions, a sixth of all turns."""
+"""The share of long actions that occur elsewhere too. Independent replies have 0; a reply cache shared by both arms of
+a debate repeats at least the introductions, a sixth of all turns."""
 FEWEST = 3
-"""Copies from which it fails: fewer may be a quotation."""
+"""The fewest copies for a FAIL: fewer may be quotations."""
 
 Place = tuple[str, int]
 """Group and rep."""
@@ -20,7 +20,7 @@ Apart = Callable[[Place, Place], bool]
 
 
 def identical(subject: CheckedRun) -> Iterator[Check]:
-    """Across reps of each arm, and across arms: the share of long actions that another trial has word for word."""
+    """The share of long actions that another trial repeats verbatim, across reps of each arm and across arms."""
     places = _places(subject)
     for arm in subject.arms:
         if len({record["rep"] for record in subject.accepted(arm)}) > 1:
@@ -30,7 +30,7 @@ def identical(subject: CheckedRun) -> Iterator[Check]:
 
 
 def _places(subject: CheckedRun) -> Mapping[int, list[Place]]:
-    """Mark of a long action → where it was said, once per trial."""
+    """Mark of a long action → its trials' group and rep."""
     found: dict[int, list[Place]] = {}
     for arm in subject.arms:
         for record in subject.accepted(arm):

@@ -1,20 +1,19 @@
-"""What should be there and is not: missing values, unequal arms, denominators (F04, F40)."""
+"""Missing values, unequal arms, and denominators (F04, F40)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.checks.checked_run import CheckedRun, counted, percent
+from harness.checks.checked_run import CheckedRun, counts_by_arm, percent
 from harness.model import Check, Level, Observation
+from harness.stats.results import MARGIN
 
 FEW, MANY = 0.05, 0.20
 """Below 5 % missing there is little bias, above 20 % validity is in doubt (Schulz & Grimes 2002, Lancet 359:781)."""
-MARGIN = 0.5
-"""Points by which missing values may shift a difference at worst: the project's margin of consistency."""
 
 
 def unread(subject: CheckedRun) -> Iterator[Check]:
-    """What could not be read of the run's files, and arms of which nothing could; no check where all was read."""
+    """Unreadable lines and files, and arms without a readable record; no check if everything was read."""
     problems = subject.run.unread
     if not problems:
         return
@@ -35,7 +34,7 @@ def missing(subject: CheckedRun) -> Iterator[Check]:
         counts = _counts(subject, metric)
         gone, due = (sum(column) for column in zip(*counts.values(), strict=True)) if counts else (0, 0)
         share = gone / due if due else None
-        said = f"{counted(counts)} missing" if gone else f"none of {due:,} missing"
+        said = f"{counts_by_arm(counts)} missing" if gone else f"none of {due:,} missing"
         said += _reasons(subject, metric) if gone else ""
         expected = f"at most {percent(FEW)}; fails above {percent(MANY)}"
         yield Check("missing", graded(share), said, share, expected, metric)
@@ -49,14 +48,14 @@ def unequal(subject: CheckedRun) -> Iterator[Check]:
         for control, other in subject.pairs:
             (gone, due), (gone_too, due_too) = counts[control], counts[other]
             apart = abs(gone / due - gone_too / due_too) if due and due_too else None
-            said = f"missing {counted({control: counts[control], other: counts[other]})}"
+            said = f"missing {counts_by_arm({control: counts[control], other: counts[other]})}"
             yield Check("missing, unequal", graded(apart), said, apart, expected, metric)
 
 
 def bounds(subject: CheckedRun) -> Iterator[Check]:
-    """Per metric with missing values, between what ends they leave the difference at worst.
+    """Per metric with missing values, the bounds that they leave on the difference.
 
-    Each missing score is put at either end of the scale (Horowitz & Manski 2000, JASA 95:77). A metric without a scale
+    Each missing score is set to either end of the scale (Horowitz & Manski 2000, JASA 95:77). A metric without a scale
     has no worst case.
     """
     expected = f"bounds at most {MARGIN:g} points apart"
@@ -88,7 +87,7 @@ def denominators(subject: CheckedRun) -> Iterator[Check]:
 
 
 def graded(share: float | None) -> Level:
-    """The level of a share by the rule of 5 and 20."""
+    """The level of a share by the 5-and-20 rule."""
     if share is None or share <= FEW:
         return Level.PASS
     return Level.FAIL if share > MANY else Level.WARN

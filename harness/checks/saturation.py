@@ -1,4 +1,4 @@
-"""Can the scores tell arms apart at all? Saturation (F16) and constant data (F17)."""
+"""Saturated (F16) and constant (F17) scores, which cannot distinguish arms."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from harness.checks.checked_run import CheckedRun, percent
 from harness.model import Check, Level
 
 SATURATED = 0.95
-"""Share of an arm's scores at one value from which the metric is saturated there."""
+"""The share of an arm's scores at one value that counts as saturation."""
 FEWEST = 10
-"""Scores of an arm below which a share of equal ones says nothing: of 9, all would have to be equal."""
+"""The fewest scores of an arm for this check: with 9, all would have to be equal."""
 
 
 def saturation(subject: CheckedRun) -> Iterator[Check]:
     """Per metric, the largest share of an arm's scores at one value.
 
-    WARN where one arm is saturated; FAIL where control and another arm are at the same value: their tie is then the
-    scale's end, not a finding.
+    WARN if one arm is saturated; FAIL if control and another arm are, at the same value: their tie then comes from the
+    scale.
     """
     expected = f"less than {percent(SATURATED)} at one value"
     for metric in subject.data.metrics:
@@ -40,7 +40,7 @@ def saturation(subject: CheckedRun) -> Iterator[Check]:
 
 
 def variance(subject: CheckedRun) -> Iterator[Check]:
-    """Per metric, the arms whose scores are all equal: there no interval and no test of a difference is defined."""
+    """Per metric, the arms whose scores are all equal, which leaves interval and test undefined."""
     for metric in subject.data.metrics:
         scores = {arm: subject.scores(metric, arm) for arm in subject.arms}
         constant = [arm for arm, values in scores.items() if len(values) > 1 and min(values) == max(values)]
@@ -50,7 +50,7 @@ def variance(subject: CheckedRun) -> Iterator[Check]:
 
 
 def _mode(values: Sequence[float]) -> tuple[float, float] | None:
-    """The commonest value and its share; ``None`` for too few values."""
+    """The most common value and its share; ``None`` for too few values."""
     if len(values) < FEWEST:
         return None
     value, count = Counter(values).most_common(1)[0]

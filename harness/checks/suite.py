@@ -1,4 +1,4 @@
-"""All checks of a run, in the order in which they are read."""
+"""All checks of a run, in the order of their report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.model import Check, Dataset, Level
 from harness.records import FiledRun, dataset_of
 
 OwnChecks = Callable[[FiledRun], Iterable[Check]]
-"""What an experiment's own play checks of a run; nothing for most."""
+"""The checks that an experiment's play adds to a run."""
 
 CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
     missing_data.unread,
@@ -59,10 +59,10 @@ CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
 
 
 def examine(run: FiledRun, data: Dataset | None = None, own: OwnChecks | None = None) -> list[Check]:
-    """Every check of ``run``. ``data`` is its dataset, made from the run where it is not given; ``own`` checks more.
+    """Run every check on ``run``, and the ``own`` ones. ``data`` is its dataset, by default made from the run.
 
     The checks of words and of identical replies need transcripts, or the traces that `condense` made of them when the
-    files were read. A check that cannot be made is a FAIL that says so, never a pass.
+    files were read. A check that raises is a FAIL.
     """
     subject = CheckedRun(run, dataset_of(run) if data is None else data)
     checks = (*CHECKS, *([_own(own)] if own else ()))

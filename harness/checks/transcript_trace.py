@@ -1,4 +1,4 @@
-"""What of a transcript the checks need, small enough to be kept for every trial of a run."""
+"""The parts of a transcript that checks need, small enough to keep for every trial of a run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 LONG = 80
-"""Characters from which two equal actions are no coincidence; DONE and a short "I agree" are below it."""
+"""The length in characters from which equal actions are no coincidence; a short "I agree" is below it."""
 MOST = 64
-"""How many long actions of a trial are kept, from its beginning: copies part ways as they go on."""
+"""The most long actions kept of a trial, from its beginning, since copies diverge later."""
 
 
 class Trace(TypedDict):
-    """``said`` are marks of the long actions, each once; ``heard`` the words put to people, each once."""
+    """``said`` has a mark of each long action, ``heard`` and ``thoughts`` each text put to people, once."""
 
     said: tuple[int, ...]
     heard: tuple[str, ...]
@@ -24,8 +24,8 @@ class Trace(TypedDict):
 def condense(record: Mapping[str, Any]) -> Trace:
     """The trace of a trial's record with its transcript; an empty one where there is none.
 
-    Words put to people are the script's and the interventions', not what they heard from each other. An action that
-    repeats such words is not kept as said: two trials may well quote the same request.
+    Texts put to people are the script's and the interventions', not what they heard from each other. Actions that
+    repeat such texts are left out, because two trials may quote the same request.
     """
     events = [event for event in record.get("transcript") or () if isinstance(event, Mapping)]
     people = frozenset(map(str, record.get("people") or ()))

@@ -1,4 +1,4 @@
-"""Words: the treatment's must not reach control, and what the script says must be the same in both arms (F30)."""
+"""Whether the treatment's words reached control, and whether both arms heard the same script (F30)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from harness.checks.transcript_trace import trace_of
 from harness.model import Check, Level
 
 RUN = 6
-"""Words in a row by which a text is recognised: shorter runs are common property."""
+"""The number of consecutive words that identify a text; shorter runs are too common."""
 TRACE, WHOLE = 0.10, 0.50
-"""Share of the treatment's runs of words found in another arm: some phrases in common, and the text itself."""
+"""The share of the treatment's runs of words found in another arm: shared phrases, and the text itself."""
 _WORD = re.compile(r"\w+")
 
 
 def leakage(subject: CheckedRun) -> Iterator[Check]:
-    """Per arm, how much of other arms' interventions stands in the words that were put to its people.
+    """Per arm, the share of other arms' interventions in the texts that were put to its people.
 
-    Looked through are the words as rendered in transcripts, thoughts included, and the script in the first line.
+    These are the texts rendered in transcripts, including inserted thoughts, and the script in the first line.
     """
     expected = f"at most {percent(TRACE)} of its {RUN}-word sequences; fails above {percent(WHOLE)}"
     texts = {

@@ -1,4 +1,4 @@
-"""Replies that were of no use, and replies that were refused (F44)."""
+"""Rejected, unwrapped and refused replies (F44)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.checked_run import CheckedRun, Record, counted, percent, tries
+from harness.checks.checked_run import CheckedRun, Record, counts_by_arm, percent, tries
 from harness.checks.missing_data import FEW, MANY, graded
 from harness.model import Check, Level
 from harness.records.reader import SampleColumns, TrialHistory
 from harness.stats.counts import Count, stratified
+from harness.stats.results import ALPHA
 
-ALPHA = 0.05
 _DETAIL = re.compile(r"[(:].*", re.DOTALL)
 
 
 def unparseable(subject: CheckedRun) -> Iterator[Check]:
-    """Per arm, the share of model calls whose replies were rejected: cut, empty, no JSON, against their schema."""
+    """Per arm, the share of model calls whose replies were truncated, empty, not JSON, or against their schema."""
     expected = f"at most {percent(FEW)} of calls; fails above {percent(MANY)}"
     for arm in subject.arms:
         rejected = [one for record in subject.tries(arm) for one in record.get("rejections") or ()]
@@ -33,11 +33,11 @@ def unparseable(subject: CheckedRun) -> Iterator[Check]:
 
 
 def unwrapped(subject: CheckedRun) -> Iterator[Check]:
-    """Per arm, the share of replies whose JSON stood in a fence, in prose or in a string.
+    """Per arm, the share of replies whose JSON was in a fence, in prose or in a string.
 
-    Each holds one valid value and no other. WARN above 5 % of an arm's replies, or where another arm's share is more
-    than 5 points away: then an arm's sample hangs on how leniently it is read. Thoughts and end tokens are a template's
-    doing and count in the message alone.
+    Each contains exactly one valid value. WARN above 5 % of an arm's replies, or where another arm's share is more than
+    5 points away: then an arm's sample depends on lenient parsing. Thoughts and end tokens come from chat templates and
+    count in the message only.
     """
     used = {arm: sum(_count(one, "used") for one in _replies(subject, arm)) for arm in subject.arms}
     counts = {arm: _wrappings(subject, arm) for arm in subject.arms}
@@ -59,22 +59,22 @@ def unwrapped(subject: CheckedRun) -> Iterator[Check]:
 
 
 def refusals(subject: CheckedRun) -> Iterator[Check]:
-    """Per pair of arms, in how many trials the model declined something, with Fisher's exact test over trials.
+    """Per pair of arms, in how many trials the model refused something, with Fisher's exact test over trials.
 
-    WARN from 5 % of an arm's trials, or where the arms differ with p < .05: then what is scored is selected on content.
+    WARN above 5 % of an arm's trials, or where the arms differ with p < .05: then content selects what is scored.
     """
     expected = f"at most {percent(FEW)} of trials, arms alike (exact p ≥ {ALPHA:g})"
     for control, other in subject.pairs:
         counts = {arm: _refused(subject, arm) for arm in (control, other)}
         p = stratified([(Count(*counts[control]), Count(*counts[other]))]).p or 1.0
         share = max(count / of for count, of in counts.values())
-        said = f"the model declined in {counted(counts)} trials; Fisher's exact p = {p:.3g}"
+        said = f"the model declined in {counts_by_arm(counts)} trials; Fisher's exact p = {p:.3g}"
         level = Level.WARN if share > FEW or p < ALPHA else Level.PASS
         yield Check("refusals", level, said, share, expected, f"{other} against {control}")
 
 
 def asked_again(subject: CheckedRun) -> Iterator[Check]:
-    """How many trials were refused in one try and accepted from another that was not (F44)."""
+    """How many trials were refused in one try and accepted from another (F44)."""
     outcomes = [outcome for arm in subject.arms for outcome in subject.outcomes(arm)]
     vanished = sum(map(_vanished, outcomes))
     share = vanished / len(outcomes) if outcomes else None
@@ -118,7 +118,7 @@ def _count(counts: Mapping[str, Any], name: str) -> int:
 
 
 def stated_tokens(subject: CheckedRun) -> Iterator[Check]:
-    """How many replies stated tokens that do not add up, so that their cost is the dearest reading of what was said."""
+    """How many replies stated tokens that do not add up; their cost is the highest reading."""
     faults: Counter[str] = Counter()
     counts = {}
     for arm in subject.arms:
@@ -131,7 +131,7 @@ def stated_tokens(subject: CheckedRun) -> Iterator[Check]:
         faults += own
     total, replies = (sum(numbers) for numbers in zip(*counts.values(), strict=True)) if counts else (0, 0)
     commonest = f"; most often {faults.most_common(1)[0][0][:60]}" if faults else ""
-    said = f"replies whose tokens do not add up: {counted(counts) or 0}{commonest}"
+    said = f"replies whose tokens do not add up: {counts_by_arm(counts) or 0}{commonest}"
     level = Level.WARN if total else Level.PASS
     yield Check("stated tokens", level, said, total / replies if replies else None, "0 replies")
 

@@ -26,9 +26,9 @@ from harness.reports.numbers import (
 )
 from harness.reports.parts import Table
 from harness.reports.run_report import Published, RunReport
-from harness.reports.verdict import ALPHA, basis
+from harness.reports.verdict import basis
 from harness.stats.binary_events import count_events
-from harness.stats.results import Comparison, Estimate, Quantity
+from harness.stats.results import ALPHA, Comparison, Estimate, Quantity
 
 SHOWN = 30
 """Rows of lists that can grow with the data."""

@@ -9,10 +9,7 @@ from enum import StrEnum
 from harness.model import Check, Level
 from harness.reports.numbers import MINUS, counted, p_clause, percent, signed, span, whole
 from harness.reports.run_report import RunReport
-from harness.stats.results import Comparison, Estimate
-
-ALPHA = 0.05
-"""What an adjusted p is held against."""
+from harness.stats.results import ALPHA, Comparison, Estimate
 
 
 class ClaimStrength(StrEnum):

@@ -9,11 +9,9 @@ from harness.model import Dataset
 from harness.stats.blocked import Layout, blocked, layout
 from harness.stats.margin import Known, MarginQuestion, levels, trials_needed
 from harness.stats.naive import welch_on_scores
-from harness.stats.results import Estimate, Interval, Quantity
+from harness.stats.results import ALPHA, MARGIN, Estimate, Interval, Quantity
 from harness.stats.student import critical, rejection
 
-DELTA = 0.5
-"""The default margin, in points of the metric."""
 REPRODUCED = "computation reproduced"
 
 
@@ -52,7 +50,7 @@ class ConsistencyVerdict:
 
 
 def consistency(
-    new: Dataset, original: Dataset, *, delta: float = DELTA, metrics: Mapping[str, str] | None = None
+    new: Dataset, original: Dataset, *, delta: float = MARGIN, metrics: Mapping[str, str] | None = None
 ) -> list[ConsistencyVerdict]:
     """A verdict per metric and later group that both datasets have.
 
@@ -161,7 +159,7 @@ def _small_telescopes(question: MarginQuestion) -> tuple[Quantity, bool | None]:
     return Quantity(sign * d33, seen), highest < d33
 
 
-def shift_of_power(wanted: float, df: float, alpha: float = 0.05) -> float:
+def shift_of_power(wanted: float, df: float, alpha: float = ALPHA) -> float:
     """The noncentrality at which a two-sided t-test with ``df`` rejects with probability ``wanted``."""
     from scipy import optimize
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from harness.stats.components import Components, Sizes
 from harness.stats.counts import Count
-from harness.stats.results import Interval
+from harness.stats.results import ALPHA, Interval
 from harness.stats.simulation import blocked_many, simulate
 from harness.stats.student import rejection
 
 if TYPE_CHECKING:
     import numpy as np
 
-ALPHA = 0.05
 RUNS = 2000
 MOST = 1000
 """The largest number of reps, personas per panel or proposals considered."""

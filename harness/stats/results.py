@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ALPHA = 0.05
+"""The significance level of every claim and of every check that tests something."""
+MARGIN = 0.5
+"""Points within which two effects count as the same."""
 FIXED_SET = "these personas and proposals, over repeated sampling of the model"
 GENERALISING = "other personas and proposals like these"
 AS_IF_SCORES = "a hypothetical design with one trial per score"

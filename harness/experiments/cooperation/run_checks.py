@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.checks.checked_run import counted, percent
+from harness.checks.checked_run import counts_by_arm, percent
 from harness.model import Check, Level
 from harness.records import FiledRun
 from harness.stats.counts import Count, count_note
@@ -39,7 +39,7 @@ def saturation(decided: Counts, groups: Sequence[str]) -> Check:
     tied = any(first == end for arm, end in high.items() if arm != groups[0])
     level = Level.FAIL if tied else Level.WARN if high else Level.PASS
     shares = [max(events, of - events) / of for events, of in decided.values() if of]
-    said = f"cooperated: {counted(decided)}"
+    said = f"cooperated: {counts_by_arm(decided)}"
     expected = f"less than {percent(SATURATED)} of decisions equal"
     return Check("saturation", level, said, max(shares, default=None), expected, "decisions")
 
@@ -50,7 +50,7 @@ def events(decided: Counts) -> Check:
     note = count_note(rarer) or ""
     few = "too few" in note
     by_arm = {arm: (one.events, one.of) for arm, one in zip(decided, rarer, strict=True)}
-    said = f"decisions of the rarer kind: {counted(by_arm)}"
+    said = f"decisions of the rarer kind: {counts_by_arm(by_arm)}"
     total = float(sum(one.events for one in rarer))
     return Check(
         "events",
@@ -67,7 +67,12 @@ def coverage(asked: Counts) -> Check:
     lowest = min(got / of for got, of in asked.values() if of)
     level = Level.PASS if lowest >= COVERED else Level.WARN if lowest >= LEAST else Level.FAIL
     return Check(
-        "coverage", level, f"obtained: {counted(asked)}", lowest, f"at least {percent(COVERED)}", "decisions"
+        "coverage",
+        level,
+        f"obtained: {counts_by_arm(asked)}",
+        lowest,
+        f"at least {percent(COVERED)}",
+        "decisions",
     )
 
 

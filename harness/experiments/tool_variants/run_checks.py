@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from harness.checks.checked_run import counted, percent
+from harness.checks.checked_run import counts_by_arm, percent
 from harness.experiments.tool_variants.decision import CEILING
 from harness.experiments.tool_variants.run_records import FAILED, PlannedTurn, VariantsRun, read_run
 from harness.model import Check, Level
@@ -50,7 +50,7 @@ def ceilings(data: VariantsRun) -> Iterator[Check]:
         first, *others = (shares.get(variant, 0.0) for variant in data.variants)
         lowest = min(first, max(others, default=0.0))
         level = Level.WARN if lowest >= CEILING else Level.PASS
-        said = f"{counted(counts)} appropriate"
+        said = f"{counts_by_arm(counts)} appropriate"
         yield Check("ceiling", level, said, lowest, f"below {percent(CEILING)} in a variant", category)
 
 
