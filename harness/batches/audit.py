@@ -20,13 +20,13 @@ from harness.text_files import read_text
 _UNPLACED = ("files.json", "gates.json", "segments.json")
 """What may stand in results beside what a run put there."""
 _READ = (".json", ".jsonl")
-"""Files that would be read as a run's. Looks have a folder of their own, and people may write beside results."""
+"""Files that would be read as a run's. Looks have their own folder, and people may add files to results."""
 
 
 def audit(study: Study) -> list[str]:
     """Every disagreement, in the order of batches; empty when there is none. Changes nothing. Raises `HarnessError`."""
     content = Registry(study.rows).read()
-    found = [*content.problems, *(f"batches/{name} is no folder of a batch." for name in study.strays())]
+    found = [*content.problems, *(f"batches/{name} is not a batch's folder." for name in study.strays())]
     found += [one for kind in registered() for one in kind.disagreements(study)]
     manifests: dict[str, Manifest] = {}
     for name in study.batch_ids():
@@ -180,9 +180,9 @@ def _of_latest(study: Study, content: Content, manifests: Mapping[str, Manifest]
         yield f"latest.txt: {error}"
         return
     if name not in manifests:
-        yield f"latest.txt: {name} is no batch on disk."
+        yield f"latest.txt: {name} is not a batch on disk."
         return
     rows = content.latest(name)
     for one in manifests[name].variants:
         if one.id not in rows or rows[one.id].status != VariantStatus.SUCCESS:
-            yield f"latest.txt: {name} is promoted, but {one.id} is no success."
+            yield f"latest.txt: {name} is promoted, but {one.id} is not a success."

@@ -96,14 +96,14 @@ def _saved(
             inside = own.is_relative_to(batch.folder)
             whole = replace(whole, path=own.relative_to(batch.folder).as_posix() if inside else str(own))
         manifest.save(whole, batch.manifest)
-    except BaseException:  # what was not declared to the end is no batch
+    except BaseException:  # leave no half-declared batch
         shutil.rmtree(batch.folder, ignore_errors=True)
         raise
     return whole
 
 
 def _claimed(study: Study, wanted: ids.BatchId) -> str:
-    """The id of a batch whose folder nobody else made: another process may want the same in the same minute."""
+    """The id of a batch whose folder this process made: another may want the same id in the same minute."""
     with said(), explained(study.folder / "batches", "create a batch in"):
         (study.folder / "batches").mkdir(exist_ok=True)
         while True:

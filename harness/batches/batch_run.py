@@ -1,4 +1,4 @@
-"""Running a batch: what is left to do goes into sessions, and what came of it to each variant's folder and row."""
+"""Running a batch: sessions for unfinished variants, and each variant's results into its folder and row."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class UnkeptError(HarnessError):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a batch. ``rows`` were added by this call, ``before`` is how many variants were done already.
+    """The outcome of running a batch. ``rows`` were added by this call; ``before`` variants were done already.
 
     ``stuck`` says why no further session started, where the batch's kind escalated.
     """

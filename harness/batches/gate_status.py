@@ -20,7 +20,7 @@ META = ".meta.json"
 
 @dataclass(frozen=True, slots=True)
 class GateStatus:
-    """Of one variant. ``level`` is ``None`` where no gate said anything, which is no PASS."""
+    """Of one variant. ``level`` is ``None`` where no gate ran, which is not a PASS."""
 
     level: Level | None
     checks: tuple[Check, ...]
@@ -55,7 +55,7 @@ def _checks(path: Path, meta: Mapping[str, Any]) -> list[Check]:
 
 
 def filed(variant: VariantFolder) -> list[Check]:
-    """Checks that somebody left beside the results, ``results/gates.json``: a list of objects with `Check`'s fields."""
+    """Checks that people left in the results, ``results/gates.json``: a list of objects with `Check`'s fields."""
     path, expected = variant.results / "gates.json", "a list of checks (name, level, message)"
     if not path.exists():
         return []
@@ -69,7 +69,7 @@ def filed(variant: VariantFolder) -> list[Check]:
 def _check(one: Mapping[str, Any]) -> Check:
     made = Check(**{**one, "level": Level(one["level"])})
     if not all(isinstance(text, str) for text in (made.name, made.message, made.threshold, made.about)):
-        raise TypeError("a name, message, threshold or about that is no text")
+        raise TypeError("a name, message, threshold or about that is not text")
     return made
 
 

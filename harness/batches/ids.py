@@ -33,7 +33,7 @@ COMMON_AXES = (
     "steps",
     "people",
 )
-"""Axes that need no declaration; an experiment may declare settings of its own beside them."""
+"""Axes that every experiment has; an experiment may declare its settings as further axes."""
 
 LONGEST = 120
 _KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -97,7 +97,7 @@ def study_id(text: str) -> str:
 
 
 def parse_batch(text: str) -> BatchId:
-    """Raises `ConfigurationError` for what is no batch id, or names a date that does not exist."""
+    """Raises `ConfigurationError` for an invalid batch id, or one with a date that does not exist."""
     shape = "bYYYYMMDD-HHMM-<intent>-vNN, such as b20261120-2210-threshold-v01"
     found = _BATCH.fullmatch(text)
     if not found or len(text) > LONGEST:
@@ -145,8 +145,8 @@ def parse_revision(text: str, kind: str) -> Revision:
 def vocabulary(declared: Iterable[str] = ()) -> tuple[str, ...]:
     """The closed vocabulary of axes: the common ones and those that an experiment ``declared``.
 
-    Raises `ConfigurationError` for a name that is no kebab, or that begins with another and a hyphen: an id could not
-    be read back then.
+    Raises `ConfigurationError` for a name that is not kebab-case, or that begins with another and a hyphen: its id
+    would be ambiguous.
     """
     axes = tuple(dict.fromkeys((*COMMON_AXES, *(axis_of(name) for name in declared))))
     for axis in axes:
@@ -207,7 +207,7 @@ def slug(value: str) -> str:
 
 
 def unslug(text: str) -> str:
-    """The value whose slug is ``text``. Raises `ValueError` for what is nobody's slug."""
+    """The value whose slug is ``text``. Raises `ValueError` for what is not a slug."""
     if not _SLUG.fullmatch(text):
         raise ValueError(f"{text!r:.60} has other characters")
     value = _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), text.encode("ascii")).decode("utf-8")

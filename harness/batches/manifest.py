@@ -90,7 +90,7 @@ class Manifest:
     """A batch as declared. ``session`` are the options of its pytest sessions that identify runs.
 
     ``scenario`` and ``config`` are what the two revisions stand for (`harness.batches.revisions`). ``path`` is the
-    test file that declares the experiment, where it is no registered one, or, below the batch's folder, the scenario
+    test file that declares the experiment, where it is not registered, or, below the batch's folder, the scenario
     that is simulated. ``axes`` is what the batch varies, ``declared`` the axes that are the experiment's own.
     """
 

@@ -144,7 +144,7 @@ def _append(file: int, path: Path, data: bytes) -> None:
 
 
 def _mend(file: int, path: Path) -> None:
-    """Set aside what stands after the last line's end: a row that somebody did not live to finish."""
+    """Set aside what follows the last line's end: a row whose writing was interrupted."""
     size = os.fstat(file).st_size
     data = os.pread(file, size, 0) if size and os.pread(file, 1, size - 1) != b"\n" else b""
     torn = data[data.rfind(b"\n") + 1 :]

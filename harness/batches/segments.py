@@ -101,7 +101,7 @@ def read(path: Path) -> list[SegmentAnalysis]:
 def _read(one: dict[str, object]) -> SegmentAnalysis:
     segments = one["segments"]
     if not isinstance(segments, list) or not all(isinstance(each, dict) for each in segments):
-        raise TypeError("segments is no list of objects")
+        raise TypeError("segments is not a list of objects")
     made = tuple(
         Segment(str(s["name"]), None if s["value"] is None else float(s["value"]), _count(s["n"]))
         for s in segments
@@ -111,7 +111,7 @@ def _read(one: dict[str, object]) -> SegmentAnalysis:
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError(f"{value!r} is no count")
+        raise TypeError(f"{value!r} is not a count")
     return value
 
 

@@ -109,7 +109,7 @@ class Study:
         return self.folder / "specs"
 
     def batch(self, batch_id: str) -> Batch:
-        """The place of a batch, there or not. Raises `ConfigurationError` for what is no batch id."""
+        """The place of a batch, there or not. Raises `ConfigurationError` for an invalid id."""
         return Batch(self.folder / "batches" / str(ids.parse_batch(batch_id)))
 
     def batch_ids(self) -> list[str]:

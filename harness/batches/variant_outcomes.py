@@ -82,7 +82,7 @@ class Stability:
 
 
 def outcomes(study: Study, manifest: Manifest, only: Sequence[str] = ()) -> list[VariantOutcome]:
-    """What the successful variants of a batch came out with. Raises `HarnessError` where one is no success."""
+    """The results of a batch's variants. Raises `HarnessError` where one is not a success."""
     rows = Registry(study.rows).read().latest(manifest.batch_id)
     chosen = [manifest.variant(name) for name in dict.fromkeys(only)] or list(manifest.variants)
     behind = [one.id for one in chosen if one.id not in rows or rows[one.id].status != VariantStatus.SUCCESS]

@@ -232,9 +232,9 @@ AUDITED = [
     ("other variant", ["the manifest has no such variant."]),
     ("other batch", ["no such batch with a manifest on disk."]),
     ("stray folder", ["folder variants/vr-chunk-size-99-s0 is in no manifest."]),
-    ("stray batch", ["batches/notes is no folder of a batch."]),
+    ("stray batch", ["batches/notes is not a batch's folder."]),
     ("inputs", ["inputs/settings.json was changed"]),
-    ("latest", ["latest.txt: b20250101-0000-x-v01 is no batch on disk."]),
+    ("latest", ["latest.txt: b20250101-0000-x-v01 is not a batch on disk."]),
     ("manifest", ["objective: field required.", "goal: no such field"]),
 ]
 

@@ -109,7 +109,7 @@ def simulation_experiment(
 
 
 def _declared(variants: object, worlds: object) -> Iterable[str]:
-    """What is no set of variants, and no number of worlds."""
+    """What is wrong with the variants and the number of worlds."""
     if not _whole(worlds):
         yield f"worlds={worlds!r}; expected a whole number from 1."
     if variants is not None and not isinstance(variants, Mapping):
@@ -135,7 +135,7 @@ def _experiment(
     odd = {axis for settings in variants.values() for axis in settings} - set(AXES)
     if odd:
         raise ConfigurationError(
-            f"Experiment {name}: {sorted(odd)[0]!r} is no axis; expected one of {', '.join(AXES)}."
+            f"Experiment {name}: {sorted(odd)[0]!r} is not an axis; expected one of {', '.join(AXES)}."
         )
     positions = position_metrics(outcome, options)
     simulation = Simulated(source)
@@ -177,7 +177,7 @@ def position_metrics(outcome: str, options: Sequence[str]) -> list[str]:
 
 
 def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """One agent reasons at least, else the trial fails; at most everybody in every step."""
+    """At least one agent reasons, else the trial fails; at most all agents in every step."""
     most = plan.settings["agents"] * plan.steps
     return {"reason": 1, "classify": 1}, {"reason": most, "classify": most}
 
@@ -204,7 +204,7 @@ class Simulated:
         return f"{type(self).__module__}.{type(self).__name__}"
 
     async def __call__(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
-        """Simulate into the trial's folder. Raises `HarnessError` where nobody reasoned."""
+        """Simulate into the trial's folder. Raises `HarnessError` where no agent reasoned."""
         from harness.experiments.population.simulation.results_file import read_states
         from harness.experiments.population.simulation.segments import SEGMENTS, by_attributes
 
@@ -219,7 +219,7 @@ class Simulated:
         meta = await simulate(self.source, _as_set(inputs, plan, settings), plan, settings, client, folder)
         if not meta["agents_reasoned"]:
             raise HarnessError(
-                f"{plan.trial.id}: nobody reasoned ({meta['total_exposures']:,} exposures). "
+                f"{plan.trial.id}: no agent reasoned ({meta['total_exposures']:,} exposures). "
                 "Look at the exposure rules of the scenario."
             )
         states, _ = read_states(folder)
@@ -240,7 +240,7 @@ class Simulated:
             if settings["inputs_sha256"].get(what) != digest:
                 yield (
                     f"Experiment {experiment.name}: the {what} file has changed since it was declared; "
-                    "declare it anew."
+                    "declare it again."
                 )
         for group in experiment.groups:
             for problem in self._problems({**settings, **group.settings}):
@@ -343,11 +343,11 @@ def _samples(folder: Path, positions: Mapping[str, str]) -> Iterable[Sample]:
     last = _read(folder / STEPS)[-1]
     yield Sample(AWARE, last["exposure_rate"])
     sentiment = last["average_sentiment"]
-    yield Sample(SENTIMENT, sentiment, reason=None if sentiment is not None else "nobody reasoned")
+    yield Sample(SENTIMENT, sentiment, reason=None if sentiment is not None else "no agent reasoned")
     shares = last["position_distribution"]
     for metric, option in positions.items():
         share = shares.get(option, 0.0) if shares else None
-        yield Sample(metric, share, reason=None if shares else "nobody holds a position")
+        yield Sample(metric, share, reason=None if shares else "no agent holds a position")
 
 
 def _details(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def test_variants_are_groups_and_worlds_are_seeds(
 
 
 def test_an_unknown_axis_is_refused(scenario: Path) -> None:
-    with pytest.raises(ConfigurationError, match="'loudness' is no axis; expected one of threshold"):
+    with pytest.raises(ConfigurationError, match="'loudness' is not an axis; expected one of threshold"):
         simulation_experiment(scenario, {"baseline": {"loudness": 3}})
 
 

@@ -175,7 +175,7 @@ Path("results/by_timestep.json").write_text(json.dumps(rows))
         ("sys.exit(5)", ["exit code 5", "no reasoning call", "no meta.json"]),
         ("ask()", ["exit code 0", "no meta.json, by_timestep.json, outcome_distributions.json, agent_states.json"]),
         ("results()", ["exit code 0", "no reasoning call came to the gateway"]),
-        ("ask(); results(reasoned=False)", ["exit code 0", "nobody reasoned (60 exposures)"]),
+        ("ask(); results(reasoned=False)", ["exit code 0", "no agent reasoned (60 exposures)"]),
         ("ask(); results(steps=3)", ["exit code 0", "it ends after 3 steps for no reason that the scenario knows"]),
         ("ask(); results(seed=7)", ["says seed=7; asked for 1"]),
         ("ask(); results(agents=lambda ids: ids[1:])", ["is of 59 agents, not of the 60 that were given"]),
@@ -530,7 +530,7 @@ def test_nobody_s_answers_are_a_failure_that_it_calls_a_success(town: Path, tmp_
         async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
             raise ModelCallError("no answer today")
 
-    with pytest.raises(HarnessError, match=r"exit code 0 .*nobody reasoned"):
+    with pytest.raises(HarnessError, match=r"exit code 0 .*no agent reasoned"):
         simulated(town, tmp_path / "results", provider=Silent(0))
 
 

@@ -261,7 +261,7 @@ def test_nobody_who_reasons_is_no_success(town: Path, tmp_path: Path) -> None:
         .replace("0.15", "0")
         .replace("probability: 0.1,", "probability: 0,")
     )
-    with pytest.raises(HarnessError, match="nobody reasoned"):
+    with pytest.raises(HarnessError, match="no agent reasoned"):
         run(read_inputs(path), tmp_path / "results")
 
 

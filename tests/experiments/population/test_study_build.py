@@ -92,7 +92,7 @@ def test_only_what_is_downstream_of_a_changed_config_runs(town: Bench) -> None:
     persona = town.study() / "population.persona.yaml"
     times, before = persona.stat().st_mtime_ns, kept(town.study())
     town.edit("specs/network-config/network.yaml", "avg_degree: 12", "avg_degree: 8")
-    assert "network   to be made anew" in town.run("status", "town").out
+    assert "network   to be made again" in town.run("status", "town").out
     said = town.build()
     assert ran(said.out) == [one for one in stages_to_rerun("G4", "network") if one in STAGES]
     assert persona.stat().st_mtime_ns == times
@@ -170,8 +170,8 @@ def test_a_gate_that_fails_twice_is_escalated_until_it_passes(town: Bench) -> No
     assert first.code == 1
     assert "STOPPED after network: gate G4 FAILs." in first.out
     assert unready(Study(Path("runs"), "town")) == [
-        "Stage scenario: to be made anew.",
-        "Stage estimate: to be made anew.",
+        "Stage scenario: to be made again.",
+        "Stage estimate: to be made again.",
         "Gate G4 after network: FAIL.",
     ]
     assert f"  - change runs/town/{network}\n      then: network, scenario, estimate\n" in first.out

@@ -156,11 +156,11 @@ class Build:
         if verdict.state is StageState.UNKNOWN:
             return (
                 f"Stage {stage}: {path} is there, and no build made it; expected no file. Move it away, "
-                "to have it made anew."
+                "to have it made again."
             )
         return (
             f"Stage {stage}: {path} was mended by hand, and what it was made from was changed too "
-            f"({'; '.join(verdict.changes)}). Put that back; or delete {path}, to have it made anew."
+            f"({'; '.join(verdict.changes)}). Put that back; or delete {path}, to have it made again."
         )
 
     def _brought(self, stage: str, ask: Ask) -> BuildStep:

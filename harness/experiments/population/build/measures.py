@@ -10,7 +10,7 @@ from harness.experiments.population.formats.expressions import Array
 
 
 def clustering(edges: Array, size: int) -> float:
-    """The mean of everybody's local clustering coefficient (Watts & Strogatz 1998); 0 for less than two ties."""
+    """The mean local clustering coefficient (Watts & Strogatz 1998); 0 for less than two ties."""
     import igraph
 
     return float(igraph.Graph(size, edges).transitivity_avglocal_undirected(mode="zero"))
@@ -30,7 +30,7 @@ def components(edges: Array, size: int) -> dict[str, Any]:
 def assortativity(codes: Array, edges: Array, *, ordered: bool) -> float:
     """Newman's coefficient (Phys. Rev. E 67, 2003): of numbers the correlation over ties, else the nominal one.
 
-    0 where everybody has one value or nobody a tie, for then nothing can be told.
+    0 where all agents have one value or none has a tie.
     """
     if not len(edges):
         return 0.0

@@ -29,7 +29,7 @@ WIDER = 25
 NEAR_CLUSTERING, NEAR_HOMOPHILY = 0.02, 0.05
 """How near counts as met."""
 MOST = 1e100
-"""Numbers in which agents are alike are no larger: their squares are sums."""
+"""The largest number of an attribute in which agents are alike: squares are summed."""
 DRAWS = 20
 """Times that lacking ties are drawn by the agents' shares, before any pair will do."""
 BINS = 12

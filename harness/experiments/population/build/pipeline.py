@@ -52,7 +52,7 @@ Name = Annotated[str, Field(pattern=r"\S", max_length=1_000)]
 
 
 class Pipeline(FileModel):
-    """``population`` and ``event`` are told to a model. ``size`` is how many agents, in place of what a spec by hand
+    """``population`` and ``event`` are for a model to write from. ``size`` is how many agents, in place of what a spec by hand
     says; ``threshold`` and ``chunk_size`` are the estimate's. ``schema_map`` is a path below the study, or absolute.
     """
 
@@ -181,7 +181,7 @@ def _unread(study: Study, plan: Pipeline, hand: Mapping[str, Path]) -> Iterator[
         if getattr(plan, field) is not None and all(stage in hand for stage in stages):
             files = " and ".join(BY_HAND[stage] for stage in stages)
             yield (
-                f"{WHAT} {path_of(study)}: {field} is read by nobody while there is {files}; "
+                f"{WHAT} {path_of(study)}: {field} is not read while there is {files}; "
                 f"move {'that file' if len(stages) == 1 else 'one of them'} away, or leave {field} out."
             )
 

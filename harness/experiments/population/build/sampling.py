@@ -1,6 +1,6 @@
-"""Drawing a population, an attribute at a time for everybody at once.
+"""Drawing a population, one attribute at a time for all agents at once.
 
-Each attribute is drawn from a generator of its own, seeded by SHA-256 of seed and name: so neither the order of
+Each attribute has its own random generator, seeded by SHA-256 of seed and name: so neither the order of
 attributes nor adding one changes any other.
 """
 
@@ -37,7 +37,7 @@ MOST_WHOLE = 9e15
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
-    """A generator of its own for ``names``, whatever else is drawn. The same everywhere."""
+    """The generator for ``names``, the same everywhere, whatever else is drawn."""
     text = "\0".join(map(str, (seed, *names)))
     return np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(text.encode()).digest())))
 
@@ -58,7 +58,7 @@ def sample(spec: PopulationSpec, *, count: int | None = None, seed: int = 0) -> 
     columns: dict[str, Array] = {}
     for name in order(spec):
         try:
-            with np.errstate(all="ignore"):  # what is not finite is told of by `_typed`
+            with np.errstate(all="ignore"):  # `_typed` reports what is not finite
                 columns[name] = _bounded(_drawn(known[name], columns, size, seed), known[name])
         except ConfigurationError as error:
             raise_if_any(f"{WHAT}: attribute {name!r}: {fault}" for fault in error.problems)
@@ -130,7 +130,7 @@ def _bell(
     is_log = isinstance(drawn, Lognormal)
     if np.any(np.asarray(std) < 0) or (is_log and np.any(np.asarray(mean) <= 0)):
         raise ConfigurationError(
-            f"a formula gives {'a mean of 0 or less or ' * is_log}a negative std for somebody."
+            f"a formula gives {'a mean of 0 or less or ' * is_log}a negative std for some agents."
         )
     if is_log:  # mean m and deviation s of the value: σ² = ln(1 + s²/m²), μ = ln m − σ²/2
         spread = np.log1p(np.square(std / mean))

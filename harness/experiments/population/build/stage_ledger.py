@@ -22,7 +22,7 @@ NOTE = "placing.json"
 
 
 class Record(FileModel):
-    """Of one stage: its ``options``; the SHA-256 (hex) of each file that it read, below the study, and of its own.
+    """One stage: its ``options``, and the SHA-256 (hex) of each file that it read, below the study, and of its output.
 
     ``by`` is who made the file: a person, a ``model`` (``rehearsal``: made up offline), or rules alone. ``mended`` says
     that a person has changed it since.
@@ -57,11 +57,11 @@ def read(study: Study) -> dict[str, Record]:
         records = checked(Ledger, read_json(path, WHAT), f"{WHAT} {path}").stages
         strange = sorted(records.keys() - FILES.keys())
         if strange:
-            raise ConfigurationError(f"{WHAT} {path}: {strange[0]!r:.60} is no stage.")
+            raise ConfigurationError(f"{WHAT} {path}: {strange[0]!r:.60} is not a stage.")
     except ConfigurationError as error:
         raise HarnessError(
             f"{error}\nNobody is to change that file. Put it back; or delete it, and move away "
-            f"{', '.join(FILES.values())}, to have all made anew."
+            f"{', '.join(FILES.values())}, to have all made again."
         ) from None
     return {stage: records[stage] for stage in FILES if stage in records}
 
@@ -90,7 +90,7 @@ class StageState(StrEnum):
     """What is to be done about a stage."""
 
     MISSING = "not made"
-    STALE = "to be made anew"
+    STALE = "to be made again"
     CURRENT = "as it was"
     MENDED = "mended by hand"
     """Since the last build; only what is downstream runs again."""
@@ -145,7 +145,7 @@ def disagreements(study: Study) -> Iterator[str]:
                 yield f"{name} is there, but no build made it."
             continue
         if found is None:
-            yield f"{name} is gone; harness study build makes it anew."
+            yield f"{name} is gone; harness study build makes it again."
         elif found != record.output:
             yield f"{name} was changed: {_short(record.output)} then, {_short(found)} now."
         for other, then in record.inputs.items():
@@ -197,7 +197,7 @@ def _put(study: Study, new: Path, placing: Placing, records: dict[str, Record]) 
 
 
 def _tidy(folder: Path) -> None:
-    """The note goes last but for what it speaks of: without it, a file here is nobody's."""
+    """The note goes first: without it, no file here belongs to a stage."""
     for path in (folder / NOTE, *(folder / name for name in FILES.values())):
         with explained(path, "remove"):
             path.unlink(missing_ok=True)

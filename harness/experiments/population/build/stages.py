@@ -1,7 +1,7 @@
 """The stages as functions of files, options and seed: each writes its file, and says what is in it.
 
 ``ask`` puts a question to a model: it is given a stage's name and what to do with a client. A stage with a file
-written ``by_hand`` checks that instead, and asks nobody.
+written ``by_hand`` checks that instead and makes no call.
 """
 
 from __future__ import annotations

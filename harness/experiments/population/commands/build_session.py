@@ -30,7 +30,7 @@ def _now() -> datetime:
 class BuildSession:
     """Asks for stages through one gateway, which is made when it is first needed; writes ``heartbeat`` meanwhile.
 
-    Replies are journalled under seed and endpoint: the same question is never paid for again, another seed asks anew.
+    Replies are journalled under seed and endpoint: the same question is never paid for again; another seed asks again.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class BuildSession:
 
         try:
             return runner.run(work())
-        except ConfigurationError as error:  # replies that cannot be used are no mistake of who asked
+        except ConfigurationError as error:  # unusable replies are not the user's mistake
             raise HarnessError(str(error)) from None
 
     @property
@@ -140,4 +140,4 @@ class BuildSession:
         try:
             write_whole(self._heartbeat, ("\n".join(lines) + "\n").encode())
         except HarnessError:
-            return  # a sign of life that cannot be written is no reason to die
+            return  # a build does not fail for its heartbeat

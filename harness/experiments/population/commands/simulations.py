@@ -184,10 +184,10 @@ def results(
     segment: Annotated[
         list[str] | None, typer.Option(help="An attribute, or a number's cuts: age:30,65.")
     ] = None,
-    min_n: Annotated[int, typer.Option(help="Values from which shares are told.")] = 30,
+    min_n: Annotated[int, typer.Option(help="Values from which shares are shown.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Outcomes of everybody and by segment, with the number that every share is of."""
+    """Print outcomes of all agents and by segment, each share with its denominator."""
     from harness.experiments.population.formats.scenario import read_scenario
     from harness.experiments.population.simulation.results_file import check_outcomes, read_states
     from harness.experiments.population.simulation.segments import overall, view

@@ -22,7 +22,7 @@ PYTHON = "HARNESS_EXTROPY_PYTHON"
 EVERY = 1.0
 """Seconds between two looks at how it does."""
 PATIENCE = 5.0
-"""Seconds that it has to end in when it is told to."""
+"""Seconds that it has to end after a signal."""
 MOST_LOG, LOG_END, SHOWN = 512 << 10, 64 << 10, 800
 """Bytes of its output that are kept from the start and from the end; characters of it in an error."""
 HANDED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT")
@@ -31,14 +31,14 @@ _WHICH = "from importlib.metadata import version; print(version('extropy-run'))"
 _RUN = """
 import os, sys, threading
 def live():
-    os.read(0, 1)  # nothing is ever sent: this returns when whoever started it is gone
+    os.read(0, 1)  # nothing is ever sent: this returns when the parent is gone
     os._exit(3)
 threading.Thread(target=live, daemon=True).start()
 from extropy.cli import app
 app()
 """
 _WAY_OUT = (
-    "Install it in an environment of its own, and name that one's interpreter:\n"
+    "Install it in a separate environment, and name that environment's interpreter:\n"
     "    python3 -m venv extropy-venv\n"
     f"    extropy-venv/bin/pip install 'extropy-run=={VERSION}'\n"
     f'    export {PYTHON}="$PWD/extropy-venv/bin/python"'
@@ -97,7 +97,7 @@ def _base(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def environment(work: Path, address: tuple[str, str]) -> dict[str, str]:
-    """All that reaches it: a home of its own, and the gateway as the only way to a model."""
+    """All that reaches it: a separate home, and the gateway as the only way to a model."""
     home = work.absolute() / "home"
     return {
         **_base(os.environ),

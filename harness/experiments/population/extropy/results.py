@@ -100,9 +100,9 @@ def found(folder: Path, inputs: Inputs, options: SimulationOptions) -> tuple[Ext
 
 def _shape_problems(meta: Any, states: Any, told: Any, shares: Any) -> Iterator[str]:
     if not isinstance(meta, dict):
-        yield f"{META} is no object"
+        yield f"{META} is not an object"
     if not isinstance(shares, dict):
-        yield f"{OUTCOMES} is no object"
+        yield f"{OUTCOMES} is not an object"
     if not isinstance(told, list) or not told or not all(isinstance(one, dict) for one in told):
         yield f"{STEPS} has no steps"
     if not isinstance(states, list) or not all(_is_state(one) for one in states):
@@ -137,7 +137,7 @@ def _problems(
     ]:
         yield f"{STEPS} and {DATABASE} tell of different steps"
     if not whole.reasoned or not sum(one.reasoned for one in whole.steps):
-        yield f"nobody reasoned ({whole.exposures:,} exposures)"
+        yield f"no agent reasoned ({whole.exposures:,} exposures)"
     if whole.stop is None:
         yield f"it ends after {len(whole.steps)} steps for no reason that the scenario knows"
 
@@ -206,7 +206,7 @@ def stop_reason(inputs: Inputs, steps: Sequence[StepSummary]) -> tuple[StopReaso
             kind = StopReason.CONVERGENCE if condition.strip() == "convergence" else StopReason.CONDITION
             return kind, condition
     if len(steps) >= QUIET_STEPS and not any(one.reasoned for one in steps[-QUIET_STEPS:]):
-        return StopReason.QUIESCENT, f"nobody reasoned for {QUIET_STEPS} steps"
+        return StopReason.QUIESCENT, f"no agent reasoned for {QUIET_STEPS} steps"
     return None
 
 
@@ -295,7 +295,7 @@ def our_meta(
 
 
 def _denominators(inputs: Inputs, whole: ExtropyFiles) -> dict[str, int]:
-    """Of how many agents it tells each outcome: options of everybody, all else of those who have a value."""
+    """The number of agents behind each outcome: all for options, else those who have a value."""
     final = whole.final
     return {
         one.name: len(final)

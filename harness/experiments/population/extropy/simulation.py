@@ -1,4 +1,4 @@
-"""The other engine: the real extropy-run as a process of its own, whose only way to a model is the gateway.
+"""The other engine: the real extropy-run as a separate process, whose only way to a model is the gateway.
 
 What it says of itself, its exit code included, is not believed: its files are read, and the gateway knows what was
 asked.
@@ -55,9 +55,9 @@ async def simulate_with_extropy(
     """Simulate into ``folder`` with extropy-run 0.2.3; gives what ``meta.json`` holds.
 
     ``inputs`` are those of ``scenario``, perhaps with other words in it; ``None``: they are read. ``client`` is a
-    trial's of the gateway, whose HTTP server is started. Each call begins anew: what was answered before
+    trial's of the gateway, whose HTTP server is started. Each call starts over: what was answered before
     is served from the gateway's journal. Raises `ConfigurationError` where the package is not there, or another
-    version; `ModelCallError` where the gateway sends nothing more, `HarnessError` where what came is no simulation.
+    version; `ModelCallError` where the gateway sends nothing more, `HarnessError` where its files are not whole.
     """
     if not client.base_url:
         raise HarnessError(
@@ -107,7 +107,7 @@ async def simulate_in_folder(
     say: Callable[[Usage], None] = lambda _usage: None,
     wall: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """`simulate_with_extropy` as a command runs it: with a trial of its own, locked, with a heartbeat.
+    """`simulate_with_extropy` as a command runs it: in its own trial, locked, with a heartbeat.
 
     What was finished before is left as it is. Raises `ConfigurationError` where it was begun otherwise.
     """

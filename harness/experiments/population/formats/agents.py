@@ -17,7 +17,7 @@ WHAT = "Agents"
 ID = "_id"
 MAX_ID = 100
 MOST = 2**63 - 1
-"""Whole numbers are no larger."""
+"""The largest whole number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def read_agents(path: Path) -> Agents:
     rows = data if isinstance(data, list) else data.get("agents") if isinstance(data, dict) else None
     if not isinstance(rows, list) or not rows:
         raise ConfigurationError(
-            f'{owner}: expected {{"meta": …, "agents": [{{"_id": …}}, …]}} with somebody in it.'
+            f'{owner}: expected {{"meta": …, "agents": [{{"_id": …}}, …]}} with one agent at least.'
         )
     raise_if_any(f"{owner}: {fault}" for fault in _row_problems(rows))
     names = [name for name in rows[0] if name != ID]

@@ -87,12 +87,12 @@ class Expression:
         if found.dtype.kind == "f" and not np.isfinite(found).all():
             raise ConfigurationError(
                 f"{self.text!r:.200}: not a finite number for {int((~np.isfinite(found)).sum()):,} of {size:,}; "
-                "expected one for everybody. Guard it with 'a if condition else b'."
+                "expected one for every agent. Guard it with 'a if condition else b'."
             )
         return found
 
     def mask(self, columns: Columns, size: int) -> Array:
-        """For whom it holds. Raises `ConfigurationError` where it is no condition."""
+        """For whom it holds. Raises `ConfigurationError` where it is not a condition."""
         found = self.values(columns, size)
         if found.dtype.kind not in "bif":
             raise ConfigurationError(f"{self.text!r:.200}: gives texts; expected a condition.")

@@ -146,4 +146,4 @@ def _limited(faults: Iterable[str]) -> list[str]:
 
 
 Write = Callable[[str], None]
-"""Says a line to whoever looks on."""
+"""Prints a line of progress."""

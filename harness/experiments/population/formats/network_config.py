@@ -94,14 +94,14 @@ def problems(config: NetworkConfig, attributes: frozenset[str]) -> Iterator[str]
     known = ", ".join(sorted(attributes))
     for name, one in config.attribute_weights.items():
         if name not in attributes:
-            yield f"attribute_weights: {name!r} is no attribute; expected one of {known}."
+            yield f"attribute_weights: {name!r} is not an attribute; expected one of {known}."
         if one.match_type != "exact" and one.range_value is None:
             yield f"attribute_weights.{name}: {one.match_type} without range_value; expected it."
         if one.match_type == "within_n" and not config.levels(name):
             yield f"attribute_weights.{name}: within_n without ordinal_levels; expected them."
     for multiplier in config.degree_multipliers:
         if multiplier.attribute not in attributes:
-            yield f"degree_multipliers: {multiplier.attribute!r} is no attribute; expected one of {known}."
+            yield f"degree_multipliers: {multiplier.attribute!r} is not an attribute; expected one of {known}."
     ends = {f"{end}_{name}" for end in "ab" for name in attributes}
     for rule in config.edge_type_rules:
         yield from expression_problems(rule.condition, ends, f"edge_type_rules.{rule.name}")

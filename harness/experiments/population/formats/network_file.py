@@ -79,7 +79,7 @@ def _edge_problems(one: Any, places: Mapping[str, int], seen: set[tuple[int, int
         return
     ends = [one.get("source"), one.get("target")]
     unknown = [end for end in ends if not isinstance(end, str) or end not in places]
-    yield from (f"{end!r:.60} is no agent; expected an _id of the agents' file." for end in unknown)
+    yield from (f"{end!r:.60} is not an agent; expected an _id of the agents' file." for end in unknown)
     weight = one.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
         yield f"weight={weight!r:.40}; expected a number from 0."

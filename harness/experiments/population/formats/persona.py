@@ -19,7 +19,7 @@ _PLACEHOLDER = r"\{([a-z][a-z0-9_]*)\}"
 
 
 class AttributeTreatment(FileModel):
-    """``concrete``: the value itself; ``relative``: where it stands among all. ``group`` is where it is told."""
+    """``concrete``: the value itself; ``relative``: where it stands among all. ``group`` is where it appears."""
 
     attribute: str
     treatment: Literal["concrete", "relative"] = "concrete"
@@ -95,7 +95,7 @@ class Stats(FileModel):
 
 
 class PersonaConfig(FileModel):
-    """The whole file. Attributes without a phrasing are told as ``name: value``."""
+    """The whole file. Attributes without a phrasing appear as ``name: value``."""
 
     population_description: str = ""
     created_at: str | datetime | date | None = None
@@ -134,7 +134,7 @@ def problems(config: PersonaConfig, attributes: frozenset[str]) -> Iterator[str]
     }
     for place, names in said.items():
         for name in sorted(set(names) - attributes):
-            yield f"{place}: {name!r} is no attribute; expected one of {known}."
+            yield f"{place}: {name!r} is not an attribute; expected one of {known}."
 
 
 def all_phrasings(phrasings: Phrasings) -> Iterator[Any]:

@@ -185,7 +185,7 @@ def problems(scenario: ScenarioSpec, attributes: frozenset[str] | None) -> Itera
     if attributes is not None:
         for name in scenario.outcomes.decision_relevant_attributes:
             if name not in attributes:
-                yield f"decision_relevant_attributes: {name!r} is no attribute of the population."
+                yield f"decision_relevant_attributes: {name!r} is not an attribute of the population."
 
 
 def _rule_problems(
@@ -213,7 +213,7 @@ def _outcome_problems(one: OutcomeSpec) -> Iterator[str]:
     if one.type == "float" and (one.range is None or one.range[0] >= one.range[1]):
         yield f"{mine}: range={one.range!r}; expected [least, most]."
     for name in sorted((one.option_friction or {}).keys() - set(one.options or ())):
-        yield f"{mine}: option_friction names {name!r:.60}, which is no option."
+        yield f"{mine}: option_friction names {name!r:.60}, which is not an option."
 
 
 def condition_parts(condition: str) -> tuple[str, str, float] | None:

@@ -27,7 +27,7 @@ Level = Literal["strong", "medium", "low"]
 
 
 class Grounding(FileModel):
-    """How well an attribute is grounded in data; carried through, read by nobody here."""
+    """How well an attribute is grounded in data; kept, but not read here."""
 
     level: Level = "low"
     method: Literal["researched", "extrapolated", "estimated", "computed"] = "estimated"
@@ -245,7 +245,7 @@ def _attribute_problems(one: Attribute, known: set[str]) -> Iterator[str]:
     if sampling.strategy != "derived" and sampling.distribution is None:
         yield f"{mine}: {sampling.strategy} without a distribution; expected one."
     for name in sorted(set(sampling.depends_on) - known):
-        yield f"{mine}: depends_on names {name!r}, which is no attribute."
+        yield f"{mine}: depends_on names {name!r}, which is not an attribute."
     for place, text in _formulas(sampling).items():
         yield from expression_problems(text, known - {one.name}, f"{mine}: {place}")
     yield from _distribution_problems(sampling, mine)
@@ -290,7 +290,7 @@ def _option_problems(drawn: Categorical, modifiers: list[Modifier], mine: str) -
     for number, one in enumerate(modifiers):
         overrides = one.weight_overrides or {}
         for name in sorted(overrides.keys() - set(drawn.options)):
-            yield f"{mine}: modifiers.{number} weighs {name!r:.60}, which is no option of it."
+            yield f"{mine}: modifiers.{number} weighs {name!r:.60}, which is not one of its options."
         weights = {**dict(zip(drawn.options, drawn.weights, strict=False)), **overrides}
         if overrides and not 0 < sum(weights.values()) < math.inf:
             yield f"{mine}: with modifiers.{number} the weights sum to {sum(weights.values()):g}; expected above 0."

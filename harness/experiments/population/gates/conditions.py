@@ -41,7 +41,7 @@ def judge(text: str, columns: Columns, size: int) -> ConditionResult:
         name for name in expression.names if name not in columns or columns[name].kind == "empty"
     )
     if missing:
-        raise Unevaluable(f"reads {listed(missing)}, which nobody has")
+        raise Unevaluable(f"reads {listed(missing)}, which no agent has")
     mixed = sorted(name for name in expression.names if columns[name].kind == "mixed")
     if mixed:
         raise Unevaluable(f"reads {listed(mixed)}, whose values are of several kinds")

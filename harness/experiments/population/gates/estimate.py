@@ -20,7 +20,7 @@ def check(subject: GateSubject) -> Iterator[Check]:
     if calls is None:
         yield failed("calls", "says no number of calls; expected calls, or pass1_calls and pass2_calls", NAME)
     elif calls <= 0:
-        yield failed("calls", "no call is expected: nobody would reason", NAME, calls, "above 0")
+        yield failed("calls", "no call is expected: no agent would reason", NAME, calls, "above 0")
     else:
         yield passed("calls", f"{calls:,.0f} calls expected", NAME, calls, "above 0")
     cost, most = first(data, *_COST), subject.limits.max_cost
@@ -56,5 +56,5 @@ def expected(material: StudyFiles) -> object:
 
 
 def cost_estimated(material: StudyFiles) -> float | None:
-    """In US dollars; ``None`` where nobody estimated it. Raises `Blocked`."""
+    """In US dollars; ``None`` where it was not estimated. Raises `Blocked`."""
     return first(expected(material), *_COST) if material.has(NAME) else None

@@ -108,10 +108,10 @@ def _ends(found: _Edges, agents: int) -> Iterator[Check]:
     whole = len(found.source)
     orphan = int(((found.source >= agents) | (found.target >= agents)).sum())
     told = f": {listed(found.strangers)}" if found.strangers else ""
-    said = f"{share(orphan, whole, _EACH)} end at somebody who is no agent{told}"
+    said = f"{share(orphan, whole, _EACH)} end at an unknown agent{told}"
     yield none_of("orphan endpoints", orphan, whole, said)
     loops = int((found.source == found.target).sum())
-    yield none_of("loops", loops, whole, f"{share(loops, whole, _EACH)} join somebody with themselves")
+    yield none_of("loops", loops, whole, f"{share(loops, whole, _EACH)} join an agent with itself")
 
 
 def _declared(data: dict[str, Any], whole: int) -> Iterator[Check]:

@@ -22,7 +22,7 @@ def check(subject: GateSubject) -> Iterator[Check]:
     phrased = {one.attribute for one in all_phrasings(persona.phrasings)}
     told = phrased | {name for group in persona.groups for name in group.attributes}
     introduced = {name for name in known if f"{{{name}}}" in persona.intro_template}
-    yield passed("file", f"{len(phrased)} of {len(known)} attributes have words of their own", NAME)
+    yield passed("file", f"{len(phrased)} of {len(known)} attributes have their own words", NAME)
     yield from _strangers(persona, set(known), told)
     silent = [name for name in known if name not in told | introduced]
     said = f"{share(len(silent), len(known), 'attributes')} never reach the persona"
@@ -79,7 +79,7 @@ def _template_faults(text: str, names: set[str]) -> Iterator[str]:
     try:
         fields = [field for _, field, _, _ in Formatter().parse(text) if field is not None]
     except ValueError as error:
-        yield f"{shown(text)} is no template: {error}"
+        yield f"{shown(text)} is not a template: {error}"
         return
     for field in fields:
         if field not in names:

@@ -60,7 +60,10 @@ def _people(subject: GateSubject, states: States) -> Iterator[Check]:
         "agents", lost, len(sampled), f"{share(lost, len(sampled), 'agents of agents.json')} have no state"
     )
     yield none_of(
-        "agents", strange, len(there), f"{share(strange, len(there), 'states')} are of nobody in agents.json"
+        "agents",
+        strange,
+        len(there),
+        f"{share(strange, len(there), 'states')} are of agents that agents.json lacks",
     )
     yield none_of(
         "agents",
@@ -113,7 +116,7 @@ def _allowed(value: Any, one: OutcomeSpec) -> bool:
 
 
 def _declared(subject: GateSubject) -> dict[str, Any]:
-    """Of how many agents each outcome is told, as meta.json says it; extropy-run's does not."""
+    """The number of agents behind each outcome by meta.json; extropy-run's has none."""
     meta = subject.material.json("results/meta.json")
     said = meta.get("denominators") if isinstance(meta, dict) else None
     return said if isinstance(said, dict) else {}

@@ -36,7 +36,7 @@ class Exclusive(FileModel):
 
 
 class Hard(FileModel):
-    """For everybody for whom ``when`` holds, ``then`` holds."""
+    """Where ``when`` holds, ``then`` holds."""
 
     name: Name
     when: str = "true"

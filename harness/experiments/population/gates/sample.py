@@ -63,7 +63,7 @@ def _spec(subject: GateSubject) -> PopulationSpec | Blocked:
 
 def _rows(agents: AgentTable) -> Iterator[Check]:
     whole = len(agents) + agents.faults
-    yield none_of("rows", agents.faults, whole, f"{share(agents.faults, whole, 'agents')} are no objects")
+    yield none_of("rows", agents.faults, whole, f"{share(agents.faults, whole, 'agents')} are not objects")
     sound = [one for one in agents.ids if isinstance(one, str) and one]
     missing, several = len(agents) - len(sound), [one for one, times in Counter(sound).items() if times > 1]
     yield none_of(
@@ -82,7 +82,7 @@ def _count(agents: AgentTable, spec: PopulationSpec | None) -> Iterator[Check]:
         told = isinstance(said, int)
         message = f"{found:,} agents, the spec says {spec.meta.size:,}"
         make = warned if told else failed
-        yield make("count", message + ("; drawn with a count of its own" if told else ""), number=found)
+        yield make("count", message + ("; drawn with another count" if told else ""), number=found)
     else:
         yield passed("count", f"{found:,} agents", number=found)
 

@@ -1,4 +1,4 @@
-"""G5: can the scenario reach somebody, and can its outcome be measured?"""
+"""G5: can the scenario reach any agent, and can its outcome be measured?"""
 
 from __future__ import annotations
 
@@ -146,4 +146,6 @@ def _spread(scenario: ScenarioSpec) -> Iterator[Check]:
         except ExpressionError as error:
             yield failed("spread", f"{shown(one.when)} cannot be worked out: {error}")
     if scenario.spread.share_probability == 0:
-        yield warned("spread", "share_probability is 0: nobody tells anybody", number=0, threshold="above 0")
+        yield warned(
+            "spread", "share_probability is 0: no agent tells another", number=0, threshold="above 0"
+        )

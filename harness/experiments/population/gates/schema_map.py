@@ -1,4 +1,4 @@
-"""A schema map: which attribute of a population plays which role of a profile, and rules of its own."""
+"""A schema map: which attribute plays which role of a profile, and further rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SchemaMap(AgentRules):
     """Rules over attributes.
 
     ``fields``: role → attribute. ``values``: role → (the attribute's value → the profile's). ``required``: attributes
-    that everybody has; ``optional``: those that may be empty. ``outcomes``: names that no attribute may give away.
+    that all agents have; ``optional``: those that may be empty. ``outcomes``: names that no attribute may give away.
     """
 
     fields: dict[Name, Name] = Field(default_factory=dict)

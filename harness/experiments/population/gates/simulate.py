@@ -1,4 +1,4 @@
-"""G6: did the simulation come to an end of its own, and did anything happen in it?"""
+"""G6: did the simulation end by its own rules, and did anything happen in it?"""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _timeline(path: Path) -> Check:
         return failed("timeline", "has no event: nothing happened", about, 0, "at least 1 event")
     if torn == 1 and last:
         return warned("timeline", f"the last of {count:,} lines is torn", about, 1, "none torn")
-    return none_of("timeline", torn, count, f"{share(torn, count, 'lines')} are no events", about)
+    return none_of("timeline", torn, count, f"{share(torn, count, 'lines')} are not events", about)
 
 
 def _database(path: Path) -> Check:
@@ -114,7 +114,7 @@ def _stop(subject: GateSubject, meta: dict[str, Any], steps: list[dict[str, Any]
     if isinstance(reason, str) and (reason in {*StopReason} or reason in conditions):
         yield passed("stop reason", f"{shown(reason)} after {len(steps):,} timesteps", threshold=expected)
     elif reason is not None:
-        yield failed("stop reason", f"{shown(reason)} is no end of its own", threshold=expected)
+        yield failed("stop reason", f"{shown(reason)} is not how a simulation ends", threshold=expected)
     elif most is not None and len(steps) >= most:
         said = f"meta.json names none; all {most:,} timesteps were played, so it was the last one"
         yield warned("stop reason", said, threshold=expected)
@@ -144,7 +144,7 @@ def _size(meta: dict[str, Any], states: States) -> Iterator[Check]:
         yield failed("size", f"{found:,} final states, meta.json says {said:,.0f} agents", number=found)
     if not any(isinstance(meta.get(key), str) and meta[key] for key in MODELS):
         yield warned(
-            "model", "meta.json names no model: nobody can tell whose answers these are", threshold="a name"
+            "model", "meta.json names no model: it is unknown whose answers these are", threshold="a name"
         )
 
 
@@ -179,7 +179,7 @@ def _one_answer(subject: GateSubject, states: States) -> Iterator[Check]:
     taken = Counter(one for one in states.positions if isinstance(one, str))
     whole = sum(taken.values())
     if not whole:
-        yield warned("positions", "nobody has a position", number=0, threshold="above 0")
+        yield warned("positions", "no agent has a position", number=0, threshold="above 0")
         return
     (name, most), limit = taken.most_common(1)[0], subject.limits.one_answer
     said = f"{share(most, whole, 'agents with a position')} have {shown(name)}"

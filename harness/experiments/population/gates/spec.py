@@ -29,7 +29,7 @@ def sound(spec: PopulationSpec) -> Iterator[Check]:
     for one in spec.attributes:
         yield from _weights(one)
     constant = [one.name for one in spec.attributes if _constant(one)]
-    said = f"{len(constant)} of {len(spec.attributes)} attributes are the same for everybody"
+    said = f"{len(constant)} of {len(spec.attributes)} attributes are the same for all agents"
     expected = "every attribute varies"
     if constant:
         yield warned("variation", f"{said}: {listed(constant)}", number=len(constant), threshold=expected)

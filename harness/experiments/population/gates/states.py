@@ -33,7 +33,7 @@ def states_of(material: StudyFiles) -> States:
     """Final states; a list of ``{agent_id, final_state}``. Raises `Blocked`."""
     rows = material.json(NAME)
     if not isinstance(rows, list) or not rows:
-        raise Blocked(NAME, 'expected a list of {"agent_id": …, "final_state": {…}} with somebody in it.')
+        raise Blocked(NAME, 'expected a list of {"agent_id": …, "final_state": {…}} with one agent at least.')
     sound = [row for row in rows if isinstance(row, dict) and isinstance(row.get("final_state"), dict)]
     final = [row["final_state"] for row in sound]
     steps = [one.get("last_reasoning_timestep") for one in final]

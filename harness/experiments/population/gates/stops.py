@@ -54,7 +54,7 @@ def contradictions(texts: Sequence[str], steps: int) -> Iterator[str]:
         if text.strip().casefold() == "convergence":
             continue
         if stop is None or stop.variable not in RANGES:
-            yield f"{text[:60]!r} is no condition that is understood; it never stops anything"
+            yield f"{text[:60]!r} is not a stop condition; it never stops anything"
             continue
         stops.append(stop)
         yield from _alone(stop, steps)

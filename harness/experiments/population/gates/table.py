@@ -19,7 +19,7 @@ LONGEST = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AgentColumn:
-    """An attribute of everybody. ``kind`` is number, truth, text, mixed or empty; ``known`` is False where it is null.
+    """An attribute of all agents. ``kind`` is number, truth, text, mixed or empty; ``known`` is False where it is null.
 
     ``values`` are floats, booleans or texts of at most `LONGEST` characters; all False where kinds are mixed.
     ``whole`` says that every number is an integer, ``longest`` the length of the longest text.
@@ -34,7 +34,7 @@ class AgentColumn:
 
 @dataclass(eq=False)
 class AgentTable:
-    """Agents of a file. ``faults`` are rows that are no objects; they stand in no column."""
+    """Agents of a file. ``faults`` counts rows that are not objects; no column has them."""
 
     ids: Sequence[Any]
     rows: Sequence[Mapping[str, Any]]
@@ -47,7 +47,7 @@ class AgentTable:
         return len(self.rows)
 
     def column(self, name: str) -> AgentColumn:
-        """The attribute; empty for everybody where nobody has it."""
+        """The attribute; empty for all agents where none has it."""
         if name not in self._columns:
             self._columns[name] = column_of([row.get(name) for row in self.rows])
         return self._columns[name]
@@ -76,7 +76,7 @@ def table_of(data: Any) -> AgentTable:
     rows = data if isinstance(data, list) else data.get("agents") if isinstance(data, dict) else None
     if not isinstance(rows, list) or not rows:
         raise ConfigurationError(
-            'agents.json: expected {"meta": …, "agents": [{"_id": …}, …]} with somebody in it.'
+            'agents.json: expected {"meta": …, "agents": [{"_id": …}, …]} with one agent at least.'
         )
     sound = [row for row in rows if isinstance(row, dict)]
     meta = data.get("meta") if isinstance(data, dict) else None

@@ -19,15 +19,13 @@ def check(subject: GateSubject) -> Iterator[Check]:
     limits = subject.limits.call_failures
     sent, lost = _counted(subject)
     if sent is not None and sent <= 0:
-        yield failed(
-            "call failures", "no call was made: there is no answer by a model", number=0, threshold="above 0"
-        )
+        yield failed("call failures", "no call was made, so no model answered", number=0, threshold="above 0")
     elif sent is not None and lost is not None:
         said = f"{share(lost, int(sent), 'reasonings asked for')} failed"
         yield above("call failures", lost / sent, limits, said)
     else:
         yield warned(
-            "call failures", "nobody counted calls that failed; only agents without an answer are known"
+            "call failures", "failed calls were not counted; only agents without an answer are known"
         )
     states = states_of(subject.material)
     aware = int(states.aware.sum())
@@ -36,11 +34,11 @@ def check(subject: GateSubject) -> Iterator[Check]:
     if aware:
         yield above("silent agents", silent / aware, limits, said)
     else:
-        yield failed("silent agents", said, threshold="somebody who is aware")
+        yield failed("silent agents", said, threshold="at least 1 aware agent")
 
 
 def _counted(subject: GateSubject) -> tuple[float | None, float | None]:
-    """Reasonings asked for, and those of them that failed, over all timesteps; ``None`` where nobody counted."""
+    """Reasonings asked for, and those of them that failed, over all timesteps; ``None`` where they were not counted."""
     meta: Any = subject.material.json("results/meta.json")
     if first(meta, *_CALLS) == 0:
         return 0, 0

@@ -24,7 +24,7 @@ from harness.experiments.population.simulation.state import (
 FIRM = 0.7
 """From this conviction on an agent does not reason again, whatever it hears: its position is firm until that fades."""
 TOO_UNSURE = 0.15
-"""Up to this conviction nobody speaks of it."""
+"""Up to this conviction an agent does not speak of it."""
 DECAY = 0.05
 """The share of conviction that is lost in a step without reasoning."""
 QUIET_STEPS = 3
@@ -143,7 +143,7 @@ def stop(scenario: ScenarioSpec, summaries: Sequence[Summary]) -> tuple[StopReas
     if step + 1 >= scenario.simulation.max_timesteps:
         return StopReason.MAX_TIMESTEPS, f"{step + 1} of {scenario.simulation.max_timesteps}"
     if not later and len(events) == QUIET_STEPS and not any(events):
-        return StopReason.QUIESCENT, f"nobody heard or thought anything for {QUIET_STEPS} steps"
+        return StopReason.QUIESCENT, f"no agent heard or thought anything for {QUIET_STEPS} steps"
     return None
 
 

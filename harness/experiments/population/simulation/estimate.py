@@ -1,7 +1,7 @@
 """What a simulation would take, worked out from its files: calls, tokens and dollars, without a call.
 
 The simulation itself is run with a stand-in for the model. How many share is what a model decides; so it is run three
-times: nobody shares, half of them do, everybody does.
+times: no agent shares, half of them do, all do.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class EstimateCase:
 
 
 class _StandIn:
-    """Thinks something of middling conviction for everybody, and counts what the model would have read."""
+    """Answers with middling conviction for every agent, and counts what the model would have read."""
 
     def __init__(self, scenario: ScenarioSpec, sharing: float, seed: int) -> None:
         self._scenario, self._sharing, self._seed = scenario, sharing, seed

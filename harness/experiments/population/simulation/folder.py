@@ -45,13 +45,13 @@ class GatewayClients:
 
 
 class OneClient:
-    """The client that an experiment's trial has: all chunks are asked by it, and each is told what its replies took."""
+    """The client of an experiment's trial: all chunks use it, and each counts what its replies took."""
 
     def __init__(self, client: ModelClient) -> None:
         self._client = client
 
     def open(self, name: str) -> ModelClient:  # noqa: ARG002
-        """The trial's own, with an account of its own."""
+        """The trial's client, with its own account."""
         return _Counting(self._client)
 
     def close(self, client: ModelClient) -> None:
@@ -99,8 +99,8 @@ async def simulate(
     """Simulate into ``folder``, going on where it was left; gives what ``meta.json`` holds.
 
     What was finished before is left as it is. Raises `ConfigurationError` where it was begun with other inputs or
-    options, `HarnessError` where another process is at it or nobody reasoned, `ModelCallError` where calls fail for
-    good.
+    options, `HarnessError` where another process works on it or no agent reasoned, `ModelCallError` where calls fail
+    for good.
     """
     lock = RunLock(folder / LOCK, str(folder))
     try:
@@ -123,7 +123,7 @@ async def simulate(
         lock.release()
     if not meta["agents_reasoned"]:
         raise HarnessError(
-            f"{folder}: nobody reasoned ({meta['total_exposures']:,} exposures); the results are empty. "
+            f"{folder}: no agent reasoned ({meta['total_exposures']:,} exposures); the results are empty. "
             "Look at the exposure rules of the scenario."
         )
     return meta

@@ -1,4 +1,4 @@
-"""What an agent is asked, in two passes: in its role, then sorted into outcomes by whoever reads what it said."""
+"""What an agent is asked, in two passes: in its role, then by a model that sorts its answer into outcomes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ REASON, CLASSIFY = "reason", "classify"
 MAX_TEXT, MAX_SENTENCE = 4_000, 400
 """Characters that are kept of what a model wrote: of the whole reasoning, of what goes into others' prompts."""
 SEVERAL = 5
-"""So many agents in a row without a usable reply are no chance; fewer are, in late steps, all who reason."""
+"""This many agents in a row without a usable reply are a failure; in late steps fewer may be all who reason."""
 JOINERS = "\u200c\u200d"
 """Unseen, and part of words and pictures in some scripts."""
 LEVELS = ((0.15, "hardly sure"), (0.35, "leaning"), (0.6, "fairly sure"), (0.85, "firm"), (1.0, "certain"))
-"""How sure an agent is told that it was, by the upper end of its conviction."""
+"""The words in which an agent reads how sure it was, by the upper end of its conviction."""
 
 
 @dataclass(frozen=True, slots=True)

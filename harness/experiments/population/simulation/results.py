@@ -1,4 +1,4 @@
-"""results/: what a simulation came to, in extropy-run's four files. Every share says of how many it is one."""
+"""results/: a simulation's results in extropy-run's four files. Every share has its denominator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of results read again: meta.json and agent_states.json, whoever has had them in hand since."""
+"""A folder of results read again: meta.json and agent_states.json, which may have been edited since."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _faults(outcome: OutcomeSpec, answers: Sequence[Mapping[str, Any]]) -> Itera
     for one in answers:
         value = one.get(outcome.name)
         if value is not None and not _fits(outcome, value):
-            yield f"{outcome.name}={value!r:.60} is no {outcome.type} answer{_options(outcome)}."
+            yield f"{outcome.name}={value!r:.60} is not a {outcome.type} answer{_options(outcome)}."
 
 
 def _options(outcome: OutcomeSpec) -> str:

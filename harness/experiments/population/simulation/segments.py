@@ -1,4 +1,4 @@
-"""Results by segment: every share is of those in the segment who have a value, and their number stands beside it."""
+"""Results by segment: every share is of the agents in the segment with a value, and gives their number."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SegmentRow:
 
 @dataclass(frozen=True, slots=True)
 class SegmentView:
-    """One outcome by the values of one attribute, everybody together first."""
+    """One outcome by the values of one attribute, all agents together first."""
 
     outcome: str
     attribute: str
@@ -70,7 +70,7 @@ def view(
 
 
 def overall(states: Sequence[Mapping[str, Any]], outcome: OutcomeSpec, min_n: int = MIN_N) -> SegmentView:
-    """``outcome`` of everybody together."""
+    """``outcome`` of all agents together."""
     return SegmentView(outcome.name, "", min_n, (_row("all", states, outcome, min_n),))
 
 

@@ -152,7 +152,7 @@ class Simulation:
             ended = store.get("ended")
             if ended is None and dynamics.is_silent(summaries):
                 raise ModelCallError(
-                    f"In {dynamics.QUIET_STEPS} steps nobody who was asked gave an answer that can be used; the last "
+                    f"In {dynamics.QUIET_STEPS} steps no agent gave a usable answer; the last "
                     f"step is {step}. See the reasons in {TIMELINE}, and try another model in another folder.",
                     fatal=True,
                 )

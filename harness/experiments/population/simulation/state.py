@@ -1,4 +1,4 @@
-"""What the simulation knows of everybody at the start of a step."""
+"""The state of all agents at the start of a step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEVER, NO_POSITION = -2, -1
 
 
 class StopReason(StrEnum):
-    """Why a simulation came to its end. There is no other; one that was cut off has none."""
+    """Why a simulation ended. One that was interrupted has no reason."""
 
     MAX_TIMESTEPS = "max_timesteps_reached"
     CONDITION = "stop_condition"
@@ -26,7 +26,7 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """What came of an agent's reasoning. ``conviction`` is 0 to 1, ``sentiment`` −1 to 1."""
+    """The result of an agent's reasoning. ``conviction`` is 0 to 1, ``sentiment`` −1 to 1."""
 
     reasoning: str
     statement: str
@@ -103,7 +103,7 @@ class AgentStates:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A step in figures; averages are over agents that have the value (``None``: nobody has)."""
+    """A step in figures; averages are over agents that have the value (``None``: none has)."""
 
     timestep: int
     new_exposures: int

@@ -197,7 +197,7 @@ class Store:
         return [Summary(**json.loads(row[0])) for row in rows]
 
     def state(self, ids: Sequence[str], ties: int) -> AgentStates:
-        """The state at the end of the last step that is done. Raises `ValueError` where somebody is lacking."""
+        """The state at the end of the last step that is done. Raises `ValueError` where an agent is missing."""
         state = AgentStates.initial(len(ids), ties)
         places = {name: place for place, name in enumerate(ids)}
         with self._explained():
