@@ -19,6 +19,7 @@ from harness.errors import ConfigurationError, HarnessError, ModelCallError
 from harness.experiments.population.build.network import connect
 from harness.experiments.population.build.sampling import sample
 from harness.experiments.population.example import write_example
+from harness.experiments.population.extropy import process as extropy_process
 from harness.experiments.population.extropy.process import PYTHON
 from harness.experiments.population.extropy.results import StepSummary, failures, stop_reason
 from harness.experiments.population.extropy.simulation import (
@@ -26,7 +27,6 @@ from harness.experiments.population.extropy.simulation import (
     SETTINGS,
     THEIR_META,
     WORK,
-    extropy_process,
     simulate_in_folder,
     simulate_with_extropy,
 )
