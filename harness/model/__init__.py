@@ -1,23 +1,8 @@
 """Layer 0: the words of the project as frozen data. Imports the standard library alone."""
 
 from harness.model.check import Check, Level, worst
-from harness.model.design import (
-    MAX_SCORE,
-    MIN_SCORE,
-    ActionsAtLeast,
-    Correction,
-    Experiment,
-    Extraction,
-    Group,
-    Intervention,
-    Measure,
-    Mode,
-    Persona,
-    Play,
-    Proposition,
-    Script,
-    render,
-)
+from harness.model.design import Experiment, Group, Mode, Play, TrialPlan
+from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Proposition
 from harness.model.model_options import NO_OPTIONS, merge_options, option_problems, options_in_words
 from harness.model.observation import Dataset, Observation
 from harness.model.outcome import (
@@ -29,10 +14,12 @@ from harness.model.outcome import (
     Trial,
     TrialFailure,
     TrialFiles,
-    TrialPlan,
     TrialResult,
     Usage,
 )
+from harness.model.persona import Persona
+from harness.model.script import Extraction, Script, render
+from harness.model.treatment import ActionsAtLeast, Correction, Intervention
 
 __all__ = [
     "MAX_SCORE",

@@ -110,10 +110,15 @@ Fields = Mapping[str, Kind | Each]
 """What the fields of a declaration may hold, by name."""
 
 
-def field_faults(owner: str, declared: object, table: Fields) -> dict[str, list[str]]:
+def flat(faults: Mapping[str, list[str]]) -> Iterator[str]:
+    """The faults of all fields, one after another."""
+    return (fault for several in faults.values() for fault in several)
+
+
+def field_faults(owner: str, declared: Any) -> dict[str, list[str]]:
     """The faulty fields of ``declared`` with their faults, one sentence each; ``owner`` begins every sentence."""
     found: dict[str, list[str]] = {}
-    for name, kind in table.items():
+    for name, kind in declared.FIELDS.items():
         value, place = getattr(declared, name), f"{owner}: {name}"
         if isinstance(kind, Each):
             faults = list(kind.faults(place, value))

@@ -1,4 +1,4 @@
-"""What an experimenter declares: experiments, groups, scripts and metrics.
+"""What an experimenter declares: experiments, their groups and sizes, and plays.
 
 Declarations are frozen, and hashable where what they hold is; equal ones hash equal. An `Experiment` checks itself and
 all its parts, and raises one `ConfigurationError` with every fault. What only some declarations need goes by keyword.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.console import name_problems
 from harness.errors import raise_if_any
@@ -24,10 +24,10 @@ from harness.model.declaration import (
     Each,
     Fields,
     Kind,
-    choice,
     data_faults,
     declaration,
     field_faults,
+    flat,
     instance,
     is_plainly_synchronous,
     normalise,
@@ -35,53 +35,16 @@ from harness.model.declaration import (
     shown,
     whole_number,
 )
+from harness.model.metrics import Measure, Proposition
 from harness.model.model_options import option_problems
+from harness.model.outcome import Trial, TrialFiles, TrialResult
+from harness.model.persona import Persona
+from harness.model.script import Script, replacement_problems
 from harness.model.text import text_faults
-
-if TYPE_CHECKING:
-    from harness.model.outcome import Event, TrialPlan, TrialResult
-
-MIN_SCORE, MAX_SCORE = 0, 9
-"""The scale of every proposition, as in TinyTroupe."""
+from harness.model.treatment import Correction, Intervention
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _NAME_WORDS = "expected a name of letters, digits, '_', '.' or '-', at most 64."
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
-
-@declaration
-@dataclass(frozen=True, slots=True)
-class Persona:
-    """One simulated person.
-
-    Fields:
-        name: text, unique within the population.
-        specification: mapping of plain data that prompts are made of; TinyTroupe's ``persona`` object.
-        source: where the person came from; default ``"declared"``.
-
-    >>> Persona("Ada", {"occupation": "market trader"}).name
-    'Ada'
-    """
-
-    name: str
-    specification: Mapping[str, Any] = field(hash=False)  # not frozen: fixtures may change it in place
-    _: KW_ONLY
-    source: str = "declared"
-
-    FIELDS: ClassVar[Fields] = {"name": NAME, "specification": MAPPING, "source": TEXT}
-
-
-class HasActions(Protocol):
-    """What a functional precondition may look at: the same attribute in our personas and in TinyTroupe's."""
-
-    actions_count: int
-
-
-Precondition = Callable[[Any], bool]
-"""Whether an intervention applies to a person, which has `HasActions.actions_count`."""
-
-MeasureFunction = Callable[[Sequence["Event"]], float | None]
-"""Computes a metric from a transcript; ``None``: the transcript has no answer."""
 
 CallBounds = tuple[Mapping[str, int], Mapping[str, int]]
 """The least and the most model calls of a trial, by kind of call."""
@@ -91,142 +54,6 @@ class PlayFunction(Protocol):
     """Runs one trial. ``client`` is a `harness.gateway.calls.ModelClient`, bound to that trial."""
 
     def __call__(self, plan: TrialPlan, client: Any, /) -> Awaitable[TrialResult]: ...
-
-
-@declaration
-@dataclass(frozen=True, slots=True)
-class ActionsAtLeast:
-    """The functional precondition of the paper: the person has acted at least ``count`` times (DONE counts)."""
-
-    count: int
-
-    FIELDS: ClassVar[Fields] = {"count": whole_number(0)}
-
-    def __call__(self, person: HasActions) -> bool:
-        return person.actions_count >= self.count
-
-    def __str__(self) -> str:
-        return f"actions_count >= {self.count}"
-
-
-@declaration
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """Action correction: score each turn, and regenerate it while it is below the threshold.
-
-    Fields:
-        quality_threshold: score from 0 to 9; default 5.
-        max_attempts: regenerations of a turn, 1 to 20, not counting the first try; default 2.
-        regeneration: whether the turn is regenerated at all; default True.
-    """
-
-    quality_threshold: float = 5
-    max_attempts: int = 2
-    _: KW_ONLY
-    regeneration: bool = True
-
-    FIELDS: ClassVar[Fields] = {
-        "quality_threshold": number(MIN_SCORE, MAX_SCORE),
-        "max_attempts": whole_number(1, 20),
-        "regeneration": FLAG,
-    }
-
-    def problems(self, owner: str) -> Iterable[str]:
-        yield from _flat(field_faults(owner, self, self.FIELDS))
-
-
-@declaration
-@dataclass(frozen=True, slots=True)
-class Intervention:
-    """A nudge: when the preconditions hold for a person, ``effect`` is put into that person's thoughts.
-
-    Fields:
-        name: text that records and reports show.
-        effect: the thought.
-        textual: precondition that a model judges; default None, which always holds.
-        functional: precondition as a function of the person, checked first; default None, which always holds.
-    """
-
-    name: str
-    effect: str
-    _: KW_ONLY
-    textual: str | None = None
-    functional: Precondition | None = None
-
-    FIELDS: ClassVar[Fields] = {
-        "name": NAME,
-        "effect": TEXT,
-        "textual": TEXT.or_none(),
-        "functional": FUNCTION.or_none(),
-    }
-
-    def problems(self, owner: str) -> Iterable[str]:
-        faults = field_faults(f"{owner}: intervention {shown(self.name)}", self, self.FIELDS)
-        yield from _flat(faults)
-        if "effect" not in faults and not self.effect.strip():
-            yield f"{owner}: intervention {shown(self.name)} has an empty effect; expected the thought to put."
-        if isinstance(self.functional, ActionsAtLeast):
-            yield from _flat(field_faults(f"{owner}: ActionsAtLeast", self.functional, ActionsAtLeast.FIELDS))
-
-
-@declaration
-@dataclass(frozen=True, slots=True)
-class Proposition:
-    """A claim that a model scores 0 to 9 against a transcript.
-
-    Fields:
-        name: the metric's name in results.
-        claim: the claim, in words.
-        about: ``"person"`` (default) gives a score per person, ``"panel"`` one per trial.
-        include_persona: whether the judge also reads the specification of the person; default True.
-        tinytroupe: the proposition of the same meaning in ``tinytroupe.validation``, which that engine uses in place of
-            ``claim``; default None.
-
-    >>> Proposition("Courtesy", "The person stays courteous, even when refusing.").about
-    'person'
-    """
-
-    name: str
-    claim: str
-    _: KW_ONLY
-    about: Literal["person", "panel"] = "person"
-    include_persona: bool = True
-    tinytroupe: str | None = None
-
-    FIELDS: ClassVar[Fields] = {
-        "name": NAME,
-        "claim": TEXT,
-        "about": choice("person", "panel"),
-        "include_persona": FLAG,
-        "tinytroupe": TEXT.or_none(),
-    }
-
-
-@declaration
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A metric computed from a trial's transcript by a function, without any model.
-
-    Fields:
-        name: the metric's name in results.
-        function: takes the transcript (a sequence of `harness.model.Event`) and returns a number, or ``None`` for a
-            missing value; default None, where the experiment's own `Play` reports the metric.
-        about: ``"panel"`` (default) gives one value per trial, ``"person"`` one per person.
-
-    >>> Measure("remarks", lambda transcript: sum(event.type == "TALK" for event in transcript)).about
-    'panel'
-    """
-
-    name: str
-    function: MeasureFunction | None = None
-    _: KW_ONLY
-    about: Literal["person", "panel"] = "panel"
-
-    FIELDS: ClassVar[Fields] = {
-        "name": NAME,
-        "function": FUNCTION.or_none(),
-        "about": choice("person", "panel"),
-    }
 
 
 @declaration
@@ -274,7 +101,7 @@ class Play:
     }
 
     def problems(self, owner: str) -> Iterable[str]:
-        yield from _flat(field_faults(f"{owner}: play", self, self.FIELDS))
+        yield from flat(field_faults(f"{owner}: play", self))
         if is_plainly_synchronous(self.function):
             yield (
                 f"{owner}: play: function={shown(self.function)} is not asynchronous; "
@@ -282,133 +109,33 @@ class Play:
             )
 
 
-@declaration
 @dataclass(frozen=True, slots=True)
-class Extraction:
-    """What is extracted from the rapporteur's consolidation, as JSON: under ``root`` a list of objects.
+class TrialPlan:
+    """Everything that an engine needs to run one trial, frozen and, without its ``place``, picklable.
 
-    Fields:
-        root: the only key of the JSON object.
-        fields: the keys of each object.
-        metric: the metric that the length of the list becomes.
-        objective, situation: what the extracting model reads.
-        root_hint: what the tinytroupe engine adds about ``root``.
+    ``script`` has the arm's own texts; ``instructions`` end each persona's prompt, and ``memory_limit`` counts
+    characters (``None``: the engine's). ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which
+    sends ``temperature`` with its calls; ``record_type`` is what its line is called. ``place`` is filled in when the
+    trial begins.
     """
 
-    root: str
-    fields: tuple[str, ...]
-    metric: str
-    objective: str
-    situation: str
-    root_hint: str = "it is the root, the only key of the JSON object; its value is the list of all items"
-
-    FIELDS: ClassVar[Fields] = {
-        "root": NAME,
-        "fields": Each(NAME, "a tuple of names, such as ('title', 'text')"),
-        "metric": NAME,
-        "objective": TEXT,
-        "situation": TEXT,
-        "root_hint": TEXT,
-    }
-
-    def __post_init__(self) -> None:
-        normalise(self, tuples=["fields"])
-
-
-@declaration
-@dataclass(frozen=True, slots=True)
-class Script:
-    """The words that the personas hear. ``{placeholders}`` are filled from a proposal's fields.
-
-    Fields:
-        task: what the conversation is about.
-        introduction: heard first; default None.
-        proposals: what the conversations are about, one trial per panel and proposal; default one without fields.
-        consolidation: how a rapporteur sums up; default None.
-        extraction: what is extracted from that; default None.
-        task_description: the task as the judge of a panel reads it; default ``"{task}"``.
-        source: where the words came from: ``"embedded"``, ``"notebook"`` or ``"declared"`` (default).
-        origin: provenance, such as path and SHA-256; default empty.
-
-    >>> len(Script("Agree a price for {thing}.", proposals=({"thing": "a bike"}, {"thing": "a lamp"})).proposals)
-    2
-    """
-
-    task: str
-    _: KW_ONLY
-    introduction: str | None = None
-    proposals: tuple[Mapping[str, str], ...] = field(default_factory=lambda: ({},))
-    consolidation: str | None = None
-    extraction: Extraction | None = None
-    task_description: str = "{task}"
-    source: str = "declared"
-    origin: Mapping[str, str] = field(default_factory=dict)
-
-    FIELDS: ClassVar[Fields] = {
-        "task": TEXT,
-        "introduction": TEXT.or_none(),
-        "proposals": Each(
-            Kind(
-                lambda value: isinstance(value, Mapping) and all(isinstance(key, str) for key in value),
-                "a mapping of fields, such as {'thing': 'a bike'}",
-            ),
-            "a tuple of mappings, such as ({'thing': 'a bike'}, {'thing': 'a lamp'})",
-        ),
-        "consolidation": TEXT.or_none(),
-        "extraction": instance(Extraction, "an Extraction").or_none(),
-        "task_description": TEXT,
-        "source": TEXT,
-        "origin": MAPPING,
-    }
-
-    def __post_init__(self) -> None:
-        normalise(self, tuples=["proposals"], data=["proposals", "origin"])
-
-    def problems(self, owner: str) -> Iterable[str]:
-        faults = field_faults(f"{owner}: script", self, self.FIELDS)
-        yield from _flat(faults)
-        if isinstance(self.extraction, Extraction):
-            yield from _flat(
-                field_faults(f"{owner}: script.extraction", self.extraction, self.extraction.FIELDS)
-            )
-            if self.consolidation is None:
-                yield (
-                    f"{owner}: the script extracts {shown(self.extraction.root)} without a consolidation; "
-                    "set consolidation=."
-                )
-        if "proposals" in faults:
-            return
-        if not self.proposals:
-            yield f"{owner}: the script has no proposals; expected at least one."
-        parts = ("introduction", "task", "consolidation", "task_description")
-        for index, proposal in enumerate(self.proposals):
-            for part in (one for one in parts if one not in faults):
-                known = {*proposal, "task"} if part == "task_description" else set(proposal)
-                used = set(_PLACEHOLDER.findall(getattr(self, part) or ""))
-                for name in sorted(used - known):
-                    yield (
-                        f"{owner}: script.{part} uses {{{name}}}, which proposal {index} lacks; "
-                        f"it has {', '.join(sorted(proposal)) or 'no fields'}."
-                    )
-                for name in sorted(used & set(proposal)):
-                    if not isinstance(proposal[name], str):
-                        yield (
-                            f"{owner}: script.{part} uses {{{name}}}, which is {shown(proposal[name])} in proposal "
-                            f"{index}; expected text."
-                        )
-
-
-def _replacement_problems(owner: str, texts: Mapping[str, Any]) -> Iterable[str]:
-    for part, text in texts.items():
-        if part not in _REPLACEABLE:
-            yield f"{owner}: script={{{part!r}: …}}; expected one of {', '.join(_REPLACEABLE)}."
-        elif not isinstance(text, str) or not text.strip():
-            yield f"{owner}: script[{part!r}]={shown(text)}; expected text that is not empty."
-
-
-def render(text: str, fields: Mapping[str, str]) -> str:
-    """Fill the ``{placeholders}`` of ``text`` that ``fields`` names; every other brace stays as it is."""
-    return _PLACEHOLDER.sub(lambda found: fields.get(found[1], found[0]), text)
+    trial: Trial
+    personas: tuple[Persona, ...]
+    script: Script
+    proposal: Mapping[str, str]
+    steps: int
+    correction: Correction | None
+    interventions: tuple[Intervention, ...]
+    metrics: tuple[Proposition | Measure, ...]
+    seed: int
+    play: Play | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    arm: Mapping[str, Any] = field(default_factory=dict)
+    record_type: str = "trial_result"
+    temperature: float | None = None
+    place: TrialFiles | None = None
+    instructions: str | None = None
+    memory_limit: int | None = None
 
 
 @declaration
@@ -440,14 +167,13 @@ class Mode:
     }
 
     def problems(self, owner: str) -> Iterable[str]:
-        yield from _flat(field_faults(owner, self, self.FIELDS))
+        yield from flat(field_faults(owner, self))
 
 
 _POPULATION = Kind(
     lambda value: isinstance(value, str | Path | tuple),
     "the name of a packaged population, a folder of persona files, or a tuple of Personas",
 )
-_REPLACEABLE = ("introduction", "task", "consolidation")
 
 
 @declaration
@@ -530,8 +256,8 @@ class Group:
 
     def problems(self, owner: str) -> Iterable[str]:
         mine = f"Group {shown(self.name)} of {owner}"
-        faults = field_faults(mine, self, self.FIELDS)
-        yield from _flat(faults)
+        faults = field_faults(mine, self)
+        yield from flat(faults)
         if "name" not in faults and not _NAME.fullmatch(self.name):
             yield f"{mine}: {_NAME_WORDS}"
         if "settings" not in faults:
@@ -540,7 +266,7 @@ class Group:
         if self.temperature is not None and "temperature" in self.model_options:
             yield f"{mine}: model_options['temperature'] and temperature= are both set; expected one of them."
         if "script" not in faults:
-            yield from _replacement_problems(mine, self.script)
+            yield from replacement_problems(mine, self.script)
         if isinstance(self.correction, Correction):
             yield from self.correction.problems(mine)
         for intervention in _instances(Intervention, self.interventions):
@@ -650,9 +376,9 @@ class Experiment:
     def problems(self) -> Iterable[str]:
         """Every fault of the declaration, one sentence each."""
         mine = f"Experiment {self.name if isinstance(self.name, str) else shown(self.name)}"
-        own = field_faults(mine, self, self.FIELDS)
+        own = field_faults(mine, self)
         items = tuple(self._item_problems(mine))
-        yield from _flat(own)
+        yield from flat(own)
         yield from items
         yield from self._part_problems(mine.removeprefix("Experiment "))
         yield from option_problems(f"{mine}: model_options", self.model_options)
@@ -665,7 +391,7 @@ class Experiment:
         for place, parts in (("population", self.population), ("metrics", self.metrics)):
             for index, part in enumerate(parts if isinstance(parts, tuple) else ()):
                 if isinstance(part, Persona | Proposition | Measure):
-                    yield from _flat(field_faults(f"{mine}: {place}[{index}]", part, part.FIELDS))
+                    yield from flat(field_faults(f"{mine}: {place}[{index}]", part))
                 elif place == "population":
                     example = "Persona('Ada', {'occupation': 'trader'})"
                     yield f"{mine}: population[{index}]={shown(part)}; expected a Persona, such as {example}."
@@ -690,7 +416,7 @@ class Experiment:
             one for group in self.groups for one in _instances(Intervention, group.interventions)
         ]
         parts = (*self.groups, *interventions, self.script, self.script.extraction)
-        return any(field_faults("", part, part.FIELDS) for part in parts if part is not None)
+        return any(field_faults("", part) for part in parts if part is not None)
 
     def _design_problems(self, mine: str) -> Iterable[str]:
         """Faults that lie between the parts."""
@@ -764,7 +490,7 @@ class Experiment:
                         f"{mine}: {part} is for personas of an engine, and this experiment has a play; "
                         f"expected settings={{{part!r}: …}}, which the play reads as plan.arm[{part!r}]."
                     )
-            if group.script and not any(_replacement_problems("", group.script)):
+            if group.script and not any(replacement_problems("", group.script)):
                 yield from self.script_of(group).problems(mine)
 
     def script_of(self, group: Group) -> Script:
@@ -803,11 +529,8 @@ RESERVED = frozenset(
 
 _NUMBERS = frozenset({"panel_size", "seed", "shuffle_seed", "temperature"})
 
+
 T = TypeVar("T")
-
-
-def _flat(faults: Mapping[str, list[str]]) -> Iterable[str]:
-    return (fault for several in faults.values() for fault in several)
 
 
 def _instances(of: type[T], items: object) -> Iterable[T]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.model.design import Correction, Intervention, Measure, Persona, Play, Proposition, Script
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
@@ -58,35 +56,6 @@ class TrialFiles:
     run_id: str
     tell: Callable[[str], None]
     serve: Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class TrialPlan:
-    """Everything that an engine needs to run one trial, frozen and, without its ``place``, picklable.
-
-    ``script`` has the arm's own texts; ``instructions`` end each persona's prompt, and ``memory_limit`` counts
-    characters (``None``: the engine's). ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which
-    sends ``temperature`` with its calls; ``record_type`` is what its line is called. ``place`` is filled in when the
-    trial begins.
-    """
-
-    trial: Trial
-    personas: tuple[Persona, ...]
-    script: Script
-    proposal: Mapping[str, str]
-    steps: int
-    correction: Correction | None
-    interventions: tuple[Intervention, ...]
-    metrics: tuple[Proposition | Measure, ...]
-    seed: int
-    play: Play | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    arm: Mapping[str, Any] = field(default_factory=dict)
-    record_type: str = "trial_result"
-    temperature: float | None = None
-    place: TrialFiles | None = None
-    instructions: str | None = None
-    memory_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,18 @@ from typing import Any
 import pytest
 
 from harness.checks import CheckRunner, examine
-from harness.model import Cell, Check, Level, Sample, Trial, TrialFailure, TrialPlan, TrialResult, Usage
-from harness.model.design import Script
+from harness.model import (
+    Cell,
+    Check,
+    Level,
+    Sample,
+    Script,
+    Trial,
+    TrialFailure,
+    TrialPlan,
+    TrialResult,
+    Usage,
+)
 from harness.records.lines import COMMON, trial_line
 from harness.runtime.play_checks import own_checks
 from tests.plugin.test_own_play import OWN
