@@ -50,9 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
             modules.append(collection)
         if not config.option.collectonly:  # what plays trials is heavy, and a list of cases needs none of it
             from harness.plugin import overlap, session_report, workers
-            from harness.plugin.signals import end_session_at_a_signal
+            from harness.plugin.state import state_of
 
-            end_session_at_a_signal(config)
+            state_of(config).end_at_a_signal()
             modules += [overlap, session_report, *workers.hooks(config)]
         for module in modules:
             config.pluginmanager.register(module)

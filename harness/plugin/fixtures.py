@@ -88,7 +88,7 @@ class CellHandle:
     def run(self) -> CellOutcome:
         """Play the cell's trials that have no record yet and wait; fail the test if one could not be finished."""
         __tracebackhide__ = True
-        from harness.plugin.overlap import play
+        from harness.plugin.turn import play
 
         outcome = play(self._state, self._nodeid, self.plan)
         self.seconds = outcome.seconds

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.console import write_line
-from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError, raise_if_any
+from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.plugin import fixtures
 from harness.plugin.internals import (
     fill,
@@ -23,8 +22,8 @@ from harness.plugin.internals import (
 )
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of, same_cell
-from harness.plugin.state import PluginState, error_text, invitation_of, message_of, reason_of, state_of
-from harness.runtime.cells import CellOutcome
+from harness.plugin.state import PluginState, invitation_of, message_of, state_of
+from harness.plugin.turn import same_plan, say_notes
 from harness.runtime.coordinator import Coordinator
 from harness.runtime.plan import CellPlan
 from harness.runtime.remote import RemoteCoordinator
@@ -69,16 +68,6 @@ def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
     if _may_overlap(config):
         _prepare(state, [item for item in cases if isinstance(item, pytest.Function)])
     say_notes(state)
-
-
-def say_notes(state: PluginState) -> None:
-    """Say what there is to say of the runs, once."""
-    reporter: Any = state.config.pluginmanager.get_plugin("terminalreporter")
-    while state.coordinator is not None and state.coordinator.notes:
-        note = state.coordinator.notes.pop(0)
-        if reporter is not None:
-            reporter.ensure_newline()
-            write_line(reporter, note)
 
 
 def _start(state: PluginState, cases: list[pytest.Item]) -> None:
@@ -151,7 +140,7 @@ def _same_cells(items: list[pytest.Function], plans: dict[str, CellPlan]) -> Ite
             trials = (plan.cell, tuple(trial.trial for trial in plan.trials))
             members.setdefault((item.parent, item.originalname, *trials), []).append(item)
     for first, *others in members.values():
-        alike = [one for one in others if _same(plans[first.nodeid], plans[one.nodeid])]
+        alike = [one for one in others if same_plan(plans[first.nodeid], plans[one.nodeid])]
         names = {
             name: None
             for one in alike
@@ -194,45 +183,3 @@ def _plan_of(item: pytest.Function) -> CellPlan:
     handle: Any = item.funcargs["cell"]
     plan: CellPlan = handle.plan
     return plan
-
-
-def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:
-    """The outcome of a cell whose turn has come: of the trials started ahead, or started now."""
-    __tracebackhide__ = True
-    session = state.session
-    assert session is not None
-    cell_run = state.prepared.pop(nodeid, None)
-    if cell_run is None or not _same(cell_run.plan, plan):
-        try:
-            cell_run = session.submit([plan])[0]
-        except LostRepliesError as error:
-            pytest.exit(message_of(state.config, error), returncode=int(ExitCode.USAGE))
-        except HarnessError as error:
-            pytest.fail(error_text(state.config, str(error)), pytrace=False)
-        say_notes(state)
-    with Display.of(state.config) as display:
-        outcome = session.wait(cell_run, lambda: display.show(state.coordinator))
-    cell_run.output.replay()
-    state.outcomes[nodeid] = (plan.cell, outcome)
-    if session.stopped:
-        pytest.exit(
-            reason_of(state.config, session.coordinator), returncode=int(session.coordinator.exit_code)
-        )
-    return outcome
-
-
-def _same(ahead: CellPlan, now: CellPlan) -> bool:
-    """Whether the fixtures gave the same this time, so that the trials started ahead are the case's own."""
-    return _identity(ahead) == _identity(now)
-
-
-def _identity(plan: CellPlan) -> tuple[Any, ...]:
-    return (
-        plan.cell,
-        plan.mode,
-        plan.population.personas,
-        plan.group,
-        plan.engine,
-        plan.reps,
-        tuple(trial.trial for trial in plan.trials),
-    )

@@ -13,10 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-import pytest
-
 from harness.errors import ExitCode
-from harness.plugin.state import invitation_of, state_of
 from harness.runtime.coordinator import DRAIN_SECONDS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -107,21 +104,3 @@ class Interruption:
                 if stat.S_ISCHR(status.st_mode) and status.st_rdev in gone:
                     os.dup2(nowhere, fd)
         os.close(nowhere)
-
-
-def end_session_at_a_signal(config: pytest.Config) -> None:
-    """Let signals end this pytest session, from now until pytest is unconfigured. An xdist worker keeps its own way."""
-    if invitation_of(config) is not None:
-        return
-    state = state_of(config)
-
-    def halt() -> int:
-        coordinator = state.coordinator
-        if coordinator is None or not coordinator.started:
-            return 0
-        coordinator.stop("The session was interrupted.", ExitCode.INTERRUPTED)
-        return coordinator.gateway.in_flight
-
-    state.interruption = Interruption(halt)
-    state.interruption.install()
-    config.add_cleanup(state.interruption.restore)

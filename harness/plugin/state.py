@@ -76,6 +76,22 @@ class PluginState:
 
         return parts(self.hooks.observers()) if self.rehearsal is None else self.rehearsal.parts()
 
+    def end_at_a_signal(self) -> None:
+        """Let signals end the session, until pytest is unconfigured. An xdist worker keeps its own way."""
+        from harness.plugin.signals import Interruption
+
+        def halt() -> int:
+            coordinator = self.coordinator
+            if coordinator is None or not coordinator.started:
+                return 0
+            coordinator.stop("The session was interrupted.", ExitCode.INTERRUPTED)
+            return coordinator.gateway.in_flight
+
+        if invitation_of(self.config) is None:
+            self.interruption = Interruption(halt)
+            self.interruption.install()
+            self.config.add_cleanup(self.interruption.restore)
+
     @functools.cached_property
     def hooks(self) -> Hooks:
         """The hooks that other plugins and conftests implement."""

@@ -16,7 +16,7 @@ import pytest
 from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.plugin.option_names import option_of
-from harness.plugin.overlap import say_notes, start_with_desk
+from harness.plugin.overlap import start_with_desk
 from harness.plugin.progress import Display
 from harness.plugin.state import (
     WORKER,
@@ -28,6 +28,7 @@ from harness.plugin.state import (
     refuse,
     state_of,
 )
+from harness.plugin.turn import say_notes
 from harness.runtime.coordinator import DRAIN_SECONDS
 from harness.runtime.remote import DeskServer
 

@@ -1,0 +1,66 @@
+"""The turn of a case: its cell's trials are waited for, or started now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.console import write_line
+from harness.errors import ExitCode, HarnessError, LostRepliesError
+from harness.plugin.progress import Display
+from harness.plugin.state import PluginState, error_text, message_of, reason_of
+from harness.runtime.cells import CellOutcome
+from harness.runtime.plan import CellPlan
+
+
+def say_notes(state: PluginState) -> None:
+    """Say what there is to say of the runs, once."""
+    reporter: Any = state.config.pluginmanager.get_plugin("terminalreporter")
+    while state.coordinator is not None and state.coordinator.notes:
+        note = state.coordinator.notes.pop(0)
+        if reporter is not None:
+            reporter.ensure_newline()
+            write_line(reporter, note)
+
+
+def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:
+    """The outcome of a cell whose turn has come: of the trials started ahead, or started now."""
+    __tracebackhide__ = True
+    session = state.session
+    assert session is not None
+    cell_run = state.prepared.pop(nodeid, None)
+    if cell_run is None or not same_plan(cell_run.plan, plan):
+        try:
+            cell_run = session.submit([plan])[0]
+        except LostRepliesError as error:
+            pytest.exit(message_of(state.config, error), returncode=int(ExitCode.USAGE))
+        except HarnessError as error:
+            pytest.fail(error_text(state.config, str(error)), pytrace=False)
+        say_notes(state)
+    with Display.of(state.config) as display:
+        outcome = session.wait(cell_run, lambda: display.show(state.coordinator))
+    cell_run.output.replay()
+    state.outcomes[nodeid] = (plan.cell, outcome)
+    if session.stopped:
+        pytest.exit(
+            reason_of(state.config, session.coordinator), returncode=int(session.coordinator.exit_code)
+        )
+    return outcome
+
+
+def same_plan(ahead: CellPlan, now: CellPlan) -> bool:
+    """Whether the fixtures gave the same this time, so that the trials started ahead are the case's own."""
+    return _identity(ahead) == _identity(now)
+
+
+def _identity(plan: CellPlan) -> tuple[Any, ...]:
+    return (
+        plan.cell,
+        plan.mode,
+        plan.population.personas,
+        plan.group,
+        plan.engine,
+        plan.reps,
+        tuple(trial.trial for trial in plan.trials),
+    )
