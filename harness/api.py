@@ -91,6 +91,7 @@ def run(
 
     Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
     """
+    from harness.plugin.hints import keyword
     from harness.plugin.launch import LaunchRequest, launch
 
     raise_if_any(option_problems("model_options", {} if model_options is None else model_options))
@@ -130,7 +131,7 @@ def run(
         "accept_lost_journal": accept_lost_journal,
         "fresh": fresh,
     }
-    request = LaunchRequest([experiment])
+    request = LaunchRequest([experiment], spell=keyword)
     code = launch(request, options, further=["-qq", "--no-header", "--no-summary"] * quiet)
     if not request.conclusions:
         raise HarnessError(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.user_code import attempt
 
 EXPERIMENTS = "harness.experiments"
@@ -52,22 +52,8 @@ def find(group: str, name: str, what: str) -> EntryPoint:
     """The entry point ``name`` of ``group``; messages call it ``what``. Raises `ConfigurationError`."""
     points = points_of(group)
     if name not in points:
-        raise ConfigurationError(f"{what} {name!r}: not installed; {unknown(name, points)}")
+        raise ConfigurationError(f"{what} {name!r}: not installed; {expected_one_of(name, points)}")
     return points[name]
-
-
-def unknown(name: str, known: Iterable[str]) -> str:
-    """What a message says of an unknown ``name``: the known ones, and the nearest."""
-    names = list(known)
-    return f"expected one of {', '.join(names)}.{nearest(name, names)}"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The question whether the nearest of the ``known`` names is meant; empty where none is near."""
-    from difflib import get_close_matches  # slow to import, and needed for a mistake alone
-
-    near = get_close_matches(name, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def described(point: EntryPoint) -> str:

@@ -4,9 +4,20 @@ The tree, without the errors that one module keeps to itself::
 
     HarnessError
     ├── ConfigurationError
+    │   ├── BeyondPlanError
+    │   ├── MixedRunsError
+    │   ├── RunChangedError
+    │   ├── UnknownPriceError
+    │   ├── UnknownProviderError
+    │   └── MissingExtraError (in `harness.extras`)
     ├── LostRepliesError
+    ├── RunInUseError
+    ├── UnwritableError
+    ├── UserCodeError (in `harness.user_code`)
+    ├── LoopLostError (in `harness.runtime.loop`)
     └── ModelCallError
         ├── AdaptedError
+        ├── OversizedCallError
         ├── UnsupportedParameterError
         ├── UnsendableRequestError
         ├── RefusedError
@@ -15,7 +26,10 @@ The tree, without the errors that one module keeps to itself::
         ├── StoppedError
         └── SessionLimitError
             ├── LongWaitError
-            └── BudgetExhaustedError (in `harness.gateway.budget`)
+            └── BudgetExhaustedError
+
+No text here or in the layers that raise these names an option: `harness.plugin.hints` has, by class, what each front
+end adds in its own words.
 """
 
 from __future__ import annotations
@@ -24,6 +38,9 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
+
+MOST_LISTED = 12
+"""Known names that a message lists where it can name the nearest instead."""
 
 
 class ExitCode(IntEnum):
@@ -51,6 +68,19 @@ class HarnessError(Exception):
 
     details: Mapping[str, Any] = MappingProxyType({})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the text, the fields and the cause, whatever arguments the class takes."""
+        return _restored, (type(self), self.args, self.__dict__, self.__cause__)
+
+
+def _restored(
+    kind: type[HarnessError], args: tuple[Any, ...], fields: Mapping[str, Any], cause: BaseException | None
+) -> HarnessError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    error.__cause__ = cause
+    return error
+
 
 class ConfigurationError(HarnessError):
     """The user's declarations cannot run. Raised before the first trial, with every fault found.
@@ -70,12 +100,53 @@ class ConfigurationError(HarnessError):
         return cls(*problems)
 
 
+class BeyondPlanError(ConfigurationError):
+    """A session or a merge goes beyond its locked plan. Keep to the plan, or declare the result exploratory."""
+
+
+class MixedRunsError(ConfigurationError):
+    """The files to merge have different settings. Merge one run, or force the merge."""
+
+
+class RunChangedError(ConfigurationError):
+    """The run to resume was started with other settings. Raised by the registry, with each difference.
+
+    Restore the settings, or start a new run.
+    """
+
+
+class UnknownPriceError(ConfigurationError):
+    """A budget in dollars cannot be kept: no price is known for ``model``. List one, or limit calls or tokens."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        super().__init__(f"No price is known for the model {model!r}, so its cost cannot be limited.")
+
+
+class UnknownProviderError(ConfigurationError):
+    """No provider has the name that a model begins with. An OpenAI-compatible server needs none: see `openai`."""
+
+
 class LostRepliesError(HarnessError):
     """Replies that were paid for are lost, or may be. Raised by journal and registry, before anything is sent.
 
     The text names the file and what is lost. The user decides: restore the file, start a new run, or accept the loss;
     front ends add how.
     """
+
+
+class RunInUseError(HarnessError):
+    """Another session, ``process``, works on run ``run_id``. Raised by its lock. Wait, or start a new run."""
+
+    def __init__(self, run_id: str, process: str) -> None:
+        self.run_id, self.process = run_id, process
+        super().__init__(
+            f"Run {run_id} is in use by another session (process {process}). Wait for it to end."
+        )
+
+
+class UnwritableError(HarnessError):
+    """A file or folder cannot be created, locked or written: a full disk, no permission. Choose another folder."""
 
 
 class ModelCallError(HarnessError):
@@ -114,6 +185,10 @@ class AdaptedError(ModelCallError):
 
     No failure of the call, and no bad reply: it counts as an attempt that was sent.
     """
+
+
+class OversizedCallError(ModelCallError):
+    """One call needs more tokens than the limit per minute allows. Raised by the limits; it can never be sent."""
 
 
 class UnsupportedParameterError(ModelCallError):
@@ -166,9 +241,22 @@ class SessionLimitError(ModelCallError):
 
 
 class LongWaitError(SessionLimitError):
-    """The server asks for a longer wait than a session makes."""
+    """The server asks for a longer wait than a session makes. Raised by the gateway."""
 
     exit_code = ExitCode.RETRY_LATER
+
+
+class BudgetExhaustedError(SessionLimitError):
+    """The next call could exceed the budget and was not sent. Raise ``limit``, or let the session end.
+
+    ``limit`` is ``max_cost``, ``max_calls`` or ``max_tokens``.
+    """
+
+    exit_code = ExitCode.BUDGET
+
+    def __init__(self, message: str, limit: str) -> None:
+        self.limit = limit
+        super().__init__(message)
 
 
 class RejectedError(ModelCallError):
@@ -183,3 +271,24 @@ def raise_if_any(problems: Iterable[str]) -> None:
     found = tuple(problems)
     if found:
         raise ConfigurationError(*found)
+
+
+def expected_one_of(name: str, known: Iterable[str]) -> str:
+    """What a message says of an unknown ``name``: the known ones, or of many the nearest alone.
+
+    >>> expected_one_of("exp3", ["exp_1", "exp_3"])
+    "expected one of exp_1, exp_3. Did you mean 'exp_3'?"
+    """
+    names = list(known)
+    near = did_you_mean(name, names)
+    if near and len(names) > MOST_LISTED:
+        return f"d{near[2:]}"
+    return f"expected one of {', '.join(names) or '(none)'}.{near}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The question whether the nearest of the ``known`` names is meant; empty where none is near."""
+    from difflib import get_close_matches  # slow to import, and needed for a mistake alone
+
+    near = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

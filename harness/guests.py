@@ -12,8 +12,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.entry_points import EXPERIMENTS, described, load, origin, points_of, unknown
-from harness.errors import ConfigurationError, HarnessError
+from harness.entry_points import EXPERIMENTS, described, load, origin, points_of
+from harness.errors import ConfigurationError, HarnessError, expected_one_of
 from harness.model import Experiment
 from harness.user_code import attempt
 
@@ -134,7 +134,7 @@ def find(name: str, experiments: Experiments) -> tuple[Experiment, ...]:
     known = {one.name: one for guest in experiments.values() for one in guest.values()}
     if name in known:
         return (known[name],)
-    raise ConfigurationError(f"Unknown experiment {name!r}; {unknown(name, known)}")
+    raise ConfigurationError(f"Unknown experiment {name!r}; {expected_one_of(name, known)}")
 
 
 def published(experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:

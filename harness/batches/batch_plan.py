@@ -16,7 +16,7 @@ from harness.batches.errors import RequestError
 from harness.batches.manifest import Manifest, Planned
 from harness.batches.registry import Registry
 from harness.batches.resolved_settings import Facts, base_specs, resolve
-from harness.batches.study_layout import Study, said
+from harness.batches.study_layout import Study
 from harness.errors import ConfigurationError, raise_if_any
 from harness.model import Experiment
 from harness.records.writer import explained, make_directory
@@ -25,9 +25,8 @@ from harness.records.writer import explained, make_directory
 def start_study(study: Study) -> None:
     """Make the folders and the registry of a study that are not there. Raises `HarnessError`."""
     specs = [name for kind in registered() for name in kind.spec_folders]
-    with said():
-        for path in (study.rows.parent, *(study.specs / name for name in specs), study.folder / "batches"):
-            make_directory(path)
+    for path in (study.rows.parent, *(study.specs / name for name in specs), study.folder / "batches"):
+        make_directory(path)
     Registry(study.rows).create()
 
 

@@ -17,7 +17,7 @@ from harness.batches.manifest import Manifest, Planned
 from harness.batches.registry import Registry, RegistryRow, VariantStatus
 from harness.batches.resolved_settings import Facts, Resolved
 from harness.batches.revisions import contents
-from harness.batches.study_layout import Batch, Study, VariantFolder, locked, place, read_json, said, write
+from harness.batches.study_layout import Batch, Study, VariantFolder, locked, place, read_json, write
 from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.model import Experiment
 from harness.records import Run, RunRegistry, artifact_name, files_of_run
@@ -149,7 +149,7 @@ def runs_of(batch: Batch) -> tuple[Run, ...]:
     """The runs of a batch in its registry of runs. Raises `HarnessError`."""
     if not any(batch.session.rglob("*.sqlite")) and not any(batch.session.glob("*.jsonl")):
         return ()  # no session has begun yet, so there is no lost registry to rebuild
-    with said(), RunRegistry(batch.session, now) as registry:
+    with RunRegistry(batch.session, now) as registry:
         return registry.runs()
 
 

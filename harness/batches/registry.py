@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 
-from harness.batches.study_layout import said, write
+from harness.batches.study_layout import write
 from harness.console import warn
 from harness.errors import ConfigurationError, HarnessError
 from harness.records.writer import explained, make_directory
@@ -90,7 +90,7 @@ class Registry:
 
     def read(self) -> Content:
         """Every row. Lines that are none are named, and left where they are."""
-        with said(), explained(self.path, "read"):
+        with explained(self.path, "read"):
             text = recoded(self.path.read_bytes()).decode("utf-8", "replace")
         rows, problems = [], []
         for number, line in enumerate(text.splitlines(keepends=True), 1):
@@ -108,19 +108,18 @@ class Registry:
         """The file, open, ours alone, with its header and no torn line."""
         import fcntl
 
-        with said():
-            make_directory(self.path.parent)
-            with explained(self.path, "write"):
-                file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX)
-                    _refuse_other_encodings(file, self.path)
-                    _mend(file, self.path)
-                    if os.fstat(file).st_size == 0:
-                        _append(file, self.path, _line(HEADER))
-                    yield file
-                finally:
-                    os.close(file)
+        make_directory(self.path.parent)
+        with explained(self.path, "write"):
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                _refuse_other_encodings(file, self.path)
+                _mend(file, self.path)
+                if os.fstat(file).st_size == 0:
+                    _append(file, self.path, _line(HEADER))
+                yield file
+            finally:
+                os.close(file)
 
 
 def _refuse_other_encodings(file: int, path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from harness import text_files
 from harness.batches import ids
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, RunInUseError
 from harness.records.atomic import write_whole
 from harness.records.registry.lock import RunLock
 from harness.records.writer import explained, make_directory
@@ -145,17 +145,6 @@ class Study:
         return self
 
 
-@contextmanager
-def said() -> Iterator[None]:
-    """Errors of writing name the way out that a study has; others go by."""
-    try:
-        yield
-    except HarnessError as error:
-        if "--results-dir" not in str(error) or isinstance(error, ConfigurationError):
-            raise
-        raise HarnessError(str(error).replace("--results-dir", "--root")) from error
-
-
 def read_json(path: Path, expected: str) -> Any:
     """What a JSON file has, without NaN. Raises `HarnessError` for a file that cannot be read, naming ``expected``."""
     try:
@@ -167,17 +156,13 @@ def read_json(path: Path, expected: str) -> Any:
 @contextmanager
 def locked(path: Path, owner: str, doing: str, heartbeat: Path) -> Iterator[None]:
     """Hold the lock at ``path``; ``owner`` is ``doing`` what no two processes may. Raises `HarnessError`."""
-    with said():
-        try:
-            lock = RunLock(path, owner)
-        except HarnessError as error:
-            if isinstance(error.__cause__, OSError):
-                raise
-            holder = str(error).partition("(")[2].partition(")")[0]
-            raise HarnessError(
-                f"{owner} is being {doing} by another live session ({holder}); wait for it to end. "
-                f"How far it is: {heartbeat}"
-            ) from None
+    try:
+        lock = RunLock(path, owner)
+    except RunInUseError as error:
+        raise HarnessError(
+            f"{owner} is being {doing} by another live session (process {error.process}); wait for it to end. "
+            f"How far it is: {heartbeat}"
+        ) from None
     try:
         yield
     finally:
@@ -187,25 +172,23 @@ def locked(path: Path, owner: str, doing: str, heartbeat: Path) -> Iterator[None
 def write(path: Path, content: bytes | str) -> None:
     """Write a file whole or not at all; leave it alone where it is the same already. Raises `HarnessError`."""
     data = content.encode("utf-8") if isinstance(content, str) else content
-    with said():
-        with suppress(OSError):
-            if path.read_bytes() == data:
-                return
-        write_whole(path, data)
+    with suppress(OSError):
+        if path.read_bytes() == data:
+            return
+    write_whole(path, data)
 
 
 def place(source: Path, target: Path) -> None:
     """Put ``source`` at ``target`` too, whole or not at all: as a link where there can be one, else as a copy."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with said():
-        make_directory(target.parent)
-        with explained(target, "write"):
+    make_directory(target.parent)
+    with explained(target, "write"):
+        try:
+            temporary.unlink(missing_ok=True)
             try:
-                temporary.unlink(missing_ok=True)
-                try:
-                    os.link(source, temporary)
-                except OSError:
-                    shutil.copyfile(source, temporary)
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
+                os.link(source, temporary)
+            except OSError:
+                shutil.copyfile(source, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)

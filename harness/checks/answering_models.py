@@ -137,7 +137,9 @@ def judge(subject: CheckedRun) -> Iterator[Check]:
     if subject.without_lines and not own:
         said = f"unknown for {', '.join(subject.without_lines)}: could not read the metadata line"
     level = Level.WARN if own or subject.without_lines else Level.PASS
-    yield Check("judge", level, said, len(own), "0 arms corrected by their own judge (use --judge-model)")
+    yield Check(
+        "judge", level, said, len(own), "0 arms corrected by their own judge (score with another model)"
+    )
 
 
 def _facts(lines: Iterable[Line], names: Sequence[str], *, grave: bool) -> Mapping[str, set[bytes]]:

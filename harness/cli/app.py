@@ -54,6 +54,13 @@ def main() -> None:
         sys.exit(_run())
 
 
+def error_text(error: HarnessError) -> str:
+    """The error's text with the options that are a way out."""
+    from harness.plugin.hints import explain, option, study_option
+
+    return explain(error, study_option if sys.argv[1:2] == ["study"] else option)
+
+
 def _run() -> int:
     """Run the command and name what it could not read; its exit code is 1 instead of 0 where that loses data."""
     from harness.records.read_problems import MOST_NAMED, collected
@@ -63,9 +70,7 @@ def _run() -> int:
             app()
             code = int(ExitCode.OK)
         except HarnessError as error:
-            echo(f"ERROR: {error}", err=True)
-            for name, value in getattr(error, "options", {}).items():
-                echo(f"Option: --{name.replace('_', '-')} {value}".rstrip(), err=True)
+            echo(f"ERROR: {error_text(error)}", err=True)
             code = int(ExitCode.USAGE)
         except ModuleNotFoundError as error:
             if (explained := explained_import(error, "This command")) is None:

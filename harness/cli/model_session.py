@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
+from harness.cli.app import error_text
 from harness.console import echo
 from harness.errors import (
     ConfigurationError,
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from harness.gateway.gateway import Gateway
 
 Made = TypeVar("Made")
-
-WAYS_OUT = (
-    "Replies that were paid for may be lost; nothing was sent. Put the file back, or have their calls sent, and paid, "
-    "again: with --accept-lost-journal where the command has it, else by moving the file away."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +126,7 @@ def losses_told() -> Iterator[None]:
     try:
         yield
     except LostRepliesError as error:
-        echo(f"ERROR: {error} {WAYS_OUT}", err=True)
+        echo(f"ERROR: {error_text(error)}", err=True)
         raise typer.Exit(ExitCode.USAGE) from None
 
 
@@ -146,7 +142,7 @@ def failures_told(again: str = "The same command") -> Iterator[None]:
         echo(f"Interrupted. {again} goes on where it was left.", err=True)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except HarnessError as error:
-        echo(f"ERROR: {error}", err=True)
+        echo(f"ERROR: {error_text(error)}", err=True)
         if isinstance(error, ModelCallError):
             echo(
                 f"What was answered is kept: {again[:1].lower()}{again[1:]} goes on where it was left.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.app import Timeout, app
+from harness.cli.app import Timeout, app, error_text
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
 from harness.text_files import read_json
@@ -156,7 +156,7 @@ def _lines(done: Rescored) -> Iterator[str]:
     )
     yield from (f"NOT SCORED: {trial}: {reason}" for trial, reason in list(done.failures.items())[:5])
     if done.stopped:
-        yield f"STOPPED: {done.stopped}"
+        yield f"STOPPED: {error_text(done.stopped)}"
 
 
 def _number(value: float | None, form: str = ".2f") -> str:

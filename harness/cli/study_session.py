@@ -137,6 +137,7 @@ class Sessions:
         self, experiments: Sequence[Experiment], options: Options, folder: Path
     ) -> tuple[int, Sequence[Conclusion]]:
         from harness.plugin.heartbeat import Heartbeat
+        from harness.plugin.hints import study_option
         from harness.plugin.launch import LaunchRequest, launch
 
         left = {
@@ -153,7 +154,7 @@ class Sessions:
             **self.further,
         }
         watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
-        request = LaunchRequest(list(experiments), beside=[watch], brief=True)
+        request = LaunchRequest(list(experiments), beside=[watch], brief=True, spell=study_option)
         code = launch(request, arguments)
         if watch.last is not None:
             self._count("max_calls", watch.last.calls)

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harness.errors import ConfigurationError, ExitCode, ModelCallError, SessionLimitError, StoppedError
+from harness.errors import (
+    BudgetExhaustedError,
+    ConfigurationError,
+    ModelCallError,
+    StoppedError,
+    UnknownPriceError,
+)
 from harness.gateway.calls import Reply, Request
 
 COMPLETION_BOUND = 16_384
@@ -29,12 +35,6 @@ class TokenPrice(Protocol):
 
     @property
     def output_per_million(self) -> float: ...
-
-
-class BudgetExhaustedError(SessionLimitError):
-    """The next call could exceed the budget and was not sent: the session has to stop, in order."""
-
-    exit_code = ExitCode.BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,8 @@ class Budget:
             return 0.0
         price = self._price(request)
         if price is None:
-            raise ModelCallError(unknown_price(request.model), fatal=True)
+            unknown = UnknownPriceError(request.model)
+            raise ModelCallError(str(unknown), fatal=True) from unknown
         return (tokens_in * price.input_per_million + tokens_out * price.output_per_million) / 1e6
 
     def _exceeded(self, amount: Spend) -> str | None:
@@ -152,23 +153,25 @@ class Budget:
             raise StoppedError("the run stopped before this call was sent.")
         name = self._exceeded(self.spent + worst)
         if name is not None:
-            raise BudgetExhaustedError(self._exhausted(name, worst))
+            raise BudgetExhaustedError(self._exhausted(name, worst), f"max_{name}")
 
     def _exhausted(self, name: str, worst: Spend) -> str:
-        """What was spent, what is held, what the limit is, and how to go on."""
+        """What was spent, what is held, and what the limit is."""
         limit = self.limits[name]
         assert limit is not None
         spent, held, call = (getattr(amount, name) for amount in (self.spent, self.held, worst))
-        figures = f"--max-{name} {limit}; {_shown(name, spent)} spent, {_shown(name, held)} held for calls in flight."
-        kept = "Nothing more was sent, and all replies are kept. Rerun the same command"
-        larger = f"with a larger --max-{name}"
+        figures = f"limit {_shown(name, limit)}; {_shown(name, spent)} spent, "
+        figures += f"{_shown(name, held)} held for calls in flight."
+        kept = "Nothing more was sent, and all replies are kept."
         if call > limit:
             most = f"which could take up to {_shown(name, call)}"
-            return f"The budget of this session is too small for the next call, {most}: {figures} {kept} {larger}."
+            return f"The budget of this session is too small for the next call, {most}: {figures} {kept}"
         early = f" {_shown(name, limit - spent)} would be left; it stops early, because the next call could take up to "
         early += f"{_shown(name, call)} (the worst case; most calls take far less)."
         stop = early if spent < limit else ""
-        return f"The budget of this session is used up: {figures}{stop} {kept} to resume, or {larger}."
+        return (
+            f"The budget of this session is used up: {figures}{stop} {kept} Rerun the same command to resume."
+        )
 
 
 class Reservation:
@@ -189,15 +192,6 @@ class Reservation:
         """
         spent = self.worst if maybe_billed else Spend(calls=int(sent))
         self._budget._book(self, spent)
-
-
-def unknown_price(model: str) -> str:
-    """Why a budget in dollars is refused for ``model``, and the way out."""
-    return (
-        f"--max-cost: no price is known for the model {model!r}, so its cost cannot be limited; expected a model of "
-        "the price table, or a price of your own in the file that HARNESS_PRICES names. Or limit --max-calls or "
-        "--max-tokens instead."
-    )
 
 
 def prompt_bound(request: Request) -> int:

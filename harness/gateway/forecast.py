@@ -1,4 +1,4 @@
-"""What a call is taken to need under ``--tpm`` until its reply says what it took."""
+"""What a call is taken to need under a limit of tokens per minute until its reply says what it took."""
 
 from __future__ import annotations
 

@@ -323,7 +323,7 @@ class Gateway:
         if asked > self._retry.longest_wait and not error.fatal:
             error = LongWaitError(
                 f"{said} The server asks to wait {duration(asked)}, until {moment(self._wall() + asked)}; a session "
-                f"waits at most {duration(self._retry.longest_wait)}{self._retry.longer}. Every reply so far is kept: "
+                f"waits at most {duration(self._retry.longest_wait)}. Every reply so far is kept: "
                 "rerun the same command then to resume."
             )
         elif error.first_tries is not None and id(call.provider) not in self._answered and not error.fatal:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from harness.errors import ConfigurationError, ModelCallError, StoppedError
+from harness.errors import ConfigurationError, OversizedCallError, StoppedError
 from harness.gateway.rate_limit_headers import Quota, read_quotas, read_retry_after
 from harness.gateway.waiting import LONGEST_WAIT
 
@@ -74,12 +74,12 @@ class Limits:
     async def acquire(self, tokens: int) -> Permit:
         """Wait until a call of at most ``tokens`` tokens (in and out) may be sent, and count it as sent now.
 
-        Pass the permit to `settle`. Raises `ModelCallError` when the call alone is above ``tpm``, or after `halt`.
+        Pass the permit to `settle`. Raises `OversizedCallError` when the call alone is above ``tpm``, or after `halt`.
         """
         if self.tpm is not None and tokens > self.tpm:
-            raise ModelCallError(
-                f"A call of up to {tokens:,} tokens, prompt and reply, can never be sent under --tpm {self.tpm}; "
-                "expected a larger --tpm, or a request with a lower token limit."
+            raise OversizedCallError(
+                f"A call of up to {tokens:,} tokens, prompt and reply, can never be sent with a limit of {self.tpm:,} "
+                "tokens per minute; expected a larger limit, or a request with a lower token limit."
             )
         async with self._turn:
             try:

@@ -100,7 +100,7 @@ def _reason(reply: Reply, price: Price | None) -> str | None:
     if reply.model.startswith("rehearsal"):
         return REHEARSAL
     if price is None:
-        known = f"no price is known for {reply.model!r}; give one with --prices FILE"
+        known = f"no price is known for {reply.model!r}; list it in a file that {VARIABLE} names"
         return known if reply.model else "the reply does not name the model that answered"
     if not reply.tokens_in:
         return "the reply does not say how many tokens were read"

@@ -15,7 +15,7 @@ class RetryPolicy:
     cut, invalid); it is asked for again at once, ``max_replies`` times in all. More than that is trouble on the way
     (408, 409, 429, 5xx, a time-out, no connection), which costs nothing but time: ``max_attempts`` in all, the
     window of the pause doubling from ``first`` to ``longest`` seconds. ``None`` is what can only fail again.
-    A server's hint of more than ``longest_wait`` seconds is not waited for; ``longer`` tells a user how to change that.
+    A server's hint of more than ``longest_wait`` seconds is not waited for.
 
     The waits are those of "full jitter" (M. Brooker, Exponential Backoff And Jitter, AWS 2015). Three lines of our
     own, because tenacity's ``wait_random_exponential`` draws from the process's `random`, and ours is an argument.
@@ -30,7 +30,6 @@ class RetryPolicy:
         first: float = 1.0,
         longest: float = 60.0,
         longest_wait: float = LONGEST_WAIT,
-        longer: str = "",
     ) -> None:
         for name, value in (("max_attempts", max_attempts), ("max_replies", max_replies)):
             if value < 1:
@@ -38,7 +37,7 @@ class RetryPolicy:
         self.max_attempts = max_attempts
         self.max_replies = max_replies
         self._rng = rng or random.Random()
-        self.longest_wait, self.longer = longest_wait, longer
+        self.longest_wait = longest_wait
         self._first, self._longest = first, longest
 
     def pause(self, error: ModelCallError, attempt: int, *, answered: bool = True) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.model.frozen import frozen_data
 from harness.model.text import json_fault, text_faults
 
@@ -184,7 +184,7 @@ def declaration(cls: type[T]) -> type[T]:
     def check_arguments(self: T, *values: Any, **named: Any) -> None:
         given = {**dict(zip(names, values, strict=False)), **named}
         faults = [
-            f"{cls.__name__}: unknown argument {name!r}; {_nearest(name, names)}"
+            f"{cls.__name__}: unknown argument {name!r}; {expected_one_of(name, names)}"
             for name in named
             if name not in names
         ]
@@ -204,13 +204,6 @@ def declaration(cls: type[T]) -> type[T]:
 
     cls.__init__ = check_arguments  # type: ignore[assignment,method-assign]
     return cls
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    from difflib import get_close_matches  # slow to import, and needed for a mistake alone
-
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(names)}."
 
 
 def _numeric(words: str, is_number: Callable[[Any], bool], least: float | None, most: float | None) -> Kind:

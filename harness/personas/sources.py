@@ -6,7 +6,7 @@ import os
 import unicodedata
 from pathlib import Path
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.personas.documents import reason
 
 _PACKAGED = Path(__file__).with_name("packaged")
@@ -118,15 +118,11 @@ def _entries_if_any(directory: Path) -> list[Path]:
 def _refuse_unknown(
     kind: str, name: str, known: tuple[str, ...], mine: tuple[str, ...], folder: Path | None
 ) -> None:
-    import difflib
-
     if name in known:
         return
-    close = difflib.get_close_matches(name, known, n=3)
-    meant = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     place = "among the packaged ones" if folder is None else f"in {folder}"
     without = "" if folder is None else f" Packaged, without that folder: {', '.join(mine)}."
     raise ConfigurationError(
-        f"{kind} {name!r}: not found {place}; expected one of: {', '.join(known) or '(none there)'}."
-        f"{meant}{without} Or give a path, with a {os.sep!r} in it."
+        f"{kind} {name!r}: not found {place}; {expected_one_of(name, known)}"
+        f"{without} Or give a path, with a {os.sep!r} in it."
     )

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from harness.console import visible
 from harness.errors import HarnessError
 from harness.plugin.option_names import foreign_names, pytest_load_initial_conftests
 from harness.plugin.options import pytest_addoption
@@ -19,6 +18,7 @@ from harness.plugin.selection import (
     pytest_generate_tests,
     selected,
 )
+from harness.plugin.state import message_of
 
 __all__ = [
     "pytest_addhooks",
@@ -79,4 +79,6 @@ def pytest_exception_interact(
         and isinstance(raised.value, HarnessError)
     ):
         lines = [entry.lineno + 1 for entry in raised.traceback if entry.path == node.path]
-        report.longrepr = visible((f"{node.path.name}:{lines[-1]}: " if lines else "") + str(raised.value))
+        report.longrepr = (f"{node.path.name}:{lines[-1]}: " if lines else "") + message_of(
+            node.config, raised.value
+        )

@@ -9,20 +9,11 @@ from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal.journal import Journal
 from harness.gateway.retry import RetryPolicy
+from harness.plugin.hints import refused
 from harness.plugin.limits import make_budget, make_limits
 from harness.runtime.coordinator import Parts
 from harness.runtime.settings import Settings
 from harness.telemetry import Observer, Observers, from_environment
-
-HINTS = {
-    "timeout": "--timeout SECONDS allows longer",
-    "temperature": "set another with --temperature, or leave it out with --model-option temperature=null",
-    "seed": "run without --provider-seed",
-    "response_format": "ask for JSON in another way with --response-format",
-    "tools": "choose a model that supports tools",
-    "*": "set another value, or leave it out, with --model-option NAME=VALUE or where the experiment declares it",
-}
-"""What a user of the command line changes, by the field of a request that a server refuses."""
 
 SPARE_SECONDS = 30.0
 """What a provider that limits its calls itself has beyond that limit, to say what went wrong."""
@@ -51,7 +42,7 @@ def make_gateway(settings: Settings) -> Gateway:
     judge = make_judge(settings, provider)
     for one in filter(None, (provider, judge)):
         if hasattr(one, "configure"):
-            one.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=HINTS)
+            one.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=refused())
     gateway = Gateway(
         provider,
         judge=judge,
@@ -59,13 +50,13 @@ def make_gateway(settings: Settings) -> Gateway:
         temperature=settings.temperature,
         budget=make_budget(settings, [provider, *([judge] if judge else [])], prices),
         limits=make_limits(settings),
-        retry=RetryPolicy(longest_wait=settings.max_wait, longer=" (--max-wait SECONDS allows longer)"),
+        retry=RetryPolicy(longest_wait=settings.max_wait),
         provider_seed=settings.provider_seed,
         longest=settings.timeout + SPARE_SECONDS,
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),
         journal=Journal(settings.results_dir / "journal", accept_loss=settings.accept_lost_journal),
     )
-    gateway.json_hint = HINTS["response_format"]
+    gateway.json_hint = refused()["response_format"]
     return gateway
 
 

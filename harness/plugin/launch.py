@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.console import visible
-from harness.errors import ExitCode
+from harness.errors import ExitCode, expected_one_of
 from harness.model import Experiment
+from harness.plugin.hints import Spell, option
 from harness.plugin.option_names import arguments
 from harness.plugin.selection import Case, case_of
 from harness.plugin.state import state_of
@@ -32,7 +33,7 @@ class LaunchRequest:
 
     ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
     ``own_cases`` says that the cases stand in this package and in no file of the user's. ``beside`` are more plugins;
-    ``brief`` as in `State`.
+    ``brief`` and ``spell`` as in `PluginState`.
     """
 
     wanted: Sequence[Experiment | str] | None = None
@@ -41,6 +42,7 @@ class LaunchRequest:
     own_cases: bool = False
     beside: Sequence[object] = ()
     brief: bool = False
+    spell: Spell = option
     conclusions: list[Conclusion] = field(default_factory=list)
     estimates: list[ExperimentEstimate] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
@@ -52,7 +54,7 @@ class LaunchRequest:
                 "processes use pytest -m experiment -n N."
             )
         state = state_of(config)
-        state.wanted, state.brief = self.wanted, self.brief
+        state.wanted, state.brief, state.spell = self.wanted, self.brief, self.spell
         state.conclusions, state.estimates = self.conclusions, self.estimates
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -78,12 +80,11 @@ class LaunchRequest:
         groups = [group.name for one in self.collected.values() for group in one.groups]
         asked = [("exp", "experiment", name, list(self.collected)) for name in self.only]
         asked += [("group", "group", self.group, groups)] if self.group is not None else []
-        for option, kind, name, known in asked:
+        for setting, kind, name, known in asked:
             if name not in known:
                 raise pytest.UsageError(
                     visible(
-                        f"--{option} {name!r}: no such {kind}; "
-                        f"expected one of {', '.join(dict.fromkeys(known)) or 'none'}."
+                        f"--{setting} {name!r}: no such {kind}; {expected_one_of(name, dict.fromkeys(known))}"
                     )
                 )
 

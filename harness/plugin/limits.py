@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.errors import raise_if_any
-from harness.gateway.budget import Budget, unknown_price
+from harness.errors import UnknownPriceError
+from harness.gateway.budget import Budget
 from harness.gateway.calls import Provider, Request
 from harness.gateway.limits import Limits
 from harness.gateway.prices import Overrides, Price, price_of
@@ -18,13 +18,14 @@ def make_limits(settings: Settings) -> Limits:
 
 
 def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overrides) -> Budget | None:
-    """The budget, if there is one. Raises `ConfigurationError` for a cost limit on a model without a known price."""
+    """The budget, if there is one. Raises `UnknownPriceError` for a cost limit on a model without a known price."""
     if settings.max_cost is None and settings.max_calls is None and settings.max_tokens is None:
         return None
     price = _prices(providers, prices)
     if settings.max_cost is not None:
         unknown = [one.model for one in providers if price(Request((), one.model)) is None]
-        raise_if_any(map(unknown_price, unknown))
+        if unknown:
+            raise UnknownPriceError(unknown[0])
     return Budget(settings.max_cost, settings.max_calls, settings.max_tokens, price)
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.console import on_one_line, visible, write_heading, write_line
+from harness.console import on_one_line, write_heading, write_line
 from harness.errors import ExitCode, HarnessError
+from harness.plugin.hints import explain
 from harness.plugin.option_names import option_of
-from harness.plugin.state import KEY, PluginState, error_text
+from harness.plugin.state import KEY, PluginState, message_of
 from harness.records.read_problems import MOST_NAMED, Problem, Problems, collected
 from harness.runtime.coordinator import Coordinator
 from harness.runtime.output_capture import routed
@@ -56,7 +57,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "call" and seconds is not None:
         report.duration = seconds
     if report.failed and call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
-        report.longrepr = visible(str(call.excinfo.value))  # the message needs no traceback
+        report.longrepr = message_of(item.config, call.excinfo.value)  # the message needs no traceback
     return report
 
 
@@ -80,7 +81,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if exitstatus == ExitCode.OK and faulty:
             session.exitstatus = ExitCode.FAILED
     except HarnessError as error:
-        pytest.exit(error_text(session.config, str(error)), returncode=int(ExitCode.FAILED))
+        pytest.exit(message_of(session.config, error), returncode=int(ExitCode.FAILED))
 
 
 def _conclude(state: PluginState, session: Session, coordinator: Coordinator) -> None:
@@ -118,7 +119,9 @@ def _report(state: PluginState, experiments: Sequence[Experiment]) -> None:
         write_report(records, out, runs=runs, published=published, own=own, answers=answers)
         state.report = f"Report: {out}"
     except Exception as error:  # any failure here must leave the summary of a paid session intact
-        state.report = f"REPORT NOT WRITTEN: {error if isinstance(error, HarnessError) else repr(error)}"
+        state.report = (
+            f"REPORT NOT WRITTEN: {explain(error) if isinstance(error, HarnessError) else repr(error)}"
+        )
 
 
 def _failed(conclusion: Conclusion) -> bool:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.console import visible
-from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError
+from harness.errors import ConfigurationError, HarnessError
 from harness.model import Cell, Experiment
+from harness.plugin.hints import Spell, explain, option
 from harness.plugin.option_names import foreign_names
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from harness.plugin.signals import Interruption
     from harness.runtime.cells import CellOutcome, CellRun
     from harness.runtime.coordinator import Coordinator, Parts
-    from harness.runtime.remote import RemoteCoordinator
     from harness.runtime.runs import Conclusion
     from harness.runtime.session import Session
     from harness.runtime.settings import Settings
@@ -38,7 +38,8 @@ class PluginState:
     case was not started ahead, ``conclusions`` what was left of each run, ``faults`` what was asked for and cannot be
     had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates`` are what came of it.
     ``report`` is what became of the one that ``--report`` asks for, in a line. ``brief`` leaves runs that went well out
-    of the summary, for a caller that tells of them itself. ``interruption`` is what listens for signals.
+    of the summary, for a caller that tells of them itself. ``spell`` writes the name of a setting in messages.
+    ``interruption`` is what listens for signals.
     """
 
     config: pytest.Config
@@ -54,6 +55,7 @@ class PluginState:
     estimates: list[ExperimentEstimate] = field(default_factory=list)
     report: str | None = None
     brief: bool = False
+    spell: Spell = option
     interruption: Interruption | None = None
     _settings: Settings | None = None
     _registered: Experiments | None = None
@@ -141,23 +143,14 @@ def refuse(config: pytest.Config, problems: Iterable[str]) -> None:
     config.workeroutput[WORKER] = list(problems)  # type: ignore[attr-defined]
 
 
-ACCEPT = "Or start a new run with --fresh, or accept the loss with --accept-lost-journal."
-
-
 def error_text(config: pytest.Config, text: str) -> str:
     """``text`` for the terminal, with the long form of each option in it that is another plugin's here."""
     return visible("\n".join(filter(None, (text, foreign_names(config, text)))))
 
 
 def message_of(config: pytest.Config, error: HarnessError) -> str:
-    """The error's text, with the options that are a way out."""
-    return error_text(config, f"{error} {ACCEPT}" if isinstance(error, LostRepliesError) else str(error))
-
-
-def reason_of(config: pytest.Config, coordinator: Coordinator | RemoteCoordinator) -> str:
-    """Why the session was stopped, in the same way."""
-    way_out = f" {ACCEPT}" if coordinator.exit_code == ExitCode.USAGE else ""
-    return error_text(config, f"{coordinator.stopped}{way_out}")
+    """The error's text, with the option that is a way out, or the keyword of `harness.run`."""
+    return error_text(config, explain(error, state_of(config).spell))
 
 
 KEY = pytest.StashKey[PluginState]()

@@ -24,7 +24,6 @@ from harness.plugin.state import (
     error_text,
     invitation_of,
     message_of,
-    reason_of,
     refuse,
     state_of,
 )
@@ -128,7 +127,9 @@ def _end_as_without_workers(state: PluginState) -> None:
     if state.faults:
         raise pytest.UsageError(error_text(state.config, "\n".join(state.faults))) from None
     if state.coordinator is not None and state.coordinator.stopped:
-        pytest.exit(reason_of(state.config, state.coordinator), returncode=int(state.coordinator.exit_code))
+        pytest.exit(
+            message_of(state.config, state.coordinator.stopped), returncode=int(state.coordinator.exit_code)
+        )
 
 
 class Worker:
@@ -152,4 +153,4 @@ class Worker:
             return (yield)
         except ConfigurationError as error:
             refuse(item.config, error.problems)
-            pytest.exit(error_text(item.config, str(error)))
+            pytest.exit(message_of(item.config, error))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, HarnessError, MixedRunsError
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
@@ -69,7 +69,7 @@ def merge(
     beside the first file. Equal input gives equal bytes. ``stats`` is the package `harness.stats`;
     ``examine`` adds to the meta file what it finds, and leaves the artifact alone.
 
-    Files of one experiment with different settings are refused with a `ConfigurationError` that names each
+    Files of one experiment with different settings are refused with a `MixedRunsError` that names each
     difference; with ``force`` all runs of an experiment become one artifact, whose meta file lists them. What goes
     beyond a locked plan is refused in the same way, unless it is ``exploratory``, which the meta file then says.
     """
@@ -96,7 +96,7 @@ def _merge(
         )
     conflicts = {experiment: _conflicts(parts, revisions) for experiment, parts in by_experiment.items()}
     if any(conflicts.values()) and not force:
-        raise ConfigurationError(*(line for e, found in conflicts.items() for line in _refusal(e, found)))
+        raise MixedRunsError(*(line for e, found in conflicts.items() for line in _refusal(e, found)))
     units = [
         unit
         for experiment, parts in sorted(by_experiment.items())
@@ -327,7 +327,7 @@ def _refusal(experiment: str, conflicts: Mapping[str, Sequence[tuple[str, Any]]]
     yield f"The files of {experiment} have different settings and were not merged:"
     for key, values in conflicts.items():
         yield f"  {key}: " + ", ".join(f"{shown(value)} in {name}" for name, value in values)
-    yield "Give the files of one run only, or --force to mix them; the artifact's meta file will say so."
+    yield "Give the files of one run only."
 
 
 def _units(
@@ -419,7 +419,7 @@ def _targets(names: Sequence[str], out: Path | None, beside: Path) -> list[Path]
         return [(out or beside) / name for name in names]
     if len(names) > 1:
         raise ConfigurationError(
-            f"--out {out} is one file, but there are {len(names)} artifacts to write ({', '.join(names)}); "
+            f"{out} is one file, but there are {len(names)} artifacts to write ({', '.join(names)}); "
             "expected a directory, or the files of one run."
         )
     return [out]

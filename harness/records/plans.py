@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import BeyondPlanError, ConfigurationError, HarnessError
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
 from harness.records.earlier_versions import CODE, setting_differences
@@ -96,7 +96,7 @@ def lock(content: Mapping[str, Any], results_dir: Path, out: Path | None = None)
         if other.covers(plan.fingerprint, plan.content["settings"]):
             raise ConfigurationError(
                 f"{other.path}: a plan for these settings of {plan.experiment} was locked {other.content['locked']}. "
-                "A locked plan does not change; anything beyond it is exploratory (--exploratory)."
+                "A locked plan does not change; anything beyond it is exploratory."
             )
     path = results_dir / FOLDER / f"{safe_name(plan.experiment)}_{plan.sealed[:12]}.json"
     for place in [path, *([out] if out is not None else [])]:
@@ -161,12 +161,11 @@ def beyond(plan: Plan, reps: int, runs: Iterable[str] = ()) -> str | None:
     return None
 
 
-def refusal(plan: Plan, what: str) -> str:
-    """Why a session or a merge is not to be had without ``--exploratory``."""
-    return (
+def refusal(plan: Plan, what: str) -> BeyondPlanError:
+    """The error for a session or a merge that goes beyond the plan and is not exploratory."""
+    return BeyondPlanError(
         f"{plan.experiment}: {what} (plan {plan.sealed[:12]}, locked {plan.content['locked']}). Adding to a run until "
-        "its result looks right makes its p-value worthless: keep to the plan, or add --exploratory, and record, "
-        "summary and report call the result exploratory."
+        "its result looks right makes its p-value worthless; keep to the plan."
     )
 
 
@@ -184,7 +183,7 @@ def held_against_plan(
 ) -> dict[str, Any]:
     """What a meta file says of plan, deviations and looks. ``runs`` are the ids of all runs that are in it.
 
-    Raises `ConfigurationError` where it goes beyond the planned N and neither the caller nor the record says that it is
+    Raises `BeyondPlanError` where it goes beyond the planned N and neither the caller nor the record says that it is
     exploratory; several runs together are the caller's doing alone.
     """
     rows = looks_at(folder, runs)
@@ -197,7 +196,7 @@ def held_against_plan(
         return found
     what = beyond(plan, design.reps, runs) if plan.covers(mark, settings) else None
     if what is not None and not (exploratory if len(set(runs)) > 1 else labelled):
-        raise ConfigurationError(refusal(plan, what))
+        raise refusal(plan, what)
     standing = standing_of(metadata, design, outcomes, runs, count_looks(rows), metric_code)
     told = {"sha256": plan.sealed, "file": plan.path and plan.path.name, "locked": plan.content["locked"]}
     told |= {name: plan.content[name] for name in ("primary_metrics", "sesoi", "n", "looks")}

@@ -14,19 +14,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UnwritableError
 from harness.model import Cell
 from harness.records.json_safe import to_line
 
-_WAYS_OUT = {
-    errno.ENOSPC: "the disk is full: free some space, or choose another place with --results-dir",
-    errno.EDQUOT: "your disk quota is used up: free some space, or choose another place with --results-dir",
-    errno.EFBIG: "the file reached the size limit: raise it (ulimit -f), or choose another --results-dir",
-    errno.EROFS: "the file system is read-only: choose another place with --results-dir",
-    errno.EACCES: "no permission to write there: change it, or choose another place with --results-dir",
-    errno.EPERM: "no permission to write there: change it, or choose another place with --results-dir",
-    errno.EEXIST: "a file is in the way of the directory: move it, or choose another --results-dir",
-    errno.ENOTDIR: "a file is in the way of the directory: move it, or choose another --results-dir",
+_CAUSES = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "your disk quota is used up: free some space",
+    errno.EFBIG: "the file reached the size limit: raise it (ulimit -f)",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "no permission to write there: change it",
+    errno.EPERM: "no permission to write there: change it",
+    errno.EEXIST: "a file is in the way of the directory: move it",
+    errno.ENOTDIR: "a file is in the way of the directory: move it",
 }
 AT_ONCE = 16
 """Files that are synced at the same time: the disk does many in one go, and a thousand take a tenth of the time."""
@@ -35,12 +35,12 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 @contextmanager
 def explained(path: Path, doing: str) -> Iterator[None]:
-    """Turn an `OSError` on ``path`` into a `HarnessError` that says the way out."""
+    """Turn an `OSError` on ``path`` into an `UnwritableError` that says what to mend."""
     try:
         yield
     except OSError as error:
-        way_out = _WAYS_OUT.get(error.errno or 0, "check the place, or choose another with --results-dir")
-        raise HarnessError(f"Could not {doing} {path}: {error.strerror or error}; {way_out}.") from error
+        cause = _CAUSES.get(error.errno or 0, "check the place")
+        raise UnwritableError(f"Could not {doing} {path}: {error.strerror or error}; {cause}.") from error
 
 
 def safe_name(text: str) -> str:

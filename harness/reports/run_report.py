@@ -9,7 +9,7 @@ from typing import Any
 
 import harness.stats as stats
 from harness.checks import CheckRunner, OwnChecks, examine
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, meta_of, record_files, runs_in_files
 from harness.reports.parts import Part
@@ -124,7 +124,7 @@ def select(
 def _named(runs: Sequence[FiledRun], run_ids: Sequence[str]) -> list[FiledRun]:
     known = {run.run_id for run in runs}
     problems = [
-        f"--run {name}: no such run in the files given; expected one of {', '.join(sorted(known)) or 'none'}."
+        f"Run {name}: not in the files given; {expected_one_of(name, sorted(known))}"
         for name in run_ids
         if name not in known
     ]

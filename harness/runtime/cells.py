@@ -135,7 +135,7 @@ class CellOutcome:
             )
         if self.stopped:
             lines.append(f"  {self.stopped}")
-        lines.append("  Finished trials are kept. To run only these, rerun the same command or use --reruns.")
+        lines.append("  Finished trials are kept. To run only these, rerun the same command.")
         return "\n".join(lines)
 
 
@@ -170,9 +170,11 @@ def failure_of(trial: Trial, error: BaseException) -> TrialFailure:
     return TrialFailure(trial, shown(error), kind)
 
 
-def outcome_of(run: CellRun, played: Iterable[TrialOutcome], stopped: str | None) -> CellOutcome:
+def outcome_of(run: CellRun, played: Iterable[TrialOutcome], stopped: HarnessError | None) -> CellOutcome:
     """Put the trials that ended into the plan's order."""
     by_id: Mapping[str, TrialOutcome] = {one.trial.id: one for one in played}
     ordered = tuple(by_id[plan.trial.id] for plan in run.plan.trials if plan.trial.id in by_id)
     metrics = run.plan.experiment.metric_names
-    return CellOutcome(run.plan.cell, ordered, len(run.plan.trials), stopped, metrics)
+    return CellOutcome(
+        run.plan.cell, ordered, len(run.plan.trials), None if stopped is None else str(stopped), metrics
+    )

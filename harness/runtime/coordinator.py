@@ -73,7 +73,7 @@ class Coordinator:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = settings
-        self.stopped: str | None = None
+        self.stopped: HarnessError | None = None
         self.exit_code = ExitCode.FAILED  # of a session that was stopped
         self.notes: list[str] = []
         self.warnings: list[str] = []
@@ -155,7 +155,7 @@ class Coordinator:
         try:
             opened = self._book.enter(entries)
         except LostRepliesError as error:
-            self.stop(str(error), ExitCode.USAGE)  # cells that come later must not be sent either
+            self.stop(error, ExitCode.USAGE)  # cells that come later must not be sent either
             raise
         for run in opened:
             self._take_notes(run)
@@ -196,7 +196,7 @@ class Coordinator:
         if trial.id in run.accepted or self.stopped:
             turn.release()
             if self.stopped:
-                raise HarnessError(self.stopped)
+                raise self.stopped.with_traceback(None)
             return run.accepted[trial.id]
         self._tally.began(trial)
         client = self.gateway.open_trial(
@@ -224,7 +224,7 @@ class Coordinator:
         ):  # at the gateway's HTTP server, where a foreign engine may not have minded
             outcome = failure_of(trial, client.failure)
             if client.failure.fatal:
-                self.stop(str(client.failure), getattr(client.failure, "exit_code", ExitCode.FAILED))
+                self.stop(client.failure, getattr(client.failure, "exit_code", ExitCode.FAILED))
         run.attempts[trial.id] = run.attempts.get(trial.id, 0) + 1
         self.write(trial.cell, self._line(client, plan, outcome, started, seconds))
         self._tally.ended(trial)
@@ -266,7 +266,7 @@ class Coordinator:
         try:
             self.pool.get(cell.experiment, cell.group, cell.rep).write(record)
         except HarnessError as error:
-            self.stop(str(error))
+            self.stop(error)
             raise
 
     def tell_of(self, trial: Trial, note: str) -> None:
@@ -287,7 +287,7 @@ class Coordinator:
 
     # Looking and ending
 
-    def stop(self, reason: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+    def stop(self, reason: HarnessError, exit_code: ExitCode = ExitCode.FAILED) -> None:
         """Send nothing more. Trials under way end unfinished; finished ones are kept."""
         if self.stopped is None:
             self.stopped, self.exit_code = reason, exit_code
@@ -297,7 +297,7 @@ class Coordinator:
         """The event loop is blocked for good: stop. Called from any thread."""
         if self.stopped is not None:
             self.warnings.append(reason)
-        self.stop(reason)
+        self.stop(LoopLostError(reason))
 
     def expect(self, cells: int) -> None:
         """Say how many cells this session will work on, for its progress."""
@@ -309,7 +309,7 @@ class Coordinator:
 
     def wind_down(self, *, interrupted: bool = False) -> None:
         """Stop; a session cut short then waits for replies already paid for, and for the trials that they finish."""
-        self.stop("The session was interrupted." if interrupted else "The session has ended.")
+        self.stop(HarnessError("The session was interrupted." if interrupted else "The session has ended."))
         if interrupted or self.exit_code in (ExitCode.BUDGET, ExitCode.RETRY_LATER):
             self.loop.run(
                 self.gateway.drain(DRAIN_SECONDS if interrupted else self.settings.timeout + PATIENCE_SECONDS)
@@ -336,7 +336,7 @@ class Coordinator:
             except HarnessError as error:
                 self.unkept.append(str(error))
                 self._warn(str(error))
-        self._emit.session_ended(self.stopped)
+        self._emit.session_ended(None if self.stopped is None else str(self.stopped))
 
     def _close_gateway(self) -> None:
         with contextlib.suppress(LoopLostError):  # `lose` has said so

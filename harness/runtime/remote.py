@@ -36,7 +36,7 @@ from harness.user_code import is_ending, shown
 GONE = "Its worker process ended before it did."
 LEFT_ALONE = "The process that started this worker is gone."
 
-Stop = tuple[str, ExitCode]
+Stop = tuple[HarnessError, ExitCode]
 
 
 class DeskServer:
@@ -181,7 +181,7 @@ class WorkerConnection:
     async def start_server(self) -> None:
         await self._coordinator.start_server()
 
-    async def stop(self, reason: str, exit_code: ExitCode) -> None:
+    async def stop(self, reason: HarnessError, exit_code: ExitCode) -> None:
         self._coordinator.stop(reason, exit_code)
 
     async def write(self, cell: Cell, record: Mapping[str, Any]) -> None:
@@ -215,7 +215,7 @@ class RemoteCoordinator:
                 self._stop = self._stop or stop
                 _settle(self._waiting.pop(number, None), value, error)
         except (asyncio.IncompleteReadError, ConnectionError):
-            self._stop = self._stop or (LEFT_ALONE, ExitCode.INTERRUPTED)
+            self._stop = self._stop or (HarnessError(LEFT_ALONE), ExitCode.INTERRUPTED)
             for future in self._waiting.values():
                 _settle(future, None, HarnessError(LEFT_ALONE))
 
@@ -240,7 +240,7 @@ class RemoteCoordinator:
         return number
 
     @property
-    def stopped(self) -> str | None:
+    def stopped(self) -> HarnessError | None:
         """Why the session ends early, as far as it is known here."""
         return self._stop and self._stop[0]
 
@@ -289,14 +289,14 @@ class RemoteCoordinator:
     def close_case(self, case: str, outcome: CellOutcome) -> None:
         self.loop.run(self.call("close_case", case, outcome))
 
-    def stop(self, reason: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+    def stop(self, reason: HarnessError, exit_code: ExitCode = ExitCode.FAILED) -> None:
         """Stop the whole session. On the loop."""
         self._stop = self._stop or (reason, exit_code)
         self.tell("stop", reason, exit_code)
 
     def lose(self, reason: str) -> None:
         """The event loop is blocked for good: play nothing more here. The other process cannot be told over it."""
-        self._stop = self._stop or (reason, ExitCode.FAILED)
+        self._stop = self._stop or (HarnessError(reason), ExitCode.FAILED)
 
     def progress(self) -> None:
         """Is shown where the desk is."""
@@ -304,7 +304,7 @@ class RemoteCoordinator:
     def wind_down(self, *, interrupted: bool = False) -> None:
         """Play nothing more here. What is paid for is awaited where the desk is."""
         reason = "The session was interrupted." if interrupted else "The session has ended."
-        self._stop = self._stop or (reason, ExitCode.INTERRUPTED)
+        self._stop = self._stop or (HarnessError(reason), ExitCode.INTERRUPTED)
 
     def close(self) -> None:
         """Part."""

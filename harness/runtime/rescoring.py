@@ -42,7 +42,7 @@ class Rescored:
     planned: int
     scored: int
     failures: Mapping[str, str]
-    stopped: str | None
+    stopped: HarnessError | None
     exit_code: int
     rehearsal: bool
     metrics: Mapping[str, Reliability]
@@ -73,7 +73,7 @@ class Rescoring:
         self._identity = {"run": run.run_id, "instrument": instrument(), **self._judge}
         self.id = f"{run.run_id}-rescored-{fingerprint(self._identity)[:10]}"
         self._failures: dict[str, str] = {}
-        self._stopped: str | None = None
+        self._stopped: ModelCallError | None = None
         self._exit_code = ExitCode.OK
 
     def run(self) -> Rescored:
@@ -160,7 +160,7 @@ class Rescoring:
 
     def _stop(self, error: ModelCallError) -> None:
         if self._stopped is None:
-            self._stopped = str(error)
+            self._stopped = error
             self._exit_code = error.exit_code if isinstance(error, SessionLimitError) else ExitCode.FAILED
             self._gateway.halt()
 
@@ -202,7 +202,7 @@ class Rescoring:
             missing={metric: len(pairs[metric]) - len(found) for metric, found in whole.items()},
             path=path,
         )
-        write_atomic(path, asdict(concluded))
+        write_atomic(path, {**asdict(concluded), "stopped": self._stopped and str(self._stopped)})
         return concluded
 
     def _meaning(self) -> str:

@@ -42,10 +42,8 @@ def find_run(places: Iterable[Path], run_id: str | None) -> FiledRun:
         return wanted[0]
     known = ", ".join(f"{run.run_id} ({run.experiment})" for run in runs) or "none"
     if run_id is None:
-        raise ConfigurationError(f"There are {len(runs)} runs; name one with --run. Found: {known}.")
-    raise ConfigurationError(
-        f"--run {run_id}: found {len(wanted)} runs of that id; expected one of: {known}."
-    )
+        raise ConfigurationError(f"There are {len(runs)} runs; name one of them. Found: {known}.")
+    raise ConfigurationError(f"Run {run_id}: found {len(wanted)} runs of that id; expected one of: {known}.")
 
 
 def choose(run: FiledRun, share: float, seed: int) -> list[Mapping[str, Any]]:
@@ -54,7 +52,7 @@ def choose(run: FiledRun, share: float, seed: int) -> list[Mapping[str, Any]]:
     ``share`` is above 0 and at most 1, taken of each arm and rounded up. Raises `ConfigurationError`.
     """
     if not 0 < share <= 1:
-        raise ConfigurationError(f"--share {share:g}: expected more than 0, and 1 at most.")
+        raise ConfigurationError(f"share {share:g}: expected more than 0, and 1 at most.")
     arms: dict[str, list[Mapping[str, Any]]] = {group: [] for group in run.design.groups}
     for outcome in run.outcomes.values():
         if outcome.accepted is not None:
@@ -169,7 +167,7 @@ def _people(
     raise ConfigurationError(
         f"Population {wanted['source']} of {line['experiment']}: the run's had the hash {wanted['sha256'][:12]}, "
         f"{'; '.join(dict.fromkeys(seen)) or 'and it cannot be read any more'}. A judge must see the personas as they "
-        "were: put the files back as they were, or name the test file that declares the experiment with --path."
+        "were: put the files back as they were, or name the test file that declares the experiment."
     )
 
 

@@ -227,7 +227,7 @@ class RunBook:
             raise ConfigurationError(
                 f"Group {cell.group!r} of {cell.experiment} has two different setups in one session:",
                 *(f"  {key}: {shown(one)} and {shown(other)}" for key, (one, other) in changed.items()),
-                "Expected one setup per group. Rename one of the two experiments, or select one with -k.",
+                "Expected one setup per group. Rename one of the two experiments, or run one at a time.",
             )
 
     def _widen(self, known: OpenRun, groups: Mapping[str, Any], reps: int) -> None:
@@ -236,14 +236,14 @@ class RunBook:
         self._registry.open(known.experiment, known.settings, known.groups, reps, resume=known.run.id)
 
     def _plan(self, entry: Entry) -> Plan | None:
-        """The locked plan that the run is held against. Raises `ConfigurationError` for what goes beyond it."""
+        """The locked plan that the run is held against. Raises `BeyondPlanError` for what goes beyond it."""
         mark, rehearsal = fingerprint(entry.settings), entry.settings["provider"] == "rehearsal"
         folder, settings = self._settings.results_dir, entry.settings
         plan = plan_for(folder, entry.cell.experiment, mark, settings, rehearsal=rehearsal)
         if plan is not None and plan.covers(mark, settings) and not self._settings.exploratory:
             what = beyond(plan, entry.design.reps) or self._another(entry.cell.experiment, settings)
             if what is not None:
-                raise ConfigurationError(refusal(plan, what))
+                raise refusal(plan, what)
         return plan
 
     def _another(self, experiment: str, settings: Mapping[str, Any]) -> str | None:
@@ -442,14 +442,14 @@ class RunBook:
             )
 
     def _copied(self, files: Sequence[Path], examiner: CheckRunner) -> str | None:
-        """Write the artifact where ``--out`` wants it too; why that failed, if it did."""
+        """Copy the artifact to ``out``, where the session names one; why that failed, if it did."""
         import harness.stats as stats
 
         try:
             if self._settings.out is not None:
                 merge(files, self._settings.out, stats=stats, examine=examiner)
         except HarnessError as error:
-            return f"--out: {error}"
+            return f"copy of the artifact: {error}"
         return None
 
 

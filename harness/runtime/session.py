@@ -113,7 +113,7 @@ class Session:
         return tuple(self._plans.values())
 
     @property
-    def stopped(self) -> str | None:
+    def stopped(self) -> HarnessError | None:
         """Why the session ends early, when it does."""
         return self.coordinator.stopped
 
@@ -189,7 +189,9 @@ class Session:
     def wait(self, cell_run: CellRun, tick: Callable[[], None]) -> CellOutcome:
         """Wait for a cell's trials, calling ``tick`` meanwhile, and count the cell as done."""
         outcome = outcome_of(
-            cell_run, cell_run.wait(tick, lambda: self.coordinator.loop.lost is not None), self.stopped
+            cell_run,
+            cell_run.wait(tick, lambda: self.coordinator.loop.lost is not None),
+            self.stopped,
         )
         self.coordinator.close_case(cell_run.standing.case, outcome)
         return outcome
@@ -253,14 +255,12 @@ class Session:
     def _failure(self, plan: TrialPlan, error: BaseException) -> TrialFailure:
         """Why the trial failed. One that did not end because the session does is cancelled."""
         if isinstance(error, SessionLimitError):
-            self.coordinator.stop(
-                str(error), error.exit_code
-            )  # no fault of this trial: it ends unfinished too
+            self.coordinator.stop(error, error.exit_code)  # no fault of this trial: it ends unfinished too
         if self.stopped:
             raise asyncio.CancelledError from error
         if isinstance(error, ModelCallError) and error.fatal:
             lost = isinstance(error.__cause__, LostRepliesError)
-            self.coordinator.stop(str(error), ExitCode.USAGE if lost else ExitCode.FAILED)
+            self.coordinator.stop(error, ExitCode.USAGE if lost else ExitCode.FAILED)
         if not isinstance(error, HarnessError):
             log.error("Trial %s raised %s.", plan.trial.id, type(error).__name__, exc_info=error)
         return failure_of(plan.trial, error)

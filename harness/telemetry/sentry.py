@@ -38,7 +38,7 @@ SEND_SECONDS = 10.0
 
 ORIGIN = "manual.harness"
 WAY_OUT = "check SENTRY_DSN, or unset it"
-HIDDEN = "its text may quote a model's reply; --sentry-content sends it"
+HIDDEN = "its text may quote a model's reply"
 
 
 def wanted(environ: Mapping[str, str] = os.environ) -> bool:

@@ -281,7 +281,7 @@ def test_a_disk_that_takes_no_manifest(bench: Bench, monkeypatch: pytest.MonkeyP
 
     with monkeypatch.context() as broken:
         broken.setattr(atomic, "_write_durably", refuse)
-        with pytest.raises(HarnessError, match=r"the disk is full: .* another place with --root"):
+        with pytest.raises(HarnessError, match=r"the disk is full"):
             bench.declare()
     assert bench.declare().variants
 

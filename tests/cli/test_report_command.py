@@ -45,7 +45,7 @@ def test_markdown_by_format_or_by_name(report, tmp_path: Path) -> None:
     ("words", "expected"),
     [
         (["nowhere"], "nowhere: no such file or folder; expected results of a run."),
-        (["--run", "r9"], "--run r9: no such run in the files given; expected one of r1."),
+        (["--run", "r9"], "Run r9: not in the files given; expected one of r1."),
         (["--out", "mine.py"], "mine.py: no file for a report"),
         (["--out", "mine.html", "--format", "md"], "mine.html: no file for a report in md"),
     ],

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import HarnessError, ModelCallError, StoppedError
+from harness.errors import BudgetExhaustedError, HarnessError, ModelCallError, StoppedError
 from harness.experiments.cooperation.data_manager import DataManager, folder_name
 from harness.experiments.cooperation.experiment import cooperation_game
 from harness.experiments.cooperation.game import CooperationGame
-from harness.gateway.budget import BudgetExhaustedError
 from harness.gateway.calls import Reply
 from tests.support.cooperation import (
     MOMENT,
@@ -70,14 +69,14 @@ def test_another_configuration_is_one_clear_error_and_changes_nothing(tmp_path: 
     with pytest.raises(HarnessError) as raised:
         opened(tmp_path, rounds=3, power_rule="log")
     said = str(raised.value)
-    assert "has another configuration" in said and "--fresh" in said
+    assert "has another configuration" in said and "a new run" in said
     assert "rounds: 10 then, 3 now" in said and "power_rule: 'none' then, 'log' now" in said
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
 
 
 def test_a_torn_manifest_is_one_clear_error(tmp_path: Path) -> None:
     (opened(tmp_path).folder / "manifest.json").write_text('{"run_id": ')
-    with pytest.raises(HarnessError, match=r"manifest\.json: is not JSON.*--fresh"):
+    with pytest.raises(HarnessError, match=r"manifest\.json: is not JSON.*new run"):
         opened(tmp_path)
 
 
@@ -154,7 +153,7 @@ def broken(after: int, error: Exception) -> Any:
     ("error", "status"),
     [
         (StoppedError("the run was stopped"), "interrupted"),
-        (BudgetExhaustedError("the budget is used up"), "interrupted"),
+        (BudgetExhaustedError("the budget is used up", "max_cost"), "interrupted"),
         (ModelCallError("no key", fatal=True), "failed"),
         (ModelCallError("out of order"), "failed"),  # every call: an outage, and no outcome
         (RuntimeError("a fault"), "failed"),

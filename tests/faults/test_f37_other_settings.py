@@ -13,7 +13,7 @@ def test_a_named_run_is_refused_under_other_settings_and_nothing_is_sent(lab: La
     lab.watched.forget()
     result = lab.run("--seed=2", f"--resume={run_id}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: --resume {run_id}: *other settings:", "  seed: 1 then, 2 now"])
+    result.stderr.fnmatch_lines([f"ERROR: Run {run_id} *other settings:", "  seed: 1 then, 2 now"])
     assert lab.watched.calls == []
 
 

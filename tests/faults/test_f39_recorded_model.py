@@ -84,7 +84,7 @@ def test_the_record_names_who_answered_beside_who_was_asked(
     ) as endpoint:
         lab.run(f"--model-base-url={endpoint.url}", model="openai:gpt-4o-mini").assert_outcomes(passed=2)
     answered = {"model": "gpt-4o-mini-2025", "fingerprint": "fp_fake"}
-    reason = "no price is known for 'gpt-4o-mini-2025'; give one with --prices FILE"
+    reason = "no price is known for 'gpt-4o-mini-2025'; list it in a file that HARNESS_PRICES names"
     (first, *_) = lab.lines("Control", "trial_result")
     assert first["usage"]["models"] == [{**answered, "replies": 4}]
     assert (first["usage"]["cost"], first["usage"]["cost_reason"]) == (None, reason)

@@ -14,7 +14,7 @@ def test_correction_by_the_model_that_judges() -> None:
     found = the(filed(sound(), first_lines(Control=same, Treatment=same)), "judge")
     assert (found.level, found.number) == (Level.WARN, 1)
     assert found.message.startswith("Treatment: the model that scores the outcome also drove the correction")
-    assert "--judge-model" in found.threshold
+    assert "score with another model" in found.threshold
 
 
 def test_a_judge_apart_from_the_player() -> None:

@@ -160,7 +160,7 @@ def test_what_has_no_counterpart_is_logged_and_a_seed_is_refused(caplog: pytest.
         made = sent(ask("s", "x", extra={"frequency_penalty": 0.1, "presence_penalty": 0, "logprobs": None}))
     assert made.keys() == {"model", "max_tokens", "system", "messages"}
     assert caplog.messages == ["Anthropic's API has no frequency_penalty: not sent."]
-    with pytest.raises(NoCounterpartError, match="--provider-seed"):
+    with pytest.raises(NoCounterpartError, match="provider seed"):
         sent(ask("s", "x", extra={"seed": 0}))
 
 

@@ -58,7 +58,7 @@ def test_a_provider_that_does_not_say_what_a_call_took_teaches_nothing() -> None
 
 def test_no_bound_keeps_a_call_from_being_sent_that_may_well_fit() -> None:
     assert taught(0, tpm=5000).tokens(LONG) == 5000
-    with pytest.raises(ModelCallError, match="can never be sent under --tpm 3000"):
+    with pytest.raises(ModelCallError, match="can never be sent with a limit of 3,000"):
         asyncio.run(Limits(None, 3000).acquire(taught(0, tpm=3000).tokens(LONG)))
 
 

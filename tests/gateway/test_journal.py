@@ -478,7 +478,7 @@ def test_a_full_disk_stops_the_run_and_what_was_answered_is_written_when_there_i
 
     async def fails(client: TrialClient) -> None:
         with pytest.raises(
-            ModelCallError, match=r"cannot be written: database or disk is full.*--results-dir"
+            ModelCallError, match=r"cannot be written: database or disk is full.*Free some space"
         ) as e:
             await one(client)
         assert e.value.fatal

@@ -11,7 +11,8 @@ from urllib.request import urlopen
 import pytest
 from support.requests import SCORE, ask
 
-from harness.gateway.budget import Budget, BudgetExhaustedError
+from harness.errors import BudgetExhaustedError
+from harness.gateway.budget import Budget
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import Price, charged
@@ -98,7 +99,7 @@ def test_one_budget_holds_for_both() -> None:
 def test_a_cost_limit_needs_the_prices_of_both() -> None:
     from harness.errors import ConfigurationError
 
-    with pytest.raises(ConfigurationError, match="no price is known for the model 'judge'"):
+    with pytest.raises(ConfigurationError, match="No price is known for the model 'judge'"):
         make_budget(Settings(max_cost=1.0), [Model("player"), Model("judge")], {"player": Price(1.0, 1.0)})
 
 

@@ -142,7 +142,7 @@ def test_a_reply_that_took_more_counts_in_full_and_one_from_long_ago_not_at_all(
 def test_a_call_that_can_never_fit_is_refused_with_the_way_out() -> None:
     limits = make(FakeClock(), tpm=1000)
     with pytest.raises(
-        ModelCallError, match=r"up to 1,001 tokens.*under --tpm 1000; expected a larger --tpm"
+        ModelCallError, match=r"up to 1,001 tokens.*limit of 1,000 tokens per minute; expected a larger limit"
     ):
         asyncio.run(limits.acquire(1001))
 

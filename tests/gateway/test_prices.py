@@ -103,7 +103,7 @@ def test_a_reply_is_charged_by_the_model_that_answered() -> None:
     ("change", "reason"),
     [
         ({"model": ""}, "the reply does not name the model that answered"),
-        ({"model": "gpt-9"}, "no price is known for 'gpt-9'; give one with --prices FILE"),
+        ({"model": "gpt-9"}, "no price is known for 'gpt-9'; list it in a file that HARNESS_PRICES names"),
         ({"model": "rehearsal-1"}, REHEARSAL),
         ({"tokens_in": 0, "tokens_out": 0}, "the reply does not say how many tokens were read"),
         (

@@ -179,4 +179,4 @@ def test_a_packaged_provider_wins_over_an_installed_one_of_its_name(
 def test_a_misspelt_provider_gets_the_nearest_name_and_a_recipe() -> None:
     with pytest.raises(ConfigurationError) as caught:
         make_provider("opnai:x", seed=1, environ={})
-    assert "Did you mean 'openai'? For a server with OpenAI's API, use openai:MODEL" in str(caught.value)
+    assert str(caught.value).endswith("Did you mean 'openai'?")

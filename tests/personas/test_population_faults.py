@@ -133,16 +133,14 @@ def test_names_that_look_alike_are_repeated(tmp_path: Path) -> None:
 
 def test_an_unknown_population_is_told_its_neighbours() -> None:
     assert problems("usa_genral") == (
-        "Population 'usa_genral': not found among the packaged ones; expected one of: difficult_people, "
+        "Population 'usa_genral': not found among the packaged ones; expected one of difficult_people, "
         "political_compass, usa_general. Did you mean 'usa_general'? Or give a path, with a '/' in it.",
     )
 
 
 def test_an_unknown_population_of_a_folder(tmp_path: Path) -> None:
     (found,) = problems("usa_general", folder=tmp_path)
-    assert found.startswith(
-        f"Population 'usa_general': not found in {tmp_path}; expected one of: (none there)."
-    )
+    assert found.startswith(f"Population 'usa_general': not found in {tmp_path}; expected one of (none).")
     assert "Packaged, without that folder: difficult_people, political_compass, usa_general." in found
 
 
@@ -223,7 +221,7 @@ def test_faulty_fragments(tmp_path: Path) -> None:
     wrong.write_bytes(person(name="A"))
     found = problems("usa_general", "difficult_persn", wrong, tmp_path / "none.json")
     assert found[0].startswith(
-        "Fragment 'difficult_persn': not found among the packaged ones; expected one of: "
+        "Fragment 'difficult_persn': not found among the packaged ones; expected one of "
     )
     assert "Did you mean 'difficult_person'?" in found[0]
     assert found[1].startswith(f'Fragment file {wrong}: type=\'TinyPerson\'; expected "type": "Fragment".')

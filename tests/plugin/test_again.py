@@ -129,9 +129,9 @@ def test_other_settings_are_another_run_and_resume_says_which(lab: Lab, option: 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         [
-            f"ERROR: --resume {run_id}: the run of small started with other settings:",
+            f"ERROR: Run {run_id} of small was started with other settings:",
             line,
-            "Restore them, or start a new run with --fresh.",
+            "Restore them. Or start a new run with --fresh.",
         ]
     )
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
@@ -152,7 +152,7 @@ def test_an_unknown_run_is_one_error(lab: Lab) -> None:
     lab.run()
     result = lab.run("--resume=nonesuch")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: Run 'nonesuch' of small is not in the registry; expected one of: *"])
+    result.stderr.fnmatch_lines(["ERROR: Run 'nonesuch' of small is not in the registry; expected one of *"])
 
 
 def test_a_run_that_a_live_session_works_on_is_refused(lab: Lab) -> None:

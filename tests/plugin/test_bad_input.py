@@ -79,7 +79,7 @@ BEFORE_THE_FIRST_TRIAL: dict[str, tuple[list[str], str, str]] = {
     "nobody": ([], fixture("population", "()"), "no personas; expected at least one"),
     "results": (["--results-dir=taken"], SMALL, "taken: File exists; a file is in the way of the directory"),
     "no place": (["--results-dir=/proc/none"], SMALL, "Could not create the directory /proc/none"),
-    "both": (["--resume=x", "--fresh"], SMALL, "--resume and --fresh contradict each other"),
+    "both": (["--resume=x", "--fresh"], SMALL, "resume and fresh contradict each other"),
     "out": (["--out=x.json"], TWIN, "--out takes one experiment; this session has small, twin. Select one with -k."),
 }  # fmt: skip
 
@@ -208,7 +208,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_keeps_what_is_written(
         patch.setattr(writer, "os", full_after(sum(sizes) - 100))
         result = lab.run("--concurrency=1")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert "the disk is full: free some space, or choose another place with --results-dir" in everything(
+    assert "the disk is full: free some space. Or choose another folder with --results-dir" in everything(
         result
     )
     assert "Traceback" not in everything(result)
@@ -223,7 +223,9 @@ def test_a_disk_that_fills_up_stops_the_run_and_keeps_what_is_written(
 def test_an_artifact_that_cannot_be_copied_fails_the_session_but_is_there(lab: Lab) -> None:
     result = lab.run("--out=/proc/none/x.json")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["NOT WRITTEN: --out: Could not create the directory /proc/none: *"])
+    result.stdout.fnmatch_lines(
+        ["NOT WRITTEN: copy of the artifact: Could not create the directory /proc/none: *"]
+    )
     assert lab.artifact()["finished_all_experiments"] is True
 
 

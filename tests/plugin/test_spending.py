@@ -23,7 +23,7 @@ def kinds(lab: Lab) -> Counter[str]:
 def test_a_session_stops_before_the_call_that_is_too_many_and_the_same_command_goes_on(lab: Lab) -> None:
     result = lab.run("--max-calls=9", "--concurrency=1")
     assert result.ret == ExitCode.BUDGET == 6
-    result.stdout.fnmatch_lines(["*budget of this session is used up: --max-calls 9; 9 calls spent*"])
+    result.stdout.fnmatch_lines(["*budget of this session is used up: limit 9 calls; 9 calls spent*"])
     assert len(lab.watched.calls) == 9
     assert kinds(lab)["trial_failure"] == 0
     assert lab.meta()["partial"] is True
@@ -48,7 +48,7 @@ def test_in_steps_of_three_calls_the_run_ends_as_in_one(lab: Lab) -> None:
 def test_tokens_are_limited_too_and_the_stop_says_that_it_is_early(lab: Lab) -> None:
     result = lab.run("--max-tokens=20000", "--concurrency=1")
     assert result.ret == ExitCode.BUDGET
-    result.stdout.fnmatch_lines(["*--max-tokens 20000;*it stops early*a larger --max-tokens*"])
+    result.stdout.fnmatch_lines(["*limit 20,000 tokens;*it stops early*a larger limit with --max-tokens*"])
     assert 0 < len(lab.watched.calls) < ALL
 
 
@@ -85,7 +85,7 @@ def test_a_call_in_flight_at_the_stop_is_awaited_and_kept(lab: Lab, monkeypatch:
 def test_a_cost_limit_without_a_price_is_refused_before_the_first_call(lab: Lab) -> None:
     result = lab.run("--max-cost=1")
     assert result.ret == ExitCode.USAGE
-    result.stderr.fnmatch_lines(["*--max-cost: no price is known for the model 'watched-1'*--max-calls*"])
+    result.stderr.fnmatch_lines(["*No price is known for the model 'watched-1'*--max-calls*"])
     assert lab.watched.calls == []
 
 
@@ -98,7 +98,7 @@ def test_dollars_are_limited_by_the_users_own_price(lab: Lab, monkeypatch: pytes
     monkeypatch.setenv("HARNESS_PRICES", str(lab.path / "prices.json"))
     result = lab.run("--max-cost=1.7", "--concurrency=1")
     assert result.ret == ExitCode.BUDGET
-    result.stdout.fnmatch_lines(["*--max-cost 1.7; $0.*spent*it stops early*"])
+    result.stdout.fnmatch_lines(["*limit $1.7000; $0.*spent*it stops early*"])
 
 
 def test_every_bad_bound_is_named_at_once(lab: Lab) -> None:

@@ -59,7 +59,7 @@ def test_a_budget_in_dollars_holds_whatever_the_server_states(keyed: Lab, usage:
         )
     assert result.ret == ExitCode.BUDGET
     assert len(endpoint.requests) * least <= 0.19
-    result.stdout.fnmatch_lines(["*--max-cost 0.19; $*spent*"])
+    result.stdout.fnmatch_lines(["*limit $0.1900; $*spent*"])
 
 
 def test_replies_whose_tokens_do_not_add_up_are_counted_per_arm_and_told(keyed: Lab) -> None:

@@ -114,7 +114,7 @@ def test_calls_in_flight_are_limited_over_all_workers(lab: Lab) -> None:
 def test_the_budget_is_the_sessions_and_the_same_command_goes_on(lab: Lab) -> None:
     result = lab.run(*TWO, "--max-calls=19", "--concurrency=4")
     assert result.ret == ExitCode.BUDGET
-    assert told(result).count("The budget of this session is used up: --max-calls 19") == 1
+    assert told(result).count("The budget of this session is used up: limit 19 calls") == 1
     assert "INTERNALERROR" not in told(result) and "Traceback" not in told(result)
     assert len(lab.watched.calls) == 19
     assert not lab.lines(kind="trial_failure")

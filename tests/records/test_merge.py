@@ -77,7 +77,7 @@ def test_different_settings_are_refused_with_each_difference(tmp_path: Path) -> 
         "The files of exp_3 have different settings and were not merged:\n"
         "  extra: (not set) in control.jsonl, [2] in treatment.jsonl\n"
         "  model: 'gpt-4o' in control.jsonl, 'gpt-4.1' in treatment.jsonl\n"
-        "Give the files of one run only, or --force to mix them; the artifact's meta file will say so."
+        "Give the files of one run only."
     )
     assert not list(tmp_path.glob("*.json"))
 

@@ -303,7 +303,7 @@ def test_one_run_of_two(results: Path, tmp_path: Path) -> None:
     for name in ("experiments", "trials", "scores", "calls"):
         assert {row["run_id"] for row in rows_of(files[f"data/{name}.csv"])} == {"r2"}
     assert "run r1" not in files["checklist.md"].decode()
-    with pytest.raises(ConfigurationError, match="expected one of: r1, r2"):
+    with pytest.raises(ConfigurationError, match="expected one of r1, r2"):
         write_bundle(results, tmp_path / "c.zip", runs=["r9"])
 
 

@@ -110,7 +110,7 @@ def test_two_runs_stay_apart(tmp_path: Path) -> None:
     assert [row["run_id"] for row in tables.experiments.to_pylist()] == ["r1", "r2"]
     assert tables.scores.num_rows == 2 * 64
     assert read_tables(tmp_path, ["r2"]).scores.num_rows == 64
-    with pytest.raises(ConfigurationError, match=r"--run r3: .* expected one of: r1, r2\."):
+    with pytest.raises(ConfigurationError, match=r"Run r3: .* expected one of r1, r2\."):
         read_tables(tmp_path, ["r3"])
 
 

@@ -292,6 +292,6 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         write_report([tmp_path], tmp_path / "r.html")
     files = write_run(tmp_path)
     with pytest.raises(
-        ConfigurationError, match=re.escape("--run r9: no such run in the files given; expected one of r1.")
+        ConfigurationError, match=re.escape("Run r9: not in the files given; expected one of r1.")
     ):
         write_report(files, tmp_path / "r.html", runs=["r9"])

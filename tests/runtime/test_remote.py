@@ -12,8 +12,14 @@ from pathlib import Path
 import pytest
 
 from harness.engines.embedded.model_requests import NoUsableReply
-from harness.errors import ConfigurationError, ExitCode, HarnessError, ModelCallError, RefusedError
-from harness.gateway.budget import BudgetExhaustedError
+from harness.errors import (
+    BudgetExhaustedError,
+    ConfigurationError,
+    ExitCode,
+    HarnessError,
+    ModelCallError,
+    RefusedError,
+)
 from harness.gateway.gateway import Gateway
 from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.runtime.coordinator import Coordinator, Parts
@@ -52,7 +58,7 @@ def visit(server: DeskServer) -> RemoteCoordinator:
     [
         ModelCallError("m", fatal=True, retry_after=2.5, lost=True),
         RefusedError("no"),
-        BudgetExhaustedError("spent"),
+        BudgetExhaustedError("spent", "max_cost"),
         NoUsableReply("n"),
         ConfigurationError("one", "two"),
     ],
@@ -99,10 +105,10 @@ def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, coordinat
 
 def test_a_stop_is_known_with_the_next_answer(server: DeskServer, coordinator: Coordinator) -> None:
     remote = visit(server)
-    coordinator.stop("enough", ExitCode.BUDGET)
+    coordinator.stop(HarnessError("enough"), ExitCode.BUDGET)
     assert remote.stopped is None
     remote.loop.run(remote.enter([]))
-    assert (remote.stopped, remote.exit_code) == ("enough", ExitCode.BUDGET)
+    assert (str(remote.stopped), remote.exit_code) == ("enough", ExitCode.BUDGET)
     remote.close()
     server.close()
 
@@ -115,7 +121,7 @@ def test_a_worker_whose_desk_is_gone_is_told_so(server: DeskServer, coordinator:
     coordinator.close()
     with pytest.raises(HarnessError, match=LEFT_ALONE):
         remote.loop.run(_until_told(remote))
-    assert remote.stopped == LEFT_ALONE
+    assert str(remote.stopped) == LEFT_ALONE
     remote.close()
 
 

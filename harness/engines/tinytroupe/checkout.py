@@ -99,4 +99,4 @@ def _importable(name: str) -> bool:
 
 def _missing_start_method() -> Iterable[str]:
     if "forkserver" not in multiprocessing.get_all_start_methods():
-        yield "The tinytroupe engine runs on Linux and macOS alone ('forkserver'); use --engine embedded."
+        yield "The tinytroupe engine runs on Linux and macOS alone ('forkserver'); use the embedded engine."

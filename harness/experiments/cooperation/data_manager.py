@@ -202,7 +202,7 @@ def _read(path: Path) -> Any:
     try:
         return read_json(path, str(path))
     except ConfigurationError as error:
-        raise HarnessError(f"{error} Restore it, or start a new run with --fresh.") from error
+        raise HarnessError(f"{error} Restore it, or start a new run.") from error
 
 
 def _check_configuration(folder: Path, then: Any, now: Any) -> None:
@@ -211,7 +211,7 @@ def _check_configuration(folder: Path, then: Any, now: Any) -> None:
         text = "; ".join(f"{key}: {shown(old)} then, {shown(new)} now" for key, (old, new) in changed.items())
         raise HarnessError(
             f"{folder} has another configuration: {text}. It was left unchanged. "
-            "Restore the configuration, or start a new run with --fresh."
+            "Restore the configuration, or start a new run."
         )
 
 

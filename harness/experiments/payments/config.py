@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import ConfigurationError, raise_if_any
+from harness.errors import ConfigurationError, expected_one_of, raise_if_any
 from harness.experiments.payments.settlement import Payment, Rates
 from harness.runner.convergence import Convergence
 
@@ -139,7 +138,11 @@ class PaymentsConfig:
     def read(cls, settings: Mapping[str, Any]) -> PaymentsConfig:
         """The configuration in plain data. Raises `ConfigurationError`, also for an unknown name."""
         known = [one.name for one in fields(cls)]
-        raise_if_any(_unknown(str(name), known) for name in settings if name not in known)
+        raise_if_any(
+            f"Payments: unknown setting {name!r}; {expected_one_of(str(name), known)}"
+            for name in settings
+            if name not in known
+        )
         return cls(**settings)
 
     @classmethod
@@ -168,12 +171,6 @@ def _payment(row: Any) -> Payment:
             f"Payments: a payment is {row!r:.80}; expected [tick, sender, receiver, amount]."
         )
     return Payment(*row)
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}."
-    return f"Payments: unknown setting {name!r}; {hint}"
 
 
 def _whole(value: Any) -> bool:

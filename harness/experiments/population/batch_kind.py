@@ -13,7 +13,7 @@ from harness.batches.ids import is_batch
 from harness.batches.manifest import Manifest
 from harness.batches.registry import Registry
 from harness.batches.resolved_settings import digest, read_inputs
-from harness.batches.study_layout import Study, VariantFolder, place, said
+from harness.batches.study_layout import Study, VariantFolder, place
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.model import Experiment, Level
 from harness.records.writer import explained, make_directory, safe_name
@@ -248,11 +248,10 @@ def inputs_beside(source: Path) -> list[Path]:
 
 def _copy(source: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with said():
-        make_directory(target.parent)
-        with explained(target, "write"):
-            shutil.copyfile(source, temporary)
-            temporary.replace(target)
+    make_directory(target.parent)
+    with explained(target, "write"):
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
 
 
 def _gate_results(study: Study, batch_id: str, variant_id: str) -> Sequence[GateResult]:

@@ -151,4 +151,4 @@ def _notes(one: ExperimentTable) -> Iterator[str]:
         yield "PARTIAL: the run is not finished."
     if one.artifact.others:
         count = len(one.artifact.others)
-        yield f"Not used: {count} other artifact{'s' * (count > 1)} of it in the folder (--run selects another)."
+        yield f"Not used: {count} other artifact{'s' * (count > 1)} of it in the folder; name a run to select another."

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness.console import warn
-from harness.errors import HarnessError, LostRepliesError
+from harness.errors import HarnessError, LostRepliesError, UnwritableError
 from harness.gateway.calls import CallSite, Reply
 from harness.gateway.journal.checks import (
     SUFFIXES,
@@ -224,9 +224,9 @@ class JournalFile:
         except (sqlite3.Error, OSError) as error:
             if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
                 raise LostRepliesError(f"The journal {self._path} is damaged ({error}).") from error
-            raise HarnessError(
+            raise UnwritableError(
                 f"The journal {self._path} cannot be written: {error}. Without it a reply could be paid for twice, so "
-                "nothing more is sent. Free some space or choose another place with --results-dir, and run again."
+                "nothing more is sent. Free some space, then rerun the same command to resume."
             ) from error
 
 

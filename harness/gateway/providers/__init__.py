@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from harness.console import name_problems, warn
-from harness.entry_points import PROVIDERS, claims, described, load, nearest, origin, sole
-from harness.errors import ConfigurationError, raise_if_any
+from harness.entry_points import PROVIDERS, claims, described, load, origin, sole
+from harness.errors import ConfigurationError, UnknownProviderError, did_you_mean, raise_if_any
 from harness.gateway.calls import Provider
 from harness.gateway.providers import factories
 from harness.user_code import attempt
@@ -62,9 +62,8 @@ def _factory(spec: str) -> tuple[Factory, str]:
         return load(point), described(point)
     names = {*_factories, *installed}
     known = ", ".join(sorted(factories.FORMS.get(each, each) for each in names))
-    raise ConfigurationError(
-        f"Model {spec!r}: unknown provider {name!r}; known: {known}.{nearest(name, names)} "
-        "For a server with OpenAI's API, use openai:MODEL with its base URL."
+    raise UnknownProviderError(
+        f"Model {spec!r}: unknown provider {name!r}; known: {known}.{did_you_mean(name, names)}"
     )
 
 

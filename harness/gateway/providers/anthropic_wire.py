@@ -214,7 +214,7 @@ def _wanted(request: Request) -> Schema | None:
 def _passed_on(extra: Mapping[str, Any]) -> dict[str, Any]:
     """What is left for the API to judge, under its own names (top_p, top_k, thinking, service_tier, …)."""
     if extra.get("seed") is not None:
-        raise NoCounterpartError("a seed (run without --provider-seed)")
+        raise NoCounterpartError("a seed (run without a provider seed)")
     idle = sorted(name for name in UNKNOWN_THERE & extra.keys() if extra[name])
     if idle:
         _log.warning("Anthropic's API has no %s: not sent.", ", ".join(idle))

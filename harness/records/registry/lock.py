@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import HarnessError
+from harness.errors import RunInUseError
 from harness.records.writer import explained, make_directory
 
 
 class RunLock:
     """Holds ``path`` locked from its making until `release`; the file holds the process id of the holder.
 
-    Raises `HarnessError` naming that id when another session has it. Needs POSIX (`fcntl`).
+    Raises `RunInUseError` naming that id when another session has it. Needs POSIX (`fcntl`).
     """
 
     def __init__(self, path: Path, run_id: str) -> None:
@@ -26,10 +26,7 @@ class RunLock:
         except BlockingIOError:
             holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip() or "unknown"
             os.close(self._file)
-            raise HarnessError(
-                f"Run {run_id} is in use by another session (process {holder}). "
-                "Wait for it to end, or start a new run with --fresh."
-            ) from None
+            raise RunInUseError(run_id, holder) from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, str(os.getpid()).encode("ascii"), 0)
 

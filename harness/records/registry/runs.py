@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from harness.console import warn
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, RunChangedError, expected_one_of
 from harness.records.earlier_versions import setting_differences
 from harness.records.json_safe import canonical, plain
 from harness.records.registry.code_store import setting_lines
@@ -90,11 +90,11 @@ class RunRegistry:
         the run to join, finished or not. ``prepare`` is called with a new run before the registry has it: a run that
         is in the registry has been prepared, whenever the process was killed.
 
-        Raises `ConfigurationError` when ``resume`` is unknown or has other settings, naming each difference,
-        and `HarnessError` when another live session works on the run.
+        Raises `ConfigurationError` when ``resume`` is unknown, `RunChangedError` with each difference when it has
+        other settings, and `RunInUseError` when another live session works on the run.
         """
         if resume is not None and fresh:
-            raise ConfigurationError("--resume and --fresh contradict each other; expected one of them.")
+            raise ConfigurationError("resume and fresh contradict each other; expected one of them.")
         wanted = _wanted(experiment, settings, groups, reps)
         with self._store.transaction() as rows:
             known = rows.all(experiment)
@@ -166,10 +166,10 @@ def _resumable(run_id: str, wanted: Run, known: list[Run], results_dir: Path) ->
         raise ConfigurationError(_unknown(run_id, known, wanted.experiment))
     changed = run_differences(found, wanted)
     if changed:
-        raise ConfigurationError(
-            f"--resume {run_id}: the run of {wanted.experiment} started with other settings:",
+        raise RunChangedError(
+            f"Run {run_id} of {wanted.experiment} was started with other settings:",
             *setting_lines(results_dir, changed),
-            "Restore them, or start a new run with --fresh.",
+            "Restore them.",
         )
     return found
 
@@ -207,5 +207,5 @@ def _continued(run: Run, wanted: Run) -> Run:
 
 def _unknown(run_id: str, known: list[Run], experiment: str = "") -> str:
     of = f" of {experiment}" if experiment else ""
-    ids = ", ".join(run.id for run in known) or "none"
-    return f"Run {run_id!r}{of} is not in the registry; expected one of: {ids}."
+    ids = [run.id for run in known]
+    return f"Run {run_id!r}{of} is not in the registry; {expected_one_of(run_id, ids)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import UnwritableError
 from harness.records.registry.lock import exclusive
 from harness.records.writer import make_directory
 
@@ -92,7 +92,7 @@ class Rows:
 
 
 class RunStore:
-    """``path`` as a table of runs. Raises `HarnessError` where the place cannot be used.
+    """``path`` as a table of runs. Raises `UnwritableError` where the place cannot be used.
 
     The table is checked before each transaction. One that is missing or empty is filled from ``recover``, which gives
     the runs that other files know; so is one that cannot be used, after it was set aside. ``say`` gets a sentence about
@@ -175,9 +175,9 @@ class RunStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise HarnessError(
+            raise UnwritableError(
                 f"The registry of runs {self._path} cannot be used: {error}. Expected a place that this session "
-                "may write to, used by no hung session; check it, or choose another with --results-dir."
+                "may write to, used by no hung session; check it, or choose another folder."
             ) from error
 
 

@@ -46,9 +46,7 @@ def write_bundle(results: Path, out: Path, *, runs: Sequence[str] = ()) -> Bundl
     records, or a folder that is not empty; `HarnessError` when it cannot be written.
     """
     if out.suffix != ".zip" and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigurationError(
-            f"--out {out} is there already; expected a .zip file, or a folder not yet there."
-        )
+        raise ConfigurationError(f"{out} is there already; expected a .zip file, or a folder not yet there.")
     tables = read_tables(results, runs)
     if not tables.runs:
         raise ConfigurationError(f"No records in {results}; expected JSONL files of a run.")

@@ -82,14 +82,12 @@ def build_database(results: Path, out: Path) -> dict[str, int]:
 
 def _check(out: Path) -> None:
     if out.is_dir():
-        raise ConfigurationError(
-            f"--out {out} is a folder; expected the name of a file, such as tables.duckdb."
-        )
+        raise ConfigurationError(f"{out} is a folder; expected the name of a file, such as tables.duckdb.")
     if not out.exists():
         return
     with explained(out, "read"), out.open("rb") as file:
         if file.read(12)[8:] not in (_MAGIC, b""):
-            raise ConfigurationError(f"--out {out} exists and is not a DuckDB file; expected another name.")
+            raise ConfigurationError(f"{out} exists and is not a DuckDB file; expected another name.")
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, tables: Tables) -> dict[str, int]:

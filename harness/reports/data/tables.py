@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.extras import require
 from harness.records import record_files
 from harness.reports.data.arrays import array, table
@@ -92,8 +92,7 @@ class Tables:
         known = {run.run_id for run in self.runs}
         if unknown := [one for one in run_ids if one not in known]:
             raise ConfigurationError(
-                f"--run {unknown[0]}: no records of such a run in {self._folder}; expected one of: "
-                f"{', '.join(sorted(known)) or 'none'}."
+                f"Run {unknown[0]}: no records in {self._folder}; {expected_one_of(unknown[0], sorted(known))}"
             )
         self.runs = tuple(run for run in self.runs if run.run_id in run_ids)
 

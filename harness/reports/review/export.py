@@ -88,5 +88,5 @@ def _targets(out: Path) -> list[Path]:
     if out.is_dir() or not out.suffix:
         return [out / f"review{form}" for form in FORMS]
     if out.suffix not in FORMS:
-        raise ConfigurationError(f"--out {out}: expected a folder, or a file that ends with .html or .csv.")
+        raise ConfigurationError(f"{out}: expected a folder, or a file that ends with .html or .csv.")
     return [out]

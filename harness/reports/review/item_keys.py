@@ -88,5 +88,5 @@ def keep_apart(out: Path, key: Path, records: Path) -> None:
     for what, place in (("the key", key), ("the records", records)):
         if place.resolve().is_relative_to(given):
             raise ConfigurationError(
-                f"--out {out}: {what} would stand in it ({place}) and tell the arms; expected a folder apart."
+                f"{out}: {what} would stand in it ({place}) and tell the arms; expected a folder apart."
             )

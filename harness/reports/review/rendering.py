@@ -45,7 +45,7 @@ def _incomplete(outcome: ReviewResult) -> Iterator[Part]:
             for name, count in _all_of_them(outcome).items()
         )
     )
-    yield "Import the rest, or name with --reviewer whose complete review is wanted."
+    yield "Import the rest, or name a reviewer whose review is complete."
 
 
 def _all_of_them(outcome: ReviewResult) -> Mapping[str, int]:

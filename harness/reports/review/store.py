@@ -122,7 +122,5 @@ def reviewers_name(name: str) -> str:
     clean = " ".join(name.split())
     raise_if_any(name_problems("Reviewer", clean))
     if not clean or len(clean) > 100:
-        raise HarnessError(
-            f"Reviewer {name!r:.60}: expected a name of 1 to 100 characters; give --reviewer NAME."
-        )
+        raise HarnessError(f"Reviewer {name!r:.60}: expected a name of 1 to 100 characters.")
     return clean

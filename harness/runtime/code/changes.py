@@ -38,7 +38,7 @@ def new_run_notes(
         if changed:
             yield (
                 f"{run.experiment}: the code of {', '.join(changed)} has changed since run {same[-1].id} finished. "
-                f"To compute it again from that run's transcripts, without model calls: --resume {same[-1].id}."
+                f"Resume run {same[-1].id} to compute it again from its transcripts, without model calls."
             )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import ConfigurationError, HarnessError, ModelCallError
+from harness.errors import BudgetExhaustedError, ConfigurationError, HarnessError, ModelCallError
 from harness.experiments.population.build.network import connect
 from harness.experiments.population.build.sampling import sample
 from harness.experiments.population.example import write_example
@@ -40,7 +40,7 @@ from harness.experiments.population.simulation.folder import RUN
 from harness.experiments.population.simulation.results_file import read_states
 from harness.experiments.population.simulation.segments import overall
 from harness.experiments.population.simulation.simulation import SimulationOptions
-from harness.gateway.budget import Budget, BudgetExhaustedError
+from harness.gateway.budget import Budget
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal.journal import Journal

@@ -23,7 +23,7 @@ from harness.experiments.population.gates.stages import MADE_FROM
 from harness.experiments.population.build.pipeline import FILES, STAGES, Pipeline, read, rules
 from harness.experiments.population.build.recipes import Recipes
 from harness.experiments.population.build.stage_ledger import Placing, Record, StageState, StageVerdict, digest, judge
-from harness.batches.study_layout import Study, locked, said
+from harness.batches.study_layout import Study, locked
 from harness.errors import ConfigurationError, raise_if_any
 from harness.experiments.population.build.stages import Ask, StageSummary
 from harness.model import Level
@@ -178,9 +178,8 @@ class Build:
             stage_ledger.write(self._study, self._records)
             return BuildStep(stage, How.MENDED, self._records[stage])
         new = self._new / FILES[stage]
-        with said():
-            make_directory(self._new)
-            told = self.recipes.make(stage, new, ask)
+        make_directory(self._new)
+        told = self.recipes.make(stage, new, ask)
         record = wanted.model_copy(update={"output": digest(new)})
         stage_ledger.place(
             self._study, new, Placing(stage=stage, record=record, before=digest(target)), self._records
@@ -211,8 +210,7 @@ class Build:
 
     def _kept(self, report: Report, before: Report | None) -> Report:
         found = merged(report, before)
-        with said():
-            write_report(found, self._study.folder)
+        write_report(found, self._study.folder)
         return found
 
 

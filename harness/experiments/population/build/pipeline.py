@@ -14,7 +14,7 @@ from harness.addresses import refuse_secrets
 from harness.experiments.population.gates import Profile, SchemaMap, load_profile, load_schema_map
 from harness.experiments.population.gates.profile import SHIPPED
 from harness.experiments.population.gates.stages import MADE_FROM
-from harness.batches.study_layout import Study, said
+from harness.batches.study_layout import Study
 from harness.errors import ConfigurationError, raise_if_any
 from harness.experiments.population.example import PACKAGED
 from harness.experiments.population.formats.files import FileModel, checked, read_yaml, write_yaml
@@ -101,8 +101,7 @@ def _documented(make: Callable[[], Pipeline]) -> Pipeline:
 def write(study: Study, plan: Pipeline) -> None:
     """Write the plan, where it is another than stands there. Raises `HarnessError`."""
     if read(study) != plan:
-        with said():
-            write_yaml(path_of(study), plan)
+        write_yaml(path_of(study), plan)
 
 
 def write_example(study: Study) -> list[Path]:
@@ -114,9 +113,8 @@ def write_example(study: Study) -> list[Path]:
     there = [str(path) for path in (*files, path_of(study)) if os.path.lexists(path)]
     if there:
         raise ConfigurationError(f"Study {study.name}: has {', '.join(there)} already; expected a new study.")
-    with said():
-        for path, source in files.items():
-            write_whole(path, source.read_bytes())
+    for path, source in files.items():
+        write_whole(path, source.read_bytes())
     write(study, Pipeline(seed=42, schema_map=SCHEMA_MAP))
     return [*files, path_of(study)]
 
@@ -172,7 +170,7 @@ def _lacking(study: Study, plan: Pipeline, hand: Mapping[str, Path]) -> Iterator
     ]
     yield from lacking
     if len(lacking) == len(texts):
-        yield f"For an example of such files: harness study init {study.name} --example"
+        yield f"harness study init {study.name} can write an example of such files."
 
 
 def _unread(study: Study, plan: Pipeline, hand: Mapping[str, Path]) -> Iterator[str]:

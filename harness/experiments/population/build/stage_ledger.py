@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.experiments.population.build.pipeline import FILES
-from harness.batches.study_layout import Study, said
+from harness.batches.study_layout import Study
 from harness.errors import ConfigurationError, HarnessError
 from harness.experiments.population.formats.files import FileModel, checked, read_json
 from harness.records.atomic import write_atomic
@@ -68,11 +68,10 @@ def read(study: Study) -> dict[str, Record]:
 
 def write(study: Study, records: Mapping[str, Record]) -> None:
     """Write it whole. Raises `HarnessError`."""
-    with said():
-        write_atomic(
-            path_of(study),
-            {"stages": {stage: records[stage].model_dump() for stage in FILES if stage in records}},
-        )
+    write_atomic(
+        path_of(study),
+        {"stages": {stage: records[stage].model_dump() for stage in FILES if stage in records}},
+    )
 
 
 def digest(path: Path) -> str | None:
@@ -168,8 +167,7 @@ def place(study: Study, new: Path, placing: Placing, records: dict[str, Record])
     Raises `HarnessError`.
     """
     note = new.parent / NOTE
-    with said():
-        write_atomic(note, placing.model_dump())
+    write_atomic(note, placing.model_dump())
     _put(study, new, placing, records)
     _tidy(new.parent)
 
@@ -190,7 +188,7 @@ def recover(study: Study, folder: Path, records: dict[str, Record]) -> None:
 def _put(study: Study, new: Path, placing: Placing, records: dict[str, Record]) -> None:
     target = study.folder / FILES[placing.stage]
     if digest(target) != placing.record.output:
-        with said(), explained(target, "write"):
+        with explained(target, "write"):
             new.replace(target)
     records[placing.stage] = placing.record
     write(study, records)

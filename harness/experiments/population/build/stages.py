@@ -184,7 +184,7 @@ def estimate(
     prices: Overrides | None = None,
     personas: Path | None = None,
 ) -> StageSummary:
-    """What a simulation of the scenario at ``path`` would take; the file is what ``--json`` prints."""
+    """What a simulation of the scenario at ``path`` would take; the file is what is printed as JSON."""
     from harness.experiments.population.simulation.estimate import as_rows
     from harness.experiments.population.simulation.estimate import estimate as work_out
     from harness.experiments.population.inputs import read_inputs

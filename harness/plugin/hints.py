@@ -1,0 +1,106 @@
+"""What a front end adds to an error: the setting that is a way out, in the words of whoever reads the message.
+
+Lower layers raise typed errors whose texts name no option. The one table here has a hint by class of error; `explain`
+adds it where a message is shown, and the front end spells the settings in it: ``--fresh``, or ``fresh=`` in Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.errors import (
+    BeyondPlanError,
+    BudgetExhaustedError,
+    HarnessError,
+    LongWaitError,
+    LostRepliesError,
+    MixedRunsError,
+    OversizedCallError,
+    RunChangedError,
+    RunInUseError,
+    UnknownPriceError,
+    UnknownProviderError,
+    UnwritableError,
+)
+
+Spell = Callable[[str], str]
+"""How a front end writes the name of a setting."""
+
+HINTS: Mapping[type[HarnessError], str] = {
+    BeyondPlanError: "Or use {exploratory}: record, summary and report then call the result exploratory.",
+    BudgetExhaustedError: "Set a larger limit with {limit}.",
+    LongWaitError: "Wait longer with {max_wait}.",
+    LostRepliesError: "Or start a new run with {fresh}, or accept the loss with {accept_lost_journal}.",
+    MixedRunsError: "Or use {force} to mix them; the artifact's meta file will say so.",
+    OversizedCallError: "Set a larger limit with {tpm}.",
+    RunChangedError: "Or start a new run with {fresh}.",
+    RunInUseError: "Or start a new run with {fresh}.",
+    UnknownPriceError: "Give its price with {prices}, or limit {max_calls} or {max_tokens} instead.",
+    UnknownProviderError: (
+        "For any OpenAI-compatible server use {model} openai:MODEL and {model_base_url} http://HOST:PORT/v1."
+    ),
+    UnwritableError: "Or choose another folder with {results_dir}.",
+}
+
+REFUSED: Mapping[str, str] = {
+    "timeout": "{timeout} allows longer",
+    "temperature": "set another with {temperature}, or leave it out with {model_option} temperature=null",
+    "seed": "run without {provider_seed}",
+    "response_format": "ask for JSON in another way with {response_format}",
+    "tools": "choose a model that supports tools",
+    "*": "set another value, or leave it out, with {model_option} NAME=VALUE or where the experiment declares it",
+}
+"""What a user changes, by the field of a request that a server refuses."""
+
+
+class _Settings(dict[str, str]):
+    """The settings of a hint, each spelled when it is asked for."""
+
+    def __init__(self, spell: Spell, limit: str) -> None:
+        super().__init__()
+        self._spell, self._limit = spell, limit
+
+    def __missing__(self, name: str) -> str:
+        return self._spell(self._limit if name == "limit" else name)
+
+
+def option(name: str) -> str:
+    """
+    >>> option("results_dir")
+    '--results-dir'
+    """
+    return f"--{name.replace('_', '-')}"
+
+
+def study_option(name: str) -> str:
+    """The same for `harness study`, where the folder of a study takes the place of the results folder."""
+    return "--root" if name == "results_dir" else option(name)
+
+
+def keyword(name: str) -> str:
+    """The setting ``name`` as an argument of `harness.run`.
+
+    >>> keyword("results_dir")
+    'results_dir='
+    """
+    return f"{ {'model_base_url': 'base_url', 'model_option': 'model_options'}.get(name, name) }="
+
+
+def explain(error: BaseException, spell: Spell = option) -> str:
+    """The error's text, with the hint of its class, or of the error that caused it, and the ``options`` that it names.
+
+    >>> explain(UnwritableError("Could not open x: disk full."))
+    'Could not open x: disk full. Or choose another folder with --results-dir.'
+    """
+    for one in (error, error.__cause__):
+        for kind in type(one).__mro__:
+            if kind in HINTS:
+                limit = getattr(one, "limit", "")
+                return f"{error} {HINTS[kind].format_map(_Settings(spell, limit))}"
+    options = getattr(error, "options", {}).items()
+    return "\n".join([str(error), *(f"Option: {spell(name)} {value}".rstrip() for name, value in options)])
+
+
+def refused(spell: Spell = option) -> dict[str, str]:
+    """`REFUSED` in the words of a front end, for providers."""
+    return {field: hint.format_map(_Settings(spell, "")) for field, hint in REFUSED.items()}
