@@ -741,9 +741,9 @@ def test_what_a_model_says_reaches_neighbours_quoted_bounded_and_on_one_line(
 
 
 CARELESS = [
-    (("sample", "population.yaml", "-o", "a.json", "--seed", 2**70), "--seed"),
-    (("network", "agents.json", "-o", "n.json", "--seed", -(2**70)), "--seed"),
-    (("simulate", "scenario.yaml", "-o", "r", "--seed", 2**70), "--seed"),
+    (("sample", "population.yaml", "-o", "a.json", "--seed", 2**70), "seed "),
+    (("network", "agents.json", "-o", "n.json", "--seed", -(2**70)), "seed "),
+    (("simulate", "scenario.yaml", "-o", "r", "--seed", 2**70), "seed "),
     (("simulate", "scenario.yaml", "-o", "r", "--threshold", 10**30), "--threshold"),
     (("simulate", "scenario.yaml", "-o", "r", "--chunk-size", 10**30), "--chunk-size"),
     (("simulate", "scenario.yaml", "-o", "r", "--temperature", "nan"), "--temperature nan"),
