@@ -103,7 +103,7 @@ def _saved(
 
 def _claimed(study: Study, wanted: ids.BatchId) -> str:
     """The id of a batch whose folder this process made: another may want the same id in the same minute."""
-    with said(), explained(study.folder / "batches", "create a batch in"):
+    with explained(study.folder / "batches", "create a batch in"):
         (study.folder / "batches").mkdir(exist_ok=True)
         while True:
             try:
