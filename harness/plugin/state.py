@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.console import visible
-from harness.errors import ConfigurationError, HarnessError
+from harness.errors import ConfigurationError, ExitCode, HarnessError
 from harness.model import Cell, Experiment
 from harness.plugin.hints import Spell, explain, option
 from harness.plugin.option_names import foreign_names
@@ -86,7 +86,7 @@ class PluginState:
             coordinator = self.coordinator
             if coordinator is None or not coordinator.started:
                 return 0
-            coordinator.stop("The session was interrupted.", ExitCode.INTERRUPTED)
+            coordinator.stop(HarnessError("The session was interrupted."), ExitCode.INTERRUPTED)
             return coordinator.gateway.in_flight
 
         if invitation_of(self.config) is None:

@@ -9,7 +9,7 @@ import pytest
 from harness.console import write_line
 from harness.errors import ExitCode, HarnessError, LostRepliesError
 from harness.plugin.progress import Display
-from harness.plugin.state import PluginState, error_text, message_of, reason_of
+from harness.plugin.state import PluginState, message_of
 from harness.runtime.cells import CellOutcome
 from harness.runtime.plan import CellPlan
 
@@ -36,16 +36,14 @@ def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:
         except LostRepliesError as error:
             pytest.exit(message_of(state.config, error), returncode=int(ExitCode.USAGE))
         except HarnessError as error:
-            pytest.fail(error_text(state.config, str(error)), pytrace=False)
+            pytest.fail(message_of(state.config, error), pytrace=False)
         say_notes(state)
     with Display.of(state.config) as display:
         outcome = session.wait(cell_run, lambda: display.show(state.coordinator))
     cell_run.output.replay()
     state.outcomes[nodeid] = (plan.cell, outcome)
     if session.stopped:
-        pytest.exit(
-            reason_of(state.config, session.coordinator), returncode=int(session.coordinator.exit_code)
-        )
+        pytest.exit(message_of(state.config, session.stopped), returncode=int(session.coordinator.exit_code))
     return outcome
 
 
