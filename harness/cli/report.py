@@ -59,7 +59,7 @@ def report(
         own=own_checks(),
         answers=own_answers(),
     )
-    note_looks(paths, "report", {one.run_id for one in selection.told})
+    note_looks(paths, "report", {one.run_id for one in selection.reports})
     echo(target)
     for experiment, ids in selection.left_out.items():
         echo(

@@ -1,4 +1,4 @@
-"""Layer 2: reports, as one HTML file that makes no request, or as Markdown."""
+"""Layer 2: reports, as one self-contained HTML file or as Markdown."""
 
 from harness.reports.report_file import FORMATS, format_of, write_report
 from harness.reports.run_report import Publications, Published, RunReport, Selection, select

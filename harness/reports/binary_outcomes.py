@@ -1,4 +1,4 @@
-"""Outcomes that happen or do not, in print: counts with their denominators, and the exact test of each."""
+"""Tables of binary outcomes: counts with their denominators, and the exact test of each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.reports.numbers import p_value, signed, whole
 from harness.reports.parts import Table
 from harness.stats.counts import CountComparison
 
-CAPTION = "Outcomes that happen or do not, counted"
+CAPTION = "Binary outcomes"
 
 
 def table(found: Sequence[CountComparison]) -> Table:
@@ -31,8 +31,8 @@ def _row(one: CountComparison, several: bool) -> tuple[str, ...]:
 
 
 def about(found: Sequence[CountComparison]) -> Iterator[str]:
-    """What each p is about, why one is missing, and what a count does not support."""
-    yield "Beside the primary analysis; exact tests have no degrees of freedom, and p is not adjusted."
+    """Unit and estimand of each p, why one is missing, and cautions about counts."""
+    yield "In addition to the primary analysis; p-values are exact and not adjusted."
     for claim in dict.fromkeys((one.test.method, one.test.unit, one.test.estimand) for one in found):
         yield "{}: unit {}; claimed for {}.".format(*claim)
     for one in found:

@@ -16,18 +16,18 @@ def arm(line: Mapping[str, Any]) -> str:
     return arm_labels.arm(line) or "default settings"
 
 
-def question(told: RunReport) -> str:
+def question(report: RunReport) -> str:
     """The experiment's question in one sentence."""
-    control, *others = told.design.groups or ("",)
-    metrics = counted(len(told.design.metrics), "metric")
+    control, *others = report.design.groups or ("",)
+    metrics = counted(len(report.design.metrics), "metric")
     if not others:
         return f"How does {control} score on {metrics}?"
     return f"Does {' or '.join(others)} differ from {control} on {metrics}?"
 
 
-def size(told: RunReport) -> str:
+def size(report: RunReport) -> str:
     """How many people, panels, proposals and repetitions: what was planned."""
-    design = told.design
+    design = report.design
     people = len({person for panel in design.panels for person in panel})
     proposals = counted(design.proposals, "proposal")
     if design.only is not None:
@@ -39,9 +39,9 @@ def size(told: RunReport) -> str:
     )
 
 
-def answered_by(told: RunReport) -> str:
+def answered_by(report: RunReport) -> str:
     """The engine and the model, as the records name them."""
-    line = told.first_line
+    line = report.first_line
     settings = line.get("settings") or {}
     temperature = settings.get("temperature", line.get("temperature"))
     warmth = "the provider's own temperature" if temperature is None else f"temperature {temperature:g}"
@@ -53,9 +53,9 @@ def answered_by(told: RunReport) -> str:
     )
 
 
-def words(told: RunReport) -> Iterator[tuple[str, str]]:
-    """What the personas were told, part by part."""
-    script = (told.first_line.get("script") or {}).get("words") or {}
+def words(report: RunReport) -> Iterator[tuple[str, str]]:
+    """The script, part by part."""
+    script = (report.first_line.get("script") or {}).get("words") or {}
     for part in ("introduction", "task", "consolidation"):
         if script.get(part):
             yield part, str(script[part])
@@ -64,11 +64,11 @@ def words(told: RunReport) -> Iterator[tuple[str, str]]:
             yield f"proposal {number}: {name}", str(text)
 
 
-def claims(told: RunReport) -> Iterator[tuple[str, str]]:
+def claims(report: RunReport) -> Iterator[tuple[str, str]]:
     """Each metric with what it means: the claim that the judge scores, or where its number comes from."""
-    declared = (told.first_line.get("settings") or {}).get("metrics") or ()
+    declared = (report.first_line.get("settings") or {}).get("metrics") or ()
     known = {one.get("name"): one for one in declared if isinstance(one, Mapping)}
-    for metric in told.design.metrics:
+    for metric in report.design.metrics:
         one = known.get(metric, {})
         text = one.get("claim") or "a number computed from the trial"
         yield metric, f"{text}" + (f" (about each {one['about']})" if one.get("about") else "")

@@ -1,4 +1,4 @@
-"""The figures of a run: effects, distributions, and how steady the means are over repetitions. matplotlib draws."""
+"""The figures of a run, drawn by matplotlib: effects, distributions, and means per repetition."""
 
 from __future__ import annotations
 
@@ -26,53 +26,53 @@ CAPTION = (
     "Diamonds: the primary analysis, blocked by panel × proposal. Circles with thin lines: Welch on raw scores, "
     "which treats scores of one conversation as independent."
 )
-"""What the marks of the forest plot are."""
+"""The legend of the forest plot."""
 NARROW, WIDE = 3.5, 6.6
-"""Widths in inches: a phone's column, and that of the page. Text keeps its size in both."""
+"""Widths in inches, for phones and for the page. Text has the same size in both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One figure: an ``<svg>`` element, and for narrow screens perhaps another of the same content."""
+    """One figure as an ``<svg>`` element, and an optional one for narrow screens."""
 
     svg: str
     narrow: str | None = None
 
 
-def forest(told: RunReport, name: str) -> Drawing | None:
-    """Every metric's difference with the interval of the primary analysis, and the naive one beside it."""
-    comparisons = [one for one in told.analysis.comparisons if one.primary.difference is not None]
+def forest(report: RunReport, name: str) -> Drawing | None:
+    """Every metric's difference with its primary and its naive interval."""
+    comparisons = [one for one in report.analysis.comparisons if one.primary.difference is not None]
     if not comparisons:
         return None
-    title = "Differences with intervals. " + " ".join(_told_of(one) for one in comparisons)
+    title = "Differences with intervals. " + " ".join(_summary_of(one) for one in comparisons)
     with _settings():
         svg, narrow = (
-            markup(_forest(comparisons, width, rehearsal=told.rehearsal), f"{name}-{kind}", title)
+            markup(_forest(comparisons, width, rehearsal=report.rehearsal), f"{name}-{kind}", title)
             for width, kind in ((WIDE, "wide"), (NARROW, "narrow"))
         )
     return Drawing(svg, narrow)
 
 
-def distributions(told: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
-    """Per metric, how many samples of each group have each value."""
-    for number, metric in enumerate(told.design.metrics):
-        values = {group: told.dataset.values(metric, group) for group in told.design.groups}
+def distributions(report: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
+    """Per metric, a histogram of each group's values."""
+    for number, metric in enumerate(report.design.metrics):
+        values = {group: report.dataset.values(metric, group) for group in report.design.groups}
         if any(values.values()):
             title = f"Distribution of {metric} in {', '.join(values)}"
             with _settings():
-                figure = _histograms(metric, list(values.values()), rehearsal=told.rehearsal)
+                figure = _histograms(metric, list(values.values()), rehearsal=report.rehearsal)
                 yield metric, Drawing(markup(figure, f"{name}-{number}", title))
 
 
-def stability(told: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
-    """Per metric, the mean of each repetition in each group; none where there is one repetition only."""
-    if told.design.reps < 2:
+def stability(report: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
+    """Per metric, the mean of each repetition in each group; none for a single repetition."""
+    if report.design.reps < 2:
         return
-    for number, metric in enumerate(told.design.metrics):
-        means = rep_means(told.dataset, metric, told.design.reps)
+    for number, metric in enumerate(report.design.metrics):
+        means = rep_means(report.dataset, metric, report.design.reps)
         title = f"Mean of {metric} per repetition in {', '.join(means)}"
         with _settings():
-            figure = _lines(metric, means, rehearsal=told.rehearsal)
+            figure = _lines(metric, means, rehearsal=report.rehearsal)
             yield metric, Drawing(markup(figure, f"{name}-{number}", title))
 
 
@@ -91,7 +91,7 @@ def rep_means(dataset: Dataset, metric: str, reps: int) -> dict[str, list[float 
 
 
 def naive(comparison: Comparison) -> Estimate | None:
-    """The estimate that treats scores as independent, where there is one."""
+    """The estimate that treats scores as independent, if there is one."""
     return next((one for one in comparison.secondary if one.method == "Welch on raw scores"), None)
 
 
@@ -104,7 +104,7 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def _told_of(comparison: Comparison) -> str:
+def _summary_of(comparison: Comparison) -> str:
     return (
         f"{comparison.metric}: {signed(comparison.primary.difference)}, {span(comparison.primary.interval)}."
     )
@@ -180,8 +180,7 @@ def _histograms(metric: str, values: Sequence[Sequence[float]], *, rehearsal: bo
 
 
 def bins_of(values: Sequence[float]) -> tuple[list[tuple[float, float]], list[str]]:
-    """Half-open bins with their labels: one per whole number where values are whole and few, else equal ones; one for
-    values that are all the same.
+    """Half-open bins with labels: one per whole number if values are whole and few, one for equal values, else eight.
 
     >>> bins_of([1, 3])
     ([(1.0, 2.0), (2.0, 3.0), (3.0, 4.0)], ['1', '2', '3'])
@@ -240,7 +239,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Any]:
 
 
 def _marked(figure: Figure, rehearsal: bool) -> Figure:
-    """A rehearsal's figure says so, wherever it is copied to."""
+    """Watermark a rehearsal's figure, which may be copied elsewhere."""
     if rehearsal:
         (axes,) = figure.axes
         style: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A report as Markdown, for a README or a paper's appendix: the verdict and the tables, without figures."""
+"""A report as Markdown: the verdict and the tables, without figures."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from harness.reports.run_tables import Captioned
 from harness.reports.verdict import Verdict
 
 MAX_CELL = 300
-"""Characters of a text in a table."""
+"""The most characters of a text in a table."""
 
 
 def markdown(selection: Selection) -> bytes:
-    """The report in UTF-8. Texts from models are escaped: they add neither markup nor HTML."""
+    """The report in UTF-8. Texts from models are escaped and add no markup."""
     parts: list[Part] = [Heading(f"Experiment report: {title(selection)}", 1)]
-    for section in sections(selection.told):
+    for section in sections(selection.reports):
         parts += _run(section)
     return as_markdown(parts).encode("utf-8", "replace")
 
 
 def _run(section: RunSection) -> Iterator[Part]:
-    told = section.told
-    yield Heading(f"{told.experiment}, run {told.run_id}", 2)
-    if told.rehearsal:
+    report = section.report
+    yield Heading(f"{report.experiment}, run {report.run_id}", 2)
+    if report.rehearsal:
         yield REHEARSAL
-    yield design_summary.question(told)
-    arms = (f"{group}: {design_summary.arm(line)}" for group, line in told.arms().items())
-    yield Items((*arms, design_summary.size(told), design_summary.answered_by(told)))
-    yield from _verdict(section.verdict, told.plan())
-    yield from own_answer.below(told.answer)
+    yield design_summary.question(report)
+    arms = (f"{group}: {design_summary.arm(line)}" for group, line in report.arms().items())
+    yield Items((*arms, design_summary.size(report), design_summary.answered_by(report)))
+    yield from _verdict(section.verdict, report.plan())
+    yield from own_answer.below(report.answer)
     if section.grid:
-        yield from _captioned(section.outcomes, told)
-        yield from _captioned(section.grid.table(), told)
-    yield from _tables(told)
+        yield from _captioned(section.outcomes, report)
+        yield from _captioned(section.grid.table(), report)
+    yield from _tables(report)
 
 
 def _verdict(verdict: Verdict, plan: Sequence[str]) -> Iterator[Part]:
@@ -51,33 +51,33 @@ def _verdict(verdict: Verdict, plan: Sequence[str]) -> Iterator[Part]:
         yield "The plan:"
         yield Items(tuple(map(bounded, plan)))
     if verdict.cautions:
-        yield "Before believing it:"
+        yield "Cautions:"
         yield Items(tuple(map(bounded, verdict.cautions)))
 
 
-def _tables(told: RunReport) -> Iterator[Part]:
+def _tables(report: RunReport) -> Iterator[Part]:
     made = (
-        run_tables.outcomes(told),
-        run_tables.counts(told),
-        run_tables.effects(told),
-        run_tables.alarms(told),
+        run_tables.outcomes(report),
+        run_tables.counts(report),
+        run_tables.effects(report),
+        run_tables.alarms(report),
     )
     for captioned in made:
         if captioned is not None:
-            yield from _captioned(captioned, told)
-    yield f"{counted(len(run_tables.passes(told).table.rows), 'check')} passed."
-    why = run_tables.reasons(told)
-    yield from _captioned(run_tables.missing(told), told)
+            yield from _captioned(captioned, report)
+    yield f"{counted(len(run_tables.passes(report).table.rows), 'check')} passed."
+    why = run_tables.reasons(report)
+    yield from _captioned(run_tables.missing(report), report)
     if why is not None:
-        yield from _captioned(why, told)
-    for captioned in (run_tables.calls(told), run_tables.times(told), run_tables.provenance(told)):
-        yield from _captioned(captioned, told)
+        yield from _captioned(why, report)
+    for captioned in (run_tables.calls(report), run_tables.times(report), run_tables.provenance(report)):
+        yield from _captioned(captioned, report)
 
 
-def _captioned(captioned: Captioned, told: RunReport) -> Iterator[Part]:
-    """A table that is copied out of a rehearsal still says so."""
+def _captioned(captioned: Captioned, report: RunReport) -> Iterator[Part]:
+    """The caption marks a rehearsal, because tables are copied."""
     table = captioned.table
-    yield Heading(captioned.caption + " (rehearsal)" * told.rehearsal, 3)
+    yield Heading(captioned.caption + " (rehearsal)" * report.rehearsal, 3)
     yield Table(
         table.head, tuple(tuple(bounded(cell, MAX_CELL) for cell in row) for row in table.rows), table.left
     )

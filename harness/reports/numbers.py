@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: signed, rounded, with a dash for what is undefined."""
+"""Formats numbers for readers: rounded, signed, with a dash for undefined ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def signed(value: float | None, digits: int = 2) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """As journals print it, without the zero that every p begins with.
+    """As journals print it, without the leading zero.
 
     >>> p_value(0.0154), p_value(0.0002), p_value(1.0)
     ('.015', '<.001', '1.000')
@@ -52,7 +52,7 @@ def p_clause(p: float | None) -> str:
 
 
 def span(interval: Interval | None) -> str:
-    """The two ends; ``to`` and not a dash, because ends may be negative."""
+    """Both ends, joined by ``to`` because they may be negative."""
     return NONE if interval is None else f"{signed(interval.low)} to {signed(interval.high)}"
 
 
@@ -65,7 +65,7 @@ def percent(level: float) -> str:
 
 
 def whole(value: float | None) -> str:
-    """A count with separators, or a degree of freedom that may be broken.
+    """A count with separators, or degrees of freedom, which may be fractional.
 
     >>> whole(12345), whole(11.0), whole(17.32)
     ('12,345', '11', '17.3')
@@ -76,11 +76,9 @@ def whole(value: float | None) -> str:
 
 
 def dollars(usage: Mapping[str, Any]) -> str:
-    """The cost in a record's usage, or why there is none."""
+    """The cost in a record's usage, or why it is unknown."""
     cost = usage.get("cost")
-    return (
-        f"not known: {usage.get('cost_reason') or 'no reason recorded'}" if cost is None else f"${cost:,.2f}"
-    )
+    return f"unknown: {usage.get('cost_reason') or 'no reason recorded'}" if cost is None else f"${cost:,.2f}"
 
 
 def duration(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Outcomes one by one: scenario × group × repetition, for runs whose records name outcome and scenario."""
+"""The outcome of each scenario × group × repetition, for runs whose records name outcome and scenario."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from harness.reports.run_report import RunReport
 from harness.reports.run_tables import Captioned
 from harness.stats.counts import Count
 
-FAILED, UNPLAYED = "failed", "not played"
+FAILED, UNPLAYED = "failed", "not run"
 MARKS = {True: "✓", False: "✗", None: ""}
 
 
 @dataclass(frozen=True, slots=True)
 class GridCell:
-    """One turn. ``good`` is what its record says of it; ``trial`` is where its transcript is, if there is one."""
+    """One trial. ``good`` is its recorded verdict; ``trial`` identifies its transcript, if there is one."""
 
     outcome: str
     good: bool | None
@@ -33,7 +33,7 @@ class GridCell:
 
 @dataclass(frozen=True, slots=True)
 class GridRow:
-    """One scenario, in all groups and repetitions."""
+    """One scenario in all groups and repetitions."""
 
     scenario: str
     category: str
@@ -42,7 +42,7 @@ class GridRow:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """``groups`` and ``reps`` in the order of the columns: all repetitions of a group together."""
+    """The columns are all repetitions of the first group, then those of the next."""
 
     groups: tuple[str, ...]
     reps: int
@@ -50,7 +50,7 @@ class Grid:
     part: str | None
 
     def table(self) -> Captioned:
-        """The same without links."""
+        """The grid as a table, without links."""
         heads = [f"{group} {rep}" for group in self.groups for rep in range(1, self.reps + 1)]
         rows = tuple((row.scenario, *(place.shown for place in row.places)) for row in self.rows)
         return Captioned(
@@ -58,23 +58,23 @@ class Grid:
         )
 
 
-def grid(told: RunReport) -> Grid | None:
-    """The grid of a run; ``None`` where its records name no outcomes of scenarios."""
-    names = dict(_names(told))
+def grid(report: RunReport) -> Grid | None:
+    """The grid of a run; ``None`` if its records name no outcomes of scenarios."""
+    names = dict(_names(report))
     if not names:
         return None
-    design = told.design
+    design = report.design
     chosen = range(design.proposals) if design.only is None else design.only
     rows = tuple(
-        GridRow(*names.get(number, (f"scenario {number + 1}", "")), tuple(_places(told, number)))
+        GridRow(*names.get(number, (f"scenario {number + 1}", "")), tuple(_places(report, number)))
         for number in chosen
     )
-    part = None if design.only is None else f"A part: {len(rows)} of {design.proposals} scenarios."
+    part = None if design.only is None else f"Partial run: {len(rows)} of {design.proposals} scenarios."
     return Grid(design.groups, design.reps, rows, part)
 
 
 def classes(found: Grid) -> Captioned:
-    """How often each outcome came, per group, of all planned turns."""
+    """The count of each outcome per group, out of all planned trials."""
     columns = [_column(found, place) for place in range(len(found.groups))]
     counts = [Counter(place.outcome for place in column) for column in columns]
     names = dict.fromkeys(name for count in counts for name, _ in count.most_common())
@@ -86,7 +86,7 @@ def classes(found: Grid) -> Captioned:
     if any(judged):
         goods = (str(Count(sum(bool(place.good) for place in some), len(some))) for some in judged)
         rows.append(("appropriate", *goods))
-    return Captioned("What the turns came to", Table(("Outcome", *found.groups), tuple(rows)))
+    return Captioned("Outcomes per group", Table(("Outcome", *found.groups), tuple(rows)))
 
 
 def _column(found: Grid, group: int) -> Sequence[GridCell]:
@@ -94,19 +94,19 @@ def _column(found: Grid, group: int) -> Sequence[GridCell]:
     return [place for row in found.rows for place in row.places[start : start + found.reps]]
 
 
-def _names(told: RunReport) -> Iterator[tuple[int, tuple[str, str]]]:
-    """Number of a proposal → the scenario's name and category."""
-    for outcome in told.run.outcomes.values():
+def _names(report: RunReport) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Proposal → the scenario's name and category."""
+    for outcome in report.run.outcomes.values():
         record = outcome.accepted
         if record is not None and isinstance(record.get("scenario_id"), str) and "outcome" in record:
             yield record["proposal"], (record["scenario_id"], str(record.get("category") or ""))
 
 
-def _places(told: RunReport, number: int) -> Iterator[GridCell]:
-    for group in told.design.groups:
-        for rep in range(1, told.design.reps + 1):
-            trial = Trial(Cell(told.experiment, group, rep), 0, number)
-            yield _place(trial, told.run.outcomes.get(trial.id))
+def _places(report: RunReport, number: int) -> Iterator[GridCell]:
+    for group in report.design.groups:
+        for rep in range(1, report.design.reps + 1):
+            trial = Trial(Cell(report.experiment, group, rep), 0, number)
+            yield _place(trial, report.run.outcomes.get(trial.id))
 
 
 def _place(trial: Trial, outcome: TrialHistory | None) -> GridCell:

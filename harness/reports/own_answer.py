@@ -1,4 +1,4 @@
-"""An experiment's own answer as a part of the report: the parts that it is made of, each by its kind."""
+"""The parts that an experiment adds to its report."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from harness.reports.parts import Heading, Items, Part, Table
 from harness.reports.run_tables import Captioned
 
 LEVEL = 3
-"""Of Markdown headings below a run's own."""
+"""The level of Markdown headings below a run's."""
 
 
 def kinds(parts: Iterable[Part]) -> Iterator[tuple[str, Any]]:
-    """Each part with its kind, for the page; a table is captioned by the heading above it.
+    """Each part with its kind, for the page; the heading above a table is its caption.
 
-    The report has a heading for the run already, so one of the first level is left out.
+    First-level headings are left out, because the report has one for the run.
     """
     above = ""
     for part in parts:
@@ -33,7 +33,7 @@ def kinds(parts: Iterable[Part]) -> Iterator[tuple[str, Any]]:
 
 
 def below(parts: Iterable[Part]) -> Iterator[Part]:
-    """The parts for Markdown, with headings below the run's."""
+    """The parts for Markdown, with their headings below the run's."""
     for part in parts:
         if not isinstance(part, Heading):
             yield part

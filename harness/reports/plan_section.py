@@ -1,4 +1,4 @@
-"""A run beside its locked plan: what a reader needs before any p-value."""
+"""A run compared with its locked plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def plan_lines(meta: Mapping[str, Any]) -> Iterator[str]:
 
 
 def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
-    """From a meta file: exploratory or not, the plan and what departs from it, how often was looked; who judged."""
+    """Sentences from a meta file: exploratory or not, the plan and deviations from it, looks, and the judge."""
     plan = meta.get("plan")
     if meta.get("exploratory"):
         yield "EXPLORATORY: beyond or without a locked plan."

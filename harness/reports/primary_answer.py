@@ -1,4 +1,4 @@
-"""The primary answer of a run in a few lines, for the end of a session."""
+"""The primary result of a run in a few lines, for the end of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report from record files to one file."""
+"""Writes a report from record files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.records import write_whole
 from harness.reports.run_report import OwnAnswers, Publications, Selection, select
 
 FORMATS = {".html": "html", ".htm": "html", ".md": "md"}
-"""Endings of report files, and what is written into them."""
+"""Format of a report by its file's extension."""
 
 
 def write_report(
@@ -25,15 +25,14 @@ def write_report(
     own: OwnChecks | None = None,
     answers: OwnAnswers | None = None,
 ) -> Selection:
-    """Write the report of the runs in ``paths`` (record files and folders of them) to ``out``; what it tells about.
+    """Write the report of the runs in ``paths`` (record files and folders of them) to ``out``, and return the runs.
 
-    ``runs`` are ids; without them it is the newest run of each experiment, and a rehearsal only where there is nothing
-    else. ``published`` has what is known of the same experiments from elsewhere. ``compress`` packs the transcripts of
-    the page: ``None`` does so when they are large. ``own`` are checks of the experiments' own,
-    ``answers`` what they say themselves.
+    ``runs`` are ids; the default is the newest run of each experiment, and a rehearsal only if there is no other run.
+    ``published`` gives published results of the same experiments. ``compress`` packs the page's transcripts; ``None``
+    does so if they are large. ``own`` are the experiments' own checks, ``answers`` the parts that they add.
 
-    Raises `HarnessError` for files that cannot be read or written and `ConfigurationError` for an unknown run or a file
-    name that no report has.
+    Raises `HarnessError` for files that cannot be read or written and `ConfigurationError` for an unknown run or file
+    extension.
     """
     form = format_of(out, format)
     selection = select(paths, runs, published, own, answers)
@@ -42,12 +41,12 @@ def write_report(
 
 
 def format_of(out: Path, format: str | None = None) -> str:
-    """``html`` or ``md``, by the file's ending. Any other file is not written: it may be somebody's."""
+    """``html`` or ``md``, by the file's extension. Other files are refused, because they may be something else."""
     found = FORMATS.get(out.suffix.lower())
     if found is None or format not in (None, found):
         endings = " or ".join(end for end, form in FORMATS.items() if format in (None, form))
         raise ConfigurationError(
-            f"{out}: no file for a report{f' in {format}' if format else ''}; expected a name that ends with {endings}."
+            f"{out}: not a report file{f' in {format}' if format else ''}; expected a name that ends with {endings}."
         )
     return found
 

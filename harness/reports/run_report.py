@@ -1,4 +1,4 @@
-"""The runs that a report tells about: which they are, and all that is known of each."""
+"""Selects the runs of a report and collects what is known of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.stats.results import Analysis
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was published about one metric: means, sample SDs, their difference, and p as it was printed."""
+    """A published result for one metric: means, sample SDs, their difference, and p as printed."""
 
     control_mean: float
     control_sd: float
@@ -32,19 +32,19 @@ class Published:
 
 
 Publications = Callable[[str, Sequence[str]], Mapping[str, Published]]
-"""From an experiment and its metrics, by the names that a run gives them, to what was published about each."""
+"""From an experiment and its metrics, by the run's names, to the published result of each."""
 
 
 OwnAnswers = Callable[[FiledRun, Sequence[Check]], Iterable[Part]]
-"""What an experiment itself says of a run, given its checks; nothing for most."""
+"""The parts that an experiment adds to the report of a run, given its checks."""
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """One run: its analysis, the checks of its instrument, and what was published about the same experiment.
+    """One run: its analysis, its validity checks, and published results of the same experiment.
 
-    ``meta`` is what follows from the records: ``summary``, ``samples``, ``trials``, ``failures``, ``usage``, ….
-    ``answer`` is what the experiment itself says of it.
+    ``meta`` is derived from the records: ``summary``, ``samples``, ``trials``, ``failures``, ``usage``, ….
+    ``answer`` has the parts that the experiment adds.
     """
 
     run: FiledRun
@@ -77,25 +77,25 @@ class RunReport:
         return self.run.metadata[0] if self.run.metadata else {}
 
     def plan(self) -> list[str]:
-        """How the run stands to a locked plan, in sentences; none where the run's meta file says nothing of it."""
+        """The run compared with its locked plan, in sentences; none without a plan."""
         return list(plan_sentences(self.dataset.meta))
 
     def arms(self) -> dict[str, Mapping[str, Any]]:
-        """Group → the metadata of one of its files; empty where none has been written."""
+        """Group → the metadata of one of its files; empty if there is none."""
         lines = {str(line.get("group")): line for line in reversed(self.run.metadata)}
         return {group: lines.get(group, {}) for group in self.design.groups}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The runs of a report, and the ids of those in the same files that it leaves out, by experiment."""
+    """The runs of a report, and the ids of runs in the same files that it leaves out, by experiment."""
 
-    told: tuple[RunReport, ...]
+    reports: tuple[RunReport, ...]
     left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def rehearsal(self) -> bool:
-        return any(one.rehearsal for one in self.told)
+        return any(one.rehearsal for one in self.reports)
 
 
 def select(
@@ -105,12 +105,10 @@ def select(
     own: OwnChecks | None = None,
     answers: OwnAnswers | None = None,
 ) -> Selection:
-    """The runs ``run_ids``, else the newest of each experiment; a rehearsal counts only where there is nothing else.
+    """The runs ``run_ids``, or the newest of each experiment, a rehearsal only if there is no other run.
 
-    ``paths`` are record files and folders of them; ``own`` are checks of the experiments' own, ``answers`` what
-    they say themselves.
-
-    Raises `HarnessError` when there are no files or one cannot be read, and `ConfigurationError` for an unknown id.
+    Arguments are those of `write_report`. Raises `HarnessError` when there are no files or one cannot be read, and
+    `ConfigurationError` for an unknown id.
     """
     runs = runs_in_files(record_files(paths), keep=CheckRunner().keep)
     chosen = _named(runs, run_ids) if run_ids else _newest(runs)
@@ -118,7 +116,7 @@ def select(
     for run in runs:
         if run not in chosen:
             left_out[run.experiment] = (*left_out.get(run.experiment, ()), run.run_id)
-    return Selection(tuple(_told(run, published or _nothing, own, answers) for run in chosen), left_out)
+    return Selection(tuple(_report(run, published or _nothing, own, answers) for run in chosen), left_out)
 
 
 def _named(runs: Sequence[FiledRun], run_ids: Sequence[str]) -> list[FiledRun]:
@@ -135,13 +133,13 @@ def _named(runs: Sequence[FiledRun], run_ids: Sequence[str]) -> list[FiledRun]:
 
 def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
     newest: dict[str, FiledRun] = {}
-    # Ids begin with their time. A part of an experiment is told where there is no whole run.
+    # Ids begin with their time. A partial run counts only where there is no complete one.
     for run in sorted(runs, key=lambda run: (not run.rehearsal, run.design.only is None, run.run_id)):
         newest[run.experiment] = run
     return [newest[name] for name in sorted(newest)]
 
 
-def _told(
+def _report(
     run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None
 ) -> RunReport:
     dataset = dataset_of(run, meta_of(run))
@@ -155,8 +153,8 @@ def _told(
 def _answer(run: FiledRun, checks: Sequence[Check], answers: OwnAnswers | None) -> list[Part]:
     try:
         return list(answers(run, checks)) if answers else []
-    except Exception as error:  # a fault of one experiment's answer must not take the report with it
-        return [f"The experiment's own answer failed: {type(error).__name__}: {error}"]
+    except Exception as error:  # one experiment's fault must not prevent the report
+        return [f"The experiment's own part failed: {type(error).__name__}: {error}"]
 
 
 def _nothing(experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:  # noqa: ARG001

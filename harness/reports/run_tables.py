@@ -1,4 +1,4 @@
-"""The tables about one run: outcomes, methods, checks, missing data, calls, origins. For the page and for Markdown."""
+"""The tables of one run, for the page and for Markdown."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ from harness.stats.binary_events import count_events
 from harness.stats.results import ALPHA, Comparison, Estimate, Quantity
 
 SHOWN = 30
-"""Rows of lists that can grow with the data."""
+"""The most rows of lists that grow with the data."""
 PUBLISHED = ("Published means (SD)", "Published difference", "Published p")
 
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """A table with what it shows, and perhaps what must be known beside it."""
+    """A table with its caption and an optional note."""
 
     caption: str
     table: Table
     note: str = ""
 
 
-def outcomes(told: RunReport) -> Captioned:
-    """Per metric the arms' means, their difference and the primary analysis, beside what was published."""
-    several = len(told.design.groups) > 2
-    rows = tuple(_outcome(told, one, several=several) for one in told.analysis.comparisons)
-    table = Table(_outcome_heads(told, several=several), rows, 1 + several)
-    return Captioned("Means, differences and the primary analysis", table, " ".join(_outcome_notes(told)))
+def outcomes(report: RunReport) -> Captioned:
+    """Per metric the arms' means, their difference and the primary analysis, with the published result."""
+    several = len(report.design.groups) > 2
+    rows = tuple(_outcome(report, one, several=several) for one in report.analysis.comparisons)
+    table = Table(_outcome_heads(report, several=several), rows, 1 + several)
+    return Captioned("Means, differences and the primary analysis", table, " ".join(_outcome_notes(report)))
 
 
-def _outcome_heads(told: RunReport, *, several: bool) -> tuple[str, ...]:
-    control, *others = told.design.groups or (NONE,)
+def _outcome_heads(report: RunReport, *, several: bool) -> tuple[str, ...]:
+    control, *others = report.design.groups or (NONE,)
     later = "Group" if several else "".join(others)
     heads = ("Metric", *(("Group",) if several else ()), f"{control}, mean (SD)", f"{later}, mean (SD)", "n")
     heads = (*heads, "Difference", "95 % CI, blocked", "p, adjusted")
-    return (*heads, *PUBLISHED) if told.published else heads
+    return (*heads, *PUBLISHED) if report.published else heads
 
 
-def _outcome(told: RunReport, comparison: Comparison, *, several: bool) -> tuple[str, ...]:
-    groups = told.meta["summary"][comparison.metric]["groups"]
+def _outcome(report: RunReport, comparison: Comparison, *, several: bool) -> tuple[str, ...]:
+    groups = report.meta["summary"][comparison.metric]["groups"]
     control, treatment = groups[comparison.control], groups[comparison.treatment]
     primary = comparison.primary
     cells = (
@@ -74,7 +74,7 @@ def _outcome(told: RunReport, comparison: Comparison, *, several: bool) -> tuple
         span(primary.interval),
         p_value(comparison.p_adjusted),
     )
-    return (*cells, *_published(told.published.get(comparison.metric))) if told.published else cells
+    return (*cells, *_published(report.published.get(comparison.metric))) if report.published else cells
 
 
 def _mean(described: Mapping[str, Any]) -> str:
@@ -89,25 +89,25 @@ def _published(row: Published | None) -> tuple[str, ...]:
     return f"{control}, {treatment}", signed(row.difference), row.p
 
 
-def _outcome_notes(told: RunReport) -> Iterator[str]:
-    comparisons = told.analysis.comparisons
+def _outcome_notes(report: RunReport) -> Iterator[str]:
+    comparisons = report.analysis.comparisons
     for text in dict.fromkeys(basis(one.primary) for one in comparisons):
         yield f"Primary analysis: {text}."
     for claim in dict.fromkeys(one.primary.estimand for one in comparisons):
         yield f"Claimed for {claim}."
     for text in dict.fromkeys(one.adjustment for one in comparisons):
         yield f"p adjusted by {text}."
-    if any(_is_apart(told, one) for one in comparisons):
+    if any(_is_apart(report, one) for one in comparisons):
         yield (
-            "Every block has equal weight, so with unequal numbers of samples per block the difference is not the "
-            "difference of the means."
+            "Blocks have equal weight, so with unequal numbers of samples per block the difference is not that of the "
+            "means."
         )
-    if told.published:
+    if report.published:
         yield "Published p-values are as printed (Welch's t-test on raw scores); means: control, then treatment."
 
 
-def _is_apart(told: RunReport, one: Comparison) -> bool:
-    groups = told.meta["summary"][one.metric]["groups"]
+def _is_apart(report: RunReport, one: Comparison) -> bool:
+    groups = report.meta["summary"][one.metric]["groups"]
     means = (groups[one.treatment]["mean"], groups[one.control]["mean"])
     if None in means or one.primary.difference is None:
         return False
@@ -115,7 +115,7 @@ def _is_apart(told: RunReport, one: Comparison) -> bool:
 
 
 def estimates(comparison: Comparison) -> Captioned:
-    """Every method's answer about one metric, each with its unit, its df and what it is claimed for."""
+    """Every method's estimate of one metric, with its unit, df and estimand."""
     every = (comparison.primary, *comparison.secondary, comparison.generalising)
     return Captioned(
         f"{comparison.metric}: {comparison.treatment} {MINUS} {comparison.control}, by every method",
@@ -142,27 +142,27 @@ def _estimate(one: Estimate) -> tuple[str, ...]:
     )
 
 
-def effects(told: RunReport) -> Captioned:
+def effects(report: RunReport) -> Captioned:
     """Hedges' g, intraclass correlations and design effect, per comparison."""
-    several = len(told.design.groups) > 2
+    several = len(report.design.groups) > 2
     rows = (
         (
             f"{one.metric} ({one.treatment})" if several else one.metric,
             *map(_quantity, (one.hedges_g, one.icc_trial, one.icc_person, one.design_effect)),
         )
-        for one in told.analysis.comparisons
+        for one in report.analysis.comparisons
     )
     return Captioned(
         "Effect sizes and intraclass correlations",
         Table(("Metric", "Hedges’ g", "ICC, trial", "ICC, persona", "Design effect"), tuple(rows)),
-        " ".join(f"{reason[:1].upper()}{reason[1:]}." for reason in _why_not(told)),
+        " ".join(f"{reason[:1].upper()}{reason[1:]}." for reason in _why_not(report)),
     )
 
 
-def _why_not(told: RunReport) -> list[str]:
+def _why_not(report: RunReport) -> list[str]:
     found = (
         quantity.reason.rstrip(".")
-        for one in told.analysis.comparisons
+        for one in report.analysis.comparisons
         for quantity in (one.hedges_g, one.icc_trial, one.icc_person, one.design_effect)
         if quantity.value is None and quantity.reason
     )
@@ -173,9 +173,9 @@ def _quantity(one: Quantity) -> str:
     return fixed(one.value) + (f" ({span(one.interval)})" if one.interval and one.value is not None else "")
 
 
-def counts(told: RunReport) -> Captioned | None:
-    """Events of each arm with exact tests, of metrics that are 0 or 1; ``None`` where there is none."""
-    found = count_events(told.dataset)
+def counts(report: RunReport) -> Captioned | None:
+    """Events of each arm with exact tests, for metrics that are 0 or 1; ``None`` if there are none."""
+    found = count_events(report.dataset)
     return (
         Captioned(
             binary_outcomes.CAPTION, binary_outcomes.table(found), " ".join(binary_outcomes.about(found))
@@ -185,29 +185,29 @@ def counts(told: RunReport) -> Captioned | None:
     )
 
 
-def steadiness(told: RunReport) -> Captioned:
+def steadiness(report: RunReport) -> Captioned:
     """The mean of each repetition, per metric and group."""
-    reps = told.design.reps
+    reps = report.design.reps
     rows = (
         (metric, group, *map(fixed, means))
-        for metric in told.design.metrics
-        for group, means in rep_means(told.dataset, metric, reps).items()
+        for metric in report.design.metrics
+        for group, means in rep_means(report.dataset, metric, reps).items()
     )
     heads = ("Metric", "Group", *(f"rep {number}" for number in range(1, reps + 1)))
     return Captioned("Mean per repetition", Table(heads, tuple(rows), 2))
 
 
-def alarms(told: RunReport) -> Captioned | None:
-    """The instrument's checks that fail or warn, the worst first; ``None`` when all passed."""
+def alarms(report: RunReport) -> Captioned | None:
+    """The validity checks that fail or warn, the worst first; ``None`` if all passed."""
     order = tuple(Level)[::-1]
-    bad = [one for one in told.checks if one.level is not Level.PASS]
+    bad = [one for one in report.checks if one.level is not Level.PASS]
     bad.sort(key=lambda one: order.index(one.level))
     return _checks("Validity checks that fail or warn", bad) if bad else None
 
 
-def passes(told: RunReport) -> Captioned:
-    """The instrument's checks that passed."""
-    return _checks("Checks passed", [one for one in told.checks if one.level is Level.PASS])
+def passes(report: RunReport) -> Captioned:
+    """The validity checks that passed."""
+    return _checks("Checks passed", [one for one in report.checks if one.level is Level.PASS])
 
 
 def _checks(caption: str, found: Iterable[Check]) -> Captioned:
@@ -231,21 +231,21 @@ def _measured(number: float | None) -> str:
     return NONE if number is None else f"{number:.4g}".replace("-", MINUS)
 
 
-def missing(told: RunReport) -> Captioned:
+def missing(report: RunReport) -> Captioned:
     """Samples expected and obtained, per metric and group."""
     keys = ("expected", "obtained", "unfinished", "missing")
     rows = (
         (metric, group, *(whole(counts[metric][key]) for key in keys))
-        for metric in told.design.metrics
-        for group, counts in told.meta["samples"].items()
+        for metric in report.design.metrics
+        for group, counts in report.meta["samples"].items()
     )
     heads = ("Metric", "Group", "Expected", "Obtained", "Trial not finished", "Missing in a finished trial")
     return Captioned("Samples expected and obtained", Table(heads, tuple(rows), 2))
 
 
-def reasons(told: RunReport) -> Captioned | None:
-    """Why samples are missing and tries failed, the most frequent reasons first; ``None`` when nothing is."""
-    counts: Counter[tuple[str, str, str]] = Counter(_reasons(told))
+def reasons(report: RunReport) -> Captioned | None:
+    """Why samples are missing and tries failed, the most frequent reasons first; ``None`` if there are none."""
+    counts: Counter[tuple[str, str, str]] = Counter(_reasons(report))
     if not counts:
         return None
     rows = tuple((*key, whole(count)) for key, count in counts.most_common(SHOWN))
@@ -254,19 +254,19 @@ def reasons(told: RunReport) -> Captioned | None:
     return Captioned("Reasons", Table(("What", "Where", "Why", "Times"), rows, 3), note)
 
 
-def _reasons(told: RunReport) -> Iterator[tuple[str, str, str]]:
-    for one in told.meta["missing_samples"]:
+def _reasons(report: RunReport) -> Iterator[tuple[str, str, str]]:
+    for one in report.meta["missing_samples"]:
         yield "missing sample", f"{one['group']}: {one['metric']}", str(one["reason"])
-    for one in told.meta["failures"]:
+    for one in report.meta["failures"]:
         kind = "failed try, recovered" if one["recovered"] else "failed try"
         yield kind, str(one["trial"]).split("/rep")[0], str(one["reason"])
-    for one in told.meta["unexpected"]:
+    for one in report.meta["unexpected"]:
         yield "left out", str(one.get("metric") or one["trial"]), str(one["why"])
 
 
-def calls(told: RunReport) -> Captioned:
+def calls(report: RunReport) -> Captioned:
     """Model calls by kind, tokens and cost."""
-    usage = told.meta["usage"]
+    usage = report.meta["usage"]
     rows = [(kind, whole(count)) for kind, count in usage["calls"].items()]
     rows += [
         ("all calls", whole(sum(usage["calls"].values()))),
@@ -277,16 +277,16 @@ def calls(told: RunReport) -> Captioned:
     return Captioned("Calls, tokens and cost of all tries", Table(("Item", "Number"), tuple(rows)))
 
 
-def times(told: RunReport) -> Captioned:
-    """Per group: trials, tries, the time that trials took, and from the first start to the last end."""
+def times(report: RunReport) -> Captioned:
+    """Per group: trials, tries, their duration, first start and last end."""
     heads = ("Group", "Finished trials", "Tries", "Median time of a try", "First start", "Last end")
-    rows = tuple((group, *_time(_of(told, group))) for group in told.design.groups)
+    rows = tuple((group, *_time(_of(report, group))) for group in report.design.groups)
     return Captioned("Trials and time", Table(heads, rows))
 
 
-def _of(told: RunReport, group: str) -> list[Any]:
-    start = f"{told.experiment}/{group}/"
-    return [one for one in told.run.outcomes.values() if one.trial.startswith(start)]
+def _of(report: RunReport, group: str) -> list[Any]:
+    start = f"{report.experiment}/{group}/"
+    return [one for one in report.run.outcomes.values() if one.trial.startswith(start)]
 
 
 def _time(outcomes: Sequence[Any]) -> tuple[str, ...]:
@@ -304,7 +304,7 @@ def _time(outcomes: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _seconds(one: Mapping[str, Any]) -> Iterator[float]:
-    """How long a try took, by its two moments: what a reader of records keeps of every line."""
+    """How long a try took, by its start and end, which readers keep of every line."""
     with suppress(KeyError, TypeError, ValueError):
         yield (datetime.fromisoformat(one["ended"]) - datetime.fromisoformat(one["started"])).total_seconds()
 
@@ -317,21 +317,21 @@ def _moment(text: str | None) -> str:
     return NONE if text is None else f"{text[:19].replace('T', ' ')} UTC"
 
 
-def provenance(told: RunReport) -> Captioned:
-    """Where the numbers come from: code, model, words, people."""
-    return Captioned("Provenance", Table(("What", "Value"), tuple(_origins(told)), 2))
+def provenance(report: RunReport) -> Captioned:
+    """The provenance of the numbers: code, model, script, population."""
+    return Captioned("Provenance", Table(("What", "Value"), tuple(_origins(report)), 2))
 
 
-def _origins(told: RunReport) -> Iterator[tuple[str, str]]:
-    line = told.first_line
-    yield "experiment, run", f"{told.experiment}, {told.run_id}"
+def _origins(report: RunReport) -> Iterator[tuple[str, str]]:
+    line = report.first_line
+    yield "experiment, run", f"{report.experiment}, {report.run_id}"
     yield "fingerprint of the settings", str(line.get("fingerprint") or NONE)
     yield "code", f"{line.get('git_commit') or 'no commit'}{_dirt(line.get('git_dirty'))}"
     yield "harness, Python", f"{_set(line.get('harness_version'))}, {_set(line.get('python_version'))}"
     yield "engine, provider, model", ", ".join(_set(line.get(key)) for key in ("engine", "provider", "model"))
     judge = ", ".join(_set(line.get(key)) for key in ("judge_provider", "judge_model"))
     yield "judge", judge if line.get("judge_model") else "the model under test"
-    yield "answered by", _answering(told.meta["usage"]["models"])
+    yield "answered by", _answering(report.meta["usage"]["models"])
     yield "endpoint", str(line.get("base_url") or "the provider's own")
     yield "temperature, seed, mode", ", ".join(_set(line.get(key)) for key in ("temperature", "seed", "mode"))
     for what in ("script", "population"):
@@ -343,11 +343,7 @@ def _origins(told: RunReport) -> Iterator[tuple[str, str]]:
 
 
 def _dirt(dirty: bool | None) -> str:
-    return (
-        ", unknown whether with uncommitted changes"
-        if dirty is None
-        else ", with uncommitted changes" * dirty
-    )
+    return ", uncommitted changes unknown" if dirty is None else ", with uncommitted changes" * dirty
 
 
 def _set(value: Any) -> str:
@@ -367,14 +363,14 @@ def _in_brackets(text: str | None) -> str:
     return f" ({text})" if text else ""
 
 
-def files(told: RunReport) -> Captioned:
-    """The record files by name and hash, with what could not be read in them."""
+def files(report: RunReport) -> Captioned:
+    """The record files by name and hash, with their unreadable parts."""
     rows = (
         (
             file.path.name,
             file.sha256,
             "; ".join(one.where for one in file.problems) or "none",
         )
-        for file in told.run.files
+        for file in report.run.files
     )
     return Captioned("Record files", Table(("File", "SHA-256", "Problems"), tuple(rows), 3))

@@ -1,4 +1,4 @@
-"""Figures as SVG for a page: colours from its style sheet, no inline style, no names that could clash."""
+"""Figures as SVG for a page: colours from its style sheet, no inline style, unique ids."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
-"""Stand-ins that a figure is drawn with; the page's own colours come in their place."""
+"""Placeholder colours of drawings, replaced by the page's colours."""
 SERIES = tuple(f"#0{n}0405" for n in range(6))
-"""The same for the groups of an experiment, in their order."""
+"""Placeholders for the groups of an experiment, in order."""
 _COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)
 }
@@ -35,15 +35,15 @@ SETTINGS = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-"""matplotlib's settings for such figures: text stays text, and names are never read as formulas."""
+"""matplotlib's settings: text stays text, and names are never parsed as formulas."""
 
 
 def markup(figure: Figure, name: str, title: str) -> str:
-    """``figure`` as an ``<svg>`` element. ``name`` is unique in the page; ``title`` says what is seen."""
+    """``figure`` as an ``<svg>`` element. ``name`` is unique in the page; ``title`` describes the figure."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.text import Text
 
-    for text in figure.findobj(Text):  # names may hold what neither a font nor XML has
+    for text in figure.findobj(Text):  # names may hold characters that XML lacks
         text.set_text(visible(text.get_text()))
     FigureCanvasSVG(figure)
     written = io.BytesIO()
@@ -80,7 +80,7 @@ def _references(one: ET.Element) -> list[str]:
 
 
 def _style_to_attributes(one: ET.Element) -> None:
-    """The page forbids inline styles: what they say moves into attributes of the same names."""
+    """Turn inline styles, which the page forbids, into attributes."""
     declarations = dict(
         part.split(":", 1) for part in (one.attrib.pop("style", "")).split(";") if ":" in part
     )

@@ -1,4 +1,4 @@
-"""The tables of an analysis: the primary answer, what stands beside it, and what each number is about."""
+"""The tables of an analysis: primary and secondary estimates, effect sizes, and their estimands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def analysis_parts(
     explained: Sequence[str] = (),
     counts: Sequence[CountComparison] = (),
 ) -> Iterator[Part]:
-    """Everything about one run. ``dataset`` is what was analysed; ``explained`` are paragraphs that go at the end."""
+    """The analysis of one run. ``dataset`` was analysed; ``explained`` are closing paragraphs."""
     yield Heading(f"{analysis.experiment}, {analysis.source}")
     if analysis.rehearsal:
         yield REHEARSAL
@@ -140,14 +140,14 @@ def _secondary(mine: Sequence[Comparison]) -> Iterator[Part]:
 
 
 def _label(method: str) -> str:
-    """A method's name as far as a column holds it; the legend below has all of it."""
+    """A method's name, shortened to fit a column; the legend has it in full."""
     while len(method) > LABEL and "," in method:
         method = method.rpartition(",")[0]
     return method
 
 
 def _own_notes(found: Iterable[tuple[str, Estimate]]) -> Iterator[str]:
-    """Notes that hang on a metric's own numbers, such as the least p that a test can give."""
+    """Notes that depend on a metric's numbers, such as the smallest p that a test can give."""
     with_notes = [
         (metric, one) for metric, one in found if one.p is not None and one.note != _constant(one.note)
     ]
@@ -160,7 +160,7 @@ def _claim(estimate: Estimate) -> Hashable:
 
 
 def _constant(note: str | None) -> str | None:
-    """A note that holds for every metric alike, because it has no numbers in it."""
+    """``note`` if it holds for every metric, because it contains no numbers."""
     return note if note and not any(sign.isdigit() for sign in note) else None
 
 
@@ -173,7 +173,7 @@ def _legend(estimate: Estimate) -> str:
 
 
 def _undefined(found: Iterable[tuple[str, Estimate]]) -> Iterator[Part]:
-    """Each reason once, with the metrics and methods that it is given for."""
+    """Each reason once, with its metrics and methods."""
     missing = [(metric, one) for metric, one in found if one.p is None]
     texts = []
     for group in grouped(missing, lambda pair: pair[1].reason):
@@ -226,7 +226,7 @@ def _quantity_reasons(found: Iterable[tuple[str, str, Quantity]]) -> Iterator[Pa
 
 
 def _generalising(mine: Sequence[Comparison], notes: Sequence[str]) -> Iterator[Part]:
-    """Why nothing is claimed beyond the design, unless a note above the tables has said so."""
+    """Why nothing is claimed beyond the design, unless a note above the tables says so."""
     claims = [one.generalising for one in mine if one.primary.p is not None] or [
         one.generalising for one in mine
     ]

@@ -1,7 +1,7 @@
-"""Transcripts as data for the page's reader: small blocks, opened when somebody reads them.
+"""Transcripts as data for the page's reader, in blocks that are unpacked on demand.
 
-The page must hold any text: each block is JSON without ``<``, ``>`` and ``&``, so that nothing in it can end its
-element or begin another, and the reader puts texts into the page as texts only.
+Each block is JSON without ``<``, ``>`` and ``&``, so that no text can end its element or begin another; the reader
+inserts texts only as text nodes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from harness.records.json_safe import plain
 from harness.reports.run_report import RunReport
 
 BLOCK_CHARS = 400_000
-"""A block is closed when its trials have this many characters: what must be unpacked to show one trial."""
+"""The size in characters at which a block is closed: what must be unpacked to show one trial."""
 PLAIN_CHARS = 2_000_000
-"""Up to so many characters in all, blocks stand in the page as they are; beyond, they are compressed."""
+"""The total number of characters above which blocks are compressed."""
 EVENT = ("step", "person", "kind", "type", "content", "source", "target")
 _KEPT = (
     "trial",
@@ -37,29 +37,29 @@ _KEPT = (
 _ESCAPES = {sign: f"\\u{ord(sign):04x}" for sign in "<>&"}
 _FLAT = frozenset({str, int, bool, type(None)})
 LEVEL = 4
-"""Of compression: less than half the time of gzip's own 6, and a page 7 % larger."""
+"""The compression level: less than half the time of gzip's 6, for a page 7 % larger."""
 
 
 @dataclass(frozen=True)
 class Transcripts:
-    """``index`` lists runs and their trials, as JSON; ``blocks`` hold the trials, as JSON too."""
+    """``index`` lists runs and their trials, ``blocks`` hold the trials; all are JSON."""
 
     index: str
     blocks: tuple[str, ...]
 
 
-def transcripts(told: Sequence[RunReport], *, compress: bool | None = None) -> Transcripts:
-    """The trials of all runs. ``compress`` ``None`` compresses when they are large."""
+def transcripts(reports: Sequence[RunReport], *, compress: bool | None = None) -> Transcripts:
+    """The trials of all runs. Without ``compress`` they are compressed if they are large."""
     blocks: list[str] = []
-    runs = [{**_heading(one), "trials": list(_packed(one, blocks))} for one in told]
+    runs = [{**_heading(one), "trials": list(_packed(one, blocks))} for one in reports]
     if compress or (compress is None and sum(map(len, blocks)) > PLAIN_CHARS):
-        with ThreadPoolExecutor(os.cpu_count()) as threads:  # compressing waits for no lock of Python's
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # gzip releases the GIL
             blocks = list(threads.map(_compressed, blocks))
     return Transcripts(escaped({"event": EVENT, "runs": runs}), tuple(blocks))
 
 
 def escaped(data: Any) -> str:
-    """``data`` as JSON in ASCII that may stand inside any HTML element.
+    """``data`` as ASCII JSON that is safe inside any HTML element.
 
     >>> escaped("</script>")
     '"\\\\u003c/script\\\\u003e"'
@@ -74,14 +74,14 @@ def _compressed(block: str) -> str:
     return escaped(base64.b64encode(gzip.compress(block.encode(), LEVEL, mtime=0)).decode())
 
 
-def _heading(told: RunReport) -> dict[str, Any]:
-    return {"experiment": told.experiment, "run": told.run_id, "rehearsal": told.rehearsal}
+def _heading(report: RunReport) -> dict[str, Any]:
+    return {"experiment": report.experiment, "run": report.run_id, "rehearsal": report.rehearsal}
 
 
-def _packed(told: RunReport, blocks: list[str]) -> Iterator[dict[str, Any]]:
-    """Put the trials of one run into ``blocks``; the index's row of each."""
+def _packed(report: RunReport, blocks: list[str]) -> Iterator[dict[str, Any]]:
+    """Add the trials of one run to ``blocks``, and yield their rows of the index."""
     pending: list[str] = []
-    for row, text in _trials(told):
+    for row, text in _trials(report):
         yield {**row, "block": len(blocks), "at": len(pending)}
         pending.append(text)
         if sum(map(len, pending)) >= BLOCK_CHARS:
@@ -95,15 +95,15 @@ def _block(trials: Sequence[str]) -> str:
     return f"[{','.join(trials)}]"
 
 
-def _trials(told: RunReport) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each trial that ended, once: the accepted record, else that of its last failure."""
+def _trials(report: RunReport) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each trial that ended: its accepted record, or its last failure."""
     wanted = {}
-    for trial, outcome in told.run.outcomes.items():
+    for trial, outcome in report.run.outcomes.items():
         record = outcome.accepted or outcome.failures[-1]
         wanted[trial] = _mark(record)
-    for file in told.run.files:
-        for section in read(file.path, bulky=True, revisions=told.run.revisions).sections:
-            if section.named("run_id") != told.run_id:
+    for file in report.run.files:
+        for section in read(file.path, bulky=True, revisions=report.run.revisions).sections:
+            if section.named("run_id") != report.run_id:
                 continue
             for record in section.records:
                 if wanted.get(record["trial"]) == _mark(record):
@@ -134,7 +134,7 @@ def _fired(value: Any) -> int:
 
 
 def _content(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the reader shows of a trial; each event as a list, in the order of `EVENT`."""
+    """What the reader shows of a trial; events are lists in the order of `EVENT`."""
     events = record.get("transcript")
     found = events if isinstance(events, list) else []
     content = {
@@ -142,5 +142,5 @@ def _content(record: Mapping[str, Any]) -> dict[str, Any]:
         **{key: record.get(key) for key in ("status", "reason", "kind", "attempt", "duration", "refusals")},
     }
     lines = [[one.get(name) for name in EVENT] for one in found if isinstance(one, dict)]
-    told = [one if _FLAT.issuperset(map(type, one)) else plain(one)[0] for one in lines]
-    return {**plain(content)[0], "transcript": told}  # which bounds the depth, and leaves no NaN
+    kept = [one if _FLAT.issuperset(map(type, one)) else plain(one)[0] for one in lines]
+    return {**plain(content)[0], "transcript": kept}  # bounds the depth, and removes NaN

@@ -1,4 +1,4 @@
-"""The verdict in words. Rules, not a model: what may be claimed, for whom, and what may not."""
+"""The verdict in words, by rules: what may be claimed, and for whom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.stats.results import ALPHA, Comparison, Estimate
 
 
 class ClaimStrength(StrEnum):
-    """What a run may claim at all."""
+    """What kind of claim a run supports."""
 
     REHEARSAL = "rehearsal"
     FAULTY = "faulty"
@@ -30,7 +30,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is claimed of one metric, for one group against the first."""
+    """The claim about one metric, for one group against the first."""
 
     metric: str
     treatment: str
@@ -41,7 +41,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``headline`` is one sentence or two; ``cautions`` are what a reader must know before believing it."""
+    """A ``headline`` of a sentence or two, a claim per metric, and cautions."""
 
     standing: ClaimStrength
     headline: str
@@ -49,22 +49,22 @@ class Verdict:
     cautions: tuple[str, ...] = ()
 
 
-def verdict(told: RunReport) -> Verdict:
-    """Give no evidence for a rehearsal, no verdict if a validity check failed, else a sentence per metric."""
-    cautions = tuple(_cautions(told))
-    if told.rehearsal:
+def verdict(report: RunReport) -> Verdict:
+    """Claim nothing for a rehearsal or if a validity check failed, else give a sentence per metric."""
+    cautions = tuple(_cautions(report))
+    if report.rehearsal:
         return Verdict(
             ClaimStrength.REHEARSAL,
-            "No evidence. This was a rehearsal: replies were generated offline, so every number below is invented.",
+            "Not evidence. This was a rehearsal: replies were generated offline, so every number below is invented.",
             (),
             cautions,
         )
-    failed = [check for check in told.checks if check.level is Level.FAIL]
+    failed = [check for check in report.checks if check.level is Level.FAIL]
     if failed:
         return Verdict(ClaimStrength.FAULTY, _faulty(failed), (), cautions)
-    statements = tuple(statement(one) for one in told.analysis.comparisons)
-    interim = bool(told.meta["partial"])
-    begun = "Exploratory. " * bool(told.dataset.meta.get("exploratory")) + "An interim look. " * interim
+    statements = tuple(statement(one) for one in report.analysis.comparisons)
+    interim = bool(report.meta["partial"])
+    begun = "Exploratory. " * bool(report.dataset.meta.get("exploratory")) + "An interim look. " * interim
     headline = begun + _headline(statements)
     return Verdict(
         ClaimStrength.INTERIM if interim else ClaimStrength.EVIDENCE, headline, statements, cautions
@@ -72,7 +72,7 @@ def verdict(told: RunReport) -> Verdict:
 
 
 def statement(comparison: Comparison) -> Claim:
-    """One metric's sentence: estimate, interval, adjusted p, and what they rest on."""
+    """One metric's sentence: estimate, interval, adjusted p, and their basis."""
     primary = comparison.primary
     where = _direction(comparison)
     if where is Direction.UNDEFINED:
@@ -150,22 +150,24 @@ def _faulty(failed: Sequence[Check]) -> str:
     )
 
 
-def _cautions(told: RunReport) -> Iterator[str]:
-    trials = told.meta["trials"]
-    if told.meta["partial"]:
+def _cautions(report: RunReport) -> Iterator[str]:
+    trials = report.meta["trials"]
+    if report.meta["partial"]:
         yield (
             f"Partial: {trials['finished']:,} of {trials['planned']:,} planned trials are finished. "
             "Missing trials are not covered, and p-values do not correct for the early look."
         )
-    warned = [check for check in told.checks if check.level is Level.WARN]
+    warned = [check for check in report.checks if check.level is Level.WARN]
     if warned:
         names = ", ".join(dict.fromkeys(check.name for check in warned))
         yield f"{counted(len(warned), 'validity check')} {'warns' if len(warned) == 1 else 'warn'}: {names}."
-    if told.dataset.coordinates != "recorded":
+    if report.dataset.coordinates != "recorded":
         yield (
-            f"Panels, proposals and repetitions are {told.dataset.coordinates} from the order of samples, not recorded."
+            f"Panels, proposals and repetitions are {report.dataset.coordinates} from the order of samples."
         )
     yield from (
-        warning for warning in told.meta["warnings"] if "planned trials are not finished" not in warning
+        warning for warning in report.meta["warnings"] if "planned trials are not finished" not in warning
     )
-    yield from (note for note in told.analysis.notes if not (told.rehearsal and note.startswith("Rehearsal")))
+    yield from (
+        note for note in report.analysis.notes if not (report.rehearsal and note.startswith("Rehearsal"))
+    )

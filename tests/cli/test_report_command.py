@@ -46,8 +46,8 @@ def test_markdown_by_format_or_by_name(report, tmp_path: Path) -> None:
     [
         (["nowhere"], "nowhere: no such file or folder; expected results of a run."),
         (["--run", "r9"], "Run r9: not in the files given; expected one of r1."),
-        (["--out", "mine.py"], "mine.py: no file for a report"),
-        (["--out", "mine.html", "--format", "md"], "mine.html: no file for a report in md"),
+        (["--out", "mine.py"], "mine.py: not a report file"),
+        (["--out", "mine.html", "--format", "md"], "mine.html: not a report file in md"),
     ],
 )
 def test_a_mistake_is_one_error_and_exit_code_4(report, words: list[str], expected: str) -> None:
@@ -72,7 +72,7 @@ def test_a_sessions_report_is_written_where_it_was_asked_for(lab: Lab) -> None:
 def test_a_name_that_no_report_has_is_refused_before_the_first_call(lab: Lab) -> None:
     session = lab.run("--report=test_small.py")
     assert session.ret == 4
-    assert "test_small.py: no file for a report; expected" in session.stdout.str() + session.stderr.str()
+    assert "test_small.py: not a report file; expected" in session.stdout.str() + session.stderr.str()
     assert lab.watched.calls == []
 
 

@@ -30,7 +30,7 @@ def but_one(variant: str, scenario: int, rep: int) -> bool | None:
 def test_every_planned_turn_has_its_place(tmp_path: Path) -> None:
     (told,) = select(
         write_tool_run(tmp_path, but_one, failure={"reason": "out", "kind": "ModelCallError"})
-    ).told
+    ).reports
     found = grid(told)
     assert found is not None
     assert (found.groups, found.reps, len(found.rows)) == (("baseline", "applike"), 3, 20)
@@ -46,7 +46,7 @@ def test_every_planned_turn_has_its_place(tmp_path: Path) -> None:
 
 
 def test_other_runs_have_none(tmp_path: Path) -> None:
-    (told,) = select(write_run(tmp_path)).told
+    (told,) = select(write_run(tmp_path)).reports
     assert grid(told) is None
     write_report(write_run(tmp_path / "again"), tmp_path / "r.html")
     assert 'class="turns"' not in (tmp_path / "r.html").read_text()
@@ -56,7 +56,7 @@ def test_a_part_says_so(tmp_path: Path) -> None:
     paths = write_tool_run(tmp_path, planted(0.4), only=[0, 1, 2])
     write_report(paths, tmp_path / "r.html")
     write_report(paths, tmp_path / "r.md")
-    assert "A part: 3 of 20 scenarios." in (tmp_path / "r.html").read_text()
+    assert "Partial run: 3 of 20 scenarios." in (tmp_path / "r.html").read_text()
     text = (tmp_path / "r.md").read_text()
     assert re.search(r"\| appropriate +\| +\d of 9", text) and "| sanity:dentist " in text
 
@@ -76,7 +76,7 @@ def test_a_fault_in_an_own_answer_leaves_the_report(tmp_path: Path) -> None:
         raise KeyError("margin")
 
     write_report(write_tool_run(tmp_path, planted(0.5)), tmp_path / "r.md", answers=broken)
-    assert "own answer failed: KeyError: 'margin'" in (tmp_path / "r.md").read_text()
+    assert "own part failed: KeyError: 'margin'" in (tmp_path / "r.md").read_text()
 
 
 def test_a_place_opens_its_transcript(driver: Any, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_outcomes_of_0_and_1_are_counted_with_their_test(page: str, tmp_path: Pa
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     chosen = select([tmp_path])
     for text in (html(chosen).decode(), markdown(chosen).decode()):
-        assert "Outcomes that happen or do not, counted" in text
+        assert "Binary outcomes" in text
         assert re.search(r"\d+ of 24\b", text) and "claimed for these personas" in text
 
 
@@ -187,7 +187,7 @@ def test_each_table_of_p_values_names_unit_df_and_estimand_and_times_are_known(s
 
 
 def test_small_transcripts_are_plain_and_large_ones_packed(selection: Selection) -> None:
-    plain, packed = transcripts(selection.told), transcripts(selection.told, compress=True)
+    plain, packed = transcripts(selection.reports), transcripts(selection.reports, compress=True)
     assert isinstance(json.loads(plain.blocks[0]), list)
     unpacked = [gzip.decompress(base64.b64decode(json.loads(block))).decode() for block in packed.blocks]
     assert unpacked == list(plain.blocks)
@@ -202,7 +202,7 @@ def test_each_trial_is_there_once_with_the_record_that_counts(tmp_path: Path) ->
         told_trial(second, ("Too late, it has finished.",), second=99, attempt=2),
     ]
     files.append(records.write_file(tmp_path / "z.jsonl", records.metadata(design=DESIGN), again))
-    index, trials = _opened(transcripts(select(files).told))
+    index, trials = _opened(transcripts(select(files).reports))
     assert len(trials) == len(index["runs"][0]["trials"]) == 24
     assert "Too late" not in json.dumps(trials)
     assert {one["status"] for one in trials} == {"finished"}
@@ -213,7 +213,7 @@ def test_a_trial_that_only_failed_is_there_with_its_reason(tmp_path: Path) -> No
     file = records.write_file(
         tmp_path / "a.jsonl", records.metadata(design=DESIGN), [records.failed(trial, "no reply came")]
     )
-    index, trials = _opened(transcripts(select([file]).told))
+    index, trials = _opened(transcripts(select([file]).reports))
     assert [row["status"] for row in index["runs"][0]["trials"]] == ["failed"]
     assert trials[0]["reason"] == "no reply came"
 
@@ -266,18 +266,18 @@ def test_the_newest_run_of_each_experiment_is_told_and_a_real_one_before_rehears
     ):
         write_run(tmp_path, run_id=run_id, provider=provider, experiment=experiment, design=small)
     found = select([tmp_path])
-    assert [one.run_id for one in found.told] == ["20250101T000000-d", "20250102T000000-b"]
+    assert [one.run_id for one in found.reports] == ["20250101T000000-d", "20250102T000000-b"]
     assert found.left_out == {"exp_3": ("20250101T000000-a", "20250103T000000-c")}
     chosen = select([tmp_path], ["20250103T000000-c"])
-    assert [one.run_id for one in chosen.told] == ["20250103T000000-c"]
+    assert [one.run_id for one in chosen.reports] == ["20250103T000000-c"]
 
 
 @pytest.mark.parametrize(
     ("name", "format", "expected"),
     [
         ("test_mine.py", None, "expected a name that ends with .html or .htm or .md"),
-        ("report", None, "no file for a report"),
-        ("report.html", "md", "no file for a report in md; expected a name that ends with .md"),
+        ("report", None, "not a report file"),
+        ("report.html", "md", "not a report file in md; expected a name that ends with .md"),
     ],
 )
 def test_only_a_report_is_overwritten(tmp_path: Path, name: str, format: str | None, expected: str) -> None:

@@ -39,7 +39,7 @@ def comparison(
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> RunReport:
     """A run of a real model whose instrument passed."""
-    (told,) = select(write_run(tmp_path_factory.mktemp("run"))).told
+    (told,) = select(write_run(tmp_path_factory.mktemp("run"))).reports
     return replace(told, checks=(PASSED,), analysis=of(comparison("Fluency", -0.52, 0.012)))
 
 
@@ -94,10 +94,10 @@ def test_several_groups_are_named(real: RunReport) -> None:
 
 
 def test_a_rehearsal_claims_nothing(tmp_path: Path) -> None:
-    (told,) = select(write_run(tmp_path, provider="rehearsal")).told
+    (told,) = select(write_run(tmp_path, provider="rehearsal")).reports
     said = verdict(replace(told, checks=(FAILED,)))
     assert said.standing is ClaimStrength.REHEARSAL
-    assert said.headline.startswith("No evidence.")
+    assert said.headline.startswith("Not evidence.")
     assert said.statements == ()
 
 
@@ -127,10 +127,10 @@ def test_a_run_stands_beside_its_plan_and_is_tested_by_it(tmp_path: Path) -> Non
     paths = write_run(tmp_path)
     plan = {"sha256": "0" * 64, "locked": "2026-01-01T00:00", "n": {"trials_per_arm": 12}, "looks": 1,
             "primary_metrics": ["Fluency"], "sesoi": 0.5, "deviations": []}  # fmt: skip
-    (run,) = (one.run for one in select(paths).told)
+    (run,) = (one.run for one in select(paths).reports)
     meta = (run.folder / artifact_name(run.experiment, run.run_id)).with_suffix(".meta.json")
     meta.write_text(json.dumps({"plan": plan, "looks": 1}))
-    (told,) = select(paths).told
+    (told,) = select(paths).reports
     assert "No deviation from the plan." in told.plan()
     said = {one.metric: one.adjustment for one in told.analysis.comparisons}
     assert said["Fluency"] == "none: the primary metric, named beforehand"
