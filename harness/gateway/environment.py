@@ -31,14 +31,14 @@ _EXPECTED = "expected http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT"
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkSettings:
     """What a client of one address uses: its ``proxy``, if any, and ``context`` where certificates are named."""
 
     proxy: str | None = None
     context: ssl.SSLContext | None = None
 
 
-def network(url: str, environ: Mapping[str, str]) -> Network:
+def network(url: str, environ: Mapping[str, str]) -> NetworkSettings:
     """The proxy and certificates for ``url``.
 
     Raises `ConfigurationError` that names each variable that cannot be used, even one that ``url`` would not need: it
@@ -64,7 +64,7 @@ def network(url: str, environ: Mapping[str, str]) -> Network:
                 f"{urlsplit(url).hostname}."
             ]
         )
-    return Network(proxy, _context(environ))
+    return NetworkSettings(proxy, _context(environ))
 
 
 def is_loopback(host: str) -> bool:

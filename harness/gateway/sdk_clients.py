@@ -80,12 +80,12 @@ class SdkClients:
         library = library or importlib.import_module("httpx2")
         redirect = _Redirect(self.base_url, self.token)
 
-        class GatewayTransport(library.AsyncHTTPTransport):  # type: ignore[name-defined, misc]
+        class AsyncGatewayTransport(library.AsyncHTTPTransport):  # type: ignore[name-defined, misc]
             async def handle_async_request(self, request: Any) -> Any:
                 redirect(request)
                 return await super().handle_async_request(request)
 
-        made: AsyncBaseTransport = GatewayTransport()
+        made: AsyncBaseTransport = AsyncGatewayTransport()
         return made
 
     def httpx_sync_transport(self, library: ModuleType | None = None) -> BaseTransport:

@@ -231,7 +231,7 @@ def _client(dsn: str, lost: Callable[[str], None]) -> Client:
     from sentry_sdk import Client
     from sentry_sdk.transport import HttpTransport
 
-    class Transport(HttpTransport):
+    class SentryTransport(HttpTransport):
         """Reports what it could not deliver."""
 
         def on_dropped_event(self, reason: str) -> None:
@@ -239,7 +239,7 @@ def _client(dsn: str, lost: Callable[[str], None]) -> Client:
 
     return Client(
         dsn=dsn,
-        transport=Transport,
+        transport=SentryTransport,
         integrations=[],
         default_integrations=False,
         auto_enabling_integrations=False,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.gateway.replies.reply_json import UnreadableError, find
+from harness.gateway.replies.reply_json import UnreadableReplyError, find
 
 GOOD = '{"value": 7}'
 
@@ -80,7 +80,7 @@ def test_anything_else_is_said_and_not_mended(text: str, reason: str | None) -> 
     if reason is None:
         assert find(text, scored).wrapping == "prose"
         return
-    with pytest.raises(UnreadableError) as found:
+    with pytest.raises(UnreadableReplyError) as found:
         find(text, scored)
     assert str(found.value).startswith(reason)
 
@@ -94,7 +94,7 @@ def test_a_scalar_is_found_in_a_fence_and_not_in_prose() -> None:
         return None if isinstance(data, int) else "against its schema"
 
     assert find("```json\n7\n```", whole).data == 7
-    with pytest.raises(UnreadableError, match="not JSON"):
+    with pytest.raises(UnreadableReplyError, match="not JSON"):
         find("It is 7.", whole)
 
 
@@ -121,7 +121,7 @@ def test_what_is_found_stands_in_the_text(text: str) -> None:
     """Whatever the text: a value out of it, or a reason."""
     try:
         found = find(text, lambda data: None if isinstance(data, dict) else "no object")
-    except UnreadableError:
+    except UnreadableReplyError:
         return
     assert found.text in text or found.wrapping == "string"
     assert json.loads(found.text) == found.data
@@ -135,6 +135,6 @@ def test_a_megabyte_of_brackets_takes_linear_time(unit: str) -> None:
     began = time.process_time()
     try:
         find(text, scored)
-    except UnreadableError as error:
+    except UnreadableReplyError as error:
         assert len(str(error)) < 500
     assert time.process_time() - began < 5  # quadratic would be hours

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from harness.gateway.calls import Reply, Request
-from harness.gateway.environment import Network
+from harness.gateway.environment import NetworkSettings
 from harness.gateway.providers.anthropic_wire import (
     UNKNOWN_THERE,
     NoCounterpartError,
@@ -41,7 +41,7 @@ class AnthropicMessages(HTTPProvider):
         base_url: str = URL,
         api_key: str,
         timeout: float = 120.0,
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
     ) -> None:
         headers = {"authorization": f"Bearer {api_key}", "anthropic-version": VERSION}
         super().__init__(

@@ -73,7 +73,7 @@ _USED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentForm:
     """How one request was sent: under which name its limit went, and in which form its JSON was asked for."""
 
     limit: str
@@ -108,11 +108,11 @@ class Dialect:
         step = FORMS.index(least or SCHEMA)
         self._least = next(form for form in self._forms if FORMS.index(form) >= step)
 
-    def sent(self, request: Request) -> Sent:
+    def sent(self, request: Request) -> SentForm:
         """How ``request`` is sent now."""
-        return Sent(self.limit, form_of(request, self._least_for(request)))
+        return SentForm(self.limit, form_of(request, self._least_for(request)))
 
-    def learn(self, fault: Fault, request: Request, sent: Sent, body: Mapping[str, Any]) -> str | None:
+    def learn(self, fault: Fault, request: Request, sent: SentForm, body: Mapping[str, Any]) -> str | None:
         """Take up what ``fault`` says of ``request``, which was sent as ``sent`` with ``body``.
 
         Returns what was learned, in a sentence; empty where another call has learned it meanwhile; ``None`` where
@@ -130,7 +130,7 @@ class Dialect:
             return self._weaken(fault, request, sent)
         return None
 
-    def _weaken(self, fault: Fault, request: Request, sent: Sent) -> str | None:
+    def _weaken(self, fault: Fault, request: Request, sent: SentForm) -> str | None:
         weaker = self._next(fault, request, sent)
         if weaker is None:
             return None
@@ -146,7 +146,7 @@ class Dialect:
         )
         return f"The server does not accept {refused}; {which} {used}."
 
-    def _next(self, fault: Fault, request: Request, sent: Sent) -> str | None:
+    def _next(self, fault: Fault, request: Request, sent: SentForm) -> str | None:
         """The next weaker form that changes how ``request`` is sent."""
         step = FORMS.index(self._least_for(request))
         for form in self._forms:

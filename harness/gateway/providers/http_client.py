@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from harness.addresses import secrets_in, without_secrets
-from harness.gateway.environment import Network
+from harness.gateway.environment import NetworkSettings
 
 MAX_BYTES = 8 * 1024 * 1024
 """Bytes of an answer that are read, compressed or not, where a call sets no other limit."""
@@ -99,13 +99,13 @@ class HTTPClient:
         headers: Mapping[str, str],
         params: Mapping[str, str] | None = None,
         timeout: float,
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
         before_send: Callable[[], None] = lambda: None,
         on_headers: Callable[[Mapping[str, str]], None] = lambda _headers: None,
     ) -> None:
         self._base_url, self._params, self.timeout = base_url.rstrip("/"), params, timeout
         self._on_headers, self._before_send = on_headers, before_send
-        self._network = network or Network()
+        self._network = network or NetworkSettings()
         _hide_keys.add(self._base_url)
         own = {
             "accept": "application/json",

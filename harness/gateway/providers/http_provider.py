@@ -8,8 +8,8 @@ from typing import Any
 from harness.console import logger
 from harness.errors import AdaptedError, ModelCallError
 from harness.gateway.calls import Request
-from harness.gateway.environment import Network
-from harness.gateway.providers.dialect import Dialect, Sent, refused_parameter
+from harness.gateway.environment import NetworkSettings
+from harness.gateway.providers.dialect import Dialect, SentForm, refused_parameter
 from harness.gateway.providers.http_client import MAX_BYTES, HTTPClient, NoAnswerError
 from harness.gateway.providers.provider_errors import GARBAGE, Failures, Fault, fault_inside, fault_of
 from harness.gateway.replies.json_reading import mapping, parse, sequence
@@ -39,7 +39,7 @@ class HTTPProvider:
         headers: Mapping[str, str],
         params: Mapping[str, str] | None = None,
         timeout: float,
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
         dialect: Dialect,
     ) -> None:
         self.model = model
@@ -72,7 +72,9 @@ class HTTPProvider:
         self._dialect.choose(form)
         self._failures.hints = hints or {}
 
-    def _refusal(self, fault: Fault, request: Request, sent: Sent, body: Mapping[str, Any]) -> ModelCallError:
+    def _refusal(
+        self, fault: Fault, request: Request, sent: SentForm, body: Mapping[str, Any]
+    ) -> ModelCallError:
         """The error for ``fault``; `AdaptedError` where the request is to be sent once more, spelled another way."""
         learned = self._dialect.learn(fault, request, sent, body)
         if learned is None:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from harness.gateway.calls import Reply, Request, Vectors
-from harness.gateway.environment import Network
+from harness.gateway.environment import NetworkSettings
 from harness.gateway.providers.dialect import Dialect
 from harness.gateway.providers.error_text import words
 from harness.gateway.providers.http_client import MAX_BYTES
@@ -50,7 +50,7 @@ class OpenAICompatible(HTTPProvider):
         api_key: str,
         timeout: float = 120.0,
         headers: Mapping[str, str] | None = None,
-        network: Network | None = None,
+        network: NetworkSettings | None = None,
     ) -> None:
         super().__init__(
             model,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from harness.gateway.calls import Reply, Request, Unwrapped
-from harness.gateway.replies.reply_json import UnreadableError, find
+from harness.gateway.replies.reply_json import UnreadableReplyError, find
 from harness.gateway.replies.reply_text import ReplyText, split
 from harness.gateway.replies.tool_arguments import normalised
 from harness.gateway.requests.schemas import checker, wanted_schema
@@ -67,7 +67,7 @@ def _check_complete(read: Reply, found: ReplyText) -> None:
 def _with_data(read: Reply, found: ReplyText, fault: Callable[[Any], str | None]) -> Reply:
     try:
         value = find(read.text, fault)
-    except UnreadableError as error:
+    except UnreadableReplyError as error:
         raise UnacceptableError(str(error)) from None
     unwrapped: Unwrapped = value.wrapping
     if not unwrapped and read.text != read.raw:

@@ -27,7 +27,7 @@ Fault = Callable[[Any], str | None]
 """What makes a parsed value useless, ``None`` for nothing."""
 
 
-class UnreadableError(ValueError):
+class UnreadableReplyError(ValueError):
     """The text holds no usable JSON value, or more than one; the message completes ``the reply is …``."""
 
 
@@ -49,7 +49,7 @@ def parse(text: str) -> Any:
 
 
 def find(text: str, fault: Fault) -> Value:
-    """The one value in ``text`` without a ``fault``. Raises `UnreadableError`.
+    """The one value in ``text`` without a ``fault``. Raises `UnreadableReplyError`.
 
     >>> find('Sure:\\n```json\\n{"a": 1}\\n```\\nAnything else?', lambda data: None)
     Value(data={'a': 1}, text='{"a": 1}', wrapping='fence')
@@ -65,7 +65,7 @@ def find(text: str, fault: Fault) -> Value:
         inner = _usable(data, fault)
         if inner is not None:
             return Value(inner, data, "string")
-    raise UnreadableError(problem)
+    raise UnreadableReplyError(problem)
 
 
 def _usable(text: str, fault: Fault) -> Any:
@@ -87,7 +87,7 @@ def _find_inside(text: str, fault: Fault, why: str) -> Value:
         else:
             problem = fault(data)
             if problem is not None:
-                raise UnreadableError(problem)
+                raise UnreadableReplyError(problem)
             return Value(data, whole[1].strip(), "fence")
     values = _Values(text)
     good: dict[str, Value] = {}
@@ -99,14 +99,14 @@ def _find_inside(text: str, fault: Fault, why: str) -> Value:
         else:
             problems.append(problem)
     if values.gave_up:
-        raise UnreadableError("not JSON (too many brackets in it to look for a value)")
+        raise UnreadableReplyError("not JSON (too many brackets in it to look for a value)")
     if len(good) == 1:
         return next(iter(good.values()))
     if good:
-        raise UnreadableError(f"ambiguous ({len(good)} different JSON values in it)")
+        raise UnreadableReplyError(f"ambiguous ({len(good)} different JSON values in it)")
     if problems:
-        raise UnreadableError(problems[0])
-    raise UnreadableError(f"not JSON ({values.broken or why})")
+        raise UnreadableReplyError(problems[0])
+    raise UnreadableReplyError(f"not JSON ({values.broken or why})")
 
 
 class _Values:

@@ -117,7 +117,7 @@ def blind(record: Mapping[str, Any], first_line: Mapping[str, Any], how: Blindin
     fields = fields if isinstance(fields, Mapping) else {}
     prompt = str(record.get("prompt") or fields.get("prompt") or _shown(fields))
     tests = str(fields.get("description") or "") if fields.get("prompt") else ""
-    hide = _Hiding(how)
+    hide = _Masker(how)
     return Item(
         id=how.identify(str(record["trial"])),
         asked_at=_when(first_line),
@@ -132,7 +132,7 @@ def blind(record: Mapping[str, Any], first_line: Mapping[str, Any], how: Blindin
     )
 
 
-class _Hiding:
+class _Masker:
     """Hides, and counts how much."""
 
     def __init__(self, how: Blinding) -> None:

@@ -11,7 +11,7 @@ from harness.errors import ConfigurationError
 from harness.records import FiledRun
 from harness.reports.review.item_keys import Key, read_keys
 from harness.reports.review.items import reviewable
-from harness.reports.review.scores import Sent, checked, read_scores
+from harness.reports.review.scores import ScoreSheet, checked, read_scores
 from harness.reports.review.store import Added, add, reviewers_name, store_path
 
 
@@ -25,7 +25,7 @@ class Imported:
     path: Path
 
 
-def key_of(sent: Sent, keys: Mapping[str, Key], where: Path) -> Key:
+def key_of(sent: ScoreSheet, keys: Mapping[str, Key], where: Path) -> Key:
     """The key of the export that was scored. Raises `ConfigurationError`."""
     if sent.export in keys:
         return keys[sent.export]
@@ -40,7 +40,7 @@ def key_of(sent: Sent, keys: Mapping[str, Key], where: Path) -> Key:
 
 
 def import_scores(
-    sent: Sent, key: Key, run: FiledRun, *, reviewer: str | None = None, now: datetime | None = None
+    sent: ScoreSheet, key: Key, run: FiledRun, *, reviewer: str | None = None, now: datetime | None = None
 ) -> Imported:
     """Check ``sent`` against ``key`` and keep its scores beside the records of ``run``.
 
@@ -72,7 +72,7 @@ def scenarios_of(run: FiledRun) -> dict[str, str]:
     return found
 
 
-def sent_and_key(scores: Path, key: Path) -> tuple[Sent, Key]:
+def sent_and_key(scores: Path, key: Path) -> tuple[ScoreSheet, Key]:
     """A file of scores, and the key of its export. Raises `HarnessError`."""
     keys = read_keys(key)
     if not keys:

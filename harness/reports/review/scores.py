@@ -31,7 +31,7 @@ class ScoreRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class ScoreSheet:
     """A file of scores. ``export`` and ``reviewer`` are empty where it does not say."""
 
     rows: tuple[ScoreRow, ...]
@@ -48,14 +48,14 @@ class ReviewScore:
     notes: str = ""
 
 
-def read_scores(path: Path) -> Sent:
+def read_scores(path: Path) -> ScoreSheet:
     """A CSV sheet with scores filled in, or the JSON that the page saves. Raises `HarnessError`."""
     content = read_content(path, f"Scores {path}", LARGEST)
     text = decoded(content, f"Scores {path}")
     return _of_json(path, content) if text.lstrip().startswith(("{", "[")) else _of_csv(path, text)
 
 
-def _of_json(path: Path, written: bytes) -> Sent:
+def _of_json(path: Path, written: bytes) -> ScoreSheet:
     content = parse_json(written, f"Scores {path}", expected="what the page saved")
     try:
         rows = [_row(f"{path.name}, entry {n}", one) for n, one in enumerate(content["items"], start=1)]
@@ -63,10 +63,10 @@ def _of_json(path: Path, written: bytes) -> Sent:
         raise HarnessError(
             f"{path} has no scores that can be read ({error!r:.100}); expected what the page saved."
         ) from error
-    return Sent(tuple(rows), _text(content.get("export")), _text(content.get("reviewer")))
+    return ScoreSheet(tuple(rows), _text(content.get("export")), _text(content.get("reviewer")))
 
 
-def _of_csv(path: Path, text: str) -> Sent:
+def _of_csv(path: Path, text: str) -> ScoreSheet:
     head = text.partition("\n")[0]
     separator = max(",;\t", key=head.count)
     csv.field_size_limit(LARGEST)
@@ -79,7 +79,9 @@ def _of_csv(path: Path, text: str) -> Sent:
         raise ConfigurationError(
             f"{path}: no column {', '.join(lacking)}; expected the sheet that was exported, a row per transcript."
         )
-    return Sent(tuple(_row(f"{path.name}, row {number}", one) for number, one in enumerate(rows, start=2)))
+    return ScoreSheet(
+        tuple(_row(f"{path.name}, row {number}", one) for number, one in enumerate(rows, start=2))
+    )
 
 
 def _row(where: str, one: Mapping[str, Any]) -> ScoreRow:
@@ -87,7 +89,7 @@ def _row(where: str, one: Mapping[str, Any]) -> ScoreRow:
     return ScoreRow(where, _text(one.get(ITEM)).strip(), scores, _text(one.get(NOTES))[:LONGEST_NOTE])
 
 
-def checked(sent: Sent, items: Mapping[str, str], scenarios: Mapping[str, str]) -> list[ReviewScore]:
+def checked(sent: ScoreSheet, items: Mapping[str, str], scenarios: Mapping[str, str]) -> list[ReviewScore]:
     """The scores of every item that was scored; an item without any score is one that is not reviewed yet.
 
     ``items`` maps ids to trials, ``scenarios`` trials to what they were asked. Raises `ConfigurationError` with all

@@ -120,7 +120,7 @@ def _target_names(statement: ast.Assign | ast.AnnAssign) -> list[str]:
     return [_last_name(one) for one in targets]
 
 
-class _Hiding(ast.NodeTransformer):
+class _KeyHider(ast.NodeTransformer):
     """Takes what looks like a key out of source that is kept."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
@@ -140,7 +140,7 @@ class _Hiding(ast.NodeTransformer):
 
 def as_source(node: ast.AST | str) -> str:
     try:
-        return node if isinstance(node, str) else ast.unparse(_Hiding().visit(copy.deepcopy(node)))
+        return node if isinstance(node, str) else ast.unparse(_KeyHider().visit(copy.deepcopy(node)))
     except (RecursionError, ValueError):
         return "(code that is nested too deeply to show)"
 

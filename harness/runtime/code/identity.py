@@ -50,7 +50,14 @@ from harness.runtime.code.module_files import (
     loaded_module,
     module_of,
 )
-from harness.runtime.code.module_source import Chain, Import, Source, absolute, imported_names, imports_in
+from harness.runtime.code.module_source import (
+    Chain,
+    Import,
+    ModuleSource,
+    absolute,
+    imported_names,
+    imports_in,
+)
 
 SHORT = 16
 """Characters of a hash that identify code."""
@@ -78,7 +85,7 @@ class CodeIdentity:
         return self._sources()
 
 
-_packaged: dict[str, Source] = {}
+_packaged: dict[str, ModuleSource] = {}
 """This package's modules by file, for all sessions of a process: they stay as they were loaded."""
 
 
@@ -86,7 +93,7 @@ class CodeReader:
     """Identifies code for one session. A module's source is read once."""
 
     def __init__(self) -> None:
-        self._sources: dict[str, Source | None] = {}
+        self._sources: dict[str, ModuleSource | None] = {}
         self._folders: dict[Path, CodeIdentity] = {}
         self._known: dict[Any, tuple[Any, CodeIdentity]] = {}
 
@@ -125,12 +132,12 @@ class CodeReader:
             text = "".join(linecache.getlines(file_of(home) or ""))
             return CodeIdentity(sha(f"{home} {text}")[:SHORT], {home: sha(text)[:SHORT]})
 
-    def source(self, module: str, file: str, namespace: Mapping[str, Any]) -> Source | None:
+    def source(self, module: str, file: str, namespace: Mapping[str, Any]) -> ModuleSource | None:
         """What is known of ``file``, of which ``module`` was made; ``None`` where its source cannot be had."""
         if file not in self._sources:
-            found: Source | None = _packaged.get(file)
+            found: ModuleSource | None = _packaged.get(file)
             if found is None or found.namespace is not namespace:
-                found = Source.read(module, file, namespace)
+                found = ModuleSource.read(module, file, namespace)
                 if found is not None and is_ours(module):
                     _packaged[file] = found
             self._sources[file] = found
@@ -146,7 +153,7 @@ class _Walk:
         self._values: dict[tuple[str, str], list[Any]] = {}
         self._seen: set[tuple[str, str, Chain]] = set()
         self._visited: dict[int, Any] = {}
-        self._used: dict[str, Source] = {}
+        self._used: dict[str, ModuleSource] = {}
         self._loading: set[tuple[str, str]] = {("", home)}
         self._waiting: list[Callable[[], None]] = []
         self._objects: list[tuple[str, Any, str, int]] = []
@@ -319,7 +326,7 @@ class _Walk:
 
     # Names
 
-    def _follow(self, source: Source, node: ast.AST, local: tuple[str, ...] = ()) -> None:
+    def _follow(self, source: ModuleSource, node: ast.AST, local: tuple[str, ...] = ()) -> None:
         loads = source.loads(node, local)
         for name, chain in loads.names:
             where = loads.imports.get(name)
@@ -328,7 +335,7 @@ class _Walk:
             else:
                 self._reach_import(source, name, where, chain, local=True)
 
-    def reach(self, source: Source, name: str, chain: Chain) -> None:
+    def reach(self, source: ModuleSource, name: str, chain: Chain) -> None:
         """Everything that binds ``name`` in ``source``, or changes it at import, and what that uses in turn."""
         if (source.file, name, chain) in self._seen:
             return
@@ -348,7 +355,7 @@ class _Walk:
         elif name in source.namespace and any(not isinstance(one, Import) for one in statements):
             self._value(source.name, name, source.namespace[name], 1)
 
-    def _add(self, source: Source, name: str, statement: ast.stmt) -> None:
+    def _add(self, source: ModuleSource, name: str, statement: ast.stmt) -> None:
         parts = self._parts.setdefault((source.name, name), [])
         if writes_key(statement):
             self._parts[source.name, name] = [f"{name} = {HIDDEN}"]
@@ -356,7 +363,7 @@ class _Walk:
             parts.append(statement)
             self._waiting.append(lambda: self._follow(source, statement))
 
-    def _reach_star(self, source: Source, name: str, chain: Chain) -> bool:
+    def _reach_star(self, source: ModuleSource, name: str, chain: Chain) -> bool:
         for other in self._starred(source):
             if name in other.binders:
                 self._loading.add((source.name, other.name))
@@ -364,9 +371,9 @@ class _Walk:
                 return True
         return False
 
-    def _starred(self, source: Source) -> list[Source]:
+    def _starred(self, source: ModuleSource) -> list[ModuleSource]:
         """The modules of which ``source`` imports everything, directly or through one of them."""
-        found: list[Source] = []
+        found: list[ModuleSource] = []
         waiting = [source]
         while waiting:
             one = waiting.pop()
@@ -392,7 +399,7 @@ class _Walk:
 
     def _reach_import(
         self,
-        source: Source,
+        source: ModuleSource,
         bound: str,
         where: tuple[str, str | None],
         chain: Chain,
@@ -425,7 +432,7 @@ class _Walk:
         for name in sorted(source.binders):
             self.reach(source, name, ())
 
-    def _loaded(self, module: str) -> Source | None:
+    def _loaded(self, module: str) -> ModuleSource | None:
         file = file_of(module)
         if file is None:
             return None

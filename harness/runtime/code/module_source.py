@@ -30,7 +30,7 @@ Chain = tuple[str, ...]
 MAKERS = frozenset({"__init__", "__new__", "__post_init__"})
 
 
-class Source:
+class ModuleSource:
     """One module's statements by the names that they bind or change."""
 
     def __init__(self, name: str, file: str, tree: ast.Module, namespace: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ class Source:
         self._loads: dict[tuple[ast.AST, tuple[str, ...]], Loads] = {}
 
     @classmethod
-    def read(cls, name: str, file: str, namespace: Mapping[str, Any]) -> Source | None:
+    def read(cls, name: str, file: str, namespace: Mapping[str, Any]) -> ModuleSource | None:
         if not file.startswith("<"):
             linecache.checkcache(file)
         text = "".join(linecache.getlines(file, dict(namespace)))
@@ -201,7 +201,7 @@ def imports_in(statement: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom]:
         yield from (one for one in ast.walk(statement) if isinstance(one, Import))
 
 
-def absolute(source: Source, module: str) -> str:
+def absolute(source: ModuleSource, module: str) -> str:
     """A module's name without dots in front."""
     name = module.lstrip(".")
     level = len(module) - len(name)

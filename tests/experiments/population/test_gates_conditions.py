@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.experiments.population.gates.conditions import Unevaluable, judge, kept
-from harness.experiments.population.gates.leakage import Handed, Measured, leaks, stems
+from harness.experiments.population.gates.leakage import Handed, MeasuredOutcome, leaks, stems
 from harness.experiments.population.gates.network import _all_sound, _malformed
 from harness.experiments.population.gates.rules import AgentRules, names_read, rule_problems
 from harness.experiments.population.gates.stops import contradictions
@@ -155,13 +155,13 @@ def test_any_text_can_be_a_stop_condition(texts: list[str], steps: int) -> None:
     ],
 )  # fmt: skip
 def test_what_gives_an_outcome_away(outcome: str, attribute: str, level: str) -> None:
-    found = list(leaks([Measured(outcome)], [Handed(attribute)]))
+    found = list(leaks([MeasuredOutcome(outcome)], [Handed(attribute)]))
     assert [str(one.level) for one in found] == [level]
 
 
 @given(st.text(), st.text())
 def test_any_names_can_be_compared(outcome: str, attribute: str) -> None:
-    assert list(leaks([Measured(outcome, (attribute,))], [Handed(attribute, outcome, (outcome,))]))
+    assert list(leaks([MeasuredOutcome(outcome, (attribute,))], [Handed(attribute, outcome, (outcome,))]))
 
 
 def test_stems_of_related_words_meet() -> None:

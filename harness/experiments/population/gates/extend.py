@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.experiments.population.formats.scenario import WHAT as SCENARIO
 from harness.experiments.population.formats.scenario import ScenarioSpec
 from harness.experiments.population.formats.spec import Categorical, PopulationSpec
-from harness.experiments.population.gates.leakage import Handed, Measured, leaks
+from harness.experiments.population.gates.leakage import Handed, MeasuredOutcome, leaks
 from harness.experiments.population.gates.material import Blocked
 from harness.experiments.population.gates.spec import sound
 from harness.experiments.population.gates.subject import GateSubject, failed, passed, warned
@@ -56,15 +56,15 @@ def _beside_base(base: PopulationSpec, spec: PopulationSpec) -> Iterator[Check]:
         )
 
 
-def _outcomes(subject: GateSubject) -> list[Measured]:
-    found = {name: Measured(name) for name in (subject.schema.outcomes if subject.schema else [])}
+def _outcomes(subject: GateSubject) -> list[MeasuredOutcome]:
+    found = {name: MeasuredOutcome(name) for name in (subject.schema.outcomes if subject.schema else [])}
     if subject.material.has("scenario.yaml"):
         try:
             scenario = subject.material.form("scenario.yaml", ScenarioSpec, SCENARIO)
         except Blocked:  # G5 says what is wrong with it
             return list(found.values())
         for one in scenario.outcomes.suggested_outcomes:
-            found[one.name] = Measured(one.name, tuple(one.options or ()))
+            found[one.name] = MeasuredOutcome(one.name, tuple(one.options or ()))
     return list(found.values())
 
 

@@ -38,7 +38,7 @@ _FILLERS = frozenset({"a", "an", "and", "for", "in", "is", "of", "on", "or", "th
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredOutcome:
     """An outcome: its name, and its options where it has some."""
 
     name: str
@@ -54,7 +54,7 @@ class Handed:
     options: tuple[str, ...] = ()
 
 
-def leaks(outcomes: Collection[Measured], attributes: Iterable[Handed]) -> Iterator[Check]:
+def leaks(outcomes: Collection[MeasuredOutcome], attributes: Iterable[Handed]) -> Iterator[Check]:
     """FAIL where an attribute is the outcome or its answers, WARN where it has the outcome's words."""
     found, count = [], 0
     for attribute in attributes:
@@ -66,7 +66,7 @@ def leaks(outcomes: Collection[Measured], attributes: Iterable[Handed]) -> Itera
         yield passed("outcome leakage", said, number=0, threshold="no outcome among the attributes")
 
 
-def _leak(outcome: Measured, attribute: Handed) -> Check | None:
+def _leak(outcome: MeasuredOutcome, attribute: Handed) -> Check | None:
     about, expected = attribute.name, "no outcome among the attributes"
     mine = shown(outcome.name)
     words, own = stems(outcome.name), stems(attribute.name)
