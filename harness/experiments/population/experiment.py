@@ -29,7 +29,6 @@ from harness.model import (
 from harness.records.writer import explained, safe_name
 
 if TYPE_CHECKING:
-    from harness.experiments.population.formats.scenario import ScenarioSpec
     from harness.experiments.population.inputs import Inputs
 
 NAME = "population"
@@ -205,6 +204,7 @@ class Simulated:
 
     async def __call__(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
         """Simulate into the trial's folder. Raises `HarnessError` where no agent reasoned."""
+        from harness.experiments.population.formats.files import write_json
         from harness.experiments.population.simulation.results_file import read_states
         from harness.experiments.population.simulation.segments import SEGMENTS, by_attributes
 
@@ -216,14 +216,21 @@ class Simulated:
             if folder.exists():
                 await asyncio.to_thread(shutil.rmtree, folder)
         simulate = _extropy if settings["simulator"] == "extropy" else _own
-        meta = await simulate(self.source, _as_set(inputs, plan, settings), plan, settings, client, folder)
+        meta = await simulate(
+            self.source,
+            _as_set(inputs, plan.steps, settings["share_probability"]),
+            plan,
+            settings,
+            client,
+            folder,
+        )
         if not meta["agents_reasoned"]:
             raise HarnessError(
                 f"{plan.trial.id}: no agent reasoned ({meta['total_exposures']:,} exposures). "
                 "Look at the exposure rules of the scenario."
             )
         states, _ = read_states(folder)
-        _write(folder / SEGMENTS, by_attributes(states, inputs.scenario, settings["positions"]))
+        write_json(folder / SEGMENTS, by_attributes(states, inputs.scenario, settings["positions"]))
         samples = tuple(_samples(folder, settings["positions"]))
         return TrialResult(plan.trial, samples, (), details=_details(meta))
 
@@ -272,15 +279,12 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _as_set(inputs: Inputs, plan: TrialPlan, settings: Mapping[str, Any]) -> Inputs:
-    """The inputs with the scenario as the trial's settings have it."""
-    return replace(inputs, scenario=_scenario(inputs.scenario, plan.steps, settings["share_probability"]))
-
-
-def _scenario(scenario: ScenarioSpec, steps: int, share: float) -> ScenarioSpec:
+def _as_set(inputs: Inputs, steps: int, share: float) -> Inputs:
+    """The inputs with the scenario as a trial's settings have it."""
+    scenario = inputs.scenario
     spread = scenario.spread.model_copy(update={"share_probability": float(share)})
     simulation = scenario.simulation.model_copy(update={"max_timesteps": steps})
-    return scenario.model_copy(update={"spread": spread, "simulation": simulation})
+    return replace(inputs, scenario=scenario.model_copy(update={"spread": spread, "simulation": simulation}))
 
 
 async def _own(
@@ -291,6 +295,7 @@ async def _own(
     client: ModelClient,
     folder: Path,
 ) -> Mapping[str, Any]:
+    from harness.experiments.population.formats.files import read_json
     from harness.experiments.population.simulation.folder import OneClient
     from harness.experiments.population.simulation.reasoning import ModelMind
     from harness.experiments.population.simulation.results import META, write_results
@@ -305,7 +310,7 @@ async def _own(
     mind = ModelMind(inputs.scenario, OneClient(client), temperature=plan.temperature)
     done = await Simulation(inputs, options, mind, folder, on_progress=told).run()
     write_results(folder, inputs, options, done)
-    meta: Mapping[str, Any] = _read(folder / META)
+    meta: Mapping[str, Any] = read_json(folder / META, "Results")
     return meta
 
 
@@ -338,9 +343,10 @@ def _options(plan: TrialPlan, settings: Mapping[str, Any]) -> Any:
 
 
 def _samples(folder: Path, positions: Mapping[str, str]) -> Iterable[Sample]:
+    from harness.experiments.population.formats.files import read_json
     from harness.experiments.population.simulation.results import STEPS
 
-    last = _read(folder / STEPS)[-1]
+    last = read_json(folder / STEPS, "Results")[-1]
     yield Sample(AWARE, last["exposure_rate"])
     sentiment = last["average_sentiment"]
     yield Sample(SENTIMENT, sentiment, reason=None if sentiment is not None else "no agent reasoned")
@@ -353,15 +359,3 @@ def _samples(folder: Path, positions: Mapping[str, str]) -> Iterable[Sample]:
 def _details(meta: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("stopped_reason", "stopped_detail", "population_size", "total_timesteps", "agents_reasoned")
     return {"simulation_seed": meta["seed"], **{name: meta[name] for name in (*kept, "agents_failed")}}
-
-
-def _read(path: Path) -> Any:
-    from harness.experiments.population.formats.files import read_json
-
-    return read_json(path, "Results")
-
-
-def _write(path: Path, content: object) -> None:
-    from harness.experiments.population.formats.files import write_json
-
-    write_json(path, content)

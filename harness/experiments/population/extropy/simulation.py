@@ -21,9 +21,14 @@ from harness.experiments.population.formats.files import read_json, write_json, 
 from harness.experiments.population.formats.scenario import ScenarioSpec
 from harness.experiments.population.formats.spec import read_spec
 from harness.experiments.population.inputs import PERSONA_SUFFIX, Inputs, read_inputs
-from harness.experiments.population.simulation.folder import HEARTBEAT, LOCK, RUN
+from harness.experiments.population.simulation.folder import HEARTBEAT, LOCK, RUN, heartbeat
 from harness.experiments.population.simulation.results import META
-from harness.experiments.population.simulation.simulation import DATABASE, SimulationOptions
+from harness.experiments.population.simulation.simulation import (
+    DATABASE,
+    SimulationOptions,
+    refuse_other_settings,
+    run_settings,
+)
 from harness.gateway.calls import ModelClient
 from harness.gateway.gateway import Gateway
 from harness.model import Usage
@@ -114,8 +119,11 @@ async def simulate_in_folder(
     lock = RunLock(folder / LOCK, str(folder))
     try:
         inputs = await asyncio.to_thread(read_inputs, scenario, personas)
-        settings = _settings(inputs, options)
-        _check_begun(folder, settings)
+        settings = {"engine": ENGINE, **run_settings(inputs, options)}
+        check_engine(folder, ENGINE)
+        if (folder / SETTINGS).exists():
+            earlier = read_json(folder / SETTINGS, "Settings")
+            refuse_other_settings(folder, earlier if isinstance(earlier, dict) else {}, settings)
         if (folder / META).exists():
             meta: dict[str, Any] = read_json(folder / META, "Results")
             return meta
@@ -125,7 +133,9 @@ async def simulate_in_folder(
         client = gateway.open_trial(TRIAL, RUN)
 
         def beat(usage: Usage) -> None:
-            write_json(folder / HEARTBEAT, _heartbeat(usage, wall()))
+            write_json(
+                folder / HEARTBEAT, heartbeat(wall(), engine=ENGINE, calls=usage.total_calls, cost=usage.cost)
+            )
             say(usage)
 
         return await simulate_with_extropy(
@@ -146,34 +156,6 @@ def check_engine(folder: Path, engine: str) -> None:
         )
 
 
-def _check_begun(folder: Path, settings: Mapping[str, Any]) -> None:
-    check_engine(folder, ENGINE)
-    if not (folder / SETTINGS).exists():
-        return
-    earlier = read_json(folder / SETTINGS, "Settings")
-    earlier = earlier if isinstance(earlier, dict) else {}
-    different = [name for name in sorted({*settings, *earlier}) if settings.get(name) != earlier.get(name)]
-    if different:
-        raise ConfigurationError(
-            *(
-                f"{folder}: was begun with {name}={earlier.get(name)!r}, and now it is {settings.get(name)!r}; "
-                "expected the same. Go on with what it was begun with, or use another folder."
-                for name in different
-            )
-        )
-
-
-def _settings(inputs: Inputs, options: SimulationOptions) -> dict[str, Any]:
-    return {
-        "engine": ENGINE,
-        "seed": options.seed,
-        "threshold": options.threshold,
-        "chunk_size": options.chunk_size,
-        "model": options.model,
-        **{f"{what} file": digest[:12] for what, digest in inputs.hashes.items()},
-    }
-
-
 def _raise_final(client: ModelClient) -> None:
     """It takes a call that cannot succeed for an agent without an opinion, and goes on to the end."""
     failure = getattr(client, "failure", None)
@@ -185,17 +167,6 @@ def _paid(client: ModelClient) -> Usage:
     """In all tries of the trial: what an earlier one was answered is served to this one."""
     paid: Callable[[], Usage] = getattr(client, "paid", Usage)
     return paid()
-
-
-def _heartbeat(usage: Usage, now: float) -> dict[str, Any]:
-    """How far it is, as far as the gateway knows. An old one does not mean that the simulation has failed."""
-    return {
-        "stage": "simulate",
-        "engine": ENGINE,
-        "calls": usage.total_calls,
-        "cost": usage.cost,
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-    }
 
 
 # What it is given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,8 @@ async def simulate(
             nonlocal last
             if progress.chunk == progress.chunks or wall() - last >= EVERY:
                 last = wall()
-                write_json(folder / HEARTBEAT, heartbeat(progress, last - began, last))
+                left = _seconds_left(progress, last - began)
+                write_json(folder / HEARTBEAT, heartbeat(last, **asdict(progress), seconds_left_about=left))
                 say(progress)
 
         mind = ModelMind(inputs.scenario, GatewayClients(gateway))
@@ -129,18 +131,12 @@ async def simulate(
     return meta
 
 
-def heartbeat(progress: Progress, seconds: float, now: float) -> dict[str, Any]:
+def heartbeat(now: float, **known: Any) -> dict[str, Any]:
     """How far it is, for a person to read. An old one does not mean that the simulation has failed."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+    return {"stage": "simulate", **known, "at": at}
+
+
+def _seconds_left(progress: Progress, seconds: float) -> int | None:
     done = progress.timestep + progress.chunk / max(progress.chunks, 1)
-    left = seconds / done * (progress.timesteps - done) if done else None
-    return {
-        "stage": "simulate",
-        "timestep": progress.timestep,
-        "timesteps": progress.timesteps,
-        "chunk": progress.chunk,
-        "chunks": progress.chunks,
-        "calls": progress.calls,
-        "cost": progress.cost,
-        "seconds_left_about": None if left is None else round(left),
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-    }
+    return round(seconds / done * (progress.timesteps - done)) if done else None

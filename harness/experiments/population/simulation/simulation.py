@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from harness.errors import ConfigurationError, HarnessError, ModelCallError
+from harness.errors import ConfigurationError, HarnessError, ModelCallError, raise_if_any
 from harness.experiments.population.build.sampling import check_seed, generator
 from harness.experiments.population.inputs import Inputs
 from harness.experiments.population.simulation import dynamics
@@ -24,6 +24,8 @@ from harness.experiments.population.simulation.state import (
     Thought,
 )
 from harness.experiments.population.simulation.store import Store
+from harness.records.json_safe import differences
+from harness.records.writer import explained, make_directory
 
 DATABASE, TIMELINE = "simulation.db", "timeline.jsonl"
 MOST = 1_000_000_000
@@ -48,9 +50,21 @@ class SimulationOptions:
         for name in ("threshold", "chunk_size"):
             if not 1 <= getattr(self, name) <= MOST:
                 fault = "1 or more" if getattr(self, name) < 1 else f"at most {MOST:,}"
-                raise ConfigurationError(
-                    f"--{name.replace('_', '-')} {getattr(self, name)}: expected {fault}."
-                )
+                raise ConfigurationError(f"{name} {getattr(self, name)}: expected {fault}.")
+
+
+def run_settings(inputs: Inputs, options: SimulationOptions) -> dict[str, Any]:
+    """What a folder's simulation is of: its options, and the hash of each input."""
+    return asdict(options) | {f"{what} file": digest[:12] for what, digest in inputs.hashes.items()}
+
+
+def refuse_other_settings(folder: Path | None, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` where the simulation in ``folder`` was begun with other settings."""
+    raise_if_any(
+        f"{folder}: was begun with {name}={then!r}, and now it is {value!r}; expected the same. Go on with what it "
+        "was begun with, or use another folder."
+        for name, (then, value) in differences(earlier, now).items()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,7 @@ class Simulation:
     async def run(self) -> SimulationEnd:
         """Go on from where it was left, to the end. Raises `HarnessError`, `ModelCallError`."""
         if self._folder is not None:
-            _make(self._folder)
+            make_directory(self._folder)
         store = Store(None if self._folder is None else self._folder / DATABASE)
         try:
             self._begin(store)
@@ -114,27 +128,14 @@ class Simulation:
             store.close()
 
     def _begin(self, store: Store) -> None:
-        mine = {
-            "seed": self.options.seed,
-            "threshold": self.options.threshold,
-            "chunk_size": self.options.chunk_size,
-            "model": self.options.model,
-            **{f"{what} file": digest[:12] for what, digest in self.inputs.hashes.items()},
-        }
+        mine = run_settings(self.inputs, self.options)
         with store.reading():
             earlier = store.get("settings")
             None if earlier is None else dict(earlier)
         if earlier is None:
             store.put(settings=mine, next_timestep=0, timeline_bytes=0)
-        elif earlier != mine:
-            different = [name for name in sorted({*mine, *earlier}) if mine.get(name) != earlier.get(name)]
-            raise ConfigurationError(
-                *(
-                    f"{self._folder}: was begun with {name}={earlier.get(name)!r}, and now it is {mine.get(name)!r}; "
-                    "expected the same. Go on with what it was begun with, or use another folder."
-                    for name in different
-                )
-            )
+        else:
+            refuse_other_settings(self._folder, earlier, mine)
 
     async def _go_on(self, store: Store) -> SimulationEnd:
         with store.reading():
@@ -255,7 +256,7 @@ class Simulation:
         if self._folder is None:
             return
         path = self._folder / TIMELINE
-        with _explained(self._folder):
+        with explained(self._folder, "write"):
             found = path.stat().st_size if path.exists() else 0
             if found < size:
                 raise HarnessError(
@@ -269,7 +270,7 @@ class Simulation:
     def _append_timeline(self, lines: Iterator[dict[str, Any]]) -> int:
         if self._folder is None:
             return 0
-        with _explained(self._folder), (self._folder / TIMELINE).open("ab") as file:
+        with explained(self._folder, "write"), (self._folder / TIMELINE).open("ab") as file:
             file.writelines(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
             file.flush()
             os.fsync(file.fileno())
@@ -285,24 +286,3 @@ def _by_agent(heard: Heard) -> dict[int, list[int]]:
     for number, agent in enumerate(heard.agent.tolist()):
         found.setdefault(agent, []).append(number)
     return found
-
-
-def _make(folder: Path) -> None:
-    with _explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-
-
-class _explained:
-    """Turns what the operating system refuses into a `HarnessError`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise HarnessError(
-                f"{self._folder}: cannot be written ({error.strerror}); check space and permissions."
-            ) from None

@@ -228,9 +228,8 @@ def _reasoning_row(one: Thought | ReasoningFailure) -> tuple[str | None, str | N
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
-    cost = (
-        None if usage.cost is None else round(usage.cost, 12)
-    )  # sums depend on the order of replies in the last bits
+    # sums depend on the order of replies in the last bits
+    cost = None if usage.cost is None else round(usage.cost, 12)
     return {
         "calls": dict(sorted(usage.calls.items())),
         "tokens_in": usage.tokens_in,
@@ -252,24 +251,13 @@ def _state_rows(state: AgentStates, ids: Sequence[str]) -> Iterator[tuple[Any, .
 
 
 def _fill(state: AgentStates, row: Sequence[Any]) -> None:
-    (
-        _,
-        place,
-        aware,
-        exposures,
-        fresh,
-        hop,
-        last,
-        reasoned,
-        position,
-        sentiment,
-        conviction,
-        share,
-        thought,
-    ) = row
-    state.aware[place], state.exposures[place], state.fresh[place] = aware, exposures, fresh
-    state.hop[place], state.last[place], state.reasoned[place] = hop, last, reasoned
-    state.position[place], state.will_share[place] = position, share
+    _, place, *numbers, sentiment, conviction, share, thought = row
+    columns = (
+        state.aware, state.exposures, state.fresh, state.hop, state.last, state.reasoned, state.position,
+    )  # fmt: skip
+    for column, number in zip(columns, numbers, strict=True):
+        column[place] = number
     state.sentiment[place] = np.nan if sentiment is None else sentiment
     state.conviction[place] = np.nan if conviction is None else conviction
+    state.will_share[place] = share
     state.thoughts[place] = Thought(**json.loads(thought)) if thought else None
