@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.model import Dataset, Observation
 from harness.records.artifact import number
 from harness.records.design import Design
-from harness.records.merge import FiledRun, artifact_name, runs_in_files, unread_sentences
+from harness.records.filed_runs import FiledRun, artifact_name, runs_in_files, unread_sentences
 from harness.records.reader import Owners, SampleColumns, TrialHistory
 from harness.text_files import read_json
 

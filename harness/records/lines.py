@@ -1,13 +1,16 @@
-"""The lines of a record file: how a trial's outcome is written down."""
+"""The lines of a record file: how a trial's outcome is written down, and what a file holds."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from harness.model import Sample, TrialFailure, TrialPlan, TrialResult, Usage
+from harness.records.read_problems import Problem
 
 FINISHED, FAILED = "finished", "failed"
 RESULT, FAILURE = "trial_result", "trial_failure"
@@ -20,6 +23,35 @@ COMMON = frozenset(
     }
 )  # fmt: skip
 """What `trial_line` writes of any trial; every other key of a record is a detail that its experiment added."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSection:
+    """A metadata line and the trial records after it. ``metadata`` is empty where its line is lost."""
+
+    metadata: Mapping[str, Any]
+    records: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def named(self, key: str) -> str | None:
+        """The section's ``experiment``, ``run_id`` or ``group``, from its metadata, else from its records."""
+        for source in (self.metadata, *self.records[:1]):
+            if source.get(key) is not None:
+                return str(source[key])
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """What one file holds. ``sha256`` is of its bytes as read.
+
+    ``measurements`` are lines of metrics that were computed again.
+    """
+
+    path: Path
+    sha256: str
+    sections: tuple[RecordSection, ...]
+    problems: tuple[Problem, ...]
+    measurements: tuple[Mapping[str, Any], ...] = ()
 
 
 def trial_line(

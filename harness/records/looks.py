@@ -7,15 +7,13 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import HarnessError
+from harness.records.filed_runs import FiledRun
 from harness.records.json_safe import to_line
 from harness.records.reader import stream
 from harness.records.writer import explained, make_directory
-
-if TYPE_CHECKING:
-    from harness.records.merge import FiledRun
 
 NAME = "plans/looks.jsonl"
 

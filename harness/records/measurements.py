@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.records.lines import FINISHED
+from harness.records.lines import FINISHED, RecordFile, RecordSection
 from harness.records.writer import JSONLWriter, safe_name
-
-if TYPE_CHECKING:
-    from harness.records.reader import RecordFile, RecordSection
 
 METADATA, RESULT = "measurement_metadata", "measurement"
 TYPES = (METADATA, RESULT)

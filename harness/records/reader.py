@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from harness.addresses import without_secret_addresses
 from harness.errors import HarnessError
-from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT
+from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT, RecordFile, RecordSection
 from harness.records.measurements import TYPES as MEASUREMENTS
 from harness.records.measurements import Revisions
 from harness.records.read_problems import Problem, note
@@ -61,35 +61,6 @@ MAX_LINE = 1 << 28
 """The longest line that is read: 256 MiB. A trial's record has some kilobytes, and a few megabytes at most."""
 _NO_METADATA = "a record comes before any metadata line, so this file does not give the run's settings"
 _TRIAL_KEYS = {"trial": str, "experiment": str, "group": str, "rep": int, "panel": int, "proposal": int}
-
-
-@dataclass(frozen=True, slots=True)
-class RecordSection:
-    """A metadata line and the trial records after it. ``metadata`` is empty where its line is lost."""
-
-    metadata: Mapping[str, Any]
-    records: list[Mapping[str, Any]] = field(default_factory=list)
-
-    def named(self, key: str) -> str | None:
-        """The section's ``experiment``, ``run_id`` or ``group``, from its metadata, else from its records."""
-        for source in (self.metadata, *self.records[:1]):
-            if source.get(key) is not None:
-                return str(source[key])
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordFile:
-    """What one file holds. ``sha256`` is of its bytes as read.
-
-    ``measurements`` are lines of metrics that were computed again.
-    """
-
-    path: Path
-    sha256: str
-    sections: tuple[RecordSection, ...]
-    problems: tuple[Problem, ...]
-    measurements: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,7 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from harness.errors import ModelCallError, RefusedError
-from harness.gateway.calls import CallSite
+from harness.gateway.calls import CallSite, Provider
 from harness.gateway.requests.call_kinds import classify
 from harness.gateway.server.chat_completions import (
     chat_completion,
@@ -37,9 +37,6 @@ from harness.gateway.server.event_streams import chat_events, message_events, re
 from harness.gateway.server.messages import error_body, message, message_request
 from harness.gateway.server.responses import declined, response, response_request
 from harness.gateway.trial_client import TrialClient
-
-if TYPE_CHECKING:
-    from harness.gateway.gateway import Gateway
 
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of the largest request body that is kept."""
@@ -62,6 +59,18 @@ _TYPES = {401: "authentication_error", 404: "not_found_error"}
 _Work = Callable[[TrialClient, Any], Awaitable[Any]]
 
 
+class ServedGateway(Protocol):
+    """What the server needs of the gateway."""
+
+    provider: Provider
+
+    def trial_of(self, token: str) -> TrialClient | None: ...
+
+    def provider_of(self, kind: str) -> Provider: ...
+
+    async def recall(self, client: TrialClient) -> None: ...
+
+
 class GatewayServer:
     """Serves one gateway on the event loop that runs it: no thread, no signal handlers.
 
@@ -69,7 +78,7 @@ class GatewayServer:
     """
 
     def __init__(
-        self, gateway: Gateway, guard: ConnectionGuard | None = None, body_seconds: float = BODY_SECONDS
+        self, gateway: ServedGateway, guard: ConnectionGuard | None = None, body_seconds: float = BODY_SECONDS
     ) -> None:
         self._gateway = gateway
         self._guard, self._body_seconds = guard or ConnectionGuard(), body_seconds

@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.errors import HarnessError, LostRepliesError
 from harness.records.earlier_versions import CODE
-from harness.records.merge import artifact_name
+from harness.records.filed_runs import artifact_name
 from harness.records.reader import first_object
 from harness.records.registry.store import FINISHED, OPEN, Run
 from harness.text_files import read_json

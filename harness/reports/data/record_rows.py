@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.records.artifact import number
 from harness.records.design import Design
-from harness.records.lines import FINISHED
+from harness.records.filed_runs import is_named_for
+from harness.records.lines import FINISHED, RecordFile
 from harness.records.measurements import Revisions
-from harness.records.merge import is_named_for
 from harness.records.read_problems import Problem, note
-from harness.records.reader import RecordFile, outcomes, read, uncollected
+from harness.records.reader import outcomes, read, uncollected
 from harness.reports.data.arrays import clean, text_array
 
 if TYPE_CHECKING:
