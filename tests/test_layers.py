@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import graphlib
 import subprocess
 import sys
 from collections import Counter
