@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-import openai
 import pytest
 from support.requests import SCORE, ask
 
@@ -18,6 +17,9 @@ from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.limits import Limits, Permit
 from harness.gateway.retry import RetryPolicy
+from tests.support.lazy_modules import LazyModule
+
+openai = LazyModule("openai")
 
 GOOD = '{"reasoning": "r", "justification": "j", "value": 7}'
 SITE = CallSite("score")

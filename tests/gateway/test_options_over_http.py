@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import openai
 import pytest
 
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.requests.model_options import CallOptions
+from tests.support.lazy_modules import LazyModule
+
+openai = LazyModule("openai")
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 DECLARED = {"top_p": 0.5, "reasoning_effort": "low", "temperature": 0.3, "max_tokens": 300}

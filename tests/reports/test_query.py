@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from harness.cli import main
@@ -18,7 +17,10 @@ from harness.gateway.journal.file import JournalFile
 from harness.gateway.journal.replay import JournaledReply
 from harness.reports.data import build_database, query
 from harness.reports.data.rendering import harmless, shown
+from tests.support.lazy_modules import LazyModule
 from tests.support.records import SMALL, finished, metadata, trials, write_file
+
+duckdb = LazyModule("duckdb")
 
 TRIALS = list(trials(SMALL))
 HOSTILE = "=cmd|' /C calc'!A0 \x1b[2J\x1b]0;owned\x07 [red]‮'; drop table trials; -- \ud83d \x00 " + "x" * 3000

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
-import statsmodels.api as sm
-import statsmodels.formula.api as smf
 
 from harness.stats.blocked import blocked, layout
 from harness.stats.clusters import cluster_robust
 from harness.stats.effect import correction, hedges_g
 from harness.stats.icc import PlacedScore, design_effect, icc_by_person, icc_by_trial, squares
 from harness.stats.mixed import reml
+from tests.support.lazy_modules import LazyModule
 from tests.support.scores import dataset, drawn
+
+pd = LazyModule("pandas")
+sm = LazyModule("statsmodels.api")
+smf = LazyModule("statsmodels.formula.api")
 
 ARMS = ("Control", "Treatment")
 

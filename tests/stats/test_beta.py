@@ -7,9 +7,12 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special, stats
 
 from harness.stats.beta import betainc, betaincinv, f_quantile, t_quantile, two_sided_p
+from tests.support.lazy_modules import LazyModule
+
+special = LazyModule("scipy.special")
+stats = LazyModule("scipy.stats")
 
 SIZES = st.floats(0.5, 5_000)
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from harness.errors import ConfigurationError
 from harness.model import Dataset
@@ -18,7 +17,10 @@ from harness.stats.analysis import secondary
 from harness.stats.blocked import blocked, generalising, layout
 from harness.stats.results import Comparison, Estimate
 from harness.stats.within import within_blocks
+from tests.support.lazy_modules import LazyModule
 from tests.support.scores import EXP_3, dataset, drawn, exp_3, joined, without_mixed_model
+
+stats = LazyModule("scipy.stats")
 
 published = pytest.mark.skipif(
     not EXP_3.is_file(), reason="the published artifacts are not beside the repository"

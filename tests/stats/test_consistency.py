@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
-from statsmodels.stats.power import TTestPower
 
 from harness.model import Dataset
 from harness.stats import consistency
 from harness.stats.blocked import layout
 from harness.stats.consistency import shift_of_power
 from harness.stats.margin import Known, MarginQuestion, trials_needed
+from tests.support.lazy_modules import LazyModule
 from tests.support.scores import dataset, joined
+
+stats = LazyModule("scipy.stats")
+power = LazyModule("statsmodels.stats.power")
 
 
 def made(effect: float, spread: float, seed: int = 0, metric: str = "score", blocks: int = 12) -> Dataset:
@@ -120,7 +122,7 @@ def test_small_telescopes() -> None:
     """Simonsohn's d33 for 20 per cell is .5 of two groups; here for 12 pairs, by statsmodels' own search."""
     shift = shift_of_power(1 / 3, 11)
     assert shift / np.sqrt(12) == pytest.approx(
-        TTestPower().solve_power(nobs=12, alpha=0.05, power=1 / 3), rel=1e-4
+        power.TTestPower().solve_power(nobs=12, alpha=0.05, power=1 / 3), rel=1e-4
     )
     found = consistency(made(0.01, 0.1, 1), made(1.0, 1.0, 2))[0]
     assert found.d33.value == pytest.approx(shift / np.sqrt(12))

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from harness.errors import ConfigurationError
 from harness.stats.binary_events import BinaryEvent, count_events
 from harness.stats.counts import Count, compare_counts, stratified
+from tests.support.lazy_modules import LazyModule
 from tests.support.scores import dataset, joined
+
+stats = LazyModule("scipy.stats")
 
 SIDE = st.tuples(st.integers(0, 12), st.integers(0, 12)).map(lambda pair: Count(pair[0], sum(pair)))
 

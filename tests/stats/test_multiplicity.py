@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from harness.stats.multiplicity import dunnett, dunnett_blocked, holm
+from tests.support.lazy_modules import LazyModule
+
+stats = LazyModule("scipy.stats")
+multitest = LazyModule("statsmodels.stats.multitest")
 
 
 @pytest.mark.parametrize(
@@ -15,7 +17,7 @@ from harness.stats.multiplicity import dunnett, dunnett_blocked, holm
 )
 def test_holm_is_statsmodels_own(p_values: list[float]) -> None:
     found = holm({str(i): p for i, p in enumerate(p_values)})
-    expected = multipletests(p_values, method="holm")[1]
+    expected = multitest.multipletests(p_values, method="holm")[1]
     assert [found[str(i)] for i in range(len(p_values))] == pytest.approx(list(expected))
 
 

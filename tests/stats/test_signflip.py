@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from harness.stats.sign_flip import floor_p, sign_flip
+from tests.support.lazy_modules import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 
 def test_by_hand() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from harness.runner.convergence import trend_p
 from harness.stats.counts import Count, stratified
+from tests.support.lazy_modules import LazyModule
+
+stats = LazyModule("scipy.stats")
 
 
 @pytest.mark.parametrize("n", [3, 8, 33, 34, 60])

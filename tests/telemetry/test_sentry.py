@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-import sentry_sdk
 
 from harness.telemetry import from_environment
 from harness.telemetry.events import CaseEnded, CaseStarted, Happening, SessionEnded, TrialEnded, TrialStarted
 from tests.support.happenings import CONTROL, PROMPT, REPLY, at, call, session, trial_id
+from tests.support.lazy_modules import LazyModule
 from tests.support.recorder import Recorder, recording
+
+sentry_sdk = LazyModule("sentry_sdk")
 
 
 def tell(

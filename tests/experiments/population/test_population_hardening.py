@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from scipy import stats
 
 from harness.cli import main
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
@@ -54,7 +53,10 @@ from harness.gateway.gateway import Gateway
 from harness.gateway.journal.journal import Journal
 from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
+from tests.support.lazy_modules import LazyModule
 from tests.support.naive_population import Naive, Scripted, events
+
+stats = LazyModule("scipy.stats")
 
 
 def attribute(name: str = "x", drawn: Any = None, type: str = "float", **more: Any) -> dict[str, Any]:
@@ -96,16 +98,19 @@ def test_a_truncated_normal_is_one_however_far_out_its_bounds_are(
 @pytest.mark.parametrize(
     ("distribution", "theory"),
     [
-        ({"type": "beta", "alpha": 2.0, "beta": 5.0, "min": 10.0, "max": 20.0}, stats.beta(2, 5, 10, 10)),
-        ({"type": "uniform", "min": -3.0, "max": 5.0}, stats.uniform(-3, 8)),
+        (
+            {"type": "beta", "alpha": 2.0, "beta": 5.0, "min": 10.0, "max": 20.0},
+            lambda: stats.beta(2, 5, 10, 10),
+        ),
+        ({"type": "uniform", "min": -3.0, "max": 5.0}, lambda: stats.uniform(-3, 8)),
         (
             {"type": "lognormal", "mean": 30.0, "std": 20.0},
-            stats.lognorm(np.sqrt(np.log(1 + 4 / 9)), scale=30 / np.sqrt(1 + 4 / 9)),
+            lambda: stats.lognorm(np.sqrt(np.log(1 + 4 / 9)), scale=30 / np.sqrt(1 + 4 / 9)),
         ),
     ],
 )
 def test_numbers_are_of_the_distribution_that_is_named(distribution: dict[str, Any], theory: Any) -> None:
-    assert stats.kstest(drawn(attribute(drawn=distribution)).columns["x"], theory.cdf).pvalue > 0.001
+    assert stats.kstest(drawn(attribute(drawn=distribution)).columns["x"], theory().cdf).pvalue > 0.001
 
 
 def test_options_go_by_their_weights_and_the_last_match() -> None:
