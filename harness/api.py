@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import inspect
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, get_type_hints
 
-from harness.errors import ExitCode, HarnessError, raise_if_any
-from harness.model import Experiment, option_problems
+from harness.errors import ExitCode, HarnessError
+from harness.model import Experiment
+from harness.runtime.settings import RunOptions, setting_fields
 from harness.text_files import read_json
 
 
@@ -43,99 +45,54 @@ class Results:
 def run(
     experiment: Experiment | str,
     *,
-    mode: str | None = None,
     count: int | None = None,
-    engine: str = "embedded",
-    model: str = "rehearsal",
-    base_url: str | None = None,
-    judge_model: str | None = None,
-    judge_base_url: str | None = None,
-    temperature: float | None = None,
-    model_options: Mapping[str, Any] | None = None,
-    response_format: str = "auto",
-    timeout: float | None = None,
-    max_wait: float | None = None,
-    seed: int = 0,
-    concurrency: int | None = 16,
-    rpm: int | None = None,
-    tpm: int | None = None,
-    max_cost: float | None = None,
-    max_calls: int | None = None,
-    max_tokens: int | None = None,
-    prices: Path | str | None = None,
-    provider_seed: int | None = None,
-    workers: int | None = None,
-    notebooks: Path | str | None = None,
-    resume: str | None = None,
-    results_dir: Path | str = "results",
-    out: Path | str | None = None,
-    report: Path | str | None = None,
     reruns: int = 0,
-    fresh: bool = False,
-    accept_lost_journal: bool = False,
-    exploratory: bool = False,
-    strict_instrument: bool = False,
-    function_timeout: float | None = None,
-    play_timeout: float | None = None,
     quiet: bool = False,
+    **settings: Unpack[RunOptions],
 ) -> Results:
     """Run one experiment, given or by its registered name, and return what it left.
 
-    ``count`` overrides the mode's repetitions; ``concurrency`` is the number of model calls in flight, ``None`` for no
-    limit. ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens`` are what this call may spend; stopped by them,
-    ``exit_code`` is 6, and the same call again goes on. ``judge_model`` scores in place of ``model``, and
-    ``exploratory`` goes beyond a locked plan. ``model_options`` are request fields added to every call of the model
-    (``{"top_p": 0.9, "reasoning_effort": "low"}``); ``None`` leaves out one that the experiment sets. ``timeout``
-    is how long one call may take, and ``max_wait`` how long to wait when a server asks for it, both in seconds; asked
-    to wait longer, the run ends and ``exit_code`` is 7. The rest is as in pytest's options of the same names.
+    ``count`` overrides the mode's repetitions, ``reruns`` repeats cases with unfinished trials, ``quiet`` prints
+    nothing. The settings are listed below; ``model_options`` is a mapping of request fields, and ``concurrency=None``
+    is no limit. What is not given comes from HARNESS_* variables, ``[tool.harness]`` in pyproject.toml, or the default.
+    Relative paths are of the current folder. ``exit_code`` is 6 when a budget stopped the run and 7 when the server
+    asked for a longer wait; call again to resume.
 
     Raises `HarnessError` when nothing could be run; failed trials do not raise, they are in ``exit_code``.
     """
     from harness.plugin.hints import keyword
     from harness.plugin.launch import LaunchRequest, launch
+    from harness.runtime.setting_sources import resolve, script
 
-    raise_if_any(option_problems("model_options", {} if model_options is None else model_options))
-    options = {
-        "engine": engine,
-        "model": model,
-        "seed": seed,
-        "results_dir": results_dir,
-        "concurrency": "unlimited" if concurrency is None else concurrency,
-        "mode": mode,
-        "--count": count,
-        "model_base_url": base_url,
-        "judge_model": judge_model,
-        "judge_base_url": judge_base_url,
-        "temperature": temperature,
-        "model_option": [f"{name}={json.dumps(value)}" for name, value in (model_options or {}).items()],
-        "response_format": response_format,
-        "timeout": timeout,
-        "max_wait": max_wait,
-        "rpm": rpm,
-        "tpm": tpm,
-        "max_cost": max_cost,
-        "max_calls": max_calls,
-        "max_tokens": max_tokens,
-        "prices": prices,
-        "provider_seed": provider_seed,
-        "workers": workers,
-        "notebooks": notebooks,
-        "resume": resume,
-        "function_timeout": function_timeout,
-        "play_timeout": play_timeout,
-        "out": out,
-        "report": report,
-        "--reruns": reruns or None,
-        "exploratory": exploratory,
-        "strict_instrument": strict_instrument,
-        "accept_lost_journal": accept_lost_journal,
-        "fresh": fresh,
-    }
-    request = LaunchRequest([experiment], spell=keyword)
-    code = launch(request, options, further=["-qq", "--no-header", "--no-summary"] * quiet)
+    here = Path.cwd()
+    request = LaunchRequest([experiment], spell=keyword, settings=resolve(script(settings, here), here, here / "results"))
+    options = {"--count": count, "--reruns": reruns or None}
+    code = launch(request, options=options, further=["-qq", "--no-header", "--no-summary"] * quiet)
     if not request.conclusions:
         raise HarnessError(
             f"Nothing was run (exit code {ExitCode(code).name}); the reason is in the output above."
         )
     done = request.conclusions[0]
     return Results(done.experiment, done.run_id, code, done.artifact, done.records, done.meta)
+
+
+def _spell_out_settings() -> None:
+    """Give ``help(harness.run)`` every keyword, with its type, default and meaning."""
+    signature, hints, known = inspect.signature(run), get_type_hints(RunOptions), setting_fields()
+    added = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=known[name].default, annotation=hints[name]
+        )
+        for name in hints
+        if name in known
+    ]
+    kept = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    run.__signature__ = signature.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    described = (f"{one.name}: {known[one.name].help}" for one in added)
+    lines = (
+        textwrap.fill(text, 112, initial_indent=" " * 8, subsequent_indent=" " * 12) for text in described
+    )
+    run.__doc__ = "\n".join([f"{(run.__doc__ or '').rstrip()}\n\n    Settings:", *lines, ""])
+
+
+_spell_out_settings()

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.app import app
+from harness.cli.common_options import (
+    AsJson,
+    Experiments,
+    Format,
+    Runs,
+    TextFormat,
+    settings_here,
+    with_results,
+)
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
@@ -18,37 +26,27 @@ if TYPE_CHECKING:
     from harness.model import Dataset
     from harness.reports.parts import Part
 
-RESULTS = Path("results")
-
-
-class AnalysisFormat(StrEnum):
-    TEXT = "text"
-    MD = "md"
-
 
 @app.command()
+@with_results()
 def analyse(
-    results: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of results or JSONL files.", show_default="results")
-    ] = None,
+    results: list[Path] | None,
     artifacts: Annotated[
-        Path | None, typer.Option(help="Analyse artifacts of Table 1 in this folder instead.")
+        Path | None, typer.Option(metavar="DIR", help="Analyse the Table 1 artifacts in DIR instead.")
     ] = None,
-    exp: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
-    run: Annotated[list[str] | None, typer.Option(help="Only this run; may be repeated.")] = None,
+    exp: Experiments = None,
+    run: Runs = None,
     counts: Annotated[
         list[str] | None,
         typer.Option(
             metavar="EVENT",
-            help="Also count an event, such as 'Fluency>=7', with an exact test; may be repeated.",
+            help="Also count an event such as 'Fluency>=7', with an exact test; may be repeated.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
-    format: Annotated[
-        AnalysisFormat, typer.Option(help="text, 80 columns wide, or md.")
-    ] = AnalysisFormat.TEXT,
+    as_json: AsJson = False,
+    format: Format = TextFormat.TEXT,
 ) -> None:
-    """Print the analysis of each run: differences blocked by panel and proposal, and what stands beside them."""
+    """Print the analysis of each run: differences between groups, blocked by panel and proposal."""
     from harness.guests import comments, datasets
     from harness.reports.tables import analysis_json, analysis_parts
     from harness.stats import analyse as analysed
@@ -56,13 +54,12 @@ def analyse(
 
     if artifacts is not None and results:
         raise ConfigurationError("Both results and --artifacts were given; expected one of them.")
-    found = (
-        datasets(artifacts, run or (), exp or ()) if artifacts else recorded(results or [RESULTS], run, exp)
-    )
+    paths = results or [settings_here().results_dir]
+    found = datasets(artifacts, run or (), exp or ()) if artifacts else recorded(paths, run, exp)
     asked = [BinaryEvent.read(text) for text in counts or ()]
     answers = [(analysed(one), one, count_events(one, asked)) for one in found]
     if not artifacts:
-        note_looks(results or [RESULTS], "analyse", {one.source for one in found})
+        note_looks(paths, "analyse", {one.source for one in found})
     if as_json:
         content = [analysis_json(*each) for each in answers]
         echo_json(content, sort_keys=True)
@@ -75,11 +72,11 @@ def analyse(
     echo("\n".join(pages), end="")
 
 
-def writer(format: AnalysisFormat) -> Callable[[Iterable[Part]], str]:
+def writer(format: TextFormat) -> Callable[[Iterable[Part]], str]:
     """How parts are written in a format."""
     from harness.reports.parts import as_markdown, as_text
 
-    return as_markdown if format is AnalysisFormat.MD else as_text
+    return as_markdown if format is TextFormat.MD else as_text
 
 
 def recorded(

@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from harness.cli.command_group import CommandGroup
+from harness.cli.command_group import CommandApp, CommandGroup
 from harness.console import echo, guarded_stderr, on_one_line
 from harness.errors import ExitCode, HarnessError
 from harness.extras import explained_import
 
-app = typer.Typer(
-    cls=CommandGroup,
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Controlled experiments on LLM personas and agents.",
-)
-
+app = CommandApp(cls=CommandGroup, add_completion=True)
 
 CTRL_C = 130
 """The exit code that typer has for Ctrl-C."""
 
-Timeout = Annotated[
-    float | None, typer.Option(help="Seconds that one model call may take.", show_default="120")
-]
-MaxWait = Annotated[
-    float | None,
-    typer.Option(
-        help="Seconds to wait when the server asks for it; asked for more, the run ends with exit code 7.",
-        show_default="600",
-    ),
-]
-ModelOptions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model-option",
-        metavar="NAME=VALUE",
-        help="Add a field to every request to the model, such as top_p=0.9; may be repeated.",
-    ),
-]
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        echo(f"harness {version('persona-harness')}")
+        raise typer.Exit
+
+
+@app.callback()
+def harness(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Controlled experiments on LLM personas and agents."""
 
 
 def main() -> None:

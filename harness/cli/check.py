@@ -9,18 +9,18 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
+from harness.cli.common_options import with_results
 from harness.console import echo, on_one_line
 from harness.errors import ExitCode
 
 
 @app.command()
+@with_results()
 def check(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of results, or JSONL files. Default: results/.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 where a check FAILs.")] = False,
+    results: list[Path],
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if a check FAILs.")] = False,
 ) -> None:
-    """Print every validity check, run by run."""
+    """Print every validity check of each run."""
     from harness.checks import CheckRunner, check_lines, described, examine
     from harness.model import Level
     from harness.records import record_files, runs_in_files
@@ -28,7 +28,7 @@ def check(
     from harness.runtime.play_checks import own_checks
 
     failed = False
-    for run in runs_in_files(record_files(paths or [Path("results")]), keep=CheckRunner().keep):
+    for run in runs_in_files(record_files(results), keep=CheckRunner().keep):
         checks = examine(run, own=own_checks())
         note_look_at(run, how="check", now=datetime.now(UTC))  # some of them tell a difference between arms
         failed |= any(one.level is Level.FAIL for one in checks)

@@ -1,12 +1,13 @@
-"""Groups of commands that installed packages extend."""
+"""Commands whose help has sections, and groups of them that installed packages extend."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from harness.console import warn
@@ -14,7 +15,53 @@ from harness.entry_points import COMMANDS, claims, described, load, origin, sole
 from harness.errors import ConfigurationError, HarnessError
 
 
-class CommandGroup(TyperGroup):
+class SectionedCommand(TyperCommand):
+    """A command whose help lists options by section; plain text, wrapped and never cut."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for one in self.get_params(ctx):
+            if (record := one.get_help_record(ctx)) is not None:
+                if one.param_type_name == "argument":
+                    sections.setdefault("arguments", []).append((record[0].partition(" <")[0], record[1]))
+                else:
+                    sections.setdefault(getattr(one, "rich_help_panel", None) or "options", []).append(record)
+        first = ("options", "arguments")
+        for name in sorted(sections, key=lambda name: -first.index(name) if name in first else 1):
+            with formatter.section(name[:1].upper() + name[1:]):
+                formatter.write_dl(sections[name])
+
+
+class PlainGroup(TyperGroup):
+    """A group whose help shows the first paragraph of each command in full."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, one.get_short_help_str(1_000)) for name, one in found if one and not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class CommandApp(typer.Typer):
+    """A `typer.Typer` whose help is plain text."""
+
+    def __init__(self, **options: Any) -> None:
+        plain = {
+            "add_completion": False,
+            "pretty_exceptions_enable": False,
+            "rich_markup_mode": None,
+            "cls": PlainGroup,
+        }
+        super().__init__(**{**plain, "no_args_is_help": True, **options})
+
+    def command(  # type: ignore[override]
+        self, name: str | None = None, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """As in typer."""
+        return super().command(name, **{"cls": SectionedCommand, **options})
+
+
+class CommandGroup(PlainGroup):
     """Commands of this package and, after them, those that others register in the entry points `COMMANDS`.
 
     An entry point's name is the command's, or ``study.NAME`` for a command of ``harness study``; its value is a
@@ -53,7 +100,7 @@ class CommandGroup(TyperGroup):
 
 def _made(name: str, point: EntryPoint) -> Any:
     value = load(point)
-    holder = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    holder = CommandApp()
     if isinstance(value, typer.Typer):
         holder.add_typer(value, name=name)
     elif callable(value):
@@ -66,7 +113,7 @@ def _made(name: str, point: EntryPoint) -> Any:
 
 
 def _unavailable(name: str, error: HarnessError) -> Any:
-    holder = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    holder = CommandApp()
 
     @holder.command(
         name,

@@ -4,23 +4,55 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import typer.core
 
-from harness.cli.app import MaxWait, ModelOptions, Timeout, app
+from harness.cli.app import app
+from harness.cli.command_group import SectionedCommand
+from harness.cli.common_options import with_results, with_settings
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
+from harness.runtime.setting_sources import COMMAND_LINE, command_line, override
+from harness.runtime.settings import Settings, setting_fields
+
+if TYPE_CHECKING:
+    from harness.plugin.launch import LaunchRequest
 
 File = Annotated[
-    Path | None, typer.Argument(help="A test file or folder of your own; else the registered experiments.")
+    Path | None,
+    typer.Argument(
+        metavar="FILE", help="A test file or folder of yours. Default: the registered experiments."
+    ),
 ]
 
 
-class _ForPytest(typer.core.TyperCommand):
+def _names(incomplete: str) -> list[str]:
+    """Names of registered experiments, for the shell's completion."""
+    from harness.guests import registered
+
+    names = (name for study in registered().values() for name in study)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+Exp = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Only this experiment; may be repeated.", autocompletion=_names),
+]
+OneGroup = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Only this group.")]
+Keyword = Annotated[
+    str | None, typer.Option("-k", metavar="EXPRESSION", help="Only cases that match, as in pytest.")
+]
+Full = Annotated[bool, typer.Option("--full", help="Same as --mode full.")]
+Fast = Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")]
+Count = Annotated[int | None, typer.Option(min=1, metavar="N", help="Repetitions, in place of the mode's.")]
+Processes = Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)]
+
+
+class _ForPytest(SectionedCommand):
     """A command whose words after ``--`` go to pytest as they are."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -33,219 +65,108 @@ class _ForPytest(typer.core.TyperCommand):
 
 
 @app.command(cls=_ForPytest)
+@with_settings(*(name for name in setting_fields() if name not in ("estimate", "seconds_per_call")))
 def run(
     ctx: typer.Context,
+    settings: Settings,
     path: File = None,
-    exp: Annotated[
-        list[str] | None, typer.Option(help="Name of an experiment; may be repeated. Default: all.")
+    exp: Exp = None,
+    group: OneGroup = None,
+    keyword: Keyword = None,
+    full: Full = False,
+    fast: Fast = False,
+    count: Count = None,
+    reruns: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Repeat a case with unfinished trials up to N times."),
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
-    keyword: Annotated[str | None, typer.Option("-k", help="Only cases that match, as in pytest.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Same as --mode full.")] = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")] = False,
-    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the artifact here.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a report here, FILE.html or FILE.md.")] = None,
-    engine: Annotated[str, typer.Option(help="embedded or tinytroupe.")] = "embedded",
-    model: Annotated[str, typer.Option(help="rehearsal, or openai:MODEL.")] = "rehearsal",
-    model_base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
-    judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
-    judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
-    model_option: ModelOptions = None,
-    response_format: Annotated[
-        str, typer.Option(help="How JSON is asked for: auto, schema, object or prompt.")
-    ] = "auto",
-    timeout: Timeout = None,
-    max_wait: MaxWait = None,
-    seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
-    concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
-    rpm: Annotated[int | None, typer.Option(help="Model calls in any minute, retries counted.")] = None,
-    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute, prompts and replies.")] = None,
-    max_cost: Annotated[float | None, typer.Option(help="US dollars that this session may spend.")] = None,
-    max_calls: Annotated[int | None, typer.Option(help="Model calls that this session may make.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens that this session may spend.")] = None,
-    prices: Annotated[Path | None, typer.Option(help="JSON of your own prices.")] = None,
-    provider_seed: Annotated[
-        int | None, typer.Option(help="Send seeds, derived from this per sample.")
+    reruns_delay: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Wait before each repeat.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes of the tinytroupe engine.")] = None,
-    results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
-    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
-    accept_differences: Annotated[
-        bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
-    ] = False,
-    reruns: Annotated[int | None, typer.Option(min=0, help="Tries of a case whose trials finished.")] = None,
-    reruns_delay: Annotated[float | None, typer.Option(min=0, help="Seconds before each such try.")] = None,
-    resume: Annotated[str | None, typer.Option(help="Go on with this run, and with no other.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start a new run.")] = False,
-    accept_lost_journal: Annotated[
-        bool, typer.Option("--accept-lost-journal", help="Send lost calls of unfinished trials again.")
-    ] = False,
-    exploratory: Annotated[
-        bool, typer.Option("--exploratory", help="Go beyond a locked plan; labelled so.")
-    ] = False,
-    strict_instrument: Annotated[
-        bool, typer.Option("--strict-instrument", help="A FAIL of an instrument check fails the run.")
-    ] = False,
-    function_timeout: Annotated[
-        float | None, typer.Option(help="Seconds for one call of your metrics and checks (60).")
-    ] = None,
-    play_timeout: Annotated[
-        float | None, typer.Option(help="Seconds that your play may go on without a model call (600).")
-    ] = None,
-    numprocesses: Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)] = None,
+    numprocesses: Processes = None,
 ) -> None:
     """Run experiments and write their artifacts. What follows -- goes to pytest as it is."""
-    from harness.plugin.launch import LaunchRequest, launch
+    from harness.plugin.launch import launch
 
-    named: dict[str, Any] = {
+    options = {
         "--numprocesses": numprocesses,  # to be refused, with the way out
         "-k": keyword,
-        "mode": _mode(mode, full=full, fast=fast),
         "--count": count,
-        "out": out,
-        "report": report,
-        "engine": engine,
-        "model": model,
-        "model_base_url": model_base_url,
-        "judge_model": judge_model,
-        "judge_base_url": judge_base_url,
-        "temperature": temperature,
-        "model_option": model_option,
-        "response_format": response_format,
-        "timeout": timeout,
-        "max_wait": max_wait,
-        "seed": seed,
-        "concurrency": concurrency,
-        "rpm": rpm,
-        "tpm": tpm,
-        "max_cost": max_cost,
-        "max_calls": max_calls,
-        "max_tokens": max_tokens,
-        "prices": prices,
-        "provider_seed": provider_seed,
-        "workers": workers,
-        "results_dir": results_dir,
-        "notebooks": notebooks,
         "--reruns": reruns,
         "--reruns-delay": reruns_delay,
-        "resume": resume,
-        "function_timeout": function_timeout,
-        "play_timeout": play_timeout,
-        "exploratory": exploratory,
-        "strict_instrument": strict_instrument,
-        "fresh": fresh,
-        "accept_differences": accept_differences,
-        "accept_lost_journal": accept_lost_journal,
     }
-    request = LaunchRequest(only=exp or (), group=group) if path else LaunchRequest(exp or None, group=group)
-    raise typer.Exit(launch(request, named, path, further=ctx.meta["pytest"]))
+    request = _request(path, exp, group, _sized(settings, full=full, fast=fast))
+    raise typer.Exit(launch(request, path, options=options, further=ctx.meta["pytest"]))
 
 
-def _mode(mode: str | None, *, full: bool, fast: bool) -> str | None:
-    wanted = [*([mode] if mode else []), *["full"] * full, *["fast"] * fast]
+def _request(
+    path: Path | None, exp: list[str] | None, group: str | None, settings: Settings
+) -> LaunchRequest:
+    from harness.plugin.launch import LaunchRequest
+
+    if path:
+        return LaunchRequest(only=exp or (), group=group, settings=settings)
+    return LaunchRequest(exp or None, group=group, settings=settings)
+
+
+def _sized(settings: Settings, *, full: bool, fast: bool) -> Settings:
+    """With the mode that a switch names."""
+    given = settings.mode if settings.origins.get("mode") == COMMAND_LINE else None
+    wanted = [*([given] if given else []), *["full"] * full, *["fast"] * fast]
     if len(wanted) > 1:
         raise ConfigurationError(f"Modes {' and '.join(wanted)} were both asked for; expected one.")
-    return wanted[0] if wanted else None
+    return override(settings, command_line({"mode": wanted[0]})) if wanted else settings
 
 
 @app.command()
+@with_settings(
+    *("mode", "engine", "workers", "notebooks", "accept_differences", "seed", "judge_model", "temperature"),
+    *("model_options", "concurrency", "rpm", "tpm", "prices", "seconds_per_call"),
+    model="Model to estimate the price of, such as openai:MODEL.",
+)
 def estimate(
+    settings: Settings,
     path: File = None,
-    exp: Annotated[
-        list[str] | None, typer.Option(help="Name of an experiment; may be repeated. Default: all.")
-    ] = None,
-    group: Annotated[str | None, typer.Option(help="Only this group.")] = None,
-    keyword: Annotated[str | None, typer.Option("-k", help="Only cases that match, as in pytest.")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Same as --mode full.")] = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")] = False,
-    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
-    engine: Annotated[str, typer.Option(help="embedded or tinytroupe.")] = "embedded",
-    model: Annotated[str, typer.Option(help="The model whose price is wanted: openai:MODEL.")] = "rehearsal",
-    judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
-    model_option: ModelOptions = None,
-    seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
-    concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
-    rpm: Annotated[int | None, typer.Option(help="Model calls in any minute.")] = None,
-    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute, prompts and replies.")] = None,
-    seconds_per_call: Annotated[
-        float | None, typer.Option(help="How long a call is taken to last.", show_default="3")
-    ] = None,
-    prices: Annotated[Path | None, typer.Option(help="JSON of your own prices.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes of the tinytroupe engine.")] = None,
-    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
-    accept_differences: Annotated[
-        bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
-    ] = False,
+    exp: Exp = None,
+    group: OneGroup = None,
+    keyword: Keyword = None,
+    full: Full = False,
+    fast: Fast = False,
+    count: Count = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and all else on stderr.")] = False,
-    numprocesses: Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)] = None,
+    numprocesses: Processes = None,
 ) -> None:
     """Rehearse experiments offline; print the calls, tokens, price and minutes that a run would take."""
     from harness.plugin.estimate_report import as_json as to_json
-    from harness.plugin.launch import LaunchRequest, launch
+    from harness.plugin.launch import launch
 
-    named: dict[str, Any] = {
-        "--numprocesses": numprocesses,  # to be refused, with the way out
-        "-k": keyword,
-        "mode": _mode(mode, full=full, fast=fast),
-        "--count": count,
-        "engine": engine,
-        "model": model,
-        "judge_model": judge_model,
-        "temperature": temperature,
-        "model_option": model_option,
-        "seed": seed,
-        "concurrency": concurrency,
-        "rpm": rpm,
-        "tpm": tpm,
-        "seconds_per_call": seconds_per_call,
-        "prices": prices,
-        "workers": workers,
-        "notebooks": notebooks,
-        "accept_differences": accept_differences,
-        "estimate": True,
-        "--no-summary": as_json,
-    }
-    request = LaunchRequest(only=exp or (), group=group) if path else LaunchRequest(exp or None, group=group)
+    options = {"--numprocesses": numprocesses, "-k": keyword, "--count": count}
+    request = _request(path, exp, group, replace(_sized(settings, full=full, fast=fast), estimate=True))
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        code = launch(request, named, path)
+        code = launch(request, path, options=options, further=["--no-summary"] * as_json)
     if as_json and request.estimates:
         echo_json(to_json(request.estimates))
     raise typer.Exit(code)
 
 
 @app.command("list")
-def list_(
-    path: File = None,
-    mode: Annotated[
-        str | None, typer.Option(help="Count for this mode instead of each experiment's default.")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="Engine whose calls are counted.")] = "embedded",
-    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
-    accept_differences: Annotated[
-        bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
-    ] = False,
-) -> None:
-    """Show the experiments, their groups, modes, trials and expected model calls."""
+@with_settings("mode", "engine", "notebooks", "accept_differences")
+def list_(settings: Settings, path: File = None) -> None:
+    """List the experiments with their groups, modes, trials and expected model calls."""
     from harness.cli.listing import show
-    from harness.runtime.settings import find_checkout, find_sources
 
-    folder = str(notebooks) if notebooks else None
-    show(path, mode, engine, find_sources(folder, find_checkout(), accept_differences=accept_differences))
+    show(path, settings.mode, settings.engine, settings.with_sources().sources)
 
 
 @app.command()
+@with_results()
 def merge(
-    files: Annotated[list[Path], typer.Argument(help="JSONL files, such as results/*.jsonl.")],
+    results: list[Path],
     out: Annotated[
-        Path | None, typer.Option(help="A folder, or a .json file when there is one artifact.")
+        Path | None, typer.Option(help="Folder to write to, or a .json file if there is one artifact.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Mix files of different settings; the meta file says so.")
+        bool, typer.Option("--force", help="Merge files of different settings; the meta file says so.")
     ] = False,
     exploratory: Annotated[
         bool, typer.Option("--exploratory", help="Go beyond a locked plan; the meta file says so.")
@@ -255,8 +176,10 @@ def merge(
     import harness.stats as stats
     from harness.checks import CheckRunner
     from harness.records import merge as merge_files
+    from harness.records import record_files
     from harness.runtime.play_checks import own_checks
 
+    files = record_files(results)
     note_looks(files, "merge")
     examiner = CheckRunner(own_checks())
     made = merge_files(files, out, stats=stats, examine=examiner, force=force, exploratory=exploratory)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import AnalysisFormat, recorded, writer
+from harness.cli.analyse import recorded, writer
 from harness.cli.app import app
+from harness.cli.common_options import AsJson, Experiments, Format, NewestRuns, TextFormat, with_results
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
@@ -22,27 +23,27 @@ PUBLISHED = "published"
 
 
 @app.command()
+@with_results()
 def consistency(
-    new: Annotated[
-        Path, typer.Argument(help="Folder of the new results, a JSONL file, or a folder of artifacts.")
-    ],
+    results: Path,
     with_: Annotated[
         str,
         typer.Option(
-            "--with", help="'published' (TINYTROUPE_REPO_DIR's artifacts), or a folder like the first."
+            "--with",
+            metavar="DIR",
+            help="Earlier results: a folder of records or artifacts, or 'published' for the paper's (in "
+            "TINYTROUPE_REPO_DIR).",
         ),
     ],
-    delta: Annotated[float, typer.Option(help="Points by which effects may differ, set beforehand.")] = 0.5,
-    exp: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
-    run: Annotated[
-        list[str] | None, typer.Option(help="This new run instead of the newest; may be repeated.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
-    format: Annotated[
-        AnalysisFormat, typer.Option(help="text, 80 columns wide, or md.")
-    ] = AnalysisFormat.TEXT,
+    delta: Annotated[
+        float, typer.Option(metavar="POINTS", help="By how much effects may differ; choose it beforehand.")
+    ] = 0.5,
+    exp: Experiments = None,
+    run: NewestRuns = None,
+    as_json: AsJson = False,
+    format: Format = TextFormat.TEXT,
 ) -> None:
-    """Say of each metric whether a new effect is consistent with an earlier one, inconsistent, or neither."""
+    """Compare each new effect with an earlier one: consistent, inconsistent or inconclusive."""
     require("analysis", "harness consistency")
     from harness.guests import comparable
     from harness.reports.agreement import agreement_json, agreement_parts
@@ -53,8 +54,11 @@ def consistency(
             f"--delta {delta:g}: expected a margin above 0, in points of the metric's scale."
         )
     earlier = _folder(with_)
-    pairs = _pairs(_datasets(new, run or (), exp or ()), _datasets(earlier), str(new), with_)
-    for place, ids in ((new, {one.source for one, _ in pairs}), (earlier, {one.source for _, one in pairs})):
+    pairs = _pairs(_datasets(results, run or (), exp or ()), _datasets(earlier), str(results), with_)
+    for place, ids in (
+        (results, {one.source for one, _ in pairs}),
+        (earlier, {one.source for _, one in pairs}),
+    ):
         if _has_records(place):
             note_looks([place], "consistency", ids)
     found = []

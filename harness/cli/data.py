@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
+from harness.cli.command_group import CommandApp
+from harness.cli.common_options import Runs, with_results
 from harness.console import echo
 
-Results = Annotated[Path, typer.Option(help="Folder of record files, or one such file.")]
-db = typer.Typer(no_args_is_help=True, help="A database file made of the records.", rich_markup_mode=None)
+db = CommandApp(help="Build a database file from the records.")
 app.add_typer(db, name="db")
 
 
@@ -22,19 +23,26 @@ class TableFormat(StrEnum):
 
 
 SHOWN = 100
-"""Rows of a table when nothing else is said."""
+"""Rows of a table without ``--limit``."""
 
 
 @app.command()
+@with_results(files=False, hidden=("--results",))
 def query(
-    sql: Annotated[str, typer.Argument(help='Such as: select "group", avg(value) from scores group by all')],
-    results: Results = Path("results"),
-    format: Annotated[TableFormat, typer.Option(help="How the answer is printed.")] = TableFormat.table,
+    results: Path,
+    sql: Annotated[
+        str,
+        typer.Argument(metavar="SQL", help='Such as: select "group", avg(value) from scores group by all'),
+    ],
+    format: Annotated[TableFormat, typer.Option(help="How to print the answer.")] = TableFormat.table,
     limit: Annotated[
-        int | None, typer.Option(min=0, help="Rows at most.", show_default="100 in a table, else all")
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Print at most N rows. Default: 100 in a table, otherwise all."
+        ),
     ] = None,
 ) -> None:
-    """Ask the records in SQL: views experiments, trials, scores, calls, replies."""
+    """Query the records in SQL: views experiments, trials, scores, calls and replies."""
     from harness.reports.data import query as ask
     from harness.reports.data.rendering import shown
 
@@ -46,13 +54,15 @@ def query(
 
 
 @db.command("build")
+@with_results(files=False, hidden=("--results",))
 def build(
-    results: Results = Path("results"),
+    results: Path,
     out: Annotated[
-        Path | None, typer.Option(help="The file.", show_default="tables.duckdb in the results folder")
+        Path | None,
+        typer.Option(help="File to write. Default: tables.duckdb in the results folder."),
     ] = None,
 ) -> None:
-    """Write tt_experiments, tt_metric_samples and tt_metric_stats into one DuckDB file, anew each time."""
+    """Write tt_experiments, tt_metric_samples and tt_metric_stats to one DuckDB file, replacing it."""
     from harness.reports.data import build_database
 
     folder = results if results.is_dir() else results.parent
@@ -63,12 +73,13 @@ def build(
 
 
 @app.command()
+@with_results(files=False, hidden=("--results",))
 def bundle(
-    out: Annotated[Path, typer.Option(help="A .zip file, or a folder that is not there yet.")],
-    results: Results = Path("results"),
-    run: Annotated[list[str] | None, typer.Option(help="Only this run; may be repeated.")] = None,
+    results: Path,
+    out: Annotated[Path, typer.Option(help="A .zip file or a new folder to write.")],
+    run: Runs = None,
 ) -> None:
-    """Pack what a reviewer or an archive wants: data, codebook, prompts, plan, environment, checklist."""
+    """Bundle data, codebook, prompts, plan, environment and checklist for a reviewer or an archive."""
     from harness.reports.data import write_bundle
 
     made = write_bundle(results, out, runs=run or ())

@@ -44,7 +44,7 @@ def _collected(path: Path) -> Mapping[str, Experiment]:
 
     request, output = LaunchRequest(), io.StringIO()
     with contextlib.redirect_stdout(output):
-        launch(request, {"--collect-only": True, "-q": True}, path)
+        launch(request, path, further=["--collect-only", "-q"])
     if not request.collected:
         raise HarnessError(f"{path}: no experiments found there. pytest said:\n{output.getvalue().strip()}")
     return request.collected

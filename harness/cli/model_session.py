@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
@@ -20,63 +18,24 @@ from harness.errors import (
     LostRepliesError,
     ModelCallError,
     SessionLimitError,
-    raise_if_any,
 )
 
 if TYPE_CHECKING:
     from harness.gateway.gateway import Gateway
+    from harness.runtime.settings import Settings
 
 Made = TypeVar("Made")
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How a stage asks a model."""
+def ended(settings: Settings, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
+    """Run ``work`` to its end with a gateway of ``settings``, whose journal is in ``results_dir``.
 
-    model: str
-    base_url: str | None
-    seed: int
-    max_cost: float | None
-    prices: Path | None
-    journal: Path
-    judge: str | None = None
-    concurrency: str = "16"
-    rpm: int | None = None
-    tpm: int | None = None
-    temperature: float | None = None
-    timeout: float | None = None
-    accept_lost_journal: bool = False
-
-    def gateway(self) -> Gateway:
-        """The gateway. Raises `ConfigurationError` for what cannot be asked."""
-        from harness.plugin.factories import make_gateway
-        from harness.runtime.settings import Settings, bound_problems, call_timeout, parse_concurrency
-
-        raise_if_any(bound_problems(max_cost=self.max_cost, rpm=self.rpm, tpm=self.tpm))
-        return make_gateway(
-            Settings(
-                model=self.model,
-                base_url=self.base_url,
-                judge_model=self.judge,
-                seed=self.seed,
-                max_cost=self.max_cost,
-                prices=self.prices,
-                rpm=self.rpm,
-                tpm=self.tpm,
-                temperature=self.temperature,
-                timeout=call_timeout(self.timeout),
-                concurrency=parse_concurrency(self.concurrency),
-                results_dir=self.journal,
-                accept_lost_journal=self.accept_lost_journal,
-            )
-        )
-
-
-def ended(asking: Asking, work: Callable[[Gateway], Awaitable[Made]]) -> Made:
-    """Run ``work`` with a gateway to its end; a failure's exit code tells what it was."""
+    A failure ends the command with the exit code of its kind.
+    """
+    from harness.plugin.factories import make_gateway
 
     with failures_told():
-        return asyncio.run(_interruptible(asking.gateway, work))
+        return asyncio.run(_interruptible(lambda: make_gateway(settings), work))
 
 
 async def _interruptible(make: Callable[[], Gateway], work: Callable[[Gateway], Awaitable[Made]]) -> Made:

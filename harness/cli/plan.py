@@ -14,18 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.app import ModelOptions, app
+from harness.cli.app import app
+from harness.cli.command_group import CommandApp
+from harness.cli.common_options import with_results, with_settings
 from harness.console import echo, on_one_line
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
+from harness.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from harness.model import Experiment
     from harness.records.plans import Plan
     from harness.runtime.plan import CellPlan
     from harness.runtime.provenance import PlanCode
-    from harness.runtime.settings import Settings
 
-plans = typer.Typer(no_args_is_help=True, help="Lock, show and check a plan of analysis.")
+plans = CommandApp(help="Lock, show and check a plan of analysis.")
 app.add_typer(plans, name="plan")
 
 TEST = "paired t on block differences (panel × proposal), blocks − 1 degrees of freedom"
@@ -33,7 +35,7 @@ TEST = "paired t on block differences (panel × proposal), blocks − 1 degrees 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What the command line says beside the run's settings."""
+    """The options of a plan besides the run's settings."""
 
     primary: tuple[str, ...]
     sesoi: float
@@ -46,69 +48,38 @@ class PlanRequest:
 
 
 @plans.command("lock")
+@with_settings(
+    *("mode", "engine", "model", "base_url", "judge_model", "judge_base_url", "temperature", "model_options"),
+    *("response_format", "seed", "provider_seed", "results_dir", "notebooks", "accept_differences"),
+    out="Write a copy of the plan here.",
+)
 def lock_(
-    exp: Annotated[str, typer.Option(help="Name of the experiment.")],
+    settings: Settings,
+    exp: Annotated[str, typer.Option(metavar="NAME", help="The experiment.")],
     path: Annotated[Path | None, typer.Option(help="Test file that declares it.")] = None,
     primary_metric: Annotated[
-        list[str] | None, typer.Option(help="May be repeated. Default: all, with Holm over them.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="May be repeated. Default: all, with Holm's adjustment."),
     ] = None,
-    sesoi: Annotated[float, typer.Option(help="Smallest effect of interest, in points.")] = 0.5,
-    n: Annotated[int | None, typer.Option(min=1, help="Trials per arm; whole reps.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
-    looks: Annotated[int, typer.Option(min=1, help="How often results are looked at.")] = 1,
+    sesoi: Annotated[float, typer.Option(metavar="POINTS", help="Smallest effect size of interest.")] = 0.5,
+    n: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Trials per arm: a whole number of repetitions.")
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Repetitions, in place of the mode's.")
+    ] = None,
+    looks: Annotated[int, typer.Option(min=1, metavar="N", help="Planned looks at the results.")] = 1,
     exclusions: Annotated[
-        list[str] | None, typer.Option(help="A rule by which trials are left out; may be repeated.")
+        list[str] | None, typer.Option(metavar="RULE", help="Rule for excluding trials; may be repeated.")
     ] = None,
-    estimand: Annotated[str | None, typer.Option(help="What the difference is claimed for.")] = None,
+    estimand: Annotated[str | None, typer.Option(help="What the difference is an estimate of.")] = None,
     test: Annotated[str, typer.Option(help="The primary test.")] = TEST,
-    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
-    engine: Annotated[str, typer.Option(help="embedded or tinytroupe.")] = "embedded",
-    model: Annotated[str, typer.Option(help="The model that plays: PROVIDER:MODEL.")] = "rehearsal",
-    model_base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
-    judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
-    judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
-    model_option: ModelOptions = None,
-    response_format: Annotated[
-        str, typer.Option(help="How JSON is asked for: auto, schema, object or prompt.")
-    ] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of order and rehearsal.")] = 0,
-    provider_seed: Annotated[int | None, typer.Option(help="Send seeds, derived from this.")] = None,
-    results_dir: Annotated[Path, typer.Option(help="Where runs write.")] = Path("results"),
-    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
-    accept_differences: Annotated[
-        bool, typer.Option("--accept-differences", help="Take the notebooks' settings.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option(help="Write a copy of the plan here.")] = None,
 ) -> None:
-    """Lock a plan: hashed, before the first paid call. Take the same options as for the run."""
+    """Lock a plan, with its hash, before the first paid call. Use the same options as for the run."""
     from harness.records.plans import lock
-    from harness.runtime.settings import (
-        Settings,
-        call_timeout,
-        find_checkout,
-        find_sources,
-        parse_model_options,
-    )
     from harness.stats.results import FIXED_SET
 
-    call_timeout(None, response_format)
-    folder = str(notebooks) if notebooks else None
-    settings = Settings(
-        mode=mode,
-        engine=engine,
-        model=model,
-        base_url=model_base_url,
-        judge_model=judge_model,
-        judge_base_url=judge_base_url,
-        temperature=temperature,
-        model_options=parse_model_options(model_option or (), temperature),
-        response_format=response_format,
-        seed=seed,
-        provider_seed=provider_seed,
-        results_dir=results_dir,
-        sources=find_sources(folder, find_checkout(), accept_differences=accept_differences),
-    )
+    settings = settings.with_sources()
     wanted = PlanRequest(
         tuple(primary_metric or ()),
         sesoi,
@@ -119,27 +90,28 @@ def lock_(
         estimand or FIXED_SET,
         test,
     )
-    locked = lock(_content(_experiment(exp, path, settings), wanted, settings), results_dir, out)
+    content = _content(_experiment(exp, path, settings), wanted, settings)
+    locked = lock(content, settings.results_dir, settings.out)
     echo("\n".join(_lines(locked)))
 
 
 @plans.command()
-def show(
-    place: Annotated[Path, typer.Argument(help="A plan's file, or a results folder.")] = Path("results"),
-) -> None:
-    """Print locked plans."""
-    for plan in _plans(place):
+@with_results()
+def show(results: Path) -> None:
+    """Print the locked plans of a results folder, or the plan in a file."""
+    for plan in _plans(results):
         echo("\n".join(_lines(plan)))
 
 
 @plans.command()
+@with_results()
 def check(
-    results: Annotated[list[Path], typer.Argument(help="Results folders, or JSONL files of runs.")],
+    results: list[Path],
     plan: Annotated[
-        Path | None, typer.Option(help="This plan, wherever it is. Default: the folder's own.")
+        Path | None, typer.Option(help="File of the plan. Default: in the results folder.")
     ] = None,
 ) -> None:
-    """List in what runs depart from their plan; exit code 1 when one does."""
+    """List how runs deviate from their plan; exit code 1 if one does."""
     from harness.records import record_files, runs_in_files
     from harness.records.looks import count_looks, looks_at
     from harness.records.plans import deviations, plan_for, read_plan, settings_of, standing_of

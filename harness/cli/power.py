@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import app
+from harness.cli.common_options import with_results
 from harness.console import echo
 from harness.errors import ConfigurationError
 from harness.extras import require
@@ -20,24 +21,30 @@ if TYPE_CHECKING:
 
 
 @app.command("power")
+@with_results()
 def power_(
-    path: Annotated[
-        Path, typer.Argument(help="A results folder, a JSONL file of records, or a folder of artifacts.")
-    ],
-    metric: Annotated[str, typer.Option(help="Metric whose scatter is taken.")],
-    effect: Annotated[float, typer.Option(help="Difference to be found, in points of the metric.")],
-    exp: Annotated[str | None, typer.Option(help="Experiment, where there are several.")] = None,
-    group: Annotated[str | None, typer.Option(help="Group beside the first. Default: the second.")] = None,
-    wanted: Annotated[float, typer.Option("--power", help="Chance of finding it.")] = 0.8,
-    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 0,
+    results: Path,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="Metric to take the variance of.")],
+    effect: Annotated[float, typer.Option(metavar="POINTS", help="Difference to detect.")],
+    exp: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The experiment, if there are several.")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Group to compare with the first. Default: the second."),
+    ] = None,
+    wanted: Annotated[
+        float, typer.Option("--power", metavar="P", help="Probability of detecting the difference.")
+    ] = 0.8,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the simulation.")] = 0,
 ) -> None:
-    """Say how many reps, personas or proposals a wanted effect needs, from the scatter that was observed."""
+    """Estimate the sample size for an effect from the observed variance."""
     require("analysis", "harness power")
     from harness.stats.components import observed, sizes
     from harness.stats.power import RUNS, needed, power
 
     _check(effect, wanted)
-    dataset = _chosen(_datasets(path), metric, exp, path)
+    dataset = _chosen(_datasets(results), metric, exp, results)
     metric = _named(dataset, metric) or metric
     treatment = _group(dataset, group)
     components, design = observed(dataset, metric, treatment), sizes(dataset, metric)

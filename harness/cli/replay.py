@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.app import app
+from harness.cli.common_options import with_results
 from harness.cli.looking import note_looks
 from harness.console import echo
 from harness.errors import ConfigurationError
@@ -21,27 +22,27 @@ EVENTS = "events"
 
 
 @app.command()
+@with_results()
 def replay(
-    results: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of results or JSONL files.", show_default="results")
-    ] = None,
+    results: list[Path],
     run: Annotated[
-        str | None, typer.Option(help="This run.", show_default="the newest that can be replayed")
+        str | None,
+        typer.Option(metavar="RUN", help="Replay this run. Default: the newest that can be replayed."),
     ] = None,
     trial: Annotated[
-        list[str] | None, typer.Option(help="Only this trial, by its id or the end of it; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only this trial, by its id or the end of it; may be repeated."),
     ] = None,
 ) -> None:
-    """Print what an iterating experiment printed live, trial by trial, in the same order. Nothing is run again."""
+    """Print what an iterating experiment printed live, from its records. Runs nothing."""
     import sys
 
     from harness.runner import RichOutput
     from harness.runner.events import tell
 
-    paths = results or [Path("results")]
-    found = _run(paths, run)
+    found = _run(results, run)
     records = _chosen(_in_order(found), trial or ())
-    note_looks(paths, "replay", {found.run_id})
+    note_looks(results, "replay", {found.run_id})
     for record in records:
         echo()
         console = RichOutput(sys.stdout)
@@ -53,9 +54,6 @@ def _run(paths: Sequence[Path], run_id: str | None) -> FiledRun:
     """The run of that id, else the newest with events. Raises `ConfigurationError`."""
     from harness.records import record_files, runs_in_files
 
-    for path in paths:
-        if not path.exists():
-            raise ConfigurationError(f"{path}: no such file or folder; expected results of a run.")
     runs = [one for one in runs_in_files(record_files(paths), keep=_kept) if _records(one)]
     where, known = ", ".join(map(str, paths)), ", ".join(one.run_id for one in runs)
     if not runs:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.app import Timeout, app, error_text
+from harness.cli.app import app, error_text
+from harness.cli.common_options import AsJson, with_results, with_settings
 from harness.console import echo, echo_json
-from harness.errors import ConfigurationError, ExitCode, raise_if_any
+from harness.errors import ConfigurationError, ExitCode
+from harness.runtime.setting_sources import COMMAND_LINE
+from harness.runtime.settings import Settings
 from harness.text_files import read_json
 
 if TYPE_CHECKING:
@@ -20,75 +24,41 @@ if TYPE_CHECKING:
     from harness.runtime.rescoring import Rescored
     from harness.stats.results import Quantity
 
-Results = Annotated[list[Path], typer.Argument(help="A results folder, or its JSONL files.")]
-
 
 @app.command()
+@with_results()
+@with_settings(
+    *("judge_model", "judge_base_url", "model", "base_url", "temperature", "concurrency", "rpm", "tpm"),
+    *("timeout", "max_cost", "max_calls", "max_tokens", "prices", "notebooks", "accept_lost_journal"),
+)
 def rescore(
-    results: Results,
-    judge_model: Annotated[str | None, typer.Option(help="Who scores: PROVIDER:MODEL.")] = None,
-    model: Annotated[str | None, typer.Option(help="Same as --judge-model.")] = None,
-    run: Annotated[str | None, typer.Option(help="The run's id, where there are several.")] = None,
+    results: list[Path],
+    settings: Settings,
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN", help="The run's id, if there are several.")
+    ] = None,
     share: Annotated[
-        float, typer.Option(help="Share of each arm's trials; the same blocks in all arms.")
+        float, typer.Option(metavar="SHARE", help="Share of each arm's trials; the same blocks in all arms.")
     ] = 0.2,
-    seed: Annotated[int, typer.Option(help="Seed of the choice of blocks.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the choice of blocks.")] = 0,
     path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None,
-    model_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
-    concurrency: Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")] = "16",
-    rpm: Annotated[int | None, typer.Option(help="Model calls in any minute, retries counted.")] = None,
-    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute, prompts and replies.")] = None,
-    timeout: Timeout = None,
-    max_cost: Annotated[float | None, typer.Option(help="US dollars that this may spend.")] = None,
-    max_calls: Annotated[int | None, typer.Option(help="Model calls that this may make.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens that this may spend.")] = None,
-    prices: Annotated[Path | None, typer.Option(help="JSON of your own prices.")] = None,
-    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
-    accept_lost_journal: Annotated[
-        bool, typer.Option("--accept-lost-journal", help="Send calls again whose replies are lost.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Score transcripts of finished trials again, without replaying them, and print how far the scores agree."""
+    """Have another judge score recorded transcripts, and print how far the scores agree.
+
+    The judge may also be named with --model and --model-base-url.
+    """
     from harness.cli.model_session import losses_told
     from harness.plugin.factories import make_gateway
     from harness.plugin.signals import Interruption
     from harness.runtime.rescoring import Rescoring
     from harness.runtime.run_reconstruction import choose, find_run, reconstruct
-    from harness.runtime.settings import (
-        Settings,
-        bound_problems,
-        call_timeout,
-        find_checkout,
-        find_sources,
-        parse_concurrency,
-    )
 
-    named = [one for one in (judge_model, model) if one is not None]
-    if len(set(named)) != 1:
-        raise ConfigurationError("harness rescore: expected --judge-model PROVIDER:MODEL, once.")
-    bounds = {"rpm": rpm, "tpm": tpm, "max_cost": max_cost, "max_calls": max_calls, "max_tokens": max_tokens}
-    raise_if_any(bound_problems(**bounds))
+    settings = _judging(settings.with_sources())
     found = find_run(results, run)
-    sources = find_sources(str(notebooks) if notebooks else None, find_checkout())
     chosen = choose(found, share, seed)
-    trials = reconstruct(found, chosen, _experiments(path, sources), sources.notebooks)
-    settings = Settings(
-        model=named[0],
-        base_url=model_base_url,
-        temperature=temperature,
-        timeout=call_timeout(timeout),
-        concurrency=parse_concurrency(concurrency),
-        rpm=rpm,
-        tpm=tpm,
-        max_cost=max_cost,
-        max_calls=max_calls,
-        max_tokens=max_tokens,
-        prices=prices,
-        results_dir=found.folder,
-        accept_lost_journal=accept_lost_journal,
-    )
+    trials = reconstruct(found, chosen, _experiments(path, settings.sources), settings.sources.notebooks)
+    settings = replace(settings, results_dir=found.folder)
     gateway = make_gateway(settings)
 
     def halt() -> int:
@@ -102,6 +72,25 @@ def rescore(
     else:
         echo("\n".join(lines(done)))
     raise typer.Exit(ExitCode.INTERRUPTED if interruption.received else done.exit_code)
+
+
+def _judging(settings: Settings) -> Settings:
+    """Settings with the judge in the model's place. Raises `ConfigurationError` without one."""
+    said = {
+        name: getattr(settings, name) for name, origin in settings.origins.items() if origin == COMMAND_LINE
+    }
+    named = {said[name] for name in ("judge_model", "model") if name in said} or {settings.judge_model}
+    if len(named) > 1 or None in named:
+        raise ConfigurationError("harness rescore: expected --judge-model PROVIDER:MODEL, once.")
+    return replace(
+        settings,
+        model=named.pop(),
+        base_url=said.get("judge_base_url") or said.get("base_url") or settings.judge_base_url,
+        judge_model=None,
+        judge_base_url=None,
+        provider_seed=None,
+        seed=0,
+    )
 
 
 def _experiments(path: Path | None, sources: Sources) -> dict[str, Experiment]:

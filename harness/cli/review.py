@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import AnalysisFormat, writer
+from harness.cli.analyse import writer
 from harness.cli.app import app
+from harness.cli.command_group import CommandApp
+from harness.cli.common_options import AsJson, Format, TextFormat, settings_here, with_results
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode
@@ -17,43 +19,37 @@ if TYPE_CHECKING:
     from harness.records import FiledRun
     from harness.reports.review import CallReader, Exported
 
-group = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Blind review by people: sheets out, scores in, and what they come to.",
-)
+group = CommandApp(help="Have people score transcripts without knowing the arm.")
 app.add_typer(group, name="review")
 
-Results = Annotated[
-    list[Path] | None, typer.Argument(help="Folders of results or JSONL files.", show_default="results")
-]
-Run = Annotated[str | None, typer.Option(help="The run's id, where there are several.")]
+Run = Annotated[str | None, typer.Option(metavar="RUN", help="The run's id, if there are several.")]
 
 
 @group.command("export")
+@with_results()
 def export_(
-    results: Results = None,
+    results: list[Path],
     out: Annotated[
         Path | None, typer.Option(help="Folder for reviewers, or one file, .html or .csv. Required.")
     ] = None,
     run: Run = None,
     seed: Annotated[
-        int | None, typer.Option(help="Same seed, same ids and order. Whoever guesses it can tell the arms.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Seed of ids and order; keep it from reviewers. Default: a random one."
+        ),
     ] = None,
-    reviewer: Annotated[str, typer.Option(help="Whom the sheets are for.")] = "",
+    reviewer: Annotated[str, typer.Option(metavar="NAME", help="Reviewer to prepare the sheets for.")] = "",
     key: Annotated[
         Path | None,
-        typer.Option(
-            help="Key file, kept from reviewers.", show_default="review-key.json beside the records"
-        ),
+        typer.Option(help="Key file, to keep from reviewers. Default: review-key.json beside the records."),
     ] = None,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Hide ordinary words too that only one arm's tools are named with."),
+        typer.Option("--strict", help="Also hide ordinary words that occur in one arm's tool names only."),
     ] = False,
 ) -> None:
-    """Write blind sheets: a page and a CSV, an item per transcript, in random order."""
+    """Write blind sheets: a page and a CSV with one item per transcript, in random order."""
     from harness.reports.review import export
 
     if out is None:
@@ -80,18 +76,25 @@ def exported_lines(done: Exported) -> list[str]:
 
 
 @group.command("import")
+@with_results(files=False, hidden=("--results",))
 def import_(
-    scores: Annotated[Path, typer.Argument(help="Scores as the page saved them, or the CSV filled in.")],
-    key: Annotated[Path, typer.Option(help="Key file of the export.")] = Path("results/review-key.json"),
-    reviewer: Annotated[str | None, typer.Option(help="Who scored, where the file does not say.")] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Folder of the records.", show_default="where the key is")
+    results: Path | None,
+    scores: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Scores saved by the page, or the completed CSV.")
+    ],
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Key file of the export. Default: review-key.json in the results folder."),
+    ] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The reviewer, if the file does not name one.")
     ] = None,
 ) -> None:
-    """Check scores, and keep them beside the records; nothing is kept when anything is wrong."""
+    """Check scores and store them beside the records; store nothing if anything is wrong."""
     from harness.reports.review import import_scores
     from harness.reports.review.score_import import sent_and_key
 
+    key = key or (results or settings_here().results_dir) / "review-key.json"
     sent, own = sent_and_key(scores, key)
     done = import_scores(sent, own, _run([results or key.parent], own.run_id), reviewer=reviewer)
     echo(
@@ -102,18 +105,17 @@ def import_(
 
 
 @group.command()
+@with_results()
 def show(
-    results: Results = None,
+    results: list[Path],
     run: Run = None,
     reviewer: Annotated[
-        list[str] | None, typer.Option(help="Only by this reviewer; may be repeated. Default: all.")
+        list[str] | None, typer.Option(metavar="NAME", help="Only this reviewer; may be repeated.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
-    format: Annotated[
-        AnalysisFormat, typer.Option(help="text, 80 columns wide, or md.")
-    ] = AnalysisFormat.TEXT,
+    as_json: AsJson = False,
+    format: Format = TextFormat.TEXT,
 ) -> None:
-    """Tell what a complete review comes to, arm by arm and scenario by scenario; else what is missing."""
+    """Show the result of a complete review by arm and scenario, or what is missing."""
     from harness.reports.review import review_of
     from harness.reports.review.rendering import review_json, review_parts
 
@@ -126,17 +128,13 @@ def show(
         echo(writer(format)(review_parts(outcome)), end="")
     if not outcome.complete:
         raise typer.Exit(int(ExitCode.FAILED))
-    note_looks(results or [Path("results")], "review", {found.run_id})
+    note_looks(results, "review", {found.run_id})
 
 
-def _run(results: list[Path] | None, run_id: str | None) -> FiledRun:
+def _run(paths: list[Path], run_id: str | None) -> FiledRun:
     """The run of that id, or the only one, with its records whole."""
     from harness.records import record_files, runs_in_files
 
-    paths = results or [Path("results")]
-    for path in paths:
-        if not path.exists():
-            raise ConfigurationError(f"{path}: no such file or folder; expected results of a run.")
     runs = runs_in_files(record_files(paths), keep=lambda record: record)
     wanted = [one for one in runs if run_id in (None, one.run_id)]
     if len(wanted) == 1:

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.app import ModelOptions, Timeout
-from harness.cli.study_app import (
-    RUNS,
-    BatchName,
-    Concurrency,
-    Exp,
-    GateProfile,
-    MaxCalls,
-    MaxCost,
-    MaxTokens,
-    Name,
-    Prices,
-    Reruns,
-    Root,
-    SchemaMap,
-    Tpm,
-    manifest_of,
-    study,
-    study_named,
-)
+from harness.cli.common_options import with_options, with_settings
+from harness.cli.study_app import IDENTIFYING, SESSION, BatchName, manifest_of, study, with_study
 from harness.console import echo
 from harness.errors import ConfigurationError, ExitCode
+from harness.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from harness.batches.manifest import Manifest
@@ -38,19 +22,17 @@ if TYPE_CHECKING:
 
 
 @study.command()
+@with_study(new=True)
 def init(
-    name: Name,
+    place: Study,
     example: Annotated[
-        bool, typer.Option("--example", help="With an invented town, ready to build.")
+        bool, typer.Option("--example", help="Add an invented town that is ready to build.")
     ] = False,
-    root: Root = RUNS,
 ) -> None:
-    """Begin a study: its folders and an empty registry. What is there already is left alone."""
+    """Create a study's folders and an empty registry; what is there already stays as it is."""
     from harness.batches.batch_kind import registered
     from harness.batches.batch_plan import start_study
-    from harness.batches.study_layout import Study
 
-    place = Study(root, name)
     start_study(place)
     echo(place.folder)
     if example:
@@ -64,41 +46,84 @@ def init(
 _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-def _declare(place: Study, named: dict[str, Any], axes: Sequence[tuple[str, Sequence[str]]]) -> Manifest:
+Reruns = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Repeat a case with unfinished trials up to N times.")
+]
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What the command line says of a new batch."""
+
+    exp: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The experiment. Default: the simulation of the study's scenario."),
+    ] = None
+    path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The first seed.")] = 0
+    count: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Repetitions, in place of the mode's.")
+    ] = None
+    intent: Annotated[
+        str | None, typer.Option(help="A word or two for the batch's id. Default: the axes, or baseline.")
+    ] = None
+    objective: Annotated[str | None, typer.Option(help="The question that the batch answers.")] = None
+    metric: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Metric of success. Default: the first.")
+    ] = None
+    gate_profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Gate profile to check results against. Default: of pipeline.yaml."
+        ),
+    ] = None
+    schema_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Schema map of the gates, below the study. Default: of pipeline.yaml."
+        ),
+    ] = None
+    scenario_rev: Annotated[
+        str | None, typer.Option(metavar="scn-vNN", help="Revision of the scenario. Default: the newest.")
+    ] = None
+    config_rev: Annotated[
+        str | None,
+        typer.Option(metavar="cfg-vNN", help="Revision of the configuration. Default: the newest."),
+    ] = None
+
+
+def _declare(
+    place: Study,
+    wanted: BatchOptions,
+    settings: Settings,
+    axes: Sequence[tuple[str, Sequence[str]]],
+    *,
+    confidence: int = 1,
+    factorial: bool = False,
+) -> Manifest:
     from harness.batches.batch_kind import BatchRequest, kind_of
     from harness.batches.batch_plan import create
     from harness.cli.study_session import facts, find_experiment, identifying
-    from harness.runtime.settings import parse_model_options
 
-    path, notebooks = _declaring(place, named["exp"], named["path"]), named["notebooks"]
-    experiment = find_experiment(named["exp"], path, str(notebooks) if notebooks else None)
+    path = _declaring(place, wanted.exp, wanted.path)
+    experiment = find_experiment(wanted.exp, path, settings.notebooks)
     profile, schema_map = kind_of(path).rules(place)
-    metrics = experiment.metric_names
-    options = identifying(
-        **{key: named[key] for key in ("mode", "count", "engine", "model", "judge_model", "temperature")},
-        **{
-            key: named[key]
-            for key in ("provider_seed", "rpm", "notebooks", "judge_base_url", "response_format")
-        },
-        base_url=named["model_base_url"],
-        model_options=parse_model_options(named["model_option"] or (), named["temperature"]) or None,
-    )
-    wanted = BatchRequest(
+    request = BatchRequest(
         experiment=experiment,
         axes=axes,
-        seeds=[named["seed"] + step for step in range(named["confidence"])],
-        intent=named["intent"] or "-".join(axis for axis, _ in axes),
-        objective=named["objective"] or f"Vary {' and '.join(axis for axis, _ in axes)} of {experiment.name}",
-        success_metric=named["metric"] or metrics[0],
-        gate_profile=named["gate_profile"] or profile,
-        schema_map=named["schema_map"] or schema_map,
-        options=options,
-        factorial=named["factorial"],
-        scenario_rev=named["scenario_rev"],
-        config_rev=named["config_rev"],
+        seeds=[wanted.seed + step for step in range(confidence)],
+        intent=wanted.intent or "-".join(axis for axis, _ in axes),
+        objective=wanted.objective or f"Vary {' and '.join(axis for axis, _ in axes)} of {experiment.name}",
+        success_metric=wanted.metric or experiment.metric_names[0],
+        gate_profile=wanted.gate_profile or profile,
+        schema_map=wanted.schema_map or schema_map,
+        options=identifying(settings, wanted.count),
+        factorial=factorial,
+        scenario_rev=wanted.scenario_rev,
+        config_rev=wanted.config_rev,
         path=str(path.resolve()) if path else None,
     )
-    return create(place, wanted, facts, datetime.now(UTC))
+    return create(place, request, facts, datetime.now(UTC))
 
 
 def _declaring(place: Study, exp: str | None, path: Path | None) -> Path | None:
@@ -117,144 +142,64 @@ def _declaring(place: Study, exp: str | None, path: Path | None) -> Path | None:
 
 
 @study.command(context_settings=_AXES)
+@with_settings(*IDENTIFYING, *SESSION)
+@with_study()
+@with_options("wanted", BatchOptions)
 def sweep(
     ctx: typer.Context,
-    name: Name,
-    exp: Exp = None,
-    confidence: Annotated[int, typer.Option(min=1, max=1000, help="Seeds for each variant.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    place: Study,
+    wanted: BatchOptions,
+    settings: Settings,
+    confidence: Annotated[
+        int, typer.Option(min=1, max=1000, metavar="N", help="Number of seeds for each variant.")
+    ] = 1,
     factorial: Annotated[
-        bool, typer.Option("--full-factorial", help="All combinations of several axes.")
+        bool, typer.Option("--full-factorial", help="Run all combinations of several axes.")
     ] = False,
-    path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None,
-    intent: Annotated[
-        str | None, typer.Option(help="A word or two for the batch's id. Default: the axes.")
-    ] = None,
-    objective: Annotated[str | None, typer.Option(help="What the batch is to find out.")] = None,
-    metric: Annotated[str | None, typer.Option(help="The metric of success. Default: the first.")] = None,
-    gate_profile: GateProfile = None,
-    schema_map: SchemaMap = None,
-    scenario_rev: Annotated[str | None, typer.Option(help="scn-vNN. Default: the newest.")] = None,
-    config_rev: Annotated[str | None, typer.Option(help="cfg-vNN. Default: the newest.")] = None,
-    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
-    engine: Annotated[str | None, typer.Option(help="embedded or tinytroupe.")] = None,
-    model: Annotated[str | None, typer.Option(help="rehearsal, or PROVIDER:MODEL.")] = None,
-    model_base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
-    judge_model: Annotated[str | None, typer.Option(help="Who scores and extracts, if another.")] = None,
-    judge_base_url: Annotated[str | None, typer.Option(help="Endpoint of the judge's model.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
-    model_option: ModelOptions = None,
-    response_format: Annotated[
-        str | None,
-        typer.Option(help="How JSON is asked for: auto, schema, object or prompt.", show_default="auto"),
-    ] = None,
-    provider_seed: Annotated[
-        int | None, typer.Option(help="Send seeds, derived from this per sample.")
-    ] = None,
-    rpm: Annotated[int | None, typer.Option(help="Model calls in any minute.")] = None,
-    notebooks: Annotated[Path | None, typer.Option(help="Folder of notebooks that words come from.")] = None,
-    plan_only: Annotated[bool, typer.Option("--plan-only", help="Write the manifest; run nothing.")] = False,
-    concurrency: Concurrency = "16",
-    tpm: Tpm = None,
-    timeout: Timeout = None,
-    max_cost: MaxCost = None,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    prices: Prices = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="Write the manifest and run nothing.")
+    ] = False,
     reruns: Reruns = None,
-    root: Root = RUNS,
 ) -> None:
     """Vary one axis, each value under each seed: --axis threshold 2 3 4. With --confidence alone, vary the seed."""
-    named = {key: value for key, value in locals().items() if key != "ctx"}
-    from harness.cli.study_session import refuse_limits
-
-    place = study_named(root, name)
-    refuse_limits(named)
     axes = list(_axes(ctx.args))
-    if "seed" in dict(axes) and (confidence > 1 or seed):
+    if "seed" in dict(axes) and (confidence > 1 or wanted.seed):
         raise ConfigurationError(
             "--axis seed names the seeds; expected neither --confidence nor --seed beside it."
         )
-    made = _declare(place, named, axes or [("seed", [str(seed + step) for step in range(confidence)])])
+    axes = axes or [("seed", [str(wanted.seed + step) for step in range(confidence)])]
+    made = _declare(place, wanted, settings, axes, confidence=confidence, factorial=factorial)
     echo(
         f"{place.batch(made.batch_id).manifest}: {len(made.variants)} variants, {made.scenario_rev}, {made.config_rev}"
     )
     if not plan_only:
-        raise typer.Exit(_run(place, made, named))
+        raise typer.Exit(_run(place, made, settings, reruns))
 
 
 @study.command()
-def new(
-    name: Name,
-    exp: Exp = None,
-    intent: Annotated[str, typer.Option(help="A word or two for the batch's id.")] = "baseline",
-    objective: Annotated[str | None, typer.Option(help="What the batch is to find out.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The seed.")] = 0,
-    path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None,
-    metric: Annotated[str | None, typer.Option(help="The metric of success. Default: the first.")] = None,
-    gate_profile: GateProfile = None,
-    schema_map: SchemaMap = None,
-    scenario_rev: Annotated[str | None, typer.Option(help="scn-vNN. Default: the newest.")] = None,
-    config_rev: Annotated[str | None, typer.Option(help="cfg-vNN. Default: the newest.")] = None,
-    mode: Annotated[str | None, typer.Option(help="Size of the experiment.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="Repetitions, instead of the mode's.")] = None,
-    model: Annotated[str | None, typer.Option(help="rehearsal, or PROVIDER:MODEL.")] = None,
-    root: Root = RUNS,
-) -> None:
-    """Declare a batch of one variant, the experiment as it is; run nothing yet."""
-    named: dict[str, Any] = dict(locals())
-    unsaid = (
-        "engine",
-        "model_base_url",
-        "judge_model",
-        "judge_base_url",
-        "temperature",
-        "model_option",
-        "response_format",
-        "provider_seed",
-        "rpm",
-    )
-    named |= dict.fromkeys((*unsaid, "notebooks")) | {"confidence": 1, "factorial": False}
-    place = study_named(root, name)
-    made = _declare(place, named, [("seed", [str(seed)])])
+@with_settings(*IDENTIFYING)
+@with_study()
+@with_options("wanted", BatchOptions)
+def new(place: Study, wanted: BatchOptions, settings: Settings) -> None:
+    """Declare a batch of one variant, the experiment as it is, and run nothing yet."""
+    wanted = replace(wanted, intent=wanted.intent or "baseline")
+    made = _declare(place, wanted, settings, [("seed", [str(wanted.seed)])])
     echo(place.batch(made.batch_id).manifest)
 
 
 @study.command()
-def run(
-    name: Name,
-    batch: BatchName = None,
-    concurrency: Concurrency = "16",
-    tpm: Tpm = None,
-    timeout: Timeout = None,
-    max_cost: MaxCost = None,
-    max_calls: MaxCalls = None,
-    max_tokens: MaxTokens = None,
-    prices: Prices = None,
-    reruns: Reruns = None,
-    accept_lost_journal: Annotated[
-        bool, typer.Option("--accept-lost-journal", help="Send lost calls of unfinished trials again.")
-    ] = False,
-    root: Root = RUNS,
-) -> None:
-    """Run what is not finished of a batch. Said again, it goes on where it was; finished, it changes nothing."""
-    from harness.cli.study_session import refuse_limits
-
-    named = {key: value for key, value in locals().items() if key not in ("name", "batch")}
-    refuse_limits(named)
-    place = study_named(root, name)
-    raise typer.Exit(_run(place, manifest_of(place, batch), named))
+@with_settings(*SESSION, "accept_lost_journal")
+@with_study()
+def run(place: Study, settings: Settings, batch: BatchName = None, reruns: Reruns = None) -> None:
+    """Run the unfinished variants of a batch. Rerun to resume; does nothing once finished."""
+    raise typer.Exit(_run(place, manifest_of(place, batch), settings, reruns))
 
 
-def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
+def _run(place: Study, made: Manifest, settings: Settings, reruns: int | None) -> int:
     from harness.batches.batch_run import UnkeptError, run_batch
     from harness.batches.gate_status import metas
     from harness.cli.study_session import Sessions, experiment_of, facts
 
-    further = {key: named[key] for key in ("concurrency", "tpm", "timeout", "prices")}
-    further |= {"--reruns": named["reruns"], "accept_lost_journal": named.get("accept_lost_journal")}
-    limits = {key: named[key] for key in ("max_cost", "max_calls", "max_tokens")}
     batch = place.batch(made.batch_id)
     try:
         ran = run_batch(
@@ -262,7 +207,7 @@ def _run(place: Study, made: Manifest, named: dict[str, Any]) -> int:
             made,
             experiment_of(made, batch),
             facts=facts,
-            launch=Sessions(batch.heartbeat, limits, further),
+            launch=Sessions(batch.heartbeat, settings, reruns),
         )
     except UnkeptError as error:
         echo(f"ERROR: {error}\nIt ran, and is kept: harness study run {place.name} {made.batch_id}", err=True)

@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.app import app
-from harness.cli.command_group import CommandGroup
+from harness.cli.command_group import CommandApp, CommandGroup
+from harness.cli.common_options import Command, expanded, parameter
 from harness.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from harness.batches.manifest import Manifest
     from harness.batches.study_layout import Study
 
-study = typer.Typer(
-    cls=CommandGroup,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="Many variants of an experiment, kept apart and comparable.",
-)
+study = CommandApp(cls=CommandGroup, help="Run many variants of an experiment and compare them.")
 app.add_typer(study, name="study")
 
-Name = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study, lower-case with hyphens.")]
 BatchName = Annotated[
     str | None,
     typer.Argument(metavar="BATCH", help="Id of the batch. Default: the newest.", show_default=False),
 ]
-Root = Annotated[Path, typer.Option(help="Where studies are.")]
 RUNS = Path("runs")
-Exp = Annotated[
-    str | None,
-    typer.Option(
-        help="Name of the experiment. Default: the simulation of the study's scenario.", show_default=False
-    ),
-]
-GateProfile = Annotated[
-    str | None,
-    typer.Option(help="The gate profile that results are held against.", show_default="of pipeline.yaml"),
-]
-SchemaMap = Annotated[
-    str | None,
-    typer.Option(help="The schema map of gates, below the study.", show_default="of pipeline.yaml"),
-]
-Concurrency = Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")]
-Tpm = Annotated[int | None, typer.Option(help="Tokens in any minute.")]
-MaxCost = Annotated[
-    float | None, typer.Option(help="US dollars that this call may spend, all sessions together.")
-]
-MaxCalls = Annotated[int | None, typer.Option(help="The same in model calls.")]
-MaxTokens = Annotated[int | None, typer.Option(help="The same in tokens.")]
-Prices = Annotated[Path | None, typer.Option(help="JSON of your own prices.")]
-Reruns = Annotated[int | None, typer.Option(min=0, help="Tries of a case whose trials finished.")]
+IDENTIFYING = (
+    *("mode", "engine", "model", "base_url", "judge_model", "judge_base_url", "temperature", "model_options"),
+    *("response_format", "provider_seed", "rpm", "notebooks"),
+)
+"""Settings that identify a batch's runs: they are in its manifest. The rest may change from session to session."""
+SESSION = ("concurrency", "tpm", "timeout", "max_cost", "max_calls", "max_tokens", "prices")
+"""Further settings of a batch's commands."""
 
 
-def study_named(root: Path, name: str) -> Study:
-    from harness.batches.study_layout import Study
+def with_study(*, new: bool = False) -> Callable[[Command], Command]:
+    """Give a command the name of a study and the folder of studies, and the `Study` as its argument ``place``.
 
-    return Study(root, name).existing()
+    The study must exist, unless the command begins a ``new`` one.
+    """
+    name = typer.Argument(metavar="STUDY", help="Name of the study, lower-case with hyphens.")
+    folder = typer.Option("--studies-dir", metavar="DIR", help=f"Folder of studies.  [default: {RUNS}]")
+    options = [
+        parameter("study", str, name, inspect.Parameter.empty),
+        parameter("studies_dir", Path | None, folder),
+        parameter("root", Path | None, typer.Option("--root", hidden=True)),
+    ]
+
+    def place(given: dict[str, Any], _: dict[str, Any]) -> Study:
+        from harness.batches.study_layout import Study
+
+        found = Study(given["studies_dir"] or given["root"] or RUNS, given["study"])
+        return found if new else found.existing()
+
+    return lambda command: expanded(command, "place", options, place)
 
 
 def manifest_of(place: Study, batch: str | None) -> Manifest:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.study_app import RUNS, BatchName, Name, Root, manifest_of, study, study_named
+from harness.cli.study_app import BatchName, manifest_of, study, with_study
 from harness.console import echo
 from harness.errors import ExitCode, HarnessError
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 @study.command()
-def status(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
-    """Show the stages and batches of a study, or one batch with its variants, gates and heartbeat."""
+@with_study()
+def status(place: Study, batch: BatchName = None) -> None:
+    """Show a study's stages and batches, or one batch with its variants, gates and heartbeat."""
     from harness.batches.audit import latest
     from harness.batches.batch_kind import registered
 
-    place = study_named(root, name)
     if batch:
         echo("\n".join(_of_batch(place, manifest_of(place, batch))))
         return
@@ -75,32 +75,34 @@ def _gates(variant: VariantFolder) -> str:
 
 
 @study.command()
-def audit(name: Name, root: Root = RUNS) -> None:
-    """Compare registry, manifests and disk, and name each disagreement; exit code 1 where there is one."""
+@with_study()
+def audit(place: Study) -> None:
+    """Compare registry, manifests and files, and list differences; exit code 1 if there are any."""
     from harness.batches.audit import audit as audited
 
-    found = audited(study_named(root, name))
+    found = audited(place)
     echo("\n".join(found) if found else "Registry, manifests and disk agree.")
     raise typer.Exit(int(ExitCode.FAILED if found else ExitCode.OK))
 
 
 @study.command()
+@with_study()
 def compare(
-    name: Name,
+    place: Study,
     batches: Annotated[
         list[str] | None,
-        typer.Argument(metavar="BATCH…", help="Batches. Default: the newest.", show_default=False),
+        typer.Argument(metavar="BATCH", help="Ids of batches. Default: the newest.", show_default=False),
     ] = None,
-    variant: Annotated[list[str] | None, typer.Option(help="Only this variant; may be repeated.")] = None,
-    root: Root = RUNS,
+    variant: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this variant; may be repeated.")
+    ] = None,
 ) -> None:
-    """Print means per variant and the spread across seeds, of variants that differ in their axis alone."""
+    """Print means per variant and their spread across seeds, for variants that differ in their axis only."""
     from harness.batches import variant_outcomes
     from harness.batches.batch_report import SHARES, means_table, share_table, spread_table
     from harness.cli.looking import note_looks
     from harness.reports.parts import REHEARSAL, as_text
 
-    place = study_named(root, name)
     asked: Sequence[str | None] = batches or [None]
     manifests = [manifest_of(place, one) for one in asked]
     variant_outcomes.refuse_incomparable(manifests)
@@ -129,22 +131,23 @@ def _chosen(
 
 
 @study.command()
+@with_study()
 def finish(
-    name: Name,
+    place: Study,
     batch: BatchName = None,
-    single_seed_caveat: Annotated[str, typer.Option(help="What one seed means for the conclusion.")] = "",
-    segment_caveat: Annotated[str, typer.Option(help="Why there are no two analyses by segment.")] = "",
-    minimum_n: Annotated[int, typer.Option(min=1, help="Values that a segment needs to be shown.")] = 5,
+    single_seed_caveat: Annotated[
+        str, typer.Option(help="What a single seed means for the conclusion.")
+    ] = "",
+    segment_caveat: Annotated[str, typer.Option(help="Why there are not two analyses by segment.")] = "",
+    minimum_n: Annotated[int, typer.Option(min=1, metavar="N", help="Hide segments with fewer values.")] = 5,
     rewrite: Annotated[
-        bool, typer.Option("--rewrite", help="Write the report anew, people's words lost.")
+        bool, typer.Option("--rewrite", help="Replace the report, and lose what people wrote in it.")
     ] = False,
-    root: Root = RUNS,
 ) -> None:
-    """Check what a batch hands in, and write its report where there is none."""
+    """Check a batch's deliverables, and write its report if there is none."""
     from harness.batches.deliverables import finish as finished
     from harness.cli.looking import note_looks
 
-    place = study_named(root, name)
     made = manifest_of(place, batch)
     done = finished(
         place,
@@ -166,11 +169,11 @@ def finish(
 
 
 @study.command()
-def promote(name: Name, batch: BatchName = None, root: Root = RUNS) -> None:
-    """Make a batch the study's baseline: all variants a success, no FAIL gate, a report."""
+@with_study()
+def promote(place: Study, batch: BatchName = None) -> None:
+    """Make a batch the study's baseline: all variants succeeded, no gate FAILs, a report is there."""
     from harness.batches.deliverables import promote as promoted
 
-    place = study_named(root, name)
     made = manifest_of(place, batch)
     promoted(place, made)
     echo(f"{place.latest}: {made.batch_id}")

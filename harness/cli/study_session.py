@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,41 +13,50 @@ from harness.batches.axes import Options
 from harness.batches.batch_kind import ANY, kind_of
 from harness.batches.manifest import Manifest
 from harness.batches.study_layout import Batch
-from harness.errors import ConfigurationError, ExitCode, raise_if_any
+from harness.cli.study_app import IDENTIFYING, SESSION
+from harness.errors import ConfigurationError, ExitCode
 from harness.model import Experiment
+from harness.runtime.setting_sources import SettingSource, override
+from harness.runtime.settings import Settings, setting_fields
 
 if TYPE_CHECKING:
     from harness.runtime.runs import Conclusion
 
-OPTIONS = {
-    "mode": "mode",
-    "count": "--count",
-    "engine": "engine",
-    "model": "model",
-    "base_url": "model_base_url",
-    "judge_model": "judge_model",
-    "judge_base_url": "judge_base_url",
-    "temperature": "temperature",
-    "model_options": "model_option",
-    "response_format": "response_format",
-    "provider_seed": "provider_seed",
-    "rpm": "rpm",
-    "notebooks": "notebooks",
-}
-"""Options that identify a batch's runs, by their name in the manifest; the rest may change from session to session."""
+BUDGETS = ("max_cost", "max_calls", "max_tokens")
+MANIFEST = "manifest"
+"""Where identifying settings come from in a batch's sessions."""
 
 
-def identifying(**named: Any) -> dict[str, Any]:
-    """Those that were said. Raises `ConfigurationError` for an address that may hold a key."""
-    refuse_secrets(**{name: named.get(name) for name in ("base_url", "judge_base_url")})
+def identifying(settings: Settings, count: int | None = None) -> dict[str, Any]:
+    """The options of a batch's manifest: those that identify its runs and were given.
+
+    Raises `ConfigurationError` for an address that may hold a key.
+    """
+    refuse_secrets(base_url=settings.base_url, judge_base_url=settings.judge_base_url)
+    given = {name: getattr(settings, name) for name in IDENTIFYING if name in settings.origins}
+    named = given | {"count": count}
     return {
         name: str(value) if isinstance(value, Path) else value
         for name, value in named.items()
-        if value is not None
+        if value is not None and value != {}
     }
 
 
-def find_experiment(name: str | None, path: Path | None, notebooks: str | None = None) -> Experiment:
+def settings_of(options: Options, session: Settings | None = None) -> Settings:
+    """The settings of a session: those of the manifest, and of ``session`` those that identify no run.
+
+    Raises `ConfigurationError`.
+    """
+    session = session or Settings()
+    free = (*SESSION, "accept_lost_journal", "max_wait", "function_timeout", "play_timeout", "workers")
+    kept = {name: getattr(session, name) for name in free}
+    origins = {name: session.origins[name] for name in free if name in session.origins}
+    values = {name: value for name, value in options.items() if name in setting_fields()}
+    source = SettingSource(MANIFEST, values, {name: f"{MANIFEST}: {name}" for name in values}, " = ")
+    return override(Settings(**kept, origins=origins), source)
+
+
+def find_experiment(name: str | None, path: Path | None, notebooks: Path | None = None) -> Experiment:
     """A registered experiment, or the one of that name in a file that declares some.
 
     Raises `ConfigurationError`.
@@ -83,7 +91,7 @@ def find_experiment(name: str | None, path: Path | None, notebooks: str | None =
 def experiment_of(manifest: Manifest, batch: Batch) -> Experiment:
     """The experiment of a batch, as it is now."""
     path = batch.folder / manifest.path if manifest.path else None
-    return find_experiment(manifest.experiment, path, manifest.session.get("notebooks"))
+    return find_experiment(manifest.experiment, path, settings_of(manifest.session).notebooks)
 
 
 def facts(options: Options) -> Mapping[str, Any]:
@@ -91,46 +99,22 @@ def facts(options: Options) -> Mapping[str, Any]:
     from harness.gateway.providers import make_provider
     from harness.plugin.factories import make_judge
     from harness.runtime.provenance import session_settings
-    from harness.runtime.settings import Settings
 
-    settings = Settings(
-        model=options.get("model") or "rehearsal",
-        base_url=options.get("base_url"),
-        judge_model=options.get("judge_model"),
-        judge_base_url=options.get("judge_base_url"),
-        temperature=options.get("temperature"),
-        response_format=options.get("response_format") or "auto",
-        provider_seed=options.get("provider_seed"),
-    )
+    settings = settings_of(options)
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
     return session_settings(settings, provider, make_judge(settings, provider))
-
-
-def _spelt(name: str, limit: float) -> str:
-    """To the last digit; only dollars have parts."""
-    return repr(float(limit)) if name == "max_cost" else str(int(limit))
-
-
-def refuse_limits(named: Mapping[str, Any]) -> None:
-    """Raise a `ConfigurationError` for limits of a session that cannot be, before anything is declared or run."""
-    from harness.runtime.settings import bound_problems, call_timeout, parse_concurrency
-
-    bounds = {name: named.get(name) for name in ("rpm", "tpm", "max_cost", "max_calls", "max_tokens")}
-    raise_if_any(bound_problems(**bounds))
-    call_timeout(named.get("timeout"), named.get("response_format") or "auto")
-    parse_concurrency(named["concurrency"])
 
 
 @dataclass
 class Sessions:
     """Starts the sessions of a batch one after another. What one spent, the next has less.
 
-    ``limits`` are ``--max-cost``, ``--max-calls`` and ``--max-tokens``; ``further`` are options that identify no run.
+    ``settings`` are those of the batch's command, ``reruns`` pytest's option.
     """
 
     heartbeat: Path
-    limits: Mapping[str, float | None]
-    further: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings
+    reruns: int | None = None
     spent: dict[str, float] = field(default_factory=dict)
 
     def __call__(
@@ -141,21 +125,19 @@ class Sessions:
         from harness.plugin.launch import LaunchRequest, launch
 
         left = {
-            name: limit - self.spent.get(name, 0) for name, limit in self.limits.items() if limit is not None
+            name: limit - self.spent.get(name, 0)
+            for name in BUDGETS
+            if (limit := getattr(self.settings, name))
         }
         if any(value <= 0 for value in left.values()):
             return int(ExitCode.BUDGET), ()
-        own = options.get("model_options") or {}
-        arguments = {
-            **{OPTIONS[name]: value for name, value in options.items()},
-            "model_option": [f"{name}={json.dumps(value)}" for name, value in own.items()],
-            **{name: _spelt(name, value) for name, value in left.items()},
-            "results_dir": folder.resolve(),
-            **self.further,
+        limits: dict[str, Any] = {
+            name: value if name == "max_cost" else int(value) for name, value in left.items()
         }
+        settings = replace(settings_of(options, self.settings), **limits, results_dir=folder.resolve())
         watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
-        request = LaunchRequest(list(experiments), beside=[watch], brief=True, spell=study_option)
-        code = launch(request, arguments)
+        request = LaunchRequest(list(experiments), beside=[watch], brief=True, spell=study_option, settings=settings)
+        code = launch(request, options={"--count": options.get("count"), "--reruns": self.reruns})
         if watch.last is not None:
             self._count("max_calls", watch.last.calls)
             self._count("max_tokens", watch.last.tokens)

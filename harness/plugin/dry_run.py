@@ -59,11 +59,11 @@ class CallTally:
 class DryRun:
     """What makes a session a rehearsal, ``settings`` and `parts`, and the `estimates` that come of it."""
 
-    def __init__(self, asked: Settings, folder: Path, seconds_per_call: float) -> None:
+    def __init__(self, asked: Settings, folder: Path) -> None:
         """``asked`` is what the real session would have. Raises `ConfigurationError` for an unknown provider."""
         for spec in filter(None, (asked.model, asked.judge_model)):
             check_provider(spec)
-        self._asked, self._seconds, self._prices = asked, seconds_per_call, find_prices(asked.prices)
+        self._asked, self._prices = asked, find_prices(asked.prices)
         self._tally = CallTally(asked.judge_model or "")
         self.settings = replace(
             asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None,
@@ -135,7 +135,9 @@ class DryRun:
         return estimate_group(cell.group, trials, taken, (least, most), bill, self._pace(plans))
 
     def _pace(self, plans: Sequence[CellPlan]) -> CallPace:
-        return CallPace(_lanes(plans, self._asked), self._seconds, self._asked.rpm, self._asked.tpm)
+        return CallPace(
+            _lanes(plans, self._asked), self._asked.seconds_per_call, self._asked.rpm, self._asked.tpm
+        )
 
 
 def _lanes(plans: Sequence[CellPlan], asked: Settings) -> int:

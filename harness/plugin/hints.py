@@ -74,7 +74,7 @@ def option(name: str) -> str:
 
 def study_option(name: str) -> str:
     """The same for `harness study`, where the folder of a study takes the place of the results folder."""
-    return "--root" if name == "results_dir" else option(name)
+    return "--studies-dir" if name == "results_dir" else option(name)
 
 
 def keyword(name: str) -> str:

@@ -242,11 +242,14 @@ def parser_of(config: pytest.Config) -> pytest.Parser:
     return config._parser
 
 
-def option_strings(parser: pytest.Parser, group: str | None = None) -> set[str]:
-    """All options that are registered so far, as written on the command line; or those of one group."""
-    groups = [parser._anonymous, *parser._groups]
-    options = [option for one in groups if group in (None, one.name) for option in one.options]
-    return {name for option in options for name in option.names()}
+def option_strings(parser: pytest.Parser) -> set[str]:
+    """All options that are registered so far, as written on the command line."""
+    return {
+        name
+        for group in (parser._anonymous, *parser._groups)
+        for one in group.options
+        for name in one.names()
+    }
 
 
 def expand_files(args: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,10 +14,10 @@ from harness.console import visible
 from harness.errors import ExitCode, expected_one_of
 from harness.model import Experiment
 from harness.plugin.hints import Spell, option
-from harness.plugin.option_names import arguments
 from harness.plugin.selection import Case, case_of
 from harness.plugin.state import state_of
 from harness.runtime.runs import Conclusion
+from harness.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from harness.plugin.estimate import ExperimentEstimate
@@ -33,7 +33,7 @@ class LaunchRequest:
 
     ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
     ``own_cases`` says that the cases stand in this package and in no file of the user's. ``beside`` are more plugins;
-    ``brief`` and ``spell`` as in `PluginState`.
+    ``brief`` and ``spell`` are as in `PluginState`, ``settings`` the session's; ``None``: those that pytest finds.
     """
 
     wanted: Sequence[Experiment | str] | None = None
@@ -43,6 +43,7 @@ class LaunchRequest:
     beside: Sequence[object] = ()
     brief: bool = False
     spell: Spell = option
+    settings: Settings | None = None
     conclusions: list[Conclusion] = field(default_factory=list)
     estimates: list[ExperimentEstimate] = field(default_factory=list)
     collected: dict[str, Experiment] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class LaunchRequest:
             )
         state = state_of(config)
         state.wanted, state.brief, state.spell = self.wanted, self.brief, self.spell
+        state.launched = self.settings
         state.conclusions, state.estimates = self.conclusions, self.estimates
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -91,16 +93,16 @@ class LaunchRequest:
 
 def launch(
     request: LaunchRequest,
-    options: Mapping[str, Any],
     path: Path | None = None,
     *,
+    options: Mapping[str, object] | None = None,
     further: Sequence[str] = (),
 ) -> int:
     """Run the experiments of ``request``, or those in the test file or folder ``path``; pytest's exit code.
 
-    ``options`` are as for `arguments`; what ``further`` holds goes to pytest as it is.
-
-    Without ``path`` no configuration file and no conftest of the current folder takes part.
+    ``options`` are pytest's and its other plugins', by their full names; ``None`` leaves one out. What ``further``
+    holds goes to pytest as it is. Without ``path`` no configuration file and no conftest of the current folder takes
+    part.
     """
     own = [str(CASES), "-c", os.devnull, "--rootdir", str(Path.cwd()), "--noconftest", "--no-header"]
     args = [str(path)] if path is not None else own
@@ -108,7 +110,6 @@ def launch(
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
         args += ["-p", "harness.plugin", "-p", "pytest_repeat", "-p", "pytest_rerunfailures"]
     args += ["-p", "no:cacheprovider", "-W", f"ignore:{REWRITE}:pytest.PytestAssertRewriteWarning"]
-    code = pytest.main(
-        [*args, "-m", "experiment", *arguments(options), *further], plugins=[request, *request.beside]
-    )
+    given = [f"{name}={value}" for name, value in (options or {}).items() if value is not None]
+    code = pytest.main([*args, "-m", "experiment", *given, *further], plugins=[request, *request.beside])
     return int(code) if code != pytest.ExitCode.NO_TESTS_COLLECTED else int(ExitCode.NO_CASES)

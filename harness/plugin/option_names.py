@@ -7,20 +7,14 @@ selects experiments understands the short forms too: they are rewritten before p
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Generator, Sequence
 
 import pytest
 
 from harness.plugin.internals import expand_files, option_strings, parser_of, reread_paths, selects
+from harness.runtime.settings import setting_fields
 
 LONG = "--harness-"
-GROUP = "harness"
-
-
-def option_of(config: pytest.Config, name: str) -> Any:
-    """The value of the option ``name``, such as ``"results_dir"``."""
-    return config.getoption(f"harness_{name}")
 
 
 def long_form(short: str) -> str:
@@ -29,25 +23,6 @@ def long_form(short: str) -> str:
     '--harness-results-dir'
     """
     return LONG + short.removeprefix("--")
-
-
-def arguments(options: Mapping[str, Any]) -> list[str]:
-    """Arguments of pytest for ``options``: ours by name, pytest's own as they are written.
-
-    ``None`` and ``False`` leave an option out, ``True`` gives it without a value, a list repeats it.
-
-    >>> arguments({"results_dir": "runs", "fresh": True, "rpm": None, "--count": 2})
-    ['--harness-results-dir=runs', '--harness-fresh', '--count=2']
-    """
-    given = []
-    for name, value in options.items():
-        option = name if name.startswith("-") else LONG + name.replace("_", "-")
-        for one in value if isinstance(value, list) else [value]:
-            if one is True:
-                given.append(option)
-            elif one is not None and one is not False:
-                given.append(f"{option}={one}")
-    return given
 
 
 class _Rewritten(str):
@@ -66,7 +41,7 @@ def pytest_load_initial_conftests(
     """
     if not selects(early_config.known_args_namespace, "experiment"):
         return (yield)
-    args[:] = _rewritten(expand_files(args), _short_names(parser) - option_strings(parser))
+    args[:] = _rewritten(expand_files(args), _short_names() - option_strings(parser))
     reread_paths(early_config, parser, args)
     result = yield
     foreign = _foreign(parser)
@@ -91,14 +66,14 @@ def _rewrite(typed: str) -> _Rewritten:
     return rewritten
 
 
-def _short_names(parser: pytest.Parser) -> set[str]:
-    ours = option_strings(parser, GROUP)
-    return {"--" + name.removeprefix(LONG) for name in ours if name.startswith(LONG)}
+def _short_names() -> set[str]:
+    names = (name for one in setting_fields().values() for name in (one.name, one.former) if name)
+    return {"--" + name.replace("_", "-") for name in names}
 
 
 def _foreign(parser: pytest.Parser) -> list[str]:
     """Our short names that other plugins or conftests define."""
-    return sorted(_short_names(parser) & option_strings(parser))
+    return sorted(_short_names() & option_strings(parser))
 
 
 def _explanation(names: Sequence[str]) -> str:

@@ -10,7 +10,6 @@ import pytest
 from harness.errors import ConfigurationError
 from harness.model import Experiment, Mode
 from harness.plugin.internals import explicit_option, names_behind, selects, undefined_fixtures
-from harness.plugin.option_names import option_of
 from harness.plugin.state import error_text, invitation_of, refuse, state_of
 from harness.runtime.plan import arm_order, block_rank, choose_mode
 
@@ -90,7 +89,7 @@ def _cases(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Case]:
     config = metafunc.config
     repeated = _repeats(metafunc)
     for experiment in state_of(config).experiments(mark.args):
-        _, mode = choose_mode(experiment, option_of(config, "mode"))
+        _, mode = choose_mode(experiment, state_of(config).settings.mode)
         proposals = _proposals(experiment, mode)
         explicit = explicit_option(config, "--count") or metafunc.definition.get_closest_marker("repeat")
         reps = repeated if explicit or repeated > 1 else mode.reps
@@ -128,7 +127,7 @@ def _parts_selected(session: pytest.Session) -> Iterator[tuple[str, tuple[int, .
             experiments[case.experiment.name] = case.experiment
             chosen.setdefault(case.experiment.name, set()).add(case.proposal)
     for name, proposals in chosen.items():
-        _, mode = choose_mode(experiments[name], option_of(session.config, "mode"))
+        _, mode = choose_mode(experiments[name], state_of(session.config).settings.mode)
         if len(proposals) < len(_proposals(experiments[name], mode)):
             yield name, tuple(sorted(proposals))
 
@@ -184,8 +183,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _one_out_for_many(config: pytest.Config, items: list[pytest.Item]) -> Iterator[str]:
     experiments = {case.experiment.name for item in items if (case := case_of(item)) is not None}
-    wanted = option_of(config, "out") is not None and not option_of(config, "estimate")
-    if wanted and len(experiments) > 1:
+    if len(experiments) > 1 and state_of(config).settings.out is not None:
         names = ", ".join(sorted(experiments))
         yield f"--out takes one experiment; this session has {names}. Select one with -k."
 
@@ -223,7 +221,7 @@ def same_cell(test: str, names: Sequence[str], cases: int) -> str:
 def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put cases rep by rep with the arms in seeded order, so that cells that run one by one are not run in blocks."""
     places = [place for place, item in enumerate(items) if case_of(item) is not None]
-    seed = option_of(config, "seed")
+    seed = state_of(config).settings.seed if places else 0
 
     def position(item: pytest.Item) -> tuple[object, ...]:
         case = case_of(item)

@@ -12,7 +12,6 @@ import pytest
 from harness.console import on_one_line, write_heading, write_line
 from harness.errors import ExitCode, HarnessError
 from harness.plugin.hints import explain
-from harness.plugin.option_names import option_of
 from harness.plugin.state import KEY, PluginState, message_of
 from harness.records.read_problems import MOST_NAMED, Problem, Problems, collected
 from harness.runtime.coordinator import Coordinator
@@ -77,7 +76,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         faulty |= state.coordinator is not None and bool(state.coordinator.unkept)
         faulty |= session.config.stash[_PROBLEMS].lost
         faulty |= (state.report or "").startswith("REPORT NOT WRITTEN")
-        faulty |= option_of(session.config, "strict_instrument") and any(map(_failed, state.conclusions))
+        faulty |= state.settings.strict_checks and any(map(_failed, state.conclusions))
         if exitstatus == ExitCode.OK and faulty:
             session.exitstatus = ExitCode.FAILED
     except HarnessError as error:
@@ -103,9 +102,7 @@ def _conclude(state: PluginState, session: Session, coordinator: Coordinator) ->
 
 def _report(state: PluginState, experiments: Sequence[Experiment]) -> None:
     """Write the report that ``--report`` names. The results are already safe, so a failure here loses nothing."""
-    from harness.plugin.options import report_file
-
-    out = report_file(state.config)
+    out = state.settings.report
     records = [path for one in state.conclusions for path in one.records]
     if out is None or not records:
         return

@@ -39,7 +39,8 @@ class PluginState:
     had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates`` are what came of it.
     ``report`` is what became of the one that ``--report`` asks for, in a line. ``brief`` leaves runs that went well out
     of the summary, for a caller that tells of them itself. ``spell`` writes the name of a setting in messages.
-    ``interruption`` is what listens for signals.
+    ``launched`` are the settings of the front end that started pytest, if one did. ``interruption`` is what listens for
+    signals.
     """
 
     config: pytest.Config
@@ -56,6 +57,7 @@ class PluginState:
     report: str | None = None
     brief: bool = False
     spell: Spell = option
+    launched: Settings | None = None
     interruption: Interruption | None = None
     _settings: Settings | None = None
     _registered: Experiments | None = None
@@ -66,7 +68,7 @@ class PluginState:
         if self._settings is None:
             from harness.plugin.options import rehearsal_of, settings_of
 
-            self._settings = settings_of(self.config)
+            self._settings = settings_of(self.config, self.launched)
             self.rehearsal = rehearsal_of(self.config, self._settings)
             if self.rehearsal is not None:
                 self._settings = self.rehearsal.settings

@@ -15,7 +15,6 @@ import pytest
 
 from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError
-from harness.plugin.option_names import option_of
 from harness.plugin.overlap import start_with_desk
 from harness.plugin.progress import Display
 from harness.plugin.state import (
@@ -41,10 +40,6 @@ def hooks(config: pytest.Config) -> list[Controller | Worker]:
     if invitation_of(config) is not None:
         return [Worker()]
     distributed = getattr(option, "dist", "no") != "no" and bool(getattr(option, "tx", ()))
-    if distributed and option_of(config, "estimate"):
-        raise pytest.UsageError(
-            error_text(config, "--estimate: leave -n out; a rehearsal runs in one process.")
-        )
     return [Controller(config)] if distributed else []
 
 
@@ -62,6 +57,8 @@ class Controller:
         """Be there before the first worker is."""
         state = state_of(self._config)
         try:
+            if state.settings.estimate:
+                raise ConfigurationError("--estimate: leave -n out; a rehearsal runs in one process.")
             self._server = DeskServer(start_with_desk(state))
             self._server.start()
             self._teller.start()

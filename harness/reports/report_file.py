@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.checks import OwnChecks
 from harness.errors import ConfigurationError
+from harness.extras import require
 from harness.records import write_whole
 from harness.reports.run_report import OwnAnswers, Publications, Selection, select
 
@@ -49,6 +50,12 @@ def format_of(out: Path, format: str | None = None) -> str:
             f"{out}: not a report file{f' in {format}' if format else ''}; expected a name that ends with {endings}."
         )
     return found
+
+
+def check_target(out: Path, format: str | None = None) -> None:
+    """Raise a `ConfigurationError` where no report can be written to ``out``: by its name, or without its extra."""
+    if format_of(out, format) == "html":
+        require("report", f"The report {out.name}")
 
 
 def _rendered(selection: Selection, form: str, compress: bool | None) -> bytes:

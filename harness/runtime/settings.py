@@ -1,171 +1,367 @@
-"""The settings of one session, wherever they were said: pytest's options, the command line, or a script."""
+"""The settings of a session: what each is called, what it means, and which values it takes.
 
+`Settings` is the one declaration. pytest's options, the command line, ``harness.run``, the environment and
+``[tool.harness]`` in pyproject.toml are made from its fields; `harness.runtime.setting_sources` combines them.
+"""
+
+# ruff: noqa: RUF009 - `_setting` makes a dataclass field
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, TypedDict, get_args, get_type_hints
 
-from harness.errors import ConfigurationError, raise_if_any
+from harness.errors import ConfigurationError
 from harness.gateway.waiting import LONGEST_WAIT
 from harness.guests import Sources
-from harness.model import option_problems
 from harness.text_files import named_path
-
-FUNCTION_SECONDS, PLAY_SECONDS = 60.0, 600.0
-"""How long a user's function may take, and a user's play may go on without a model call."""
 
 CHECKOUT_VARIABLE = "TINYTROUPE_REPO_DIR"
 NOTEBOOKS_IN_CHECKOUT = Path("publications", "paper_artifacts_june-2025")
+SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+"""How a switch is written in a variable."""
+
+SIZE, MODEL, LIMITS, RUN, RESULTS, TIME, ESTIMATE = (
+    "experiment", "model", "limits and budget", "run", "results", "time limits for your code", "estimate",
+)  # fmt: skip
+"""The sections of the help, in its order."""
 
 
-CALL_TIMEOUT = 120.0
-"""Seconds that one model call may take where nothing else is asked for."""
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """How users write one field of `Settings`, and which values are valid.
 
-RESPONSE_FORMATS = ("auto", "schema", "object", "prompt")
-"""How replies in JSON are asked for: by JSON schema, as a JSON object, in the prompt; ``auto`` finds what works."""
+    ``name`` is the option's where it differs from ``field``, ``former`` an older name that still works. ``unset`` says
+    what holds where ``default`` is ``None``. ``once`` keeps it out of files: it is meant for a single session. A number
+    is valid from ``least`` to ``most`` or above ``above``, and finite unless ``endless``.
+    """
+
+    help: str
+    section: str
+    metavar: str = ""
+    name: str = ""
+    former: str = ""
+    unset: str = ""
+    choices: tuple[str, ...] = ()
+    once: bool = False
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    endless: bool = False
+    field: str = ""
+    kind: type = str
+    optional: bool = False
+    default: Any = None
+
+    @property
+    def flag(self) -> str:
+        """The option without its dashes.
+
+        >>> setting_fields()["base_url"].flag
+        'model-base-url'
+        """
+        return self.name.replace("_", "-")
+
+    @property
+    def default_text(self) -> str:
+        """The default as help shows it; empty for a switch."""
+        if self.default is None or self.kind in (bool, dict):
+            return self.unset
+        return f"{self.default:g}" if self.kind is float else str(self.default)
+
+    @property
+    def typed(self) -> type:
+        """The type that a command line converts to; ``str`` where a word such as ``none`` is valid too."""
+        return str if self.optional or self.kind is dict else self.kind
+
+    def read(self, value: Any, folder: Path | None = None) -> Any:
+        """The field's value from a text or a typed value; a relative path is of ``folder``.
+
+        Raises `ValueError` with what was expected.
+        """
+        if self.optional and value in (None, "unlimited" if self.field == "concurrency" else "none"):
+            return None
+        if self.kind is Path and isinstance(value, str | Path):
+            path = named_path(str(value))
+            return path if folder is None or path == Path() else folder / path
+        if self.kind is bool and (found := SWITCH.get(str(value).lower())) is not None:
+            return found
+        if self.kind is str and isinstance(value, str) and value in (self.choices or [value]):
+            return value
+        if self.kind in (int, float) and self._is_number(value):
+            return self.kind(value)
+        raise ValueError(self.expected)
+
+    def _is_number(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return False
+        try:
+            number = float(value) if self.kind is float or isinstance(value, float) else int(value)
+        except (ValueError, OverflowError):
+            return False
+        return (
+            (self.kind is float or isinstance(number, int))
+            and (self.least is None or number >= self.least)
+            and (self.above is None or number > self.above)
+            and (self.most is None or number <= self.most)
+            and (number == number and (self.endless or abs(number) != float("inf")))
+        )
+
+    @property
+    def expected(self) -> str:
+        """What a valid value is, for messages."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.field == "concurrency":
+            return "a whole number from 1, or 'unlimited'"
+        if self.above is not None:
+            unit = " seconds" if self.metavar == "SECONDS" else ""
+            return f"more than {self.above:g}{unit}" + (", or inf" if self.endless else "")
+        if self.most is not None:
+            return f"{self.least:g} to {self.most:g}"
+        if self.least is not None:
+            return f"{self.least:g} or more"
+        kinds = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
+        return kinds.get(self.kind, "a text")
 
 
-@dataclass(frozen=True, slots=True)
+def _setting(default: Any, section: str, metavar: str, help: str, **more: Any) -> Any:
+    metadata = {"setting": Setting(help=help, section=section, metavar=metavar, **more)}
+    if default is dict:
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a session was asked for.
 
-    ``mode`` ``None`` means each experiment's own default. ``concurrency`` is the number of model calls in flight,
-    ``rpm`` and ``tpm`` are calls and tokens per minute, ``max_cost`` (US dollars), ``max_calls`` and ``max_tokens``
-    what the session may spend; ``None`` is no limit, none of them belongs to a run's identity. ``provider_seed`` is
-    what each sample's own seed at the provider is derived from, ``prices`` a file of the user's own prices.
-    ``judge_model`` scores what the model plays; ``None``: the same model does. ``exploratory`` lets a session go beyond
-    a locked plan, labelled so. ``accept_lost_journal`` lets it send calls again whose paid replies are lost.
-    ``temperature`` ``None`` leaves it to the provider. ``model_options`` are further request fields of the model's
-    calls. ``workers`` is the number of processes of an engine that needs them. ``checkout`` is a TinyTroupe checkout,
-    ``sources`` where studies read their words from. ``function_timeout`` is how long a user's function may take,
-    ``play_timeout`` how long a user's play may go on without a model call, in seconds; ``max_wait`` is how long a
-    session waits when a server asks for it.
+    ``concurrency`` ``None`` is no limit. Limits and budgets do not belong to a run's identity. ``checkout`` is a
+    TinyTroupe checkout, ``sources`` where experiments read their words from (`with_sources` finds both). ``origins``
+    says where each field that was given comes from.
     """
 
-    mode: str | None = None
-    engine: str = "embedded"
-    model: str = "rehearsal"
-    base_url: str | None = None
-    judge_model: str | None = None
-    judge_base_url: str | None = None
-    temperature: float | None = None
-    model_options: Mapping[str, Any] = field(default_factory=dict)
-    timeout: float = CALL_TIMEOUT
-    max_wait: float = LONGEST_WAIT
-    response_format: str = "auto"
-    seed: int = 0
-    provider_seed: int | None = None
-    prices: Path | None = None
-    concurrency: int | None = 16
-    rpm: int | None = None
-    tpm: int | None = None
-    max_cost: float | None = None
-    max_calls: int | None = None
-    max_tokens: int | None = None
-    workers: int | None = None
-    results_dir: Path = field(default_factory=lambda: Path("results"))
-    out: Path | None = None
+    mode: str | None = _setting(
+        None, SIZE, "NAME", "Size of the experiments: full, fast or paper.", unset="the experiment's own",
+    )  # fmt: skip
+    engine: str = _setting("embedded", SIZE, "NAME", "What simulates personas: embedded or tinytroupe.")
+    workers: int | None = _setting(
+        None, SIZE, "N", "Processes of the tinytroupe engine.", unset="by processors and model", least=1,
+    )  # fmt: skip
+    notebooks: Path | None = _setting(
+        None, SIZE, "DIR", unset="the checkout's June 2025 folder", help=
+        "Folder of notebooks to read the experiments' words from.",
+    )  # fmt: skip
+    accept_differences: bool = _setting(
+        False, SIZE, "", help=
+        "Use the notebooks' settings where they differ from ours, and note it in the record.",
+    )  # fmt: skip
+    seed: int = _setting(0, SIZE, "N", "Seed of the order of trials and of the rehearsal.")
+    model: str = _setting(
+        "rehearsal", MODEL, "PROVIDER:MODEL", help=
+        "Model that answers: rehearsal (offline, no evidence), openai:MODEL (any OpenAI-compatible endpoint), "
+        "azure:DEPLOYMENT, openrouter:MODEL or anthropic:MODEL. Keys come from the environment.",
+    )  # fmt: skip
+    base_url: str | None = _setting(
+        None, MODEL, "URL", "Endpoint of the model.", name="model_base_url", unset="the provider's",
+    )  # fmt: skip
+    judge_model: str | None = _setting(
+        None, MODEL, "PROVIDER:MODEL", unset="--model", help=
+        "Model that scores propositions and extracts results.",
+    )  # fmt: skip
+    judge_base_url: str | None = _setting(
+        None, MODEL, "URL", "Endpoint of the judge's model.", unset="the provider's",
+    )  # fmt: skip
+    temperature: float | None = _setting(
+        None, MODEL, "T", "Sampling temperature.", unset="the provider's", least=0, most=2,
+    )  # fmt: skip
+    model_options: Mapping[str, Any] = _setting(
+        dict, MODEL, "NAME=VALUE", name="model_option", help=
+        "Field to add to every request to the model, such as top_p=0.9, reasoning_effort=low or "
+        "max_tokens=800. VALUE is JSON, otherwise text; null leaves out a field that the experiment sets. May "
+        "be repeated.",
+    )  # fmt: skip
+    response_format: str = _setting(
+        "auto", MODEL, "FORM", choices=("auto", "schema", "object", "prompt"), help=
+        "How to request JSON: schema, object (with the schema in the prompt), prompt, or auto: in this order "
+        "until the server accepts one.",
+    )  # fmt: skip
+    provider_seed: int | None = _setting(
+        None, MODEL, "N", unset="no seed", help=
+        "Send the provider a seed with each call, derived from N for each trial and sample.",
+    )  # fmt: skip
+    timeout: float = _setting(120.0, LIMITS, "SECONDS", "Time limit of one model call.", above=0)
+    max_wait: float = _setting(
+        LONGEST_WAIT, LIMITS, "SECONDS", above=0, help=
+        "How long to wait when the server asks for it. If it asks for longer, the session ends with exit code "
+        "7; rerun to resume.",
+    )  # fmt: skip
+    concurrency: int | None = _setting(16, LIMITS, "N", "Model calls in flight, or 'unlimited'.", least=1)
+    rpm: int | None = _setting(
+        None, LIMITS, "N", "Model calls in any 60 seconds, retries included.", unset="no limit", least=1,
+    )  # fmt: skip
+    tpm: int | None = _setting(
+        None, LIMITS, "N", "Tokens in any 60 seconds, prompts and replies.", unset="no limit", least=1,
+    )  # fmt: skip
+    max_cost: float | None = _setting(
+        None, LIMITS, "DOLLARS", unset="no limit", above=0, help=
+        "US dollars that this command may spend. It stops before a call that could exceed them, with exit "
+        "code 6; rerun to resume.",
+    )  # fmt: skip
+    max_calls: int | None = _setting(
+        None, LIMITS, "N", unset="no limit", least=1, help=
+        "Model calls that this command may make, retries included.",
+    )  # fmt: skip
+    max_tokens: int | None = _setting(
+        None, LIMITS, "N", unset="no limit", least=1, help=
+        "Tokens that this command may use, prompts and replies.",
+    )  # fmt: skip
+    prices: Path | None = _setting(
+        None, LIMITS, "FILE", unset="dated list prices", help=
+        'JSON file of your own prices, {"my-model": {"input": 0.5, "output": 1.5}}, in US dollars per million '
+        'tokens.',
+    )  # fmt: skip
+    resume: str | None = _setting(
+        None, RUN, "RUN", unset="the newest open one of the same settings", once=True, help=
+        "Continue this run and no other.",
+    )  # fmt: skip
+    fresh: bool = _setting(False, RUN, "", "Start a new run even if one could be continued.", once=True)
+    accept_lost_journal: bool = _setting(
+        False, RUN, "", once=True, help=
+        "If the journal is lost, continue: send, and pay, the calls of unfinished trials again.",
+    )  # fmt: skip
+    exploratory: bool = _setting(
+        False, RUN, "", once=True, help=
+        "Allow what a locked plan does not (more repetitions, another run); record and summary say so.",
+    )  # fmt: skip
+    strict_checks: bool = _setting(
+        False, RUN, "", "Fail the session if a validity check FAILs.", former="strict_instrument",
+    )  # fmt: skip
+    results_dir: Path = _setting(
+        Path("results"), RESULTS, "DIR", "Folder of records, artifacts and journal.",
+    )  # fmt: skip
+    out: Path | None = _setting(
+        None, RESULTS, "FILE", unset="no copy", once=True, help=
+        "Write a copy of the artifact here; for a session with one experiment.",
+    )  # fmt: skip
+    report: Path | None = _setting(
+        None, RESULTS, "FILE", unset="no report", help=
+        "At the end, write a report of the session's runs to FILE.html or FILE.md.",
+    )  # fmt: skip
+    sentry_content: bool = _setting(
+        False, RESULTS, "", help=
+        "Send prompts, replies and texts of errors to Sentry too, if SENTRY_DSN enables it.",
+    )  # fmt: skip
+    function_timeout: float = _setting(
+        60.0, TIME, "SECONDS", above=0, endless=True, help=
+        "Time limit of one call of your metrics, preconditions and checks. A sample that takes longer is "
+        "missing, with the reason.",
+    )  # fmt: skip
+    play_timeout: float = _setting(
+        600.0, TIME, "SECONDS", above=0, endless=True, help=
+        "How long your play may run without a model call. After that its trial fails, and the reason names "
+        "the line.",
+    )  # fmt: skip
+    estimate: bool = _setting(
+        False, ESTIMATE, "", once=True, help=
+        "Only rehearse, offline, and print the calls, tokens, price and minutes of a run.",
+    )  # fmt: skip
+    seconds_per_call: float = _setting(
+        3.0, ESTIMATE, "SECONDS", "Duration of a call that the estimate assumes.", above=0,
+    )  # fmt: skip
     checkout: Path | None = None
     sources: Sources = field(default_factory=Sources)
-    resume: str | None = None
-    fresh: bool = False
-    accept_lost_journal: bool = False
-    exploratory: bool = False
-    sentry_content: bool = False
-    function_timeout: float = FUNCTION_SECONDS
-    play_timeout: float = PLAY_SECONDS
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def trial_window(self) -> int | None:
         """How many trials may run at once. One call in flight per trial at least, so never more than the calls."""
         return self.concurrency
 
+    def given(self) -> dict[str, str]:
+        """Where each setting comes from that is not its default, by the option's name."""
+        return {
+            one.name: self.origins[name]
+            for name, one in setting_fields().items()
+            if name in self.origins and getattr(self, name) != one.default
+        }
 
-def parse_concurrency(text: str) -> int | None:
-    """``unlimited`` or a whole number from 1. Raises `ConfigurationError`."""
-    if text == "unlimited":
-        return None
-    if text.isascii() and text.isdigit() and int(text) >= 1:
-        return int(text)
-    raise ConfigurationError(f"--concurrency {text!r}: expected a whole number from 1, or 'unlimited'.")
-
-
-def parse_model_options(texts: Iterable[str], temperature: float | None = None) -> dict[str, Any]:
-    """Request fields from ``NAME=VALUE`` texts; a value is JSON where it can be read as JSON, else text.
-
-    Raises `ConfigurationError` with every fault. ``temperature`` is the session's: it cannot be named twice.
-
-    >>> parse_model_options(["top_p=0.9", "reasoning_effort=low", "stop=null"])
-    {'top_p': 0.9, 'reasoning_effort': 'low', 'stop': None}
-    """
-    options: dict[str, Any] = {}
-    problems: list[str] = []
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not value:
-            problems.append(f"--model-option {text!r:.120}: expected NAME=VALUE, such as top_p=0.9.")
-        elif name in options:
-            problems.append(f"--model-option {name!r:.80} is given twice; expected once.")
-        else:
-            options[name] = _json_or_text(value)
-            if value in _PYTHON_CONSTANTS:
-                problems.append(
-                    f"--model-option {text!r:.120}: write {name}={_PYTHON_CONSTANTS[value]}, as in JSON."
-                )
-    problems += option_problems("--model-option", options)
-    if temperature is not None and "temperature" in options:
-        problems.append("--model-option temperature and --temperature are both given; expected one of them.")
-    raise_if_any(problems)
-    return options
+    def with_sources(self) -> Settings:
+        """With the checkout that the environment names, and where words come from. Raises `ConfigurationError`."""
+        checkout = find_checkout()
+        sources = find_sources(self.notebooks, checkout, accept_differences=self.accept_differences)
+        return replace(self, checkout=checkout, sources=sources)
 
 
-_PYTHON_CONSTANTS: Mapping[str, str] = {"True": "true", "False": "false", "None": "null"}
+@cache
+def setting_fields() -> Mapping[str, Setting]:
+    """Every field of `Settings` that users set, by its name, in the order of the help."""
+    hints = get_type_hints(Settings)
+    return {
+        one.name: _described(one, hints[one.name]) for one in fields(Settings) if "setting" in one.metadata
+    }
 
 
-def _json_or_text(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return value
+def _described(one: Field[Any], hint: Any) -> Setting:
+    declared: Setting = one.metadata["setting"]
+    kinds = [kind for kind in get_args(hint) if isinstance(kind, type) and kind is not NoneType] or [hint]
+    is_mapping = one.default is MISSING
+    return replace(
+        declared,
+        field=one.name,
+        name=declared.name or one.name,
+        kind=dict if is_mapping else kinds[0],
+        optional=NoneType in get_args(hint),
+        default={} if is_mapping else one.default,
+    )
 
 
-def call_problems(timeout: float, response_format: str) -> list[str]:
-    """What is wrong with the settings of a single call."""
-    problems = []
-    if not 0 < timeout < float("inf"):
-        problems.append(f"--timeout {timeout:g}: expected more than 0 seconds.")
-    if response_format not in RESPONSE_FORMATS:
-        problems.append(
-            f"--response-format {response_format!r:.80}: expected one of {', '.join(RESPONSE_FORMATS)}."
-        )
-    return problems
+class RunOptions(TypedDict, total=False):
+    """The settings that ``harness.run`` takes, for type checkers and editors; `Settings` says what they mean."""
 
-
-def call_timeout(seconds: float | None, response_format: str = "auto") -> float:
-    """How long a call may take where ``seconds`` is asked for; ``None``: the usual.
-
-    Raises `ConfigurationError` for that, or a ``response_format``, that cannot be.
-    """
-    timeout = CALL_TIMEOUT if seconds is None else seconds
-    raise_if_any(call_problems(timeout, response_format))
-    return timeout
-
-
-def bound_problems(**bounds: float | None) -> list[str]:
-    """What is wrong with limits and budgets, named as the settings are; ``None`` is none at all."""
-    return [
-        f"--{name.replace('_', '-')} {value}: expected {'more than 0' if name == 'max_cost' else '1 or more'}."
-        for name, value in bounds.items()
-        if value is not None and not 0 < value < float("inf")
-    ]
+    mode: str | None
+    engine: str
+    workers: int | None
+    notebooks: Path | str | None
+    accept_differences: bool
+    seed: int
+    model: str
+    base_url: str | None
+    judge_model: str | None
+    judge_base_url: str | None
+    temperature: float | None
+    model_options: Mapping[str, Any] | None
+    response_format: str
+    provider_seed: int | None
+    timeout: float | None
+    max_wait: float | None
+    concurrency: int | None
+    rpm: int | None
+    tpm: int | None
+    max_cost: float | None
+    max_calls: int | None
+    max_tokens: int | None
+    prices: Path | str | None
+    resume: str | None
+    fresh: bool
+    accept_lost_journal: bool
+    exploratory: bool
+    strict_checks: bool
+    results_dir: Path | str
+    out: Path | str | None
+    report: Path | str | None
+    sentry_content: bool
+    function_timeout: float | None
+    play_timeout: float | None
+    strict_instrument: bool
 
 
 def find_checkout(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The TinyTroupe checkout that the environment names, if any. Raises `ConfigurationError` if it is no folder."""
+    """The TinyTroupe checkout that the environment names, if any. Raises `ConfigurationError`."""
     value = environ.get(CHECKOUT_VARIABLE, "").strip()
     if not value:
         return None
@@ -178,18 +374,19 @@ def find_checkout(environ: Mapping[str, str] = os.environ) -> Path | None:
     return path.resolve()
 
 
-def find_sources(option: str | None, checkout: Path | None, *, accept_differences: bool = False) -> Sources:
-    """Where words come from: the folder that the option names, else the checkout's June-2025 folder, else ours.
+def find_sources(
+    notebooks: Path | None, checkout: Path | None, *, accept_differences: bool = False
+) -> Sources:
+    """Where words come from: the folder of notebooks, else the checkout's June-2025 folder, else ours.
 
     Raises `ConfigurationError` when what was named is not there.
     """
-    if option is not None:
-        path = named_path(option)
-        if not path.is_dir():
+    if notebooks is not None:
+        if not notebooks.is_dir():
             raise ConfigurationError(
-                f"--notebooks {option}: no such folder; expected one with the experiments' .ipynb files."
+                f"--notebooks {notebooks}: no such folder; expected one with the experiments' .ipynb files."
             )
-        return Sources(path.resolve(), whole=False, accept_differences=accept_differences)
+        return Sources(notebooks.resolve(), whole=False, accept_differences=accept_differences)
     if checkout is None:
         return Sources()
     path = checkout / NOTEBOOKS_IN_CHECKOUT

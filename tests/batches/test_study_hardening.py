@@ -22,6 +22,7 @@ from harness.cli.study_session import Sessions
 from harness.errors import ConfigurationError
 from harness.experiments.population.gates.subject import GateSubject, failed
 from harness.model import Check, Level
+from harness.runtime.settings import Settings
 from tests.support.sessions import LIGHT
 from tests.support.studies import Bench, contents
 from tests.support.towns import NAME, begin
@@ -163,17 +164,16 @@ def test_what_cannot_be_is_refused_before_a_batch_is_declared(
 def test_a_limit_reaches_its_session_to_the_last_digit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: dict[str, Any] = {}
+    given: list[Settings] = []
 
-    def launch(_request: Any, options: dict[str, Any]) -> int:
-        given.update(options)
+    def launch(request: Any, **_: Any) -> int:
+        given.append(request.settings)
         return 0
 
     monkeypatch.setattr("harness.plugin.launch.launch", launch)
-    limits = {"max_tokens": 1_234_567, "max_calls": 10_000_001, "max_cost": 1234.56789}
-    Sessions(tmp_path / "heartbeat.txt", limits)([], {}, tmp_path)
-    expected = {"max_tokens": "1234567", "max_calls": "10000001", "max_cost": "1234.56789"}
-    assert {name: given[name] for name in limits} == expected
+    limits: dict[str, Any] = {"max_tokens": 1_234_567, "max_calls": 10_000_001, "max_cost": 1234.56789}
+    Sessions(tmp_path / "heartbeat.txt", Settings(**limits))([], {}, tmp_path)
+    assert {name: getattr(given[0], name) for name in limits} == limits
 
 
 # What is compared

@@ -71,9 +71,7 @@ def test_a_rehearsal_is_marked(lab: Lab) -> None:
     assert lab.meta()["instrument"]["rehearsal"] is True
 
 
-@pytest.mark.parametrize(
-    ("options", "code"), [((), ExitCode.OK), (("--strict-instrument",), ExitCode.FAILED)]
-)
+@pytest.mark.parametrize(("options", "code"), [((), ExitCode.OK), (("--strict-checks",), ExitCode.FAILED)])
 def test_a_fail_fails_a_strict_session_and_no_other(
     lab: Lab, options: tuple[str, ...], code: ExitCode
 ) -> None:

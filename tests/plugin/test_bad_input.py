@@ -53,17 +53,17 @@ BEFORE_THE_FIRST_TRIAL: dict[str, tuple[list[str], str, str]] = {
     "no concurrency": (
         ["--concurrency=0"],
         SMALL,
-        "--concurrency '0': expected a whole number from 1, or 'unlimited'.",
+        "--concurrency 0: expected a whole number from 1, or 'unlimited'.",
     ),
     "odd concurrency": (["--concurrency=abc"], SMALL, "--concurrency 'abc': expected a whole number from 1"),
-    "temperature": (["--temperature=9"], SMALL, "--temperature 9.0: expected 0 to 2."),
+    "temperature": (["--temperature=9"], SMALL, "--temperature 9: expected 0 to 2."),
     "workers": (["--workers=0"], SMALL, "--workers 0: expected 1 or more."),
     "checkout": (
         ["--engine=tinytroupe"],
         SMALL,
         "Engine 'tinytroupe': TINYTROUPE_REPO_DIR is not set; expected the path of a checkout",
     ),
-    "notebooks": (["--notebooks=nowhere"], SMALL, "--notebooks nowhere: no such folder; expected one with"),
+    "notebooks": (["--notebooks=nowhere"], SMALL, "nowhere: no such folder; expected one with"),
     "correction": (
         [],
         fixture("correction", "Correction(quality_threshold=12)"),
@@ -101,7 +101,7 @@ def test_what_cannot_be_had_is_said_before_the_first_trial(lab: Lab, name: str) 
 
 def test_everything_wrong_is_said_at_once(lab: Lab) -> None:
     result = lab.run("--concurrency=0", "--temperature=9", "--workers=-1")
-    for option in ("--concurrency '0'", "--temperature 9.0", "--workers -1"):
+    for option in ("--concurrency 0", "--temperature 9", "--workers -1"):
         assert option in result.stderr.str()
 
 

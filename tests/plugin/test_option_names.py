@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from harness.plugin import fixtures
-from harness.plugin.option_names import arguments, long_form
+from harness.plugin.option_names import long_form
 from harness.plugin.selection import FIXTURES
 from tests.support.sessions import LIGHT, SMALL
 
 OPTIONS = """
     mode engine model model-base-url judge-model judge-base-url temperature model-option response-format timeout seed
     provider-seed prices concurrency workers results-dir out notebooks accept-differences resume fresh
-    accept-lost-journal strict-instrument exploratory report estimate seconds-per-call function-timeout play-timeout
+    accept-lost-journal strict-checks exploratory report estimate seconds-per-call function-timeout play-timeout
     sentry-content rpm tpm max-cost max-wait max-calls max-tokens
 """
 NAMES = tuple(f"--{name}" for name in OPTIONS.split())
@@ -190,21 +188,3 @@ def test_xdist_workers_have_the_options(pytester: pytest.Pytester) -> None:
         *OURS,
     )
     result.assert_outcomes(passed=4)
-
-
-def test_launched_sessions_use_the_long_forms(tmp_path: Path) -> None:
-    given = {
-        "seed": 3,
-        "model_option": ["a=1", "b=2"],
-        "fresh": True,
-        "rpm": None,
-        "report": False,
-        "-k": "x",
-    }
-    assert arguments(given) == [
-        "--harness-seed=3",
-        "--harness-model-option=a=1",
-        "--harness-model-option=b=2",
-        "--harness-fresh",
-        "-k=x",
-    ]

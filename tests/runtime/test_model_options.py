@@ -13,7 +13,8 @@ from harness.model import Experiment, Group, Measure, Persona, Script, option_pr
 from harness.personas import load
 from harness.runtime.plan import plan_cell
 from harness.runtime.provenance import PlanCode, base_settings, group_settings
-from harness.runtime.settings import parse_model_options
+from harness.runtime.setting_sources import command_line, override, read_model_options
+from harness.runtime.settings import Settings
 
 PEOPLE = (Persona("Ada", {}), Persona("Bo", {}))
 
@@ -73,7 +74,7 @@ def test_deep_nesting_is_refused_and_plain_nesting_is_not() -> None:
 
 
 def test_options_of_a_session_are_read_as_json_else_as_text() -> None:
-    found = parse_model_options(
+    found = read_model_options(
         ["top_p=0.9", "reasoning_effort=low", 'stop=["a","b"]', "think=false", 'user="5"', "x=a=b", "k=null"]
     )
     assert found == {
@@ -95,17 +96,17 @@ def test_options_of_a_session_are_read_as_json_else_as_text() -> None:
 )
 def test_a_malformed_session_option_is_refused(texts: list[str], said: str | None) -> None:
     if said is None:
-        assert parse_model_options(texts)  # text that only looks like JSON
+        assert read_model_options(texts)  # text that only looks like JSON
         return
     with pytest.raises(ConfigurationError, match=said):
-        parse_model_options(texts)
+        read_model_options(texts)
 
 
 def test_temperature_is_not_given_twice_at_one_level() -> None:
     with pytest.raises(ConfigurationError, match="both set"):
         design(temperature=0.2, model_options={"temperature": 0.3})
     with pytest.raises(ConfigurationError, match="both given"):
-        parse_model_options(["temperature=0.3"], 0.2)
+        override(Settings(), command_line({"temperature": 0.2, "model_options": ["temperature=0.3"]}))
 
 
 @pytest.mark.parametrize(

@@ -7,28 +7,27 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.common_options import AsJson, Experiments, NewestRuns, settings_here, with_results
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ExitCode
 
-Artifacts = Annotated[
-    Path,
-    typer.Option(help="Folder of artifacts: published ones, a TinyTroupe checkout, or a run's results."),
-]
 
-
+@with_results()
 def table1(
-    artifacts: Artifacts,
-    exp: Annotated[list[str] | None, typer.Option(help="Only this experiment; may be repeated.")] = None,
-    run: Annotated[
-        list[str] | None, typer.Option(help="This run of ours instead of the newest; may be repeated.")
+    results: Path | None,
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of published artifacts, or a TinyTroupe checkout."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
+    exp: Experiments = None,
+    run: NewestRuns = None,
+    as_json: AsJson = False,
     validate: Annotated[
-        bool, typer.Option("--validate", help="Compare with the published values; exit 1 on any miss.")
+        bool, typer.Option("--validate", help="Compare with the published values; exit code 1 on any miss.")
     ] = False,
 ) -> None:
-    """Print Table 1, computed from the samples of artifacts."""
+    """Print Table 1 from the samples of artifacts: published ones or your runs'."""
     from harness.experiments.table1 import markdown, validation
     from harness.experiments.table1.artifacts import read_artifacts
     from harness.experiments.table1.published_values import SIZES
@@ -36,10 +35,11 @@ def table1(
     from harness.experiments.table1.table import table
     from harness.reports.parts import as_markdown, as_text
 
-    tables = [table(one) for one in read_artifacts(artifacts, run or (), exp or ())]
+    folder = artifacts or results or settings_here().results_dir
+    tables = [table(one) for one in read_artifacts(folder, run or (), exp or ())]
     ours = {one.artifact.run_id for one in tables if one.artifact.run_id is not None}
-    if ours and any(artifacts.glob("*.jsonl")):
-        note_looks([artifacts], "table1", ours)
+    if ours and any(folder.glob("*.jsonl")):
+        note_looks([folder], "table1", ours)
     if as_json:
         echo_json(to_json(tables), sort_keys=True)
     else:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import AnalysisFormat, writer
+from harness.cli.analyse import writer
+from harness.cli.common_options import AsJson, Format, NewestRuns, TextFormat, with_results
 from harness.cli.looking import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
@@ -17,38 +18,30 @@ if TYPE_CHECKING:
     from harness.records import FiledRun
 
 
+@with_results()
 def variants(
-    results: Annotated[
-        list[Path] | None, typer.Argument(help="Folders of results or JSONL files.", show_default="results")
-    ] = None,
-    run: Annotated[
-        list[str] | None, typer.Option(help="This run; may be repeated. Default: the newest.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sorted by key.")] = False,
-    format: Annotated[
-        AnalysisFormat, typer.Option(help="text, 80 columns wide, or md.")
-    ] = AnalysisFormat.TEXT,
+    results: list[Path],
+    run: NewestRuns = None,
+    as_json: AsJson = False,
+    format: Format = TextFormat.TEXT,
     rejudge: Annotated[
         bool,
-        typer.Option(
-            "--rejudge", help="Judge the recorded turns by the current rules instead; makes no call."
-        ),
+        typer.Option("--rejudge", help="Judge the recorded turns by the current rules; makes no call."),
     ] = False,
 ) -> None:
-    """Decide between tool variants: ADOPT, REJECT or REVISIT, scenario by scenario, by the rule in the records."""
+    """Decide between tool variants: ADOPT, REJECT or REVISIT, by scenario and the recorded rule."""
     from harness.checks import examine
     from harness.experiments.tool_variants.analysis import analyse
     from harness.experiments.tool_variants.rendering import answer_json, answer_parts
     from harness.experiments.tool_variants.run_checks import examine as own
     from harness.experiments.tool_variants.run_records import read_run
 
-    paths = results or [Path("results")]
-    found = _runs(paths, run or [])
+    found = _runs(results, run or [])
     if rejudge:
-        echo(_judged_again(paths, {one.run_id for one in found}, format), end="")
+        echo(_judged_again(results, {one.run_id for one in found}, format), end="")
         return
     answers = [analyse(read_run(one), examine(one, own=own)) for one in found]
-    note_looks(paths, "variants", {one.run_id for one in found})
+    note_looks(results, "variants", {one.run_id for one in found})
     if as_json:
         content = [answer_json(one) for one in answers]
         echo_json(content, sort_keys=True)
@@ -56,7 +49,7 @@ def variants(
     echo("\n".join(writer(format)(answer_parts(one)) for one in answers), end="")
 
 
-def _judged_again(paths: list[Path], ids: set[str], format: AnalysisFormat) -> str:
+def _judged_again(paths: list[Path], ids: set[str], format: TextFormat) -> str:
     """The outcomes of recorded turns by the current rules, run by run."""
     from harness.experiments.tool_variants.rejudge import changes, rejudge
     from harness.records import record_files, runs_in_files
@@ -82,9 +75,6 @@ def _runs(paths: list[Path], ids: list[str]) -> list[FiledRun]:
     from harness.checks import CheckRunner
     from harness.records import record_files, runs_in_files
 
-    for path in paths:
-        if not path.exists():
-            raise ConfigurationError(f"{path}: no such file or folder; expected results of a run.")
     runs = [
         one for one in runs_in_files(record_files(paths), keep=CheckRunner().keep) if one.experiment == NAME
     ]

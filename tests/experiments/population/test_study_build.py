@@ -292,4 +292,4 @@ def test_a_folder_that_cannot_be_written(town: Bench) -> None:
         said = town.build()
     assert said.code in (1, 4)
     assert said.err.count("ERROR") == 1
-    assert "--root" in said.err
+    assert "--studies-dir" in said.err

@@ -134,7 +134,7 @@ def test_a_read_only_file_system_is_said_with_the_way_out(
     assert said.code == 4
     assert said.err.count("ERROR") == 1
     assert "pipeline.yaml: Read-only file system" in said.err
-    assert "--root" in said.err
+    assert "--studies-dir" in said.err
 
 
 # What ends a build that asks a model

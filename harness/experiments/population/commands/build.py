@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.app import Timeout
-from harness.cli.model_session import Asking, failures_told
-from harness.cli.study_app import RUNS, Name, Prices, Root
+from harness.cli.common_options import with_options, with_settings
+from harness.cli.model_session import failures_told
+from harness.cli.study_app import with_study
 from harness.console import echo
 from harness.errors import ExitCode
 from harness.experiments.population.commands.gates import COLUMNS, gate_lines
+from harness.experiments.population.commands.stages import ASKING
+from harness.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from harness.batches.study_layout import Study
@@ -23,49 +26,65 @@ if TYPE_CHECKING:
     from harness.experiments.population.gates import GateResult
 
 
-def build(
-    name: Name,
-    population: Annotated[str | None, typer.Option(help="Who they are, for a model to write from.")] = None,
-    size: Annotated[int | None, typer.Option(help="How many agents.")] = None,
-    event: Annotated[str | None, typer.Option(help="What happens to them, for a model.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Time steps at most, for a model.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of every stage.", show_default="0")] = None,
-    model: Annotated[str | None, typer.Option(help="rehearsal (offline), or PROVIDER:MODEL.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Endpoint of the model.")] = None,
-    gate_profile: Annotated[
-        str | None, typer.Option(help="What gates hold it against; docs/gates.md.")
-    ] = None,
-    schema_map: Annotated[str | None, typer.Option(help="The file that gives roles attributes.")] = None,
-    threshold: Annotated[int | None, typer.Option(help="Of the estimate, as simulate has it.")] = None,
-    chunk_size: Annotated[int | None, typer.Option(help="Of the estimate, as simulate has it.")] = None,
-    timeout: Timeout = None,
-    max_cost: Annotated[float | None, typer.Option(help="US dollars that this call may spend.")] = None,
-    prices: Prices = None,
-    root: Root = RUNS,
-) -> None:
-    """Run the stages spec to estimate that have to run, each with its gates; stop where a gate FAILs.
+@dataclass(frozen=True)
+class PipelineOptions:
+    """What the command line says of a study's pipeline; the pipeline remembers it."""
 
-    All options but --timeout, --max-cost and --prices are remembered in the study's pipeline.yaml. What people write
-    into specs/ is taken in place of a model's words.
+    population: Annotated[
+        str | None, typer.Option(help="Who the people are, for a model to write their spec.")
+    ] = None
+    size: Annotated[int | None, typer.Option(metavar="N", help="Number of agents.")] = None
+    event: Annotated[
+        str | None, typer.Option(help="What happens to the people, for a model to write the scenario.")
+    ] = None
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="Maximum number of time steps, for a model.")
+    ] = None
+    gate_profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Profile that the gates check against; see docs/gates.md."),
+    ] = None
+    schema_map: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Schema map: which attribute has which role.")
+    ] = None
+    threshold: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Further exposures that make an agent reconsider, for the estimate."),
+    ] = None
+    chunk_size: Annotated[
+        int | None, typer.Option(metavar="N", help="Agents between two checkpoints, for the estimate.")
+    ] = None
+
+
+@with_settings(*ASKING, seed="Seed of every stage.")
+@with_study()
+@with_options("said", PipelineOptions)
+def build(place: Study, said: PipelineOptions, settings: Settings) -> None:
+    """Run the stages from spec to estimate that are not up to date, each with its gates; stop if a gate FAILs.
+
+    The study's pipeline.yaml remembers all options but --timeout, --max-cost and --prices. Files that people write to
+    specs/ take the place of a model's.
     """
-    from harness.batches.study_layout import Study
     from harness.experiments.population.build import pipeline
     from harness.experiments.population.build.build import Build, alone
     from harness.experiments.population.commands.build_session import BuildSession
     from harness.gateway.prices import find_prices
 
-    place = Study(root, name).existing()
-    said = {key: value for key, value in locals().items() if key in pipeline.Pipeline.model_fields}
-    options = {key: value for key, value in said.items() if value is not None}
-    if schema_map is not None:
-        options["schema_map"] = _as_remembered(place, schema_map)
-    own = None if prices is None else (prices, find_prices(prices))
+    options = {name: value for name, value in asdict(said).items() if value is not None}
+    options |= {
+        name: getattr(settings, name) for name in ("seed", "model", "base_url") if name in settings.origins
+    }
+    if said.schema_map is not None:
+        options["schema_map"] = _as_remembered(place, said.schema_map)
+    own = None if settings.prices is None else (settings.prices, find_prices(settings.prices))
     with alone(place) as folder:
         plan = pipeline.changed(place, options)
         pipeline.check(place, plan)
         work = Build(place, plan, folder, own)
-        asking = Asking(plan.model, plan.base_url, plan.seed, max_cost, prices, folder, timeout=timeout)
-        session = BuildSession(asking, folder / "heartbeat.txt", _told, _told_again)
+        asked = replace(
+            settings, model=plan.model, base_url=plan.base_url, seed=plan.seed, results_dir=folder
+        )
+        session = BuildSession(asked, folder / "heartbeat.txt", _told, _told_again)
         if work.asks:
             session.prepare()
         pipeline.write(place, plan)

@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from harness.cli.model_session import Asking
 from harness.errors import ConfigurationError, HarnessError
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from harness.experiments.population.gates import GateResult
     from harness.gateway.calls import ModelClient
     from harness.gateway.gateway import Gateway
+    from harness.runtime.settings import Settings
 
 Made = TypeVar("Made")
 Clock = Callable[[], datetime]
@@ -35,13 +35,13 @@ class BuildSession:
 
     def __init__(
         self,
-        asking: Asking,
+        settings: Settings,
         heartbeat: Path,
         tell: Callable[[BuildStep], None],
         tell_again: Callable[[GateResult], None],
         clock: Clock = _now,
     ) -> None:
-        self._asking, self._heartbeat, self._clock = asking, heartbeat, clock
+        self._settings, self._heartbeat, self._clock = settings, heartbeat, clock
         self._tell, self._tell_again = tell, tell_again
         self._gateway: Gateway | None = None
         self._runner: asyncio.Runner | None = None
@@ -51,7 +51,9 @@ class BuildSession:
 
     def prepare(self) -> None:
         """Make the gateway, so that a missing key is said before anything runs. Raises `ConfigurationError`."""
-        self._gateway = self._asking.gateway()
+        from harness.plugin.factories import make_gateway
+
+        self._gateway = make_gateway(self._settings)
 
     def __enter__(self) -> Self:
         self._runner = asyncio.Runner()
@@ -88,9 +90,9 @@ class BuildSession:
 
     @property
     def _run_id(self) -> str:
-        url = self._asking.base_url
+        url = self._settings.base_url
         place = f"-{sha256(url.encode()).hexdigest()[:12]}" if url else ""
-        return f"build-seed{self._asking.seed}{place}"
+        return f"build-seed{self._settings.seed}{place}"
 
     @property
     def spent(self) -> str:
@@ -99,7 +101,7 @@ class BuildSession:
             return "0 model calls"
         calls, again, cost = self._gateway.calls, self._gateway.replayed, self._gateway.cost
         said = f"{calls} model calls" + (f", {again} more answered from the journal" if again else "")
-        if self._asking.model.partition(":")[0] == "rehearsal":
+        if self._settings.model.partition(":")[0] == "rehearsal":
             return f"{said}; nothing paid, a rehearsal"
         return f"{said}; " + ("cost not known" if cost is None else f"${cost:,.4f}")
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.app import Timeout
-from harness.cli.model_session import Asking, ended
+from harness.cli.common_options import AsJson, with_results, with_settings
+from harness.cli.model_session import ended
 from harness.console import echo, echo_json, on_one_line
-from harness.experiments.population.commands.stages import BaseUrl, MaxCost, Model, Prices, Seed, group
+from harness.experiments.population.commands.stages import ASKING, group
+from harness.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from harness.experiments.population.simulation.estimate import EstimateCase
@@ -21,36 +23,34 @@ if TYPE_CHECKING:
     from harness.model import Usage
 
 ENGINES = ("own", "extropy")
-Concurrency = Annotated[str, typer.Option(help="Model calls in flight, or 'unlimited'.")]
-Threshold = Annotated[int, typer.Option(help="Further exposures that make an agent think again.")]
-ChunkSize = Annotated[int, typer.Option(help="Agents between two checkpoints.")]
+Threshold = Annotated[int, typer.Option(metavar="N", help="Further exposures that make an agent reconsider.")]
+ChunkSize = Annotated[int, typer.Option(metavar="N", help="Agents between two checkpoints.")]
 PersonaFile = Annotated[Path | None, typer.Option("--personas", help="Phrasings of personas.")]
 
 
 @group.command()
+@with_settings("model", "prices", seed="Seed of the simulation.")
 def estimate(
     scenario: Annotated[Path, typer.Argument(help="scenario.yaml.")],
+    settings: Settings,
     personas: PersonaFile = None,
-    model: Model = "rehearsal",
     threshold: Threshold = 3,
     chunk_size: ChunkSize = 50,
-    seed: Seed = 0,
-    prices: Prices = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """What a simulation would take: calls, tokens and dollars. Makes no call."""
+    """Estimate calls, tokens and dollars of a simulation. Makes no call."""
     from harness.experiments.population.inputs import read_inputs
     from harness.experiments.population.simulation.estimate import as_rows
     from harness.experiments.population.simulation.estimate import estimate as work_out
     from harness.experiments.population.simulation.simulation import SimulationOptions
     from harness.gateway.prices import find_prices
 
-    options = SimulationOptions(seed, threshold, chunk_size, model)
-    cases = asyncio.run(work_out(read_inputs(scenario, personas), options, find_prices(prices)))
+    options = SimulationOptions(settings.seed, threshold, chunk_size, settings.model)
+    cases = asyncio.run(work_out(read_inputs(scenario, personas), options, find_prices(settings.prices)))
     if as_json:
         echo_json(as_rows(cases))
     else:
-        echo("\n".join(_estimate_lines(cases, model)))
+        echo("\n".join(_estimate_lines(cases, settings.model)))
 
 
 def _estimate_lines(cases: tuple[EstimateCase, ...], model: str) -> list[str]:
@@ -71,31 +71,24 @@ def _estimate_lines(cases: tuple[EstimateCase, ...], model: str) -> list[str]:
 
 
 @group.command()
+@with_settings(
+    *(*ASKING, "temperature", "concurrency", "rpm", "tpm", "accept_lost_journal"),
+    seed="Seed of the simulation.",
+)
 def simulate(
     scenario: Annotated[Path, typer.Argument(help="scenario.yaml.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of results.")],
+    settings: Settings,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write results to.")],
     personas: PersonaFile = None,
-    model: Model = "rehearsal",
     routine_model: Annotated[
-        str | None, typer.Option(help="Who sorts what was said; default: the model.")
+        str | None,
+        typer.Option(metavar="PROVIDER:MODEL", help="Model that classifies statements. Default: --model."),
     ] = None,
-    base_url: BaseUrl = None,
     threshold: Threshold = 3,
     chunk_size: ChunkSize = 50,
-    seed: Seed = 0,
-    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
-    concurrency: Concurrency = "16",
-    rpm: Annotated[int | None, typer.Option(help="Model calls in any minute.")] = None,
-    tpm: Annotated[int | None, typer.Option(help="Tokens in any minute.")] = None,
-    timeout: Timeout = None,
-    max_cost: MaxCost = None,
-    prices: Prices = None,
-    engine: Annotated[str, typer.Option(help="Who simulates: own or extropy.")] = "own",
-    accept_lost_journal: Annotated[
-        bool, typer.Option("--accept-lost-journal", help="Send calls again whose replies are lost.")
-    ] = False,
+    engine: Annotated[str, typer.Option(metavar="NAME", help="What simulates: own or extropy.")] = "own",
 ) -> None:
-    """Simulate; the same command again goes on where it was left, and changes nothing once it is done."""
+    """Simulate an event. Rerun to resume; does nothing once finished."""
     from harness.errors import ConfigurationError
     from harness.experiments.population.extropy.process import ENGINE
     from harness.experiments.population.extropy.simulation import check_engine, simulate_in_folder
@@ -103,32 +96,27 @@ def simulate(
     from harness.experiments.population.simulation.folder import RUN, simulate
     from harness.experiments.population.simulation.results import META
     from harness.experiments.population.simulation.simulation import DATABASE, SimulationOptions
-    from harness.runtime.settings import parse_concurrency
 
     if engine not in ENGINES:
         raise ConfigurationError(f"--engine {engine}: expected one of {', '.join(ENGINES)}.")
-    _check(out, temperature)
+    _check(out)
     check_engine(out, ENGINE if engine == "extropy" else "own")
     inputs = read_inputs(scenario, personas)
-    asked = model if routine_model is None else f"{model} + {routine_model}"
-    options = SimulationOptions(
-        seed, threshold, chunk_size, asked if temperature is None else f"{asked} at {temperature:g}"
-    )
-    asking = Asking(
-        model, base_url, seed, max_cost, prices, out, routine_model, concurrency, rpm, tpm, temperature, timeout,
-        accept_lost_journal,
-    )  # fmt: skip
+    models = settings.model if routine_model is None else f"{settings.model} + {routine_model}"
+    warmth = "" if settings.temperature is None else f" at {settings.temperature:g}"
+    options = SimulationOptions(settings.seed, threshold, chunk_size, models + warmth)
+    settings = replace(settings, judge_model=routine_model, judge_base_url=None, results_dir=out)
 
     async def work(gateway: Gateway) -> dict[str, Any]:
         gateway.open_run(RUN, begun=(out / DATABASE).exists() and not (out / META).exists())
         if engine == "extropy":
-            at_once = parse_concurrency(concurrency) or chunk_size
+            at_once = settings.concurrency or chunk_size
             return await simulate_in_folder(
                 scenario, personas, options, gateway, out, at_once=at_once, say=_told_by_calls
             )
         return await simulate(inputs, options, gateway, out, say=_told)
 
-    meta = ended(asking, work)
+    meta = ended(settings, work)
     cost = meta["cost"]
     echo(
         f"{meta['stopped_reason']} ({meta['stopped_detail']}); {meta['agents_reasoned']:,} of "
@@ -153,14 +141,12 @@ def simulate(
     echo(f"Written: {out}")
 
 
-def _check(out: Path, temperature: float | None) -> None:
+def _check(out: Path) -> None:
     from harness.errors import ConfigurationError
 
     file = next((one for one in (out, *out.parents) if one.exists() and not one.is_dir()), None)
     if file is not None:
         raise ConfigurationError(f"--out {out}: {file} is a file; expected a folder, or a new one.")
-    if temperature is not None and not 0 <= temperature <= 2:
-        raise ConfigurationError(f"--temperature {temperature:g}: expected 0 to 2.")
 
 
 def _told_by_calls(usage: Usage) -> None:
@@ -177,22 +163,24 @@ def _told(progress: Progress) -> None:
     )
 
 
-@group.command()
-def results(
-    folder: Annotated[Path, typer.Argument(help="The folder of results.")],
+@group.command("results")
+@with_results()
+def results_(
+    results: Path,
     scenario: Annotated[Path, typer.Option("--scenario", help="The scenario that was simulated.")],
     segment: Annotated[
-        list[str] | None, typer.Option(help="An attribute, or a number's cuts: age:30,65.")
+        list[str] | None,
+        typer.Option(help="An attribute, or a number with cut points: age:30,65; may be repeated."),
     ] = None,
-    min_n: Annotated[int, typer.Option(help="Values from which shares are shown.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    min_n: Annotated[int, typer.Option(metavar="N", help="Hide shares of fewer answers.")] = 30,
+    as_json: AsJson = False,
 ) -> None:
-    """Print outcomes of all agents and by segment, each share with its denominator."""
+    """Print outcomes overall and by segment, each share with its n."""
     from harness.experiments.population.formats.scenario import read_scenario
     from harness.experiments.population.simulation.results_file import check_outcomes, read_states
     from harness.experiments.population.simulation.segments import overall, view
 
-    states, meta = read_states(folder)
+    states, meta = read_states(results)
     outcomes = [
         one for one in read_scenario(scenario).outcomes.suggested_outcomes if one.type != "open_ended"
     ]
