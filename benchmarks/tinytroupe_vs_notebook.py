@@ -183,7 +183,7 @@ def session(checkout: str, sizes: Mapping[str, int], latency: float, workers: in
     request = LaunchRequest([sized])
     code = launch(
         request,
-        [
+        further=[
             *("--engine=tinytroupe", f"--model={model}", f"--workers={workers}", "--mode=fast", "--seed=0"),
             *(f"--results-dir={folder}", "--concurrency=unlimited", "-qq", "--no-header", "--no-summary"),
         ],
