@@ -65,7 +65,9 @@ def run(
     from harness.runtime.setting_sources import resolve, script
 
     here = Path.cwd()
-    request = LaunchRequest([experiment], spell=keyword, settings=resolve(script(settings, here), here, here / "results"))
+    request = LaunchRequest(
+        [experiment], spell=keyword, settings=resolve(script(settings, here), here, here / "results")
+    )
     options = {"--count": count, "--reruns": reruns or None}
     code = launch(request, options=options, further=["-qq", "--no-header", "--no-summary"] * quiet)
     if not request.conclusions:

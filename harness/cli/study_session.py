@@ -136,7 +136,9 @@ class Sessions:
         }
         settings = replace(settings_of(options, self.settings), **limits, results_dir=folder.resolve())
         watch = Heartbeat(self.heartbeat, f"{len(experiments)} variants", lambda: datetime.now(UTC))
-        request = LaunchRequest(list(experiments), beside=[watch], brief=True, spell=study_option, settings=settings)
+        request = LaunchRequest(
+            list(experiments), beside=[watch], brief=True, spell=study_option, settings=settings
+        )
         code = launch(request, options={"--count": options.get("count"), "--reruns": self.reruns})
         if watch.last is not None:
             self._count("max_calls", watch.last.calls)

@@ -294,7 +294,10 @@ def test_cases_that_cannot_be_rehearsed_are_said_and_fail(lab: Lab) -> None:
     [
         (["--exp", "exp_9"], "Unknown experiment 'exp_9'"),
         (["--exp", "exp_3", "--model", "opnai:x"], "unknown provider 'opnai'"),
-        (["--exp", "exp_3", "--seconds-per-call", "0"], "--seconds-per-call 0: expected more than 0 seconds."),
+        (
+            ["--exp", "exp_3", "--seconds-per-call", "0"],
+            "--seconds-per-call 0: expected more than 0 seconds.",
+        ),
         (["--exp", "exp_3", "--mode", "fst"], "has no mode 'fst'"),
     ],
 )
