@@ -1,4 +1,4 @@
-"""Batches that simulate a study's scenario: the inputs of each variant, the files of a simulation, and its gates."""
+"""Batches that simulate a study's scenario: inputs, files and gates of each variant."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 SCENARIO = "scenario.yaml"
 NO_MAP = "none"
 NAMED = {"population_spec": "population.yaml", "agents_file": "agents.json", "network_file": "network.json"}
-"""What a scenario names, and what that is called in a study."""
+"""The files that a scenario names, and their names in a study."""
 BESIDE = ("population.persona.yaml", "base.yaml", "estimate.json")
-"""What may stand beside it."""
+"""Optional files next to it."""
 LATE = ("simulate", "results")
-"""Stages that a variant runs; the others ran before it is declared."""
+"""Stages of a variant; the others run before it is declared."""
 
 
 class Simulations(BatchKind):
-    """A variant is one simulation of a scenario that no gate FAILs."""
+    """Each variant is one simulation of a scenario that passes its gates."""
 
     spec_folders = ("pop", "persona", "network-config", "scenario")
     build_hint = "a population and scenario built with: harness study build"
@@ -73,18 +73,18 @@ class Simulations(BatchKind):
             )
         if any(axis == "people" for axis, _ in request.axes):
             raise ConfigurationError(
-                "Axis 'people': a simulation has its agents, whom this would not change; expected another "
+                "Axis 'people': has no effect on the agents of a simulation; expected another "
                 f"population: harness study build {study.name}"
             )
         source = Path(str(request.path))
         if source.parent == study.folder and (behind := unready(study)):
-            raise ConfigurationError(*behind, f"Go on with: harness study build {study.name}")
+            raise ConfigurationError(*behind, f"Continue with: harness study build {study.name}")
         inputs_beside(source)
         _refuse_failing(source, *_rules(study, request.gate_profile, request.schema_map), study.name)
 
     def place_inputs(self, path: Path, variants: Sequence[VariantFolder]) -> Path:
-        """The first variant gets copies, so that no later change of the study's files reaches the batch; the others
-        share them.
+        """Copy the inputs to the first variant, so that later changes of the study do not affect the batch; the others
+        share the copies.
         """
         first, *others = variants
         for source in inputs_beside(path):
@@ -139,10 +139,10 @@ class Simulations(BatchKind):
         return [name for name, report in reports.items() if report and report.level is Level.FAIL]
 
     def escalation(self, study: Study, ran: Collection[tuple[str, str]]) -> str | None:
-        """A gate FAILs for a second variant in a row, on other files.
+        """The first gate that FAILs for two variants in a row, on different files.
 
-        In the order of the registry, over all batches of the study; of several gates the first. Failures before the
-        variants that ``ran`` were reported when they happened.
+        Variants are in the order of the registry, over all batches of the study. Failures before the variants that
+        ``ran`` have already been reported.
         """
         from harness.experiments.population.gates import GATES, escalation
         from harness.experiments.population.gates.escalation import TWICE
@@ -182,7 +182,7 @@ KIND = Simulations()
 
 
 def _rules(study: Study, profile: str, schema_map: str) -> tuple[Profile, SchemaMap | None]:
-    """What gates hold a variant against. A user's files lie under the study's ``specs``, so that manifests have their
+    """The rules of a variant's gates. A user's files must be under the study's ``specs``, so that manifests have their
     hashes. Raises `ConfigurationError`.
     """
     from harness.experiments.population.gates import load_profile, load_schema_map
@@ -203,7 +203,7 @@ def _spec(study: Study, what: str, name: str) -> Path:
 
 
 def _other_rules(study: Study, manifest: Manifest) -> Iterator[str]:
-    """Files of rules that the manifest has another hash of, or none."""
+    """Files of rules whose hash the manifest lacks, or that have another one."""
     from harness.experiments.population.gates import SHIPPED
 
     hashes = {spec.path: spec.sha256 for spec in manifest.base_specs}
@@ -211,11 +211,11 @@ def _other_rules(study: Study, manifest: Manifest) -> Iterator[str]:
         path = study.folder / name
         own = name not in SHIPPED and name != NO_MAP
         if own and (not path.is_file() or digest(path) != hashes.get(Path(name).as_posix())):
-            yield f"{manifest.batch_id}: its rules {name} are not those that it was declared with. Put them back."
+            yield f"{manifest.batch_id}: its rules {name} have changed since it was declared. Restore them."
 
 
 def _refuse_failing(source: Path, profile: Profile, schema: SchemaMap | None, name: str) -> None:
-    """Raise a `ConfigurationError` where a gate before the simulation FAILs on the files beside ``source``."""
+    """Raise `ConfigurationError` if a gate before the simulation FAILs on the files next to ``source``."""
     from harness.experiments.population.gates import GATES, run_gates
     from harness.experiments.population.gates.escalation import told
     from harness.experiments.population.gates.runner import due
@@ -223,7 +223,7 @@ def _refuse_failing(source: Path, profile: Profile, schema: SchemaMap | None, na
     early = [gate for gate in due(source.parent) if GATES[gate].stage not in LATE]
     report = run_gates(source.parent, profile, schema, gates=early)
     raise_if_any(
-        f"Gate {one.gate} after {one.stage} FAILs: {told(check)}. Mend it, then: harness study build {name}"
+        f"Gate {one.gate} after {one.stage} FAILs: {told(check)}. Fix it, then: harness study build {name}"
         for one in report.results
         for check in one.checks
         if check.level is Level.FAIL
@@ -231,12 +231,12 @@ def _refuse_failing(source: Path, profile: Profile, schema: SchemaMap | None, na
 
 
 def inputs_beside(source: Path) -> list[Path]:
-    """The scenario and what a variant needs beside it. Raises `ConfigurationError`."""
+    """The scenario and the other inputs of a variant. Raises `ConfigurationError`."""
     from harness.experiments.population.formats.scenario import read_scenario
 
     meta = read_scenario(source).meta
     raise_if_any(
-        f"Scenario {source}: meta.{field}={getattr(meta, field)!r}; a study's is {name!r}, beside its scenario."
+        f"Scenario {source}: meta.{field}={getattr(meta, field)!r}; a study's is {name!r}, next to its scenario."
         for field, name in NAMED.items()
         if getattr(meta, field) != name
     )
@@ -255,7 +255,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _gate_results(study: Study, batch_id: str, variant_id: str) -> Sequence[GateResult]:
-    """What gates said last of a variant; nothing where the ids are not those of one."""
+    """The last verdicts of a variant's gates; empty if the ids name no variant."""
     from harness.experiments.population.gates import read_report
 
     if not is_batch(batch_id) or Path(variant_id).name != variant_id:

@@ -1,4 +1,4 @@
-"""A simulation as a trial: variants of one scenario as groups or as a sweep's axes, in worlds of one seed each."""
+"""Simulations as trials: variants of a scenario as groups or as axes of a sweep, in worlds with one seed each."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ if TYPE_CHECKING:
 
 NAME = "population"
 ALONE = "simulation"
-"""The only group of an experiment that a scenario's file declares: a sweep's variants are its arms."""
+"""The only group of an experiment from a scenario file: the variants of a sweep are its arms."""
 AWARE, SENTIMENT = "aware", "sentiment"
 DEFAULTS: Mapping[str, Any] = {"threshold": 3, "chunk_size": 50, "simulator": "own"}
-"""Axes with what holds where a variant says nothing; of ``share_probability`` that is the scenario's."""
+"""Axis → default; that of ``share_probability`` is the scenario's."""
 AXES = (*DEFAULTS, "share_probability")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 MOST = 1_000_000_000
-"""No threshold and no chunk is larger."""
+"""The largest threshold and chunk size."""
 SIMULATORS = ("own", "extropy")
 TOWN_AGENTS = 120
 WORLDS = 6
-"""Seeds under which the town is simulated in every group: blocks enough for a verdict."""
+"""Seeds of the town in every group: enough blocks for a verdict."""
 BETWEEN_WORLDS, BETWEEN_REPS = 1_000_003, 1_000_000_007
-"""So far apart are the seeds of two worlds, and of two repetitions of one. The first has the trial's seed itself."""
+"""The distance between the seeds of two worlds, and of two repetitions of one. The first has the trial's seed."""
 FOLDER = "simulations"
-"""Below the results directory: a folder per run, in it one per trial."""
+"""Below the results directory: a folder per run, with one per trial."""
 
 
 def town(agents: int = TOWN_AGENTS) -> Experiment:
-    """``population``: does it matter for what a town thinks that people speak of it?"""
+    """``population``: does word of mouth change what a town thinks?"""
     import yaml
 
     from harness.experiments.population.example import PACKAGED
@@ -85,9 +85,8 @@ def simulation_experiment(
 
     ``variants`` maps a group's name to settings of `AXES`; ``None``: one group without any, for a sweep. Metrics are
     the share of agents that heard of the event (``aware``), the mean sentiment of those who reasoned, and for each
-    option of the position its share among those who hold one (`position_metrics`). Each trial keeps its files in a
-    folder of its own (`folder_of`); one that was cut off begins anew, and is served from the journal what was answered.
-    Raises `ConfigurationError`.
+    option of the position its share among those with a position (`position_metrics`). Each trial has its own folder
+    (`folder_of`); an interrupted one starts over, with answered calls from the journal. Raises `ConfigurationError`.
     """
     raise_if_any(f"Experiment {name}: {fault}" for fault in _declared(variants, worlds))
     source = Files(Path(scenario), None if personas is None else Path(personas))
@@ -167,8 +166,8 @@ def _experiment(
 
 
 def position_metrics(outcome: str, options: Sequence[str]) -> list[str]:
-    """What the shares of the position's options are called: ``stance_for``; where an option is no plain word,
-    ``position_1`` and so on, in the scenario's order.
+    """The metrics of the position's options: ``stance_for``; or ``position_1`` and so on, in the scenario's order, if
+    an option is not a plain word.
     """
     named = [f"{outcome}_{option}" for option in options]
     plain = all(_PLAIN.fullmatch(name) for name in named) and not {AWARE, SENTIMENT} & set(named)
@@ -182,7 +181,7 @@ def calls(plan: TrialPlan) -> tuple[Mapping[str, int], Mapping[str, int]]:
 
 
 def folder_of(results: Path, run_id: str, trial: Trial) -> Path:
-    """Where the trial of that run keeps its files."""
+    """The folder of a trial in a run."""
     cell = trial.cell
     return (
         results
@@ -194,12 +193,12 @@ def folder_of(results: Path, run_id: str, trial: Trial) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """Plays one simulation of ``source`` as a trial."""
+    """Runs one simulation of ``source`` as a trial."""
 
     source: Source
 
     def __str__(self) -> str:
-        """What identifies it beside its settings, which have the inputs' hashes: wherever the files are."""
+        """Its identity, independent of file locations; the settings have the inputs' hashes."""
         return f"{type(self).__module__}.{type(self).__name__}"
 
     async def __call__(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
@@ -235,7 +234,7 @@ class Simulated:
         return TrialResult(plan.trial, samples, (), details=_details(meta))
 
     def check(self, experiment: Experiment) -> Iterable[str]:
-        """The files must be those that the experiment was declared with, and the settings such as can be simulated."""
+        """Faults: changed files, and settings that cannot be simulated."""
         require("population", f"Experiment {experiment.name}")
         settings = experiment.settings
         try:
@@ -264,7 +263,7 @@ class Simulated:
             yield f"simulator={settings['simulator']!r}; expected one of {', '.join(SIMULATORS)}."
         elif settings["simulator"] == "extropy" and not isinstance(self.source, Files):
             yield (
-                "simulator='extropy' reads files, and the packaged town is made in memory; write it out with: "
+                "simulator='extropy' reads files, but the packaged town is in memory; write it with: "
                 "harness population example town"
             )
 

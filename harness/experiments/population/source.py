@@ -1,4 +1,4 @@
-"""Where an experiment's simulations take their inputs from: a scenario's files, or the packaged town."""
+"""Inputs of simulations: a scenario's files, or the packaged town."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from harness.experiments.population.inputs import Inputs
 
 TIES_SEED = 0
-"""Seed of the packaged town's network; its agents are drawn with the seed beside it."""
+"""The seed of the packaged town's network; the seed of its agents is in the same source."""
 READ = ("population.yaml", "network.yaml", "population.persona.yaml", "scenario.yaml")
-"""The packaged files that make the town."""
+"""The packaged files of the town."""
 
 
 class Source(Hashable, Protocol):
-    """Gives the same inputs as long as ``hashes`` are the same. Hashable."""
+    """A source of inputs, identified by ``hashes``. Hashable."""
 
     def hashes(self) -> Mapping[str, str]:
-        """What identifies each input. Cheap: nothing is parsed that need not be. Raises `ConfigurationError`."""
+        """The identity of each input, with little parsing. Raises `ConfigurationError`."""
 
     def read(self) -> Inputs:
         """The inputs. Raises `ConfigurationError`."""
@@ -42,7 +42,7 @@ class Files:
         return hashes(self.scenario, self.personas)
 
     def read(self) -> Inputs:
-        """All of them, checked against each other."""
+        """All inputs, validated against each other."""
         from harness.experiments.population.inputs import read_inputs
 
         return read_inputs(self.scenario, self.personas)
@@ -50,20 +50,20 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """``agents`` people of the packaged town, drawn and connected when first needed."""
+    """``agents`` people of the packaged town, drawn and connected on first use."""
 
     agents: int
     seed: int = 0
 
     def hashes(self) -> Mapping[str, str]:
-        """The SHA-256 of each packaged file, how many are drawn, and with which seed."""
+        """The SHA-256 of each packaged file, the number of agents, and their seed."""
         from harness.experiments.population.example import PACKAGED
 
         files = {name: sha256((PACKAGED / name).read_bytes()).hexdigest() for name in READ}
         return {**files, "agents": f"{self.agents} of seed {self.seed}"}
 
     def read(self) -> Inputs:
-        """Drawn and connected, in memory."""
+        """The inputs, drawn and connected in memory."""
         from harness.experiments.population.build.network import connect
         from harness.experiments.population.build.sampling import sample
         from harness.experiments.population.example import PACKAGED
@@ -82,7 +82,7 @@ class Town:
 
 
 def inputs_of(source: Source) -> Inputs:
-    """Read once for all trials of the same content. Raises `ConfigurationError`."""
+    """The inputs, read once for all trials with the same content. Raises `ConfigurationError`."""
     return _read(source, tuple(sorted(source.hashes().items())))
 
 

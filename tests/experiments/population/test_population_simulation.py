@@ -172,10 +172,10 @@ def test_what_is_done_is_left_as_it_is(inputs: Inputs, whole: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (SimulationOptions(chunk_size=8, seed=1), "seed=0, and now it is 1"),
-        (SimulationOptions(chunk_size=9), "chunk_size=8, and now it is 9"),
-        (SimulationOptions(chunk_size=8, threshold=2), "threshold=3, and now it is 2"),
-        (SimulationOptions(chunk_size=8, model="openai:x"), "model='rehearsal', and now it is 'openai:x'"),
+        (SimulationOptions(chunk_size=8, seed=1), "seed=0, but now it is 1"),
+        (SimulationOptions(chunk_size=9), "chunk_size=8, but now it is 9"),
+        (SimulationOptions(chunk_size=8, threshold=2), "threshold=3, but now it is 2"),
+        (SimulationOptions(chunk_size=8, model="openai:x"), "model='rehearsal', but now it is 'openai:x'"),
     ],
 )
 def test_other_settings_are_refused(

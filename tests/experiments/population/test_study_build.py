@@ -135,7 +135,7 @@ def test_a_mended_file_whose_inputs_change_too_is_refused_with_the_ways_out(town
     before = whole(town.study())
     said = town.build()
     assert said.code == 4
-    assert "network.json was mended by hand" in said.err
+    assert "network.json was edited by hand" in said.err
     assert "specs/network-config/network.yaml: SHA-256" in said.err
     assert "delete runs/town/network.json" in said.err
     assert whole(town.study()) == before
@@ -149,7 +149,7 @@ def test_what_was_mended_once_is_not_overwritten_later(town: Bench) -> None:
     mended = (town.study() / "network.json").read_bytes()
     said = town.build("--seed", "43")  # agents are drawn anew, and the network was made from the old ones
     assert said.code == 4
-    assert "network.json was mended by hand" in said.err
+    assert "network.json was edited by hand" in said.err
     assert (town.study() / "network.json").read_bytes() == mended
 
 

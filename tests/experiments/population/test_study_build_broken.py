@@ -92,7 +92,7 @@ def test_a_person_s_change_after_a_kill_is_not_overwritten(bench: Bench) -> None
     network.write_bytes(mended)
     said = bench.build()
     assert said.code == 4
-    assert "network.json was mended by hand" in said.err
+    assert "network.json was edited by hand" in said.err
     assert network.read_bytes() == mended
 
 

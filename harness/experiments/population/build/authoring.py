@@ -1,7 +1,7 @@
-"""Populations, phrasings of personas and scenarios as a model writes them: plain parts that are put together here.
+"""Let a model write populations, persona phrasings and scenarios in plain parts, which are assembled here.
 
-A model never writes an expression: conditions come as attribute, comparison and value, out of lists of what there is.
-What it wrote is checked like a file; where that finds faults, the reply is rejected and the next one asked for.
+A model never writes an expression: it picks attribute, comparison and value from lists. The result is validated like a
+file; a faulty reply is rejected and sampled again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.experiments.population.formats.spec import Attribute, Categorical, 
 from harness.gateway.calls import CallSite, ModelClient, Request
 
 TRIES = 5
-"""Replies that are asked for at most, for one part."""
+"""The most replies for one part."""
 MAX_ADDED, MAX_MODIFIERS, MAX_RULES = 12, 12, 8
 
 Made = TypeVar("Made")
@@ -29,13 +29,13 @@ _NUMBER: Schema = {"type": "number"}
 
 
 async def write_spec(client: ModelClient, description: str, size: int) -> PopulationSpec:
-    """A population as described. Raises `ModelCallError`, `ConfigurationError` after `TRIES` faulty replies."""
+    """A population from its description. Raises `ModelCallError`, `ConfigurationError` after `TRIES` faulty replies."""
     base: dict[str, Any] = {"meta": {"description": description, "size": size}, "attributes": []}
     return await _with_attributes(client, "spec", base, f"The population: {description}")
 
 
 async def extend_spec(client: ModelClient, spec: PopulationSpec, scenario: str) -> PopulationSpec:
-    """``spec`` with attributes added that matter for ``scenario``. Raises as `write_spec` does."""
+    """``spec`` with further attributes that matter for ``scenario``. Raises as `write_spec`."""
     base = spec.model_dump(mode="python", exclude_none=True, exclude={"sampling_order", "grounding"})
     base["meta"]["scenario_description"] = scenario
     known = ", ".join(one.name for one in spec.attributes)
@@ -44,7 +44,7 @@ async def extend_spec(client: ModelClient, spec: PopulationSpec, scenario: str) 
 
 
 async def _with_attributes(client: ModelClient, kind: str, base: dict[str, Any], task: str) -> PopulationSpec:
-    """Two parts: new attributes, then what each depends on. No outcomes: a population is as it is before the event."""
+    """Ask for new attributes, then for their dependencies. No outcomes: the population precedes the event."""
     ask = "Name attributes of its members that matter, none of them an outcome, and how each is distributed."
     grown = await _asked(
         client, CallSite(kind, step=0), f"{task}\n\n{ask}", {"attributes": _array(_ATTRIBUTE, MAX_ADDED)},
@@ -65,7 +65,7 @@ async def _with_attributes(client: ModelClient, kind: str, base: dict[str, Any],
 
 
 async def write_personas(client: ModelClient, spec: PopulationSpec) -> PersonaConfig:
-    """How the population's attributes are told in the first person. Raises as `write_spec` does."""
+    """Phrase the population's attributes in the first person. Raises as `write_spec`."""
     names = [one.name for one in spec.attributes]
     schema = {
         "intro": _TEXT,
@@ -85,7 +85,7 @@ async def write_personas(client: ModelClient, spec: PopulationSpec) -> PersonaCo
 async def write_scenario(
     client: ModelClient, spec: PopulationSpec, description: str, steps: int
 ) -> ScenarioSpec:
-    """A scenario for ``spec`` as described, of at most ``steps`` steps. Raises as `write_spec` does."""
+    """A scenario for ``spec`` from its description, with at most ``steps`` steps. Raises as `write_spec`."""
     task = f"The population: {spec.meta.description}. What happens to it: {description}"
     first = await _asked(
         client, CallSite("scenario", step=0),
@@ -197,7 +197,7 @@ def _expression(condition: Mapping[str, Any] | None) -> str:
 
 
 def _modifiers(spec: PopulationSpec, new: Sequence[Attribute]) -> list[Schema]:
-    """For each new attribute, what may change in it and for whom: by attributes that come before it only."""
+    """For each new attribute, its possible changes, conditioned on earlier attributes only."""
     names = [one.name for one in spec.attributes]
     found = []
     for one in new:
@@ -235,7 +235,7 @@ def _phrasing_schema(one: Attribute) -> Schema:
 
 
 def slug(text: str, taken: Sequence[str] = ()) -> str:
-    """``text`` as a name in snake_case that is not taken."""
+    """``text`` as an unused name in snake_case."""
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:50].strip("_")
     name = name if name[:1].isalpha() else f"a_{name}".strip("_")
     number = next((n for n in range(2, 1_000) if f"{name}_{n}" not in taken), 0) if name in taken else 0
@@ -313,7 +313,7 @@ def _personas(spec: PopulationSpec, said: Mapping[str, Any]) -> PersonaConfig:
 
 
 def _frame(said: Mapping[str, Any]) -> dict[str, Any]:
-    """The first part of a scenario, with names that can be referred to. Raises `ConfigurationError`."""
+    """The first part of a scenario, with names for references. Raises `ConfigurationError`."""
     channels: list[dict[str, Any]] = []
     for one in said["channels"]:
         channels.append({**one, "name": slug(one["name"], [each["name"] for each in channels])})

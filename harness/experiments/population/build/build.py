@@ -1,4 +1,4 @@
-"""Building a study's population: each stage that has to run, its gates after it, and a stop where one FAILs."""
+"""Build a study's population: run each stage that needs it, then its gates, and stop if one FAILs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class How(StrEnum):
-    """What a build did about a stage."""
+    """What a build did with a stage."""
 
     MADE = "made now"
     KEPT = "as it was"
@@ -43,7 +43,7 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BuildStep:
-    """A stage that stands: how, its record, what is in its file if that was made now, and what its gates said."""
+    """A stage that is up to date: its action, record, summary if it ran now, and the verdicts of its gates."""
 
     stage: str
     how: How
@@ -54,7 +54,7 @@ class BuildStep:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build came to. ``stopped`` is the gate that FAILs: later stages were not run."""
+    """The result of a build. ``stopped`` is the gate that FAILs; later stages were not run."""
 
     steps: tuple[BuildStep, ...]
     report: Report
@@ -62,20 +62,20 @@ class Built:
 
 
 class Watch(Protocol):
-    """Whoever looks on."""
+    """Observes a build."""
 
     def began(self, stage: str) -> None:
         """A stage is about to run."""
 
     def done(self, step: BuildStep) -> None:
-        """A stage stands, and its gates have spoken."""
+        """A stage is up to date, and its gates have run."""
 
     def again(self, result: GateResult) -> None:
-        """A gate looked once more, at what later stages have written too, and says something else."""
+        """A gate ran again with the files of later stages, with another verdict."""
 
 
 def standing(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, StageVerdict]:
-    """How each stage stands, as far as can be said before any runs."""
+    """The state of each stage, as far as known before any runs."""
     found: dict[str, StageVerdict] = {}
     for stage in STAGES:
         unsure = [one for one in MADE_FROM[stage] if _runs(found[one])]
@@ -87,7 +87,7 @@ def standing(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, Stage
 
 @contextmanager
 def alone(study: Study) -> Iterator[Path]:
-    """The folder where a build works, ``.build``, for this process alone. Raises `HarnessError`."""
+    """Lock ``.build``, the working folder of a build, for this process. Raises `HarnessError`."""
     folder = study.folder / ".build"
     with locked(folder / "lock", f"Study {study.name}", "built", folder / "heartbeat.txt"):
         yield folder
@@ -97,7 +97,7 @@ class Build:
     """One build of a study, whose caller is `alone` with it in ``folder``.
 
     ``prices`` is the file of own prices, with its path for its hash. Raises `ConfigurationError`, before anything
-    runs, for files that no build made, or that were mended by hand and whose inputs were changed too.
+    runs, for files that no build made, or that were edited by hand although their inputs changed too.
     """
 
     def __init__(
@@ -113,13 +113,13 @@ class Build:
 
     @property
     def asks(self) -> bool:
-        """Whether a stage may run that asks a model."""
+        """Whether a stage that calls a model may run."""
         return any(
             self.recipes.by(stage) == "model" and _runs(verdict) for stage, verdict in self._verdicts.items()
         )
 
     def run(self, ask: Ask, watch: Watch) -> Built:
-        """Run it. Raises `HarnessError`; what stands by then is kept."""
+        """Run the build. Raises `HarnessError`; finished stages are kept."""
         steps: list[BuildStep] = []
         report = read_report(self._study.folder)
         half_seen: list[str] = []
@@ -159,7 +159,7 @@ class Build:
                 "to have it made again."
             )
         return (
-            f"Stage {stage}: {path} was mended by hand, and what it was made from was changed too "
+            f"Stage {stage}: {path} was edited by hand, and its inputs were changed too "
             f"({'; '.join(verdict.changes)}). Put that back; or delete {path}, to have it made again."
         )
 
@@ -189,7 +189,7 @@ class Build:
     # Gates
 
     def _gated(self, stage: str, before: Report | None) -> tuple[Report, tuple[GateResult, ...]]:
-        """The gates after ``stage``, as if no later one had run: its file may be of other inputs."""
+        """Run the gates after ``stage``, without the files of later stages, which may come from other inputs."""
         hidden = later(stage)
         names = [one.name for one in GATES.values() if one.stage == stage]
         report = self._asked(names, before, hidden)
@@ -215,7 +215,7 @@ class Build:
 
 
 def unready(study: Study) -> list[str]:
-    """Why the files of a study with a plan are not to be simulated: stages that do not stand, gates that FAIL.
+    """Why the files of a study with a plan must not be simulated: stages out of date, gates that FAIL.
 
     Empty for a study without a plan. Raises `HarnessError`.
     """
@@ -241,7 +241,7 @@ def later(stage: str) -> set[str]:
 
 
 def _weaker(now: GateResult, before: GateResult | None, hidden: Collection[str]) -> bool:
-    """Whether ``now`` clears a FAIL by not looking at what was the matter then."""
+    """Whether ``now`` clears a FAIL only because it did not check the earlier fault."""
     unseen = now.inputs.keys() & hidden
     return (
         before is not None
@@ -260,7 +260,7 @@ def _failed(results: Sequence[GateResult]) -> GateResult | None:
 
 
 def status_lines(place: Study) -> Iterator[str]:
-    """Each stage of a study that has a pipeline, how it stands, and what its gates said last."""
+    """Each stage of a study with a pipeline, its state, and the last verdicts of its gates."""
     plan = read(place)
     if plan is None:
         return

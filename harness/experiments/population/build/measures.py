@@ -1,4 +1,4 @@
-"""What a network is like: clustering, assortativity, components. igraph counts the triangles."""
+"""Measures of a network: clustering, assortativity, components. igraph counts the triangles."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Who knows whom: a small world over an order in which those who are alike stand near each other.
+"""Networks: a small world over an order in which similar agents are near each other.
 
-Everybody is put in an order by their attributes, the heaviest first; a share of people, the smaller the stronger the
-homophily wanted, is put where someone else belongs. Each is tied to the next ones in the order (which gives
-clustering), and a share of ties is led elsewhere at random (Watts & Strogatz, Nature 393, 1998), which takes of it;
-where much homophily is wanted and little clustering, some of those stay in the wider neighbourhood.
-The shares are corrected until clustering and assortativity are as wanted, or as near as they can be.
+Agents are sorted by their attributes, the largest weight first; a share of them, the smaller the stronger the target
+homophily, is swapped. Each agent is tied to the next ones in the order, which gives clustering. A share of ties is
+rewired at random (Watts & Strogatz, Nature 393, 1998), which reduces it; for much homophily and little clustering, some
+of these stay in the wider neighbourhood. The shares are adjusted until clustering and assortativity meet their targets,
+or are as near as possible.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ ROUNDS = 10
 WIDER = 25
 """The wider neighbourhood is this part of the order."""
 NEAR_CLUSTERING, NEAR_HOMOPHILY = 0.02, 0.05
-"""How near counts as met."""
+"""Tolerances of the targets."""
 MOST = 1e100
 """The largest number of an attribute in which agents are alike: squares are summed."""
 DRAWS = 20
-"""Times that lacking ties are drawn by the agents' shares, before any pair will do."""
+"""Draws of missing ties by the agents' shares, before any pair is taken."""
 BINS = 12
-"""Numbers are put in order by at most this many equal parts of the population; by fewer where it is small, so that
-attributes of less weight count too."""
+"""Numbers are sorted by at most this many quantiles; by fewer in a small population, so that attributes of less weight
+count too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """Undirected ties between agents by their places: arrays of one length.
 
-    ``weight`` is how alike two are, 0 to 1; ``kind`` is a place in ``kinds``.
+    ``weight`` is the similarity of two agents, 0 to 1; ``kind`` is an index into ``kinds``.
     """
 
     source: Array
@@ -57,8 +57,8 @@ class Network:
 
 @dataclass(slots=True)
 class _Shares:
-    """What is corrected: the share of ties led elsewhere, of these that in the wider neighbourhood, and per attribute
-    that of people at their own place.
+    """The adjusted shares: rewired ties, those of them in the wider neighbourhood, and per attribute the agents at their
+    own place in the order.
     """
 
     elsewhere: float
@@ -66,7 +66,7 @@ class _Shares:
     around: float = 0.0
 
     def alike(self) -> float:
-        """The share of ties between people who stand near each other."""
+        """The share of ties between agents near each other."""
         return 1 - self.elsewhere + 0.9 * self.around * self.elsewhere
 
 
@@ -94,14 +94,14 @@ def _heaviest_first(config: NetworkConfig) -> list[str]:
 
 
 def targets(config: NetworkConfig) -> dict[str, float]:
-    """The assortativity wanted of each attribute that weighs something."""
+    """The target assortativity of each attribute with a weight."""
     names = _heaviest_first(config)
     most = max((config.attribute_weights[name].weight for name in names), default=1.0)
     return {name: config.homophily * config.attribute_weights[name].weight / most for name in names}
 
 
 def _codes(agents: Agents, name: str, config: NetworkConfig) -> Array:
-    """The attribute as numbers: of an order where it has one, else the places of its values."""
+    """The attribute as numbers: ranks if it is ordinal, else indices of its values."""
     column, levels = agents.columns[name], config.levels(name)
     if config.attribute_weights[name].match_type == "within_n" and levels:
         odd = sorted({str(value) for value in np.unique(column)} - levels.keys())
@@ -118,7 +118,7 @@ def _codes(agents: Agents, name: str, config: NetworkConfig) -> Array:
 
 
 def _numbers(column: Array, name: str) -> Array:
-    """Raises `ConfigurationError` where two cannot be compared."""
+    """Raise `ConfigurationError` if values cannot be compared."""
     codes = column.astype(float)
     missing = int(np.isnan(codes).sum())
     if missing:
@@ -137,7 +137,7 @@ def _is_ordered(one: Likeness) -> bool:
 def _fitted(
     agents: Agents, config: NetworkConfig, codes: Mapping[str, Array], ties: int, seed: int
 ) -> tuple[Array, dict[str, float]]:
-    """The ties of the best round, pairs of places in order, and what they reach."""
+    """The ties of the best round, as sorted pairs of indices, and the values that they reach."""
     wanted, size = targets(config), len(agents)
     start = np.clip(1 - (config.target_clustering / 0.6) ** (1 / 3), 0.0, 1.0)
     shares = _Shares(
@@ -170,7 +170,7 @@ def _correct(
     clustered: float,
     target: float,
 ) -> None:
-    """Clustering goes with the third power of what is left in place, assortativity with the square of who is."""
+    """Clustering depends on the cube of the share of ties in place, assortativity on the square of the agents in place."""
     left = (1 - shares.elsewhere) * (max(target, 1e-6) / max(clustered, 1e-6)) ** (1 / 3)
     before, shares.elsewhere = shares.alike(), float(np.clip(1 - left, 0.0, 1.0))
     lacking = 1.15 * max(wanted.values(), default=0.0) - (1 - shares.elsewhere)
@@ -203,7 +203,7 @@ def _degree_shares(agents: Agents, config: NetworkConfig) -> Array:
 def _ties(
     codes: Mapping[str, Array], degrees: Array, shares: _Shares, ties: int, size: int, seed: int
 ) -> Array:
-    """Exactly ``ties`` pairs (smaller place first), sorted."""
+    """Exactly ``ties`` pairs (smaller index first), sorted."""
     order = _order(codes, shares, size, seed)
     reach = _whole(_begun(degrees, shares)[order] * ties, ties, generator(seed, "reach"))
     near = np.repeat(np.arange(size), reach)
@@ -219,8 +219,8 @@ def _ties(
 
 
 def _begun(degrees: Array, shares: _Shares) -> Array:
-    """Each agent's share of the ties that it is the first end of. As the second end of near ones all come alike, of
-    those led elsewhere by their share of all; both together make that share, where it can be had.
+    """Each agent's share of the ties of which it is the first end. All agents are equally often the second end of near
+    ties, and by their share of all ties that of rewired ones; both together give that share, if possible.
     """
     if np.ptp(degrees) == 0:
         return degrees
@@ -231,7 +231,7 @@ def _begun(degrees: Array, shares: _Shares) -> Array:
 
 
 def _filled(pairs: Array, degrees: Array, ties: int, size: int, rng: np.random.Generator) -> Array:
-    """``pairs`` without loops and doubles, with as many more at random as are lacking."""
+    """``pairs`` without loops and duplicates, filled up at random."""
     keys = np.unique(_keys(pairs, size))
     cumulated = np.cumsum(degrees)
     for _ in range(DRAWS):
@@ -242,7 +242,7 @@ def _filled(pairs: Array, degrees: Array, ties: int, size: int, rng: np.random.G
 
 
 def _completed(keys: Array, ties: int, size: int, rng: np.random.Generator) -> Array:
-    """What is lacking nevertheless, of any pairs: few of all that are not tied, or some of the few."""
+    """The ties still missing, from any unconnected pairs."""
     if 4 * ties > size * (size - 1) // 2 and len(keys) < ties:
         every = _keys(np.stack(np.triu_indices(size, 1)), size)
         return np.union1d(keys, rng.choice(np.setdiff1d(every, keys), ties - len(keys), replace=False))
@@ -267,7 +267,7 @@ def _order(codes: Mapping[str, Array], shares: _Shares, size: int, seed: int) ->
 
 
 def _parts(codes: Array) -> Array:
-    """Codes for putting in order: numbers by equal parts of the population, where they have many values."""
+    """Codes to sort by; numbers with many values by quantiles."""
     bins = int(np.clip((len(codes) / 60) ** 0.5, 3, BINS))
     if codes.dtype.kind != "f" or len(np.unique(codes)) <= bins:
         return codes
@@ -276,7 +276,7 @@ def _parts(codes: Array) -> Array:
 
 
 def _whole(shares: Array, total: int, rng: np.random.Generator) -> Array:
-    """``shares`` as whole numbers that sum to ``total``; what is left over goes by lot."""
+    """``shares`` as integers that sum to ``total``; the remainder is drawn by lot."""
     whole = np.floor(shares).astype(np.int64)
     left = total - int(whole.sum())
     rest = shares - whole + rng.random(len(shares)) * 1e-6
@@ -286,7 +286,7 @@ def _whole(shares: Array, total: int, rng: np.random.Generator) -> Array:
 
 
 def _likeness(agents: Agents, config: NetworkConfig, edges: Array) -> Array:
-    """The weighted share of attributes in which two are alike; 1 where none weighs."""
+    """The weighted share of attributes that two agents have in common; 1 without weights."""
     total, found = 0.0, np.zeros(len(edges))
     names = _heaviest_first(config)
     for name in names:
@@ -304,7 +304,7 @@ def _likeness(agents: Agents, config: NetworkConfig, edges: Array) -> Array:
 
 
 def _kinds(agents: Agents, config: NetworkConfig, edges: Array) -> tuple[tuple[str, ...], Array]:
-    """The kinds' names, and each tie's; of rules that hold, the one of the highest priority, then the first."""
+    """The names of kinds, and the kind of each tie: of matching rules that of the highest priority, then the first."""
     names = tuple(dict.fromkeys([config.default_edge_type, *(rule.name for rule in config.edge_type_rules)]))
     kind = np.zeros(len(edges), dtype=np.int64)
     read = {name for rule in config.edge_type_rules for name in parse(rule.condition).names}
@@ -315,7 +315,7 @@ def _kinds(agents: Agents, config: NetworkConfig, edges: Array) -> tuple[tuple[s
         if f"{end}_{name}" in read
     }
     ranked = sorted(enumerate(config.edge_type_rules), key=lambda one: (one[1].priority, -one[0]))
-    for _, rule in ranked:  # the last one written is the one that counts
+    for _, rule in ranked:  # the last one written counts
         kind[parse(rule.condition).mask(ends, len(edges))] = names.index(rule.name)
     return names, kind
 

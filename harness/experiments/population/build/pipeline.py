@@ -1,4 +1,4 @@
-"""The plan of a study's population, ``pipeline.yaml``, and the files that people write for it in ``specs``."""
+"""The plan of a study's population, ``pipeline.yaml``, and the hand-written files in ``specs``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.records.atomic import write_whole
 
 NAME, WHAT = "pipeline.yaml", "Pipeline"
 STAGES = tuple(one for one in MADE_FROM if one not in ("simulate", "results"))
-"""What a build runs. Simulations and their results are a batch's variants."""
+"""The stages of a build. Simulations and their results belong to batches."""
 FILES: Mapping[str, str] = {
     "spec": "base.yaml",
     "extend": "population.yaml",
@@ -36,7 +36,7 @@ FILES: Mapping[str, str] = {
     "scenario": "scenario.yaml",
     "estimate": "estimate.json",
 }
-"""What each stage writes, below the study."""
+"""The file of each stage, relative to the study."""
 BY_HAND: Mapping[str, str] = {
     "spec": "specs/pop/base.yaml",
     "extend": "specs/pop/population.yaml",
@@ -44,7 +44,7 @@ BY_HAND: Mapping[str, str] = {
     "persona": "specs/persona/population.persona.yaml",
     "scenario": "specs/scenario/scenario.yaml",
 }
-"""What a person may write: the stage's file itself, but of network its config."""
+"""Files that a person may write: the stage's own, but for network its config."""
 SCHEMA_MAP = "specs/pop/schema-map.yaml"
 
 Text = Annotated[str, Field(pattern=r"\S", max_length=20_000)]
@@ -70,18 +70,18 @@ class Pipeline(FileModel):
 
 
 def path_of(study: Study) -> Path:
-    """Where the plan stands."""
+    """The path of the plan."""
     return study.folder / NAME
 
 
 def read(study: Study) -> Pipeline | None:
-    """The plan of ``study``; ``None`` where it has none. Raises `ConfigurationError` with every fault."""
+    """The plan of ``study``, or ``None``. Raises `ConfigurationError` with every fault."""
     path = path_of(study)
     return _documented(lambda: read_yaml(path, Pipeline, WHAT)) if os.path.lexists(path) else None
 
 
 def changed(study: Study, options: Mapping[str, Any]) -> Pipeline:
-    """The plan with ``options`` in place of what stands there. Raises `ConfigurationError` with every fault."""
+    """The plan, updated with ``options``. Raises `ConfigurationError` with every fault."""
     before = read(study)
     data = before.model_dump() if before else {}
     plan = _documented(lambda: checked(Pipeline, data | dict(options), f"{WHAT} {path_of(study)}"))
@@ -99,13 +99,13 @@ def _documented(make: Callable[[], Pipeline]) -> Pipeline:
 
 
 def write(study: Study, plan: Pipeline) -> None:
-    """Write the plan, where it is another than stands there. Raises `HarnessError`."""
+    """Write the plan if it has changed. Raises `HarnessError`."""
     if read(study) != plan:
         write_yaml(path_of(study), plan)
 
 
 def write_example(study: Study) -> list[Path]:
-    """Put the packaged town where people write specs, with a plan; none of those files may be there.
+    """Copy the packaged town to the hand-written specs, with a plan; none of those files may exist.
 
     Raises `HarnessError`.
     """
@@ -120,13 +120,13 @@ def write_example(study: Study) -> list[Path]:
 
 
 def by_hand(study: Study) -> dict[str, Path]:
-    """The files that people have written, by stage."""
+    """The hand-written files, by stage."""
     places = {stage: study.folder / name for stage, name in BY_HAND.items()}
     return {stage: path for stage, path in places.items() if os.path.lexists(path)}
 
 
 def rules(study: Study, plan: Pipeline) -> tuple[Profile, SchemaMap | None]:
-    """What gates hold files against. Raises `ConfigurationError`."""
+    """The rules of the gates. Raises `ConfigurationError`."""
     profile = plan.gate_profile
     named = profile if profile in SHIPPED else str(_below(study, "gate_profile", profile))
     schema = schema_path(study, plan)
@@ -134,7 +134,7 @@ def rules(study: Study, plan: Pipeline) -> tuple[Profile, SchemaMap | None]:
 
 
 def schema_path(study: Study, plan: Pipeline) -> Path | None:
-    """The schema map's place. Raises `ConfigurationError` for one that climbs out of the study."""
+    """The path of the schema map. Raises `ConfigurationError` for a relative one outside the study."""
     return None if plan.schema_map is None else _below(study, "schema_map", plan.schema_map)
 
 
@@ -147,7 +147,7 @@ def _below(study: Study, field: str, name: str) -> Path:
 
 
 def check(study: Study, plan: Pipeline) -> None:
-    """Whether every stage has what it is made of, and what people wrote is in order, before anything runs.
+    """Check that every stage has its inputs, and that hand-written files are valid, before anything runs.
 
     Raises `ConfigurationError` with every fault.
     """

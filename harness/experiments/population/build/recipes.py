@@ -1,4 +1,4 @@
-"""How a build makes each stage: from which options and files, by whom, and what to change where its gate FAILs."""
+"""How a build makes each stage: its options, inputs and maker, and the fixes if its gate FAILs."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "scenario": ("event", "steps"),
     "estimate": ("seed", "model", "threshold", "chunk_size"),
 }
-"""What of the plan a stage is made from; where a model writes, who it is and the seed too."""
+"""The options of the plan that a stage depends on; if a model writes it, model and seed too."""
 OPTIONS_BY_HAND = {"spec": ("size",), "extend": ("size",)}
 WRITTEN_BY_MODEL = ("spec", "extend", "persona", "scenario")
-"""Where a person has written nothing."""
+"""Used without a hand-written file."""
 DEFAULT_STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """What to do, and which stages run again then."""
+    """A fix, and the stages that run again after it."""
 
     what: str
     reruns: tuple[str, ...]
 
 
 class Recipes:
-    """Of one study and plan. ``prices`` are own ones, with their file."""
+    """The recipes of one study and plan. ``prices`` are the user's own, with their file."""
 
     def __init__(self, study: Study, plan: Pipeline, prices: tuple[Path, Overrides] | None = None) -> None:
         self._study, self._plan, self._prices = study, plan, prices
         self._hand = by_hand(study)
 
     def file(self, stage: str) -> Path:
-        """What it writes."""
+        """The file that it writes."""
         return self._study.folder / FILES[stage]
 
     def by(self, stage: str) -> Any:
-        """Who makes it: ``hand``, ``model`` or ``rule``."""
+        """Its maker: ``hand``, ``model`` or ``rule``."""
         if stage not in WRITTEN_BY_MODEL:
             return "rule"
         return "hand" if stage in self._hand else "model"
 
     def wanted(self, stage: str, unsure: Collection[str] = ()) -> Record:
-        """What its record would be now, but for the hash of what it writes and for inputs of stages ``unsure``."""
+        """Its record if it ran now, without the hash of its file and without inputs of stages ``unsure``."""
         names = [FILES[one] for one in MADE_FROM[stage] if one not in unsure]
         names += [BY_HAND[stage]] if stage in BY_HAND else []
         model = self._plan.model if self.by(stage) == "model" else None
@@ -131,7 +131,7 @@ class Recipes:
     # After a FAIL
 
     def fixes(self, failed: GateResult) -> list[Fix]:
-        """What may help, the smallest first: files of the stages that the gate is about or looked at, and options."""
+        """Possible fixes, smallest first: files of the stages that the gate checked, and options."""
         looked_at = {stage for stage in STAGES if failed.inputs.get(FILES[stage])}
         found: dict[str, Collection[str]] = {}
         for stage in (one for one in reversed(STAGES) if one in upstream(failed.stage) | looked_at):

@@ -33,7 +33,7 @@ from harness.experiments.population.formats.spec import (
 )
 
 MOST_WHOLE = 9e15
-"""Whole numbers are smaller: up to there a float has every one of them."""
+"""Integers are smaller: below this a float represents each of them."""
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
@@ -43,13 +43,13 @@ def generator(seed: int, *names: object) -> np.random.Generator:
 
 
 def check_seed(seed: int) -> None:
-    """Raises `ConfigurationError` for one that no file can hold."""
+    """Raise `ConfigurationError` for a seed of more than 64 bits."""
     if not -(2**63) <= seed < 2**63:
         raise ConfigurationError(f"seed {seed}: expected a whole number of 64 bits.")
 
 
 def sample(spec: PopulationSpec, *, count: int | None = None, seed: int = 0) -> Agents:
-    """``count`` agents (``None``: as many as the population says) of ``spec``. Raises `ConfigurationError`."""
+    """``count`` agents (``None``: the population's size) of ``spec``. Raises `ConfigurationError`."""
     size = spec.meta.size if count is None else count
     if not 1 <= size <= MAX_SIZE:
         raise ConfigurationError(f"count {size}: expected 1 to {MAX_SIZE:,}.")
@@ -107,7 +107,7 @@ def _values(one: Attribute, matches: Matches, columns: Columns, size: int, rng: 
 
 
 def _slack(one: Attribute, matches: Matches, size: int) -> Any:
-    """Half a unit for whole numbers as they are drawn: else the first and last would be half as likely."""
+    """Half a unit for integers before rounding; otherwise the first and last would be half as likely."""
     if one.type != "int":
         return 0.0
     modified = np.any([mask for mask, _ in matches], axis=0) if matches else np.zeros(size, dtype=bool)
@@ -121,7 +121,7 @@ def _rounded(values: Array, one: Attribute) -> Array:
 def _bell(
     drawn: Normal | Lognormal, low: Any, high: Any, columns: Columns, size: int, rng: np.random.Generator
 ) -> Array:
-    """Truncated by the inverse of the distribution function: no heap at a bound, nothing drawn again."""
+    """Truncate with the inverse of the distribution function: no accumulation at a bound, no redraws."""
     from scipy.special import ndtr, ndtri
 
     mean = _parameter(drawn.mean, drawn.mean_formula, columns, size)
@@ -140,7 +140,7 @@ def _bell(
     scale = np.where(np.asarray(std) > 0, std, 1.0)
     first = -np.inf if low is None else (low - mean) / scale
     last = np.inf if high is None else (high - mean) / scale
-    above = np.asarray(first) > 0  # drawn below and turned round: near 1 there are too few numbers
+    above = np.asarray(first) > 0  # drawn below and mirrored: floats near 1 are too sparse
     least, most = ndtr(np.where(above, -last, first)), ndtr(np.where(above, -first, last))
     inside = least + rng.random(size) * (most - least)
     deviation = ndtri(np.clip(inside, 1e-300, 1 - 1e-16))
@@ -157,13 +157,13 @@ def _parameter(
 
 
 def _bounds(drawn: Bounded | Uniform, one: Attribute, columns: Columns, size: int) -> tuple[Any, Any]:
-    """Lower and upper, of whole numbers the first and the last."""
+    """Lower and upper bound; for integers the first and the last."""
     low = _parameter(drawn.min, getattr(drawn, "min_formula", None), columns, size)
     high = _parameter(drawn.max, getattr(drawn, "max_formula", None), columns, size)
     _check_order(low, high, size, "its lower bound is above its upper")
     if one.type == "int" and not isinstance(drawn, Beta):
         low, high = (None if low is None else np.ceil(low)), (None if high is None else np.floor(high))
-        _check_order(low, high, size, "there is no whole number between its bounds")
+        _check_order(low, high, size, "no whole number lies between its bounds")
     return low, high
 
 
@@ -174,7 +174,7 @@ def _check_order(low: Any, high: Any, size: int, fault: str) -> None:
 
 
 def _modified(values: Array, matches: Matches) -> Array:
-    """Every factor multiplies, then every summand is added."""
+    """Apply every factor, then every summand."""
     factor, added = np.ones(len(values)), np.zeros(len(values))
     for mask, one in matches:
         factor[mask] *= 1.0 if one.multiply is None else one.multiply
@@ -217,7 +217,7 @@ def _chances(drawn: Boolean, matches: Matches, size: int) -> Array:
 
 
 def _typed(values: Array, one: Attribute) -> Array:
-    """As the attribute's declared type; an option such as '6+' counts as 6 where a number is declared."""
+    """Convert to the attribute's declared type; an option such as '6+' counts as 6 for a number."""
     kind = values.dtype.kind
     if one.type == "categorical":
         return values.astype(str)
@@ -227,7 +227,7 @@ def _typed(values: Array, one: Attribute) -> Array:
     odd = ~(np.abs(numbers) < (MOST_WHOLE if one.type == "int" else np.inf))
     if odd.any():
         kind = f"whole number below {MOST_WHOLE:.0e}" if one.type == "int" else "finite number"
-        raise ConfigurationError(f"is no {kind} for {int(odd.sum()):,} of {len(odd):,}; expected one.")
+        raise ConfigurationError(f"is not a {kind} for {int(odd.sum()):,} of {len(odd):,}; expected one.")
     return np.rint(numbers).astype(np.int64) if one.type == "int" else numbers
 
 
@@ -237,7 +237,7 @@ def _from_texts(values: Array) -> Array:
     odd = [str(name) for name, one in zip(names, found, strict=True) if one is None]
     if odd:
         raise ConfigurationError(
-            f"the option {odd[0]!r} has no number in it; expected type categorical, or numbers."
+            f"the option {odd[0]!r} contains no number; expected type categorical, or numbers."
         )
     return np.array([float(one[0]) for one in found if one])[places]
 
@@ -254,7 +254,7 @@ def _bounded(values: Array, one: Attribute) -> Array:
 
 
 def _stats(spec: PopulationSpec, columns: Columns, size: int) -> dict[str, Any]:
-    """Of each attribute, and how many violate which constraint. Shares are of all ``size``."""
+    """Summaries of each attribute, and violations of each constraint, as shares of ``size``."""
     violated = {}
     for one in spec.attributes:
         for constraint in one.constraints:

@@ -1,4 +1,4 @@
-"""What was made from what: ``.stages.json`` of a study, and whether a stage has to run again."""
+"""The provenance of a study's stages, ``.stages.json``, and whether a stage has to run again."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Ledger(FileModel):
 
 
 def path_of(study: Study) -> Path:
-    """Where it stands."""
+    """Its path."""
     return study.folder / NAME
 
 
 def read(study: Study) -> dict[str, Record]:
-    """The record of each stage that ran. Raises `HarnessError` for a file that is none."""
+    """The record of each stage that ran. Raises `HarnessError` for an invalid file."""
     path = path_of(study)
     if not path.exists():
         return {}
@@ -67,7 +67,7 @@ def read(study: Study) -> dict[str, Record]:
 
 
 def write(study: Study, records: Mapping[str, Record]) -> None:
-    """Write it whole. Raises `HarnessError`."""
+    """Write it atomically. Raises `HarnessError`."""
     write_atomic(
         path_of(study),
         {"stages": {stage: records[stage].model_dump() for stage in FILES if stage in records}},
@@ -75,7 +75,7 @@ def write(study: Study, records: Mapping[str, Record]) -> None:
 
 
 def digest(path: Path) -> str | None:
-    """SHA-256 (hex) of a file; ``None`` where there is none. Raises `HarnessError` where it cannot be read."""
+    """The SHA-256 (hex) of a file; ``None`` if it is missing. Raises `HarnessError` if it is unreadable."""
     try:
         with explained(path, "read"), path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -86,27 +86,27 @@ def digest(path: Path) -> str | None:
 
 
 class StageState(StrEnum):
-    """What is to be done about a stage."""
+    """The state of a stage."""
 
     MISSING = "not made"
     STALE = "to be made again"
     CURRENT = "as it was"
     MENDED = "mended by hand"
-    """Since the last build; only what is downstream runs again."""
+    """Edited since the last build; only later stages run again."""
     UNKNOWN = "made by no build"
     CONFLICT = "mended, inputs changed"
 
 
 @dataclass(frozen=True, slots=True)
 class StageVerdict:
-    """``changes`` are what differs from what the stage was made from, one line each."""
+    """``changes`` lists the differences from the stage's inputs and options, one line each."""
 
     state: StageState
     changes: tuple[str, ...] = ()
 
 
 def judge(record: Record | None, wanted: Record, found: str | None) -> StageVerdict:
-    """How a stage stands whose file has the hash ``found``; ``wanted`` has options and inputs as they are now.
+    """The state of a stage whose file has the hash ``found``; ``wanted`` has the current options and inputs.
 
     Inputs and options that ``wanted`` lacks are not compared.
     """
@@ -135,13 +135,13 @@ def _short(sha256: str) -> str:
 
 
 def disagreements(study: Study) -> Iterator[str]:
-    """Where files are not what their stages' records say; nothing of a study without records. Raises `HarnessError`."""
+    """Files that do not match their stages' records; none for a study without records. Raises `HarnessError`."""
     records = read(study)
     for stage, name in FILES.items() if records else ():
         found, record = digest(study.folder / name), records.get(stage)
         if record is None:
             if found is not None:
-                yield f"{name} is there, but no build made it."
+                yield f"{name} exists, but no build made it."
             continue
         if found is None:
             yield f"{name} is gone; harness study build makes it again."
@@ -154,7 +154,7 @@ def disagreements(study: Study) -> Iterator[str]:
 
 
 class Placing(FileModel):
-    """A file that was made, and is about to be put in its place: ``before`` is the hash of what stands there."""
+    """A finished file that will replace another: ``before`` is the hash of the old one."""
 
     stage: str
     record: Record
@@ -162,7 +162,7 @@ class Placing(FileModel):
 
 
 def place(study: Study, new: Path, placing: Placing, records: dict[str, Record]) -> None:
-    """Put ``new`` where the stage's file belongs and its record into ``records``; a kill leaves nothing in between.
+    """Put ``new`` in the place of the stage's file, and its record into ``records``, atomically even if killed.
 
     Raises `HarnessError`.
     """
@@ -173,7 +173,7 @@ def place(study: Study, new: Path, placing: Placing, records: dict[str, Record])
 
 
 def recover(study: Study, folder: Path, records: dict[str, Record]) -> None:
-    """Finish what a kill left half done in ``folder``, unless a person has changed the file meanwhile."""
+    """Finish a replacement that was killed in ``folder``, unless a person has edited the file since."""
     note = folder / NOTE
     if note.exists():
         placing = checked(Placing, read_json(note, WHAT), f"{WHAT} {note}")

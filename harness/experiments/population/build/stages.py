@@ -26,14 +26,14 @@ T = TypeVar("T")
 
 
 class Ask(Protocol):
-    """Runs ``write`` with a client for the stage. Raises `HarnessError` when no usable answer came."""
+    """Run ``write`` with a client for the stage. Raises `HarnessError` without a usable answer."""
 
     def __call__(self, stage: str, write: Callable[[ModelClient], Awaitable[T]], /) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StageSummary:
-    """What is in the file, in a word or two, and whatever else a person should see."""
+    """A short summary of the file, with notes for the user."""
 
     summary: str
     lines: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class StageSummary:
 def make_spec(
     out: Path, ask: Ask, *, description: str = "", size: int | None = None, by_hand: Path | None = None
 ) -> StageSummary:
-    """A population's spec. ``size`` stands in place of that of a file by hand; else it is 1,000."""
+    """Write a population's spec. ``size`` overrides that of a hand-written file; the default is 1,000."""
     from harness.experiments.population.build.authoring import write_spec
 
     if by_hand is not None:
@@ -62,7 +62,7 @@ def extend(
     size: int | None = None,
     by_hand: Path | None = None,
 ) -> StageSummary:
-    """The spec in ``population`` with the attributes that matter for what happens."""
+    """Extend the spec in ``population`` by attributes that matter for the event."""
     from harness.experiments.population.build.authoring import extend_spec
 
     base = read_spec(population)
@@ -80,7 +80,7 @@ def extend(
 
 
 def sample(population: Path, out: Path, *, count: int | None = None, seed: int = 0) -> StageSummary:
-    """Agents, drawn from a spec; as many as it says, or ``count``."""
+    """Draw agents from a spec: its size, or ``count``."""
     from harness.experiments.population.build.sampling import sample as draw
 
     _elsewhere(out, population)
@@ -94,7 +94,7 @@ def sample(population: Path, out: Path, *, count: int | None = None, seed: int =
 
 
 def network(agents: Path, out: Path, *, config: Path | None = None, seed: int = 0) -> StageSummary:
-    """Agents connected, and how far degree, clustering and homophily are as wanted."""
+    """Connect agents, and report degree, clustering and homophily against their targets."""
     from harness.experiments.population.build.network import connect
     from harness.experiments.population.formats.network_config import NetworkConfig, read_network_config
     from harness.experiments.population.formats.network_file import write_network
@@ -125,7 +125,7 @@ def persona(
     plain: bool = False,
     agents: Path | None = None,
 ) -> StageSummary:
-    """How attributes are told in the first person; with ``agents`` the first of them is told."""
+    """Phrase attributes in the first person; with ``agents``, show the first one."""
     from harness.experiments.population.build.authoring import write_personas
     from harness.experiments.population.formats.persona import Teller, plain_personas, read_personas
 
@@ -153,10 +153,9 @@ def scenario(
     steps: int = 10,
     by_hand: Path | None = None,
 ) -> StageSummary:
-    """What happens, who hears of it, and what is measured.
+    """Write the scenario: event, exposure and outcomes.
 
-    ``named`` is what the file calls population_spec, agents_file and network_file. Without a description it is what
-    extend was told.
+    ``named`` has the file's population_spec, agents_file and network_file. The default description is that of extend.
     """
     from harness.experiments.population.build.authoring import write_scenario
     from harness.experiments.population.formats.scenario import read_scenario
@@ -170,7 +169,7 @@ def scenario(
         made = ask("scenario", lambda client: write_scenario(client, spec, told, steps))
     else:
         raise ConfigurationError(
-            f"Scenario: neither described, nor is it in {population} (scenario_description); expected what happens."
+            f"Scenario: no description, and none in {population} (scenario_description); expected one."
         )
     write_yaml(out, made.model_copy(update={"meta": made.meta.model_copy(update=dict(named))}))
     rules, outcomes = made.seed_exposure.rules, made.outcomes.suggested_outcomes
@@ -202,9 +201,9 @@ def names_of(spec: PopulationSpec) -> frozenset[str]:
 
 
 def _elsewhere(out: Path, *sources: Path | None) -> None:
-    """Raises `ConfigurationError` where ``out`` is what it is made from."""
+    """Raise `ConfigurationError` if ``out`` is one of the inputs."""
     if any(one is not None and one.resolve() == out.resolve() for one in sources):
-        raise ConfigurationError(f"{out}: is what the stage reads; expected another file to write.")
+        raise ConfigurationError(f"{out}: is an input of the stage; expected another file to write.")
 
 
 def _sized(spec: PopulationSpec, size: int | None) -> PopulationSpec:

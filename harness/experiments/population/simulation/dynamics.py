@@ -1,4 +1,4 @@
-"""What a step changes: the state at its end as a function of the state at its start, what was heard and thought."""
+"""The dynamics of a step: its final state as a function of its initial state, exposures and thoughts."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from harness.experiments.population.simulation.state import (
 )
 
 FIRM = 0.7
-"""From this conviction on an agent does not reason again, whatever it hears: its position is firm until that fades."""
+"""At or above this conviction an agent's position is firm: it does not reason again until the conviction fades."""
 TOO_UNSURE = 0.15
 """Up to this conviction an agent does not speak of it."""
 DECAY = 0.05
-"""The share of conviction that is lost in a step without reasoning."""
+"""The share of conviction lost in a step without reasoning."""
 QUIET_STEPS = 3
 STEADY_STEPS, STEADY = 5, 0.01
 
 
 def newly_heard(state: AgentStates, heard: Heard) -> None:
-    """Take up what was heard. An agent's hop is that of its first hearing, the shortest of that step."""
+    """Apply exposures. An agent's hop is that of its first exposure, the shortest of that step."""
     counts = np.bincount(heard.agent, minlength=len(state.aware))
     first = np.full(len(state.aware), np.iinfo(np.int64).max)
     np.minimum.at(first, heard.agent, heard.hop)
@@ -44,14 +44,14 @@ def newly_heard(state: AgentStates, heard: Heard) -> None:
 
 
 def who_reasons(state: AgentStates, threshold: int) -> Array:
-    """Places of those who never did since they heard, and of those not firm who heard ``threshold`` times more."""
+    """Indices of aware agents who have not reasoned, and of those not firm with ``threshold`` further exposures."""
     never = state.aware & (state.last < 0)
     again = state.aware & (state.last >= 0) & (state.fresh >= threshold) & ~(state.conviction >= FIRM)
     return np.flatnonzero(never | again)
 
 
 def told(state: AgentStates, heard: Heard, teller: Array) -> None:
-    """Note for each tie that telling was tried by, as what it was told."""
+    """Record for each attempted tie the position that was told."""
     state.told_as[heard.tried] = state.position[teller[heard.tried]]
 
 
@@ -62,11 +62,11 @@ def take_in(
     options: Sequence[str],
     name: str,
 ) -> Array:
-    """Take up what agents thought; gives the places of those whose position or readiness to share changed."""
+    """Apply thoughts; returns the indices of agents whose position or readiness to share changed."""
     changed = []
     for place, one in found.items():
         if isinstance(one, ReasoningFailure):
-            if one.refused:  # asked again until it answers, it would be another sample
+            if one.refused:  # asking until it answers would select the sample
                 state.last[place], state.fresh[place] = step, 0
             continue
         before = (int(state.position[place]), bool(state.will_share[place]))
@@ -92,7 +92,7 @@ def _take(state: AgentStates, place: int, one: Thought, step: int, position: int
 
 
 def fade(state: AgentStates, step: int) -> None:
-    """Conviction is lost by those who did not reason in this step."""
+    """Reduce the conviction of agents who did not reason in this step."""
     fading = (state.last >= 0) & (state.last != step) & ~np.isnan(state.conviction)
     state.conviction[fading] = np.round(state.conviction[fading] * (1 - DECAY), 12)
     state.will_share[fading & (state.conviction <= TOO_UNSURE)] = False
@@ -132,7 +132,7 @@ def _rounded(value: Any) -> float:
 
 
 def stop(scenario: ScenarioSpec, summaries: Sequence[Summary]) -> tuple[StopReason, str] | None:
-    """Why the simulation ends after the last of ``summaries``, and what exactly; ``None``: it goes on."""
+    """The reason why the simulation ends after the last of ``summaries``, with details; ``None`` if it continues."""
     step = summaries[-1].timestep
     for condition in scenario.simulation.stop_conditions or ():
         if _holds(condition, summaries):
@@ -148,7 +148,7 @@ def stop(scenario: ScenarioSpec, summaries: Sequence[Summary]) -> tuple[StopReas
 
 
 def is_silent(summaries: Sequence[Summary]) -> bool:
-    """Whether in the last steps nothing came but failures of who was asked."""
+    """Whether all reasoning in the last steps failed."""
     last = summaries[-QUIET_STEPS:]
     silent = [one.agents_failed and not one.agents_reasoned + one.new_exposures for one in last]
     return len(last) == QUIET_STEPS and all(silent)
@@ -196,7 +196,7 @@ def events(
     state: AgentStates,
     names: Names,
 ) -> Iterator[dict[str, Any]]:
-    """The step as lines of the timeline, in an order that is always the same."""
+    """The step as lines of the timeline, in a fixed order."""
     columns = (heard.agent, heard.channel, heard.source, heard.tie)
     for agent, channel, source, tie in zip(*(one.tolist() for one in columns), strict=True):
         if channel >= 0:
@@ -222,7 +222,7 @@ def events(
 
 
 class Names:
-    """What places stand for: agents, channels, the kind of each tie, and options of the position."""
+    """The names behind indices: agents, channels, the kind of each tie, and options of the position."""
 
     def __init__(
         self, agents: Sequence[str], channels: Sequence[str], kinds: Sequence[str], options: Sequence[str]
@@ -230,7 +230,7 @@ class Names:
         self.agents, self.channels, self.kinds, self.options = agents, channels, kinds, options
 
     def position(self, place: int) -> str | None:
-        """The option at ``place``; ``None`` for none."""
+        """The option at ``place``, or ``None``."""
         return self.options[place] if place >= 0 else None
 
 

@@ -23,13 +23,13 @@ from harness.gateway.requests.call_kinds import texts_of
 
 CHARACTERS_PER_TOKEN = 4
 REASONING_TOKENS, OUTCOME_TOKENS = 250, 15
-"""Assumed of a reply in role, and of each outcome when it is sorted."""
+"""Assumed tokens of a reply in role, and of each classified outcome."""
 SHARING = {"least": 0.0, "expected": 0.5, "most": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class EstimateCase:
-    """One of the three. ``dollars`` is ``None`` where no price is known."""
+    """One of the three cases. ``dollars`` is ``None`` if the price is unknown."""
 
     name: str
     sharing: float

@@ -1,4 +1,4 @@
-"""Who hears of the event in a step: from outside by rules, and from neighbours who tell."""
+"""Exposure in a step: from outside by rules, and from neighbours who share."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from harness.experiments.population.formats.scenario import ScenarioSpec
 from harness.experiments.population.simulation.state import AgentStates
 
 FROM_A_NEIGHBOUR = 0.85
-"""How credible word from a neighbour is, before it loses per hop."""
+"""The credibility of a neighbour, before the decay per hop."""
 LEAST_CREDIBLE = 0.05
 NETWORK = "network"
 
 
 @dataclass(frozen=True, slots=True)
 class Ties:
-    """Every tie in both directions, sorted by teller and listener; ``first`` has each teller's first place."""
+    """Every tie in both directions, sorted by sharer and listener; ``first`` has each sharer's first index."""
 
     teller: Array
     listener: Array
@@ -43,10 +43,10 @@ def directed(network: Network, size: int) -> Ties:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is heard in a step, one place per hearing: from outside first, by rule, then from neighbours, by tie.
+    """The exposures of a step: from outside first, by rule, then from neighbours, by tie.
 
-    ``source`` is −1 for what came from outside, ``channel`` −1 for what came from a neighbour; ``tie`` is the tie that
-    it came by. ``tried`` are the ties by which it was tried, heard or not.
+    ``source`` is −1 for an exposure from outside, ``channel`` −1 for one from a neighbour; ``tie`` is its tie.
+    ``tried`` are all attempted ties, heard or not.
     """
 
     agent: Array
@@ -61,7 +61,7 @@ class Heard:
 def hear(
     scenario: ScenarioSpec, agents: Agents, ties: Ties, state: AgentStates, step: int, seed: int
 ) -> Heard:
-    """What is heard in ``step``, as a function of the state at its start. Raises `ConfigurationError`."""
+    """The exposures of ``step``, as a function of its initial state. Raises `ConfigurationError`."""
     outside = [
         _by_rule(scenario, agents, number, step, seed) for number in range(len(scenario.seed_exposure.rules))
     ]
@@ -81,7 +81,7 @@ def hear(
 def _by_rule(
     scenario: ScenarioSpec, agents: Agents, number: int, step: int, seed: int
 ) -> tuple[Array, Array, Array]:
-    """Who hears by one rule, the channel and how credible it is."""
+    """The agents exposed by one rule, the channel and its credibility."""
     rule, channels = scenario.seed_exposure.rules[number], scenario.seed_exposure.channels
     if rule.timestep != step:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0)
@@ -95,7 +95,7 @@ def _by_rule(
 def _told(
     scenario: ScenarioSpec, agents: Agents, ties: Ties, state: AgentStates, step: int, seed: int
 ) -> tuple[Array, Array, Array, Array]:
-    """The ties by which telling is tried, those by which it is heard, and of these hops and credibility."""
+    """Attempted ties, ties that were heard, and the hops and credibility of the latter."""
     spread = scenario.spread
     hop = state.hop[ties.teller] + 1
     may = state.will_share[ties.teller] & (state.told_as != state.position[ties.teller])

@@ -1,4 +1,4 @@
-"""A simulation in a folder: locked against a second one, with a heartbeat, its results whole or not there."""
+"""A simulation in a folder, with a lock, a heartbeat, and atomic results."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from harness.records.registry.lock import RunLock
 
 HEARTBEAT, LOCK = "state.json", ".lock"
 EVERY = 1.0
-"""Seconds between two heartbeats, but for that at the end of a step."""
+"""Seconds between heartbeats, in addition to one at the end of each step."""
 RUN = "simulation"
-"""What the journal of a results folder calls its only run."""
+"""The run id in the journal of a results folder."""
 
 
 class GatewayClients:
-    """A trial of the gateway for each chunk, so that a chunk that was cut off is served what was paid for."""
+    """Opens a gateway trial per chunk, so that an interrupted chunk gets its paid replies from the journal."""
 
     def __init__(self, gateway: Gateway, run_id: str = RUN) -> None:
         self._gateway, self._run = gateway, run_id
@@ -39,7 +39,7 @@ class GatewayClients:
         return self._gateway.open_trial(name, self._run)
 
     def close(self, client: ModelClient) -> None:
-        """Its token is revoked."""
+        """Revoke its token."""
         trial = self._gateway.trial_of(client.token)
         if trial is not None:
             self._gateway.close_trial(trial)
@@ -56,14 +56,14 @@ class OneClient:
         return _Counting(self._client)
 
     def close(self, client: ModelClient) -> None:
-        """Nothing: it is the trial's."""
+        """Do nothing: the client belongs to the trial."""
 
 
 class _Counting:
-    """Counts the replies that were used. What was asked again besides stands in the trial's own record.
+    """Counts the replies that were used; the trial's record also counts rejected ones.
 
-    A trial that goes on is served from the journal: its own client knows from the start what was paid earlier, so
-    that no difference of its sums is a chunk's.
+    A resumed trial gets replies from the journal, and its client starts with the earlier usage, so a difference of its
+    totals is not the usage of a chunk.
     """
 
     def __init__(self, client: ModelClient) -> None:
@@ -132,7 +132,7 @@ async def simulate(
 
 
 def heartbeat(now: float, **known: Any) -> dict[str, Any]:
-    """How far it is, for a person to read. An old one does not mean that the simulation has failed."""
+    """The progress, for people. An old one does not mean that the simulation has failed."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     return {"stage": "simulate", **known, "at": at}
 

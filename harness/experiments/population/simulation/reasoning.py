@@ -17,18 +17,18 @@ from harness.model import Usage
 REASON, CLASSIFY = "reason", "classify"
 """The kinds of the two calls."""
 MAX_TEXT, MAX_SENTENCE = 4_000, 400
-"""Characters that are kept of what a model wrote: of the whole reasoning, of what goes into others' prompts."""
+"""Kept characters of a model's text: of the whole reasoning, and of what enters other prompts."""
 SEVERAL = 5
 """This many agents in a row without a usable reply are a failure; in late steps fewer may be all who reason."""
 JOINERS = "\u200c\u200d"
-"""Unseen, and part of words and pictures in some scripts."""
+"""Invisible, but part of words and emoji in some scripts."""
 LEVELS = ((0.15, "hardly sure"), (0.35, "leaning"), (0.6, "fairly sure"), (0.85, "firm"), (1.0, "certain"))
 """The words in which an agent reads how sure it was, by the upper end of its conviction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One agent who reasons in a step. ``told_by`` are the kinds of neighbours, ``said`` what some of them say."""
+    """One agent who reasons in a step. ``told_by`` are the kinds of neighbours, ``said`` statements of some of them."""
 
     place: int
     agent: str
@@ -42,30 +42,30 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What a chunk came to: a thought or a failure for each who was asked, in that order, and what it took."""
+    """The result of a chunk: a thought or a failure per agent, in order, and its usage."""
 
     found: Sequence[Thought | ReasoningFailure]
     usage: Usage = field(default_factory=Usage)
 
 
 class Mind(Protocol):
-    """Who reasons for agents."""
+    """Reasons for agents."""
 
     async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
-        """One thought or failure each. ``name`` tells the chunk from all others of the simulation.
+        """One thought or failure per agent. ``name`` identifies the chunk within the simulation.
 
-        Raises `ModelCallError` where going on is of no use.
+        Raises `ModelCallError` if the simulation cannot continue.
         """
 
 
 class Clients(Protocol):
-    """Where a chunk's way to the model comes from: the gateway, or a trial's one client."""
+    """The source of a chunk's client: the gateway, or the client of a trial."""
 
     def open(self, name: str) -> ModelClient:
-        """A client for the chunk called ``name``; its ``usage()``, where it has one, is what the chunk took."""
+        """A client for the chunk ``name``; its ``usage()``, if any, is that of the chunk."""
 
     def close(self, client: ModelClient) -> None:
-        """It is not used any more."""
+        """Release the client."""
 
 
 class Questions:
@@ -83,7 +83,7 @@ class Questions:
         return Request(messages, response_format=REACTION, temperature=self._temperature)
 
     def second(self, reasoning: str) -> Request:
-        """Sorting what was said."""
+        """The request that classifies what was said."""
         return Request(
             [{"role": "system", "content": self._sorting}, {"role": "user", "content": reasoning}],
             response_format=self._outcomes,
@@ -109,8 +109,8 @@ class Questions:
         hints = self._scenario.outcomes.extraction_instructions
         return "\n".join(
             [
-                "You read what somebody said about some news, and sort it into the fields below.",
-                "Go by what is said; do not guess beyond it.",
+                "Read what a person said about some news, and fill in the fields below.",
+                "Use only what the person said; do not guess.",
                 *lines,
                 *([hints] if hints else []),
             ]
@@ -123,7 +123,7 @@ class Questions:
 
 
 def json_schema(name: str, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """A response format for an object with these ``properties``, all of them required."""
+    """A response format for an object with these ``properties``, all required."""
     schema = {
         "type": "object",
         "properties": dict(properties),
@@ -143,7 +143,7 @@ REACTION = json_schema(
         },
         "reasoning_summary": {
             "type": "string",
-            "description": "The core of it in one sentence, to remember.",
+            "description": "The main point in one sentence, to remember.",
         },
         "sentiment": {
             "type": "number",
@@ -152,7 +152,7 @@ REACTION = json_schema(
             "description": "-1 against it, 1 for it.",
         },
         "conviction": {"type": "integer", "minimum": 0, "maximum": 100, "description": "How sure you are."},
-        "will_share": {"type": "boolean", "description": "Whether you will speak of it with others."},
+        "will_share": {"type": "boolean", "description": "Whether you will talk about it with others."},
     },
 )
 
@@ -183,20 +183,20 @@ def _remembered(one: EarlierThought) -> str:
 
 
 class ModelMind:
-    """Asks a model, all of a chunk at once; the gateway bounds how many calls are in flight."""
+    """Calls a model for all agents of a chunk at once; the gateway limits the calls in flight."""
 
     def __init__(self, scenario: ScenarioSpec, clients: Clients, *, temperature: float | None = None) -> None:
         self._questions, self._clients = Questions(scenario, temperature), clients
 
     async def think(self, asked: Sequence[Asked], name: str) -> Chunk:
-        """Raises `ModelCallError` where a failure is fatal, or nobody of the chunk got an answer, unless those few got
-        one that cannot be used: then the model is there.
+        """Raise `ModelCallError` if a failure is fatal, or if no agent of the chunk got a usable answer, unless they
+        are few and the model did reply.
         """
         client = self._clients.open(name)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._one(one, client)) for one in asked]
-        except ExceptionGroup as several:  # the first is why the rest were cancelled
+        except ExceptionGroup as several:  # the first caused the cancellation of the rest
             raise several.exceptions[0] from None
         finally:
             self._clients.close(client)
@@ -250,6 +250,6 @@ def _cut(text: str, most: int) -> str:
 
 
 def _sentence(text: str) -> str:
-    """On one line, without what would end its quotation, and without signs that are not seen."""
+    """``text`` on one line, without quotation marks and invisible characters."""
     seen = "".join(one for one in text if one.isprintable() or one.isspace() or one in JOINERS)
     return _cut(" ".join(seen.replace('"', "'").split()), MAX_SENTENCE)

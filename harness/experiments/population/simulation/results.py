@@ -23,7 +23,7 @@ META, STEPS, OUTCOMES, STATES = (
 
 
 def write_results(folder: Path, inputs: Inputs, options: SimulationOptions, finished: SimulationEnd) -> None:
-    """Write the four files, ``meta.json`` last: where it is, the results are whole. Raises `HarnessError`."""
+    """Write the four files, ``meta.json`` last: its presence marks complete results. Raises `HarnessError`."""
     write_json(folder / STEPS, by_timestep(finished.summaries))
     write_json(folder / OUTCOMES, outcome_distributions(inputs, finished.state))
     write_json(folder / STATES, agent_states(inputs, finished.state))
@@ -56,9 +56,9 @@ def by_timestep(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
 
 
 def outcome_distributions(inputs: Inputs, state: AgentStates) -> dict[str, dict[str, float]]:
-    """Of each outcome: shares, or mean, deviation and range, of the agents that have a value of it.
+    """Per outcome, shares, or mean, deviation and range, of the agents with a value.
 
-    How many those are stands in ``meta.json`` under ``denominators``.
+    ``denominators`` in ``meta.json`` has their number.
     """
     thoughts = [one for one in state.thoughts if one is not None]
     held = _held(inputs, state)
@@ -79,7 +79,7 @@ def _values(outcome: OutcomeSpec, thoughts: Sequence[Thought]) -> list[Any]:
 
 
 def distribution(outcome: OutcomeSpec, values: Sequence[Any]) -> dict[str, float]:
-    """Shares of ``values``, options in their own order; of numbers mean, deviation (of all n), range and count."""
+    """Shares of ``values``, in the order of options; of numbers mean, deviation (over all n), range and count."""
     if outcome.type == "float":
         mean = math.fsum(values) / len(values)
         std = math.sqrt(math.fsum((one - mean) ** 2 for one in values) / len(values))
@@ -92,7 +92,7 @@ def distribution(outcome: OutcomeSpec, values: Sequence[Any]) -> dict[str, float
 
 
 def agent_states(inputs: Inputs, state: AgentStates) -> list[dict[str, Any]]:
-    """A row per agent: its attributes and its state at the end."""
+    """A row per agent: its attributes and its final state."""
     rows = inputs.agents.rows()
     options = inputs.options
     position = inputs.scenario.outcomes.position
@@ -138,7 +138,7 @@ def _number(value: Any) -> float | None:
 
 
 def meta(inputs: Inputs, options: SimulationOptions, finished: SimulationEnd) -> dict[str, Any]:
-    """What was run, how it ended and what it took; without a time of day, so that the same run is the same file."""
+    """Inputs, end and usage of the run, without a time of day, so that the same run gives the same file."""
     calls, tokens_in, tokens_out, cost, reason = spent(finished.usages)
     thoughts = [one for one in finished.state.thoughts if one is not None]
     outcomes = inputs.scenario.outcomes.suggested_outcomes
@@ -182,7 +182,7 @@ def _models(usages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def spent(usages: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], int, int, float | None, str | None]:
-    """Calls by kind, tokens in and out, US dollars (``None``: not known) and why not."""
+    """Calls by kind, tokens in and out, US dollars (``None`` if unknown) and the reason."""
     calls: Counter[str] = Counter()
     for one in usages:
         calls.update(one["calls"])

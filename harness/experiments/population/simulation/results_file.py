@@ -15,11 +15,11 @@ from harness.experiments.population.simulation.results import META, STATES
 
 WHAT = "Results"
 NAMED = 20
-"""Faults of states that are named."""
+"""The most faults of states in a message."""
 
 
 class Open(FileModel):
-    """What must be there, besides other things."""
+    """The required fields."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -61,7 +61,7 @@ class _States(Open):
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """What ``meta.json`` holds. Raises `ConfigurationError` with every fault."""
+    """The content of ``meta.json``. Raises `ConfigurationError` with every fault."""
     content = read_json(folder / META, WHAT)
     checked(_Meta, content, f"{WHAT} {folder / META}")
     found: dict[str, Any] = content
@@ -72,7 +72,7 @@ def read_states(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The agents' states and the meta data in a results folder. Raises `ConfigurationError`."""
     states, owner = read_json(folder / STATES, WHAT), f"{WHAT} {folder / STATES}"
     if not isinstance(states, list) or not states:
-        raise ConfigurationError(f"{owner}: not those of a simulation; expected what it wrote.")
+        raise ConfigurationError(f"{owner}: not those of a simulation; expected its unchanged files.")
     checked(_States, {"agents": states}, owner)
     names = states[0]["attributes"].keys()
     for number, one in enumerate(states):
@@ -84,10 +84,7 @@ def read_states(folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 
 
 def check_outcomes(states: Sequence[Mapping[str, Any]], outcomes: Sequence[OutcomeSpec]) -> None:
-    """Whether ``states`` are of a scenario with these ``outcomes``: else shares would be of a part of the answers.
-
-    Raises `ConfigurationError`.
-    """
+    """Raise `ConfigurationError` unless ``states`` match these ``outcomes``; otherwise shares would omit answers."""
     answers = [found for one in states if (found := one["final_state"]["outcomes"])]
     faults = [fault for outcome in outcomes for fault in _faults(outcome, answers)]
     raise_if_any(f"{WHAT}: {one} Expected those of this scenario." for one in faults[:NAMED])

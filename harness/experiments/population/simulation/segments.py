@@ -15,18 +15,18 @@ from harness.experiments.population.formats.scenario import OutcomeSpec, Scenari
 from harness.experiments.population.simulation.results import distribution
 
 SEGMENTS = "segments.json"
-"""What `by_attributes` gives, beside the results: `harness study finish` reads it."""
+"""The file with the output of `by_attributes`, next to the results, for `harness study finish`."""
 MOST_ATTRIBUTES, MOST_VALUES = 12, 8
-"""Attributes by which segments are made, those that matter for the decision first; numbers of more values are cut."""
+"""The most attributes with segments, those that matter for the decision first; numbers with more values are cut."""
 MIN_N = 30
-"""Values below which a segment's shares are not told, unless said otherwise."""
+"""The default number of values below which a segment shows no shares."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
-    """A segment: ``n`` agents, of whom ``aware`` heard and ``answered`` have a value; ``figures`` are of those.
+    """A segment: ``n`` agents, of whom ``aware`` heard and ``answered`` have a value, which ``figures`` summarise.
 
-    ``figures`` is ``None``, with a ``reason``, where there are too few.
+    ``figures`` is ``None``, with a ``reason``, if there are too few.
     """
 
     segment: str
@@ -50,7 +50,7 @@ class SegmentView:
 def view(
     states: Sequence[Mapping[str, Any]], outcome: OutcomeSpec, by: str, min_n: int = MIN_N
 ) -> SegmentView:
-    """``outcome`` by ``by``: an attribute, or ``age:30,65`` for a number cut at these. Raises `ConfigurationError`."""
+    """``outcome`` by ``by``: an attribute, or ``age:30,65`` for a number with cuts. Raises `ConfigurationError`."""
     attribute, cuts = _parsed(by)
     known = states[0]["attributes"]
     if attribute not in known:
@@ -127,11 +127,11 @@ def _row(name: str, states: Sequence[Mapping[str, Any]], outcome: OutcomeSpec, m
 def by_attributes(
     states: Sequence[Mapping[str, Any]], scenario: ScenarioSpec, positions: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """What experiments measure of a simulation, by the agents' attributes, as segments.json has it.
+    """The metrics of a simulation by the agents' attributes, as in segments.json.
 
-    Of each attribute: ``aware`` of all agents, ``sentiment`` of those who reasoned, and of those who hold a position
-    the shares of ``positions``, metric → option. A segment's ``n`` is its own denominator, and all n of a table add up
-    to its ``total``. Numbers of many values are cut at their quartiles, texts of many are left out.
+    Per attribute: ``aware`` of all agents, ``sentiment`` of those who reasoned, and the shares of ``positions``
+    (metric → option) of those with a position. A segment's ``n`` is its denominator; the n of a table add up to its
+    ``total``. Numbers with many values are cut at their quartiles; texts with many values are omitted.
     """
     return [
         {"name": name, "metric": metric, "unit": unit, **_table(states, segments, value)}
@@ -166,7 +166,7 @@ def _partitions(
 
 
 def _partition(values: Sequence[Any]) -> list[tuple[str, list[int]]]:
-    """Segments with the places of their agents; empty where the values make none."""
+    """Segments with the indices of their agents; empty if the values form none."""
     cuts: tuple[float, ...] = ()
     if len({str(one) for one in values}) > MOST_VALUES:
         numbers = [one for one in values if isinstance(one, int | float) and not isinstance(one, bool)]

@@ -1,4 +1,4 @@
-"""The simulation: step by step, chunk by chunk, so that one that was cut off goes on to the very same end."""
+"""The simulation, step by step and chunk by chunk, so that an interrupted one resumes to the same result."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from harness.records.writer import explained, make_directory
 
 DATABASE, TIMELINE = "simulation.db", "timeline.jsonl"
 MOST = 1_000_000_000
-"""No threshold and no chunk is larger."""
+"""The largest threshold and chunk size."""
 NEIGHBOURS_HEARD = 5
-"""Neighbours whose statements an agent has in mind: those most like it that have one; of equals a lot decides."""
+"""Neighbours whose statements an agent sees: the most similar ones with a statement, ties broken by lot."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationOptions:
-    """``threshold`` is how many further exposures make an agent think again, ``chunk_size`` how many agents reason
-    between two checkpoints. ``model`` is what was asked for, as it stands in the results.
+    """``threshold`` is the number of further exposures before an agent reasons again, ``chunk_size`` the number of
+    agents between two checkpoints. ``model`` is the requested one, as in the results.
     """
 
     seed: int = 0
@@ -69,7 +69,7 @@ def refuse_other_settings(folder: Path | None, earlier: Mapping[str, Any], now: 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is: chunk ``chunk`` of ``chunks`` of step ``timestep`` is done, with this much spent so far."""
+    """Progress: chunk ``chunk`` of ``chunks`` of step ``timestep`` is done, with this usage so far."""
 
     timestep: int
     timesteps: int
@@ -91,7 +91,7 @@ class SimulationEnd:
 
 
 class Simulation:
-    """One simulation of ``inputs``, kept in ``folder`` (``None``: nowhere)."""
+    """One simulation of ``inputs``, saved in ``folder`` (``None``: in memory only)."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Simulation:
         self._cost: float | None = 0.0
 
     async def run(self) -> SimulationEnd:
-        """Go on from where it was left, to the end. Raises `HarnessError`, `ModelCallError`."""
+        """Run, or resume, to the end. Raises `HarnessError`, `ModelCallError`."""
         if self._folder is not None:
             make_directory(self._folder)
         store = Store(None if self._folder is None else self._folder / DATABASE)
@@ -219,7 +219,7 @@ class Simulation:
         )
 
     def _said(self, place: int, state: AgentStates) -> list[tuple[str, str]]:
-        """What neighbours who speak of it say, as of the step's start."""
+        """Statements of neighbours, as of the step's start."""
         ties = range(self._ties.first[place], self._ties.first[place + 1])
         among = [(tie, int(self._ties.listener[tie])) for tie in ties]
         speaking = [(tie, other) for tie, other in among if state.will_share[other] and state.thoughts[other]]
@@ -252,7 +252,7 @@ class Simulation:
         self._cost = None if self._cost is None or cost is None else self._cost + cost
 
     def _cut_timeline(self, size: int) -> None:
-        """Take off what a step that was cut off had written."""
+        """Remove the output of an interrupted step."""
         if self._folder is None:
             return
         path = self._folder / TIMELINE
@@ -261,7 +261,7 @@ class Simulation:
             if found < size:
                 raise HarnessError(
                     f"{path}: has {found:,} of {size:,} bytes that were written; expected all of it. "
-                    "Put it back, or use another folder."
+                    "Restore it, or use another folder."
                 )
             if not path.exists() or found > size:
                 with path.open("ab") as file:

@@ -39,7 +39,7 @@ class Thought:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningFailure:
-    """No thought came. One who ``refused`` is not asked again for it; ``answered``: replies came, none of use."""
+    """Reasoning failed. After ``refused`` the agent is not asked again; ``answered``: replies came, none usable."""
 
     reason: str
     refused: bool = False
@@ -58,11 +58,11 @@ class EarlierThought:
 
 @dataclass(slots=True)
 class AgentStates:
-    """Arrays over agents, by place; ``told_as`` over directed ties (`Ties`): the position a neighbour was told last.
+    """Arrays over agents, by index; ``told_as`` over directed ties (`Ties`): the position last told to a neighbour.
 
-    ``fresh`` counts exposures since the agent reasoned last, ``hop`` the tellings from the event to the agent (0: heard
-    from outside). ``last`` is the step of the last reasoning, −1: none. ``position`` is a place in the options.
-    ``thoughts`` has the last thought of each. NaN: none yet.
+    ``fresh`` counts exposures since the agent last reasoned, ``hop`` the hops from the event to the agent (0: from
+    outside). ``last`` is the step of the last reasoning, −1: none. ``position`` is an index into the options.
+    ``thoughts`` has each agent's last thought. NaN: none yet.
     """
 
     aware: Array
@@ -81,7 +81,7 @@ class AgentStates:
 
     @classmethod
     def initial(cls, size: int, ties: int) -> AgentStates:
-        """Nobody has heard of anything."""
+        """The initial state: no agent is aware."""
         none = np.full(size, -1, dtype=np.int64)
         zero, nan, false = np.zeros(size, dtype=np.int64), np.full(size, np.nan), np.zeros(size, dtype=bool)
         return cls(

@@ -1,6 +1,6 @@
-"""simulation.db: what a simulation has come to, in SQLite, so that it can go on after a crash as if there was none.
+"""simulation.db: the state of a simulation in SQLite, so that it can resume after a crash with the same result.
 
-A chunk's thoughts are one transaction, the end of a step another; between them nothing that counts is in memory only.
+The thoughts of a chunk are one transaction, the end of a step another; no essential state is in memory only.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """What is read in here and is not what was written is a `HarnessError`."""
+        """Translate damaged content into `HarnessError`."""
         try:
             yield
         except (ValueError, TypeError, LookupError, AttributeError) as error:
@@ -99,7 +99,7 @@ class Store:
             self._db.execute("COMMIT")
 
     def close(self) -> None:
-        """All of it in the one file."""
+        """Checkpoint everything into one file."""
         with self._explained():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._db.close()
@@ -107,20 +107,20 @@ class Store:
     # Metadata
 
     def get(self, key: str) -> Any:
-        """The value of ``key``; ``None`` where there is none."""
+        """The value of ``key``, or ``None``."""
         with self._explained():
             row = self._db.execute("SELECT value FROM simulation_metadata WHERE key = ?", (key,)).fetchone()
         return json.loads(row[0]) if row else None
 
     def put(self, **values: Any) -> None:
-        """Set these, together."""
+        """Set these in one transaction."""
         with self._transaction() as db:
             _put(db, values)
 
     # Within a step
 
     def keep_chunk(self, step: int, chunk: int, found: Found, usage: Usage) -> None:
-        """A chunk is done."""
+        """Save a finished chunk."""
         rows = [(step, place, *_reasoning_row(one)) for place, one in found.items()]
         with self._transaction() as db:
             db.executemany("INSERT INTO reasonings VALUES (?, ?, ?, ?, ?)", rows)
@@ -130,14 +130,14 @@ class Store:
             )
 
     def chunks(self, step: int) -> set[int]:
-        """The chunks of ``step`` that are done."""
+        """The finished chunks of ``step``."""
         with self._explained():
             return {
                 row[0] for row in self._db.execute("SELECT chunk FROM chunks WHERE timestep = ?", (step,))
             }
 
     def reasonings(self, step: int) -> dict[int, Thought | ReasoningFailure]:
-        """What was thought in ``step``, by place, in the order of places."""
+        """The thoughts in ``step`` by index, sorted."""
         query = (
             "SELECT place, thought_json, failure, refused FROM reasonings WHERE timestep = ? ORDER BY place"
         )
@@ -149,7 +149,7 @@ class Store:
         }
 
     def usages(self) -> list[dict[str, Any]]:
-        """What each chunk took, in order."""
+        """The usage of each chunk, in order."""
         with self._explained():
             rows = self._db.execute("SELECT usage_json FROM chunks ORDER BY timestep, chunk").fetchall()
         return [json.loads(row[0]) for row in rows]
@@ -165,7 +165,7 @@ class Store:
         shares: Sequence[tuple[Any, ...]],
         **metadata: Any,
     ) -> None:
-        """A step is done: everything that it changed."""
+        """Save a finished step with all its changes."""
         step = summary.timestep
         with self._transaction() as db:
             db.executemany(
@@ -189,7 +189,7 @@ class Store:
             _put(db, metadata)
 
     def summaries(self) -> list[Summary]:
-        """Of the steps that are done."""
+        """The summaries of finished steps."""
         with self._explained():
             rows = self._db.execute(
                 "SELECT summary_json FROM timestep_summaries ORDER BY timestep"
@@ -228,7 +228,7 @@ def _reasoning_row(one: Thought | ReasoningFailure) -> tuple[str | None, str | N
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
-    # sums depend on the order of replies in the last bits
+    # the last bits of sums depend on the order of replies
     cost = None if usage.cost is None else round(usage.cost, 12)
     return {
         "calls": dict(sorted(usage.calls.items())),
