@@ -365,7 +365,7 @@ def test_a_folder_goes_on_with_what_it_was_begun_with(
     fake("ask()")
     with pytest.raises(HarnessError, match=r"no meta\.json"):
         run(1)
-    with pytest.raises(ConfigurationError, match="was begun with seed=1, and now it is 2"):
+    with pytest.raises(ConfigurationError, match="was started with seed=1, but now it is 2"):
         run(2)
     fake("ask(); results()")
     meta = run(1)
@@ -375,7 +375,7 @@ def test_a_folder_goes_on_with_what_it_was_begun_with(
     other.mkdir()
     (other / "simulation.db").touch()
     folder = other
-    with pytest.raises(ConfigurationError, match="was begun with the engine 'own'"):
+    with pytest.raises(ConfigurationError, match="was started with the engine 'own'"):
         run(1)
 
 

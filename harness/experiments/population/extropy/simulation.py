@@ -151,8 +151,8 @@ def check_engine(folder: Path, engine: str) -> None:
     begun = ENGINE if theirs else "own" if (folder / DATABASE).exists() else engine
     if begun != engine:
         raise ConfigurationError(
-            f"{folder}: was begun with the engine {begun!r}, and now it is {engine!r}; expected the same. "
-            "Go on with what it was begun with, or use another folder."
+            f"{folder}: was started with the engine {begun!r}, but now it is {engine!r}; expected the same. "
+            "Use the earlier engine, or another folder."
         )
 
 

@@ -59,10 +59,10 @@ def run_settings(inputs: Inputs, options: SimulationOptions) -> dict[str, Any]:
 
 
 def refuse_other_settings(folder: Path | None, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise `ConfigurationError` where the simulation in ``folder`` was begun with other settings."""
+    """Raise `ConfigurationError` where the simulation in ``folder`` has other settings."""
     raise_if_any(
-        f"{folder}: was begun with {name}={then!r}, and now it is {value!r}; expected the same. Go on with what it "
-        "was begun with, or use another folder."
+        f"{folder}: was started with {name}={then!r}, but now it is {value!r}; expected the same. "
+        "Use the earlier value, or another folder."
         for name, (then, value) in differences(earlier, now).items()
     )
 
