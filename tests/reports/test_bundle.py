@@ -204,7 +204,7 @@ def test_places_are_taken_out_of_reasons(text: Any, left: Any) -> None:
 
 def test_a_key_stops_the_bundle(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_API_KEY", "Think of | more.")
-    with pytest.raises(HarnessError, match=r"The value of SOME_API_KEY stands in prompts\.json") as caught:
+    with pytest.raises(HarnessError, match=r"The value of SOME_API_KEY is in prompts\.json") as caught:
         write_bundle(results, tmp_path / "b.zip")
     assert "Think of" not in str(caught.value)
     assert not (tmp_path / "b.zip").exists()
@@ -233,14 +233,14 @@ def test_the_checklist_is_filled_in(results: Path, tmp_path: Path) -> None:
     write_bundle(results, tmp_path / "b.zip")
     text = unpacked(tmp_path / "b.zip")["checklist.md"].decode()
     for line in (
-        "| Model asked for | m-1 |",
+        "| Requested model | m-1 |",
         "| Temperature | 1.2 |",
         "| Arm Control | correction off; no intervention |",
         "| Arm Treatment | correction below 5, up to 2 times; intervention nudge |",
         "| Trials planned, finished | 16, 16 |",
         "| Values planned, obtained | 64, 62, missing 2 (by metric below) |",
-        "| Tries that failed | 2 ModelCallError |",
-        "| Replies that the model refused | not recorded; *to be filled in by the authors* |",
+        "| Failed tries | 2 ModelCallError |",
+        "| Refusals | not recorded; *to be filled in by the authors* |",
         "| Ethics review | *to be filled in by the authors* |",
         "| Personas | 4 from …/people |",
         "| Treatment | Fluency | 16 | 15 | 1 | 0 |",

@@ -30,7 +30,7 @@ def failing_where(holds: object) -> Scorer:
 def test_nothing_is_told_of_the_arms_before_the_review_is_whole(tmp_path: Path) -> None:
     run = run_for_review(tmp_path / "results")
     nobody = review_of(run)
-    assert not nobody.complete and "Nobody has scored any of 12 transcripts yet" in as_text(
+    assert not nobody.complete and "None of 12 transcripts has been scored yet" in as_text(
         review_parts(nobody)
     )
     reviewed(run, tmp_path, "Ada", keep=11)

@@ -71,7 +71,7 @@ def test_all_faults_are_told_at_once_and_nothing_is_kept(desk: Desk) -> None:
         f"{d}: scored in 2 rows; expected one row for each transcript.",
         f"scores.json, entry 2: {b}, naturalness: 4; expected 1, 2, 3.",
         f"scores.json, entry 3: {c} has no naturalness; expected 1, 2, 3.",
-        "scores.json, entry 6: 'r000000000000' is no item of this key; expected the sheet that it was exported with.",
+        "scores.json, entry 6: 'r000000000000' is not an item of this key; expected the sheet exported with it.",
         f"scores.json, entry 7: {e}, tool_selection: 'two'; expected 1, 2, 3.",
         f"scores.json, entry 7: {e}, parameter_quality: True; expected 1, 2, 3.",
         "scores.json, entry 8: 'routing:architect' is a scenario; expected an item, which is one transcript: a score "
@@ -155,13 +155,13 @@ def test_nobody_takes_scores_for_trials(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_a_name_is_needed(desk: Desk) -> None:
-    with pytest.raises(HarnessError, match="give --reviewer NAME"):
+    with pytest.raises(HarnessError, match="a name of 1 to 100 characters"):
         desk.send([{"item": desk.items[0], **GOOD}], " \n ")
 
 
 def test_scores_of_another_export_are_refused(desk: Desk) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"are of export r123, which .*review-key\.json does not know"
+        ConfigurationError, match=r"belong to export r123, which is not in .*review-key\.json"
     ):
         desk.send([], export="r123")
 

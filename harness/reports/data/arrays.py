@@ -1,4 +1,4 @@
-"""Python's values as columns of Arrow, which has no half surrogate pairs and no numbers beyond 64 bits."""
+"""Python values as Arrow columns. Arrow lacks half surrogate pairs and whole numbers beyond 64 bits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def array(kind: Kind, values: Sequence[Any]) -> pa.Array:
-    """``values`` as a column of that kind; text that repeats is kept once."""
+    """``values`` as a column of ``kind``; repeated names are stored once."""
     import pyarrow as pa
 
     if kind in ("text", "name"):
@@ -26,9 +26,9 @@ def array(kind: Kind, values: Sequence[Any]) -> pa.Array:
 
 
 def text_array(values: Sequence[Any]) -> pa.Array:
-    """``values`` as text, in the layout that pandas takes without a copy.
+    """``values`` as text, in the layout that pandas reads without a copy.
 
-    What is no text is written out; half a surrogate pair becomes its escape.
+    Other values are converted to text; half a surrogate pair becomes its escape.
     """
     import pyarrow as pa
 
@@ -41,7 +41,7 @@ def text_array(values: Sequence[Any]) -> pa.Array:
 
 
 def clean(text: str) -> str:
-    """``text`` as UTF-8 can hold it.
+    """``text`` with half surrogate pairs, which UTF-8 lacks, as escapes.
 
     >>> clean("a\\ud800")
     'a\\\\ud800'
@@ -50,7 +50,7 @@ def clean(text: str) -> str:
 
 
 def table(columns: Sequence[Column], rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """``rows`` as a table of these columns; what a row lacks is empty."""
+    """``rows`` as a table of ``columns``; missing values are empty."""
     import pyarrow as pa
 
     names = [one.name for one in columns]

@@ -1,4 +1,4 @@
-"""A bundle for reviewers and archives: data, codebook, prompts, plan, environment, checklist and checksums."""
+"""Bundles for reviewers and archives: data, codebook, prompts, plan, environment, checklist and checksums."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.reports.data.tables import Tables, read_tables
 from harness.reports.data.tidy import as_csv_bytes, as_parquet, tidy
 
 CHECKSUMS = "checksums.sha256"
-MARK = "REHEARSAL: the offline rehearsal model answered in some or all of these runs. They are no evidence."
+MARK = "REHEARSAL: the offline rehearsal model answered in some or all of these runs. They are not evidence."
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 _DATA = ("experiments", "trials", "scores", "calls")
@@ -31,7 +31,7 @@ _DATA = ("experiments", "trials", "scores", "calls")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What was written: each file's size in bytes by name, and what could not be read."""
+    """What was written: each file's size in bytes by name, and unreadable lines."""
 
     path: Path
     files: Mapping[str, int]
@@ -40,7 +40,7 @@ class Bundle:
 
 
 def write_bundle(results: Path, out: Path, *, runs: Sequence[str] = ()) -> Bundle:
-    """Write the bundle of all runs in ``results``, or of ``runs``, as ``out``: a ``.zip``, or a folder not yet there.
+    """Write the bundle of all runs in ``results``, or of ``runs``, as ``out``: a ``.zip`` or a new folder.
 
     Equal records give equal bytes on equal installations. Raises `ConfigurationError` for an unknown run, no
     records, or a folder that is not empty; `HarnessError` when it cannot be written.
@@ -62,7 +62,7 @@ def write_bundle(results: Path, out: Path, *, runs: Sequence[str] = ()) -> Bundl
 
 
 def contents(tables: Tables, folder: Path) -> dict[str, bytes]:
-    """Every file of the bundle by its name, in order of name, checksums last."""
+    """The files of the bundle by name, sorted, checksums last."""
     rehearsal = any(run.rehearsal for run in tables.runs)
     plans = _plans(tables, folder)
     files = {
@@ -87,7 +87,7 @@ def contents(tables: Tables, folder: Path) -> dict[str, bytes]:
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """``files`` as a zip archive that depends on nothing but them."""
+    """``files`` as a zip archive whose bytes depend on nothing else."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -99,7 +99,7 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
 
 
 def _plans(tables: Tables, folder: Path) -> dict[str, bytes]:
-    """The locked plans of these experiments, as they are."""
+    """The locked plans of these experiments, unchanged."""
     names = {run.experiment for run in tables.runs}
     if not (folder / FOLDER).is_dir():
         return {}
@@ -120,18 +120,17 @@ def _readme(tables: Tables, rehearsal: bool, planned: bool) -> str:
         "",
         "- `data/`: one row per run, try, value, and kind of call, as CSV and as Parquet; `codebook.md` explains each",
         "  column. In the CSV files, text that a spreadsheet could take for a formula has an apostrophe in front.",
-        "- `prompts.json`: all words that were said to the personas, what the judge was asked, corrections and",
-        "  interventions, by run and group.",
+        "- `prompts.json`: the script, the judge's claims, corrections and interventions, by run and group.",
         *(["- `plan/`: the plan, locked before the first paid call."] if planned else []),
         "- `environment.json`: the software that made this bundle.",
-        "- `checklist.md`: the reporting checklist, filled in as far as records can.",
-        f"- `{CHECKSUMS}`: of every other file; check with `sha256sum -c {CHECKSUMS}`.",
+        "- `checklist.md`: the reporting checklist, filled in from the records.",
+        f"- `{CHECKSUMS}`: checksums of the other files; verify with `sha256sum -c {CHECKSUMS}`.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _refuse_secrets(files: Mapping[str, bytes]) -> None:
-    """Keys never reach a record; should one have done so, it does not leave the house either."""
+    """Keys never reach a record; if one did, refuse to publish it."""
     secrets = {
         name: value.encode("utf-8", "surrogateescape")
         for name, value in os.environ.items()
@@ -141,6 +140,6 @@ def _refuse_secrets(files: Mapping[str, bytes]) -> None:
         for name, content in files.items():
             if not name.endswith(".parquet") and value in content:
                 raise HarnessError(
-                    f"The value of {variable} stands in {name}; the bundle was not written. "
-                    "Find it in the records and take it out; the key should be replaced."
+                    f"The value of {variable} is in {name}; the bundle was not written. "
+                    "Remove it from the records and replace the key."
                 )

@@ -1,4 +1,4 @@
-"""The reporting checklist for studies with language models, filled in as far as records can tell."""
+"""The reporting checklist for studies with language models, filled in from the records."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def checklist(
 ) -> str:
     """The checklist in Markdown, a section per run.
 
-    ``plans`` are the files of locked plans, ``mark`` is said first, ``metas`` has the runs' meta files by run id.
+    ``plans`` are the files of locked plans, ``mark`` is the first line, ``metas`` has the runs' meta files by run id.
     """
     lines = ["# Reporting checklist", "", *([f"**{mark}**", ""] if mark else [])]
-    lines += ["What records cannot tell is marked: " + AUTHORS + ".", ""]
+    lines += ["What the records do not contain is marked: " + AUTHORS + ".", ""]
     experiments = {(one["experiment"], one["run_id"]): one for one in tables.experiments.to_pylist()}
     counts = _counts(tables)
     for run in tables.runs:
         facts = experiments[clean(run.experiment), clean(run.run_id)]
         lines += [f"## {cell(run.experiment)}, run {cell(run.run_id)}", ""]
         if run.rehearsal:
-            lines += ["**REHEARSAL: this run is no evidence.**", ""]
+            lines += ["**REHEARSAL: this run is not evidence.**", ""]
         for title, items in _sections(run, facts, plans, metas.get(run.run_id, {})):
             lines += [f"### {title}", "", "| item | answer |", "| --- | --- |"]
             lines += [f"| {name} | {answer} |" for name, answer in items]
@@ -49,7 +49,7 @@ def checklist(
 
 
 def cell(value: Any) -> str:
-    """Text from records within a table of Markdown: one line, bounded, no markup."""
+    """Text from records in a Markdown table: one line, bounded, without markup."""
     if value is None:
         return NOT_RECORDED
     text = " ".join(str(value).split())
@@ -64,7 +64,7 @@ def _sections(
     yield "Model", _model(run, facts)
     yield "Prompts and personas", _prompts(facts)
     yield "Procedure", _procedure(run, facts)
-    yield "What came of it", _outcome(run, facts)
+    yield "Outcome", _outcome(run, facts)
     yield "Analysis", _analysis(meta)
     yield "People, ethics, availability", _people(facts)
 
@@ -72,7 +72,7 @@ def _sections(
 def _question(plans: Sequence[str]) -> Iterator[Item]:
     yield "Research question and hypotheses", AUTHORS
     locked = ", ".join(f"`{name}`" for name in plans)
-    yield "Plan locked before the first paid call", locked or f"none found beside the records; {AUTHORS}"
+    yield "Plan locked before the first paid call", locked or f"none found with the records; {AUTHORS}"
     yield "Primary metric, test, smallest effect of interest", f"see {locked}" if plans else AUTHORS
     yield "Why a language model can answer this question", AUTHORS
 
@@ -80,10 +80,10 @@ def _question(plans: Sequence[str]) -> Iterator[Item]:
 def _model(run: RunRows, facts: Row) -> Iterator[Item]:
     answered = sorted({name for row in run.rows for name in (row["answered_by"] or "").split("; ") if name})
     yield "Provider", cell(facts["provider"])
-    yield "Model asked for", cell(facts["model"])
-    yield "Models as they named themselves in replies (snapshot)", cell("; ".join(answered) or None)
-    yield "Model that judged", cell(facts["judge_model"] or f"{facts['model']} (not told apart)")
-    yield "Endpoint", "one of the experimenter's choice" if run.said("base_url") else "the provider's own"
+    yield "Requested model", cell(facts["model"])
+    yield "Models named in replies (snapshot)", cell("; ".join(answered) or None)
+    yield "Judge model", cell(facts["judge_model"] or f"{facts['model']} (not distinguished)")
+    yield "Endpoint", "chosen by the experimenter" if run.said("base_url") else "the provider's"
     yield "Dates of use", cell(f"{facts['started']} to {facts['ended']}" if facts["started"] else None)
     warmth = facts["temperature"]
     yield "Temperature", "the provider's default (not set)" if warmth is None else cell(f"{warmth:g}")
@@ -96,14 +96,14 @@ def _model(run: RunRows, facts: Row) -> Iterator[Item]:
 
 def _prompts(facts: Row) -> Iterator[Item]:
     yield "All prompts", "`prompts.json`"
-    yield "SHA-256 of the words", cell(facts["script_sha256"])
+    yield "SHA-256 of the script", cell(facts["script_sha256"])
     yield "How the prompts were developed, and on which data", AUTHORS
     yield (
         "Personas",
         cell(f"{facts['people']} from {without_places(facts['population'])}" if facts["people"] else None),
     )
     yield "SHA-256 of the personas", cell(facts["population_sha256"])
-    yield "Whom the personas stand for, and why they may", AUTHORS
+    yield "Whom the personas represent, and why that is justified", AUTHORS
 
 
 def _procedure(run: RunRows, facts: Row) -> Iterator[Item]:
@@ -127,11 +127,11 @@ def _outcome(run: RunRows, facts: Row) -> Iterator[Item]:
     planned, obtained = facts["scores_planned"], facts["scores_obtained"]
     missing = "" if planned is None else f", missing {planned - obtained}"
     yield "Values planned, obtained", cell(f"{planned}, {obtained}{missing} (by metric below)")
-    yield "Tries that failed", cell(", ".join(f"{n} {kind}" for kind, n in sorted(failed.items())) or "none")
-    yield "Finished tries that do not count (duplicates)", cell(_duplicates(rows))
-    yield "Replies that the model refused", _sum(rows, "refusals")
-    yield "Replies asked for again, being of no use", _sum(rows, "rejections")
-    yield "Turns sent back by correction", _by_group(accepted, "corrections")
+    yield "Failed tries", cell(", ".join(f"{n} {kind}" for kind, n in sorted(failed.items())) or "none")
+    yield "Duplicate finished tries", cell(_duplicates(rows))
+    yield "Refusals", _sum(rows, "refusals")
+    yield "Replies rejected and requested again", _sum(rows, "rejections")
+    yield "Turns regenerated by correction", _by_group(accepted, "corrections")
     yield "Interventions that fired", _by_group(accepted, "interventions")
     yield (
         "Model calls; tokens in, out",
@@ -139,7 +139,7 @@ def _outcome(run: RunRows, facts: Row) -> Iterator[Item]:
     )
     yield (
         "Cost, US dollars",
-        "not known for every call" if facts["cost"] is None else cell(f"{facts['cost']:.4f}"),
+        "unknown for some calls" if facts["cost"] is None else cell(f"{facts['cost']:.4f}"),
     )
     yield "Lines of the record files that could not be read", cell(facts["problems"])
     yield "Exclusions beyond these", AUTHORS

@@ -13,16 +13,16 @@ KINDS = {
     "number": "number",
     "truth": "true or false",
 }
-_CELLS = """Empty cells are values that are not there; why stands in `reason` where there is such a column.
+_CELLS = """Empty cells are missing values; `reason` says why, where there is such a column.
 
 Text comes from models and is data, never a command. In the CSV files, a text that begins with `=`, `+`, `-`, `@`, a
-tab or a line's end (or their wide forms) has an apostrophe (`'`) in front, so that no spreadsheet runs it as a formula;
-take that one character off to have the recorded text. The Parquet files hold the text as recorded. In `reason`, folders
-and hosts of the experimenter's machine are replaced by `…`."""
+tab or a line break (or their wide forms) is preceded by an apostrophe (`'`), so that no spreadsheet runs it as a
+formula; remove the apostrophe to get the recorded text. The Parquet files hold the text as recorded. In `reason`,
+folders and hosts of the experimenter's machine are replaced by `…`."""
 
 
 def codebook(names: Iterable[str], mark: str | None = None) -> str:
-    """The codebook of the tables ``names``; ``mark`` is said first."""
+    """The codebook of the tables ``names``; ``mark`` is the first line."""
     lines = ["# Codebook", "", *([f"**{mark}**", ""] if mark else []), _CELLS, ""]
     for name in names:
         lines += _section(name, TABLES[name])

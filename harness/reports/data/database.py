@@ -1,4 +1,4 @@
-"""The relational tables of the replication in one DuckDB file, rebuilt from the records whenever it is asked for."""
+"""The relational tables of the replication in one DuckDB file, rebuilt from the records each time."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ STATS = (
     GROUP,
     METRIC,
     Column("n", "whole", "Values obtained."),
-    Column("missing", "whole", "Values that accepted trials should have given and did not."),
+    Column("missing", "whole", "Values due from accepted trials and not obtained."),
     Column("mean", "number", "Their mean."),
     Column("sd", "number", "Their sample standard deviation, n - 1."),
     Column("difference", "number", "Mean minus the first group's.", "empty in the first group"),
     Column("t", "number", "Welch's t, first group minus this one."),
     Column("df", "number", "Degrees of freedom, Welch-Satterthwaite."),
     Column("p", "number", "Welch's p, two-sided: scores taken as independent, for parity with the paper."),
-    Column("undefined", "text", "Why a number is empty."),
+    Column("undefined", "text", "Why a number is undefined."),
 )
 _SAMPLES = """
 create table tt_metric_samples as
@@ -56,8 +56,8 @@ Counts = dict[tuple[str, ...], int]
 def build_database(results: Path, out: Path) -> dict[str, int]:
     """Write ``tt_experiments``, ``tt_metric_samples`` and ``tt_metric_stats`` into ``out``; rows by table.
 
-    The file is made anew and put in place of the old one whole. Raises `ConfigurationError` where ``out`` is
-    something else than a DuckDB file, `HarnessError` when it cannot be written.
+    The file is replaced atomically. Raises `ConfigurationError` if ``out`` is not a DuckDB file, `HarnessError` when it
+    cannot be written.
     """
     import duckdb
 

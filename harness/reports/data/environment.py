@@ -1,4 +1,4 @@
-"""The software at hand: versions, and nothing that tells whose machine it is."""
+"""Software versions, without anything that identifies the machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DISTRIBUTION = "persona-harness"
 
 
 def environment() -> dict[str, Any]:
-    """Python, the kind of system, and the installed versions of this package and all that it depends on."""
+    """Python, the kind of system, and the installed versions of this package and its dependencies."""
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -22,7 +22,7 @@ def environment() -> dict[str, Any]:
 
 
 def packages(root: str) -> dict[str, str]:
-    """Versions of ``root`` and of its dependencies, however deep, by name; extras that are not installed left out."""
+    """Versions of ``root`` and of its installed dependencies, at any depth, by name."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 

@@ -1,4 +1,4 @@
-"""All words of a run: what personas were told, what judges were asked, what corrected and what intervened."""
+"""The prompts of a run: script, judged claims, corrections and interventions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.reports.data.tidy import without_places
 
 
 def prompts(runs: Iterable[RunRows]) -> list[dict[str, Any]]:
-    """Per run: its script and metrics, and each group's correction and interventions, as the records have them."""
+    """Per run: its script and metrics, and each group's correction and interventions, as recorded."""
     return [_prompts(run) for run in runs]
 
 
@@ -39,7 +39,7 @@ def _prompts(run: RunRows) -> dict[str, Any]:
 
 
 def groups_of(run: RunRows) -> list[str]:
-    """The arms in the design's order, else those that records name."""
+    """The arms in the design's order, or those named by records."""
     if run.design is not None:
         return list(run.design.groups)
     return sorted({str(row["group"]) for row in run.rows})

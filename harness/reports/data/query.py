@@ -1,4 +1,4 @@
-"""SQL over the records: DuckDB in memory, with the tables as views and no way to anything else."""
+"""SQL over the records: DuckDB in memory, with the tables as views and without access to anything else."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import duckdb
 
 _READING = ("SELECT", "EXPLAIN", "MULTI")
-"""Statements that only look. DuckDB calls a pivot, which is several, ``MULTI``."""
+"""Statements that only read. ``MULTI`` is DuckDB's type of a pivot."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What a query gives. ``more`` tells that rows beyond the limit were left out; ``problems`` what was not read."""
+    """The result of a query. ``more``: rows beyond the limit were left out; ``problems``: unreadable lines."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -30,16 +30,15 @@ class QueryResult:
 
 
 def query(path: Path, sql: str, *, limit: int | None = None) -> QueryResult:
-    """The answer to one ``select`` over the views experiments, trials, scores, calls and replies of ``path``.
+    """The result of one ``select`` over the views experiments, trials, scores, calls and replies of ``path``.
 
     ``path`` is a results folder or one record file; ``limit`` is the most rows to give. Raises `ConfigurationError`
-    for a statement that DuckDB does not understand or that does more than look, `HarnessError` for files that
-    cannot be read.
+    for a statement that DuckDB does not understand or that does more than read, `HarnessError` for unreadable files.
     """
     try:
         sql.encode()
     except UnicodeEncodeError as error:
-        raise ConfigurationError("The query has half a surrogate pair in it; expected UTF-8 text.") from error
+        raise ConfigurationError("The query contains half a surrogate pair; expected UTF-8 text.") from error
     tables = read_tables(path)
     named = [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
     with connect(tables, named or [name for name in TABLES if name != "replies"]) as connection:
@@ -81,14 +80,12 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     if len(statements) != 1:
         raise ConfigurationError(f"The query has {len(statements)} statements; expected one select.")
     if statements[0].type.name not in _READING:
-        raise ConfigurationError(
-            f"The query is a {statements[0].type.name} statement; expected a select, which changes nothing."
-        )
+        raise ConfigurationError(f"The query is a {statements[0].type.name} statement; expected a select.")
 
 
 def _explained(sql: str, error: Exception) -> str:
     lines = [line.rstrip() for line in str(error).splitlines() if line.strip()]
     hint = f"The views are {', '.join(TABLES)}; `describe trials` lists a view's columns."
     if "Parser Error" in lines[0] and re.search(r'(?<!")\bgroup\b(?!"|\s+by)', sql, re.IGNORECASE):
-        hint = 'group is a word of SQL; where the column is meant, write "group" in double quotes.'
+        hint = 'group is a keyword of SQL; write "group" in double quotes for the column.'
     return "\n".join([f"The query was not understood. {lines[0]}", *lines[1:6], hint])

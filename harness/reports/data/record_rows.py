@@ -1,4 +1,4 @@
-"""Record files read into rows: one per try of a trial, and the samples of all of them in columns beside."""
+"""Reads record files into rows, one per try of a trial, and the samples of all tries into columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.records.record_schemas import Tabled
 
 Owner = tuple[str, str | None]
-"""A metric, and the person that a sample of it is about."""
+"""A metric, and the persona that a sample is about."""
 Row = dict[str, Any]
 _SAMPLE = ("metric", "person", "value", "reason", "justification")
 _FAST = itemgetter(*_SAMPLE)
@@ -33,14 +33,14 @@ _OWNER = attrgetter("metric", "person")
 _REPEATED = ("experiment", "group", "status", "people")
 _MOST = 2**63
 _EXACT = 2**53
-"""Whole numbers beyond it are not all floats; Arrow refuses them."""
+"""Larger whole numbers are not all exact as floats, and Arrow refuses them."""
 _WHOLE = frozenset({int})
 _WHOLE_OR_NONE = frozenset({int, type(None)})
 
 
 @dataclass(slots=True)
 class RunRows:
-    """One run: the first lines of its files, its tries in the order of reading, and its design where a file has it."""
+    """One run: the first lines of its files, its tries in the order of reading, and its design if a file has it."""
 
     experiment: str
     run_id: str
@@ -52,11 +52,11 @@ class RunRows:
 
     @property
     def unreadable(self) -> int:
-        """How many lines of its files could not be read."""
+        """The number of unreadable lines in its files."""
         return len(self.unread)
 
     def is_complete_for(self, path: Path) -> bool:
-        """Whether ``path`` is by its name a file of this run, and the run lacks nothing."""
+        """Whether ``path`` is a file of this run by its name, and the run is complete."""
         groups = () if self.design is None else self.design.groups
         return not self.is_incomplete and is_named_for(path, self.experiment, groups)
 
@@ -70,7 +70,7 @@ class RunRows:
 
     @property
     def rehearsal(self) -> bool:
-        """Whether the rehearsal model played or judged, in any session of the run."""
+        """Whether the rehearsal model answered or judged in any session of the run."""
         return any(
             "rehearsal" in (one.get("provider"), settings.get("provider"), settings.get("judge_provider"))
             for one in self.metadata
@@ -78,7 +78,7 @@ class RunRows:
         )
 
     def said(self, *names: str) -> Any:
-        """What the first metadata line that has one of ``names`` says, in itself or in its settings."""
+        """The value of the first of ``names`` in a metadata line or in its settings."""
         for entry in self.metadata:
             for source in (entry, entry.get("settings") or {}):
                 for name in names:
@@ -89,7 +89,7 @@ class RunRows:
 
 @dataclass(slots=True)
 class RecordRows:
-    """All that was read. ``rows`` are numbered from 0; ``samples`` stand in their order, ``sizes`` to a row."""
+    """All that was read. ``samples`` are in the order of ``rows``; ``sizes`` has their number per row."""
 
     runs: list[RunRows]
     rows: list[Row]
@@ -99,7 +99,7 @@ class RecordRows:
 
 
 class Gatherer:
-    """What is kept of each record while files are read: a row, and its samples in columns of their own."""
+    """Keeps a row of each record, and the samples in columns."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -118,7 +118,7 @@ class Gatherer:
         return Tabled
 
     def quick(self, line: Tabled) -> Row:
-        """The row of a line that has the shape of a finished trial's."""
+        """The row of a line with the shape of a finished trial's."""
         samples = line.samples
         owners, values = tuple(map(_OWNER, samples)), [one.value for one in samples]
         self._reasons += [one.reason for one in samples]
@@ -146,7 +146,7 @@ class Gatherer:
         self._file = path.name
 
     def end(self) -> None:
-        """Put the samples of a file into columns, where they take a tenth of the memory."""
+        """Move the samples of a file into Arrow columns, which take a tenth of the memory."""
         columns = (self._values, self._reasons, self._justifications)
         self.parts.append(_columns(*columns))
         for one in columns:
@@ -154,7 +154,7 @@ class Gatherer:
 
 
 def gather(paths: Iterable[Path]) -> RecordRows:
-    """Read ``paths``. What cannot be read is passed over and named in ``problems``.
+    """Read ``paths``. Unreadable lines are skipped and listed in ``problems``.
 
     Raises `HarnessError` when a file cannot be opened.
     """
@@ -229,7 +229,7 @@ def _design(run: RunRows, problems: list[str]) -> Design | None:
 
 
 def _settle(run: RunRows) -> None:
-    """Mark each row: its run, whether it is the accepted one of its trial, and whether the design has that trial."""
+    """Set each row's run, whether it is the accepted one of its trial, and whether the trial was planned."""
     rehearsal = run.rehearsal
     for row in run.rows:
         row["run"], row["accepted"] = run, False
@@ -241,7 +241,7 @@ def _settle(run: RunRows) -> None:
 
 
 def _is_planned(row: Row, design: Design) -> bool:
-    """Whether the design has the trial that the row says it is, by its id and by its coordinates alike."""
+    """Whether the design has the row's trial, by its id and its coordinates."""
     group, rep, panel, proposal = row["group"], row["rep"], row["panel"], row["proposal"]
     if rep is None or panel is None or proposal is None or group not in design.groups:
         return False
@@ -338,7 +338,7 @@ def _joined(gatherer: Gatherer) -> pa.Table:
 
 
 def _names(owners: Sequence[tuple[Owner, ...]], side: int) -> pa.Array:
-    """A side of all ``owners`` in turn, each name kept once. Equal ones are one object, looked up once."""
+    """The metrics (``side`` 0) or persons (1) of all ``owners``, each name stored once. Equal owners are one object."""
     import numpy as np
     import pyarrow as pa
 
@@ -354,7 +354,7 @@ def _names(owners: Sequence[tuple[Owner, ...]], side: int) -> pa.Array:
 
 
 def whole(value: Any) -> int | None:
-    """``value`` when it is a whole number of 64 bits, else ``None``."""
+    """``value`` if it is a whole number of 64 bits, else ``None``."""
     return value if type(value) is int and -_MOST <= value < _MOST else None
 
 

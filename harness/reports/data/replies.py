@@ -1,4 +1,4 @@
-"""The journals of runs as a table: every reply, without its text."""
+"""The replies in the journals of runs as a table, without their texts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     except sqlite3.Error as error:
         raise HarnessError(
             f"The journal {path} cannot be read: {error}. Expected the SQLite file that a run left; "
-            "a query that does not ask for replies does without it."
+            "queries without replies do not need it."
         ) from error
 
 
@@ -61,7 +61,7 @@ def _read(rows: Iterable[Sequence[Any]], run_id: str) -> Iterator[dict[str, Any]
 
 
 def _text(value: Any) -> str | None:
-    """Journals hold half surrogate pairs as bytes."""
+    """``value`` as text; journals hold half surrogate pairs as bytes."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogatepass").encode("utf-8", "backslashreplace").decode()
     return None if value in (None, "") else str(value)

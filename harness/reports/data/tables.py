@@ -1,4 +1,4 @@
-"""The tables that queries, frames, the database and the bundle are made of, from the record files of a folder."""
+"""The tables of a results folder, from which queries, frames, the database and bundles are made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """The tables by name, each made when it is first asked for. ``problems`` names what could not be read."""
+    """The tables by name, each made on first use. ``problems`` lists unreadable lines."""
 
     def __init__(self, gathered: RecordRows, folder: Path) -> None:
         self._gathered, self._folder = gathered, folder
@@ -42,12 +42,12 @@ class Tables:
 
     @cached_property
     def _tries(self) -> pa.Table:
-        """The tries of all runs that were read, chosen or not, as they are numbered."""
+        """The tries of all runs read, chosen or not, by number."""
         return table(TRIALS, self._gathered.rows)
 
     @cached_property
     def scores(self) -> pa.Table:
-        """One row per value that an accepted trial of the design should give."""
+        """One row per value due from an accepted trial of the design."""
         import numpy as np
         import pyarrow as pa
 
@@ -79,7 +79,7 @@ class Tables:
 
     @cached_property
     def replies(self) -> pa.Table:
-        """One row per reply in the journals that are there."""
+        """One row per reply in the journals present."""
         return replies(self._folder / "journal", [run.run_id for run in self.runs])
 
     def named(self, name: str) -> pa.Table:
@@ -88,7 +88,7 @@ class Tables:
         return found
 
     def choose(self, run_ids: Sequence[str]) -> None:
-        """Keep these runs alone. Raises `ConfigurationError` for one that is not there."""
+        """Keep only these runs. Raises `ConfigurationError` for an unknown one."""
         known = {run.run_id for run in self.runs}
         if unknown := [one for one in run_ids if one not in known]:
             raise ConfigurationError(
@@ -102,7 +102,7 @@ class Tables:
         return (row for row in self._gathered.rows if id(row.get("run")) in chosen)
 
     def _fitting(self) -> tuple[Any, list[tuple[int, Owner]]]:
-        """Which samples are in place, as a mask, and what accepted records lack: (number of the row, owner)."""
+        """A mask of the samples that are due, and the missing ones as (row number, owner)."""
         import numpy as np
 
         counted = np.zeros(len(self._gathered.rows), dtype=bool)
@@ -125,7 +125,7 @@ class Tables:
 
 
 class _Fits:
-    """Which samples of a record its design has no place for, and which places are empty. Most records are alike."""
+    """The samples of a record that its design does not have, and those missing, cached: most records are alike."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int, int | None], tuple[list[int], list[Owner]]] = {}
@@ -197,7 +197,7 @@ def _experiment(run: RunRows) -> Row:
 
 
 def _sizes(run: RunRows) -> Row:
-    """What was planned, and how much of it there is."""
+    """The planned and the obtained numbers."""
     done = [row for row in run.rows if row["accepted"] and row["planned"] is not False]
     size: Row = {"tries": len(run.rows), "trials_finished": len(done)}
     size["scores_obtained"] = sum(row["samples"] - row["missing"] for row in done)
@@ -226,7 +226,7 @@ def _float(value: Any) -> float | None:
 
 
 def read_tables(path: Path, runs: Sequence[str] = ()) -> Tables:
-    """The tables of all runs in ``path`` (a folder or one file), or of ``runs`` alone. Raises `HarnessError`."""
+    """The tables of all runs, or of ``runs``, in ``path`` (a folder or one file). Raises `HarnessError`."""
     require("data", "Reading records as tables")
     tables = Tables(gather(record_files([path], or_none=True)), path if path.is_dir() else path.parent)
     if runs:

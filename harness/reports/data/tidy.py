@@ -1,4 +1,4 @@
-"""A table as files: in an order of its own, without places on the experimenter's machine, as CSV and Parquet."""
+"""Tables as CSV and Parquet files, sorted, without paths of the experimenter's machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLACE = re.compile(r"(\w+://)[^\s/'\"]+([^\s'\"]*)|(?<![\w.:/~])~?(?:/[^\s/:'\"
 
 
 def tidy(tables: Tables, name: str) -> pa.Table:
-    """The table called ``name``, ordered by coordinates and then as recorded."""
+    """The table called ``name``, sorted by coordinates and then as recorded."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -45,7 +45,7 @@ def _texts(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
 
 
 def without_places(text: Any) -> Any:
-    """``text`` without folders and hosts: they tell about the experimenter's machine, not about the experiment.
+    """``text`` without folders and hosts of the experimenter's machine.
 
     >>> without_places("no file /home/ada/x/y.json; http://10.0.0.7:80/v1 was silent")
     'no file …/y.json; http://…/v1 was silent'
@@ -56,13 +56,13 @@ def without_places(text: Any) -> Any:
 
 
 def as_csv_bytes(content: pa.Table) -> bytes:
-    """UTF-8, comma, ``\\n``; formulas made harmless."""
+    """CSV in UTF-8 with ``\\n`` line ends; nothing in it runs as a formula."""
     rows = list(zip(*(column.to_pylist() for column in content.columns), strict=True))
     return as_csv(content.column_names, rows).encode()
 
 
 def as_parquet(content: pa.Table) -> bytes:
-    """Parquet with the text as it was recorded."""
+    """Parquet with the text as recorded."""
     import pyarrow.parquet as pq
 
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Layer 2: people score transcripts without knowing the arm: sheets out, scores in, and what they come to."""
+"""Layer 2: blind review. People score transcripts without knowing the arm."""
 
 from harness.reports.review.blinding import Mask, hints
 from harness.reports.review.dimensions import DIMENSIONS, SCALE

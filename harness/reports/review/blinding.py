@@ -1,4 +1,4 @@
-"""Taking out of texts what tells the arm: names of tools, of arms, and of their parameters."""
+"""Removes from texts what reveals the arm: names of tools, arms and parameters."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _JOINT = r"[\W_]{0,2}"
 _LONGEST = 100
 _SHORTEST = 4
-"""Letters of the shortest word that counts as a hint."""
+"""The length of the shortest word that counts as a hint."""
 
 
 @dataclass(frozen=True)
 class Mask:
-    """Puts `MASKED` in the place of every name, however its parts are joined or capitalised."""
+    """Replaces every name by `MASKED`, however its parts are joined or capitalised."""
 
     pattern: re.Pattern[str] | None
 
     @classmethod
     def of(cls, names: Iterable[str], forms: Iterable[str] = ()) -> Mask:
-        """``forms`` are regular expressions of what tells as much as a name.
+        """``forms`` are regular expressions of texts that reveal as much as a name.
 
         >>> Mask.of(["list_tasks"]).text("I called listTasks, then list-tasks.")
         ('I called [name hidden], then [name hidden].', 2)
@@ -36,12 +36,12 @@ class Mask:
         return cls(re.compile(every, re.IGNORECASE) if every else None)
 
     def text(self, text: str) -> tuple[str, int]:
-        """``text`` without the names, and how many were taken out."""
+        """``text`` without the names, and the number removed."""
         return (text, 0) if self.pattern is None else self.pattern.subn(MASKED, text)
 
 
 def telling_names(run: FiledRun) -> set[str]:
-    """What may stand on no sheet: the run's arms, all their tools, and parameters that are no ordinary words."""
+    """What no sheet may show: the run's arms, their tools, and parameters that are not ordinary words."""
     names = {*run.design.groups, *(str(line["variant"]) for line in run.metadata if line.get("variant"))}
     for function in _functions(run.metadata):
         names.add(str(function.get("name") or ""))
@@ -54,7 +54,7 @@ def telling_names(run: FiledRun) -> set[str]:
 
 
 def hints(run: FiledRun) -> set[str]:
-    """Ordinary words in the names of one arm's tools alone (calendar, task): in a reply they let the arm be guessed."""
+    """Ordinary words in the tool names of only one arm (calendar, task): in a reply they hint at the arm."""
     words: dict[str, set[str]] = {}
     for line in run.metadata:
         own = words.setdefault(str(line.get("group")), set())
@@ -65,7 +65,7 @@ def hints(run: FiledRun) -> set[str]:
 
 
 def with_endings(words: Iterable[str]) -> Mask:
-    """A mask of ordinary words, in the plural too."""
+    """A mask of ordinary words and their plurals."""
     return Mask.of(form for word in words for form in (word, f"{word}s"))
 
 
@@ -85,7 +85,7 @@ def _parameters(function: Mapping[str, Any]) -> list[str]:
 
 
 def _is_made_up(name: str) -> bool:
-    """Whether no sentence has it: it has an underscore, or a capital inside."""
+    """Whether no sentence would contain it: it has an underscore, or a capital inside."""
     return len(name) <= _LONGEST and ("_" in name or re.search(r"[a-z][A-Z]", name) is not None)
 
 

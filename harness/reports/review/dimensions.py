@@ -1,4 +1,4 @@
-"""What a transcript is scored by."""
+"""The dimensions of a review, and their scale."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 DIMENSIONS: Mapping[str, str] = {
     "tool_selection": "Was the right thing done: created, looked up, changed, or rightly left alone?",
-    "parameter_quality": "Are times, titles and other details what was asked for? Where none were needed: 3.",
-    "ambiguity_handling": "Was asked back where something essential was missing, and only there?",
-    "naturalness": "Do the words read as a helpful person would put them? Where none were needed: 3.",
+    "parameter_quality": "Are times, titles and other details as requested? If none were needed: 3.",
+    "ambiguity_handling": "Did the reply ask back where something essential was missing, and only there?",
+    "naturalness": "Does the reply read as a helpful person would write it? If none was needed: 3.",
 }
-"""Each dimension with the question that a reviewer answers."""
+"""Each dimension with its question to the reviewer."""
 
-SCALE: Mapping[int, str] = {1: "fails", 2: "will do", 3: "good"}
+SCALE: Mapping[int, str] = {1: "fails", 2: "acceptable", 3: "good"}
 """A 1 in any dimension fails the transcript."""
 
 FAILS = 1

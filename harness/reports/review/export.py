@@ -1,4 +1,4 @@
-"""From a run to blind sheets, and the key that tells what they hide."""
+"""Exports a run as blind sheets, and the key to them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORMS = (".html", ".csv")
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written. ``hidden`` counts names taken out of texts, ``hinting`` items whose replies have ``hints``."""
+    """What was written. ``hidden`` counts removed names, ``hinting`` items whose replies contain ``hints``."""
 
     files: tuple[Path, ...]
     key: Path
@@ -41,10 +41,11 @@ def export(
 ) -> Exported:
     """Write the sheets of ``run``, whose records were read whole: a page and a CSV in the folder ``out``, or one file.
 
-    ``key`` defaults to `NAME` beside the records; it is written first. ``seed`` makes ids and order the same each time:
-    whoever guesses it can tell the arms. ``strict`` also hides ordinary words that only one arm's tools are named with.
+    ``key`` defaults to `NAME` in the records' folder and is written first. ``seed`` makes ids and order
+    reproducible, but anyone who guesses it can identify the arms. ``strict`` also hides `hints`.
 
-    Raises `ConfigurationError` when sheets would stand beside the records or the key, or nothing is to be reviewed.
+    Raises `ConfigurationError` if sheets would be in the folder of the records or the key, or there is nothing
+    to review.
     """
     targets = _targets(out)
     key = key or run.folder / NAME
@@ -84,7 +85,7 @@ def _rendered(target: Path, items: Sequence[Item], key: Key, rehearsal: bool) ->
 
 
 def _targets(out: Path) -> list[Path]:
-    """The files to write. Any other file is not written: it may be somebody's."""
+    """The files to write. Other extensions are refused, because the file may be something else."""
     if out.is_dir() or not out.suffix:
         return [out / f"review{form}" for form in FORMS]
     if out.suffix not in FORMS:

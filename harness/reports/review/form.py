@@ -1,4 +1,4 @@
-"""The sheet as one local page: it asks nobody for anything, and keeps what was scored in the browser."""
+"""The sheet as one local page that makes no request and keeps the scores in the browser."""
 
 from __future__ import annotations
 

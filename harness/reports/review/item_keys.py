@@ -1,4 +1,4 @@
-"""Which item is which transcript: kept in a file of its own, which no reviewer gets."""
+"""The key from items to transcripts, in a file that reviewers do not get."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from harness.text_files import read_json
 
 NAME = "review-key.json"
 _TYPE = "review_key"
-_WARNING = "Whoever has this file can tell the arms of a blind review. Keep it from reviewers."
+_WARNING = "This file reveals the arms of a blind review. Keep it from reviewers."
 
 
 @dataclass(frozen=True)
 class Key:
-    """The key of one export. ``items`` maps the ids on the sheet to trials; all of it hangs on ``secret``."""
+    """The key of one export. ``items`` maps the ids on the sheet, which derive from ``secret``, to trials."""
 
     secret: str
     experiment: str
@@ -31,11 +31,11 @@ class Key:
 
     @property
     def export(self) -> str:
-        """The id of the export, which stands on its sheets."""
+        """The id of the export, shown on its sheets."""
         return self._of("export")
 
     def item(self, trial: str) -> str:
-        """The id of ``trial`` on the sheet. It begins with a letter, so that no spreadsheet takes it for a number."""
+        """The id of ``trial`` on the sheet. It begins with a letter, so that spreadsheets keep it as text."""
         return self._of(f"item/{trial}")
 
     def shuffled(self, trials: Iterable[str]) -> list[str]:
@@ -50,14 +50,14 @@ class Key:
 
 
 def secret_of(run_id: str, reviewer: str, seed: int | None) -> str:
-    """A fresh secret; with a ``seed`` the same one each time for that run and reviewer."""
+    """A random secret; with a ``seed``, a reproducible one for that run and reviewer."""
     if seed is None:
         return secrets.token_hex(32)
     return hashlib.sha256(f"{seed}/{run_id}/{reviewer}".encode()).hexdigest()
 
 
 def read_keys(path: Path) -> dict[str, Key]:
-    """Export id → key. Raises `HarnessError` when ``path`` is no key file."""
+    """Export id → key. Raises `HarnessError` if ``path`` is not a key file."""
     content = read_json(path, f"Key {path}", expected=f"the {NAME} of an export")
     try:
         if content["type"] != _TYPE:
@@ -65,13 +65,13 @@ def read_keys(path: Path) -> dict[str, Key]:
         found = [Key(**{**one, "items": dict(one["items"])}) for one in content["exports"]]
     except (KeyError, TypeError, ValueError) as error:
         raise HarnessError(
-            f"{path} is no key of a review ({error}); expected the {NAME} of an export."
+            f"{path} is not the key of a review ({error}); expected the {NAME} of an export."
         ) from error
     return {one.export: one for one in found}
 
 
 def add_key(path: Path, key: Key) -> None:
-    """Put ``key`` beside those that ``path`` has; an export made again replaces itself. Raises `HarnessError`."""
+    """Add ``key`` to those in ``path``, replacing one of the same export. Raises `HarnessError`."""
     keys = {**(read_keys(path) if path.exists() else {}), key.export: key}
     content: dict[str, Any] = {
         "type": _TYPE,
@@ -83,7 +83,7 @@ def add_key(path: Path, key: Key) -> None:
 
 
 def keep_apart(out: Path, key: Path, records: Path) -> None:
-    """Raise `ConfigurationError` when key or records stand in ``out``, the folder that reviewers are given."""
+    """Raise `ConfigurationError` if the key or the records are in ``out``, the folder for reviewers."""
     given = out.resolve()
     for what, place in (("the key", key), ("the records", records)):
         if place.resolve().is_relative_to(given):

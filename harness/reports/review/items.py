@@ -1,4 +1,4 @@
-"""A transcript as a reviewer sees it: nothing in it tells the arm."""
+"""Transcripts as reviewers see them, without anything that reveals the arm."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.reports.parts import bounded
 from harness.reports.review.blinding import Mask
 
 LONGEST = 20_000
-"""Characters of one text that a reviewer is shown."""
+"""The most characters shown of one text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One call in the words of no arm: what was done, and its details, each with its label."""
+    """One call in neutral words: what was done, and labelled details."""
 
     done: str
     details: tuple[tuple[str, str], ...] = ()
@@ -26,7 +26,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One transcript. ``id`` tells nothing; ``hidden`` counts names that were taken out."""
+    """One transcript. ``id`` reveals nothing; ``hidden`` counts removed names."""
 
     id: str
     asked_at: str
@@ -38,22 +38,22 @@ class Item:
 
 
 Reader = Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[Act]]
-"""From a record and the first line of its file to what was done, in the words of no arm."""
+"""From a record and the first line of its file to its actions, in neutral words."""
 
 
 Spoken = Callable[[Mapping[str, Any]], str]
-"""From a record with a ``response_text`` to what its reply says."""
+"""From a record with a ``response_text`` to the text of its reply."""
 
 
 def response_text(record: Mapping[str, Any]) -> str:
-    """For a study that says nothing of its own: the text on record."""
+    """The default: the recorded text."""
     return str(record["response_text"])
 
 
 def as_recorded(record: Mapping[str, Any], first_line: Mapping[str, Any]) -> Sequence[Act]:  # noqa: ARG001
-    """For a study that says nothing of its own: the record's ``actions``, else only that something was called.
+    """The default: the record's ``actions``, or else only that tools were called.
 
-    Arguments are left out: which there are, and what they are called, tells the interface.
+    Arguments are left out, because their names reveal the interface.
     """
     actions = record.get("actions")
     if isinstance(actions, list) and actions:
@@ -70,7 +70,7 @@ def _action(one: Mapping[str, Any]) -> Act:
 
 
 def reviewable(run: FiledRun) -> list[str]:
-    """The trials that ended with a reply, in the order of the design: what there is to review."""
+    """The finished trials, in the order of the design."""
     planned = [trial.id for group in run.design.groups for trial in run.design.trials(run.experiment, group)]
     return [
         trial for trial in planned if (outcome := run.outcomes.get(trial)) is not None and outcome.accepted
@@ -79,9 +79,9 @@ def reviewable(run: FiledRun) -> list[str]:
 
 @dataclass(frozen=True)
 class CallReader:
-    """How a study's calls are read, and what else tells its arms: ``names``, and ``forms`` as regular expressions.
+    """How to read an experiment's calls (``acts``) and replies (``spoken``).
 
-    ``spoken`` gives what the reply of a record says.
+    ``names``, and ``forms`` as regular expressions, are further texts that reveal its arms.
     """
 
     acts: Reader = as_recorded
@@ -92,7 +92,7 @@ class CallReader:
 
 @dataclass(frozen=True)
 class Blinding:
-    """How records become items. ``identify`` gives a trial's id; ``names`` are hidden always, ``words`` in replies."""
+    """How records become items: ``identify`` gives ids, ``names`` are hidden, and ``words`` too, in replies."""
 
     identify: Callable[[str], str]
     names: Mask
@@ -102,7 +102,7 @@ class Blinding:
 
 
 def items_of(run: FiledRun, how: Blinding) -> dict[str, Item]:
-    """Trial → its blind item, for every reviewable trial of a run whose records were read whole."""
+    """Trial → its blind item, for every reviewable trial of a run whose records were read in full."""
     lines = {(line.get("group"), line.get("rep")): line for line in reversed(run.metadata)}
     return {
         trial: blind(record, lines.get((record["group"], record["rep"]), {}), how)
@@ -133,7 +133,7 @@ def blind(record: Mapping[str, Any], first_line: Mapping[str, Any], how: Blindin
 
 
 class _Masker:
-    """Hides, and counts how much."""
+    """Hides names and counts them."""
 
     def __init__(self, how: Blinding) -> None:
         self.how, self.count = how, 0
@@ -151,7 +151,7 @@ class _Masker:
 
 
 def _said(record: Mapping[str, Any], spoken: Spoken) -> str:
-    """The reply's words, else what was said in the transcript, without who was corrected or made to think."""
+    """The reply's text, or else what was said in the transcript, without corrections and inserted thoughts."""
     if isinstance(record.get("response_text"), str):
         return spoken(record)
     events = record.get("transcript")

@@ -1,4 +1,4 @@
-"""A review for a reader: headings, tables and sentences."""
+"""Reports a review as headings, tables and sentences."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from harness.reports.review.result import Agreement, Difference, ReviewedArm, Re
 
 
 def review_json(outcome: ReviewResult) -> Mapping[str, Any]:
-    """All of it as plain values; ``complete`` says whether there is an aggregate."""
+    """The review as plain values; ``complete`` says whether it has results."""
     content: Mapping[str, Any] = plain(outcome)[0]
     return {**content, "complete": outcome.complete}
 
 
 def review_parts(outcome: ReviewResult) -> Iterator[Part]:
-    """What is missing, or the aggregate."""
+    """The results, or what is missing."""
     yield Heading(f"Review of {outcome.experiment}, run {outcome.run_id}")
     if outcome.rehearsal:
         yield REHEARSAL
@@ -36,9 +36,9 @@ def review_parts(outcome: ReviewResult) -> Iterator[Part]:
 
 def _incomplete(outcome: ReviewResult) -> Iterator[Part]:
     if not outcome.reviewers:
-        yield f"Nobody has scored any of {counted(outcome.transcripts, 'transcript')} yet: there is nothing to show."
+        yield f"None of {counted(outcome.transcripts, 'transcript')} has been scored yet."
         return
-    yield "The review is not complete, so nothing is told of the arms."
+    yield "The review is incomplete, so the arms stay hidden."
     yield Items(
         tuple(
             f"{name}: {outcome.transcripts - count} of {outcome.transcripts} transcripts scored, {count} missing."
@@ -63,7 +63,7 @@ def _said(outcome: ReviewResult) -> str:
 def _arms(arms: tuple[ReviewedArm, ...]) -> Iterator[Part]:
     yield Heading("Arms", 2)
     rows = tuple((one.name, f"{one.passed} of {one.reviewed}", str(one.without)) for one in arms)
-    yield Table(("arm", "pass", "planned, but no transcript"), rows)
+    yield Table(("arm", "pass", "planned, no transcript"), rows)
     yield Heading("Scores given", 2)
     head = ("dimension", "arm", *(f"{score} ({word})" for score, word in SCALE.items()))
     lines = tuple(

@@ -1,4 +1,4 @@
-"""What a complete review says of the arms: a score is of one transcript, and n counts scenarios."""
+"""The result of a complete review: scores are of transcripts, and n counts scenarios."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ESTIMAND = "these scenarios, over repeated sampling of the model and repeated sc
 
 @dataclass(frozen=True, slots=True)
 class ReviewedArm:
-    """One arm. A transcript passes where no reviewer fails it; ``scores`` counts every score that was given."""
+    """One arm. A transcript passes if no reviewer fails it; ``scores`` counts all scores given."""
 
     name: str
     passed: int
     reviewed: int
     without: int
-    """Planned trials that left no transcript."""
+    """Planned trials without a transcript."""
     scores: Mapping[str, Mapping[int, int]]
 
 
@@ -38,7 +38,7 @@ class ReviewedArm:
 class Difference:
     """A later arm against the first, later − first: the tested share that passes, and each dimension's mean score.
 
-    ``scenarios`` has the two shares of each scenario that both arms have a transcript of.
+    ``scenarios`` has both arms' shares for each scenario with transcripts in both.
     """
 
     first: str
@@ -62,7 +62,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class ReviewResult:
-    """A review. While ``missing`` (reviewer → transcripts without scores) is not empty, nothing else is told."""
+    """A review. It has results only if ``missing`` (reviewer → transcripts without scores) is empty."""
 
     experiment: str
     run_id: str
@@ -81,12 +81,12 @@ class ReviewResult:
 
 
 Scores = Mapping[str, Sequence[StoredScores]]
-"""Trial → what each reviewer gave it."""
+"""Trial → each reviewer's scores."""
 Value = Callable[[Sequence[StoredScores]], float]
 
 
 def review_of(run: FiledRun, reviewers: Iterable[str] = ()) -> ReviewResult:
-    """The review of ``run`` by ``reviewers``, or by all who scored any of it."""
+    """The review of ``run`` by ``reviewers``, or by everyone who scored any of it."""
     found, due = kept(run.folder, run.experiment, run.run_id), reviewable(run)
     names = tuple(reviewers) or tuple(sorted({reviewer for reviewer, _ in found}))
     open_ = {name: sum((name, trial) not in found for trial in due) for name in names}

@@ -1,4 +1,4 @@
-"""From a file of scores to scores beside the records."""
+"""Imports a file of scores into the records' folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.reports.review.store import Added, add, reviewers_name, store_path
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """``left`` transcripts of the export have no scores of this reviewer's in the file."""
+    """``left`` is the number of transcripts of the export without scores in the file."""
 
     reviewer: str
     added: Added
@@ -31,7 +31,7 @@ def key_of(sent: ScoreSheet, keys: Mapping[str, Key], where: Path) -> Key:
         return keys[sent.export]
     if sent.export:
         raise ConfigurationError(
-            f"The scores are of export {sent.export:.40}, which {where} does not know; "
+            f"The scores belong to export {sent.export:.40}, which is not in {where}; "
             f"expected one of {', '.join(keys)}."
         )
     named = {row.item for row in sent.rows}
@@ -42,11 +42,11 @@ def key_of(sent: ScoreSheet, keys: Mapping[str, Key], where: Path) -> Key:
 def import_scores(
     sent: ScoreSheet, key: Key, run: FiledRun, *, reviewer: str | None = None, now: datetime | None = None
 ) -> Imported:
-    """Check ``sent`` against ``key`` and keep its scores beside the records of ``run``.
+    """Check ``sent`` against ``key`` and store its scores with the records of ``run``.
 
-    ``reviewer`` goes before the name in the file and the one that the sheet was exported for.
+    ``reviewer`` overrides the name in the file and the one in the export.
 
-    Raises `ConfigurationError` with every fault; then nothing is kept.
+    Raises `ConfigurationError` with every fault, and then stores nothing.
     """
     present = set(reviewable(run))
     items = {item: trial for item, trial in key.items.items() if trial in present}
@@ -60,7 +60,7 @@ def import_scores(
 
 
 def scenarios_of(run: FiledRun) -> dict[str, str]:
-    """Trial → the scenario it played: its own name for it, else panel and proposal."""
+    """Trial → its scenario: the recorded id, or else panel and proposal."""
     found: dict[str, str] = {}
     for group in run.design.groups:
         for trial in run.design.trials(run.experiment, group):
@@ -76,6 +76,6 @@ def sent_and_key(scores: Path, key: Path) -> tuple[ScoreSheet, Key]:
     """A file of scores, and the key of its export. Raises `HarnessError`."""
     keys = read_keys(key)
     if not keys:
-        raise ConfigurationError(f"{key} knows no export; expected the key of one.")
+        raise ConfigurationError(f"{key} has no export; expected the key of one.")
     sent = read_scores(scores)
     return sent, key_of(sent, keys, key)

@@ -1,4 +1,4 @@
-"""What a reviewer sends back, read and checked: every fault at once, and none of it believed before."""
+"""Reads and checks a reviewer's file of scores, reporting every fault at once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from harness.reports.review.sheet import ITEM, NOTES
 from harness.text_files import decoded, parse_json, read_content
 
 LARGEST = 50_000_000
-"""Bytes of a file of scores: a sheet with long transcripts has a few millions."""
+"""The largest file of scores, in bytes: a sheet with long transcripts has a few million."""
 LONGEST_NOTE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One line of a file of scores, as it stands there. ``where`` names it in messages."""
+    """One unchecked row of a file of scores. ``where`` names it in messages."""
 
     where: str
     item: str
@@ -32,7 +32,7 @@ class ScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class ScoreSheet:
-    """A file of scores. ``export`` and ``reviewer`` are empty where it does not say."""
+    """A file of scores. ``export`` and ``reviewer`` are empty if not given."""
 
     rows: tuple[ScoreRow, ...]
     export: str = ""
@@ -41,7 +41,7 @@ class ScoreSheet:
 
 @dataclass(frozen=True, slots=True)
 class ReviewScore:
-    """What one reviewer gives one transcript."""
+    """One reviewer's scores of one transcript."""
 
     item: str
     scores: Mapping[str, int]
@@ -61,7 +61,7 @@ def _of_json(path: Path, written: bytes) -> ScoreSheet:
         rows = [_row(f"{path.name}, entry {n}", one) for n, one in enumerate(content["items"], start=1)]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise HarnessError(
-            f"{path} has no scores that can be read ({error!r:.100}); expected what the page saved."
+            f"{path} has no readable scores ({error!r:.100}); expected the file that the page saved."
         ) from error
     return ScoreSheet(tuple(rows), _text(content.get("export")), _text(content.get("reviewer")))
 
@@ -77,7 +77,7 @@ def _of_csv(path: Path, text: str) -> ScoreSheet:
     lacking = [name for name in (ITEM, *DIMENSIONS) if not rows or name not in rows[0]]
     if lacking:
         raise ConfigurationError(
-            f"{path}: no column {', '.join(lacking)}; expected the sheet that was exported, a row per transcript."
+            f"{path}: no column {', '.join(lacking)}; expected the exported sheet, with a row per transcript."
         )
     return ScoreSheet(
         tuple(_row(f"{path.name}, row {number}", one) for number, one in enumerate(rows, start=2))
@@ -90,10 +90,9 @@ def _row(where: str, one: Mapping[str, Any]) -> ScoreRow:
 
 
 def checked(sent: ScoreSheet, items: Mapping[str, str], scenarios: Mapping[str, str]) -> list[ReviewScore]:
-    """The scores of every item that was scored; an item without any score is one that is not reviewed yet.
+    """The scores of the scored items; items without any score are not reviewed yet.
 
-    ``items`` maps ids to trials, ``scenarios`` trials to what they were asked. Raises `ConfigurationError` with all
-    faults.
+    ``items`` maps ids to trials, ``scenarios`` trials to scenarios. Raises `ConfigurationError` with all faults.
     """
     raise_if_any(_faults(sent.rows, items, scenarios))
     return [
@@ -116,10 +115,10 @@ def _faults(
         if row.item in asked:
             yield (
                 f"{row.where}: {row.item!r:.60} is a scenario; expected an item, which is one transcript: a score "
-                "belongs to one repetition and is not copied to the others."
+                "belongs to one repetition."
             )
         elif row.item not in items:
-            yield f"{row.where}: {row.item!r:.60} is no item of this key; expected the sheet that it was exported with."
+            yield f"{row.where}: {row.item!r:.60} is not an item of this key; expected the sheet exported with it."
         if _is_scored(row):
             yield from _wrong_scores(row)
 

@@ -1,4 +1,4 @@
-"""Scores of reviews, in a file beside the records: lines that nobody takes for trials, added to and never replaced."""
+"""Stores the scores of reviews in an append-only file in the records' folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METADATA, SCORE = "review_metadata", "review_score"
 
 @dataclass(frozen=True, slots=True)
 class StoredScores:
-    """One transcript's scores by one reviewer. ``changed``: how often they were given anew."""
+    """One transcript's scores by one reviewer. ``changed`` counts their revisions."""
 
     trial: str
     reviewer: str
@@ -33,7 +33,7 @@ class StoredScores:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What an import came to: transcripts scored for the first time, scored anew, and as they were."""
+    """The result of an import: transcripts scored for the first time, rescored, and unchanged."""
 
     new: int
     changed: int
@@ -41,12 +41,12 @@ class Added:
 
 
 def store_path(folder: Path, experiment: str, run_id: str) -> Path:
-    """Where the scores of a run stand."""
+    """The file of a run's scores."""
     return folder / f"{safe_name(experiment)}_review_{safe_name(run_id)}.jsonl"
 
 
 def kept(folder: Path, experiment: str, run_id: str) -> dict[tuple[str, str], StoredScores]:
-    """(reviewer, trial) → the scores that hold: those given last."""
+    """(reviewer, trial) → the latest scores."""
     path = store_path(folder, experiment, run_id)
     found: dict[tuple[str, str], StoredScores] = {}
     for line in stream(path, lost=True) if path.exists() else ():
@@ -79,9 +79,9 @@ def add(
     *,
     imported: str,
 ) -> Added:
-    """Add what is new of ``given`` (trial → score) by ``reviewer``; lines that are there stay as they are.
+    """Append what is new of ``given`` (trial → score) by ``reviewer``, atomically.
 
-    ``imported`` is a UTC time. The file is replaced whole or not at all. Raises `HarnessError`.
+    ``imported`` is a UTC time. Raises `HarnessError`.
     """
     path = store_path(folder, experiment, run_id)
     with exclusive(path.parent / ".locks" / f"{path.stem}.lock"):
@@ -118,7 +118,7 @@ def _content(path: Path, experiment: str, run_id: str, lines: Sequence[Mapping[s
 
 
 def reviewers_name(name: str) -> str:
-    """``name`` as it is kept: on one line, not empty. Raises `HarnessError`."""
+    """``name`` as stored: on one line, not empty. Raises `HarnessError`."""
     clean = " ".join(name.split())
     raise_if_any(name_problems("Reviewer", clean))
     if not clean or len(clean) > 100:
