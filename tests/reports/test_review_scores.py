@@ -75,7 +75,7 @@ def test_all_faults_are_told_at_once_and_nothing_is_kept(desk: Desk) -> None:
         f"scores.json, entry 7: {e}, tool_selection: 'two'; expected 1, 2, 3.",
         f"scores.json, entry 7: {e}, parameter_quality: True; expected 1, 2, 3.",
         "scores.json, entry 8: 'routing:architect' is a scenario; expected an item, which is one transcript: a score "
-        "belongs to one repetition and is not copied to the others.",
+        "belongs to one repetition.",
     )
     assert not desk.store.exists()
 
