@@ -30,47 +30,36 @@ class GateStatus:
         return "NOT CHECKED" if self.level is None else str(self.level)
 
 
-def instrument(variant: VariantFolder) -> list[Check]:
-    """The instrument's checks, as the meta files have them, those of the experiment's own play among them."""
-    return [check for path, meta in _metas(variant) for check in _checks(path, meta)]
+def check_of(data: Mapping[str, Any]) -> Check:
+    """The check that a JSON object has; nulls count as left out. Raises `ValueError`, `TypeError` or `KeyError`."""
+    given = {name: value for name, value in data.items() if value is not None}
+    made = Check(**{"message": "", **given, "level": Level(data["level"])})
+    if not all(isinstance(text, str) for text in (made.name, made.message, made.threshold, made.about)):
+        raise TypeError("a name, message, threshold or about that is not text")
+    return made
 
 
-def _checks(path: Path, meta: Mapping[str, Any]) -> list[Check]:
+def _checks(path: Path, content: Any, expected: str) -> list[Check]:
     try:
-        return [
-            Check(
-                str(one["name"]),
-                Level(one["level"]),
-                str(one.get("message", "")),
-                one.get("number"),
-                str(one.get("threshold", "")),
-                str(one.get("about") or ""),
-            )
-            for one in (meta.get("instrument") or {}).get("checks", ())
-        ]
+        return [check_of(one) for one in content]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise HarnessError(
-            f"{path}: {error!s:.120}; expected the meta file of a run. Put it back."
-        ) from error
+        raise HarnessError(f"{path}: {error!s:.120}; expected {expected}.") from error
+
+
+def instrument(variant: VariantFolder) -> list[Check]:
+    """The validity checks in the meta files, those of the experiment's own play among them."""
+    found = []
+    for path, meta in _metas(variant):
+        said = meta.get("instrument") or {}
+        content = said.get("checks", ()) if isinstance(said, dict) else None
+        found += _checks(path, content, "the meta file of a run; put it back")
+    return found
 
 
 def filed(variant: VariantFolder) -> list[Check]:
     """Checks that people left in the results, ``results/gates.json``: a list of objects with `Check`'s fields."""
     path, expected = variant.results / "gates.json", "a list of checks (name, level, message)"
-    if not path.exists():
-        return []
-    content = read_json(path, expected)
-    try:
-        return [_check(one) for one in content]
-    except (ValueError, TypeError, KeyError) as error:
-        raise HarnessError(f"{path}: {error!s:.120}; expected {expected}.") from error
-
-
-def _check(one: Mapping[str, Any]) -> Check:
-    made = Check(**{**one, "level": Level(one["level"])})
-    if not all(isinstance(text, str) for text in (made.name, made.message, made.threshold, made.about)):
-        raise TypeError("a name, message, threshold or about that is not text")
-    return made
+    return _checks(path, read_json(path, expected), expected) if path.exists() else []
 
 
 SOURCES: tuple[Gates, ...] = (instrument, filed)

@@ -228,7 +228,7 @@ def failing(study: Study, say: Say, monkeypatch: pytest.MonkeyPatch) -> Study:
         strict = subject.limits.call_failures.fail == 0
         yield failed("dynamics", "too dull") if strict else Check("dynamics", Level.PASS, "well")
 
-    monkeypatch.setattr("harness.experiments.population.gates.simulate.check", demanding)
+    monkeypatch.setattr("harness.experiments.population.gates.checks.simulate.check", demanding)
     (study.specs / "pop" / "strict.yaml").write_text(STRICT)
     assert say(*PLAIN, "--gate-profile", "specs/pop/strict.yaml")[0] == 1
     assert study.rows.read_text().count(",success,") == 2
@@ -409,7 +409,7 @@ def test_old_failures_do_not_stop_what_did_not_fail(
         yield failed("dynamics", "planted by a test")
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.experiments.population.gates.simulate.check", planted)
+        patch.setattr("harness.experiments.population.gates.checks.simulate.check", planted)
         code, told, _ = say(*PLAIN)
         assert code == 1 and "STOPPED: gate G6" in told
     code, told, _ = say("sweep", NAME, "--axis", "rate", "6000", "7000", "--max-calls", "3")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.experiments.population.gates.checks.leakage import Handed, MeasuredOutcome, leaks, stems
+from harness.experiments.population.gates.checks.network import _all_sound, _malformed
+from harness.experiments.population.gates.checks.stops import contradictions
 from harness.experiments.population.gates.conditions import Unevaluable, judge, kept
-from harness.experiments.population.gates.leakage import Handed, MeasuredOutcome, leaks, stems
-from harness.experiments.population.gates.network import _all_sound, _malformed
 from harness.experiments.population.gates.rules import AgentRules, names_read, rule_problems
-from harness.experiments.population.gates.stops import contradictions
 from harness.experiments.population.gates.table import column_of
 
 NUMBERS = st.one_of(st.none(), st.integers(-5, 5))

@@ -314,7 +314,7 @@ def test_without_text_or_file_it_says_what_there_could_be(bench: Bench) -> None:
     )
     assert "--population TEXT" in said.err
     assert "runs/talk/specs/scenario/scenario.yaml" in said.err
-    assert "harness study init talk --example" in said.err
+    assert "harness study init talk can write an example" in said.err
     assert not (bench.study("talk") / "pipeline.yaml").exists()
 
 

@@ -177,7 +177,7 @@ def test_the_same_gate_failing_twice_stops_and_says_why(
         subject.material.json("results/meta.json")
         yield failed("dynamics", "planted by a test")
 
-    monkeypatch.setattr("harness.experiments.population.gates.simulate.check", planted)
+    monkeypatch.setattr("harness.experiments.population.gates.checks.simulate.check", planted)
     code, told, _ = say("sweep", NAME, "--axis", "rate", "6000", "7000", "8000")
     assert code == 1
     rows = study.rows.read_text().splitlines()[1:]

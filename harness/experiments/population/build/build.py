@@ -19,8 +19,8 @@ from harness.experiments.population.gates import (
     run_gates,
     write_report,
 )
-from harness.experiments.population.gates.stages import MADE_FROM
-from harness.experiments.population.build.pipeline import FILES, STAGES, Pipeline, read, rules
+from harness.experiments.population.gates.stages import FILES, MADE_FROM
+from harness.experiments.population.build.pipeline import STAGES, Pipeline, read, rules
 from harness.experiments.population.build.recipes import Recipes
 from harness.experiments.population.build.stage_ledger import Placing, Record, StageState, StageVerdict, digest, judge
 from harness.batches.study_layout import Study, locked

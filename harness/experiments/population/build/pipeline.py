@@ -6,14 +6,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from harness.addresses import refuse_secrets
 from harness.experiments.population.gates import Profile, SchemaMap, load_profile, load_schema_map
 from harness.experiments.population.gates.profile import SHIPPED
-from harness.experiments.population.gates.stages import MADE_FROM
+from harness.experiments.population.gates.stages import FILES, MADE_FROM
+from harness.batches.errors import RequestError
 from harness.batches.study_layout import Study
 from harness.errors import ConfigurationError, raise_if_any
 from harness.experiments.population.example import PACKAGED
@@ -25,18 +26,8 @@ from harness.experiments.population.formats.spec import MAX_SIZE, PopulationSpec
 from harness.records.atomic import write_whole
 
 NAME, WHAT = "pipeline.yaml", "Pipeline"
-STAGES = tuple(one for one in MADE_FROM if one not in ("simulate", "results"))
+STAGES = tuple(FILES)
 """The stages of a build. Simulations and their results belong to batches."""
-FILES: Mapping[str, str] = {
-    "spec": "base.yaml",
-    "extend": "population.yaml",
-    "sample": "agents.json",
-    "network": "network.json",
-    "persona": "population.persona.yaml",
-    "scenario": "scenario.yaml",
-    "estimate": "estimate.json",
-}
-"""The file of each stage, relative to the study."""
 BY_HAND: Mapping[str, str] = {
     "spec": "specs/pop/base.yaml",
     "extend": "specs/pop/population.yaml",
@@ -56,6 +47,7 @@ class Pipeline(FileModel):
     says; ``threshold`` and ``chunk_size`` are the estimate's. ``schema_map`` is a path below the study, or absolute.
     """
 
+    docs: ClassVar[str] = "docs/operations.md"
     population: Text | None = None
     size: int | None = Field(default=None, ge=1, le=MAX_SIZE)
     event: Text | None = None
@@ -77,25 +69,16 @@ def path_of(study: Study) -> Path:
 def read(study: Study) -> Pipeline | None:
     """The plan of ``study``, or ``None``. Raises `ConfigurationError` with every fault."""
     path = path_of(study)
-    return _documented(lambda: read_yaml(path, Pipeline, WHAT)) if os.path.lexists(path) else None
+    return read_yaml(path, Pipeline, WHAT) if os.path.lexists(path) else None
 
 
 def changed(study: Study, options: Mapping[str, Any]) -> Pipeline:
     """The plan, updated with ``options``. Raises `ConfigurationError` with every fault."""
     before = read(study)
     data = before.model_dump() if before else {}
-    plan = _documented(lambda: checked(Pipeline, data | dict(options), f"{WHAT} {path_of(study)}"))
+    plan = checked(Pipeline, data | dict(options), f"{WHAT} {path_of(study)}")
     refuse_secrets(base_url=plan.base_url)
     return plan
-
-
-def _documented(make: Callable[[], Pipeline]) -> Pipeline:
-    try:
-        return make()
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            *(one.replace("docs/population.md", "docs/operations.md") for one in error.problems)
-        ) from None
 
 
 def write(study: Study, plan: Pipeline) -> None:
@@ -149,28 +132,25 @@ def _below(study: Study, field: str, name: str) -> Path:
 def check(study: Study, plan: Pipeline) -> None:
     """Check that every stage has its inputs, and that hand-written files are valid, before anything runs.
 
-    Raises `ConfigurationError` with every fault.
+    Raises `RequestError` with every fault.
     """
     hand = by_hand(study)
-    found = [*_lacking(study, plan, hand), *_unread(study, plan, hand), *_faults(hand)]
+    texts = {"spec": "population", "extend": "event", "scenario": "event"}
+    lacking = {stage: field for stage, field in texts.items() if stage not in hand and not getattr(plan, field)}
+    found = [
+        f"Stage {stage}: neither a text nor a file; expected the {field} for a model to write from, or yours in "
+        f"{study.folder / BY_HAND[stage]}."
+        for stage, field in lacking.items()
+    ]
+    if lacking == texts:
+        found.append(f"harness study init {study.name} can write an example of such files.")
+    found += [*_unread(study, plan, hand), *_faults(hand)]
     try:
         rules(study, plan)
     except ConfigurationError as error:
         found += error.problems
-    raise_if_any(dict.fromkeys(found))
-
-
-def _lacking(study: Study, plan: Pipeline, hand: Mapping[str, Path]) -> Iterator[str]:
-    texts = {"spec": "population", "extend": "event", "scenario": "event"}
-    lacking = [
-        f"Stage {stage}: neither a text nor a file; expected --{field} TEXT for a model to write from, or yours in "
-        f"{study.folder / BY_HAND[stage]}."
-        for stage, field in texts.items()
-        if stage not in hand and getattr(plan, field) is None
-    ]
-    yield from lacking
-    if len(lacking) == len(texts):
-        yield f"harness study init {study.name} can write an example of such files."
+    if found:
+        raise RequestError(dict.fromkeys(found), dict.fromkeys(lacking.values(), "TEXT"))
 
 
 def _unread(study: Study, plan: Pipeline, hand: Mapping[str, Path]) -> Iterator[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.experiments.population.gates import GateResult
-from harness.experiments.population.gates.stages import MADE_FROM, upstream
-from harness.experiments.population.build.pipeline import BY_HAND, FILES, STAGES, Pipeline, by_hand
+from harness.experiments.population.gates.stages import FILES, MADE_FROM, upstream
+from harness.experiments.population.build.pipeline import BY_HAND, STAGES, Pipeline, by_hand
 from harness.experiments.population.build.stage_ledger import Record, digest
 from harness.batches.study_layout import Study
 from harness.experiments.population.build import stages

@@ -9,9 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.experiments.population.build.pipeline import FILES
 from harness.batches.study_layout import Study
 from harness.errors import ConfigurationError, HarnessError
+from harness.experiments.population.gates.stages import FILES
 from harness.experiments.population.formats.files import FileModel, checked, read_json
 from harness.records.atomic import write_atomic
 from harness.records.json_safe import NOT_SET, differences, shown

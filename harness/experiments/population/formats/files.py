@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 import orjson
 from annotated_types import MaxLen, MinLen
@@ -31,6 +31,8 @@ class FileModel(BaseModel):
     """A part of a file: no unknown keys, no silent conversions, finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    docs: ClassVar[str] = "docs/population.md"
+    """The page that lists the keys of the file."""
 
 
 @functools.cache
@@ -75,7 +77,7 @@ def checked(form: type[M], data: Any, owner: str) -> M:
     try:
         return form.model_validate(data)
     except ValidationError as error:
-        raise ConfigurationError(*_limited(_faults(error, owner, data))) from None
+        raise ConfigurationError(*_limited(_faults(error, owner, data, form.docs))) from None
 
 
 def write_yaml(path: Path, form: FileModel) -> None:
@@ -101,11 +103,11 @@ def sha256(path: Path, what: str) -> str:
     return hashlib.sha256(text_files.read_content(path, f"{what} {path}", MAX_DATA_BYTES)).hexdigest()
 
 
-def _faults(error: ValidationError, owner: str, data: Any) -> Iterator[str]:
+def _faults(error: ValidationError, owner: str, data: Any, docs: str) -> Iterator[str]:
     for one in error.errors(include_url=False):
         place = ".".join(_named(one["loc"], data)) or "the whole"
         if one["type"] == "extra_forbidden":
-            yield f"{owner}: {place}: unknown; expected only the keys that docs/population.md lists."
+            yield f"{owner}: {place}: unknown; expected only the keys that {docs} lists."
         elif one["type"] == "missing":
             yield f"{owner}: {place}: missing; expected it."
         else:

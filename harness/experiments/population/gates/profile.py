@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.errors import ConfigurationError, raise_if_any
-from harness.experiments.population.formats.files import FileModel
-from harness.experiments.population.gates.rules import AgentRules, Name, names_read, read_rules, rule_problems
+from harness.experiments.population.formats.files import FileModel, read_yaml
+from harness.experiments.population.gates.rules import AgentRules, Name, names_read, rule_problems
 from harness.experiments.population.gates.wording import shown
 
 PACKAGED = Path(__file__).with_name("packaged")
@@ -67,7 +67,7 @@ def load_profile(name: str) -> Profile:
         raise ConfigurationError(
             f"Gate profile {shown(name)}: neither shipped nor a file; expected a path or one of {', '.join(SHIPPED)}."
         )
-    profile = read_rules(path, Profile, WHAT)
+    profile = read_yaml(path, Profile, WHAT)
     raise_if_any(f"{WHAT} {path}: {problem}" for problem in _problems(profile))
     return profile
 

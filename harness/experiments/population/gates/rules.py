@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from harness.errors import ConfigurationError
 from harness.experiments.population.formats.expressions import ExpressionError, parse
-from harness.experiments.population.formats.files import FileModel, read_yaml
+from harness.experiments.population.formats.files import FileModel
 from harness.experiments.population.gates.wording import shown
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -84,24 +82,13 @@ class Prior(FileModel):
 class AgentRules(FileModel):
     """What a profile (over roles) and a schema map (over attributes) can both declare."""
 
+    docs: ClassVar[str] = "docs/gates.md"
+
     bounds: dict[Name, Bounds] = Field(default_factory=dict)
     exclusive: list[Exclusive] = Field(default_factory=list)
     hard: list[Hard] = Field(default_factory=list)
     soft: list[Soft] = Field(default_factory=list)
     priors: list[Prior] = Field(default_factory=list)
-
-
-R = TypeVar("R", bound=AgentRules)
-
-
-def read_rules(path: Path, form: type[R], what: str) -> R:
-    """The ``form`` in the file at ``path``. Raises `ConfigurationError` with every fault."""
-    try:
-        return read_yaml(path, form, what)
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            *(one.replace("docs/population.md", "docs/gates.md") for one in error.problems)
-        ) from None
 
 
 def rule_problems(rules: AgentRules) -> Iterator[str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from harness.batches.gate_status import check_of
 from harness.console import on_one_line
 from harness.errors import ConfigurationError
 from harness.experiments.population.gates.escalation import TWICE, Escalation, escalation
 from harness.experiments.population.gates.material import Blocked, StudyFiles
 from harness.experiments.population.gates.profile import Profile
 from harness.experiments.population.gates.schema_map import SchemaMap
-from harness.experiments.population.gates.stages import GATES, gate_named, upstream
+from harness.experiments.population.gates.stages import FILES, GATES, gate_named, upstream
 from harness.experiments.population.gates.subject import GateSubject, failed
 from harness.model import Check, Level, worst
 from harness.records.atomic import write_atomic
@@ -26,18 +27,8 @@ LONGEST = 400
 MOST = 100
 """Checks of a gate that are kept, the worst first; of more, their number is."""
 
-_MODULES = {
-    "G1": "spec", "G2": "extend", "G3A": "sample", "G3B": "realism", "G4": "network", "GP": "persona",
-    "G5": "scenario", "GE": "estimate", "G6": "simulate", "GC": "unanswered_calls", "GR": "results",
-}  # fmt: skip
 _FIRST_FILES = {
-    "spec": ("base.yaml",),
-    "extend": ("population.yaml",),
-    "sample": ("agents.json",),
-    "network": ("network.json",),
-    "persona": ("population.persona.yaml",),
-    "scenario": ("scenario.yaml",),
-    "estimate": ("estimate.json",),
+    **{stage: (name,) for stage, name in FILES.items()},
     "simulate": ("results/meta.json", "results/agent_states.json", "results/simulation.db"),
     "results": ("results/outcome_distributions.json", "results/agent_states.json"),
 }
@@ -94,15 +85,7 @@ class Report:
             "level": str(self.level),
             "calibrated": self.calibrated,
             "gates": [
-                {
-                    "gate": one.gate,
-                    "stage": one.stage,
-                    "level": str(one.level),
-                    "calibrated": one.calibrated,
-                    "failures": one.failures,
-                    "inputs": dict(one.inputs),
-                    "checks": [plainly(check) for check in one.checks],
-                }
+                {**asdict(one), "level": str(one.level), "checks": [plainly(check) for check in one.checks]}
                 for one in self.results
             ],
             "escalation": asdict(self.escalation) if self.escalation else None,
@@ -116,8 +99,9 @@ def plainly(check: Check) -> dict[str, Any]:
 
 def checks_of(gate: str, subject: GateSubject) -> list[Check]:
     """What ``gate`` says of ``subject``, the worst first, harmless to a terminal. A file's content raises nothing."""
+    asked = gate_named(gate)
     check: Callable[[GateSubject], Iterator[Check]] = import_module(
-        f"harness.experiments.population.gates.{_MODULES[gate_named(gate).name]}"
+        f"harness.experiments.population.gates.checks.{asked.module or asked.stage}"
     ).check
     found: list[Check] = []
     try:
@@ -235,15 +219,8 @@ def read_report(directory: Path) -> Report | None:
 
 
 def _result(data: Mapping[str, Any]) -> GateResult:
-    checks = tuple(Check(**{**one, "level": Level(one["level"])}) for one in data["checks"])
-    return GateResult(
-        data["gate"],
-        data["stage"],
-        checks,
-        dict(data["inputs"]),
-        bool(data["calibrated"]),
-        int(data["failures"]),
-    )
+    said = {one.name: data[one.name] for one in fields(GateResult)}
+    return GateResult(**{**said, "checks": tuple(map(check_of, data["checks"]))})
 
 
 def merged(report: Report, before: Report | None) -> Report:

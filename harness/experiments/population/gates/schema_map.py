@@ -8,8 +8,9 @@ from pathlib import Path
 from pydantic import Field
 
 from harness.errors import raise_if_any
+from harness.experiments.population.formats.files import read_yaml
 from harness.experiments.population.gates.profile import Profile
-from harness.experiments.population.gates.rules import AgentRules, Name, names_read, read_rules, rule_problems
+from harness.experiments.population.gates.rules import AgentRules, Name, names_read, rule_problems
 from harness.experiments.population.gates.wording import listed, shown
 
 WHAT = "Schema map"
@@ -31,7 +32,7 @@ class SchemaMap(AgentRules):
 
 def load_schema_map(path: Path) -> SchemaMap:
     """The schema map in ``path``. Raises `ConfigurationError` with every fault."""
-    schema = read_rules(path, SchemaMap, WHAT)
+    schema = read_yaml(path, SchemaMap, WHAT)
     raise_if_any(f"{WHAT} {path}: {problem}" for problem in _problems(schema))
     return schema
 

@@ -22,13 +22,26 @@ MADE_FROM: Mapping[str, tuple[str, ...]] = {
 """Stage → the stages whose files it reads, in the order in which they run."""
 
 
+FILES: Mapping[str, str] = {
+    "spec": "base.yaml",
+    "extend": "population.yaml",
+    "sample": "agents.json",
+    "network": "network.json",
+    "persona": "population.persona.yaml",
+    "scenario": "scenario.yaml",
+    "estimate": "estimate.json",
+}
+"""The file that each stage of a build writes, below the study."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A gate: what it asks, after which stage."""
+    """A gate: what it asks, after which stage. ``module`` has its checks."""
 
     name: str
     stage: str
     asks: str
+    module: str = ""
 
 
 GATES: Mapping[str, Gate] = {
@@ -37,13 +50,13 @@ GATES: Mapping[str, Gate] = {
         Gate("G1", "spec", "the population as specified"),
         Gate("G2", "extend", "the population with what the scenario needs"),
         Gate("G3A", "sample", "structure of the sample"),
-        Gate("G3B", "sample", "realism of the sample"),
+        Gate("G3B", "sample", "realism of the sample", "realism"),
         Gate("G4", "network", "the network"),
         Gate("GP", "persona", "the personas"),
         Gate("G5", "scenario", "the scenario"),
         Gate("GE", "estimate", "the estimate"),
         Gate("G6", "simulate", "the simulation"),
-        Gate("GC", "simulate", "calls that failed"),
+        Gate("GC", "simulate", "calls that failed", "unanswered_calls"),
         Gate("GR", "results", "the results"),
     )
 }

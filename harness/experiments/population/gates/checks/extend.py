@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from harness.experiments.population.formats.scenario import WHAT as SCENARIO
 from harness.experiments.population.formats.scenario import ScenarioSpec
 from harness.experiments.population.formats.spec import Categorical, PopulationSpec
-from harness.experiments.population.gates.leakage import Handed, MeasuredOutcome, leaks
+from harness.experiments.population.gates.checks.leakage import Handed, MeasuredOutcome, leaks
+from harness.experiments.population.gates.checks.spec import sound
 from harness.experiments.population.gates.material import Blocked
-from harness.experiments.population.gates.spec import sound
 from harness.experiments.population.gates.subject import GateSubject, failed, passed, warned
 from harness.experiments.population.gates.wording import listed
 from harness.model import Check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ RANGES = {
     "average_conviction": (0.0, 1.0),
     "no_state_changes_for": (0.0, float("inf")),
 }
+_SIGNS = {
+    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne,
+}  # fmt: skip
 _COMPARED = re.compile(r"(\w{1,40})\s*(>=|<=|==|!=|>|<)\s*(-?\d{1,9}(?:\.\d{1,9})?)")
 
 
@@ -26,18 +30,8 @@ class Stop:
     limit: float
 
     def holds(self, value: float) -> bool:
-        match self.sign:
-            case ">":
-                return value > self.limit
-            case ">=":
-                return value >= self.limit
-            case "<":
-                return value < self.limit
-            case "<=":
-                return value <= self.limit
-            case "==":
-                return value == self.limit
-        return value != self.limit
+        found: bool = _SIGNS[self.sign](value, self.limit)
+        return found
 
 
 def stop_of(text: str) -> Stop | None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.experiments.population.formats.scenario import WHAT as SCENARIO
 from harness.experiments.population.formats.scenario import OutcomeSpec, ScenarioSpec
+from harness.experiments.population.gates.checks.states import States, states_of
 from harness.experiments.population.gates.material import Blocked
 from harness.experiments.population.gates.numbers import number
 from harness.experiments.population.gates.profile import Below
-from harness.experiments.population.gates.states import States, states_of
 from harness.experiments.population.gates.subject import GateSubject, below, failed, none_of, passed, warned
 from harness.experiments.population.gates.wording import listed, share, shown
 from harness.model import Check, Level

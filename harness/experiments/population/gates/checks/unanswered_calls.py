@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.experiments.population.gates.checks.states import states_of
 from harness.experiments.population.gates.numbers import first, number
-from harness.experiments.population.gates.states import states_of
 from harness.experiments.population.gates.subject import GateSubject, above, failed, warned
 from harness.experiments.population.gates.wording import share
 from harness.model import Check

@@ -13,10 +13,10 @@ from typing import Any
 from harness.errors import HarnessError
 from harness.experiments.population.formats.scenario import WHAT as SCENARIO
 from harness.experiments.population.formats.scenario import ScenarioSpec
-from harness.experiments.population.gates.estimate import cost_estimated
+from harness.experiments.population.gates.checks.estimate import cost_estimated
+from harness.experiments.population.gates.checks.states import States, states_of
 from harness.experiments.population.gates.material import RESULTS, STREAMS, Blocked, StudyFiles
 from harness.experiments.population.gates.numbers import first, number
-from harness.experiments.population.gates.states import States, states_of
 from harness.experiments.population.gates.subject import GateSubject, failed, none_of, passed, warned
 from harness.experiments.population.gates.wording import listed, share, shown
 from harness.experiments.population.simulation.state import StopReason

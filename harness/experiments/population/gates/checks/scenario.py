@@ -9,9 +9,9 @@ import numpy as np
 from harness.experiments.population.formats.expressions import ExpressionError, parse
 from harness.experiments.population.formats.scenario import WHAT as SCENARIO
 from harness.experiments.population.formats.scenario import ExposureRule, OutcomeSpec, ScenarioSpec
+from harness.experiments.population.gates.checks.stops import contradictions
 from harness.experiments.population.gates.conditions import Unevaluable, judge
 from harness.experiments.population.gates.material import Blocked
-from harness.experiments.population.gates.stops import contradictions
 from harness.experiments.population.gates.subject import GateSubject, failed, passed, warned
 from harness.experiments.population.gates.table import AgentTable
 from harness.experiments.population.gates.wording import listed, share, shown
