@@ -18,7 +18,7 @@ from harness.errors import (
 from harness.gateway.calls import Reply, Request
 
 COMPLETION_BOUND = 16_384
-"""Tokens held for the reply to a request that states no limit of its own."""
+"""Tokens reserved for the reply to a request without a limit."""
 
 REQUEST_OVERHEAD = 512
 """Tokens held beside what is sent: what a provider puts around messages and tools by itself."""
@@ -84,10 +84,10 @@ class Budget:
         self._halted = False
 
     async def reserve(self, request: Request) -> Reservation:
-        """Hold the worst case of one attempt at ``request``; settle or release what it gives.
+        """Reserve the worst case of one attempt at ``request``; settle or release the result.
 
-        Where the call would fit but for what is held for calls in flight, this waits: most of that comes back.
-        Raises `BudgetExhaustedError` where it could exceed the budget even so, and `ModelCallError` after `halt` or
+        If only reservations of calls in flight are in the way, this waits, because most of them are released.
+        Raises `BudgetExhaustedError` if it could exceed the budget even so, and `ModelCallError` after `halt` or
         for a model without a known price under a ``max_cost``.
         """
         worst = self.worst_case(request)
@@ -110,7 +110,7 @@ class Budget:
         return Spend(1, prompt + completion, self._cost(request, prompt, completion))
 
     def halt(self) -> None:
-        """Let nobody wait any longer: who does gets a `ModelCallError`."""
+        """Raise `ModelCallError` in all waiting calls."""
         self._halted = True
         self._changed.set()
 

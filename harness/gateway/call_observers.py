@@ -34,13 +34,13 @@ class CallRecord:
 
 
 class CallObserver(Protocol):
-    """Is told of every attempt, on the event loop's thread: it must be quick. What it raises turns it off."""
+    """Receives every attempt, on the event loop's thread, so it must be fast. An exception disables it."""
 
     def on_call(self, call: CallRecord) -> None: ...
 
 
 class CallObservers:
-    """Several observers as one that never raises: the first fault of each is logged, and it is told nothing more."""
+    """Several observers as one that never raises: the first fault of each is logged and disables it."""
 
     def __init__(self, observers: Iterable[CallObserver] = ()) -> None:
         self._observers = list(observers)

@@ -19,9 +19,9 @@ Message = Mapping[str, Any]
 class Request:
     """One chat completion. ``response_format`` is OpenAI's own object, or ``None`` for free text.
 
-    ``model`` is the name that the provider is asked for; temperatures and limits are the caller's. ``extra`` passes
-    through whatever else the protocol allows (tools, top_p, …), so that an engine not ours loses nothing.
-    ``digest`` is the SHA-256 of all the rest; the gateway fills it in, so that it is computed once.
+    ``model`` is the requested name; temperatures and limits are the caller's. ``extra`` passes through all other
+    fields of the protocol (tools, top_p, …), so that a foreign engine loses nothing. ``digest`` is the SHA-256 of all
+    the rest; the gateway computes it once.
     """
 
     messages: Sequence[Message]
@@ -53,15 +53,15 @@ class Reply:
     ``refusal``: the model, or its provider, declined to answer; ``text`` is what it said instead, maybe nothing.
     ``cost`` is in US dollars, from the provider where it states one, else the gateway's from its price table; ``None``
     with ``cost_reason`` where it is not known. ``usage`` is what the provider stated of tokens, as JSON and cut;
-    ``usage_fault`` says what in it did not add up, so that the tokens are the dearest reading of it. Empty: nothing was
-    wrong. ``form`` says how its JSON was asked for where that differs from the request (`response_formats`), and
+    ``usage_fault`` says what in it did not add up, so that the tokens are the most expensive reading; empty if nothing
+    was wrong. ``form`` says how its JSON was requested if that differs from the request (`response_formats`), and
     ``sent_digest`` is the digest of the request as it was sent then; the gateway fills it in. ``call``
     names the call within its trial (kind, request digest, occurrence), ``attempts`` counts the replies that it took and
     ``seconds`` is how long this one took, when it was sent; the gateway fills them in.
 
-    A provider gives ``text`` as it came, and as ``thoughts`` what the server sent beside it. From the gateway, ``text``
-    is what was said, ``thoughts`` all that was thought, ``raw`` the text as it came, and ``unwrapped`` what surrounded
-    the JSON in ``data``. ``mended``: it held halves of surrogate pairs, which are replacement characters now.
+    A provider returns the original ``text``, and separate thoughts of the server in ``thoughts``. From the gateway,
+    ``text`` is what was said, ``thoughts`` all that was thought, ``raw`` the original text, and ``unwrapped`` what
+    surrounded the JSON in ``data``. ``mended``: halves of surrogate pairs were replaced.
     """
 
     text: str
@@ -96,7 +96,7 @@ class Reply:
 
 
 class Vectors(list[Sequence[float]]):
-    """One vector per text, with what the provider says of them: tokens read (0: not said), and the model's name."""
+    """One vector per text, with the tokens read (0: unknown) and the model's name, as stated by the provider."""
 
     def __init__(self, vectors: Iterable[Sequence[float]], *, model: str = "", tokens_in: int = 0) -> None:
         super().__init__(vectors)
@@ -140,10 +140,10 @@ class ModelClient(Protocol):
     ) -> Reply:
         """Send ``request`` and return an acceptable reply: complete, not empty, valid for its response format.
 
-        Raises `ModelCallError` when none came after the attempts allowed, `UnacceptableReplyError` when ``max_replies``
-        came and were of no use (``None``: as many as the session allows), and `RejectedError` when ``max_rejections``
+        Raises `ModelCallError` if none came in the allowed attempts, `UnacceptableReplyError` if ``max_replies``
+        replies were unusable (``None``: as many as the session allows), and `RejectedError` when ``max_rejections``
         replies to this question were rejected in this try of the trial, those of a session that was cut off included.
         """
 
     def reject(self, reply: Reply, reason: str) -> None:
-        """Say that a reply, though well formed, was of no use, so that the next attempt is a new call."""
+        """Reject a well-formed but unusable reply, so that the next attempt is a new call."""

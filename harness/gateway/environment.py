@@ -122,7 +122,7 @@ def _proxy_fault(value: str) -> str:
 
 
 def _excepted(host: str, port: int, exceptions: str) -> bool:
-    """Whether ``NO_PROXY`` names the host. What cannot be read in it is passed over."""
+    """Whether ``NO_PROXY`` names the host. Unreadable entries are ignored."""
     return any(_matches(entry, host.lower().rstrip("."), port) for entry in re.split(r"[,\s]+", exceptions))
 
 

@@ -13,11 +13,11 @@ ENOUGH = 20
 
 
 class Forecast:
-    """The tokens to hold for a call: a bound before the first reply, then what the densest and longest so far needed.
+    """The tokens to reserve for a call: an upper bound before the first reply, then the maximum seen so far.
 
-    Bounds throughout (a token per byte, the longest reply allowed) would leave 10 to 35 % of the limit unused, because
-    calls take far less and hold it while they are in flight. So the limit is exact but for surprises: what a reply
-    takes beyond its forecast is charged to the window when it is there, and is forecast from then on.
+    Upper bounds throughout (a token per byte, the longest allowed reply) would leave 10 to 35 % of the limit unused,
+    because calls take far less and hold their reservation while in flight. If a reply exceeds its forecast, the excess
+    is charged to the window when it arrives, and later forecasts include it.
     """
 
     def __init__(self, tpm: int) -> None:

@@ -54,7 +54,7 @@ MOST_ADAPTATIONS = 8
 """Times that one call is sent again because its provider learned another spelling; each learns a thing only once."""
 
 NO_JSON = 8
-"""Replies without acceptable JSON from the beginning after which a session says so: those of two calls."""
+"""Replies without acceptable JSON, from the start, after which a session warns: those of two calls."""
 
 _SPELLINGS = {"max_completion_tokens": "max_tokens", "output_config": "reasoning_effort"}
 """Names of options in requests, where they differ."""
@@ -63,7 +63,7 @@ CLOSING_SECONDS = 5.0
 """How long a provider may take to give back its connections."""
 
 SOON_SECONDS = 0.01
-"""The shortest pause before a call is tried again; 0 would say that a reply came and was of no use."""
+"""The shortest pause before a retry; 0 would mean an unusable reply."""
 
 Price = Callable[[Reply, str], Reply]
 """Fills in the cost of a reply to the model asked for, or the reason why it is not known."""
@@ -85,7 +85,7 @@ class _Call:
 
 @dataclass(slots=True)
 class _Attempt:
-    """What an attempt came to: the journal's reply if there was one, the reply, the error."""
+    """The result of an attempt: the journal's reply if it had one, the reply, the error."""
 
     earlier: JournaledReply | None
     started: float
@@ -97,14 +97,13 @@ class _Attempt:
 class Gateway:
     """Sends the calls of many trials to one provider: journal → budget → limits → provider → observers.
 
-    What the ``journal`` has for a trial is served from there; every other reply is on disk before its trial sees it.
-    A reply that is empty, cut, or invalid for its format is asked for again as a new sample; a call that failed on its
-    way is sent again after a pause: ``retry`` says how often. ``concurrency`` bounds the calls in flight (``None``:
-    no limit), ``longest`` the seconds of each. With a ``provider_seed`` each sample is asked for with a seed of its
-    own, derived from it.
-    A ``judge`` answers the calls of `OUTCOME_KINDS` in place of ``provider``, whoever makes them; all else is shared,
-    but that the limits heed only what the headers of ``provider`` say.
-    Lives on one event loop; `halt` and the counters may be used from any thread.
+    Replies in the ``journal`` are served from there; every other reply is on disk before its trial sees it. An empty,
+    truncated or invalid reply is sampled again; a failed call is retried after a pause, as often as ``retry`` allows.
+    ``concurrency`` limits the calls in flight (``None``: no limit), ``longest`` the seconds of each. With a
+    ``provider_seed`` each sample is requested with its own derived seed.
+    A ``judge`` answers the calls of `OUTCOME_KINDS` in place of ``provider``; everything else is shared, except that
+    the limits follow only the headers of ``provider``.
+    Lives on one event loop; `halt` and the counters are thread-safe.
     """
 
     def __init__(
@@ -171,10 +170,10 @@ class Gateway:
     # Trials
 
     def open_run(self, run_id: str, *, begun: bool = False) -> None:
-        """Open the run's journal, so that what is wrong with it is said early. Raises `HarnessError`.
+        """Open the run's journal, to report its faults early. Raises `HarnessError`.
 
-        Of a run that was ``begun`` earlier, a journal that is not whole is a loss: raises `LostRepliesError`, unless
-        the journal accepts it.
+        If the run was ``begun`` earlier and its journal is incomplete, raises `LostRepliesError`, unless the journal
+        accepts the loss.
         """
         if self.journal is not None:
             try:
@@ -187,11 +186,10 @@ class Gateway:
     def open_trial(
         self, trial_id: str, run_id: str = "", attempt: int = 1, options: CallOptions | None = None
     ) -> TrialClient:
-        """A client of its own for one try of a trial, with a fresh token and account.
+        """A client for one try of a trial, with a fresh token and account.
 
-        ``attempt`` counts the tries of the trial that came to an end, and this one; a try that was cut off goes on
-        under its number. With a journal, ``run_id`` is needed. ``options`` are the request fields of its calls
-        (default: the gateway's temperature).
+        ``attempt`` counts the ended tries of the trial, and this one; an interrupted try resumes under its number.
+        A journal needs ``run_id``. ``options`` are the request fields of its calls (default: the gateway's temperature).
         """
         self._opened += 1
         with contextlib.suppress(RuntimeError):
@@ -278,7 +276,7 @@ class Gateway:
     async def _ask(
         self, call: _Call, max_rejections: int | None = None, max_replies: int | None = None
     ) -> Reply:
-        """Try until there is an acceptable reply or trying is over. Equal questions are told apart on arrival."""
+        """Try until there is an acceptable reply or no attempt is left. Equal questions are distinguished on arrival."""
         question = call.client.samples.reserve(call.site, call.request.digest)
         question.max_rejections = max_rejections
         failures: Counter[bool] = Counter()
@@ -318,7 +316,7 @@ class Gateway:
             raise
 
     def _last(self, call: _Call, error: ModelCallError) -> ModelCallError:
-        """What a call ends with that is not tried again after ``error``; the session too, where waiting is no help."""
+        """The final error of a call that is not retried after ``error``; ends the session if waiting cannot help."""
         asked, said = error.retry_after or 0.0, f"{str(error).rstrip('. ')}."
         if asked > self._retry.longest_wait and not error.fatal:
             error = LongWaitError(
@@ -339,7 +337,7 @@ class Gateway:
         return error
 
     def waiting(self) -> Waiting | None:
-        """What the session waits for now, and why; ``None`` when calls go on. From any thread."""
+        """What the session is waiting for, and why; ``None`` if calls proceed. Thread-safe."""
         now = self._clock()
         held = self._limits.holding() if self._limits is not None else None
         waits = sorted(self._waits.values(), key=lambda wait: wait.until)
@@ -364,7 +362,7 @@ class Gateway:
                 raise ModelCallError(str(error), fatal=True) from error
 
     async def _attempt(self, call: _Call, question: SampleSlot) -> Reply:
-        """One reply, from the journal or the provider, told to the observers whatever comes of it."""
+        """One attempt, answered by the journal or the provider, and reported to the observers."""
         seen = _Attempt(question.earlier, self._wall(), self._clock())
         try:
             return await self._reply(call, question, seen)
@@ -428,7 +426,7 @@ class Gateway:
             ) from error
 
     def _watch_json(self, call: _Call, reply: Reply, fault: str) -> None:
-        """Say so once where a model has written no acceptable JSON yet: its server may ignore the response format."""
+        """Warn once if a model has not written acceptable JSON yet: its server may ignore the response format."""
         provider = call.provider
         if reply.refusal or not asks_for_json(call.request) or id(provider) in self._json_seen:
             return
@@ -468,12 +466,12 @@ class Gateway:
         return kept, read
 
     def _given(self, call: _Call, question: SampleSlot, kept: JournaledReply, reply: Reply) -> Reply:
-        """The accepted reply, for the engine. Raises `RefusedError` where it is none and data were asked for."""
+        """The accepted reply. Raises `RefusedError` for a refusal of a request for data."""
         client = call.client
         client.note_form(call.site.kind, call.request, reply)
         client.refusals += reply.refusal
         if reply.refusal and call.request.response_format is not None:
-            question.put_back(kept)  # whoever asks again hears the same
+            question.put_back(kept)  # the next equal question gets the same reply
             raise RefusedError(
                 f"Call {call.site.kind!r} of {client.trial_id}: refused by the model: {reply.text[:200]!r}."
             )
@@ -498,7 +496,7 @@ class Gateway:
     # Stopping
 
     def halt(self) -> None:
-        """Send nothing more: calls queued and later raise `ModelCallError`, those in flight go on."""
+        """Send nothing more: queued and later calls raise `ModelCallError`, those in flight continue."""
         self._sender.halt()
 
     async def drain(self, timeout: float) -> bool:  # noqa: ASYNC109
@@ -545,7 +543,7 @@ class Gateway:
 
 
 async def _closed(provider: Provider) -> None:
-    """Close a provider, whatever it makes of that: what was paid for is still to be written."""
+    """Close a provider, ignoring its errors: paid replies still have to be written."""
     try:
         async with asyncio.timeout(CLOSING_SECONDS):
             await guarded(provider.aclose(), provider.aclose, "The provider")
@@ -554,7 +552,7 @@ async def _closed(provider: Provider) -> None:
 
 
 def _read(call: _Call, reply: Reply) -> tuple[Reply, str]:
-    """The reply as it is to be read, and what is wrong with it; then the reply is as it came."""
+    """The parsed reply, or the original one with its fault."""
     try:
         return mended(call.read(reply)), ""
     except UnacceptableError as reason:

@@ -102,17 +102,17 @@ class Limits:
         self._changed.set()
 
     def pause_everyone(self, seconds: float) -> None:
-        """Let nobody through for ``seconds`` from now; a longer pause that holds already stays."""
+        """Pause all calls for ``seconds`` from now; a longer current pause stays."""
         until = self._clock() + min(seconds, self._longest_pause)
         if until > self._paused_until:
             self._paused_until = until
             self._changed.set()
 
     def observe(self, headers: Mapping[str, str]) -> None:
-        """Heed what a reply's headers say of the server's own limits, be the reply an answer or an error.
+        """Follow the server's own limits in the headers of an answer or an error.
 
-        ``Retry-After`` holds for everyone. Where requests or tokens that remain are stated (OpenAI, Anthropic,
-        OpenRouter), no more are sent before the stated reset.
+        ``Retry-After`` pauses all calls. If remaining requests or tokens are stated (OpenAI, Anthropic, OpenRouter), no
+        more are sent before the stated reset.
         """
         after = read_retry_after(headers, self._wall())
         if after is not None:
@@ -122,7 +122,7 @@ class Limits:
             self._changed.set()
 
     def halt(self) -> None:
-        """Let nobody through any more: who waits and who comes gets a `ModelCallError`."""
+        """Raise `ModelCallError` in all waiting and later calls."""
         self._halted = True
         self._changed.set()
 

@@ -1,4 +1,4 @@
-"""Which exact model a name stands for: a dated snapshot, or an alias that its maker may point elsewhere any day."""
+"""Distinguish dated snapshots of models from aliases that a vendor may redirect at any time."""
 
 from __future__ import annotations
 

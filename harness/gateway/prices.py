@@ -64,10 +64,10 @@ Overrides = Mapping[str, Price]
 
 
 def price_of(model: str, overrides: Overrides | None = None) -> Price | None:
-    """The price of ``model``, with or without its provider's name; ``None`` when none is known.
+    """The price of ``model``, with or without its provider's name; ``None`` if unknown.
 
-    A dated snapshot that is not listed itself costs what its undated name does. The table is of the makers' own list
-    prices: what another seller of the same model asks is for ``overrides`` to say, and those come first.
+    An unlisted dated snapshot costs as much as its undated name. The table has the vendors' list prices; ``overrides``,
+    which take precedence, are for other sellers of the same model.
     """
     for listed in (overrides or {}, _table()):
         for name in (model, bare(model), undated(model)):

@@ -1,9 +1,9 @@
-"""What the rate-limit headers of OpenAI, Anthropic and OpenRouter say, in one shape.
+"""Read the rate-limit headers of OpenAI, Anthropic and OpenRouter into one shape.
 
 Sources: OpenAI's "Rate limits" guide (``x-ratelimit-remaining-requests: 59``, ``x-ratelimit-reset-requests: 6m0s``),
 Anthropic's "Rate limits" page (``anthropic-ratelimit-requests-reset: 2026-01-27T12:00:00Z``), OpenRouter's "API limits"
 page (``X-RateLimit-Reset``, milliseconds since 1970), RFC 9110 section 10.2.3 for ``Retry-After``.
-What cannot be read is passed over: a header is a hint, never a reason to fail.
+Unreadable headers are ignored: a header is a hint, never a reason to fail.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _STATED = (
 
 @dataclass(slots=True)
 class Quota:
-    """How many requests or tokens remain until the moment ``until``, on the clock of the one who asked."""
+    """The requests or tokens that remain until ``until``, on the caller's clock."""
 
     remaining: float
     until: float
@@ -66,7 +66,7 @@ def read_quotas(headers: Mapping[str, str], now: float, wall: float, longest: fl
 
 
 def read_reset(text: str, wall: float) -> float | None:
-    """Seconds until a reset given as a duration (``6m0s``), an RFC 3339 moment, or an epoch in s or ms."""
+    """Seconds until a reset given as a duration (``6m0s``), an RFC 3339 time, or an epoch in s or ms."""
     number = _number(text)
     if number is not None:
         return max(0.0, _from_epoch(number, wall))
@@ -80,7 +80,7 @@ def read_reset(text: str, wall: float) -> float | None:
 
 
 def _from_epoch(number: float, wall: float) -> float:
-    """A number too large for a wait is a moment: milliseconds since 1970, or seconds."""
+    """A number too large for a wait is a time: milliseconds since 1970, or seconds."""
     if number > 1e11:
         return number / 1000 - wall
     return number - wall if number > 1e8 else number

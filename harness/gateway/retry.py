@@ -9,13 +9,12 @@ from harness.gateway.waiting import LONGEST_WAIT
 
 
 class RetryPolicy:
-    """How long to wait before a call is tried again, or that trying is over.
+    """The pause before a retry, or the end of retrying.
 
-    Two kinds of failure are told apart by ``retry_after``: ``0.0`` is a reply that came and was of no use (empty,
-    cut, invalid); it is asked for again at once, ``max_replies`` times in all. More than that is trouble on the way
-    (408, 409, 429, 5xx, a time-out, no connection), which costs nothing but time: ``max_attempts`` in all, the
-    window of the pause doubling from ``first`` to ``longest`` seconds. ``None`` is what can only fail again.
-    A server's hint of more than ``longest_wait`` seconds is not waited for.
+    ``retry_after`` distinguishes failures. ``0.0`` is an unusable reply (empty, truncated, invalid), which is sampled
+    again at once, ``max_replies`` times in all. A larger number is trouble on the way (408, 409, 429, 5xx, a time-out,
+    no connection), which costs only time: ``max_attempts`` in all, with a pause whose window doubles from ``first`` to
+    ``longest`` seconds. ``None`` can only fail again. A server's hint above ``longest_wait`` seconds ends retrying.
 
     The waits are those of "full jitter" (M. Brooker, Exponential Backoff And Jitter, AWS 2015). Three lines of our
     own, because tenacity's ``wait_random_exponential`` draws from the process's `random`, and ours is an argument.
@@ -69,5 +68,5 @@ class RetryPolicy:
 
 
 def is_reply(error: ModelCallError) -> bool:
-    """Whether a reply came and was of no use, so that there is nothing to wait for."""
+    """Whether an unusable reply came, so that there is nothing to wait for."""
     return error.retry_after == 0.0

@@ -53,7 +53,7 @@ class Sender:
 
     @property
     def longest(self) -> float:
-        """Seconds that the oldest call in flight has taken so far; 0 where there is none."""
+        """The seconds of the oldest call in flight; 0 without one."""
         return max((self._clock() - began for began in list(self._sent.values())), default=0.0)
 
     @contextlib.asynccontextmanager
@@ -72,7 +72,7 @@ class Sender:
                 self._begin(kind, turn)
                 yield turn
             except BaseException as error:
-                # Cancelled or cut off: the provider may well have answered, and billed.
+                # Cancelled or interrupted: the provider may have answered, and billed.
                 turn.lost = not isinstance(error, ModelCallError) or error.lost
                 if turn.sent and (isinstance(error, StoppedError) or error is self._ending):
                     self._take_back(kind, turn)  # stopped after its turn began, before it left
@@ -128,7 +128,7 @@ class Sender:
             self.halt()
 
     def halt(self) -> None:
-        """Send nothing more: calls queued and later raise `ModelCallError`, those in flight go on."""
+        """Send nothing more: queued and later calls raise `ModelCallError`, those in flight continue."""
         if self._stopped:
             return
         self._stopped = True

@@ -121,7 +121,7 @@ class TrialClient(SdkClients):
         return await self._transport.embed(self, texts, model)
 
     def reject(self, reply: Reply, reason: str) -> None:
-        """Say that a well-formed reply was of no use: it is not served again, an equal request is a new call."""
+        """Reject a well-formed reply: it is not served again, and an equal request is a new call."""
         kept = self._given.pop(reply.call, None)
         if kept is not None:
             self.note_rejection(kept, reason)
@@ -130,7 +130,7 @@ class TrialClient(SdkClients):
             self._transport.reject(self, kept, reason)
 
     def reject_latest(self, kind: str, reason: str) -> bool:
-        """`reject` the reply of ``kind`` that was given last; false where there is none, or the model had declined."""
+        """`reject` the last reply of ``kind``; false if there is none, or if it was a refusal."""
         name = next((name for name, kept in reversed(self._given.items()) if kept.site.kind == kind), None)
         if name is None or self._given[name].reply.refusal:
             return False
@@ -142,7 +142,7 @@ class TrialClient(SdkClients):
         return tuple(self._reasons.get(kind, ()))
 
     def note_failure(self, error: ModelCallError) -> None:
-        """A request at the gateway's HTTP server came to nothing."""
+        """Note a failed request at the gateway's HTTP server."""
         self.failed += 1
         if self.failure is None or (_is_final(error) and not _is_final(self.failure)):
             self.failure = error
@@ -173,7 +173,7 @@ class TrialClient(SdkClients):
         return (self._earlier + self.account).usage()
 
     async def recall(self, load: Callable[[], Awaitable[Iterable[JournaledReply]]]) -> None:
-        """Take over what the journal has of the trial, before the first call goes on."""
+        """Load the trial's entries from the journal, before the first call proceeds."""
         if self._known:
             async with self._recalling:
                 if self._known:

@@ -31,10 +31,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a session waits for at one moment, and why.
+    """What a session is waiting for, and why.
 
-    ``seconds`` is the time until the next call is sent; ``None`` while a reply is awaited, for ``elapsed`` seconds so
-    far. That call is try ``attempt`` of ``tries``; 0 where no call has failed, and limits alone hold calls back.
+    ``seconds`` is the time until the next call; ``None`` while a reply is awaited, for ``elapsed`` seconds so far. That
+    call is try ``attempt`` of ``tries``; 0 if no call has failed and only limits hold calls back.
     """
 
     reason: str

@@ -15,9 +15,9 @@ Identity = tuple[int, ...]
 
 
 class LogMark:
-    """A file beside a journal while its log holds commits: the journal's size and time when they were made.
+    """A file next to a journal while its log holds commits, with the journal's size and time at those commits.
 
-    A log that is gone while size and time are still these was deleted: whoever folds a log in changes them.
+    If the log is missing while size and time are unchanged, it was deleted: a checkpoint would have changed them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +50,7 @@ class LogMark:
 
 
 def identity(path: Path) -> Identity:
-    """Which files the paths of the journal and its log lead to at this moment; shorter where they lead nowhere."""
+    """The files at the paths of the journal and its log now; fewer if some are missing."""
     found: Identity = ()
     with suppress(FileNotFoundError):
         for one in (path.stat(), beside(path, "-wal").stat()):  # a file system may allow no log

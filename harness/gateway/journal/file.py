@@ -152,7 +152,7 @@ class JournalFile:
         self._connection = sqlite3.connect(
             self._path, timeout=10, isolation_level=None, check_same_thread=False
         )
-        # Text that is no UTF-8 is damaged, which its seal shows; it must not make the other rows unreadable.
+        # Text that is not UTF-8 is damaged, which its seal shows; it must not make other rows unreadable.
         self._db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
@@ -251,7 +251,7 @@ def _row(trial: str, one: JournaledReply) -> tuple[Any, ...]:
 
 
 def _kept(row: tuple[Any, ...]) -> JournaledReply | None:
-    """The reply that ``row`` holds; ``None`` when it is not as it was written."""
+    """The reply in ``row``; ``None`` if it was altered."""
     *content, seal, verdict, reason, more = row
     if seal != _seal(tuple(content), more) or verdict not in _VERDICTS:
         return None
@@ -297,7 +297,7 @@ def _text(value: Any) -> Any:
 
 
 def _create(path: Path) -> None:
-    """An empty journal, whole from the moment that its path exists: whatever is less was damaged since."""
+    """Create an empty journal atomically, so that an incomplete one was damaged later."""
     temporary = beside(path, ".tmp")
     temporary.unlink(missing_ok=True)
     with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:

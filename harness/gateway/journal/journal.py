@@ -22,9 +22,9 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 class Journal:
     """The replies of all runs below ``folder``, each run in ``<run id>.sqlite``.
 
-    Written on a thread of its own: what comes while one commit is under way goes into the next. Lives on one event
-    loop. What could not be written is kept and tried once more when the journal is closed. ``accept_loss``: the user
-    knows that calls whose replies are lost are sent, and paid, again.
+    A separate thread writes; entries that arrive during a commit go into the next. Lives on one event loop. Failed
+    writes are kept and tried once more when the journal is closed. ``accept_loss``: the user accepts that calls whose
+    replies are lost are sent, and paid, again.
     """
 
     def __init__(self, folder: Path, *, accept_loss: bool = False) -> None:
@@ -55,7 +55,7 @@ class Journal:
         return self._files[run_id]
 
     def begin(self, run_id: str, trial: str) -> bool:
-        """Note that ``trial`` is played; whether there may be something to `recall`."""
+        """Note that ``trial`` runs; returns whether there may be something to `recall`."""
         self.open(run_id)
         trials = self._files[run_id].trials
         known = trial in trials
@@ -63,7 +63,7 @@ class Journal:
         return known
 
     async def recall(self, run_id: str, trial: str) -> Sequence[JournaledReply]:
-        """What is known of a trial, oldest first. Raises `HarnessError`."""
+        """The entries of a trial, oldest first. Raises `HarnessError`."""
         await self.flush()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._files[run_id].load, trial)
@@ -78,7 +78,7 @@ class Journal:
         await asyncio.shield(self._add(run_id, (trial, kept, body, spelled)))
 
     def reject(self, run_id: str, trial: str, kept: JournaledReply, reason: str) -> None:
-        """Note that a kept reply was of no use; it is not served again. Does not wait. On the loop's thread."""
+        """Note that a kept reply was rejected; it is not served again. Does not wait. On the loop's thread."""
         self._add(run_id, (trial, replace(kept, verdict="rejected", reason=reason), "", ""))
 
     async def flush(self) -> None:
@@ -105,7 +105,7 @@ class Journal:
         if self._next is None:
             self._next = _quiet(asyncio.get_running_loop())
             if not self._writing:
-                # Not at once: other replies of this moment go along.
+                # Not at once, so that simultaneous replies share the commit.
                 self._writing = True
                 self._next.get_loop().call_soon(self._start)
         return self._next

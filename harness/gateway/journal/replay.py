@@ -1,8 +1,8 @@
-"""Which reply answers which question: equal questions of a trial stay separate samples, in every one of its tries.
+"""Match replies to questions: equal questions of a trial stay separate samples, in each of its tries.
 
-A *question* is a request at a call site of a trial. Equal ones are told apart by their ``occurrence``, in order of
-arrival. The replies that were drawn to one question are numbered by ``draw``: all but the last were of no use.
-Occurrences count questions and not replies, so that what was rejected never shifts what was accepted.
+A *question* is a request at a call site of a trial. Equal ones are distinguished by their ``occurrence``, in order of
+arrival. The replies to one question are numbered by ``draw``: all but the last were rejected. Occurrences count
+questions, not replies, so that a rejected reply never shifts an accepted one.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class SampleSlot:
             self._earlier.popleft()
 
     def put_back(self, kept: JournaledReply) -> None:
-        """Whoever asks this question next is to get ``kept``."""
+        """Serve ``kept`` to the next equal question."""
         self._earlier.appendleft(kept)
 
     def drawn(
@@ -109,9 +109,9 @@ class SampleSlot:
     def remember(self, kept: Iterable[JournaledReply], attempt: int) -> None:
         """Take over the journal's replies, for the try ``attempt``.
 
-        What the gateway found unacceptable in this very try (a session that ended in its middle) uses up attempts
-        now as it did then. Whatever else was rejected is passed over: the next attempt is a new call. What the engine
-        rejected in this very try uses up its asks.
+        Replies that the gateway rejected in this try (of an interrupted session) use up attempts as they did then.
+        Other rejected replies are skipped: the next attempt is a new call. Replies that the engine rejected in this try use
+        up its rejections.
         """
         *before, last = sorted(kept, key=lambda one: one.draw)
         self.draws = last.draw + 1
@@ -158,7 +158,7 @@ class TrialSamples:
             self._recall(question)
 
     def reserve(self, site: CallSite, digest: str) -> SampleSlot:
-        """The first of the equal questions that is nobody's in this try; one that is spent only where no other is."""
+        """The first unclaimed one of the equal questions in this try; a spent one only if there is no other."""
         equal = self._questions.setdefault((site, digest), [])
         free = sorted((each for each in equal if each.open), key=lambda each: each.spent)
         question = free[0] if free else None
@@ -170,7 +170,7 @@ class TrialSamples:
         return question
 
     def reject(self, kept: JournaledReply, reason: str) -> None:
-        """The reply was of no use: its question is the next one that is asked among its equals."""
+        """Reject the reply: its question comes next among its equals."""
         self._questions[(kept.site, kept.digest)][kept.occurrence].reject(reason)
 
     def _recall(self, question: SampleSlot) -> None:

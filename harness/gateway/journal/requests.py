@@ -1,4 +1,4 @@
-"""The requests of a run as they were sent, read from its journal."""
+"""Read the sent requests of a run from its journal."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class SentRequest:
 
 
 class SentRequests:
-    """The journal at ``path``, read only; also while its run goes on. Without a file it has nothing."""
+    """The journal at ``path``, read-only, also during its run; empty without a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -94,7 +94,7 @@ def reply(message: Mapping[str, Any], *, request: Request) -> Reply:
 def conversation(messages: Sequence[Message]) -> tuple[str, list[dict[str, Any]]]:
     """The system text (all that comes before the first turn), and turns of user and assistant, alternating.
 
-    A later system message is said by the user, in its place: its place may be the point.
+    A later system message becomes a user message in the same position, which may matter.
     """
     system: list[str] = []
     turns: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
-"""What a server accepts, learned from its refusals: the name of the token limit, and how JSON is asked for.
+"""Learn from a server's refusals what it accepts: the name of the token limit, and the form of requests for JSON.
 
-Only the spelling of a request adapts. A parameter that a server does not support at all is never left out: what is
-declared reaches the model, or the session ends with the server's words.
+Only the spelling of a request adapts. An unsupported parameter is never dropped: what is declared reaches the model, or
+the session ends with the server's message.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class SentForm:
 
 
 class Dialect:
-    """What one server accepts for one model, as far as is known. It learns; it never forgets.
+    """What one server is known to accept for one model.
 
     ``limit`` is the name of the limit to begin with. ``least`` is the form that the user chose, which is kept;
     ``None``: begin with the strongest, and learn. ``forms`` are those that the server's protocol has, strongest first;
@@ -113,10 +113,10 @@ class Dialect:
         return SentForm(self.limit, form_of(request, self._least_for(request)))
 
     def learn(self, fault: Fault, request: Request, sent: SentForm, body: Mapping[str, Any]) -> str | None:
-        """Take up what ``fault`` says of ``request``, which was sent as ``sent`` with ``body``.
+        """Learn from ``fault``, the answer to ``request``, which was sent as ``sent`` with ``body``.
 
-        Returns what was learned, in a sentence; empty where another call has learned it meanwhile; ``None`` where
-        nothing was: sending the same request again is in vain.
+        Returns a sentence; empty if another call has learned it meanwhile; ``None`` if there is nothing to learn and
+        the same request would fail again.
         """
         if self.sent(request) != sent:
             return ""
@@ -209,7 +209,7 @@ def _is_name(word: re.Match[str], text: str) -> bool:
 
 
 _PLAIN = frozenset({"temperature", "seed", "tools"})
-"""Fields with names that hardly stand in an error about something else."""
+"""Fields whose names hardly occur in an error about something else."""
 
 
 def _asked(request: Request) -> str:

@@ -45,7 +45,7 @@ _UNSEEN = re.compile(r"<(script|style)\b.{0,2000}?</\1[^>]{0,50}>|<[^>]{0,500}>"
 
 
 def words_of(body: bytes) -> str:
-    """The words in the body of a failure; empty where there are none."""
+    """The message in the body of a failure; may be empty."""
     try:
         return words(parse(body))
     except ValueError:

@@ -18,7 +18,7 @@ from harness.gateway.environment import is_loopback, network
 
 OPENAI_URL = "https://api.openai.com/v1"
 AZURE_VERSION = "2024-10-21"
-"""Azure's API version where OPENAI_API_VERSION names none: the last dated one that is no preview."""
+"""Azure's API version where OPENAI_API_VERSION names none: the last dated one that is not a preview."""
 
 LONGEST_KEY = 8_000
 """Characters of a key; the longest that are in use, signed tokens, have some 4,000."""
@@ -34,7 +34,7 @@ def rehearsal(argument: str, *, seed: int, base_url: str | None, environ: _Envir
 
 
 def openai(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
-    """``openai:MODEL`` at OpenAI, or wherever the base URL says: Ollama, vLLM, a proxy."""
+    """``openai:MODEL`` at OpenAI, or at the base URL of Ollama, vLLM or a proxy."""
     from harness.gateway.providers.openai_compatible import OpenAICompatible
 
     spec = _spec("openai", argument)

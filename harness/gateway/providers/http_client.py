@@ -41,7 +41,7 @@ WRONG_ADDRESS = 1
 """Tries of a call while nothing has ever answered, where another try meets the same: no TLS there, a web page."""
 
 UNREACHABLE = 3
-"""The same where a server may be starting: nobody listens, or its name is not found. Takes some 3 s."""
+"""The same if a server may be starting: refused connection or unknown name. Takes some 3 s."""
 
 
 class NoAnswerError(Exception):
@@ -179,7 +179,7 @@ class _UnreadableError(Exception):
 
 
 class _Exchange:
-    """One request and what has come of its answer."""
+    """One request and its answer so far."""
 
     def __init__(self, sent: bytes, max_bytes: int) -> None:
         self.sent, self.begun = sent, False
@@ -274,6 +274,6 @@ def _system_words(error: BaseException | None) -> str:
             )
         if isinstance(cause, ssl.SSLError):
             return (cause.reason or "no TLS").replace("_", " ").lower()
-        if isinstance(cause, OSError) and cause.strerror:  # asyncio puts words of its own beside the number
+        if isinstance(cause, OSError) and cause.strerror:  # asyncio adds its own text to the number
             return os.strerror(cause.errno or 0) if cause.errno in errno.errorcode else cause.strerror
     return ""

@@ -62,7 +62,7 @@ class HTTPProvider:
     def configure(
         self, *, timeout: float | None = None, form: str | None = None, hints: Mapping[str, str] | None = None
     ) -> None:
-        """Take what the session chose: the ``timeout`` of a call in seconds, the ``form`` in which JSON is asked for.
+        """Apply the session's choice: the ``timeout`` of a call in seconds, and the ``form`` of requests for JSON.
 
         ``form`` is one of `response_formats.FORMS`; ``None`` learns it from refusals. ``hints`` are the
         front end's words for what a user changes, by field of the request; see `Failures`.

@@ -21,7 +21,7 @@ from harness.gateway.replies.tool_calls import message_calls
 from harness.gateway.requests.response_formats import in_form
 
 _REFUSALS = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
-"""Codes of a 400 that says no to the words of the request, not to its form."""
+"""Codes of a 400 that rejects the content of the request, not its form."""
 
 _REASONS = {
     "max_tokens": "length",
@@ -37,7 +37,7 @@ _BYTES_PER_VECTOR = 128 * 1024
 
 
 class OpenAICompatible(HTTPProvider):
-    """A model behind OpenAI's protocol, wherever it is. ``headers`` are sent with every call."""
+    """A model behind OpenAI's protocol. ``headers`` are sent with every call."""
 
     name = "openai"
     variable = "OPENAI_API_KEY"

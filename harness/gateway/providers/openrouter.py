@@ -21,8 +21,8 @@ class OpenRouter(OpenAICompatible):
     """Any model that OpenRouter sells, by OpenRouter's name (``openai/gpt-4o-mini``).
 
     ``Reply.cost`` is what OpenRouter charged, in credits, which are US dollars (openrouter.ai/docs, "Usage
-    accounting"); with a key of one's own at the model's maker, what the maker charged is added.
-    ``Reply.fingerprint`` is the maker's, else the name of the company that served the model.
+    accounting"); with your own key at the vendor, the vendor's charge is added. ``Reply.fingerprint`` is the vendor's,
+    else the name of the company that served the model.
     """
 
     name = "openrouter"

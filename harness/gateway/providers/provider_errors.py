@@ -18,7 +18,7 @@ from harness.gateway.replies.json_reading import label, mapping, parse
 GARBAGE = (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError)
 """What reading a request of another shape than the protocol's raises."""
 
-_SHORTEST_WAIT = 0.01  # 0 would say that a reply came and was of no use
+_SHORTEST_WAIT = 0.01  # 0 would mean an unusable reply
 _AGAIN = (408, 409, 429)
 _MEANINGS: Mapping[int, str] = {
     401: "the key was refused (check {variable})",
@@ -63,7 +63,7 @@ _STATUS_OF_CODE: tuple[tuple[str, int], ...] = (
     ("content_", 400),
     ("context_length", 400),
 )
-"""The status that a code in words stands for, where a 200 has no number with its error."""
+"""Code in words → status, for a 200 without a number in its error."""
 
 _UNKNOWN_STATUS = 502
 """For an error inside a 200 that says nothing of its kind: something behind the server failed."""
@@ -96,10 +96,7 @@ def fault_of(answer: Answer) -> Fault:
 
 
 def fault_inside(value: Any, headers: Mapping[str, str]) -> Fault | None:
-    """The error that a 200 carries in place of a completion, or beside it; ``None`` where there is none.
-
-    Its status is the code that it gives, as a number or a word.
-    """
+    """The error in a 200, with or without a completion, or ``None``. Its status is the stated code, number or word."""
     error = mapping(value).get("error")
     said = words(error) if isinstance(error, str | list | Mapping) and _says_something(error) else ""
     if not said:
@@ -180,7 +177,7 @@ class Failures:
         return UnsupportedParameterError(message, parameter, fatal=fatal, brief=failure.brief)
 
     def of_redirect(self, answer: Answer) -> ModelCallError:
-        """Another address is asked for: only the user can say whether the key may go there."""
+        """A redirect, which only the user can approve, because the key would go to another address."""
         place = without_secrets(answer.headers.get("location", "nowhere"))
         return self.say(
             f"HTTP {answer.status}: it redirects to {place}, which is not followed. If that is the right server, "

@@ -97,7 +97,7 @@ def sentence(rng: Random) -> str:
 
 
 def capitalised(text: str) -> str:
-    """``text`` with its first letter large and the rest as it is."""
+    """``text`` with its first letter capitalised."""
     return text[:1].upper() + text[1:]
 
 

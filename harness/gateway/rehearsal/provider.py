@@ -38,7 +38,7 @@ _AUTHORS: Mapping[str, Author] = {
     "LLMScalarWithJustificationResponse": replies.score,
     "LLMScalarWithJustificationAndReasoningResponse": replies.score,
 }
-"""Who writes the answer, by the name of the schema that is asked for."""
+"""Name of the requested schema → writer of the answer."""
 
 
 class RehearsalProvider:

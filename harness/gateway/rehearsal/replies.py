@@ -12,7 +12,7 @@ from harness.gateway.rehearsal import phrases
 from harness.gateway.requests.call_kinds import classify, texts_of, wants_boolean
 
 SCORE_WEIGHTS = (1, 2, 4, 7, 11, 12, 15, 19, 18, 11)
-"""How often, in a hundred, a judge gives 0 to 9: 6.0 in the mean, a quarter below 5."""
+"""Frequencies per hundred of a judge's scores 0 to 9: mean 6.0, a quarter below 5."""
 
 _NAME = re.compile(
     r"""name\\*["']\s*:\s*\\*["']([^"'\\\n]{1,80})"""
@@ -62,7 +62,7 @@ def _action(kind: str, content: str) -> dict[str, str]:
 
 
 def _topic(texts: Sequence[str]) -> str:
-    """What was asked for last; the history stands in the prompt in order."""
+    """The last request in the prompt."""
     for text in map(str.lower, reversed(texts)):
         latest, topic = max((text.rfind(mark), topic) for mark, topic in _TOPICS.items())
         if latest >= 0:
@@ -115,7 +115,7 @@ def _judged(value: int | bool, rng: Random) -> dict[str, Any]:
 
 
 def reaction(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001
-    """A person's reaction to news, long enough that no two are alike: whoever sorts it is told nothing else."""
+    """A person's reaction to news, long enough to be unique, because its classifier gets nothing else."""
     return {
         "reasoning": " ".join(phrases.capitalised(phrases.sentence(rng)) for _ in range(3)),
         "public_statement": phrases.capitalised(phrases.sentence(rng)),
@@ -181,7 +181,7 @@ def json_object(request: Request, rng: Random) -> dict[str, Any]:
 
 
 def plain_text(request: Request, rng: Random) -> str | dict[str, Any]:
-    """An answer where no format is set: text, one of the words that were named, or the object that is asked for."""
+    """An answer without a response format: text, one of the named words, or the requested object."""
     if classify(request) == "extract":
         return extraction_from_prompt(request, rng)
     words = words_to_choose_from(request)

@@ -17,7 +17,7 @@ MAX_CHARACTERS = 1_000_000
 
 
 class UnacceptableError(ValueError):
-    """Why a reply is of no use; the text completes ``the reply is …``."""
+    """Why a reply is rejected; the text completes ``the reply is …``."""
 
 
 def expectation(request: Request) -> str:
@@ -29,10 +29,10 @@ def expectation(request: Request) -> str:
 
 
 def accept(reply: Reply, request: Request) -> Reply:
-    """The provider's reply as it is to be read. Raises `UnacceptableError`.
+    """Parse the provider's reply. Raises `UnacceptableError`.
 
-    ``text`` is what was said, apart from ``thoughts`` and end tokens; ``data`` is the JSON where JSON was asked for,
-    found in other words where they surround it; tool calls have arguments in one form. ``raw`` is the text as it came.
+    ``text`` is what was said, without ``thoughts`` and end tokens; ``data`` is the requested JSON, extracted from
+    surrounding text; tool calls have parsed arguments. ``raw`` is the original text.
     """
     if len(reply.text) > MAX_CHARACTERS:
         raise UnacceptableError(f"longer than {MAX_CHARACTERS:,} characters")

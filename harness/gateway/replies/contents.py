@@ -1,4 +1,4 @@
-"""The content of a message as text, in whatever form a server sends it, and the thoughts that it sends beside it."""
+"""Read the content of a message as text, from any form that servers send, and its separate thoughts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 _THOUGHTS = frozenset({"thinking", "reasoning", "redacted_thinking"})
-"""Parts that are no part of what was said."""
+"""Parts that are not speech."""
 
 
 def flattened(content: Any) -> str:
-    """``content`` as text: a text as it is, the parts of a list one after another, nothing dropped but thoughts.
+    """``content`` as text: a string unchanged, the parts of a list joined, nothing dropped except thoughts.
 
     OpenAI's API answers with a text; compatible servers also with a list of parts, ``{"type": "text", "text": …}``.
-    A part of another kind stands in the text as JSON.
+    A part of another kind becomes JSON in the text.
 
     >>> flattened([{"type": "text", "text": "One "}, "and ", {"type": "output_text", "text": "two."}])
     'One and two.'
@@ -48,7 +48,7 @@ def thoughts_beside(message: Mapping[str, Any]) -> str:
 
 
 def _thoughts(value: Any, levels: int = 8) -> str:
-    """The texts in a value of whatever shape; none of what is encrypted."""
+    """The texts in a value of any shape, without encrypted ones."""
     if isinstance(value, str):
         return value
     if not levels:

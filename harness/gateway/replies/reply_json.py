@@ -1,7 +1,7 @@
-"""The JSON in a reply that was asked for JSON: the whole of it, or the one value that other words surround.
+"""Find the JSON in a reply to a request for JSON: the whole reply, or the one value within other text.
 
-Nothing is repaired. A trailing comma, single quotes, ``True`` or a bracket that is missing could be mended in more than
-one way, and what a model did not write is not its answer. Two different values are no answer either.
+Nothing is repaired. A trailing comma, single quotes, ``True`` or a missing bracket could be mended in more than one
+way, and what a model did not write is not its answer. Two different values are not an answer either.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def find(text: str, fault: Fault) -> Value:
 
 
 def _usable(text: str, fault: Fault) -> Any:
-    """The object or list that ``text`` is; ``None`` where it is none, or a useless one."""
+    """``text`` as an object or list; ``None`` if it is neither, or unusable."""
     try:
         data = parse(text)
     except ValueError:
@@ -139,7 +139,7 @@ class _Values:
 
 
 def _end_of_brackets(text: str, start: int) -> int | None:
-    """Where the bracket at ``start`` is closed, strings passed over; ``None`` where it is not."""
+    """The index of the closing bracket for that at ``start``, ignoring strings; ``None`` without one."""
     depth = 0
     for found in _BRACKETS.finditer(text, start):
         sign = found[0]

@@ -1,9 +1,9 @@
-"""What a reply says, apart from what the model thought before it said it.
+"""Separate what a reply says from what the model thought before.
 
-Servers without a reasoning parser send a model's thoughts in the reply's own text, in the marks of its chat template.
-They are no part of what was said: a question in them is not a question that was asked.
+Servers without a reasoning parser send a model's thoughts in the reply's text, in the marks of its chat template. They
+are not speech: a question in them was not asked.
 
-A mark counts where a template puts it, and not where a sentence or a piece of code mentions it:
+A mark counts where a template puts it, not where a sentence or a piece of code mentions it:
 
 - An opening mark counts at the start of the reply, right after another block, at the start of a line, or after the end
   of a sentence. Away from the start its block must also end as a template ends it: a pair in the middle of a sentence
@@ -11,7 +11,7 @@ A mark counts where a template puts it, and not where a sentence or a piece of c
 - A closing mark without an opening one (the template opened the block in the prompt) counts at the end of a line or
   after the end of a sentence. Everything before it was thought.
 - A mark in quotation marks, in a code span or in a closed code fence never counts in what was said.
-- An opening mark that is never closed means that the reply was cut while the model thought. Away from the start it
+- An opening mark that is never closed means that the reply was truncated during a thought. Away from the start it
   must be alone on its line.
 
 So a reply that *begins* with a mark is always read as a template's, even if a person could tell that it is a mention.
@@ -89,7 +89,7 @@ class ReplyText:
 
 
 def split(text: str) -> ReplyText:
-    """What ``text`` says, apart from thoughts and end tokens. A text without either is left exactly as it is.
+    """Split ``text`` into speech and thoughts, without end tokens. A text with neither is unchanged.
 
     >>> split("<think>He wants a tool. Or should I ask?</think>\\n\\nIt is done.<|im_end|>")
     ReplyText(said='It is done.', thoughts='He wants a tool. Or should I ask?', is_cut=False, ended_by_token=True)
@@ -158,7 +158,7 @@ def _channels(body: str) -> _Blocks | None:
 
 
 def _in_words(body: str) -> _Blocks | None:
-    """Formats whose marks are words: both of them must be there, the first at the very start."""
+    """Formats whose marks are words: both must occur, the first at the start."""
     found = _WORN_CHANNELS.fullmatch(body) or _GRANITE.fullmatch(body)
     return _Blocks((found[2],), (found[1],)) if found else None
 
@@ -197,14 +197,14 @@ class _Scan:
         return _Blocks((*self._spoken, text[self._from :]), tuple(self._thoughts))
 
     def _set_apart(self, before: int, start: int, end: int, after: int) -> None:
-        """Speech ends at ``before``; the thought is from ``start`` to ``end``, and speech goes on at ``after``."""
+        """Speech ends at ``before``; the thought is from ``start`` to ``end``, and speech resumes at ``after``."""
         if before > self._from:
             self._spoken.append(self._text[self._from : before])
         self._thoughts.append(self._text[start:end])
         self._from, self._is_mentioned = after, False
 
     def _after_fence(self, fence: re.Match[str]) -> int:
-        """Behind the fenced code that begins here; a fence that is never closed is passed over."""
+        """The index after the fenced code that begins here; an unclosed fence is ignored."""
         line_end = self._text.find("\n", fence.end())
         if line_end < 0 or not self._fences_close:
             return fence.end()
@@ -214,9 +214,9 @@ class _Scan:
         return closing.end() if closing else fence.end()
 
     def _block(self, opening: re.Match[str]) -> tuple[int, int, int] | None:
-        """Start and end of the thought that is opened here, and where speech goes on; ``None`` for a mention.
+        """Start and end of the thought that opens here, and where speech resumes; ``None`` for a mention.
 
-        Both ends are the text's own where the thought is never closed.
+        An unclosed thought extends to the end of the text.
         """
         text, length = self._text, len(self._text)
         place = self._place(opening)
@@ -253,7 +253,7 @@ def _is_closing(mark: re.Match[str]) -> bool:
 
 
 def _closing_of(text: str, opening: re.Match[str]) -> tuple[int, int] | None:
-    """The closing mark of a block, nested blocks passed over; where marks do not balance, the last one there is."""
+    """The closing mark of a block, skipping nested blocks; if marks do not balance, the last one."""
     last: tuple[int, int] | None = None
     depth = 1
     for mark in _family_of(opening).finditer(text, opening.end()):

@@ -1,8 +1,8 @@
-"""The tokens that a reply's ``usage`` states, read so that nothing looks cheaper than it can have been.
+"""Read the tokens in a reply's ``usage``, so that nothing looks cheaper than it can have been.
 
-Servers leave parts out, count reasoning beside the completion (xAI) or the cache beside the prompt, and send texts,
-negative numbers and nonsense. What does not add up is brought to the dearest of its readings and marked, so that
-`Reply.usage_fault` says what was wrong; ``Reply.usage`` keeps what the server sent.
+Servers omit parts, count reasoning outside the completion (xAI) or the cache outside the prompt, and send strings,
+negative numbers and nonsense. Counts that do not add up get their most expensive reading, and `Reply.usage_fault` says
+what was wrong; ``Reply.usage`` keeps the original.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\s*[0-9]{1,12}(?:\.[0-9]{1,12})?\s*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a ``usage`` states, as it stands: each a JSON value of any type, ``None`` where it is not stated.
+    """The raw values of a ``usage``: each a JSON value of any type, ``None`` if missing.
 
     ``cached`` and ``stored`` (put into the cache) are parts of ``prompt``, unless ``is_cache_beside``; ``reasoning`` is
     a part of ``completion``.
@@ -100,7 +100,7 @@ def _first(found: Mapping[str, Any], *names: str) -> Any:
 
 
 class _Reading:
-    """The dearest reading of what was stated, and what was wrong with it."""
+    """The most expensive reading of the counts, and their fault."""
 
     def __init__(self, request: Request) -> None:
         self.faults: list[str] = []
@@ -132,9 +132,9 @@ class _Reading:
         return prompt_bound(self._request)
 
     def _number(self, name: str, value: Any, bound: Callable[[], int] = lambda: 0) -> int | None:
-        """``value`` as a count of tokens, rounded up; ``None``, with a fault, where it cannot be one.
+        """``value`` as a count of tokens, rounded up; ``None``, with a fault, if it cannot be one.
 
-        ``bound`` gives what it can be at most, but for `MOST`; it is asked only for large numbers.
+        ``bound`` gives the maximum beyond `MOST`; it is called only for large numbers.
         """
         if value is None:
             return None

@@ -35,5 +35,5 @@ def _call(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """A text as it is, anything else as JSON; empty for nothing."""
+    """A string unchanged, anything else as JSON; empty for nothing."""
     return value if isinstance(value, str) else "" if value is None else written(value)

@@ -62,7 +62,7 @@ def wants_boolean(request: Request) -> bool:
 
 
 def texts_of(messages: Sequence[Message]) -> Iterator[str]:
-    """The text of each message; of content made of parts, its text parts."""
+    """The text of each message; for content in parts, its text parts."""
     for message in messages:
         content = message.get("content")
         if isinstance(content, str):

@@ -50,10 +50,10 @@ def hashed(text: str) -> str:
 
 
 def identified(request: Request, *, model: str) -> tuple[Request, str]:
-    """``request`` to the session's model, with its digest; and as it is written.
+    """``request`` to the session's model, with its digest, and its canonical JSON.
 
-    The model asked for is the one that the run names, whatever name foreign code puts into its requests: the
-    record would name another than the one that answered.
+    The requested model is always the run's, even if foreign code names another; otherwise the record would name a model
+    that did not answer.
     """
     filled = replace(request, model=model or request.model, digest="")
     body = written(filled)

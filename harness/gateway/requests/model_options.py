@@ -45,6 +45,6 @@ class CallOptions:
 
 
 def unsent(request: Request, options: Mapping[str, Any]) -> set[str]:
-    """The options that ``request`` does not carry as they were declared."""
+    """The declared options that ``request`` lacks or changes."""
     carried = {**request.extra, **{name: getattr(request, name) for name in _FIELDS}}
     return {name for name, value in options.items() if carried.get(name) != value}

@@ -1,4 +1,4 @@
-"""How a reply in JSON is asked for: by its schema, as any JSON object, or in words alone. Validation is the same."""
+"""Request a reply in JSON: by its schema, as any JSON object, or in the prompt only. Validation is the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FORMS = (SCHEMA, LOOSE, OBJECT, PROMPT)
 """The forms, strongest first: what a server that refuses one is asked next."""
 
 AS_DECLARED = "as declared"
-"""How records name the form of a request that was sent as it was made."""
+"""The name in records for the form of a request that was sent as declared."""
 
 CHOICES: Mapping[str, str | None] = {"auto": None, "schema": SCHEMA, "object": OBJECT, "prompt": PROMPT}
 """Names for a form that a user chooses; ``auto`` begins with the strongest and learns from refusals."""
@@ -30,7 +30,7 @@ def asks_for_json(request: Request) -> bool:
 
 
 def form_of(request: Request, least: str) -> str:
-    """The form in which ``request`` is sent where forms stronger than ``least`` are not accepted; empty: as it is."""
+    """The form of ``request`` if forms stronger than ``least`` are not accepted; empty: unchanged."""
     form = request.response_format or {}
     step = FORMS.index(least)
     if form.get("type") == "json_object":
@@ -43,7 +43,7 @@ def form_of(request: Request, least: str) -> str:
 
 
 def in_form(request: Request, form: str) -> Request:
-    """``request`` as it is sent in ``form``; an empty one leaves it as it is."""
+    """``request`` in ``form``; an empty one leaves it unchanged."""
     asked = request.response_format or {}
     if not form:
         return request
@@ -68,7 +68,7 @@ def rule(schema: Schema | None) -> str:
 def with_rule(messages: Sequence[Message], words: str) -> list[Message]:
     """``messages`` with ``words`` at the end of the instructions: the system message, else the last of the user.
 
-    What is put to a persona in a conversation then stays as it is in every arm.
+    Requests to personas in the conversation then stay the same in every arm.
     """
     changed = list(messages)
     roles = [str(message.get("role")) for message in changed]

@@ -22,10 +22,10 @@ def derived_seed(base: int, trial_id: str, occurrence: int = 0) -> int:
 
 
 def seeded(request: Request, base: int | None, trial_id: str, occurrence: int) -> Request:
-    """``request`` with its derived seed, ready for the provider; its digest stays that of what was asked.
+    """``request`` with its derived seed, ready for the provider; its digest stays the same.
 
-    A seed that foreign code put into its request takes the place of ``base`` where there is none: passed on as it
-    is, it would be one for all reps. Without either, the request is returned as it is.
+    A seed in a request of foreign code replaces a missing ``base``: unchanged, it would be the same for all reps.
+    Without either, the request is returned unchanged.
     """
     own = request.extra.get("seed")
     start = own if base is None else base

@@ -20,7 +20,7 @@ def checked(request: Request, model: str, *, site: CallSite, trial: str) -> tupl
     body = ""
     try:
         found, body = identified(request, model=model)
-        # Escapes of this kind stand for halves of surrogate pairs, and for whole ones.
+        # Such escapes encode halves of surrogate pairs, and whole ones.
         fault = _fault(request) if "\\ud" in body else None
     except (TypeError, ValueError, RecursionError) as error:
         fault = _fault(request) or f"the request is not JSON data ({type(error).__name__})"

@@ -101,7 +101,7 @@ class GatewayServer:
     def listen(self, host: str, loop: asyncio.AbstractEventLoop) -> str:
         """Listen on a free port of ``host`` and serve on ``loop``; the base URL, ending in ``/v1``. From any thread.
 
-        Who connects before the loop has come to serving waits in the socket's queue.
+        Connections before the loop serves wait in the socket's queue.
         """
         listener = _listener(host)
         self._serving = asyncio.run_coroutine_threadsafe(self._serve(listener), loop)
@@ -179,7 +179,7 @@ class GatewayServer:
         return chat_events(completion, include_usage=usage) if body.get("stream") else completion
 
     async def _responses(self, client: TrialClient, body: Any) -> Any:
-        """A model that declines to write JSON is no fault of the call: the API has words for it."""
+        """A refusal to write JSON is not a failed call: the API has a field for it."""
         request = response_request(body)
         kind = classify(request)
         try:
@@ -266,7 +266,7 @@ def _as_failure(error: Exception) -> ModelCallError:
 
 
 def _answer_to(error: Exception, request: HTTPRequest) -> Response:
-    """400 for whatever went wrong, but for the statuses that the server itself chose."""
+    """400 for every fault, except for statuses that the server itself chose."""
     if request.url.path.endswith("/messages"):
         status = error.status_code if isinstance(error, HTTPException) else 400
         text = error.detail if isinstance(error, HTTPException) else str(_as_failure(error))

@@ -157,7 +157,7 @@ def embedding_texts(body: Mapping[str, Any]) -> Sequence[str]:
 
 
 def rejection(body: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The kind of call whose reply was of no use, and why; without a reason it is but a question. Our own protocol.
+    """The kind of call whose reply was rejected, and why; without a reason, only a question. Our own protocol.
 
     Raises `MalformedError`.
     """

@@ -20,7 +20,7 @@ MOST_PIECES = 64
 
 
 def chat_events(completion: Mapping[str, Any], *, include_usage: bool) -> Iterator[bytes]:
-    """A chat completion as OpenAI's chunks, ``[DONE]`` last; with a chunk of usage where it is asked for."""
+    """A chat completion as OpenAI's chunks, ``[DONE]`` last; with a chunk of usage if requested."""
     shared = {name: completion[name] for name in ("id", "created", "model", "system_fingerprint")}
     shared["object"] = "chat.completion.chunk"
     if include_usage:

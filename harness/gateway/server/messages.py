@@ -177,7 +177,7 @@ def message(reply: Reply) -> dict[str, Any]:
 
 
 def _tool_use(call: ToolCall, written: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments that cannot be read go on as they came, so that the tool refuses them and the model sees why."""
+    """Unreadable arguments pass unchanged, so that the tool rejects them and the model sees why."""
     arguments = {"arguments": call.written} if call.arguments is None else dict(call.arguments)
     return {"type": "tool_use", "id": written["id"], "name": call.name, "input": arguments}
 

@@ -156,7 +156,7 @@ def _message(item: Any, number: int) -> dict[str, Any]:
 
 
 def _content(content: Any, number: int) -> str | list[dict[str, Any]]:
-    """A text as it is, a single text part as its text, other parts as a chat's parts."""
+    """A string unchanged, a single text part as its text, other parts as parts of a chat."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list) or not content:
