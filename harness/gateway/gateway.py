@@ -189,7 +189,8 @@ class Gateway:
         """A client for one try of a trial, with a fresh token and account.
 
         ``attempt`` counts the ended tries of the trial, and this one; an interrupted try resumes under its number.
-        A journal needs ``run_id``. ``options`` are the request fields of its calls (default: the gateway's temperature).
+        A journal needs ``run_id``. ``options`` are the request fields of its calls (default: the gateway's
+        temperature).
         """
         self._opened += 1
         with contextlib.suppress(RuntimeError):
@@ -276,7 +277,7 @@ class Gateway:
     async def _ask(
         self, call: _Call, max_rejections: int | None = None, max_replies: int | None = None
     ) -> Reply:
-        """Try until there is an acceptable reply or no attempt is left. Equal questions are distinguished on arrival."""
+        """Try until there is an acceptable reply or no attempt is left; equal questions are told apart on arrival."""
         question = call.client.samples.reserve(call.site, call.request.digest)
         question.max_rejections = max_rejections
         failures: Counter[bool] = Counter()

@@ -110,8 +110,8 @@ class SampleSlot:
         """Take over the journal's replies, for the try ``attempt``.
 
         Replies that the gateway rejected in this try (of an interrupted session) use up attempts as they did then.
-        Other rejected replies are skipped: the next attempt is a new call. Replies that the engine rejected in this try use
-        up its rejections.
+        Other rejected replies are skipped: the next attempt is a new call. Replies that the engine rejected
+        in this try use up its rejections.
         """
         *before, last = sorted(kept, key=lambda one: one.draw)
         self.draws = last.draw + 1
