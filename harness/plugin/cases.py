@@ -1,4 +1,4 @@
-"""The cases of experiments that were asked for by name or given as objects: what `harness run` hands to pytest."""
+"""The test file behind `harness run` and `harness.run`."""
 
 from __future__ import annotations
 

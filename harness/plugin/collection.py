@@ -1,6 +1,6 @@
-"""Collection where ``-m`` selects experiments alone: other test functions are not expanded only to be deselected.
+"""Collect experiments alone where ``-m`` selects nothing else.
 
-With ``--count`` and parametrizations a suite of thousands of items would be built for a handful of cases.
+Otherwise ``--count`` and parametrizations would expand a suite of thousands of items only to deselect them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What an experiment will take, worked out from the calls of its rehearsal: tokens, dollars and minutes, and ranges.
+"""Estimate the tokens, dollars and minutes of an experiment from the calls of its rehearsal.
 
-What a rehearsal cannot know is assumed, and said: `REPLY_TOKENS`, and the seconds that a call takes.
+A rehearsal cannot know the length of replies (`REPLY_TOKENS`) and the seconds of a call: both are assumed.
 """
 
 from __future__ import annotations
@@ -27,21 +27,19 @@ REPLY_TOKENS: Mapping[str, int] = {
     "score_person": 120,
     "strategy": 150,
 }
-"""Tokens of a reply by kind of call, assumed: the rehearsal's own replies are made up, and shorter than a model's.
-A turn is taken for a paragraph or two and its JSON, a score for a short justification, an extraction for ten items,
-a decision for one word, a strategy for a hundred."""
+"""Assumed tokens of a reply by call kind: rehearsed replies are shorter than a model's. A turn has a paragraph or two,
+a score a short justification, an extraction ten items, a decision one word, a strategy a hundred."""
 ANY_REPLY = 250
-"""The same for a kind that is not listed."""
+"""The same for other kinds."""
 
 NO_MODEL = "no model was named; name one, such as --model openai:gpt-4o-mini"
 
 
 @dataclass(slots=True)
 class Taken:
-    """What the calls of one kind took in a rehearsal.
+    """The rehearsed calls of one kind. ``largest`` is the longest prompt, in tokens.
 
-    ``largest`` is the longest prompt, in tokens. ``model`` is who was asked where that is not the model under study:
-    embeddings have one of their own.
+    ``model`` is set where it is not the model under study, as for embeddings.
     """
 
     calls: int = 0
@@ -62,7 +60,7 @@ TakenByKind = Mapping[str, Taken]
 
 @dataclass(frozen=True, slots=True)
 class EstimatedCalls:
-    """So many calls, and what they take. ``dollars`` is ``None`` where a price is not known."""
+    """A number of calls with their tokens, price and time. ``dollars`` is ``None`` where a price is unknown."""
 
     calls: int = 0
     tokens_in: int = 0
@@ -71,7 +69,6 @@ class EstimatedCalls:
     minutes: float = 0.0
 
     def __add__(self, other: EstimatedCalls) -> EstimatedCalls:
-        """Both, in turn."""
         dollars = None if self.dollars is None or other.dollars is None else self.dollars + other.dollars
         return EstimatedCalls(
             self.calls + other.calls,
@@ -84,7 +81,7 @@ class EstimatedCalls:
 
 @dataclass(frozen=True, slots=True)
 class GroupEstimate:
-    """One arm, or all together: calls by kind as rehearsed, what they take, and the range about that.
+    """One arm, or all of them: rehearsed calls by kind, their estimate, and its range.
 
     ``least``: no turn is sent back. ``most``: every turn is, as often as the correction allows.
     """
@@ -99,7 +96,7 @@ class GroupEstimate:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentEstimate:
-    """One experiment. ``price_reason`` is why there is no price, ``faults`` why the estimate is not whole."""
+    """One experiment. ``price_reason`` says why the price is unknown, ``faults`` why the estimate is incomplete."""
 
     experiment: str
     mode: str
@@ -119,7 +116,7 @@ class ExperimentEstimate:
 
 @dataclass(frozen=True, slots=True)
 class CallPace:
-    """How fast calls may go: ``lanes`` in flight at a time, each for ``seconds``, within the limits per minute."""
+    """How fast calls run: ``lanes`` at a time, each for ``seconds``, within the limits per minute."""
 
     lanes: int
     seconds: float
@@ -127,7 +124,7 @@ class CallPace:
     tpm: int | None = None
 
     def minutes(self, calls: int, tokens: int) -> float:
-        """Minutes that they take at least: the narrowest of the three decides."""
+        """The least minutes: the tightest of the three limits decides."""
         waits = [calls * self.seconds / 60 / max(self.lanes, 1)]
         waits += [calls / self.rpm] if self.rpm else []
         waits += [tokens / self.tpm] if self.tpm else []
@@ -135,7 +132,7 @@ class CallPace:
 
 
 class PriceEstimate:
-    """Prices calls to ``model`` as listed, without a discount for cached prompts; ``reason`` is why it cannot."""
+    """List prices of calls to ``model``, without a discount for cached prompts; ``reason`` says why there are none."""
 
     def __init__(self, model: str, overrides: Overrides, taken: Iterable[Taken]) -> None:
         largest: dict[str, int] = {model: 1}
@@ -150,7 +147,7 @@ class PriceEstimate:
         self.reason = next((reason for reason in reasons if reason is not None), None)
 
     def _is_free(self, name: str) -> bool:
-        """Whether it is a judge that was asked for in earnest, and costs nothing."""
+        """Whether it is a rehearsal judge, which costs nothing."""
         return name != self.model and name.partition(":")[0] == "rehearsal"
 
     def _reason(self, name: str, tokens: int, overrides: Overrides) -> str | None:
@@ -162,15 +159,15 @@ class PriceEstimate:
 
     @property
     def price(self) -> Price | None:
-        """Of the model under study."""
+        """The price of the model under study."""
         return self._prices[self.model]
 
     def price_of(self, model: str) -> Price | None:
-        """Of one that was asked for something; ``None`` where it is not known, or was asked for nothing."""
+        """The price of another model; ``None`` where it is unknown, or the model has no calls."""
         return self._prices.get(model)
 
     def dollars(self, like: Taken, tokens_in: int, tokens_out: int) -> float | None:
-        """What calls ``like`` these cost."""
+        """The cost of calls ``like`` these."""
         price = self._prices.get(like.model or self.model)
         return None if self.reason or price is None else price.cost(tokens_in, tokens_out)
 
@@ -183,11 +180,11 @@ def estimate_group(
     bill: PriceEstimate,
     pace: CallPace,
 ) -> GroupEstimate:
-    """An arm of ``trials`` trials, from what its rehearsal took and the least and most calls by the formula."""
+    """Estimate an arm of ``trials`` trials from its rehearsed calls and the least and most calls by the formula."""
     calls = Counter({kind: taken[kind].calls for kind in sorted(taken)})
     least, most = formula
     unknown = Counter({kind: number for kind, number in calls.items() if kind not in most})
-    # Some formulas are approximations: what was rehearsed is within the range all the same.
+    # Some formulas are approximations: the range always includes the rehearsed calls.
     range_ = ((calls & least) | unknown, calls | most)
     rehearsed, low, high = (_amount(counted, taken, bill, pace) for counted in (calls, *range_))
     return GroupEstimate(name, trials, dict(calls), rehearsed, low, high)
@@ -196,7 +193,7 @@ def estimate_group(
 def _amount(
     calls: Mapping[str, int], taken: TakenByKind, bill: PriceEstimate, pace: CallPace
 ) -> EstimatedCalls:
-    """What ``calls`` take where each is as long as those of its kind were in the rehearsal."""
+    """Estimate ``calls`` as long as those of their kind in the rehearsal."""
     total = EstimatedCalls()
     for kind, number in sorted(calls.items()):
         like = taken.get(kind) or (taken.get("act") if kind == "regenerate" else None) or Taken()
@@ -211,7 +208,7 @@ def _timed(amount: EstimatedCalls, pace: CallPace) -> EstimatedCalls:
 
 
 def all_together(groups: Sequence[GroupEstimate], pace: CallPace) -> GroupEstimate:
-    """The sum of the groups, which run side by side."""
+    """Add up the groups, which run concurrently."""
     calls: Counter[str] = Counter()
     for group in groups:
         calls.update(group.calls)

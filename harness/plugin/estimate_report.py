@@ -1,9 +1,9 @@
-"""An estimate for a person, in lines of at most 80 columns, and for a machine."""
+"""Format estimates as lines of at most 80 columns, and as JSON."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,13 +18,13 @@ COLUMN = 15
 ACROSS = (WIDTH - LABEL) // COLUMN
 """Columns beside the labels."""
 AGAIN = RetryPolicy().max_replies
-"""How often in all the gateway asks while the replies are of no use."""
+"""Requests for one reply while the replies are unusable."""
 
 HEAD = "ESTIMATE from a rehearsal: replies generated offline, nothing sent or paid."
 
 
 def lines(estimate: ExperimentEstimate) -> Iterator[str]:
-    """The table per group, and what it rests on."""
+    """The table by group, then its assumptions."""
     yield HEAD
     yield from _wrapped(
         f"Engine {estimate.engine}, model {_models(estimate)}, mode {estimate.mode}, {estimate.reps} reps, "
@@ -60,12 +60,7 @@ def _table(groups: Sequence[GroupEstimate]) -> Iterator[str]:
     yield _row("price", [_price(group.rehearsed) for group in groups])
     yield _row("minutes", [_minutes(group.rehearsed) for group in groups])
     yield "least to most"
-    shown: dict[str, Callable[[EstimatedCalls], str]] = {
-        "calls": _calls,
-        "price": _price,
-        "minutes": _minutes,
-    }
-    for name, show in shown.items():
+    for name, show in (("calls", _calls), ("price", _price), ("minutes", _minutes)):
         yield _row(f"  {name}", [_between(show(group.least), show(group.most)) for group in groups])
 
 
@@ -98,7 +93,7 @@ def _between(least: str, most: str) -> str:
 
 
 def notes(estimate: ExperimentEstimate) -> Iterator[str]:
-    """What the figures rest on, a sentence or two each."""
+    """The assumptions behind the figures, a sentence or two each."""
     if estimate.price_reason is not None:
         yield f"Price unknown: {estimate.price_reason}."
     elif estimate.price is not None:
@@ -132,33 +127,14 @@ def _pace(estimate: ExperimentEstimate) -> str:
 
 
 def as_json(estimates: Sequence[ExperimentEstimate]) -> dict[str, Any]:
-    """All there is to an estimate, as JSON has it. An unknown price is null, with its reason beside it."""
+    """Estimates as JSON data. An unknown price is null, and ``price_reason`` says why."""
     return {"basis": HEAD, "estimates": [_one(estimate) for estimate in estimates]}
 
 
 def _one(estimate: ExperimentEstimate) -> dict[str, Any]:
-    kinds = estimate.total.calls
     return {
-        **{
-            name: getattr(estimate, name)
-            for name in (
-                "experiment",
-                "mode",
-                "reps",
-                "engine",
-                "model",
-                "judge_model",
-                "seed",
-                "price_reason",
-            )
-        },
-        "price": None if estimate.price is None else asdict(estimate.price),
-        "judge_price": None if estimate.judge_price is None else asdict(estimate.judge_price),
-        "pace": asdict(estimate.pace),
-        "reply_tokens": {kind: REPLY_TOKENS.get(kind, ANY_REPLY) for kind in kinds},
+        **asdict(estimate),
+        "reply_tokens": {kind: REPLY_TOKENS.get(kind, ANY_REPLY) for kind in estimate.total.calls},
         "asked_again_at_most": AGAIN - 1,
-        "groups": [asdict(group) for group in estimate.groups],
-        "total": asdict(estimate.total),
-        "faults": list(estimate.faults),
         "notes": list(notes(estimate)),
     }

@@ -1,4 +1,4 @@
-"""A file that says how far a session is, for whoever looks in. It says nothing of failure: only an exit code does."""
+"""A file that shows how far a session is. It says nothing about failure: only the exit code does."""
 
 from __future__ import annotations
 
@@ -87,4 +87,4 @@ class Heartbeat:
                 beat(f"{self.stage}, {doing}", self.last, self._clock(), self.cost, self._started).encode(),
             )
         except HarnessError:
-            return  # a sign of life that cannot be written is no reason to die
+            return  # the session goes on without it

@@ -1,4 +1,4 @@
-"""Everything that is needed of pytest's private parts, in one place.
+"""All uses of pytest's private API.
 
 Checked against pytest 8.4 to 9.2; `pyproject.toml` keeps pytest below the next untested major version.
 """
@@ -26,31 +26,31 @@ from harness.console import on_one_line
 from harness.runtime.output_capture import not_from_a_trial, routed
 
 MANY = 10
-"""Names in a ``-m`` expression that are tried both ways."""
+"""Names in a ``-m`` expression whose presence and absence are both tried."""
 
 GENERATING = "pytest_generate_tests"
 MARKING = ("pytest_collection_modifyitems", "pytest_itemcollected", GENERATING)
-"""Hooks that can give a test a mark that its source does not show."""
+"""Hooks that can add marks to a test."""
 
 _ADDS_MARKS = pytest.StashKey[bool]()
 
 
 def generator_fixtures(item: pytest.Function) -> list[str]:
-    """Names of the fixtures that ``item`` uses and that have a teardown written after a ``yield``."""
+    """Names of the fixtures of ``item`` that have a teardown after a ``yield``."""
     definitions = item._fixtureinfo.name2fixturedefs
     return [name for name, stack in definitions.items() if inspect.isgeneratorfunction(stack[-1].func)]
 
 
 def undefined_fixtures(definition: pytest.Function) -> set[str]:
-    """What ``definition`` asks for, directly or by its fixtures, and nothing defines or parametrizes."""
+    """Names that ``definition`` or its fixtures request and that nothing defines or parametrizes."""
     info = definition._fixtureinfo
     return {*info.names_closure} - info.name2fixturedefs.keys() - _get_direct_parametrize_args(definition)
 
 
 def names_behind(item: pytest.Function, fixture: str) -> set[str]:
-    """All names that ``fixture`` depends on for ``item``, itself included, overridden fixtures too.
+    """All names that ``fixture`` depends on for ``item``, itself and overridden fixtures included.
 
-    ``request`` is among them only where a fixture outside this package asks for it: that one may use anything.
+    ``request`` counts only if a fixture outside this package requests it, because that one may use anything.
     """
     definitions = item._fixtureinfo.name2fixturedefs
     names, waiting = {fixture}, [fixture]
@@ -64,10 +64,9 @@ def names_behind(item: pytest.Function, fixture: str) -> set[str]:
 
 
 def fill(item: pytest.Function, module: str) -> None:
-    """Give ``item`` the values of its fixtures, if all that it uses are plain ones of ``module``.
+    """Compute the fixtures of ``item`` directly if all of them are plain ones of ``module``.
 
-    They are what pytest would get from the same functions, which it then has not to call; its way to them takes most
-    of a short case's time. What it has already stays.
+    The values are the same as pytest's, whose own way takes most of a short case's time. Existing values stay.
     """
     if item.funcargs.keys() >= {*item.fixturenames}:
         return
@@ -89,7 +88,7 @@ MAY_SKIP = frozenset({"skip", "skipif", "xfail"})
 
 
 def only_pytest_sets_up(item: pytest.Function, ours: str) -> bool:
-    """Whether setting ``item`` up is nothing but its fixtures: no mark may skip it, no stranger's hook is heard.
+    """Whether setting up ``item`` means its fixtures alone: no mark may skip it, and no other plugin has a hook.
 
     ``ours`` is the module whose hook is known.
     """
@@ -106,9 +105,9 @@ def _module(plugin: Any) -> str:
 
 @contextlib.contextmanager
 def set_up(item: pytest.Function, nextitem: pytest.Function | None) -> Iterator[list[str]]:
-    """Set ``item`` up as pytest does, yield the names of what left a finalizer, and tear it down again.
+    """Set up ``item`` as pytest does, yield the names of fixtures with finalizers, and tear it down again.
 
-    ``nextitem`` is the next item to be set up, so that wider fixtures are kept for it.
+    Fixtures of wider scope are kept for ``nextitem``.
     """
     try:
         item.ihook.pytest_runtest_setup(item=item)
@@ -130,14 +129,14 @@ def _with_finalizers(item: pytest.Function) -> list[str]:
 
 
 def _is_own(finalizer: Any) -> bool:
-    """Whether somebody's fixture added this finalizer, rather than pytest itself."""
+    """Whether a fixture added this finalizer, and not pytest itself."""
     if isinstance(finalizer, functools.partial):
         return getattr(finalizer.func, "__func__", None) is not FixtureDef.finish
     return not getattr(finalizer, "__qualname__", "").startswith("FixtureDef.")
 
 
 def keep_trial_logs_apart(config: pytest.Config) -> None:
-    """Keep pytest's per-case log handlers from catching what trials of other cases log meanwhile."""
+    """Keep log records of other cases' trials out of pytest's per-case log handlers."""
     plugin = config.pluginmanager.get_plugin("logging-plugin")
     for name in ("caplog_handler", "report_handler"):
         handler = getattr(plugin, name, None)
@@ -146,7 +145,7 @@ def keep_trial_logs_apart(config: pytest.Config) -> None:
 
 
 def keep_trial_prints_apart(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
-    """While active, what trials print is kept for their cases, whether or not pytest captures at the moment."""
+    """While active, keep what trials print for their cases, whether or not pytest is capturing."""
     places: list[tuple[Any, str]] = [(sys, "stdout"), (sys, "stderr")]
     capturing = getattr(config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
     for part in (getattr(capturing, "out", None), getattr(capturing, "err", None)):
@@ -168,8 +167,8 @@ def requires(expression: str, marker: str) -> bool:
 def _can_hold(expression: str, marker: str, *, present: bool) -> bool:
     """Whether some choice of other marks makes ``expression`` hold for a test that has ``marker`` or lacks it.
 
-    Beyond ``MANY`` other names the answer is not known in time: having ``marker``, the rest count as absent; lacking
-    it, the expression counts as one that can hold.
+    Beyond ``MANY`` other names, the rest count as absent; without ``marker`` the expression then counts as one that can
+    hold.
     """
     compiled = Expression.compile(expression)
     others = sorted({*re.findall(r"[A-Za-z_][\w.]*", expression)} - {marker})
@@ -196,7 +195,7 @@ def lacks(collector: pytest.Module | pytest.Class, function: object, marker: str
 
 
 def _may_bring(mark: pytest.Mark, marker: str) -> bool:
-    """Whether ``mark`` is a parametrization that may give ``marker`` to some of its sets."""
+    """Whether ``mark`` is a parametrization that may add ``marker`` to a parameter set."""
     if mark.name != "parametrize":
         return False
     sets = mark.kwargs.get("argvalues", mark.args[1] if len(mark.args) > 1 else ())
@@ -207,10 +206,10 @@ def _may_bring(mark: pytest.Mark, marker: str) -> bool:
 
 
 def _adds_marks(collector: pytest.Module | pytest.Class, ours: str) -> bool:
-    """Whether a hook of the project may give marks to tests of ``collector`` that their source does not show.
+    """Whether a hook of the project may add marks to tests of ``collector``.
 
-    Such hooks are in a conftest, in a test module or class, or in a module that ``-p`` names; installed plugins are
-    trusted to leave our marker alone.
+    Such hooks are in a conftest, in a test module or class, or in a module that ``-p`` names. Installed plugins are
+    trusted not to add our marker.
     """
     found = collector.stash.get(_ADDS_MARKS, None)
     if found is None:
@@ -231,7 +230,7 @@ def _adds_marks(collector: pytest.Module | pytest.Class, ours: str) -> bool:
 
 
 def selects(options: Any, marker: str) -> bool:
-    """Whether the parsed ``options`` ask for ``marker``. An expression that pytest will refuse asks for nothing."""
+    """Whether ``-m`` in the parsed ``options`` names ``marker``; False for an invalid expression."""
     try:
         return asks_for(getattr(options, "markexpr", None) or "", marker)
     except (SyntaxError, pytest.UsageError):
@@ -253,14 +252,14 @@ def option_strings(parser: pytest.Parser) -> set[str]:
 
 
 def expand_files(args: list[str]) -> list[str]:
-    """``args`` with the arguments that the files named by ``@FILE`` hold, as pytest reads them."""
+    """``args`` with each ``@FILE`` replaced by that file's arguments, as pytest does."""
     return argparse.ArgumentParser(fromfile_prefix_chars="@")._read_args_from_files(args)
 
 
 def reread_paths(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
-    """Find the paths of tests in ``args`` again, before pytest looks for their conftests.
+    """Find the test paths in ``args`` again, before pytest looks for their conftests.
 
-    A value that does not parse is refused later, when it is known whose option it belongs to.
+    A value that does not parse is refused later, when its option is known.
     """
     with contextlib.suppress(pytest.UsageError):
         options = parser.parse_known_args(args, namespace=copy.copy(config.option))
@@ -268,7 +267,7 @@ def reread_paths(config: pytest.Config, parser: pytest.Parser, args: list[str]) 
 
 
 def uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
-    """While active, what is written reaches the terminal, though a case is running."""
+    """While active, output reaches the terminal during a case."""
     manager = config.pluginmanager.get_plugin("capturemanager")
     disabled: contextlib.AbstractContextManager[None] = (
         contextlib.nullcontext() if manager is None else manager.global_and_fixture_disabled()
@@ -277,7 +276,7 @@ def uncaptured(config: pytest.Config) -> contextlib.AbstractContextManager[None]
 
 
 def draw_below(config: pytest.Config, text: str) -> None:
-    """Show ``text`` on the terminal's line below the current one, and leave the cursor where pytest has it."""
+    """Show ``text`` on the line below the current one, and keep the cursor where pytest has it."""
     writer = config.get_terminal_writer()
     with uncaptured(config):
         shown, column = on_one_line(text)[: writer.fullwidth - 1], writer.width_of_current_line + 1
@@ -288,6 +287,6 @@ def draw_below(config: pytest.Config, text: str) -> None:
 
 
 def explicit_option(config: pytest.Config, name: str) -> bool:
-    """Whether ``name`` stands in the invocation's own arguments, so that a value equal to the default counts."""
+    """Whether ``name`` is among the invocation's arguments, even with the default value."""
     arguments = [str(argument) for argument in config.invocation_params.args]
     return any(argument == name or argument.startswith(f"{name}=") for argument in arguments)

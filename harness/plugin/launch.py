@@ -1,4 +1,4 @@
-"""Starting pytest for somebody who need not know it: the command line and `harness.run`."""
+"""Start pytest for the command line and `harness.run`."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 CASES = Path(__file__).with_name("cases.py")
 REWRITE = "Module already imported so cannot be rewritten; harness"
-"""A warning that is beside the point here: this package has nothing that pytest would rewrite."""
+"""A warning to silence: this package has no assertions to rewrite."""
 
 
 @dataclass
 class LaunchRequest:
-    """A plugin that carries what was asked for into the session, and what came of it out of it.
+    """A plugin that carries a request into the session, and its results out of it.
 
     ``wanted`` are the experiments of markers that name none; ``only`` and ``group`` leave out all other cases.
-    ``own_cases`` says that the cases stand in this package and in no file of the user's. ``beside`` are more plugins;
+    ``own_cases``: the cases are in this package, not in a file of the user's. ``beside`` are more plugins;
     ``brief`` and ``spell`` are as in `PluginState`, ``settings`` the session's; ``None``: those that pytest finds.
     """
 
@@ -62,7 +62,7 @@ class LaunchRequest:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and self.own_cases:
-            reporter.showfspath = False  # the file is this package's own, and says nothing to anybody
+            reporter.showfspath = False  # the path of this package's file tells a user nothing
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ from harness.runtime.settings import Settings
 
 
 def make_limits(settings: Settings) -> Limits:
-    """The limits per minute. Without any it still holds everyone when a server asks for that."""
+    """The limits per minute. Without any, calls still pause when a server asks for it."""
     return Limits(settings.rpm, settings.tpm, longest_pause=settings.max_wait)
 
 
@@ -31,7 +31,7 @@ def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overr
 
 def _prices(providers: Sequence[Provider], prices: Overrides) -> Callable[[Request], Price | None]:
     free = {one.model for one in providers if one.name == "rehearsal"}
-    # Embeddings, which have a model of their own, are free too where nothing is bought.
+    # Embeddings use another model, which is free too where every model is.
     nothing_bought = len(free) == len(providers)
     return lambda request: (
         Price(0.0, 0.0) if nothing_bought or request.model in free else price_of(request.model, prices)

@@ -1,4 +1,4 @@
-"""How the cases of one session overlap: each is set up ahead, frozen into a plan, and started before its turn."""
+"""Overlap the cases of a session: set each up ahead of its turn, freeze it into a plan, and start its trials."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 @contextmanager
 def _collecting_rarely() -> Iterator[None]:
-    """Cases, plans and modules stay to the end: to look for garbage among them again and again is for nothing."""
+    """Collect garbage rarely: cases, plans and modules stay to the end of the session."""
     thresholds = gc.get_threshold()
     gc.set_threshold(*RARELY)
     try:
@@ -71,10 +71,10 @@ def _start_all(config: pytest.Config, cases: list[pytest.Item]) -> None:
 
 
 def _start(state: PluginState, cases: list[pytest.Item]) -> None:
-    """Start the session: with a desk of its own, or as a worker at that of another process."""
+    """Start the session with a coordinator, or as a worker of another process's coordinator."""
     invitation = invitation_of(state.config)
     if invitation is None:
-        start_with_desk(state).expect(len(cases))
+        start_coordinator(state).expect(len(cases))
     else:
         coordinator = RemoteCoordinator(**invitation)
         coordinator.start()
@@ -83,8 +83,8 @@ def _start(state: PluginState, cases: list[pytest.Item]) -> None:
     keep_trial_logs_apart(state.config)
 
 
-def start_with_desk(state: PluginState) -> Coordinator:
-    """Make the desk and a session at it."""
+def start_coordinator(state: PluginState) -> Coordinator:
+    """Start a coordinator and its session."""
     option = state.config.option
     selection = {"k": option.keyword or "", "m": option.markexpr or ""}
     settings, parts = state.settings, state.parts()
@@ -110,11 +110,11 @@ def _shows_set_up(config: pytest.Config) -> bool:
 
 
 def _prepare(state: PluginState, items: list[pytest.Function]) -> None:
-    """Set up each case that nothing forbids, keep its plan, and start all their trials, arms interleaved.
+    """Set up the cases that may run ahead, keep their plans, and start all trials with the arms interleaved.
 
-    Raises `ConfigurationError` with everything that is wrong with any case's parts, before the first trial.
+    Fail fast: raise `ConfigurationError` with every invalid fixture before any trial starts.
     """
-    able = [item for item in items if _nothing_forbids(state, item)]
+    able = [item for item in items if _may_run_ahead(state, item)]
     plans: dict[str, CellPlan] = {}
     problems: dict[str, None] = {}
     for item, following in zip_longest(able, able[1:]):
@@ -132,7 +132,7 @@ def _prepare(state: PluginState, items: list[pytest.Function]) -> None:
 
 
 def _same_cells(items: list[pytest.Function], plans: dict[str, CellPlan]) -> Iterator[str]:
-    """Tests whose parameters reach fixtures that then give the same for different values."""
+    """Find tests whose parameters reach fixtures but do not change their cell."""
     members: dict[tuple[Any, ...], list[pytest.Function]] = {}
     for item in items:
         if item.nodeid in plans:
@@ -152,7 +152,7 @@ def _same_cells(items: list[pytest.Function], plans: dict[str, CellPlan]) -> Ite
             yield same_cell(test, list(names), len(alike) + 1)
 
 
-def _nothing_forbids(state: PluginState, item: pytest.Function) -> bool:
+def _may_run_ahead(state: PluginState, item: pytest.Function) -> bool:
     if "cell" not in item.fixturenames:
         return False
     names = generator_fixtures(item)
@@ -162,7 +162,7 @@ def _nothing_forbids(state: PluginState, item: pytest.Function) -> bool:
 
 
 def _freeze(state: PluginState, item: pytest.Function, following: pytest.Function | None) -> CellPlan | None:
-    """The plan that the case's fixtures gave; ``None`` where it has to wait for its turn, a faulty set-up included."""
+    """The plan that the case's fixtures make; ``None`` where it must wait for its turn, as when its setup fails."""
     try:
         if only_pytest_sets_up(item, __name__):
             fill(item, fixtures.__name__)
@@ -176,7 +176,7 @@ def _freeze(state: PluginState, item: pytest.Function, following: pytest.Functio
     except (ConfigurationError, KeyboardInterrupt):
         raise
     except BaseException:
-        return None  # it will say so itself when its turn comes
+        return None  # it fails again, visibly, when its turn comes
 
 
 def _plan_of(item: pytest.Function) -> CellPlan:

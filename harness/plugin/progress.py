@@ -36,7 +36,7 @@ def line(now: Snapshot) -> str:
 
 
 def plain_lines(now: Snapshot) -> list[str]:
-    """The progress line, then what calls wait for, or else a trial's own note."""
+    """The progress line, then what calls wait for, or a trial's note."""
     return [line(now), *([waiting_line(now.waiting)] if now.waiting else now.note.splitlines())]
 
 
@@ -60,7 +60,7 @@ def thousands(number: int) -> str:
 
 
 class Display:
-    """Shown while a case is awaited; a context manager that clears its live line when the wait is over."""
+    """Shows progress during a wait; a context manager that clears its live line afterwards."""
 
     def __init__(self, config: pytest.Config, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config
@@ -87,7 +87,7 @@ class Display:
             self._drawn = False
 
     def show(self, coordinator: Coordinator | None, *, live: bool = True) -> None:
-        """Bring the display up to date with what the desk counts. An xdist worker has none, and shows nothing.
+        """Update the display with the coordinator's counts. An xdist worker shows nothing.
 
         Without ``live`` a terminal gets plain lines too.
         """

@@ -1,4 +1,4 @@
-"""Which cases there are: the marker, their parameters and ids, and the order in which they stand."""
+"""Select cases: the marker, their parameters and ids, and their order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.runtime.plan import arm_order, block_rank, choose_mode
 MARKER = "experiment"
 CASE = "_harness_case"
 FIXTURES = frozenset(
-    {
+    (
         "experiment",
         "group",
         "rep",
@@ -26,9 +26,9 @@ FIXTURES = frozenset(
         "engine",
         "writer_pool",
         "cell",
-    }
+    )
 )
-"""What a session that selects experiments offers to tests."""
+"""The fixtures of a session that selects experiments."""
 REPEAT = "__pytest_repeat_step_number"
 _LEFT_OUT = pytest.StashKey[bool]()
 _SELECTED = pytest.StashKey[dict[str, tuple[int, ...]]]()
@@ -36,9 +36,9 @@ _SELECTED = pytest.StashKey[dict[str, tuple[int, ...]]]()
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What one item stands for. ``rep`` is ``None`` where pytest-repeat numbers it; ``reps`` are planned.
+    """What one item runs. ``rep`` is ``None`` where pytest-repeat numbers it; ``reps`` are planned.
 
-    ``proposal`` is the one that the case is about, where each trial is a case.
+    ``proposal`` is set where each trial is a case.
     """
 
     experiment: Experiment
@@ -49,7 +49,7 @@ class Case:
 
 
 def selected(config: pytest.Config) -> bool:
-    """Whether ``-m`` asks for experiments by name. Without that none runs: they may cost money."""
+    """Whether ``-m`` names experiments. Without that none runs, because they may cost money."""
     return selects(config.option, MARKER)
 
 
@@ -66,7 +66,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cases = list(_cases(metafunc, mark))
     except ConfigurationError as error:
         state_of(metafunc.config).faults.update(dict.fromkeys(error.problems))
-        metafunc.parametrize(CASE, [pytest.param(None, id="not-to-be-had")], indirect=True)
+        metafunc.parametrize(CASE, [pytest.param(None, id="invalid")], indirect=True)
     else:
         metafunc.parametrize(CASE, cases, ids=map(_id, cases), indirect=True)
 
@@ -104,14 +104,14 @@ def _cases(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Case]:
 
 
 def _proposals(experiment: Experiment, mode: Mode) -> tuple[int | None, ...]:
-    """The proposals that have cases of their own; one ``None`` where a case stands for all."""
+    """The proposals that have a case each; one ``None`` where a case covers all."""
     if experiment.play is None or not experiment.play.case_per_trial:
         return (None,)
     return tuple(range(len(experiment.script.proposals[: mode.proposals])))
 
 
 def selected_proposals(config: pytest.Config, experiment: Experiment) -> tuple[int, ...] | None:
-    """The proposals that the session's cases of ``experiment`` are about, where it leaves some out; else ``None``."""
+    """The proposals of ``experiment`` that the session selects; ``None`` for all."""
     return config.stash.get(_SELECTED, {}).get(experiment.name)
 
 
@@ -148,14 +148,14 @@ def case_of(item: pytest.Item) -> Case | None:
 
 
 def rep_of(item: pytest.Item, case: Case) -> int:
-    """The repetition, from 1, whoever numbered it."""
+    """The repetition, from 1."""
     if case.rep is not None:
         return case.rep
     return int(item.callspec.params[REPEAT]) + 1  # type: ignore[attr-defined]
 
 
 def left_out(config: pytest.Config) -> bool:
-    """Whether cases of experiments were collected and left out, because ``-m`` does not ask for them."""
+    """Whether cases were collected and deselected because ``-m`` does not name experiments."""
     return config.stash.get(_LEFT_OUT, False)
 
 
@@ -189,7 +189,7 @@ def _one_out_for_many(config: pytest.Config, items: list[pytest.Item]) -> Iterat
 
 
 def _parameters_without_effect(items: list[pytest.Item]) -> Iterator[str]:
-    """Tests with several cases for one cell, told apart only by parameters that do not shape the cell."""
+    """Find tests with several cases of one cell that differ only in parameters that do not shape the cell."""
     members: dict[tuple[object, ...], list[pytest.Function]] = {}
     for item in items:
         case = case_of(item)
@@ -209,17 +209,16 @@ def _parameters_without_effect(items: list[pytest.Item]) -> Iterator[str]:
 
 
 def same_cell(test: str, names: Sequence[str], cases: int) -> str:
-    """What is said of a ``test`` whose parameters ``names`` make several ``cases`` of one cell."""
+    """The message for a ``test`` whose parameters ``names`` make several ``cases`` of one cell."""
     shown = " and ".join(map(repr, names))
     return (
         f"{test} is parametrized by {shown}, which changes nothing in its cell: {cases} cases would show the same "
-        "trials, played once. Declare a group (or an experiment) for each value, or drop the parametrization and go "
-        "through the values inside one test."
+        "trials. Declare a group or an experiment for each value, or loop over the values in one test."
     )
 
 
 def _interleave(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put cases rep by rep with the arms in seeded order, so that cells that run one by one are not run in blocks."""
+    """Order cases by rep with the arms in seeded order, so that cells that run one at a time alternate between arms."""
     places = [place for place, item in enumerate(items) if case_of(item) is not None]
     seed = state_of(config).settings.seed if places else 0
 

@@ -24,14 +24,13 @@ CLOSING = "files are being closed and the artifact written"
 class Interruption:
     """Ends a session at the first signal, and the process at a second Ctrl-C. A context manager for the main thread.
 
-    ``halt`` is called in the signal's own handler, so that nothing is sent after it; it must be safe to call from
-    there, and returns the number of calls in flight. ``KeyboardInterrupt`` is then raised, unless ``raises`` is false
-    or the session is ``closing`` already. SIGTERM and SIGHUP count as one Ctrl-C however often they come, because
-    supervisors and shells send them twice. In an interactive interpreter a second Ctrl-C raises instead of ending the
-    process: a notebook keeps its variables.
+    The signal handler calls ``halt``, so that nothing is sent afterwards; it must be safe there, and returns the number
+    of calls in flight. Then it raises ``KeyboardInterrupt``, unless ``raises`` is false or the session is ``closing``.
+    Repeated SIGTERM and SIGHUP count as one Ctrl-C, because supervisors and shells send them twice. In an interactive
+    interpreter a second Ctrl-C raises instead of ending the process, so that a notebook keeps its variables.
 
-    A signal that the process was started to ignore (``nohup``, a background job) stays ignored. The handlers that were
-    there before are restored on exit. Elsewhere than in the main thread this does nothing.
+    A signal that the process was started to ignore (``nohup``, a background job) stays ignored. Exit restores the
+    earlier handlers. Outside the main thread this does nothing.
     """
 
     def __init__(self, halt: Callable[[], int], *, raises: bool = True) -> None:

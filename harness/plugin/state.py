@@ -30,17 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class PluginState:
-    """Made when pytest is configured, filled as it goes.
+    """The state of one session.
 
-    ``wanted`` are the experiments of a marker without arguments: those that the command line or `harness.run` asked
-    for; ``None`` means every registered one. ``coordinator`` is the session's own, ``None`` in an xdist worker.
-    ``prepared`` are cases that were started ahead of their turn, ``outcomes`` those that ended, ``one_by_one`` why a
-    case was not started ahead, ``conclusions`` what was left of each run, ``faults`` what was asked for and cannot be
-    had. Under ``--estimate`` there is a ``rehearsal``, and ``estimates`` are what came of it.
-    ``report`` is what became of the one that ``--report`` asks for, in a line. ``brief`` leaves runs that went well out
-    of the summary, for a caller that tells of them itself. ``spell`` writes the name of a setting in messages.
-    ``launched`` are the settings of the front end that started pytest, if one did. ``interruption`` is what listens for
-    signals.
+    ``wanted`` are the experiments of a marker without arguments; ``None``: every registered one. ``coordinator`` is
+    ``None`` in an xdist worker. ``prepared`` are cases started ahead of their turn, ``outcomes`` cases that ended,
+    ``one_by_one`` says why a case was not started ahead, ``conclusions`` are the runs' files, ``faults`` invalid
+    requests. ``--estimate`` has a ``rehearsal`` with its ``estimates``. ``report`` says in a line whether the report
+    was written. ``brief`` leaves successful runs out of the summary. ``spell`` writes a setting's name in messages.
+    ``launched`` are the settings of the front end that started pytest, if one did.
     """
 
     config: pytest.Config
@@ -131,22 +128,22 @@ class PluginState:
 
 
 WORKER = "harness"
-"""What is ours in the data that xdist hands to a worker, and takes from it at its end."""
+"""Our key in the data that xdist passes to a worker and back."""
 
 
 def invitation_of(config: pytest.Config) -> dict[str, str] | None:
-    """How an xdist worker gets to the session's desk; ``None`` in a process that is none."""
+    """How an xdist worker reaches the coordinator; ``None`` in any other process."""
     invitation: dict[str, str] | None = getattr(config, "workerinput", {}).get(WORKER)
     return invitation
 
 
 def refuse(config: pytest.Config, problems: Iterable[str]) -> None:
-    """Hand what cannot be had from a worker to the process that started it."""
+    """Report ``problems`` from a worker to the process that started it."""
     config.workeroutput[WORKER] = list(problems)  # type: ignore[attr-defined]
 
 
 def error_text(config: pytest.Config, text: str) -> str:
-    """``text`` for the terminal, with the long form of each option in it that is another plugin's here."""
+    """``text`` for the terminal, with the long form of each option whose short name another plugin has."""
     return visible("\n".join(filter(None, (text, foreign_names(config, text)))))
 
 

@@ -1,7 +1,7 @@
-"""Under pytest-xdist: the process that was started has the desk, and its workers come to it to play cells.
+"""Sessions under pytest-xdist: workers run cells and reach the coordinator in the process that you started.
 
-Workers are told where, and the session's secret, in ``workerinput``; what cannot be had comes back in ``workeroutput``,
-so that it is said once.
+Workers get its address and the session's secret in ``workerinput``, and report faults in ``workeroutput``, so that each
+is reported once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from harness.console import visible
 from harness.errors import ConfigurationError, ExitCode, HarnessError
-from harness.plugin.overlap import start_with_desk
+from harness.plugin.overlap import start_coordinator
 from harness.plugin.progress import Display
 from harness.plugin.state import (
     WORKER,
@@ -28,14 +28,14 @@ from harness.plugin.state import (
 )
 from harness.plugin.turn import say_notes
 from harness.runtime.coordinator import DRAIN_SECONDS
-from harness.runtime.remote import DeskServer
+from harness.runtime.remote import CoordinatorServer
 
 TELL_EVERY = 1.0
 """Seconds between two looks at what there is to show."""
 
 
 def hooks(config: pytest.Config) -> list[Controller | Worker]:
-    """What this process needs of the following; nothing without ``-n``."""
+    """The hooks that this process needs: none without ``-n``."""
     option = config.option
     if invitation_of(config) is not None:
         return [Worker()]
@@ -44,22 +44,22 @@ def hooks(config: pytest.Config) -> list[Controller | Worker]:
 
 
 class Controller:
-    """Hooks of the process that was started."""
+    """Hooks of the process that you started."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._server: DeskServer | None = None
+        self._server: CoordinatorServer | None = None
         self._over = threading.Event()
         self._teller = threading.Thread(target=self._tell_progress, name="progress", daemon=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
-        """Be there before the first worker is."""
+        """Start the coordinator before the first worker."""
         state = state_of(self._config)
         try:
             if state.settings.estimate:
                 raise ConfigurationError("--estimate: leave -n out; a rehearsal runs in one process.")
-            self._server = DeskServer(start_with_desk(state))
+            self._server = CoordinatorServer(start_coordinator(state))
             self._server.start()
             self._teller.start()
         except HarnessError as error:
@@ -89,7 +89,7 @@ class Controller:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, Any, Any]:
-        """What stopped a worker stops the session, as it would without workers."""
+        """Stop the session for what stopped a worker, as without workers."""
         state = state_of(self._config)
         try:
             result = yield
@@ -100,9 +100,9 @@ class Controller:
         return result
 
     def _tell_progress(self) -> None:
-        """Show progress from a thread of its own: xdist's loop calls nothing while it waits for its workers.
+        """Show progress from a thread, because xdist's loop calls no hook while it waits for workers.
 
-        They wait for ever where this process's event loop is lost: then the main thread is interrupted, once.
+        If this process's event loop is lost, workers would wait forever: then interrupt the main thread, once.
         """
         display, coordinator = Display.of(self._config), state_of(self._config).coordinator
         while not self._over.wait(TELL_EVERY):
@@ -130,7 +130,7 @@ def _end_as_without_workers(state: PluginState) -> None:
 
 
 class Worker:
-    """Hooks of a worker. It ends in xdist's own way: one that leaves by an error is taken to have crashed."""
+    """Hooks of a worker. It sets ``shouldstop`` to end: xdist takes a worker that raises for crashed."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, Any, Any]:
@@ -145,7 +145,7 @@ class Worker:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        """What a case is made of cannot be had: that is said before anything else is played."""
+        """Fail fast: report invalid fixtures before any other trial starts."""
         try:
             return (yield)
         except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""The desk from another process on this machine: a Unix socket that one server and many workers speak over.
+"""Reach the coordinator from another process of this machine, over a Unix socket.
 
 Messages are pickles with their length in front. A worker first shows the session's secret; nothing of an unknown caller
 is unpickled. A request is (number, method, arguments), its answer (number, value, error, stop), in any order; ``stop``
@@ -39,7 +39,7 @@ LEFT_ALONE = "The process that started this worker is gone."
 Stop = tuple[HarnessError, ExitCode]
 
 
-class DeskServer:
+class CoordinatorServer:
     """Lets workers come to ``coordinator``. ``invitation`` is what a worker needs to know: plain strings."""
 
     def __init__(self, coordinator: Coordinator) -> None:
@@ -189,7 +189,7 @@ class WorkerConnection:
 
 
 class RemoteCoordinator:
-    """What a worker has of the desk: the same methods. Raises `HarnessError` where the other process is gone."""
+    """The coordinator as a worker sees it. Its methods raise `HarnessError` when the other process is gone."""
 
     def __init__(self, address: str, secret: str) -> None:
         self._address, self._secret = address, secret
@@ -280,7 +280,7 @@ class RemoteCoordinator:
         return played
 
     def tell_of(self, trial: Trial, note: str) -> None:
-        """Have it shown where the desk is. On the loop."""
+        """Show a note in the coordinator's process. On the loop."""
         self.tell("tell_of", trial, note)
 
     def close_trial(self, client: RemoteTrial) -> None:
@@ -299,10 +299,10 @@ class RemoteCoordinator:
         self._stop = self._stop or (HarnessError(reason), ExitCode.FAILED)
 
     def progress(self) -> None:
-        """Is shown where the desk is."""
+        """Shown by the coordinator's process."""
 
     def wind_down(self, *, interrupted: bool = False) -> None:
-        """Play nothing more here. What is paid for is awaited where the desk is."""
+        """Start nothing more here. The coordinator waits for paid replies."""
         reason = "The session was interrupted." if interrupted else "The session has ended."
         self._stop = self._stop or (HarnessError(reason), ExitCode.INTERRUPTED)
 

@@ -1,4 +1,4 @@
-"""The desk over its socket: who may come, what travels, and what is left when the other side goes."""
+"""The coordinator over its socket: who may come, what travels, and what is left when the other side goes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.errors import (
 from harness.gateway.gateway import Gateway
 from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.runtime.coordinator import Coordinator, Parts
-from harness.runtime.remote import LEFT_ALONE, DeskServer, RemoteCoordinator, _portable
+from harness.runtime.remote import LEFT_ALONE, CoordinatorServer, RemoteCoordinator, _portable
 from harness.runtime.settings import Settings
 
 
@@ -41,13 +41,13 @@ def coordinator(tmp_path: Path) -> Iterator[Coordinator]:
 
 
 @pytest.fixture
-def server(coordinator: Coordinator) -> DeskServer:
-    made = DeskServer(coordinator)
+def server(coordinator: Coordinator) -> CoordinatorServer:
+    made = CoordinatorServer(coordinator)
     made.start()
     return made
 
 
-def visit(server: DeskServer) -> RemoteCoordinator:
+def visit(server: CoordinatorServer) -> RemoteCoordinator:
     remote = RemoteCoordinator(**server.invitation)
     remote.start()
     return remote
@@ -77,7 +77,7 @@ def test_what_cannot_travel_is_told_in_words() -> None:
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
 def test_a_worker_gets_an_answer_whatever_the_other_side_raises(
-    server: DeskServer, coordinator: Coordinator, error: BaseException, monkeypatch: pytest.MonkeyPatch
+    server: CoordinatorServer, coordinator: Coordinator, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def raising() -> None:
         raise error
@@ -89,7 +89,9 @@ def test_a_worker_gets_an_answer_whatever_the_other_side_raises(
     remote.close()
 
 
-def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, coordinator: Coordinator) -> None:
+def test_who_does_not_know_the_secret_is_not_heard(
+    server: CoordinatorServer, coordinator: Coordinator
+) -> None:
     address = server.invitation["address"]
     assert Path(address).parent.stat().st_mode & 0o077 == 0
     message = pickle.dumps((1, "stop", ("by a stranger", ExitCode.FAILED)))
@@ -103,7 +105,7 @@ def test_who_does_not_know_the_secret_is_not_heard(server: DeskServer, coordinat
     server.close()
 
 
-def test_a_stop_is_known_with_the_next_answer(server: DeskServer, coordinator: Coordinator) -> None:
+def test_a_stop_is_known_with_the_next_answer(server: CoordinatorServer, coordinator: Coordinator) -> None:
     remote = visit(server)
     coordinator.stop(HarnessError("enough"), ExitCode.BUDGET)
     assert remote.stopped is None
@@ -113,7 +115,9 @@ def test_a_stop_is_known_with_the_next_answer(server: DeskServer, coordinator: C
     server.close()
 
 
-def test_a_worker_whose_desk_is_gone_is_told_so(server: DeskServer, coordinator: Coordinator) -> None:
+def test_a_worker_whose_coordinator_is_gone_is_told_so(
+    server: CoordinatorServer, coordinator: Coordinator
+) -> None:
     remote = visit(server)
     remote.loop.run(remote.enter([]))
     server.close()
