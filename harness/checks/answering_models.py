@@ -9,6 +9,7 @@ from typing import Any
 from harness.checks.checked_run import CheckedRun, Line, percent
 from harness.gateway.requests.response_formats import AS_DECLARED
 from harness.model import Check, Level
+from harness.records.earlier_versions import CODE, without_code
 from harness.records.json_safe import canonical, flat
 
 MINOR = ("harness_version", "python_version", "git_commit", "git_dirty")
@@ -34,9 +35,12 @@ def settings(subject: CheckedRun) -> Iterator[Check]:
     """The settings that differ between arms, other than those that the design names (the group's own)."""
     unknown = subject.without_lines
     own = {name for arm in subject.arms for line in subject.lines(arm) for name in _of_the_arm(line)}
+    lines = [line for arm in subject.arms for line in subject.lines(arm)]
+    coded = all(CODE in (line.get("settings") or {}) for line in lines)  # version 0.1.0 recorded none
     for facts, level in ((GRAVE, Level.FAIL), (MINOR, Level.WARN)):
         names = [name for name in facts if name not in own]
-        seen = {arm: _facts(subject.lines(arm), names, grave=level is Level.FAIL) for arm in subject.arms}
+        grave = level is Level.FAIL
+        seen = {arm: _facts(subject.lines(arm), names, grave=grave, coded=coded) for arm in subject.arms}
         pairs = [pair for pair in subject.pairs if not {*pair} & {*unknown}]
         found = sorted({key for one, other in pairs for key in _unlike(seen[one], seen[other])})
         name = "settings" if level is Level.FAIL else "versions"
@@ -142,9 +146,11 @@ def judge(subject: CheckedRun) -> Iterator[Check]:
     )
 
 
-def _facts(lines: Iterable[Line], names: Sequence[str], *, grave: bool) -> Mapping[str, set[bytes]]:
-    """Key → its values as JSON. The run's settings and the script's words count as grave."""
-    distinct = {repr(named): named for named in (_named(line, names, grave) for line in lines)}
+def _facts(
+    lines: Iterable[Line], names: Sequence[str], *, grave: bool, coded: bool
+) -> Mapping[str, set[bytes]]:
+    """Key → its values as JSON. The run's settings, if ``coded`` with its code, and the script's words are grave."""
+    distinct = {repr(named): named for named in (_named(line, names, grave, coded) for line in lines)}
     found: dict[str, set[bytes]] = {}
     for named in distinct.values():
         for key, value in flat(named).items():
@@ -152,10 +158,11 @@ def _facts(lines: Iterable[Line], names: Sequence[str], *, grave: bool) -> Mappi
     return found
 
 
-def _named(line: Line, names: Sequence[str], grave: bool) -> dict[str, Any]:
+def _named(line: Line, names: Sequence[str], grave: bool, coded: bool) -> dict[str, Any]:
     named = {name: line[name] for name in names if name in line}
     if grave:
-        named["settings"] = line.get("settings") or {}
+        named["settings"], code = without_code(line.get("settings") or {})
+        named |= {"settings.code": code} if coded else {}
         if not (line.get("group_settings") or {}).get("script"):  # texts that the arm declares are its own
             named["script.words"] = (line.get("script") or {}).get("sha256")
     return named
