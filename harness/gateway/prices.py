@@ -1,4 +1,8 @@
-"""What models cost: a dated table of list prices beside this file, and the user's own prices before it."""
+"""What models cost: a dated table of list prices beside this file, and the user's own prices before it.
+
+Why no library: genai-prices, with the same prices, takes 1.4 s and 94 MB until the first one is known (0.2.3), and this
+table 1 ms; it says which requests a price holds for only by computing them. Compare with it when the table is updated.
+"""
 
 from __future__ import annotations
 
