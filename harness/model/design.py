@@ -521,7 +521,7 @@ RESERVED = frozenset(
         "provider_seed", "judge_provider", "judge_model", "judge_base_url", "judge_is_player", "exploratory",
         "correction", "interventions", "script", "population", "selection", "design",
         "settings", "group_settings", "plan", "protocol", "trial_seed", "model_options", "metric_code",
-        "response_format",
+        "response_format", "setting_sources",
     }
 )  # fmt: skip
 """What a file's first line says of every run: no setting of an experiment or a group may be called so."""

@@ -375,6 +375,7 @@ class RunBook:
             **({"temperature": own["temperature"]} if "temperature" in own else {}),
             "plan": None if entered.plan is None else entered.plan.sealed,
             "exploratory": self._settings.exploratory,
+            "setting_sources": self._settings.given(),
             "design": entered.design.to_metadata(),
             METRIC_CODE: dict(entered.measures),
             "settings": dict(entered.settings),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.errors import ConfigurationError, raise_if_any
+from harness.errors import ConfigurationError, did_you_mean, raise_if_any
 from harness.model import option_problems
 from harness.runtime.settings import Settings, setting_fields
 from harness.text_files import read_text
@@ -24,6 +23,7 @@ OTHER_VARIABLES = frozenset({"EXTROPY_PYTHON"})
 SIMILARITY = 0.8
 """From here on, an unknown variable is taken for a misspelt one of ours, otherwise for another program's."""
 FILE = "pyproject.toml"
+LISTED = " docs/settings.md lists all keys."
 COMMAND_LINE, ENVIRONMENT, SCRIPT = "command line", "environment", "harness.run"
 NUMBER = re.compile(r"[-+]?([\d.]+(e[-+]?\d+)?|inf|nan)")
 CONSTANTS: Mapping[str, str] = {"True": "true", "False": "false", "None": "null"}
@@ -45,7 +45,8 @@ class SettingSource:
     def shown(self, field: str) -> str:
         """The setting and its value as the user wrote them."""
         value = self.values[field]
-        text = str(value).removesuffix(".0") if NUMBER.fullmatch(str(value)) else f"{value!r:.120}"
+        text = str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
+        text = text if isinstance(value, bool) or NUMBER.fullmatch(text) else f"{value!r:.120}"
         return f"{self.written[field]}{self.sign}{text}"
 
 
@@ -65,7 +66,7 @@ def script(options: Mapping[str, object], folder: Path) -> SettingSource:
     for name in values:
         if name not in known:
             raise TypeError(
-                f"harness.run() got an unexpected keyword argument {name!r}.{_nearest(name, known)}"
+                f"harness.run() got an unexpected keyword argument {name!r}.{did_you_mean(name, known)}"
             )
     given = {name: value for name, value in values.items() if value is not None or known[name].optional}
     return SettingSource(SCRIPT, given, {name: name for name in known}, "=", folder)
@@ -89,7 +90,9 @@ def environment(environ: Mapping[str, str] = os.environ) -> SettingSource:
 def _misspelt(variable: str, known: Iterable[str]) -> str | None:
     """The variable of ours that was probably meant."""
     names = [name.removeprefix(PREFIX) for name in known]
-    near = difflib.get_close_matches(variable.removeprefix(PREFIX), names, 1, SIMILARITY)
+    from difflib import get_close_matches  # slow to import, and needed for a mistake alone
+
+    near = get_close_matches(variable.removeprefix(PREFIX), names, 1, SIMILARITY)
     return PREFIX + near[0] if near else None
 
 
@@ -109,7 +112,7 @@ def settings_file(start: Path) -> SettingSource:
     for key, value in table.items():
         name = key.replace("-", "_")
         if name not in names:
-            problems.append(f"{where} {key}: unknown key.{_nearest(name, names)}")
+            problems.append(f"{where} {key}: unknown key.{did_you_mean(name, names) or LISTED}")
         elif names[name].once:
             problems.append(
                 f"{where} {key}: is for a single session; expected it as --{names[name].flag} or in the variable "
@@ -135,12 +138,6 @@ def _table(path: Path) -> Mapping[str, Any] | None:
     if table is not None and not isinstance(table, dict):
         raise ConfigurationError(f"{path}: tool.harness = {table!r:.80}; expected a table, [tool.harness].")
     return table
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """A sentence that helps with a misspelt name."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f" Did you mean {near[0]}?" if near else " docs/settings.md lists them all."
 
 
 def resolve(
