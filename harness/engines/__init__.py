@@ -25,7 +25,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that it is chosen by."""
+        """The name by which it is selected."""
 
     @property
     def needs_server(self) -> bool:
@@ -33,16 +33,16 @@ class Engine(Protocol):
 
     @property
     def trials_at_once(self) -> int | None:
-        """How many trials it can play at a time; ``None`` for any number. The others wait their turn unopened."""
+        """How many trials it can run at a time; ``None`` for any number."""
 
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
-        """Play the trial. Every model call goes through ``client`` or its HTTP server.
+        """Run the trial. Every model call goes through ``client`` or its HTTP server.
 
-        Raises `ModelCallError` when a call that the trial cannot go on without got no acceptable reply.
+        Raises `ModelCallError` when a call that the trial needs got no acceptable reply.
         """
 
     async def aclose(self) -> None:
-        """End worker processes and give back what is held."""
+        """End worker processes and release resources."""
 
 
 class EngineSettings(Protocol):

@@ -1,4 +1,4 @@
-"""Metrics that a user's function computes from a transcript, the same for every engine."""
+"""Metrics that users' functions compute from transcripts, for every engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.user_code import UserCodeError, runner
 
 
 async def measure(measures: Iterable[Measure], transcript: Sequence[Event]) -> list[Sample]:
-    """One sample per measure. A function that raises or does not return gives a missing one with its reason."""
+    """One sample per measure; missing, with the reason, if its function raises or does not return."""
     return [await _measured(one, transcript) for one in measures]
 
 

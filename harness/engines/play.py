@@ -1,4 +1,4 @@
-"""The engine of experiments that bring their own `Play`."""
+"""The engine of experiments with a `Play`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from harness.user_code import UserCodeError, described, guarded, waiting_at
 
 
 class OwnPlay:
-    """Has each trial played by its experiment's function; every model call goes through the client it is given.
+    """Runs each trial with the experiment's play function, whose model calls go through the given client.
 
-    ``seconds`` is how long the function may go on while no model call is under way and none ends.
+    ``seconds`` limits how long the function may run without a model call in flight or ending.
     """
 
     name = "own"
@@ -27,10 +27,10 @@ class OwnPlay:
         self.seconds = seconds
 
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
-        """Play the trial.
+        """Run the trial.
 
-        Raises `UserCodeError` when the function ends by no ordinary exception or goes on for too long without a model
-        call, and `HarnessError` where it gives something else than a `TrialResult`.
+        Raises `UserCodeError` when the function raises something other than an exception or runs too long without a
+        model call, and `HarnessError` if it does not return a `TrialResult`.
         """
         assert plan.play is not None
         function, watched = plan.play.function, _Client(client)
@@ -65,7 +65,7 @@ class OwnPlay:
 
 
 class _Client:
-    """The client that a play is given. It counts what happens, and is the trial's own in all else."""
+    """The trial's client, which also counts its calls and notes."""
 
     def __init__(self, client: ModelClient) -> None:
         self.under_way = self.events = 0
@@ -97,7 +97,7 @@ class _Client:
             self.events += 1
 
     def noting(self, tell: Callable[[str], None]) -> Callable[[str], None]:
-        """``tell``, which counts as something that happens. Such a play may also call the gateway's HTTP server."""
+        """``tell``, counted as an event. A play with a place may also call the gateway's HTTP server."""
         self.served = True
 
         def noted(note: str) -> None:
@@ -107,7 +107,7 @@ class _Client:
         return noted
 
     def seen(self) -> object:
-        """Another value whenever something happened; at the gateway's HTTP server too, where the trial counts that."""
+        """A value that changes with every event, also at the gateway's HTTP server if the trial counts those."""
         account = getattr(self._client, "account", None)
         if self.under_way or getattr(self._client, "under_way", 0) or (account is None and self.served):
             return object()
@@ -138,7 +138,7 @@ class _Deadline:
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
 
     def withdraw(self) -> bool:
-        """Whether this cancelled the task, and nothing else did. The task is as it was then."""
+        """Whether only this cancelled the task; the cancellation is then undone."""
         if self._task is None or not self._cancelled:
             return False
         for _ in range(self._cancelled):

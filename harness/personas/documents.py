@@ -1,4 +1,4 @@
-"""One JSON file that describes a person or a part of one, read with every fault named."""
+"""Reads a JSON file that describes personas or a fragment, and reports every fault."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.text_files import read_json
 Kind = Literal["TinyPerson", "Fragment"]
 
 MAX_BYTES = 1 << 20
-"""The largest persona: 1 MiB of JSON. It goes into every prompt; real ones have a few kilobytes."""
+"""The largest persona: 1 MiB of JSON. Real ones, which go into every prompt, have a few kilobytes."""
 
 MAX_FILE_BYTES = 1 << 26
-"""The largest file that is read: 64 MiB. It may hold memories and whole simulations beside personas."""
+"""The largest file: 64 MiB. Files may hold memories and whole simulations besides personas."""
 
 MAX_DEPTH = 32
 """The deepest nesting of objects and lists that is accepted."""
@@ -32,7 +32,7 @@ _SHAPE = {
 
 
 def read_people(path: Path) -> list[dict[str, Any]]:
-    """The ``persona`` objects of the file at ``path``, each with a name: one, or all of a simulation.
+    """Read the ``persona`` objects of the file at ``path``: one, or all of a simulation.
 
     Files of every version of TinyTroupe are read (`harness.personas.formats`). Raises `ConfigurationError` with
     every fault of this file.
@@ -41,7 +41,7 @@ def read_people(path: Path) -> list[dict[str, Any]]:
 
 
 def read_fragment(path: Path) -> dict[str, Any]:
-    """The ``persona`` object of the fragment at ``path``. Raises as `read_people` does."""
+    """Read the ``persona`` object of the fragment at ``path``. Raises like `read_people`."""
     return _read(path, "Fragment")[0]
 
 
@@ -59,25 +59,25 @@ def _read(path: Path, kind: Kind) -> list[dict[str, Any]]:
 
 
 def name_problems(persona: dict[str, Any], owner: str) -> Iterator[str]:
-    """What is wrong with the name of a persona, if anything is."""
+    """Problems with the name of a persona."""
     if "name" not in persona:
         yield f'{owner}: the persona has no name; expected "name": "First Last". Add one.'
     elif not isinstance(persona["name"], str):
         yield f'{owner}: name={reprlib.repr(persona["name"])}; expected a text. Write "name": "First Last".'
     elif not persona["name"].strip():
         yield f"{owner}: name={persona['name']!r} is empty; expected a text with letters. Name this person."
-    elif not any(value_problems(persona["name"], owner)):  # half a character is named by that
+    elif not any(value_problems(persona["name"], owner)):  # which reports half a character
         yield from console.name_problems(f"{owner}: name", persona["name"])
 
 
 def size_problems(persona: dict[str, Any], owner: str) -> Iterator[str]:
-    """Whether a persona is too large for a prompt. Its values have no other problem."""
+    """Whether a persona, valid otherwise, is too large for a prompt."""
     if len(canonical(persona)) > MAX_BYTES:
-        yield f"{owner}: is larger than {MAX_BYTES:,} bytes; expected at most that. Shorten it."
+        yield f"{owner}: larger than {MAX_BYTES:,} bytes. Shorten it."
 
 
 def value_problems(value: Any, owner: str) -> Iterator[str]:
-    """What keeps ``value`` from being strict JSON of bounded depth, if anything does."""
+    """What prevents ``value`` from being strict JSON of bounded depth."""
     if _is_deeper_than(MAX_DEPTH, value):
         yield f"{owner}: nested more than {MAX_DEPTH} deep; expected a description of a person. Flatten it."
         return
@@ -127,10 +127,10 @@ def _shape_problems(document: Any, owner: str, kind: Kind) -> Iterable[str]:
 
 
 def _unknown(document: dict[str, Any], owner: str, kind: Kind) -> str:
-    """Names a file of no known format, and how to convert one that TinyTroupe can read."""
+    """The message about a file of unknown format, with a way to convert it."""
     keys = reprlib.repr(sorted(document))
     what = other_file(document)
-    found = f"is {what}" if what else f"has a format that is not known, with the keys {keys}"
+    found = f"is {what}" if what else f"has an unknown format, with the keys {keys}"
     convert = (
         " If TinyTroupe loads it as a person, convert it with TinyPerson.save_specification."
         if not what

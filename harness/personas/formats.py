@@ -1,4 +1,4 @@
-"""Formats of TinyTroupe's persona files, told apart by what a file holds: today's, and those of earlier versions.
+"""Formats of TinyTroupe's persona files, current and earlier, distinguished by their content.
 
 | written by | holds the persona under |
 | --- | --- |
@@ -28,23 +28,23 @@ _STATE = frozenset(
         "currently_accessible_agents",
     }
 )
-"""Keys of ``_configuration`` that belong to a moment of a simulation, not to the person."""
+"""Keys of ``_configuration`` that describe a moment of a simulation, not the person."""
 
 _EVENT_PARTS = 4
-"""A cached event: hash of the one before, its own, what it returned, and the state after it."""
+"""A cached event has four parts: the previous hash, its hash, its result, and the state after it."""
 
 _OTHER_FILES = {
     "experiments": "the artifact of an experiment",
     "agent_extractions": "an extraction",
-    "content": "a text that TinyTroupe makes people or documents of",
+    "content": "a text from which TinyTroupe generates people or documents",
     "environments": "a simulation without people",
     "agents": "a world without people",
 }
-"""Files of TinyTroupe that are not personas, by a key that each has."""
+"""Other files of TinyTroupe, by a characteristic key."""
 
 
 def as_documents(data: Any) -> list[Any]:
-    """``data`` of a file as documents of today's format, one per person; what is not known stays as it is."""
+    """A file's content as documents of the current format, one per person; unknown content stays unchanged."""
     if isinstance(data, list):
         found = _agents_of_cache(data) if any(map(_is_event, data)) else data
         return [_document(one) for one in found] if found and all(map(_is_person, found)) else [data]
@@ -55,7 +55,7 @@ def as_documents(data: Any) -> list[Any]:
 
 
 def other_file(data: Any) -> str:
-    """Which other file of TinyTroupe ``data`` is; empty where that is not known."""
+    """Which other file of TinyTroupe ``data`` is; empty if unknown."""
     if isinstance(data, list) and any(map(_is_event, data)):
         return "a simulation's cache without people"
     if not isinstance(data, Mapping):
@@ -64,7 +64,7 @@ def other_file(data: Any) -> str:
 
 
 def _agents_of_cache(events: list[Any]) -> list[Any]:
-    """The agents of the last state that has any; events of parallel steps have none."""
+    """The agents of the last state with any; events of parallel steps have none."""
     for event in reversed(events):
         state = event[-1] if _is_event(event) else None
         agents = state.get("agents") if isinstance(state, Mapping) else None
@@ -92,7 +92,7 @@ def _document(data: Any) -> Any:
 
 
 def _persona(data: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The persona that ``data`` holds in exactly one of the known places; ``None`` where it does not."""
+    """The persona that ``data`` holds in exactly one of the known places, else ``None``."""
     configuration = data.get("_configuration")
     if isinstance(configuration, Mapping):
         configuration = {key: value for key, value in configuration.items() if key not in _STATE}

@@ -1,16 +1,14 @@
 """Merging a fragment into a persona, as TinyTroupe's ``import_fragment`` does.
 
-The rules were read off TinyTroupe 0.6.0 and are tested against it:
+The rules follow TinyTroupe 0.6.0 and are tested against it:
 
 - a key that the persona lacks, or has as null, takes the fragment's value;
 - two objects are merged key by key, by the same rules;
-- two lists are joined, the persona's items first, and of equal items the first stays (the persona's own
-  duplicates go too, in a list that is joined);
-- anything else must be equal: a different value, or one of another type, is a conflict, and nobody's wins.
+- two lists are joined, the persona's items first, without duplicates;
+- anything else must be equal: a different value, or one of another type, is a conflict.
 
-Two differences, both for the better: the originals are left as they were (TinyTroupe extends the persona's
-lists in place), and items of a list are compared as JSON, so that objects holding lists can be compared and
-1 is not ``true``.
+There are two deliberate differences: the originals are not modified (TinyTroupe extends the persona's lists in
+place), and items of lists are compared as JSON, so that objects holding lists can be compared and 1 is not ``true``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A population: personas of one source, checked, with fragments merged in and a hash over the outcome."""
+"""Populations: checked personas of one source, with fragments merged in and a hash of the result."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _Found = TypeVar("_Found")
 class Population:
     """Personas with unique names, in the order of their files.
 
-    ``source`` says where they came from. ``sha256`` (hex) is taken over the personas in their order, after
-    fragments, as compact JSON; the place they were read from is not part of it.
+    ``source`` is their origin. ``sha256`` (hex) covers the personas in their order, with fragments, as compact
+    JSON, but not their origin.
     """
 
     personas: tuple[Persona, ...]
@@ -38,13 +38,12 @@ def load(
     *,
     folder: Path | None = None,
 ) -> Population:
-    """Read a population and merge ``fragments`` into everyone, in the order given.
+    """Read a population and merge ``fragments`` into each persona, in order.
 
     ``source`` is a name, a path (a `Path`, or a string with a separator or ending in ``.json``) of a persona
-    file or a directory of them, or the personas themselves. Names are looked up among the packaged ones;
-    with ``folder``, in ``folder/population`` and ``folder/fragments`` and nowhere else, so that two sources
-    never mix unseen. In a directory every ``*.json`` is a persona, but for ``*.fragment.json`` and hidden
-    files.
+    file or a directory of them, or the personas themselves. Names are looked up among the packaged ones or, with
+    ``folder``, only in ``folder/population`` and ``folder/fragments``. In a directory every ``*.json`` is a
+    persona, except ``*.fragment.json`` and hidden files.
 
     Raises `ConfigurationError` with every fault found.
     """
@@ -109,7 +108,7 @@ def _declared(persona: Persona) -> Persona:
 
 
 def _plain(value: Any) -> Any:
-    """``value`` with its mappings and sequences as dicts and lists of its own."""
+    """``value`` with its mappings and sequences copied into dicts and lists."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
@@ -146,7 +145,7 @@ def _repeated(personas: Iterable[Persona]) -> Iterator[str]:
 
 
 def _each(function: Callable[[_Item], _Found], items: Iterable[_Item], problems: list[str]) -> list[_Found]:
-    """What ``function`` returns for each item; the faults of those that it refuses go to ``problems``."""
+    """What ``function`` returns for each item; the problems of those that it refuses go to ``problems``."""
     found = []
     for item in items:
         try:
@@ -166,6 +165,6 @@ def _named(persona: Persona) -> dict[str, Any]:
 
 
 def digest(personas: Iterable[Persona]) -> str:
-    """The hash (SHA-256, hex) of personas in their order, from what they are now."""
+    """The SHA-256 (hex) of personas in their order."""
     content = canonical([_named(one) for one in personas])
     return hashlib.sha256(content.encode("ascii")).hexdigest()

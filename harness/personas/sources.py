@@ -1,4 +1,4 @@
-"""Where populations and fragments are found: by name in a folder or among the packaged ones, or by path."""
+"""Finds populations and fragments by name, in a folder or among the packaged ones, or by path."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _FRAGMENT_SUFFIXES = (".agent.fragment.json", ".fragment.json")
 
 
 def packaged() -> tuple[str, ...]:
-    """The names of the populations that come with this package, sorted."""
+    """The names of the packaged populations, sorted."""
     return _population_names(_PACKAGED)
 
 
 def packaged_fragments() -> tuple[str, ...]:
-    """The names of the fragments that come with this package, sorted."""
+    """The names of the packaged fragments, sorted."""
     return _fragment_names(_PACKAGED / _FRAGMENTS)
 
 
 def find_population(source: str | Path, folder: Path | None) -> tuple[Path, list[Path]]:
-    """The place of a population, and its persona files in the order of their names.
+    """The path of a population, and its persona files sorted by name.
 
-    Raises `ConfigurationError` when there is no such population, or nothing in it.
+    Raises `ConfigurationError` if there is no such population, or it is empty.
     """
     if _is_path(source):
         place = Path(source)
@@ -39,7 +39,7 @@ def find_population(source: str | Path, folder: Path | None) -> tuple[Path, list
 
 
 def find_fragment(source: str | Path, folder: Path | None) -> Path:
-    """The file of a fragment. Raises `ConfigurationError` when a name is not known."""
+    """The file of a fragment. Raises `ConfigurationError` for an unknown name."""
     if _is_path(source):
         return Path(source)
     home = _PACKAGED / _FRAGMENTS if folder is None else folder / _FRAGMENTS
@@ -49,17 +49,17 @@ def find_fragment(source: str | Path, folder: Path | None) -> Path:
 
 
 def label(path: Path) -> str:
-    """What records call ``path``: the same on every machine where it came with this package."""
+    """The name of ``path`` in records: the same on every machine for packaged files."""
     if path.is_relative_to(_PACKAGED):
         return f"packaged:{path.relative_to(_PACKAGED).as_posix()}"
     return str(path)
 
 
 def entries(directory: Path) -> list[Path]:
-    """What is in ``directory``, sorted by name as Unicode code points, after composing accents.
+    """The entries of ``directory``, sorted by name as Unicode code points, after composing accents.
 
-    The order in which a file system lists a directory differs between machines, and some decompose accents;
-    who is in which panel must not depend on it. Raises `OSError` when the directory cannot be listed.
+    File systems list directories in different orders, and some decompose accents; the panels must not depend on
+    that. Raises `OSError` when the directory cannot be listed.
     """
     return sorted(directory.iterdir(), key=lambda path: (unicodedata.normalize("NFC", path.name), path.name))
 
@@ -84,7 +84,7 @@ def _persona_files(place: Path) -> list[Path]:
 
 
 def _is_persona_file(name: str) -> bool:
-    # All JSON counts, not only *.agent.json: a person left out in silence is worse than a file refused.
+    # All JSON counts, not only *.agent.json: refusing a file is better than silently leaving out a person.
     lowered = name.lower()
     return lowered.endswith(".json") and not lowered.endswith(".fragment.json") and not name.startswith(".")
 

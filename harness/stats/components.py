@@ -73,7 +73,7 @@ def observed(dataset: Dataset, metric: str, treatment: str) -> Components:
         few = f"{len(found.complete)} blocks with both arms, {'no' if between is None else 'some'} cell with two trials"
         raise HarnessError(
             f"{metric} of {dataset.experiment}: {found.note() if found.unplaced else few}; expected two blocks and "
-            "two reps or more, without which the variances cannot be told apart. Run more, or take another metric."
+            "two reps or more, without which the variances cannot be separated. Run more, or choose another metric."
         )
     kept = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
     residual, person = _of_persons(kept)

@@ -199,5 +199,5 @@ def _notes(new: _Side, original: _Side, mine: Estimate, theirs: Estimate) -> tup
         if side.dataset.rehearsal:
             notes.append(f"the {whose} result is a rehearsal: evidence of nothing")
         if found.method.startswith("Welch"):
-            notes.append(f"the {whose} effect is Welch's on single trials, for want of their places")
+            notes.append(f"the {whose} effect is Welch's on single trials, because their places are unknown")
     return tuple(notes)

@@ -48,7 +48,7 @@ def _unfit(kept: Sequence[Observation], df: int) -> str | None:
     if not kept or len({one.group for one in kept}) < 2:
         return "an arm has no scores"
     if any(one.person is None for one in kept):
-        return "one score per trial: trial and residual cannot be told apart"
+        return "one score per trial: trial and residual cannot be separated"
     if len(kept) > MOST_SCORES:
         return f"not fitted to more than {MOST_SCORES:,} scores; there are {len(kept):,}"
     if df < 1:

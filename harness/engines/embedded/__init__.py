@@ -1,4 +1,4 @@
-"""The embedded engine: personas, a room and judges of our own, asynchronous, standard library only."""
+"""The embedded engine: asynchronous personas, room and judges, on the standard library alone."""
 
 from harness.engines import Calls, EngineFactory
 from harness.engines.call_bounds import sizes, with_regenerations

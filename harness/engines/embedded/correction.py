@@ -1,4 +1,4 @@
-"""Action correction: score a turn, and have it generated again while it is not good enough."""
+"""Action correction: score a turn, and regenerate it while it is not good enough."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHECKED = (
 )
 """The claims that each turn is checked on. A turn is as good as its worst one."""
 CONTEXT_CHARS = 8_000
-"""How much of what led up to a turn its checker sees."""
+"""How much of the preceding conversation the checker sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Attempt:
 async def act(
     person: Person, step: int, correction: Correction | None, client: ModelClient
 ) -> tuple[Turn, CorrectionEvent | None]:
-    """One person's turn, corrected if ``correction`` says so, and what was sent back, if anything was.
+    """One person's turn, corrected if ``correction`` is given, and the event of a turn that was sent back.
 
-    Of all attempts the best is kept, the earliest of equals. Raises `ModelCallError`.
+    The best attempt is kept, the earliest of equals. Raises `ModelCallError`.
     """
     asked = person.prompt()
     turn = await _generate(person, asked, CallSite("act", person.name, step), client)
@@ -74,7 +74,7 @@ async def _generate(person: Person, asked: tuple[Message, ...], site: CallSite, 
 
 
 async def _check(person: Person, turn: Turn, step: int, attempt: int, client: ModelClient) -> Attempt:
-    """A turn with its score. A turn in which nothing was done leaves nothing to check: it passes."""
+    """A turn with its score. A turn without actions passes unchecked."""
     actions = as_text(turn)
     if not actions:
         return Attempt(turn, MAX_SCORE, "")

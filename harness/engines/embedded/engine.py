@@ -17,7 +17,7 @@ from harness.model import Measure, Proposition, Sample, TrialPlan, TrialResult, 
 
 
 class EmbeddedEngine:
-    """Ours: asynchronous and small. Holds nothing between trials, so that one object serves many at once.
+    """The default engine. It keeps no state between trials, so one object serves many at once.
 
     ``memory_limit`` bounds each person's episodic memory, in characters.
     """
@@ -30,7 +30,7 @@ class EmbeddedEngine:
         self.memory_limit = memory_limit
 
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
-        """Play the trial: introduction and a step, task and the plan's steps, consolidation, metrics.
+        """Run the trial: introduction and a step, task and the plan's steps, consolidation, metrics.
 
         Steps count from 0, the introduction; the consolidation is the step after the last.
         Raises `ModelCallError`.
@@ -57,7 +57,7 @@ class EmbeddedEngine:
         )
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        """Nothing to release."""
 
 
 async def _converse(world: World, plan: TrialPlan) -> None:
@@ -74,10 +74,7 @@ async def _converse(world: World, plan: TrialPlan) -> None:
 
 
 async def _evaluate(world: World, plan: TrialPlan, client: ModelClient) -> tuple[Sequence[Sample], Any]:
-    """All samples, and what was extracted.
-
-    No question depends on another's answer, so all are asked at once.
-    """
+    """All samples, and the extraction. The requests are independent and run concurrently."""
     step, task = plan.steps + 1, _task_description(plan)
     questions: list[Coroutine[Any, Any, Any]] = [
         _extract(world, plan, client),

@@ -1,4 +1,4 @@
-"""Taking structured items out of the rapporteur's record."""
+"""Extracts structured items from the rapporteur's record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interventions: when the preconditions hold for a person, a thought is put into that person's memory."""
+"""Interventions: when the preconditions hold for a person, insert a thought into that person's memory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from harness.model import Event, Intervention
 from harness.user_code import UserCodeError, runner
 
 CONTEXT_CHARS = 20_000
-"""How much of a person's newest past a textual precondition is judged by."""
+"""How much of a person's recent memory a textual precondition is judged by."""
 
 
 async def intervene(
     person: Person, interventions: Sequence[Intervention], step: int, client: ModelClient
 ) -> list[tuple[Event | None, Mapping[str, Any]]]:
-    """Try all interventions on one person, in order; each sees what the ones before it did.
+    """Try all interventions on one person, in order; each sees the effects of the earlier ones.
 
-    Returns, for each whose functional precondition held, the thought that was put (if any) and a record.
+    Returns, for each whose functional precondition held, the inserted thought (if any) and a record.
     """
     done = []
     for intervention in interventions:

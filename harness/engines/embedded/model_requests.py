@@ -1,4 +1,4 @@
-"""Asking a model until its answer is of use."""
+"""Requests that are repeated until the reply is usable."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ T = TypeVar("T")
 
 
 class Unusable(ValueError):
-    """A reply that was well formed and yet of no use. The text says what was wrong with it."""
+    """A well-formed reply that cannot be used. The text says why."""
 
 
 class NoUsableReply(ModelCallError):
-    """Every reply to one question was of no use."""
+    """No reply to a request was usable."""
 
 
 async def ask(
@@ -29,10 +29,10 @@ async def ask(
     *,
     max_rejections: int = 3,
 ) -> T:
-    """Ask, and ``read`` the answer's data; ask again, up to ``max_rejections`` times, while ``read`` raises `Unusable`.
+    """Send a request and ``read`` the reply's data, up to ``max_rejections`` times while ``read`` raises `Unusable`.
 
-    The asks of a session that was cut off in this try of the trial count: a resumed trial ends as an undisturbed one.
-    Raises `NoUsableReply` after that, and lets the client's `ModelCallError` through.
+    Requests of an interrupted session count, so that a resumed trial ends like an uninterrupted one. Raises
+    `NoUsableReply` after that, and the client's `ModelCallError`.
     """
     request, wrong = Request(messages=messages, response_format=schema), ""
     for _ in range(max_rejections):
@@ -53,7 +53,7 @@ async def ask(
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Run all concurrently, wait for all, and raise the first failure in the given order (a fatal one first).
 
-    All are waited for, as their replies are paid for: what a failed trial has asked, its rerun has at hand.
+    Waiting for all keeps paid replies: the rerun of a failed trial finds them in the journal.
     """
     results = await asyncio.gather(*work, return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]

@@ -1,4 +1,4 @@
-"""A simulated person: who they are, what they remember, and how often they have acted."""
+"""Simulated persons and their memories."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.gateway.calls import Message
 from harness.model import Event, Persona
 
 MEMORY_CHARS = 200_000
-"""What an episodic memory holds before it forgets: about 50,000 tokens."""
+"""The capacity of an episodic memory in characters: about 50,000 tokens."""
 _AFTER_FORGETTING = 0.75
 
 
@@ -32,10 +32,10 @@ class _Entry:
 
 
 class Memory:
-    """The episodic memory of one trial, kept as chat messages that only grow at their end.
+    """The episodic memory of one trial, as chat messages that only grow at their end.
 
-    Beyond ``limit`` characters the oldest entries are forgotten, down to three quarters, and a note says how
-    many; what everyone was told (introduction and task) lasts.
+    Beyond ``limit`` characters the oldest entries are forgotten, down to three quarters, and a note gives their
+    number; introduction and task are never forgotten.
     """
 
     def __init__(self, limit: int = MEMORY_CHARS) -> None:
@@ -54,7 +54,7 @@ class Memory:
             self._forget()
 
     def messages(self) -> Sequence[Message]:
-        """What is remembered, as alternating ``user`` (perceived) and ``assistant`` (done) messages."""
+        """The memory as alternating ``user`` (perceived) and ``assistant`` (done) messages."""
         self._write(self._fresh)
         self._fresh = []
         if self._last_role != "user":
@@ -98,7 +98,7 @@ class Memory:
 
 
 class Person:
-    """One of the panel during one trial. Interventions' functional preconditions are given this object.
+    """A member of the panel during one trial. Functional preconditions of interventions get this object.
 
     ``actions_count`` counts every action since the trial began, DONE included.
     """
@@ -122,14 +122,14 @@ class Person:
         )
 
     def perceive(self, event: Event, *, lasting: bool = False) -> None:
-        """Remember what was heard or came to mind."""
+        """Remember an event that was heard or came to mind."""
         self.memory.add(_Entry(perceived(event, self.name), line(event), lasting=lasting))
 
     def remember_turn(self, turn: Sequence[Action], events: Sequence[Event]) -> None:
-        """Remember what this person did, and count it."""
+        """Remember this person's actions and count them."""
         self.actions_count += len(turn)
         self.memory.add(_Entry(as_json(turn), joined(map(line, events)), own=True))
 
     def prompt(self) -> tuple[Message, ...]:
-        """The messages that ask for this person's next turn."""
+        """The messages that request this person's next turn."""
         return (self._system, *self.memory.messages())

@@ -1,4 +1,4 @@
-"""Reading a score out of a reply."""
+"""Reads scores and verdicts from replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.engines.embedded.transcript import clean
 from harness.model import MAX_SCORE, MIN_SCORE
 
 MAX_JUSTIFICATION = 2_000
-"""Characters kept of a justification."""
+"""The most characters kept of a justification."""
 
 
 def read_score(data: Any) -> tuple[int, str]:

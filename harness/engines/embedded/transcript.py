@@ -1,4 +1,4 @@
-"""How what happened is put into lines, and how lines are bounded."""
+"""Formats events as lines of text, and bounds them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def clean(text: object, limit: int) -> str:
 
 
 def inside(text: str) -> str:
-    """Indent all lines but the first, so that nothing said can pass for a line of the transcript."""
+    """Indent all lines but the first, so that no speech can imitate a line of the transcript."""
     return text.strip().replace("\n", "\n    ")
 
 
 def line(event: Event) -> str:
-    """One event as a bystander who knows everyone's mind would note it; empty for events that say nothing."""
+    """One event as an omniscient observer would note it; empty for events without content."""
     if not event.content:
         return ""
     return f"{_speaker(event)}: {inside(event.content)}"
@@ -52,14 +52,14 @@ def perceived(event: Event, listener: str) -> str:
 
 
 def joined(lines: Iterable[str]) -> str:
-    """The lines that say something, one below the other."""
+    """The non-empty lines."""
     return "\n".join(filter(None, lines))
 
 
 def newest(lines: Sequence[str], limit: int, *, forgotten: int = 0) -> str:
     """The newest of ``lines`` that fit into ``limit`` characters, with a note on how many came before them.
 
-    ``forgotten`` earlier ones are counted as left out too. A last line above the limit is cut at its front.
+    ``forgotten`` earlier ones count as left out. A last line above the limit is cut at its start.
     """
     room, first = limit, len(lines)
     while first and len(lines[first - 1]) < room:

@@ -1,4 +1,4 @@
-"""A conversation that took place told again from its record, so that a judge can score it without anybody playing."""
+"""Replays a recorded conversation, so that a judge can score it again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.model import Event, Persona, Proposition, Sample
 
 
 def instrument() -> str:
-    """SHA-256, in hex, of all that a judge is told beside the case itself: scores of two instruments are not pooled."""
+    """SHA-256 (hex) of the judge's prompt and schema: scores of different instruments are not pooled."""
     asked = prompts.judge("subject", prompts.evidence("task", "record"), "description", "claim")
     text = json.dumps([asked, schemas.SCORE], sort_keys=True, default=dict)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -36,9 +36,9 @@ async def score_again(
     *,
     foreign: bool = False,
 ) -> list[Sample]:
-    """Every claim about every person and the panel, as `EmbeddedEngine.run` has them scored; persons first.
+    """Score every claim about every person and the panel, as `EmbeddedEngine.run` does; persons first.
 
-    ``steps`` are the main part's; ``foreign`` says that another engine wrote the transcript. Raises `ModelCallError`.
+    ``steps`` are the main part's; ``foreign``: another engine wrote the transcript. Raises `ModelCallError`.
     """
     world = World(personas, client)
     if foreign:
@@ -56,7 +56,7 @@ async def score_again(
 
 
 def _retell(world: World, transcript: Sequence[Event], steps: int) -> None:
-    """Step by step what each perceived and did: all act before anybody hears; the last request nobody overhears."""
+    """Replay step by step: everyone acts before anyone hears, and nobody overhears the last request."""
     world.transcript += transcript
     people = {person.name: person for person in world.people}
     for number, events in groupby(transcript, lambda event: event.step):
@@ -90,7 +90,7 @@ def _overhear(world: World, events: Iterable[Event]) -> None:
 
 
 def _retell_foreign(world: World, transcript: Sequence[Event]) -> None:
-    """Where each person's own memory was recorded, what one said stands there once more with everyone who heard it."""
+    """Replay recorded memories, in which each utterance occurs again with everyone who heard it."""
     people = {person.name: person for person in world.people}
     heard = Counter(_mark(event) for event in transcript)
     told: set[tuple[int, str, str]] = set()
@@ -111,7 +111,7 @@ def _retell_foreign(world: World, transcript: Sequence[Event]) -> None:
 
 
 def _mark(event: Event) -> tuple[int, str, str]:
-    """The same for what several heard at once; what comes to one person's mind is that person's alone."""
+    """Equal for what several heard at once; a thought belongs to one person."""
     whose = "" if event.type == "CONVERSATION" else event.person
     return event.step, f"{event.kind} {event.type} {whose}", event.content
 

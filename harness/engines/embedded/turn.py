@@ -1,4 +1,4 @@
-"""A turn: what one person does in one step, read from a model's reply."""
+"""Turns: one person's actions in one step, read from a model's reply."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from harness.model import Event
 
 KINDS = ("THINK", "TALK", "DONE")
 MAX_ACTIONS = 8
-"""Actions a turn may have, DONE included; what comes after is dropped."""
+"""The most actions of a turn, DONE included; further ones are dropped."""
 MAX_CONTENT = 12_000
-"""Characters of one action: enough for a rapporteur's whole summary."""
+"""The most characters of one action: enough for a rapporteur's summary."""
 _MAX_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing done. ``target`` is the full name of the person spoken to, or empty for everyone."""
+    """One action. ``target`` is the full name of the person spoken to, or empty for everyone."""
 
     type: str
     content: str = ""
@@ -37,7 +37,7 @@ DONE = Action("DONE")
 def read_turn(data: Any, others: Sequence[str]) -> Turn:
     """The turn in a reply's ``data``: known actions that say something, bounded, with one DONE at the end.
 
-    Raises `Unusable` when there is no list of actions, or none in it that can be understood.
+    Raises `Unusable` when there is no list of actions, or no known one in it.
     """
     listed = data.get("actions") if isinstance(data, dict) else None
     if not isinstance(listed, list):
@@ -74,13 +74,13 @@ def events(turn: Turn, person: str, step: int) -> tuple[Event, ...]:
 
 
 def as_json(turn: Sequence[Action]) -> str:
-    """The turn as its author would have replied it."""
+    """The turn as the JSON of a reply."""
     actions = [{"type": act.type, "content": act.content, "target": act.target} for act in turn]
     return json.dumps({"actions": actions}, ensure_ascii=False)
 
 
 def as_text(turn: Sequence[Action]) -> str:
-    """The turn for a reader; empty when nothing was done but ending it."""
+    """The turn as text; empty if it has no action but DONE."""
     return "\n".join(
         f"{action.type}{f' (to {action.target})' if action.target else ''}: {inside(action.content)}"
         for action in turn

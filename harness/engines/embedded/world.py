@@ -15,10 +15,10 @@ from harness.model import Correction, CorrectionEvent, Event, Intervention, Pers
 
 
 class World:
-    """One trial's room, with new people who remember nothing.
+    """One trial's room, with new people without memories.
 
-    ``transcript`` has each event once, in an order that does not depend on whose reply came first; what
-    everyone was told has an empty ``person``.
+    ``transcript`` has each event once, in an order that does not depend on which reply came first; broadcasts
+    have an empty ``person``.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class World:
         self._client, self._correction, self._due = client, correction, tuple(interventions)
 
     def broadcast(self, text: str, step: int) -> None:
-        """Tell everyone, lastingly."""
+        """Say something to everyone, which is never forgotten."""
         event = Event(step, "", "stimulus", "CONVERSATION", text)
         self.transcript.append(event)
         for person in self.people:
             person.perceive(event, lasting=True)
 
     async def step(self, number: int) -> None:
-        """Interventions, then everyone's turn, all from the state at the start; then all of it is heard."""
+        """Run interventions, then everyone's turn from the same state, and then let everyone hear the turns."""
         await self._intervene(number)
         turns = await together(act(person, number, self._correction, self._client) for person in self.people)
         self._deliver(number, turns)
 
     async def request(self, person: Person, text: str, step: int) -> None:
-        """Ask one person something, who then takes one turn. Nobody else hears either."""
+        """Ask one person something and run that person's turn. Nobody else hears either."""
         event = Event(step, person.name, "stimulus", "CONVERSATION", text)
         self.transcript.append(event)
         person.perceive(event, lasting=True)
@@ -74,7 +74,7 @@ class World:
                 self.transcript.append(put)
 
     def _deliver(self, step: int, turns: Sequence[tuple[Turn, CorrectionEvent | None]]) -> None:
-        # First what each one did, then what each one heard: nobody heard the others before acting.
+        # All actions first, then what each heard: nobody hears the others before acting.
         done = [self._do(person, step, *turn) for person, turn in zip(self.people, turns, strict=True)]
         for speaker, said in zip(self.people, done, strict=True):
             for event in said:

@@ -1,4 +1,4 @@
-"""What a TinyTroupe checkout and this Python must have: found, or named with the way out. June's settings."""
+"""Checks a TinyTroupe checkout and its dependencies, and reads June's settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check(checkout: Path) -> None:
 
 
 def settings(checkout: Path, *, model: str, temperature: float | None) -> dict[str, dict[str, str]]:
-    """June's settings as the checkout has them, with what a run under this harness has to change.
+    """June's settings from the checkout, with the changes that this harness needs.
 
     ``temperature`` of ``None`` keeps June's. Raises `ConfigurationError` when the file cannot be read.
     """
@@ -58,15 +58,15 @@ def _overrides(model: str, temperature: float | None) -> dict[str, dict[str, str
     client = {
         "API_TYPE": "openai",
         "MODEL": model,
-        "CACHE_API_CALLS": "False",  # its cache would answer one arm with the other's replies
+        "CACHE_API_CALLS": "False",  # its cache would give one arm the other's replies
         "WAITING_TIME": "0",
-        "MAX_CONCURRENT_MODEL_CALLS": "0",  # no cap: the gateway has the only one
-        "MAX_ATTEMPTS": "1",  # the gateway asks again, and knows what it may cost
-        "TIMEOUT": "86400",  # the gateway gives up in time; a shorter wait would lose replies that are paid
+        "MAX_CONCURRENT_MODEL_CALLS": "0",  # no cap: the gateway limits concurrency
+        "MAX_ATTEMPTS": "1",  # the gateway retries, within its budget
+        "TIMEOUT": "86400",  # the gateway times out first; a shorter wait would lose paid replies
     }
     if temperature is not None:
         client["TEMPERATURE"] = str(temperature)
-    # Its log would hold every prompt in full.
+    # Its log would contain every prompt.
     return {
         "OpenAI": client,
         "Logging": {"LOGLEVEL": "ERROR", "LOGLEVEL_CONSOLE": "NONE", "LOGLEVEL_FILE": "NONE"},

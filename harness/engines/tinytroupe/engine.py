@@ -1,4 +1,4 @@
-"""The engine as the runner sees it: a plan and a client in, a result out; worker processes do the work."""
+"""The tinytroupe engine, which runs trials in worker processes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from harness.model import TrialPlan, TrialResult
 from harness.user_code import is_ending, shown
 
 START = datetime(2025, 6, 2, 9, 0)
-"""The date and time in every world, unless told otherwise: the real one would make each prompt unique."""
+"""The default date and time in every world: the real one would make each prompt unique."""
 
 
 class TinyTroupeEngine:
     """Runs trials with the real TinyTroupe package of ``checkout``, up to ``workers`` of them at a time.
 
-    ``workers`` defaults to the number of processors, which is right while the model answers at once; with a
-    model that takes its time, several per processor are faster. ``model`` and ``temperature`` are what the
-    package asks for (``None``: June's 1.2). ``start`` is the date and time in the simulated world.
+    ``workers`` defaults to the number of processors; with a slow model, several per processor are faster.
+    ``model`` and ``temperature`` are those of the package's requests (``None``: June's 1.2). ``start`` is the date
+    and time in the simulated world.
 
     Raises `ConfigurationError` when the checkout or a Python package is missing.
     """
@@ -60,7 +60,7 @@ class TinyTroupeEngine:
         )
 
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
-        """Play the trial in a worker process, whose calls go to ``client``'s HTTP server.
+        """Run the trial in a worker process, whose calls go to ``client``'s HTTP server.
 
         Raises `ModelCallError` when a call was given up, `HarnessError` when worker or package failed.
         """
@@ -85,7 +85,7 @@ class TinyTroupeEngine:
 
 
 def _given_up(client: ModelClient) -> Exception | None:
-    """The call that the gateway gave up for this trial: the package swallows such errors and goes on."""
+    """The failed call of this trial, if any: the package swallows such errors."""
     failure = getattr(client, "failure", None)
     return failure if isinstance(failure, Exception) else None
 

@@ -1,4 +1,4 @@
-"""What a trial leaves in the package's objects, as our events: what was heard, done, and sent back."""
+"""Reads the events and corrections of a trial from the package's objects."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from harness.model import MAX_SCORE, CorrectionEvent, Event
 
 MAX_TEXT = 100_000
-"""Characters of one event that are kept."""
+"""The most characters kept of one event."""
 
 
 class Transcript:
-    """The persons' episodic memories, cut into steps. ``step`` is the present one, and may only grow."""
+    """The persons' episodic memories by step. ``step`` is the current one, and may only grow."""
 
     def __init__(self, people: Sequence[Any]) -> None:
         self.people = people
@@ -61,7 +61,7 @@ def _events(step: int, person: str, memory: Any) -> Iterator[Event]:
         yield Event(
             step, person, "action", str(action.get("type")), _text(action.get("content")), target=target
         )
-    else:  # what the package itself tells a person, about repetition
+    else:  # a note of the package about repetition
         yield Event(step, person, "stimulus", str(memory.get("type") or "other").upper(), _text(content))
 
 
@@ -76,7 +76,7 @@ class Corrections:
         self._turns: list[_Turn] = []
 
     def watch(self, person: Any, transcript: Transcript) -> None:
-        """Note each attempt at an action of ``person``, with its score; what is done with it stays."""
+        """Record each attempt at an action of ``person`` with its score, without changing the outcome."""
         generator = person.action_generator
         check = generator._check_action_quality
 
@@ -91,7 +91,7 @@ class Corrections:
         generator._check_action_quality = checked
 
     def events(self) -> list[CorrectionEvent]:
-        """The turns that were sent back, by step and person: threads noted them in any order."""
+        """The turns that were sent back, sorted by step and person, because threads record them in any order."""
         sent_back = [turn for turn in self._turns if len(turn.attempts) > 1]
         return [turn.event() for turn in sorted(sent_back, key=lambda turn: (turn.step, turn.person))]
 
@@ -114,7 +114,7 @@ _CHECKS = ("persona_adherence", "selfconsistency", "fluency", "suitability")
 
 
 def _mean_score(generator: Any, total: float) -> float:
-    """The mean over the checks that are on: the package's total counts one that is off as a full score."""
+    """The mean over the enabled checks: the package's total counts a disabled one as a full score."""
     on = sum(bool(getattr(generator, f"enable_quality_check_for_{check}")) for check in _CHECKS)
     return round((total - MAX_SCORE * (len(_CHECKS) - on)) / max(on, 1), 6)
 

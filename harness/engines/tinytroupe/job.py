@@ -1,4 +1,4 @@
-"""What travels to a worker process and back: plain data, whatever the plan was made of."""
+"""The plain data sent to worker processes and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.model import (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One trial, rendered: nothing in it is a placeholder any more.
+    """One trial, with all placeholders filled in.
 
     ``personas`` are objects of TinyTroupe's file format. ``endpoint`` is (base URL, token).
     """
@@ -49,10 +49,10 @@ class Job:
 
 @dataclass(slots=True)
 class JobResult:
-    """What came of a job: scores and extraction as the model gave them, unchecked.
+    """The result of a job: scores and extraction as the model gave them, unchecked.
 
-    ``scores`` has (metric, person or ``None``) → the judge's whole answer, or ``None``. ``fault`` says why there is no
-    extraction. ``lost`` says why the trial does not count, when a call was given up on the way.
+    ``scores`` maps (metric, person or ``None``) to the judge's answer, or ``None``. ``fault`` says why there is no
+    extraction, ``lost`` which failed call invalidates the trial.
     """
 
     events: list[Event] = field(default_factory=list)

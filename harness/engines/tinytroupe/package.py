@@ -28,7 +28,7 @@ _UNUSED = {
     "markdown": (),
     "pypandoc": (),
 }
-"""What the package imports but no trial uses, with the names it takes: 390 MB that need not be installed."""
+"""Modules that the package imports but no trial uses, with the imported names: they would need 390 MB."""
 
 _MODULES = (
     "agent",
@@ -44,7 +44,7 @@ _MODULES = (
 )
 
 failures: deque[str] = deque(maxlen=5)
-"""Why the latest calls of the package's client came to nothing."""
+"""Why the latest calls of the package's client failed."""
 
 
 def import_package(checkout: str) -> None:

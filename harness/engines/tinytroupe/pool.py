@@ -1,4 +1,4 @@
-"""Worker processes for code that keeps global state: as many as wanted, replaceable, none left behind."""
+"""A pool of replaceable worker processes for code with global state."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class _DiedIdleError(WorkerDiedError):
 class Workers:
     """At most ``size`` processes, each started when first needed and kept for later work.
 
-    Each stands behind an executor of its own: in a shared pool, the death of one fails the work of all.
-    ``initializer`` runs first in each process, with ``arguments``; ``preload`` is a module that the server
-    from which they are forked imports meanwhile, with ``environment`` set.
+    Each has its own executor, because in a shared pool the death of one process fails the work of all.
+    ``initializer`` runs first in each process, with ``arguments``; the fork server imports the module ``preload``
+    with ``environment`` set.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Workers:
 
 
 class _Worker:
-    """One process. It lives while this end of its lifeline is open, hence no longer than we do."""
+    """One process. It lives while this end of its lifeline is open, so it ends with this process."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ def _start_server(preload: str, environment: Mapping[str, str]) -> None:
 
 
 def _live(lifeline: Connection, initializer: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    """The first thing in a worker: ignore Ctrl-C, which is the session's; end when the lifeline breaks."""
+    """Start a worker: ignore Ctrl-C, which the session handles, and end when the lifeline breaks."""
     import signal
     import threading
 

@@ -1,4 +1,4 @@
-"""From what a worker brought back to a `TrialResult`: scores checked, absences with their reasons."""
+"""Makes a `TrialResult` of a job's result: checks scores, and gives reasons for missing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One trial of the real TinyTroupe, in a worker process: the notebook's calls, in the notebook's order."""
+"""Runs one trial of the real TinyTroupe in a worker process, with the notebook's calls in its order."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.engines.tinytroupe.results import count
 from harness.model import Extraction, Intervention, Proposition
 
 PARALLEL = 32
-"""Threads that ask for scores at the same time."""
+"""The number of threads that request scores."""
 
 EXTRACTIONS = 3
-"""Replies to the request for an extraction that may be of no use before the sample is given up."""
+"""The most unusable replies to the request for an extraction."""
 
 _ready = False
 _checkout = ""
@@ -35,8 +35,7 @@ def write_settings(directory: Path, settings: Mapping[str, Mapping[str, str]]) -
 
 
 def initialize(checkout: str, directory: str, settings: Mapping[str, Mapping[str, str]]) -> None:
-    """Give this process a working directory of its own. The package is imported by the first trial, where an
-    error reaches the one who waits for it."""
+    """Give this process a working directory. The first trial imports the package, so that errors reach its caller."""
     global _checkout
     _checkout = checkout
     own = Path(directory) / str(os.getpid())
@@ -46,7 +45,7 @@ def initialize(checkout: str, directory: str, settings: Mapping[str, Mapping[str
 
 
 def play(job: Job) -> JobResult:
-    """Run the trial to its end, or until a call was given up; then ``lost`` says so."""
+    """Run the trial to its end, or until a call fails; ``lost`` then says which."""
     _prepare()
     package.reset(job.seed)
     package.connect(*job.endpoint)
@@ -62,7 +61,7 @@ def _prepare() -> None:
 
 
 class _LostError(Exception):
-    """A call came to nothing: what follows would be about another conversation."""
+    """A call failed, so the rest would be about another conversation."""
 
 
 class _Trial:
@@ -134,7 +133,7 @@ class _Trial:
             self._step()
 
     def _step(self) -> None:
-        """One step of the world. It drops the turn of a person in whose turn anything fails: not here."""
+        """Run one step of the world, and fail if the package dropped a person's turn."""
         acted = self.world.run(1, return_actions=True)[0]
         self._check_calls()
         silent = [person.name for person in self.people if not acted.get(person.name)]
@@ -150,7 +149,7 @@ class _Trial:
             self._extract(self.job.extraction)
 
     def _extract(self, extraction: Extraction) -> None:
-        """Ask until the reply is of use, as often as one try of the trial may. A refusal is not asked away."""
+        """Request the extraction until a reply is usable, within the limit. Refusals are kept."""
         told = package.rejections("extract")
         while told["rejections"] < EXTRACTIONS:
             extracted = self._extracted(extraction)
