@@ -135,14 +135,14 @@ def test_fragments_fit_people_of_earlier_formats(tmp_path: Path) -> None:
     [
         (
             {"title": "People", "keys": 3},
-            r"a format that is not known, with the keys \['keys', 'title'\].*save_spec",
+            r"an unknown format, with the keys \['keys', 'title'\].*save_spec",
         ),
-        ({**CLASS, "_configuration": VERA, "_persona": VERA}, "a format that is not known"),
+        ({**CLASS, "_configuration": VERA, "_persona": VERA}, "an unknown format"),
         ({"experiments": {}, "active_experiment": None}, "is the artifact of an experiment"),
         ({"agent_extractions": {}, "world_extraction": {}}, "is an extraction"),
         (
             {"title": "t", "description": "d", "content": [], "source": "s"},
-            "is a text that TinyTroupe makes people",
+            "is a text from which TinyTroupe generates people",
         ),
         ({"agents": [], "environments": [], "factories": []}, "is a simulation without people"),
         ({"name": "w", "agents": [{"name": "x"}]}, "is a world without people"),

@@ -85,7 +85,7 @@ FAULTS = {
     ),
     "too large": (
         person(name="A", text="x" * MAX_BYTES),
-        "is larger than 1,048,576 bytes; expected at most that. Shorten it.",
+        "larger than 1,048,576 bytes. Shorten it.",
     ),
 }
 

@@ -171,7 +171,7 @@ def test_trials_without_places_are_compared_singly_and_said() -> None:
     found = consistency(made(1.0, 0.3), original)[0]
     assert found.original.method == "Welch on raw scores"
     assert found.verdict is not None
-    assert any("for want of their places" in note for note in found.notes)
+    assert any("because their places are unknown" in note for note in found.notes)
 
 
 def test_a_margin_is_above_zero() -> None:
