@@ -23,13 +23,14 @@ from harness.errors import (
     expected_one_of,
 )
 from harness.plugin.hints import HINTS, explain, keyword, option, refused, study_option
+from harness.runtime.settings import setting_fields
 from tests.test_layers import LAYER, PACKAGE, name_of, part_of
 
 OPTION = re.compile(r"(?<![\w(-])--[a-z][a-z-]+")
 EXCEPT = {
     "harness/runtime/provenance.py",  # runs git
     "harness/experiments/population/extropy/simulation.py",  # runs extropy-run
-    "harness/runtime/settings.py",  # reads the texts of options
+    "harness/runtime/settings.py",  # declares the options
 }
 
 
@@ -88,7 +89,7 @@ def test_an_error_keeps_text_fields_and_cause_in_another_process(error: HarnessE
     ("error", "spell", "text"),
     [
         (UnwritableError("Full."), option, "Full. Or choose another folder with --results-dir."),
-        (UnwritableError("Full."), study_option, "Full. Or choose another folder with --root."),
+        (UnwritableError("Full."), study_option, "Full. Or choose another folder with --studies-dir."),
         (UnwritableError("Full."), keyword, "Full. Or choose another folder with results_dir=."),
         (
             BudgetExhaustedError("Used up.", "max_cost"),
@@ -116,9 +117,7 @@ def test_an_error_gets_the_hint_of_what_caused_it() -> None:
     )
 
 
-def test_every_setting_of_a_hint_is_an_option_and_a_keyword_of_run(pytestconfig: pytest.Config) -> None:
-    import harness.api
-
+def test_every_setting_of_a_hint_is_one() -> None:
     named: set[str] = set()
 
     def note(name: str) -> str:
@@ -130,9 +129,8 @@ def test_every_setting_of_a_hint_is_an_option_and_a_keyword_of_run(pytestconfig:
         error.__dict__["limit"] = "max_cost"
         explain(error, note)
     refused(note)
-    arguments = inspect.signature(harness.api.run).parameters
-    assert {keyword(name).rstrip("=") for name in named - {"force"}} <= arguments.keys()
-    assert all(hasattr(pytestconfig.option, f"harness_{name}") for name in named - {"force"})
+    assert named - {"force"} <= setting_fields().keys()  # force is an option of one command
+    assert (option("base_url"), option("force")) == ("--model-base-url", "--force")
 
 
 def test_of_many_names_the_nearest_alone_is_shown() -> None:

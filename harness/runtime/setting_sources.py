@@ -185,7 +185,7 @@ def override(base: Settings, *sources: SettingSource) -> Settings:
                 problems += error.problems
             origins[name] = source.name
     if values.get("temperature", base.temperature) is not None and "temperature" in values["model_options"]:
-        problems.append("--model-option temperature and --temperature are both given; expected one of them.")
+        problems.append("temperature is given twice, also among the model options; expected it once.")
     raise_if_any(problems)
     settings = replace(base, **values, origins=origins)
     if settings.report == Path():  # the option without a file
@@ -193,7 +193,7 @@ def override(base: Settings, *sources: SettingSource) -> Settings:
     return settings
 
 
-def read_model_options(given: object, owner: str = "--model-option") -> dict[str, Any]:
+def read_model_options(given: object, owner: str = "model_options") -> dict[str, Any]:
     """Request fields from a mapping, ``NAME=VALUE`` texts, or a text with a JSON object or a ``NAME=VALUE`` per line.
 
     A VALUE is JSON where it can be read as JSON, else text. Raises `ConfigurationError` with every fault.

@@ -384,7 +384,7 @@ def find_sources(
     if notebooks is not None:
         if not notebooks.is_dir():
             raise ConfigurationError(
-                f"--notebooks {notebooks}: no such folder; expected one with the experiments' .ipynb files."
+                f"Notebooks {notebooks}: no such folder; expected one with the experiments' .ipynb files."
             )
         return Sources(notebooks.resolve(), whole=False, accept_differences=accept_differences)
     if checkout is None:
@@ -393,6 +393,6 @@ def find_sources(
     if not path.is_dir():
         raise ConfigurationError(
             f"{CHECKOUT_VARIABLE}={checkout}: it has no {NOTEBOOKS_IN_CHECKOUT}; expected a checkout with the "
-            "paper's notebooks. Name another folder with --notebooks, or unset the variable."
+            "paper's notebooks. Name another folder of notebooks, or unset the variable."
         )
     return Sources(path, accept_differences=accept_differences)

@@ -172,7 +172,7 @@ def test_list_counts_the_calls_that_a_run_makes(harness: Command, lab: Lab) -> N
             "Engine 'tinytrope': not installed; expected one of embedded, tinytroupe.",
         ),
         (["nowhere.py"], "nowhere.py: no experiments found there."),
-        (["--notebooks", "nowhere"], "--notebooks nowhere: no such folder"),
+        (["--notebooks", "nowhere"], "Notebooks nowhere: no such folder"),
         (["--mode", "fst"], "has no mode 'fst'; expected one of"),
     ],
 )

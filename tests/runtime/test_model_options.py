@@ -105,7 +105,7 @@ def test_a_malformed_session_option_is_refused(texts: list[str], said: str | Non
 def test_temperature_is_not_given_twice_at_one_level() -> None:
     with pytest.raises(ConfigurationError, match="both set"):
         design(temperature=0.2, model_options={"temperature": 0.3})
-    with pytest.raises(ConfigurationError, match="both given"):
+    with pytest.raises(ConfigurationError, match="given twice"):
         override(Settings(), command_line({"temperature": 0.2, "model_options": ["temperature=0.3"]}))
 
 
