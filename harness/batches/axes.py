@@ -73,7 +73,7 @@ def _seeds(asked: Sequence[tuple[str, Sequence[str]]], seeds: Sequence[int]) -> 
         return seeds
     wrong = [text for text in named if not (text.isascii() and text.isdigit() and text == str(int(text)))]
     if wrong:
-        raise ConfigurationError(f"Axis 'seed': {wrong[0]!r};  expected whole numbers from 0, such as 7.")
+        raise ConfigurationError(f"Axis 'seed': {wrong[0]!r}; expected whole numbers from 0, such as 7.")
     return [int(text) for text in named]
 
 

@@ -125,13 +125,11 @@ def _setup(one: ReportMaterial) -> Iterator[Part]:
         yield Items(
             tuple(f"{name}: the share that holds {str(one)!r:.60}." for name, one in positions.items())
         )
-    rows = tuple((v.id, _overrides(v.overrides), str(v.seed)) for v in made.variants)
-    yield Table(("variant", "overrides", "seed"), rows, left=2)
-
-
-def _overrides(overrides: object) -> str:
-    pairs = dict(overrides)  # type: ignore[call-overload]
-    return ", ".join(f"{axis} = {value}" for axis, value in pairs.items()) or "none"
+    rows = [
+        (v.id, ", ".join(f"{axis} = {value}" for axis, value in v.overrides.items()) or "none", str(v.seed))
+        for v in made.variants
+    ]
+    yield Table(("variant", "overrides", "seed"), tuple(rows), left=2)
 
 
 def _headline(one: ReportMaterial) -> Iterator[Part]:
@@ -179,15 +177,12 @@ def _why(one: ReportMaterial) -> Iterator[Part]:
         yield f"SEGMENTS. {one.segment_caveat}"
     for each in one.segments:
         yield f"{each.metric} by {each.name}; n counts {each.unit}, {each.total} in all:"
-        yield Table(
-            ("segment", "mean", "n"), tuple((s.name, _shown(s, one.minimum), str(s.n)) for s in each.segments)
-        )
+        rows = [
+            (s.name, number(s.value) if s.n >= one.minimum else f"n below {one.minimum}", str(s.n))
+            for s in each.segments
+        ]
+        yield Table(("segment", "mean", "n"), tuple(rows))
     yield f"{BLANK} the likely cause, and what speaks against it."
-
-
-def _shown(segment: object, minimum: int) -> str:
-    n, value = segment.n, segment.value  # type: ignore[attr-defined]
-    return number(value) if n >= minimum else f"n below {minimum}"
 
 
 def _cost(one: ReportMaterial) -> Iterator[Part]:
@@ -227,13 +222,10 @@ def _recommendations(_: ReportMaterial) -> Iterator[Part]:
 
 
 def _evidence(one: ReportMaterial) -> Iterator[Part]:
-    rows = []
-    for planned in one.manifest.variants:
-        place = one.batch.variant(planned.id)
-        rows.append(
-            (place.results.relative_to(one.batch.folder).as_posix(), "files and SHA-256 in files.json")
-        )
-    yield Table(("folder", "what"), tuple(rows), left=2)
+    folders = [one.batch.variant(planned.id).results for planned in one.manifest.variants]
+    names = [folder.relative_to(one.batch.folder).as_posix() for folder in folders]
+    rows = tuple((name, "files and SHA-256 in files.json") for name in names)
+    yield Table(("folder", "what"), rows, left=2)
     yield f"Results as of SHA-256 {stamp(one.batch, one.manifest)}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,16 +180,12 @@ class _Running:
         code, stuck = int(ExitCode.OK), None
         for options, members in _sessions(todo):
             code = self._session(options, members)
-            stuck = self._stuck()
+            now = {(row.batch_id, row.variant_id) for row in self._rows}  # older failures were reported then
+            stuck = self._kind.escalation(self._study, now) if now else None
             if stuck or code in (ExitCode.INTERRUPTED, *STOPPING, ExitCode.USAGE, ExitCode.INTERNAL):
                 break
         code = code or (int(ExitCode.FAILED) if stuck else self._verdict(left))
         return Ran(code, tuple(self._rows), before, stuck)
-
-    def _stuck(self) -> str | None:
-        """Of what was run now: an old failure was told when it happened."""
-        now = {(row.batch_id, row.variant_id) for row in self._rows}
-        return self._kind.escalation(self._study, now) if now else None
 
     def _verdict(self, left: Sequence[Resolved]) -> int:
         """Nothing went wrong in the sessions; whether every variant is a success as well, and no gate FAILs."""
@@ -205,10 +200,11 @@ class _Running:
         for one in members:
             left = by_name.get(one.experiment.name)
             if left is not None:
-                with _ran():
-                    self._keep(
-                        one, left.run_id, left.records, left.artifact, left.meta, left.problem, code=code
-                    )
+                what = (left.run_id, left.records, left.artifact, left.meta, left.problem)
+                try:
+                    self._keep(one, *what, code=code)
+                except HarnessError as error:
+                    raise UnkeptError(str(error)) from error
         return code
 
     def _keep(
@@ -266,14 +262,6 @@ class _Running:
         )
 
 
-@contextmanager
-def _ran() -> Iterator[None]:
-    try:
-        yield
-    except HarnessError as error:
-        raise UnkeptError(str(error)) from error
-
-
 def _sessions(left: Iterable[Resolved]) -> Iterator[tuple[Options, list[Resolved]]]:
     """Variants that can be played in one session, together: those with the same model, judge and rate."""
     members: dict[str, list[Resolved]] = {}
@@ -323,7 +311,7 @@ def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) 
     if not meta["partial"]:
         if asks and not answered:
             return VariantStatus.FAILED, f"{note}; no model call was answered"
-        if not _obtained(meta):
+        if not any(one["obtained"] for group in meta["samples"].values() for one in group.values()):
             return VariantStatus.FAILED, f"{note}; no value of any metric was obtained"
         return (VariantStatus.FAILED, f"{note}; {problem}") if problem else (VariantStatus.SUCCESS, note)
     return _cut_short(code) or (VariantStatus.PARTIAL if trials["finished"] else VariantStatus.FAILED), note
@@ -333,11 +321,6 @@ def _cut_short(code: int) -> VariantStatus | None:
     if code == ExitCode.INTERRUPTED:
         return VariantStatus.INTERRUPTED
     return VariantStatus.STOPPED if code in STOPPING else None
-
-
-def _obtained(meta: Mapping[str, Any]) -> int:
-    """How many values there are, of all metrics in all groups."""
-    return sum(one["obtained"] for group in meta["samples"].values() for one in group.values())
 
 
 def place_all(files: Iterable[Path], target: VariantFolder) -> None:

@@ -95,11 +95,10 @@ def _asks(experiment: Experiment, cell: CellPlan) -> bool:
     if play is None or play.calls is None:
         return True
     expected, call = play.calls, runner.get().call_now
-    return any(call(expected, trial, what="The play's calls", then=_some) for trial in cell.trials)
-
-
-def _some(expected: tuple[Mapping[str, int], Mapping[str, int]]) -> bool:
-    return sum(expected[0].values()) > 0
+    return any(
+        call(expected, trial, what="The play's calls", then=lambda range_: sum(range_[0].values()) > 0)
+        for trial in cell.trials
+    )
 
 
 def _folder(experiment: Experiment, options: Options) -> Path | None:

@@ -121,17 +121,13 @@ def analyses(found: Sequence[VariantOutcome], metric: str, folders: Sequence[Pat
     Of its own those of ``metric``, or all where none is of it. Tables of one name and metric are one over all variants:
     their n add up.
     """
-    own = [one for folder in folders for one in _own(folder)]
+    paths = [folder / "segments.json" for folder in folders]
+    own = [one for path in paths if path.exists() for one in read(path)]
     chosen = [one for one in own if one.metric == metric] or own
     together: dict[tuple[str, str, str], list[SegmentAnalysis]] = {}
     for one in chosen:
         together.setdefault((one.name, one.metric, one.unit), []).append(one)
     return [_pooled(tables) for tables in together.values()] or by_place(found, metric)
-
-
-def _own(folder: Path) -> list[SegmentAnalysis]:
-    path = folder / "segments.json"
-    return read(path) if path.exists() else []
 
 
 def _pooled(tables: Sequence[SegmentAnalysis]) -> SegmentAnalysis:

@@ -94,18 +94,12 @@ def column_of(values: Sequence[Any]) -> AgentColumn:
     if kinds == {bool}:
         return AgentColumn("truth", np.array([bool(value) for value in values], dtype=bool), known)
     if kinds <= {int, float}:
-        return AgentColumn("number", _numbers(values), known, whole=_whole(values))
+        numbers = [0.0 if value is None else value for value in values]
+        whole = all(float(value).is_integer() for value in numbers)
+        return AgentColumn("number", np.array(numbers, dtype=float), known, whole)
     if kinds == {str}:
         longest = max(len(value) for value in values if value is not None)
         return AgentColumn(
             "text", np.array([(value or "")[:LONGEST] for value in values]), known, longest=longest
         )
     return AgentColumn("mixed", np.zeros(len(values), dtype=bool), known)
-
-
-def _numbers(values: Sequence[Any]) -> Array:
-    return np.array([0.0 if value is None else float(value) for value in values], dtype=float)
-
-
-def _whole(values: Sequence[Any]) -> bool:
-    return all(value is None or isinstance(value, int) or value.is_integer() for value in values)
