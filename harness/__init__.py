@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Script,
         TrialPlan,
         TrialResult,
+        factorial,
     )
     from harness.personas import Population
     from harness.personas import load as load_population
@@ -60,6 +61,7 @@ _HOME = {
         "Script",
         "TrialPlan",
         "TrialResult",
+        "factorial",
     ),
     "harness.personas": ("Population",),
     "harness.records": ("JSONLWriter", "WriterPool", "merge"),
@@ -96,6 +98,7 @@ __all__ = [
     "TrialPlan",
     "TrialResult",
     "WriterPool",
+    "factorial",
     "load",
     "load_population",
     "merge",

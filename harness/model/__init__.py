@@ -2,6 +2,7 @@
 
 from harness.model.check import Check, Level, worst
 from harness.model.design import Experiment, Group, Mode, Play, TrialPlan
+from harness.model.factorial import factorial
 from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Proposition
 from harness.model.model_options import NO_OPTIONS, merge_options, option_problems, options_in_words
 from harness.model.observation import Dataset, Observation
@@ -52,6 +53,7 @@ __all__ = [
     "TrialPlan",
     "TrialResult",
     "Usage",
+    "factorial",
     "merge_options",
     "option_problems",
     "options_in_words",

@@ -188,6 +188,7 @@ class Group:
             ``consolidation``): ``{"task": "Agree a price for {thing}, quickly."}``; default none.
         population: who takes part in this arm, as in `Experiment`; default None, the experiment's.
         fragments: persona fragments in this arm, in place of the experiment's; default None.
+        factors: level by factor, as `harness.factorial` fills it in; default none.
         memory_limit: characters that a persona's memory holds, from 1,000; default None, the engine's.
         temperature: of this arm's model calls, 0 to 2, except those that score or extract; default None.
         correction: action correction in this arm; default None, off.
@@ -215,6 +216,7 @@ class Group:
     fragments: tuple[str | Path, ...] | None = None
     memory_limit: int | None = None
     temperature: float | None = None
+    factors: Mapping[str, str] = field(default_factory=dict)
 
     FIELDS: ClassVar[Fields] = {
         "name": TEXT,
@@ -233,19 +235,20 @@ class Group:
         ).or_none(),
         "memory_limit": whole_number(1_000).or_none(),
         "temperature": number(0, 2).or_none(),
+        "factors": MAPPING,
     }
 
     def __post_init__(self) -> None:
         normalise(
             self,
             tuples=["interventions", "population", "fragments"],
-            data=["settings", "model_options", "script"],
+            data=["settings", "model_options", "script", "factors"],
         )
 
     @property
     def declared(self) -> dict[str, Any]:
         """What this arm changes of prompts and people, as records have it; population and fragments aside."""
-        fields = {name: getattr(self, name) for name in ("instructions", "script", "memory_limit")}
+        fields = {name: getattr(self, name) for name in ("instructions", "script", "memory_limit", "factors")}
         return {name: dict(one) if isinstance(one, Mapping) else one for name, one in fields.items() if one}
 
     @property

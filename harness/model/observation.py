@@ -42,7 +42,8 @@ class Dataset:
     ``unplaced`` holds, by metric and group, values that were obtained but whose places in the design are not known
     (a published list that is a few samples short): all observations of that metric and group are then ``None``, with
     that reason, so whatever needs places is undefined there, while `values` has them all. ``unread`` says, in
-    sentences, which lines or files of the run could not be read; what they held is missing here.
+    sentences, which lines or files of the run could not be read; what they held is missing here. ``factors`` has each
+    group's level by factor, for a factorial design.
     """
 
     experiment: str
@@ -55,6 +56,7 @@ class Dataset:
     meta: Mapping[str, Any] = field(default_factory=dict)
     unplaced: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    factors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
         """The observations of ``metric``, of one group or of all, in the artifact's order."""

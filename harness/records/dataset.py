@@ -37,7 +37,20 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
         rehearsal=run.rehearsal,
         meta=meta or {},
         unread=tuple(unread_sentences(run)),
+        factors=_factors(run),
     )
+
+
+def _factors(run: FiledRun) -> dict[str, Mapping[str, str]]:
+    """Each group's level by factor, where every group of the design names the same factors."""
+    found: dict[str, Mapping[str, str]] = {}
+    for line in run.metadata:
+        levels = (line.get("group_settings") or {}).get("factors")
+        if isinstance(levels, Mapping):
+            found[str(line.get("group"))] = {str(name): str(level) for name, level in levels.items()}
+    ordered = {group: found[group] for group in run.design.groups if group in found}
+    whole = len(ordered) == len(run.design.groups)
+    return ordered if whole and len({frozenset(levels) for levels in ordered.values()}) == 1 else {}
 
 
 def observations(

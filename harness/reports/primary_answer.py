@@ -28,6 +28,23 @@ def answer_lines(analysis: Mapping[str, Any]) -> Iterator[str]:
     for treatment in dict.fromkeys(one["treatment"] for one in comparisons):
         mine = [one for one in comparisons if one["treatment"] == treatment]
         yield from _against_control(mine, mark)
+    yield from _effects(analysis.get("effects") or (), mark)
+
+
+def _effects(effects: Sequence[Mapping[str, Any]], mark: str) -> Iterator[str]:
+    """The contrasts of a factorial design, metric by metric."""
+    if not effects:
+        return
+    yield f"Effects of the factors{mark}"
+    for metric in dict.fromkeys(one["metric"] for one in effects):
+        mine = [
+            {"metric": f"  {one['name']}", "primary": one["estimate"], "p_adjusted": one["p_adjusted"]}
+            for one in effects
+            if one["metric"] == metric
+        ]
+        yield f"{metric:<{NAME}}{'diff.':>8}{_level(mine):>20}{'df':>8}{'p':>10}{'adjusted':>10}"
+        yield from (_row(one).replace(MINUS, "-") for one in mine)
+    yield f"Adjusted: {effects[0]['adjustment']}."
 
 
 def _against_control(mine: Comparisons, mark: str) -> Iterator[str]:

@@ -37,11 +37,34 @@ def analysis_parts(
         yield from _secondary(mine)
         yield from _resting_on(mine)
         yield from _generalising(mine, analysis.notes)
+    if analysis.effects:
+        yield Heading("Effects of the factors", 2)
+        yield effects_table(analysis)
+        yield Items(tuple(effects_about(analysis)))
     if counts:
         yield Heading(binary_outcomes.CAPTION, 2)
         yield binary_outcomes.table(counts)
         yield Items(tuple(binary_outcomes.about(counts)))
     yield from explained
+
+
+def effects_table(analysis: Analysis) -> Table:
+    """A row per metric and contrast of a factorial design."""
+    heads = ("diff.", _interval_head(one.estimate for one in analysis.effects), "t", "df", "p", "adj.")
+    rows = tuple(
+        (one.metric, one.name, *_answer(one.estimate), p_value(one.p_adjusted)) for one in analysis.effects
+    )
+    return Table(("metric", "effect", *heads), rows)
+
+
+def effects_about(analysis: Analysis) -> Iterator[str]:
+    """The method of the effects, their adjustment, and why some have no test."""
+    first = analysis.effects[0]
+    yield f"{first.estimate.method}; unit: {first.estimate.unit}; claimed for {first.estimate.estimand}."
+    yield f"Adjusted: {first.adjustment}."
+    untested = [one for one in analysis.effects if one.estimate.reason]
+    for same in grouped(untested, lambda one: str(one.estimate.reason)):
+        yield f"{', '.join(f'{one.metric}, {one.name}' for one in same)}: {same[0].estimate.reason}."
 
 
 def analysis_json(

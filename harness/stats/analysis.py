@@ -11,6 +11,7 @@ from harness.model import Dataset
 from harness.stats.blocked import Layout, blocked, generalising, layout
 from harness.stats.clusters import cluster_robust
 from harness.stats.effect import hedges_g
+from harness.stats.factors import factor_effects
 from harness.stats.icc import design_effect, icc_by_person, icc_by_trial
 from harness.stats.mixed import reml
 from harness.stats.multiplicity import dunnett_blocked, holm
@@ -54,6 +55,7 @@ def analyse(
         rehearsal=dataset.rehearsal,
         comparisons=tuple(adjusted),
         notes=tuple(_notes(dataset, adjusted)),
+        effects=factor_effects(dataset, confidence),
     )
 
 

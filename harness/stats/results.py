@@ -77,6 +77,21 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class FactorEffect:
+    """One contrast of a factorial design on one metric.
+
+    ``name`` says it in words: ``tone: cold − warm``, or ``tone × length: cold, short``. ``p_adjusted`` is the
+    estimate's p after ``adjustment`` for multiplicity.
+    """
+
+    metric: str
+    name: str
+    estimate: Estimate
+    p_adjusted: float | None
+    adjustment: str
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """The analysis of one run. ``notes`` are sentences that belong above its tables."""
 
@@ -86,3 +101,4 @@ class Analysis:
     rehearsal: bool
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...] = ()
+    effects: tuple[FactorEffect, ...] = ()
