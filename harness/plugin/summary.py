@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from harness.gateway.waiting import duration
 from harness.plugin.progress import thousands
 from harness.plugin.state import PluginState
 from harness.reports.arm_labels import arm
-from harness.reports.parts import REHEARSAL
+from harness.reports.parts import REHEARSAL, WIDTH
 from harness.reports.plan_section import plan_lines
 from harness.reports.primary_answer import answer_lines
 from harness.runtime.runs import Conclusion
@@ -48,7 +49,8 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     if meta["rehearsal"]:
         yield REHEARSAL
     arms = {group: arm(first_line) for group, first_line in meta["groups"].items() if first_line}
-    yield from (f"{group}: {text}" for group, text in arms.items() if text)
+    for group, text in arms.items():
+        yield from textwrap.wrap(f"{group}: {text}", WIDTH, subsequent_indent="  ") if text else ()
     yield from plan_lines(meta)
     yield from table(meta["summary"])
     if "analysis" in meta:
@@ -73,17 +75,31 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Metric, then mean (n) per group, then the difference of each later group from the first."""
+    """Metric, then mean (n) per group, then the difference of each later group from the first.
+
+    With more than two groups a line per group, below its metric.
+    """
     groups = list(next(iter(summary.values()))["groups"]) if summary else []
-    heads = [
-        *groups,
-        *(f"{other} − {groups[0]}" if len(groups) > 2 else "difference" for other in groups[1:]),
-    ]
+    if len(groups) > 2:
+        yield from _long_table(summary, groups)
+        return
+    heads = [*groups, *("difference" for _ in groups[1:])]
     yield f"{'metric':<{NAME_WIDTH}}" + "".join(f"{head:>{COLUMN}}" for head in heads)
     for metric, row in summary.items():
         cells = [_mean(row["groups"][group]) for group in groups]
         cells += [_signed(row["difference"].get(other)) for other in groups[1:]]
         yield f"{metric:<{NAME_WIDTH}}" + "".join(f"{cell:>{COLUMN}}" for cell in cells)
+
+
+def _long_table(summary: Mapping[str, Mapping[str, Any]], groups: Sequence[str]) -> Iterator[str]:
+    width = min(WIDTH - 2 * COLUMN, max(NAME_WIDTH, *(len(group) + 3 for group in groups)))
+    yield f"{'metric, group':<{width}}{'mean (n)':>{COLUMN}}{'difference':>{COLUMN}}"
+    for metric, row in summary.items():
+        yield metric
+        for group in groups:
+            difference = "" if group == groups[0] else _signed(row["difference"].get(group))
+            line = f"  {group:<{width - 2}}{_mean(row['groups'][group]):>{COLUMN}}{difference:>{COLUMN}}"
+            yield line.rstrip()
 
 
 def _mean(described: Mapping[str, Any]) -> str:

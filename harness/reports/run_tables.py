@@ -26,6 +26,7 @@ from harness.reports.numbers import (
 )
 from harness.reports.parts import Table
 from harness.reports.run_report import Published, RunReport
+from harness.reports.tables import effects_about, effects_table
 from harness.reports.verdict import basis
 from harness.stats.binary_events import count_events
 from harness.stats.results import ALPHA, Comparison, Estimate, Quantity
@@ -157,6 +158,14 @@ def effects(report: RunReport) -> Captioned:
         Table(("Metric", "Hedges’ g", "ICC, trial", "ICC, persona", "Design effect"), tuple(rows)),
         " ".join(f"{reason[:1].upper()}{reason[1:]}." for reason in _why_not(report)),
     )
+
+
+def factors(report: RunReport) -> Captioned | None:
+    """Main effects and interactions of a factorial design; ``None`` for any other."""
+    if not report.analysis.effects:
+        return None
+    note = " ".join(effects_about(report.analysis))
+    return Captioned("Main effects and interactions of the factors", effects_table(report.analysis), note)
 
 
 def _why_not(report: RunReport) -> list[str]:

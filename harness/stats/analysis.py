@@ -142,12 +142,12 @@ def _over_groups(
     p_values, df = answer
     others = len(dataset.metrics) - (primary_metric is not None)
     times = 1 if metric == primary_metric else others
+    adjusted = [min(1.0, times * p) for p in p_values]
     text = f"Dunnett over {len(mine)} groups, error block × group, df {df}"
     text += f"; times {times} metrics (Bonferroni)" if times > 1 else ""
-    return [
-        replace(one, p_adjusted=min(1.0, times * p), adjustment=text)
-        for one, p in zip(mine, p_values, strict=True)
-    ]
+    if any(one.primary.p is not None and p < one.primary.p for one, p in zip(mine, adjusted, strict=True)):
+        text += "; its error is pooled over all groups, so it can be below p"
+    return [replace(one, p_adjusted=p, adjustment=text) for one, p in zip(mine, adjusted, strict=True)]
 
 
 def _cells(dataset: Dataset, metric: str) -> list[list[float]]:
