@@ -109,12 +109,13 @@ def facts(options: Options) -> Mapping[str, Any]:
 class Sessions:
     """Starts the sessions of a batch one after another. What one spent, the next has less.
 
-    ``settings`` are those of the batch's command, ``reruns`` pytest's option.
+    ``settings`` are those of the batch's command, ``reruns`` and ``further`` are pytest's options.
     """
 
     heartbeat: Path
     settings: Settings
     reruns: int | None = None
+    further: Sequence[str] = ()
     spent: dict[str, float] = field(default_factory=dict)
 
     def __call__(
@@ -139,7 +140,9 @@ class Sessions:
         request = LaunchRequest(
             list(experiments), beside=[watch], brief=True, spell=study_option, settings=settings
         )
-        code = launch(request, options={"--count": options.get("count"), "--reruns": self.reruns})
+        code = launch(
+            request, options={"--count": options.get("count"), "--reruns": self.reruns}, further=self.further
+        )
         if watch.last is not None:
             self._count("max_calls", watch.last.calls)
             self._count("max_tokens", watch.last.tokens)

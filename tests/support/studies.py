@@ -20,6 +20,7 @@ from harness.batches.study_layout import Study
 from harness.cli.study_session import Sessions, facts
 from harness.model import Experiment, Group, Measure, Mode, Play, Script
 from harness.model.outcome import Sample, TrialResult
+from harness.runtime.settings import Settings
 from tests.support.sessions import LIGHT, environment
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -119,15 +120,15 @@ class Bench:
         }
         return create(self.study, BatchRequest(**{**wanted, **changes}), facts, NOON)
 
-    def run(self, manifest: Manifest, *further: str, **limits: float | None) -> Ran:
+    def run(self, manifest: Manifest, *further: str, **limits: Any) -> Ran:
         heartbeat = self.study.batch(manifest.batch_id).heartbeat
-        quiet = dict.fromkeys(("-qq", "--no-header", "--no-summary", *further), True)
+        settings = Settings(**{name: value for name, value in limits.items() if value is not None})
         return run_batch(
             self.study,
             manifest,
             self.experiment,
             facts=facts,
-            launch=Sessions(heartbeat, limits, quiet),
+            launch=Sessions(heartbeat, settings, further=("-qq", "--no-header", "--no-summary", *further)),
             clock=lambda: NOON,
         )
 
