@@ -7,6 +7,7 @@ from harness.cli import consistency as consistency
 from harness.cli import data as data
 from harness.cli import plan as plan
 from harness.cli import power as power
+from harness.cli import prompts as prompts
 from harness.cli import replay as replay
 from harness.cli import report as report
 from harness.cli import rescore as rescore

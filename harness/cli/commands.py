@@ -95,13 +95,14 @@ def run(
         "--reruns": reruns,
         "--reruns-delay": reruns_delay,
     }
-    request = _request(path, exp, group, _sized(settings, full=full, fast=fast))
+    request = launch_request(path, exp, group, _sized(settings, full=full, fast=fast))
     raise typer.Exit(launch(request, path, options=options, further=ctx.meta["pytest"]))
 
 
-def _request(
+def launch_request(
     path: Path | None, exp: list[str] | None, group: str | None, settings: Settings
 ) -> LaunchRequest:
+    """The session of a command on a user's file, or on registered experiments."""
     from harness.plugin.launch import LaunchRequest
 
     if path:
@@ -141,7 +142,7 @@ def estimate(
     from harness.plugin.launch import launch
 
     options = {"--numprocesses": numprocesses, "-k": keyword, "--count": count}
-    request = _request(path, exp, group, replace(_sized(settings, full=full, fast=fast), estimate=True))
+    request = launch_request(path, exp, group, replace(_sized(settings, full=full, fast=fast), estimate=True))
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         code = launch(request, path, options=options, further=["--no-summary"] * as_json)
     if as_json and request.estimates:

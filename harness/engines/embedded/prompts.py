@@ -118,7 +118,7 @@ def be(name: str, description: str, others: Sequence[str], most: int, instructio
     """The standing instruction of one person: who they are, who is there, how a turn goes, and what the arm adds."""
     company = f"You are in a room with {', '.join(others)}." if others else "You are alone in a room."
     heard = " You hear what is said to everyone and what is said to you alone." if others else ""
-    added = f"\n\n# Besides\n\n{instructions}" if instructions else ""
+    added = f"\n\n# In this conversation\n\n{instructions}" if instructions else ""
     return _BE.format(name=name, description=description, company=company + heard, most=most) + added
 
 

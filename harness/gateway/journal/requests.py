@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.errors import HarnessError
 
+T = TypeVar("T")
 _SELECT = """
 select kind, person, step, site_attempt, sent, seconds, text, asked, body from replies
 join requests on requests.digest = replies.digest where trial = ? order by replies.rowid
@@ -57,10 +58,21 @@ class SentRequests:
 
     def of(self, trial: str) -> list[SentRequest]:
         """The requests of one trial, in the order in which their replies came. Raises `HarnessError`."""
+        return self._read(_SELECT, (trial,), lambda rows: list(_requests(rows)))
+
+    def trials(self) -> list[str]:
+        """The ids of all trials that made a call, in order. Raises `HarnessError`."""
+        return self._read(
+            "select distinct trial from replies order by trial",
+            (),
+            lambda rows: [str(one[0]) for one in rows],
+        )
+
+    def _read(self, query: str, values: tuple[str, ...], read: Callable[[list[Any]], T]) -> T:
         try:
             with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
                 connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
-                return list(_requests(connection.execute(_SELECT, (trial,)).fetchall()))
+                return read(connection.execute(query, values).fetchall())
         except (sqlite3.Error, zlib.error, ValueError) as error:
             raise HarnessError(f"The journal {self.path} cannot be read: {error}.") from error
 
