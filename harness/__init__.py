@@ -39,35 +39,16 @@ if TYPE_CHECKING:
     from harness.reports.data import Frames, load
 
 _HOME = {
-    "harness.api": ("Results", "run"),
-    "harness.errors": ("ConfigurationError", "HarnessError"),
-    "harness.guests": ("Guest", "Sources"),
-    "harness.model": (
-        "ActionsAtLeast",
-        "Check",
-        "Correction",
-        "Event",
-        "Experiment",
-        "Extraction",
-        "Group",
-        "Intervention",
-        "Level",
-        "Measure",
-        "Mode",
-        "Persona",
-        "Play",
-        "Proposition",
-        "Sample",
-        "Script",
-        "TrialPlan",
-        "TrialResult",
-        "factorial",
-    ),
-    "harness.personas": ("Population",),
-    "harness.records": ("JSONLWriter", "WriterPool", "merge"),
-    "harness.reports.data": ("Frames", "load"),
+    "harness.api": "Results run",
+    "harness.errors": "ConfigurationError HarnessError",
+    "harness.guests": "Guest Sources",
+    "harness.model": "ActionsAtLeast Check Correction Event Experiment Extraction Group Intervention Level Measure "
+    "Mode Persona Play Proposition Sample Script TrialPlan TrialResult factorial",
+    "harness.personas": "Population",
+    "harness.records": "JSONLWriter WriterPool merge",
+    "harness.reports.data": "Frames load",
 }
-_PLACES = {name: (module, name) for module, names in _HOME.items() for name in names}
+_PLACES = {name: (module, name) for module, names in _HOME.items() for name in names.split()}
 _PLACES["load_population"] = ("harness.personas", "load")
 
 __all__ = [

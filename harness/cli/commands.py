@@ -13,7 +13,7 @@ import typer
 from harness.cli.app import app
 from harness.cli.command_group import SectionedCommand
 from harness.cli.common_options import with_results, with_settings
-from harness.cli.looking import note_looks
+from harness.cli.results import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
 from harness.runtime.setting_sources import COMMAND_LINE, command_line, override

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import recorded, writer
 from harness.cli.app import app
 from harness.cli.common_options import AsJson, Experiments, Format, NewestRuns, TextFormat, with_results
-from harness.cli.looking import note_looks
-from harness.console import echo, echo_json
+from harness.cli.results import datasets_in, has_records, note_looks, print_answers
 from harness.errors import ConfigurationError
 from harness.extras import require
 
@@ -59,17 +57,19 @@ def consistency(
         (results, {one.source for one, _ in pairs}),
         (earlier, {one.source for _, one in pairs}),
     ):
-        if _has_records(place):
+        if has_records(place):
             note_looks([place], "consistency", ids)
     found = []
     for mine, theirs in pairs:
         one, other = comparable(mine), comparable(theirs)
         found.append((compared(one, other, delta=delta), one, other))
-    if as_json:
-        content = [agreement_json(*each) for each in found]
-        echo_json(content, sort_keys=True)
-        return
-    echo("\n".join(writer(format)(agreement_parts(*each)) for each in found), end="")
+    print_answers(
+        found,
+        lambda each: agreement_json(*each),
+        lambda each: agreement_parts(*each),
+        format,
+        as_json=as_json,
+    )
 
 
 def _folder(name: str) -> Path:
@@ -88,20 +88,12 @@ def _folder(name: str) -> Path:
 
 def _datasets(path: Path, runs: Sequence[str] = (), only: Sequence[str] = ()) -> list[Dataset]:
     """One dataset per experiment: of records the newest run, a rehearsal only where there is nothing else."""
-    from harness.guests import datasets
-
-    if not path.exists():
-        raise ConfigurationError(f"{path}: no such file or folder; expected results of a run, or artifacts.")
-    if not _has_records(path):
-        return datasets(path, runs, only)
+    if not has_records(path):
+        return datasets_in(path, runs, only)
     newest = {}
-    for one in sorted(recorded([path], runs, only), key=lambda one: (not one.rehearsal, one.source)):
+    for one in sorted(datasets_in(path, runs, only), key=lambda one: (not one.rehearsal, one.source)):
         newest[one.experiment] = one
     return [newest[name] for name in sorted(newest)]
-
-
-def _has_records(path: Path) -> bool:
-    return path.is_file() or any(path.glob("*.jsonl"))
 
 
 def _pairs(

@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.common_options import with_results
+from harness.cli.results import datasets_in
 from harness.console import echo
 from harness.errors import ConfigurationError
 from harness.extras import require
@@ -44,7 +45,7 @@ def power_(
     from harness.stats.power import RUNS, needed, power
 
     _check(effect, wanted)
-    dataset = _chosen(_datasets(results), metric, exp, results)
+    dataset = _chosen(datasets_in(results), metric, exp, results)
     metric = _named(dataset, metric) or metric
     treatment = _group(dataset, group)
     components, design = observed(dataset, metric, treatment), sizes(dataset, metric)
@@ -61,16 +62,6 @@ def _check(effect: float, wanted: float) -> None:
         raise ConfigurationError(f"--effect={effect:g}: expected a difference other than 0, in points.")
     if not 0.05 < wanted < 1:
         raise ConfigurationError(f"--power={wanted:g}: expected a chance between 0.05 and 1, such as 0.8.")
-
-
-def _datasets(path: Path) -> list[Dataset]:
-    """Records where there are some, else published artifacts."""
-    from harness.cli.analyse import recorded
-    from harness.guests import datasets
-
-    if path.is_dir() and not any(path.glob("*.jsonl")):
-        return datasets(path)
-    return recorded([path])
 
 
 def _chosen(found: Iterable[Dataset], metric: str, experiment: str | None, path: Path) -> Dataset:

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.common_options import with_results
-from harness.cli.looking import note_looks
+from harness.cli.results import note_looks
 from harness.console import echo
 from harness.errors import ConfigurationError
 

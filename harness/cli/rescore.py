@@ -12,6 +12,7 @@ import typer
 
 from harness.cli.app import app, error_text
 from harness.cli.common_options import AsJson, with_results, with_settings
+from harness.cli.results import find_run
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode
 from harness.runtime.setting_sources import COMMAND_LINE
@@ -52,7 +53,7 @@ def rescore(
     from harness.plugin.factories import make_gateway
     from harness.plugin.signals import Interruption
     from harness.runtime.rescoring import Rescoring
-    from harness.runtime.run_reconstruction import choose, find_run, reconstruct
+    from harness.runtime.run_reconstruction import choose, reconstruct
 
     settings = _judging(settings.with_sources())
     found = find_run(results, run)

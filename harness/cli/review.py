@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import writer
 from harness.cli.app import app
 from harness.cli.command_group import CommandApp
 from harness.cli.common_options import AsJson, Format, TextFormat, settings_here, with_results
-from harness.cli.looking import note_looks
+from harness.cli.results import find_run, formatted, note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode
 
@@ -125,7 +124,7 @@ def show(
         content = review_json(outcome)
         echo_json(content, sort_keys=True)
     else:
-        echo(writer(format)(review_parts(outcome)), end="")
+        echo(formatted(review_parts(outcome), format), end="")
     if not outcome.complete:
         raise typer.Exit(int(ExitCode.FAILED))
     note_looks(results, "review", {found.run_id})
@@ -133,17 +132,7 @@ def show(
 
 def _run(paths: list[Path], run_id: str | None) -> FiledRun:
     """The run of that id, or the only one, with its records whole."""
-    from harness.records import record_files, runs_in_files
-
-    runs = runs_in_files(record_files(paths), keep=lambda record: record)
-    wanted = [one for one in runs if run_id in (None, one.run_id)]
-    if len(wanted) == 1:
-        return wanted[0]
-    known = ", ".join(f"{one.run_id} ({one.experiment})" for one in runs) or "none"
-    asked = "" if run_id is None else f" {run_id}"
-    raise ConfigurationError(
-        f"--run{asked}: {len(wanted)} runs in {', '.join(map(str, paths))}; expected one of {known}."
-    )
+    return find_run(paths, run_id, keep=lambda record: record)
 
 
 def _reading(run: FiledRun) -> CallReader:

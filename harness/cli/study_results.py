@@ -100,7 +100,7 @@ def compare(
     """Print means per variant and their spread across seeds, for variants that differ in their axis only."""
     from harness.batches import variant_outcomes
     from harness.batches.batch_report import SHARES, means_table, share_table, spread_table
-    from harness.cli.looking import note_looks
+    from harness.cli.results import note_looks
     from harness.reports.parts import REHEARSAL, as_text
 
     asked: Sequence[str | None] = batches or [None]
@@ -146,7 +146,7 @@ def finish(
 ) -> None:
     """Check a batch's deliverables, and write its report if there is none."""
     from harness.batches.deliverables import finish as finished
-    from harness.cli.looking import note_looks
+    from harness.cli.results import note_looks
 
     made = manifest_of(place, batch)
     done = finished(

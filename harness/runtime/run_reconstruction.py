@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.model import Event, Experiment, Persona, Proposition, render
 from harness.personas import Population, load
-from harness.records import FiledRun, record_files, runs_in_files, stream
+from harness.records import FiledRun, stream
 
 PACKAGED = "packaged:"
 
@@ -32,18 +32,6 @@ class RecordedTrial:
     @property
     def trial(self) -> str:
         return str(self.record["trial"])
-
-
-def find_run(places: Iterable[Path], run_id: str | None) -> FiledRun:
-    """The run with that id, or the only one. Raises `HarnessError` when that is not one run."""
-    runs = runs_in_files(record_files(places))
-    wanted = [run for run in runs if run_id in (None, run.run_id)]
-    if len(wanted) == 1:
-        return wanted[0]
-    known = ", ".join(f"{run.run_id} ({run.experiment})" for run in runs) or "none"
-    if run_id is None:
-        raise ConfigurationError(f"There are {len(runs)} runs; name one of them. Found: {known}.")
-    raise ConfigurationError(f"Run {run_id}: found {len(wanted)} runs of that id; expected one of: {known}.")
 
 
 def choose(run: FiledRun, share: float, seed: int) -> list[Mapping[str, Any]]:

@@ -199,7 +199,7 @@ def test_other_personas_are_refused_and_nothing_is_asked(lab: Lab, judge: Watche
     [
         (("--share=0",), "share 0: expected more than 0"),
         (("--share=1.5",), "share 1.5: expected more than 0"),
-        (("--run=nothing",), "Run nothing: found 0 runs of that id"),
+        (("--run=nothing",), "--run nothing: 0 runs in results; expected one of"),
         (("--model=other",), "expected --judge-model PROVIDER:MODEL, once"),
         (("--max-calls=0",), "--max-calls 0: expected 1 or more"),
     ],

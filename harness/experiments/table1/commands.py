@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.common_options import AsJson, Experiments, NewestRuns, settings_here, with_results
-from harness.cli.looking import note_looks
+from harness.cli.results import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ExitCode
 

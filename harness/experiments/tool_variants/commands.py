@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.analyse import writer
 from harness.cli.common_options import AsJson, Format, NewestRuns, TextFormat, with_results
-from harness.cli.looking import note_looks
-from harness.console import echo, echo_json
+from harness.cli.results import formatted, note_looks, print_answers
+from harness.console import echo
 from harness.errors import ConfigurationError
 from harness.experiments.tool_variants.experiment import NAME
 
@@ -42,11 +41,7 @@ def variants(
         return
     answers = [analyse(read_run(one), examine(one, own=own)) for one in found]
     note_looks(results, "variants", {one.run_id for one in found})
-    if as_json:
-        content = [answer_json(one) for one in answers]
-        echo_json(content, sort_keys=True)
-        return
-    echo("\n".join(writer(format)(answer_parts(one)) for one in answers), end="")
+    print_answers(answers, answer_json, answer_parts, format, as_json=as_json)
 
 
 def _judged_again(paths: list[Path], ids: set[str], format: TextFormat) -> str:
@@ -66,7 +61,7 @@ def _judged_again(paths: list[Path], ids: set[str], format: TextFormat) -> str:
             Items((text, *lost)),
             *([table] if changed else []),
         ]
-        texts.append(writer(format)(parts))
+        texts.append(formatted(parts, format))
     return "\n".join(texts)
 
 
