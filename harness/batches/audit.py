@@ -1,4 +1,4 @@
-"""Registry, manifests and disk held against each other; each disagreement is a sentence."""
+"""Compare registry, manifests and disk; each disagreement is a sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.records import fingerprint
 from harness.text_files import read_text
 
 _UNPLACED = ("files.json", "gates.json", "segments.json")
-"""What may stand in results beside what a run put there."""
+"""Further files that results may have, besides those of a run."""
 _READ = (".json", ".jsonl")
 """Files that would be read as a run's. Looks have their own folder, and people may add files to results."""
 
@@ -127,7 +127,7 @@ def _of_runs(place: VariantFolder, name: str, success: bool) -> Iterator[str]:
         return
     for meta in found:
         if meta.get("experiment") != name:
-            yield f"its results are of {meta.get('experiment')!r:.80}; expected {name}."
+            yield f"its results belong to {meta.get('experiment')!r:.80}; expected {name}."
         if success and meta.get("partial"):
             yield "a success in runs.csv, but its results are partial."
 
@@ -143,7 +143,7 @@ def _of_inputs(place: VariantFolder, manifest: Manifest) -> Iterator[str]:
         yield str(error)
         return
     if content.get("variant") != place.folder.name:
-        yield f"inputs/settings.json is of {content.get('variant')!r:.80}."
+        yield f"inputs/settings.json belongs to {content.get('variant')!r:.80}."
     if not sound:
         yield "inputs/settings.json was changed: its settings are not those of its fingerprint."
     if content.get("manifest") != mark(manifest):
@@ -160,7 +160,7 @@ def _of_revisions(manifests: Iterable[Manifest]) -> Iterator[str]:
             mark = fingerprint(content)
             batch, first = seen.setdefault(revision, (manifest.batch_id, mark))
             if mark != first:
-                yield f"{revision} stands for something else in {manifest.batch_id} than in {batch}."
+                yield f"{revision} means something else in {manifest.batch_id} than in {batch}."
 
 
 def latest(study: Study) -> str | None:

@@ -41,12 +41,12 @@ class BatchRequest:
 
 
 class BatchKind:
-    """A kind of batch. As it stands it is that of any experiment; override what yours does otherwise.
+    """A kind of batch. The default implementation is for any experiment; override what differs.
 
-    A batch is of the first kind that `declares` the file of its experiment. Every method may raise `HarnessError`.
+    The kind of a batch is the first that `declares` the file of its experiment. Every method may raise `HarnessError`.
 
-    ``spec_folders`` are folders that a new study gets under ``specs``. ``gate_profile`` and ``schema_map`` are what
-    a manifest has where its request names none. ``build_hint`` says how a study gets its `experiment_file`.
+    A new study gets ``spec_folders`` under ``specs``. ``gate_profile`` and ``schema_map`` are defaults of a manifest.
+    ``build_hint`` says how a study gets its `experiment_file`.
     """
 
     spec_folders: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class BatchKind:
         return iter(())
 
     def disagreements(self, study: Study) -> Iterator[str]:  # noqa: ARG002
-        """Where what a study holds of this kind is not as it was made."""
+        """Changed files of this kind in a study."""
         return iter(())
 
 
@@ -113,7 +113,7 @@ ANY = BatchKind()
 
 
 def registered() -> list[BatchKind]:
-    """Every kind that can be had; others are left out with a warning that names their distribution."""
+    """Every usable kind; others are left out with a warning that names their distribution."""
     found = []
     for points in claims(BATCH_KINDS).values():
         try:
@@ -130,7 +130,7 @@ def registered() -> list[BatchKind]:
 def kind_of(path: str | Path | None) -> BatchKind:
     """The kind of the batch whose experiment is declared at ``path``, `ANY` for a registered experiment.
 
-    Raises `ConfigurationError` for a file that no kind declares and that is no test file.
+    Raises `ConfigurationError` for a file that no kind declares and that is not a test file.
     """
     if path is None:
         return ANY

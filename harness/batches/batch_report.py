@@ -39,7 +39,7 @@ _STAMP = re.compile(r"Results as of SHA-256 ([0-9a-f]{64})")
 
 @dataclass(frozen=True, slots=True)
 class ReportMaterial:
-    """What a report is made of. Caveats stand in it in the person's own words."""
+    """The content of a report. Caveats are in the person's own words."""
 
     study: Study
     manifest: Manifest
@@ -58,7 +58,7 @@ class ReportMaterial:
 
 
 def stamp(batch: Batch, manifest: Manifest) -> str:
-    """A hash over the results in place: a report is of these and of no others."""
+    """A hash of the current results, to which a report belongs."""
     whole = hashlib.sha256(manifest.batch_id.encode())
     for one in manifest.variants:
         placed = batch.variant(one.id).placed
@@ -166,7 +166,7 @@ def share_table(found: Sequence[Stability]) -> Table:
 
 def _confidence(one: ReportMaterial) -> Iterator[Part]:
     if len(one.manifest.seeds) < 2:
-        yield f"SINGLE SEED. {one.single_seed_caveat or 'Nothing is known of how results vary from seed to seed.'}"
+        yield f"SINGLE SEED. {one.single_seed_caveat or 'How results vary between seeds is unknown.'}"
     yield spread_table(one.stability)
     yield SHARES
     yield share_table(one.stability)

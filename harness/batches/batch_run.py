@@ -38,7 +38,7 @@ STOPPING = (ExitCode.BUDGET, ExitCode.RETRY_LATER)
 
 
 class UnkeptError(HarnessError):
-    """Sessions ran, but what they left could not be put in its place or written down. Saying the same goes on."""
+    """Sessions ran, but their results could not be placed or registered. Rerun to resume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,10 @@ def run_batch(
     launch: Launch,
     clock: Clock = now,
 ) -> Ran:
-    """Run what is not finished of a batch. A finished batch is left as it is, to the byte.
+    """Run the unfinished variants of a batch. A finished batch stays unchanged, to the byte.
 
-    Raises `ConfigurationError`, before anything runs, where specs, scenario, config or a variant's inputs are not what
-    the batch was begun with, and `HarnessError` while another process works on it.
+    Raises `ConfigurationError`, before anything runs, if specs, scenario, config or a variant's inputs have changed
+    since the batch was declared, and `HarnessError` while another process works on it.
     """
     batch = study.batch(manifest.batch_id)
     resolved = prepared(study, manifest, experiment, facts)
@@ -86,7 +86,7 @@ def run_batch(
 
 
 def prepared(study: Study, manifest: Manifest, experiment: Experiment, facts: Facts) -> list[Resolved]:
-    """Every variant, resolved and held against what it was begun with. Raises `ConfigurationError`."""
+    """Every variant, resolved and compared with its inputs. Raises `ConfigurationError`."""
     problems = resolved_settings.changed_specs(study, manifest)
     if problems:
         raise ConfigurationError(
@@ -120,7 +120,7 @@ def _refuse_changed(manifest: Manifest, experiment: Experiment, facts: Facts) ->
             raise ConfigurationError(
                 f"Batch {manifest.batch_id}: its {what} was changed:",
                 *(f"  {key}: {shown(a)} then, {shown(b)} now" for key, (a, b) in changed.items()),
-                "Put it back as it was, or make a new batch under a new revision.",
+                "Restore it, or declare a new batch under a new revision.",
             )
 
 
@@ -131,7 +131,7 @@ def baseline(manifest: Manifest) -> Planned:
 
 
 def _refuse_other_run(one: Resolved, runs: Sequence[Run], session: Path) -> None:
-    """A run of the variant in the registry of runs has other settings: to go on would be to begin another."""
+    """Refuse a variant whose run has other settings in the registry of runs: resuming would start another run."""
     for run in runs:
         if run.experiment != one.experiment.name or run.fingerprint == one.fingerprint:
             continue
@@ -140,14 +140,14 @@ def _refuse_other_run(one: Resolved, runs: Sequence[Run], session: Path) -> None
             raise ConfigurationError(
                 f"Variant {one.planned.id}: its run {run.id} started with other settings:",
                 *setting_lines(session, changed),
-                "Set them as they were, or make a new batch.",
+                "Restore the settings, or declare a new batch.",
             )
 
 
 def runs_of(batch: Batch) -> tuple[Run, ...]:
     """The runs of a batch in its registry of runs. Raises `HarnessError`."""
     if not any(batch.session.rglob("*.sqlite")) and not any(batch.session.glob("*.jsonl")):
-        return ()  # no session has begun yet, so there is no lost registry to rebuild
+        return ()  # no session has started yet, so there is no lost registry to rebuild
     with RunRegistry(batch.session, now) as registry:
         return registry.runs()
 
@@ -171,7 +171,7 @@ class _Running:
         for one in left:
             resolved_settings.keep_inputs(self._batch.variant(one.planned.id), one.content(self._manifest))
         ended = {run.experiment: run for run in runs_of(self._batch) if run.status == FINISHED}
-        for one in left:  # its session did not live to say so
+        for one in left:  # its session was killed before it could report
             if one.experiment.name in ended:
                 self._keep(one, *_found(self._batch.session, ended[one.experiment.name]), code=0)
         known = self._registry.read().latest(self._batch.id)
@@ -218,7 +218,7 @@ class _Running:
         *,
         code: int,
     ) -> None:
-        """Place what a run left, then say so in the registry; what was said of it already is not said again."""
+        """Place the results of a run, then add its row to the registry, unless it is there."""
         target = self._batch.variant(one.planned.id)
         status, note = judged(meta, one.asks, problem, code)
         if artifact is not None:
@@ -263,7 +263,7 @@ class _Running:
 
 
 def _sessions(left: Iterable[Resolved]) -> Iterator[tuple[Options, list[Resolved]]]:
-    """Variants that can be played in one session, together: those with the same model, judge and rate."""
+    """Variants that can share a session: those with the same model, judge and rate."""
     members: dict[str, list[Resolved]] = {}
     for one in left:
         members.setdefault(json.dumps(dict(one.options), sort_keys=True, default=str), []).append(one)
@@ -285,7 +285,7 @@ def _found(folder: Path, run: Run) -> tuple[str, list[Path], Path | None, Mappin
 
 
 def placed_meta(target: VariantFolder) -> Mapping[str, Any] | None:
-    """The meta file in a variant's results; ``None`` where any of them is missing or not as it was placed."""
+    """The meta file in a variant's results; ``None`` if any result is missing or has changed."""
     try:
         hashes = read_json(target.placed, "what was placed")
         whole = all(

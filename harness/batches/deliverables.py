@@ -45,9 +45,9 @@ def finish(
     rewrite: bool = False,
     gates: Sequence[Gates] = SOURCES,
 ) -> FinishedBatch:
-    """Check a batch's deliverables, and write its report where there is none.
+    """Check a batch's deliverables, and write its report if it has none.
 
-    A report that is there is left to the people who wrote in it, unless ``rewrite``. Raises `ConfigurationError` with
+    An existing report stays unchanged unless ``rewrite``. Raises `ConfigurationError` with
     everything that is missing.
     """
     batch = study.batch(manifest.batch_id)
@@ -106,7 +106,7 @@ def _unfinished(study: Study, manifest: Manifest) -> list[str]:
         if row is None or row.status != VariantStatus.SUCCESS:
             said = f"its last run ended as {row.status}" if row else "runs.csv has no row of it"
             found.append(
-                f"{batch.id}: variant {one.id}: {said}; expected success. Go on with: harness study run {study.name}"
+                f"{batch.id}: variant {one.id}: {said}; expected success. Resume with: harness study run {study.name}"
             )
         found += [
             f"{batch.id}: variant {one.id}: {problem}"
@@ -122,7 +122,7 @@ def _without_caveat(
     found = {}
     if len(manifest.seeds) < 2 and not single:
         found["single_seed_caveat"] = [
-            f"one seed ({manifest.seeds[0]}): nothing is known of stability; sweep more seeds, or add a caveat."
+            f"one seed ({manifest.seeds[0]}): stability is unknown; sweep more seeds, or add a caveat."
         ]
     faults = [problem for one in segments for problem in one.problems(minimum)]
     sound = [one for one in segments if not one.problems(minimum)]
@@ -136,7 +136,7 @@ def _without_caveat(
 
 
 def _report(study: Study, manifest: Manifest) -> str:
-    """The report on disk. Raises `ConfigurationError` where it is none of these results, or not whole."""
+    """The report on disk. Raises `ConfigurationError` if it is of other results, or incomplete."""
     batch = study.batch(manifest.batch_id)
     try:
         text = read_text(batch.report, str(batch.report))

@@ -1,4 +1,4 @@
-"""The error of a batch that is asked for otherwise than it can be had."""
+"""The error of a refused request for a batch."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from harness.errors import ConfigurationError
 
 
 class RequestError(ConfigurationError):
-    """What was asked for is refused, and other ``options`` would be accepted: parameter → its value, or what it takes.
+    """A request is refused, but would be accepted with ``options``: parameter → value, or what it takes.
 
-    Front ends add how their users say so.
+    Front ends add the options in their own form.
     """
 
     def __init__(self, problems: Iterable[str], options: Mapping[str, str]) -> None:

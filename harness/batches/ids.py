@@ -1,13 +1,13 @@
-"""Every id of a study, made and parsed here alone. What is malformed is refused with the reason.
+"""Build and parse the ids of a study. A malformed id is refused with the reason.
 
     study         tax-debate                    lower-case kebab
     batch         b20261120-2210-threshold-v01  date, time (UTC), intent, version
     variant       vr-threshold-3-s42            axis, value as a slug, seed
     revisions     scn-v01, cfg-v01
 
-Versions count from 01 in two digits and go on with 100, 101, … after 99. A variant of a full factorial names each
+Versions count from 01 in two digits, then 100, 101, … after 99. A variant of a full factorial names each
 axis: ``vr-threshold-3__steps-5-s42``. The slug of a value keeps ``a-z``, ``0-9``, ``-`` and ``.``; every other byte of
-its UTF-8 becomes ``_`` and two hex digits (``openai:gpt-5`` is ``openai_3agpt-5``), so that it can be read back.
+its UTF-8 becomes ``_`` and two hex digits (``openai:gpt-5`` is ``openai_3agpt-5``), so that it can be decoded.
 """
 
 from __future__ import annotations

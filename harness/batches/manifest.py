@@ -89,9 +89,9 @@ class Planned:
 class Manifest:
     """A batch as declared. ``session`` are the options of its pytest sessions that identify runs.
 
-    ``scenario`` and ``config`` are what the two revisions stand for (`harness.batches.revisions`). ``path`` is the
-    test file that declares the experiment, where it is not registered, or, below the batch's folder, the scenario
-    that is simulated. ``axes`` is what the batch varies, ``declared`` the axes that are the experiment's own.
+    ``scenario`` and ``config`` are the meaning of the two revisions (`harness.batches.revisions`). ``path`` is the test
+    file of an unregistered experiment, or, below the batch's folder, the simulated scenario. ``axes`` is what the batch
+    varies, ``declared`` the axes of the experiment.
     """
 
     study: str
@@ -153,7 +153,7 @@ def mark(manifest: Manifest) -> str:
 
 
 def load(path: Path, study: str | None = None) -> Manifest:
-    """The manifest at ``path``, which is of ``study`` if one is named. Raises `ConfigurationError` with every fault."""
+    """The manifest at ``path``, of ``study`` if given. Raises `ConfigurationError` with every fault."""
     from harness.records.strict_yaml import read_yaml
 
     try:
@@ -200,7 +200,7 @@ def _contradictions(manifest: Manifest, folder: str) -> list[str]:
     if manifest.batch_id != folder:
         found.append(f"batch_id: {manifest.batch_id!r} in the folder {folder!r}; expected the same.")
     names = [one.id for one in manifest.variants]
-    found += [f"variants: {name} stands there {names.count(name)} times; expected once."
+    found += [f"variants: {name} occurs {names.count(name)} times; expected once."
               for name in dict.fromkeys(names) if names.count(name) > 1]  # fmt: skip
     found += [f"base_specs: {spec.path!r}: expected a path below the study." for spec in manifest.base_specs
               if Path(spec.path).is_absolute() or ".." in Path(spec.path).parts]  # fmt: skip

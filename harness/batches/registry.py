@@ -20,7 +20,7 @@ from harness.text_files import encoding_of, recoded
 
 
 class VariantStatus(StrEnum):
-    """How a run of a variant ended; no other word stands in the registry."""
+    """How a run of a variant ended, as in the registry."""
 
     SUCCESS = "success"
     """Every trial finished, and models answered where they were asked."""
@@ -73,7 +73,7 @@ class Registry:
         self.path = path
 
     def create(self) -> None:
-        """Write the header, where there is no file."""
+        """Write the header if there is no file."""
         with self._locked():
             pass
 
@@ -130,7 +130,7 @@ def _refuse_other_encodings(file: int, path: Path) -> None:
 
 
 def _append(file: int, path: Path, data: bytes) -> None:
-    """Write ``data`` at the end, or leave the file as it was."""
+    """Append ``data``, or leave the file unchanged."""
     size = os.fstat(file).st_size
     try:
         written = os.write(file, data)

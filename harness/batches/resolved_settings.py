@@ -1,4 +1,4 @@
-"""What a variant's run is made of, to the last setting: what is held to be the same when it is resumed or compared."""
+"""All resolved settings of a variant's run, which must be the same when it is resumed or compared."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def digest(path: Path) -> str:
 
 
 def changed_specs(study: Study, manifest: Manifest) -> list[str]:
-    """In what the base specs differ from what the manifest says of them, a sentence each."""
+    """Differences of the base specs from the manifest, a sentence each."""
     found = []
     for spec in manifest.base_specs:
         path = study.folder / spec.path
@@ -135,7 +135,7 @@ def changed_specs(study: Study, manifest: Manifest) -> list[str]:
 
 
 def keep_inputs(place: VariantFolder, content: Mapping[str, Any]) -> None:
-    """Write what a variant is made of, once. Raises `ConfigurationError` where it was made of something else."""
+    """Write the settings of a variant, once. Raises `ConfigurationError` if others exist."""
     if place.resolved.exists():
         changed = setting_differences(_read(place.resolved), plain(content)[0])
         changed.pop("fingerprint", None)  # it follows from the settings
@@ -143,7 +143,7 @@ def keep_inputs(place: VariantFolder, content: Mapping[str, Any]) -> None:
             raise ConfigurationError(
                 f"Variant {place.folder.name} was begun with other inputs or settings:",
                 *(f"  {key}: {shown(then)} then, {shown(now)} now" for key, (then, now) in changed.items()),
-                "Set them as they were, or make a new batch: harness study sweep (or new).",
+                "Restore the settings, or declare a new batch: harness study sweep (or new).",
             )
         return
     write(place.resolved, indented(plain(content)[0]) + "\n")

@@ -1,4 +1,4 @@
-"""Scenario and config revisions: what each stands for, and that none stands for two things."""
+"""Scenario and config revisions: their meaning, which must be unique."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def choose(
     asked: str | None,
     known: Mapping[str, tuple[str, Mapping[str, Any]]],
 ) -> str:
-    """The revision for ``content``: the one ``asked`` for, else the newest that there is, else the first.
+    """The revision for ``content``: the one ``asked`` for, else the newest, else the first.
 
-    ``known`` has, for each revision, the batch that it was first used in and what it stood for there. Raises
-    `RequestError` where the revision stands for something else, naming what changed and the bump to make.
+    ``known`` maps each revision to the batch that first used it, and its meaning there. Raises `RequestError` if the
+    revision means something else, with the changes and the next revision.
     """
     newest = max((ids.parse_revision(name, kind) for name in known), key=lambda one: one.number, default=None)
     first = ids.Revision("scn" if kind == "scn" else "cfg", 1)
@@ -80,15 +80,15 @@ def choose(
     what = "scenario" if kind == "scn" else "config"
     changed = setting_differences(then, content).items()
     problems = (
-        f"The {what} is not what {revision} stood for in {batch}:",
+        f"The {what} differs from {revision} in {batch}:",
         *(f"  {key}: {shown(a)} then, {shown(b)} now" for key, (a, b) in changed),
-        f"Put it back as it was, or declare {bump}{' (where it was the same)' if same else ''}.",
+        f"Restore it, or declare {bump}{' (where it was the same)' if same else ''}.",
     )
     raise RequestError(problems, {f"{what}_rev": bump})
 
 
 def known_in(study: Study) -> tuple[dict[str, tuple[str, Mapping[str, Any]]], ...]:
-    """For scenario and config: each revision that a batch of the study uses, with that batch and what it stood for."""
+    """For scenario and config: each revision in use, with its batch and its meaning."""
     scenarios: dict[str, tuple[str, Mapping[str, Any]]] = {}
     configs: dict[str, tuple[str, Mapping[str, Any]]] = {}
     for manifest in manifests(study):

@@ -1,8 +1,8 @@
-"""Segments: what came out for parts of what was asked, each with its denominator and a smallest n.
+"""Segments: results of parts of a design or population, each with its denominator and a minimum n.
 
-An experiment's own segments stand beside its results, in ``results/segments.json``: a list of objects with ``name``,
-``metric``, ``unit`` (what n counts), ``total`` (how many there are in all) and ``segments``, each with ``name``,
-``value`` and ``n``. Without such a file the places of the design are the segments: panels, proposals and persons.
+An experiment may write its segments to ``results/segments.json``: a list of objects with ``name``, ``metric``, ``unit``
+(what n counts), ``total`` and ``segments``, each with ``name``, ``value`` and ``n``. Without that file, panels,
+proposals and persons of the design are the segments.
 """
 
 from __future__ import annotations
@@ -116,9 +116,9 @@ def _count(value: object) -> int:
 
 
 def analyses(found: Sequence[VariantOutcome], metric: str, folders: Sequence[Path]) -> list[SegmentAnalysis]:
-    """The experiment's own segments where its results have them, else those by place.
+    """The segments in the experiment's results, else those of the design.
 
-    Of its own those of ``metric``, or all where none is of it. Tables of one name and metric are one over all variants:
+    Those of ``metric`` count, or all if it has none. Tables with the same name and metric are merged over all variants:
     their n add up.
     """
     paths = [folder / "segments.json" for folder in folders]

@@ -88,8 +88,8 @@ def outcomes(study: Study, manifest: Manifest, only: Sequence[str] = ()) -> list
     behind = [one.id for one in chosen if one.id not in rows or rows[one.id].status != VariantStatus.SUCCESS]
     if behind:
         raise HarnessError(
-            f"Batch {manifest.batch_id}: {', '.join(behind)} {'is' if len(behind) == 1 else 'are'} no success yet; "
-            f"expected all variants that are compared. Go on with: harness study run {study.name} {manifest.batch_id}"
+            f"Batch {manifest.batch_id}: {', '.join(behind)} {'is' if len(behind) == 1 else 'are'} not a success yet; "
+            f"expected all compared variants to be one. Resume with: harness study run {study.name} {manifest.batch_id}"
         )
     return [
         VariantOutcome(manifest.batch_id, one, dataset_in(study.batch(manifest.batch_id).variant(one.id)))
@@ -219,7 +219,7 @@ def _shares(by_level: Mapping[str, Sequence[float]]) -> tuple[float | None, floa
     if len(kept) < 2:
         return None, None, "one value of the axis alone"
     if all(len(level) < 2 for level in kept):
-        return None, None, "one seed per value of the axis: what is the seed's cannot be told"
+        return None, None, "one seed per value of the axis: the share of the seed is unknown"
     centre = fmean(values)
     total = math.fsum((value - centre) ** 2 for value in values)
     if total <= 1e-12 * max(1.0, centre**2):

@@ -1,4 +1,4 @@
-"""Layer 1: records of trials, their files, the artifact made of them, and the registry of runs."""
+"""Layer 1: records of trials, their files, artifacts, and the registry of runs."""
 
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic, write_whole

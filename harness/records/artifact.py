@@ -1,4 +1,4 @@
-"""The artifact of an experiment, in TinyTroupe's own structure, and what must be known beside it."""
+"""The artifact of an experiment, in TinyTroupe's own structure, and its meta file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ArtifactSamples:
 def gather(
     experiment: str, outcomes: Mapping[str, TrialHistory], design: Design, *, unread: bool = False
 ) -> ArtifactSamples:
-    """Put accepted samples in order: panel, proposal, rep, person. What was not obtained is noted.
+    """Sort accepted samples by panel, proposal, rep and person, and note missing ones.
 
     ``unread``: some lines of the run could not be read, so that a trial without a record may have run.
     """
@@ -238,7 +238,7 @@ def _gather_trial(
 
 
 def _are_plain(values: Sequence[Any]) -> bool:
-    """Whether all are whole numbers that `number` would leave as they are."""
+    """Whether all are integers that `number` leaves unchanged."""
     return _WHOLE.issuperset(map(type, values)) and max(map(abs, values), default=0) < 1e300
 
 

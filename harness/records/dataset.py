@@ -98,12 +98,12 @@ def _value(samples: SampleColumns | None, place: int | None, unseen: str) -> tup
 
 
 def meta_of(run: FiledRun) -> Mapping[str, Any]:
-    """The meta file beside the records of ``run``, as its last merge wrote it; empty where there is none."""
+    """The meta file next to the records of ``run``, from its last merge; empty if missing."""
     return meta_beside(run.folder, run.experiment, run.run_id)
 
 
 def meta_beside(folder: Path, experiment: str, run_id: str) -> Mapping[str, Any]:
-    """The meta file of a run in ``folder``, as its last merge wrote it; empty where there is none."""
+    """The meta file of a run in ``folder``, from its last merge; empty if missing."""
     path = (folder / artifact_name(experiment, run_id)).with_suffix(".meta.json")
     with suppress(HarnessError):
         content = read_json(path, str(path))

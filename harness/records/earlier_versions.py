@@ -22,10 +22,10 @@ def setting_differences(then: Any, now: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def comparable(then: Any, now: Any) -> tuple[Any, Any]:
-    """Recorded and current settings, without what the version that recorded ``then`` did not know.
+    """Recorded and current settings, without settings that the version of ``then`` did not have.
 
-    Addresses are compared without what may be a key. Identities of code are left out where it recorded none, and so
-    is the name of a metric's function, which is no setting today: the function's code decides.
+    Addresses are compared without possible keys. Code identities are omitted if none was recorded, and so is the name
+    of a metric's function, which is no longer a setting: the function's code counts.
     """
     if not isinstance(then, Mapping) or not isinstance(now, Mapping):
         return _renamed(then), now

@@ -1,4 +1,4 @@
-"""Runs as their record files tell them: which sections belong to a run, its design, and what came of each trial."""
+"""Read runs from their record files: the sections of a run, its design, and the outcome of each trial."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ class FileSection:
 
 @dataclass(frozen=True, slots=True)
 class FiledRun:
-    """One run as its files tell it: its design, and what came of each trial.
+    """One run from its files: its design, and the outcome of each trial.
 
-    ``measured`` says by which code each metric was computed from transcripts, ``revisions`` reads the files likewise.
+    ``measured`` has the code by which each metric was computed from transcripts; ``revisions`` reads the files
+    likewise.
     """
 
     experiment: str
@@ -57,8 +58,8 @@ class FiledRun:
 def record_files(paths: Iterable[Path], *, or_none: bool = False) -> list[Path]:
     """The JSONL files among and in ``paths``. `HarnessError` for no such path, and for none unless ``or_none``.
 
-    Of a folder's files, those are left out that begin with a JSON object of another kind than records have: an
-    experiment may keep files of its own beside them.
+    A folder's files that begin with another kind of JSON object are left out: an experiment may keep its own files
+    there.
     """
     given = list(paths)
     for path in given:
@@ -77,7 +78,7 @@ def _in_folder(folder: Path) -> list[Path]:
 
 
 def _of_another_kind(path: Path) -> bool:
-    """Whether the first line says so; one that cannot be read is for the reader to name."""
+    """Whether the first line says so; the reader reports an unreadable one."""
     problems: list[Problem] = []
     try:
         first = first_object(path, problems)

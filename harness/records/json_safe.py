@@ -33,7 +33,7 @@ def plain(value: Any) -> tuple[Any, dict[str, str]]:
 def to_line(record: Mapping[str, Any]) -> bytes:
     """``record`` as one line of UTF-8 JSON, newline included; keys in their own order.
 
-    A record that JSON cannot hold as it is (NaN, an object) is written without those parts; its key
+    Parts that JSON cannot represent (NaN, an object) are left out; the key
     ``not_written`` then maps each part's path to the reason.
     """
     try:
@@ -79,7 +79,7 @@ def _indenting(depth: int) -> json.JSONEncoder:
 
 
 def canonical(value: Any) -> bytes:
-    """The same bytes for equal data, whatever the order of keys. `ValueError` for what is no JSON."""
+    """The same bytes for equal data, in any order of keys. `ValueError` for data that is not JSON."""
     data, notes = plain(value)
     if notes:
         raise ValueError("; ".join(f"{path}: {reason}" for path, reason in notes.items()))
@@ -97,7 +97,7 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
 
 
 def differences(then: Any, now: Any) -> dict[str, tuple[Any, Any]]:
-    """Dotted keys whose values differ, with both values; `NOT_SET` stands for a key that is not there."""
+    """Dotted keys whose values differ, with both values; `NOT_SET` marks a missing key."""
     if repr(then) == repr(now):  # nearly always, and a session of many cells asks for each
         return {}
     old, new = flat(plain(then)[0]), flat(plain(now)[0])

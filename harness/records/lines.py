@@ -42,9 +42,9 @@ class RecordSection:
 
 @dataclass(frozen=True, slots=True)
 class RecordFile:
-    """What one file holds. ``sha256`` is of its bytes as read.
+    """The content of one file. ``sha256`` is of its bytes.
 
-    ``measurements`` are lines of metrics that were computed again.
+    ``measurements`` are lines of recomputed metrics.
     """
 
     path: Path
@@ -75,10 +75,10 @@ def trial_line(
 
     ``attempt`` counts from 1; ``started`` and ``ended`` are aware datetimes; ``duration`` is in seconds.
 
-    ``usage`` is what this try was paid for, in all sessions that worked on it: all lines together add up to the run's
-    cost. ``paid`` is what all tries of the trial were paid for so far. ``calls_replayed`` counts calls that were
-    answered from the journal, paid before; ``refusals`` those that the model declined to answer; ``rejections`` are
-    the replies that were of no use. ``unsent_options`` are declared model options that no call carried. ``replies``
+    ``usage`` is what this try cost, in all sessions that worked on it: all lines together add up to the run's cost.
+    ``paid`` is what all tries of the trial cost so far. ``calls_replayed`` counts calls that were answered from the
+    journal, paid before; ``refusals`` those that the model declined; ``rejections`` are rejected replies.
+    ``unsent_options`` are declared model options that no call carried. ``replies``
     says how many replies were used, and what was done to read them.
     """
     result = isinstance(outcome, TrialResult)
@@ -134,7 +134,7 @@ def _failure(failure: TrialFailure) -> dict[str, Any]:
 
 
 def sample_line(sample: Sample) -> dict[str, Any]:
-    """A sample as it stands in a record."""
+    """A sample in its record format."""
     value, reason = sample.value, sample.reason
     if value is not None and not math.isfinite(value):
         value, reason = None, reason or f"the value was {value}, which is not a valid JSON number"

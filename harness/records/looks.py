@@ -1,4 +1,4 @@
-"""Looks at results: every time that somebody was told how a run stands, with how much of it there was."""
+"""Looks at results: each time that results of a run were shown, with their extent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def note_look(
 
 
 def note_look_at(run: FiledRun, *, how: str, now: datetime) -> None:
-    """The same for a run as its files tell it; a rehearsal's results are no results."""
+    """The same for a filed run; a rehearsal has no results."""
     if not run.rehearsal:
         groups = [one.accepted["group"] for one in run.outcomes.values() if one.accepted is not None]
         finished = {group: groups.count(group) for group in run.design.groups}
@@ -63,7 +63,7 @@ def note_look_at(run: FiledRun, *, how: str, now: datetime) -> None:
 
 
 def looks_at(results_dir: Path, runs: Iterable[str]) -> list[dict[str, Any]]:
-    """Every row about ``runs``, in order."""
+    """Every row about ``runs``, oldest first."""
     wanted = set(runs)
     with suppress(HarnessError):
         return [row for row in stream(results_dir / NAME) if row.get("look_run") in wanted]

@@ -1,8 +1,8 @@
-"""Metrics that were computed again from transcripts, because the code of a metric changed during a run.
+"""Metrics that were recomputed from transcripts, because the code of a metric changed during a run.
 
-The samples in a trial's own record stay as they are. A file beside the run's others holds what the new code gives; its
-first line says which code counts from then on. A reader takes each sample by the code that counts, and where there is
-none the sample is missing: values of two versions are never in one result.
+The samples in a trial's record stay unchanged. A separate file has the values of the new code; its first line says
+which code counts from then on. Readers use the samples of that code; without one the sample is missing, so that a
+result never mixes the values of two versions.
 """
 
 from __future__ import annotations

@@ -27,10 +27,10 @@ from harness.records.reader import Keep, Lean, uncollected
 
 
 class RunExaminer(Protocol):
-    """Who looks at a run as a whole: `harness.checks.RunExaminer`, handed in by the caller.
+    """Examines a whole run: `harness.checks.RunExaminer`, passed in by the caller.
 
-    ``keep`` is what it needs of each record, all that a merge needs included; called with a run, it gives what the
-    meta file says of it beside all else.
+    ``keep`` selects the parts of each record that it and a merge need; called with a run, it returns further content
+    for the meta file.
     """
 
     @property
@@ -48,10 +48,10 @@ def merge(
     force: bool = False,
     exploratory: bool = False,
 ) -> list[Path]:
-    """Write the artifact of each run in ``paths``, with its ``.meta.json`` beside it; return the artifacts.
+    """Write the artifact of each run in ``paths``, with its ``.meta.json``; return the artifacts.
 
     ``out`` is a directory, or a ``.json`` file when there is one artifact only; without it the artifacts go
-    beside the first file. Equal input gives equal bytes. ``stats`` is the package `harness.stats`;
+    next to the first file. Equal input gives equal bytes. ``stats`` is the package `harness.stats`;
     ``examine`` adds to the meta file what it finds, and leaves the artifact alone.
 
     Files of one experiment with different settings are refused with a `MixedRunsError` that names each

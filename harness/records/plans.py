@@ -25,7 +25,7 @@ SEAL = "sha256"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A locked plan. ``content`` is all of the file but its seal; ``sealed`` the hash that stands in the file."""
+    """A locked plan. ``content`` is the file without its seal, ``sealed`` the hash in the file."""
 
     content: Mapping[str, Any]
     sealed: str
@@ -139,9 +139,9 @@ def plan_for(
     *,
     rehearsal: bool,
 ) -> Plan | None:
-    """The plan that a run is held against: that of its settings, else the experiment's newest.
+    """The plan for a run: that of its settings, else the experiment's newest.
 
-    A rehearsal is held against a plan of its very settings only: a plan is about what will be evidence.
+    A rehearsal has only a plan with exactly its settings, because plans are about evidence.
     """
     plans = plans_in(results_dir, experiment)
     exact = [plan for plan in plans if plan.covers(fingerprint, settings or {})]
@@ -181,10 +181,10 @@ def held_against_plan(
     exploratory: bool = False,
     metric_code: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """What a meta file says of plan, deviations and looks. ``runs`` are the ids of all runs that are in it.
+    """The plan, deviations and looks for a meta file. ``runs`` are the ids of all its runs.
 
-    Raises `BeyondPlanError` where it goes beyond the planned N and neither the caller nor the record says that it is
-    exploratory; several runs together are the caller's doing alone.
+    Raises `BeyondPlanError` if it exceeds the planned N and neither the caller nor the record says that it is
+    exploratory; only the caller can allow several runs together.
     """
     rows = looks_at(folder, runs)
     labelled = exploratory or any(line.get("exploratory") for line in metadata)

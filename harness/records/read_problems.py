@@ -1,8 +1,7 @@
-"""Lines and files of records that could not be read, and the list of them that a command or a session keeps.
+"""Unreadable lines and files of records, collected by a command or a session.
 
-Every reader names what it could not read, here, as it meets it. Whoever runs a whole command opens a `collected` block
-around it, prints what the block gathered, and fails where something was lost: so no reader has to be asked, and none
-can forget.
+Every reader reports its problems here. A command opens a `collected` block, prints what the block collected, and fails
+if something was lost, so that no reader can forget to report.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What could not be read. ``torn``: it is the last line, cut short by a crash or a full disk.
+    """An unreadable line or file. ``torn``: the last line, truncated by a crash or a full disk.
 
-    ``line`` counts from 1; 0 stands for the whole file. ``skipped``: nothing of that line was kept.
+    ``line`` counts from 1; 0 is the whole file. ``skipped``: nothing of that line was kept.
     """
 
     path: Path
@@ -70,7 +69,7 @@ _open: list[Problems] = []
 
 @contextmanager
 def collected() -> Iterator[Problems]:
-    """Gather every problem that readers meet meanwhile, on any thread. Within another block, the inner one is told."""
+    """Collect every problem that readers report, on any thread. Of nested blocks, the inner one collects."""
     mine = Problems()
     _open.append(mine)
     try:

@@ -79,8 +79,8 @@ def stream(
 ) -> Generator[dict[str, Any]]:
     """Every line of ``path`` that is a JSON object, in order, one at a time.
 
-    What cannot be read is appended to ``problems``, or noted where there is no such list, as ``lost`` if it is missing
-    from what the caller makes. Raises `HarnessError` when the file cannot be opened.
+    Problems are appended to ``problems``, or reported without such a list, as ``lost`` if the caller's result lacks
+    them. Raises `HarnessError` when the file cannot be opened.
     """
     found: list[Problem] = [] if problems is None else problems
     try:
@@ -306,13 +306,13 @@ def files_of_run(results_dir: Path, experiment: str, run_id: str) -> tuple[Path,
 
 
 def first_object(path: Path, problems: list[Problem] | None = None) -> dict[str, Any]:
-    """The first line of ``path`` that is a JSON object; empty where there is none. Raises `HarnessError`."""
+    """The first line of ``path`` that is a JSON object, else empty. Raises `HarnessError`."""
     with closing(stream(path, problems)) as lines:
         return next(lines, {})
 
 
 def outcomes(records: Iterable[Mapping[str, Any]]) -> dict[str, TrialHistory]:
-    """Per trial id, what came of it: the earliest end wins, and among equals the first of ``records``."""
+    """Trial id → outcome: the earliest end counts, among equals the first of ``records``."""
     found: dict[str, TrialHistory] = {}
     for record in sorted(records, key=_age):
         outcome = found.setdefault(record["trial"], TrialHistory(record["trial"]))
@@ -352,10 +352,10 @@ def _fault(error: Exception) -> str:
 
 
 def _decoded(raw: bytes) -> tuple[Any, list[str]]:
-    """JSON, and what is odd about it: by the fast decoder; what that one refuses by Python's own, which explains.
+    """JSON and its peculiarities, by the fast decoder, or by Python's, which explains errors.
 
-    Zero bytes around it are passed over: a disk that lost power fills with them what it had not written, and what
-    follows them is whole. Python reads NaN, which JSON lacks, and half a surrogate pair.
+    Zero bytes around it are skipped: after a power loss they fill unwritten parts of a file, and what follows them is
+    complete. Python reads NaN, which JSON lacks, and half a surrogate pair.
     """
     from orjson import JSONDecodeError, loads
 
@@ -420,7 +420,7 @@ def _raw_lines(path: Path, seen: Callable[[bytes], object] | None) -> Iterator[b
 
 
 def _bounded(file: BinaryIO, seen: Callable[[bytes], object] | None) -> Iterator[bytes]:
-    """Lines as they are; of one that is too long, its beginning alone, which is too long still."""
+    """Lines unchanged; of one that is too long, only its beginning, which is still too long."""
     whole = True
     while raw := file.readline(MAX_LINE + 1):
         if seen:
@@ -431,7 +431,7 @@ def _bounded(file: BinaryIO, seen: Callable[[bytes], object] | None) -> Iterator
 
 
 def _recoded(content: bytes, name: str) -> Iterator[bytes]:
-    """Lines in UTF-8. What is no character stays none, so that its line is refused, and a last half one is cut."""
+    """Lines in UTF-8. Invalid characters stay invalid, so that their line is refused; a last half one is cut."""
     whole = len(content) - len(content) % (4 if name == "utf-32" else 2)
     text = content[:whole].decode(name, "surrogatepass" if name != "utf-32" else "replace")
     for line in io.StringIO(text, newline=""):  # at line ends alone; str.splitlines knows others too
@@ -439,7 +439,7 @@ def _recoded(content: bytes, name: str) -> Iterator[bytes]:
 
 
 def _is_users_own(record: Mapping[str, Any]) -> bool:
-    """Whether somebody wrote this line through the writers for their own purpose: it has a type, none of ours."""
+    """Whether a user wrote this line through the writers: it has a type that is not ours."""
     kind = record.get("type")
     return (
         isinstance(kind, str)

@@ -1,7 +1,7 @@
-"""Lines exactly as `harness.records.lines.trial_line` writes those of finished trials, decoded by their types.
+"""Typed decoders for lines of finished trials, exactly as `harness.records.lines.trial_line` writes them.
 
-A reader that names the fields it looks at is spared all others: nothing is made of them, and what it gets is valid.
-A line of any other shape, whatever is odd about it, raises; the reader of `harness.records.reader` then looks at it.
+A reader that declares its fields skips all others, and gets valid values. A line of any other shape raises; then
+`harness.records.reader` reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Skipped = Any
 else:
     Skipped = Raw
-"""A field that is passed over; a shape that looks at it says what it is."""
+"""A skipped field; shapes that need it declare its type."""
 
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 """Beyond 64 bits decoders disagree, so there the other reader decides."""
@@ -126,7 +126,7 @@ def decoder(shape: type[FinishedTrialRecord]) -> Callable[[bytes], Any]:
 
     def decoded(raw: bytes) -> Any:
         if not raw.isascii():
-            raw.decode()  # in fields that are passed over, msgspec does not look for broken UTF-8
+            raw.decode()  # msgspec does not check skipped fields for broken UTF-8
         return decode(raw)
 
     return decoded

@@ -1,7 +1,7 @@
-"""Records of scores that were given again: files of their own, beside those of the run that they are about.
+"""Records of rescored trials, in separate files.
 
-They stand in a folder of their own, and no line of theirs has a ``run_id`` or is called as a trial's are, so that
-nobody takes them for trials of a run.
+They have their own folder, and no line has a ``run_id`` or a type of a trial's, so that no reader takes them for trials
+of a run.
 """
 
 from __future__ import annotations

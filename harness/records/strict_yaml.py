@@ -111,7 +111,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, text: str) -> Any:
-    """Line ends that are none of ours are written as escapes, which alone are read as they were."""
+    """Unusual line ends are written as escapes, because only those are read back unchanged."""
     style = '"' if _LINE_ENDS.search(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 

@@ -56,10 +56,10 @@ def make_directory(path: Path) -> Path:
 
 
 class JSONLWriter:
-    """Appends records to a JSONL file of its own.
+    """Appends records to its own JSONL file.
 
-    The file is ``path``; else ``name`` in ``directory`` (default: the current one); else a name made of the
-    time. A name that is taken gets ``-2``, ``-3``, … before its suffix. ``metadata`` becomes the first line
+    The file is ``path``; else ``name`` in ``directory`` (default: the current one); else named after the time. An
+    existing name gets ``-2``, ``-3``, … before its suffix. ``metadata`` becomes the first line
     when the file is created. The file is open only while a line is written, since a session may have more cells
     than a process may have open files. Safe to use from several threads. Raises `HarnessError` when the place cannot
     be written to; what was written before stays readable.
@@ -136,7 +136,7 @@ class JSONLWriter:
             while rest:
                 rest = rest[os.write(file, rest) :]
         except OSError:
-            with suppress(OSError):  # without it the reader finds a torn line, and says so
+            with suppress(OSError):  # without it the reader finds and reports a torn line
                 os.ftruncate(file, self._size)
             raise
         self._size += len(line)

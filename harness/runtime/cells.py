@@ -113,7 +113,7 @@ class CellOutcome:
         return "\n".join(lines)
 
     def _unknown(self) -> str | None:
-        """What the play called samples that are of none of the experiment's metrics."""
+        """Names of samples from the play that are not among the experiment's metrics."""
         named = dict.fromkeys(sample.metric for one in self.played for sample in one.samples)
         unknown = [] if self.metrics is None else [name for name in named if name not in self.metrics]
         if not unknown:
@@ -163,7 +163,7 @@ class CellRun:
 
 
 def failure_of(trial: Trial, error: BaseException) -> TrialFailure:
-    """The failure of a trial that ended with ``error``; what is no message for its reader is named by its class."""
+    """The failure of a trial that ended with ``error``; an error without a readable message is named by its class."""
     kind = type(error).__name__
     if isinstance(error, HarnessError):
         return TrialFailure(trial, str(error), kind, dict(error.details))

@@ -1,6 +1,6 @@
-"""What there is once in a session, however many processes play its trials: the gateway, the runs and the files.
+"""The single owner of a session's gateway, runs and files, for any number of processes that run trials.
 
-Players come to it with a cell, open its trials one after another, and hand in how each ended.
+A process enters a cell, opens its trials one after another, and reports how each ended.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Coordinator:
         self._closed = False
 
     def start(self) -> None:
-        """Make the gateway and the files' pool. Raises `HarnessError` when the model or the files cannot be had."""
+        """Create the gateway and the pool of files. Raises `HarnessError` if the model or the files are unusable."""
         self.gateway = self._parts.gateway(self.settings)
         self._emit = Emitter(self._parts.observers(self.settings, self._warn), self._now)
         if self._emit:
@@ -136,7 +136,7 @@ class Coordinator:
 
     @property
     def started(self) -> bool:
-        """Whether trials can be played, or could be before `close`."""
+        """Whether trials can run, or could before `close`."""
         return self._loop is not None
 
     @property
@@ -217,7 +217,7 @@ class Coordinator:
         started: datetime,
         seconds: float,
     ) -> TrialOutcome:
-        """Write down how a trial ended, flushed, before anybody hears of it."""
+        """Write how a trial ended, flushed, before reporting it."""
         trial, run = plan.trial, self._book.of(plan.trial.cell)
         if (
             client.failure is not None
@@ -270,7 +270,7 @@ class Coordinator:
             raise
 
     def tell_of(self, trial: Trial, note: str) -> None:
-        """Show how far a trial is, by its own account."""
+        """Show the progress that a trial reports."""
         self._tally.told(trial, note)
 
     def close_trial(self, client: TrialClient) -> None:
@@ -304,7 +304,7 @@ class Coordinator:
         self._tally.cells = cells
 
     def progress(self) -> Snapshot:
-        """Counts at this moment."""
+        """The current counts."""
         return self._tally.snapshot(self.gateway)
 
     def wind_down(self, *, interrupted: bool = False) -> None:
@@ -317,7 +317,7 @@ class Coordinator:
             self.loop.run(self._settle())
 
     async def _settle(self) -> None:
-        """Wait a moment for open trials: the last reply of one finishes it, and that is to be written down."""
+        """Wait briefly for open trials: the last reply of one may finish it, which must be recorded."""
         turns = [self._turns[client.run_id, trial.id] for client, trial in self._open.items()]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):
@@ -339,7 +339,7 @@ class Coordinator:
         self._emit.session_ended(None if self.stopped is None else str(self.stopped))
 
     def _close_gateway(self) -> None:
-        with contextlib.suppress(LoopLostError):  # `lose` has said so
+        with contextlib.suppress(LoopLostError):  # `lose` has reported it
             self.loop.run(self.gateway.aclose())
 
     def conclude(self, own: OwnChecks | None = None) -> list[Conclusion]:

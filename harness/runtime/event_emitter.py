@@ -1,4 +1,4 @@
-"""Turns what the session does into the events that observers are told."""
+"""Emit the events of a session to its observers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SHOWN_PARAMETERS = (
     "tools",
     "top_p",
 )
-"""What observers are told of a request's extras. Named one by one, so that nothing secret is among them."""
+"""Extra request fields that observers get; an explicit list, so that it contains no secret."""
 
 
 SHORT = 40
@@ -73,7 +73,7 @@ class Emitter:
         self._case_of: dict[str, str] = {}
 
     def __bool__(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there are observers."""
         return bool(self._observers)
 
     def session_started(self, facts: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, so that trials go on while pytest works through its cases."""
+"""An event loop on its own thread, so that trials run while pytest works through its cases."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class BackgroundLoop:
         self._thread.start()
 
     def _run(self) -> None:
-        """Run the loop to its end. What a task raises beside an `Exception` stops it in between.
+        """Run the loop to its end, restarting it when a task raises something other than an `Exception`.
 
-        Whoever waits for that task gets the error from the task itself, so the loop just goes on.
+        The waiter gets that error from the task itself.
         """
         while not self._closing.is_set():
             with contextlib.suppress(BaseException):
@@ -168,7 +168,7 @@ def _hand_over(future: Future[T], task: asyncio.Task[T]) -> None:
 
 
 async def _cancel_others() -> int:
-    """Cancel all other tasks; how many went on all the same."""
+    """Cancel all other tasks; returns how many are still running."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

@@ -59,7 +59,7 @@ def not_from_a_trial(record: logging.LogRecord) -> bool:
 
 
 class Router:
-    """Stands in for a stream: a trial's text goes to its case, everybody else's passes through."""
+    """Replaces a stream: text of a trial goes to its case, other text passes through."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream

@@ -32,11 +32,11 @@ OWN = "own"
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
-    """One cell, frozen after its fixtures ran: what it is made of and the trials to run.
+    """One cell, frozen after its fixtures ran: its parts and the trials to run.
 
-    ``reps`` is how many repetitions this session plans for the experiment. ``engine`` is an engine's name.
-    ``selected`` are the proposals that the session is about, where it leaves some out. ``group`` is the arm as its
-    fixtures made it. ``session_temperature`` and ``session_options`` are the session's.
+    ``reps`` is the number of repetitions that this session plans. ``engine`` is an engine's name. ``selected`` are the
+    session's proposals, if it omits some. ``group`` is the arm after its fixtures. ``session_temperature`` and
+    ``session_options`` are the session's.
     """
 
     cell: Cell
@@ -91,9 +91,9 @@ def choose_mode(experiment: Experiment, name: str | None) -> tuple[str, Mode]:
 def panels_of(
     experiment: Experiment, mode: Mode, people: Sequence[Persona]
 ) -> tuple[tuple[Persona, ...], ...]:
-    """People who meet: shuffled if the design says so, then cut to the mode's number, then consecutive groups.
+    """The panels: people are shuffled if the design says so, then cut to the mode's number, then split.
 
-    The order of the three is the notebooks'. Python's `random.Random(seed).shuffle` gives the notebooks' order.
+    The notebooks do these in the same order; `random.Random(seed).shuffle` gives their order of people.
     """
     order = list(people)
     if experiment.shuffle_seed is not None:
@@ -126,7 +126,7 @@ def plan_cell(
     and ``reps`` (how many repetitions the session plans) the mode's. ``temperature`` and ``model_options`` are the
     session's.
 
-    Raises `ConfigurationError` for an unknown mode, a correction out of range, or nobody to form a panel.
+    Raises `ConfigurationError` for an unknown mode, a correction out of range, or a panel without people.
     """
     mode_name, size = choose_mode(experiment, mode)
     cell = Cell(experiment.name, group.name, rep)

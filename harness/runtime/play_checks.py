@@ -30,7 +30,7 @@ def own_checks(at_hand: Iterable[Experiment] = ()) -> OwnChecks:
 
 
 def own_answers(at_hand: Iterable[Experiment] = ()) -> Callable[[FiledRun, Sequence[Check]], Iterable[Part]]:
-    """For `harness.reports`: what a run's experiment itself says of it."""
+    """For `harness.reports`: the experiment's own part of the report on a run."""
     play_of = _plays(at_hand)
 
     def answer(run: FiledRun, checks: Sequence[Check]) -> Iterable[Part]:

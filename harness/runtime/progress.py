@@ -17,9 +17,9 @@ WINDOW = 20
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Counts at one moment. ``seconds_left`` is ``None`` until two trials have ended.
+    """Counts of a session. ``seconds_left`` is ``None`` until two trials have ended.
 
-    ``note`` is what a trial under way told last, with its name before it; ``waiting`` is what calls wait for.
+    ``note`` is the last report of a running trial, after its name; ``waiting`` is what calls wait for.
     """
 
     cells: int
@@ -69,7 +69,7 @@ class ProgressCounter:
         self._pace = Pace(clock)
 
     def entered(self, case: str, trials: int, done: Iterable[str]) -> None:
-        """A case has ``trials``, of which those with the ids ``done`` need not be played; that says nothing of pace."""
+        """A case has ``trials``; those in ``done`` do not run, and do not count towards the pace."""
         self._planned[_name(case)] = trials
         self._ended.update(done)
 
@@ -78,7 +78,7 @@ class ProgressCounter:
         self._done.add(_name(case))
 
     def began(self, trial: Trial) -> None:
-        """A trial is tried, maybe anew."""
+        """A trial starts, or starts again."""
         self._ended.discard(trial.id)
 
     def ended(self, trial: Trial) -> None:

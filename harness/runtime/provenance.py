@@ -1,4 +1,4 @@
-"""What a run was made of: the settings that identify it, and the facts that travel beside its results."""
+"""The provenance of a run: the settings that identify it, and further facts in its records."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def git_state(folder: Path) -> tuple[str | None, bool | None]:
 
 
 def describe_correction(correction: Correction | None) -> dict[str, Any]:
-    """Correction as it stands in records; ``{"enabled": False}`` for none."""
+    """A correction in its record format; ``{"enabled": False}`` for none."""
     if correction is None:
         return {"enabled": False}
     return {
@@ -66,7 +66,7 @@ def describe_correction(correction: Correction | None) -> dict[str, Any]:
 
 
 def describe_intervention(intervention: Intervention) -> dict[str, Any]:
-    """An intervention as it stands in records, its texts included."""
+    """An intervention in its record format, texts included."""
     functional = intervention.functional
     return {
         "name": intervention.name,
@@ -77,7 +77,7 @@ def describe_intervention(intervention: Intervention) -> dict[str, Any]:
 
 
 def _describe_function(function: Any) -> str:
-    """A function by its module and name; an object with a text of its own (`ActionsAtLeast`) by that."""
+    """A function by its module and name; an object with its own ``str`` (`ActionsAtLeast`) by that."""
     if isinstance(function, functools.partial):
         return f"partial of {_describe_function(function.func)}"
     if not hasattr(function, "__qualname__") and "__str__" in vars(type(function)):
@@ -88,10 +88,10 @@ def _describe_function(function: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlanCode:
-    """The code that a cell is made of, by what it is for.
+    """The code of a cell, by purpose.
 
-    ``requests`` determine what is sent in every arm, ``interventions`` in the arm that has them; ``measures`` compute
-    metrics from transcripts, so that a change of theirs needs no new request.
+    ``requests`` determine what is sent in every arm, ``interventions`` in their arm; ``measures`` compute metrics from
+    transcripts, so that changing them needs no new request.
     """
 
     requests: Mapping[str, CodeIdentity] = field(default_factory=dict)
@@ -208,7 +208,7 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, Any]:
-    """What only some experiments have. A part of the proposals is a run of its own, never pooled with a whole one."""
+    """Optional settings. A part of the proposals is a separate run, never pooled with a complete one."""
     own: dict[str, Any] = {}
     if experiment.seed is not None:
         own["trial_seed"] = experiment.seed

@@ -2,9 +2,9 @@
 
 Messages are pickles with their length in front. A worker first shows the session's secret; nothing of an unknown caller
 is unpickled. A request is (number, method, arguments), its answer (number, value, error, stop), in any order; ``stop``
-is why the session was stopped, if it was, so that nobody hears of a call that failed for that before hearing of that.
-A worker that is gone gives its trials back when the calls that it had under way have ended: their replies are paid for
-and kept, and the next try of a trial finds them.
+is why the session was stopped, if it was, so that a worker learns of the stop before it sees a call that failed because
+of it. The trials of a lost worker are released when its calls in flight have ended: their replies are paid for and
+kept, and the next try of a trial finds them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Stop = tuple[HarnessError, ExitCode]
 
 
 class CoordinatorServer:
-    """Lets workers come to ``coordinator``. ``invitation`` is what a worker needs to know: plain strings."""
+    """Serves ``coordinator`` to workers. ``invitation`` has what a worker needs, as plain strings."""
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
@@ -100,7 +100,7 @@ class WorkerConnection:
         self._methods: dict[str, Callable[..., Any]] = {method.__name__: method for method in methods}
 
     def hear(self, number: int, method: str, arguments: Sequence[Any]) -> None:
-        """Begin what is asked for, in the order of arrival; or end it again."""
+        """Start a request, in the order of arrival, or cancel it."""
         if method == "cancel":
             if task := self._tasks.get(number):
                 task.cancel()
@@ -241,7 +241,7 @@ class RemoteCoordinator:
 
     @property
     def stopped(self) -> HarnessError | None:
-        """Why the session ends early, as far as it is known here."""
+        """Why the session ends early, if known here."""
         return self._stop and self._stop[0]
 
     @property
@@ -295,7 +295,7 @@ class RemoteCoordinator:
         self.tell("stop", reason, exit_code)
 
     def lose(self, reason: str) -> None:
-        """The event loop is blocked for good: play nothing more here. The other process cannot be told over it."""
+        """Stop running trials here: the event loop is blocked for good, so it cannot notify the other process."""
         self._stop = self._stop or (HarnessError(reason), ExitCode.FAILED)
 
     def progress(self) -> None:
@@ -350,7 +350,7 @@ class RemoteTrial(SdkClients):
 
 
 class RemotePool:
-    """The files, for tests that write lines of their own: ``pool.get(experiment, group, rep).write({...})``."""
+    """The files, for tests that write their own lines: ``pool.get(experiment, group, rep).write({...})``."""
 
     def __init__(self, coordinator: RemoteCoordinator) -> None:
         self._coordinator = coordinator

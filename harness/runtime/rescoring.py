@@ -27,10 +27,10 @@ from harness.user_code import shown
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """What came of it. ``first`` and ``second`` are the judges as ``PROVIDER:MODEL``.
+    """The result of a rescoring. ``first`` and ``second`` are the judges as ``PROVIDER:MODEL``.
 
     ``stopped`` is why it ended early. ``shifts`` has metric → group → mean of new − original, ``missing`` metric →
-    pairs in which a score is missing. ``of_judge`` says what the agreement is of; ``path`` holds all of this as JSON.
+    pairs with a missing score. ``of_judge`` describes the agreement; ``path`` is a JSON file with all of this.
     """
 
     rescore_id: str
@@ -164,7 +164,7 @@ class Rescoring:
             self._exit_code = error.exit_code if isinstance(error, SessionLimitError) else ExitCode.FAILED
             self._gateway.halt()
 
-    # What came of it
+    # Results
 
     @property
     def _original(self) -> dict[str, Any]:
@@ -207,9 +207,7 @@ class Rescoring:
 
     def _meaning(self) -> str:
         if any(one.foreign for one in self._told):
-            return (
-                f"two instruments: the engine {self._original['engine']} asks for scores in words of its own"
-            )
+            return f"two instruments: the engine {self._original['engine']} has its own prompts for scores"
         same = all(self._original[name] == self._judge[name] for name in ("provider", "model"))
         return "one judge's repeatability" if same else "two judges"
 

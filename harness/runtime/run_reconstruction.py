@@ -154,8 +154,8 @@ def _people(
         seen.append(f"{population.source} has {population.sha256[:12]}")
     raise ConfigurationError(
         f"Population {wanted['source']} of {line['experiment']}: the run's had the hash {wanted['sha256'][:12]}, "
-        f"{'; '.join(dict.fromkeys(seen)) or 'and it cannot be read any more'}. A judge must see the personas as they "
-        "were: put the files back as they were, or name the test file that declares the experiment."
+        f"{'; '.join(dict.fromkeys(seen)) or 'and it is no longer readable'}. A judge must see the same personas: "
+        "restore the files, or name the test file that declares the experiment."
     )
 
 

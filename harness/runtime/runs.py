@@ -42,12 +42,11 @@ CONFIGURED_ENGINES = ("tinytroupe",)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cell as it is entered: plain data, so that it may come from another process.
+    """A request to enter a cell, as plain data, so that it may come from another process.
 
-    ``settings`` identify its run, beside the session's facts, and ``group_settings`` its arm within that. ``trials`` is
-    how many there are, ``first_line`` the cell's part of its file's first line. ``label`` names the case's one
-    trial where the cell has several cases. ``measures`` are the hashes of the code of metrics that are computed from
-    transcripts.
+    ``settings``, with the session's facts, identify its run, and ``group_settings`` its arm. ``trials`` is their
+    number, ``first_line`` the cell's part of its file's first line. ``label`` names the case's one trial if the cell
+    has several cases. ``measures`` are the code hashes of metrics computed from transcripts.
     """
 
     cell: Cell
@@ -220,7 +219,7 @@ class RunBook:
         return opened
 
     def _refuse_two_minds(self, cell: Cell, settings: Mapping[str, Any]) -> None:
-        """An arm has one set of settings in a session: the records of two could not be told apart."""
+        """Refuse a second set of settings for an arm: their records could not be distinguished."""
         known = self._arms.setdefault((cell.experiment, cell.group), settings)
         changed = differences(known, settings)
         if changed:
@@ -236,7 +235,7 @@ class RunBook:
         self._registry.open(known.experiment, known.settings, known.groups, reps, resume=known.run.id)
 
     def _plan(self, entry: Entry) -> Plan | None:
-        """The locked plan that the run is held against. Raises `BeyondPlanError` for what goes beyond it."""
+        """The locked plan of the run. Raises `BeyondPlanError` for anything beyond it."""
         mark, rehearsal = fingerprint(entry.settings), entry.settings["provider"] == "rehearsal"
         folder, settings = self._settings.results_dir, entry.settings
         plan = plan_for(folder, entry.cell.experiment, mark, settings, rehearsal=rehearsal)
@@ -247,7 +246,7 @@ class RunBook:
         return plan
 
     def _another(self, experiment: str, settings: Mapping[str, Any]) -> str | None:
-        """Says so where this session would begin another run of the same settings."""
+        """Warn if this session would start another run with the same settings."""
         runs = self._registry.runs(experiment)
         made = [run for run in runs if not setting_differences(run.settings, settings)]
         goes_on = not self._settings.fresh and any(run.status == OPEN for run in made)
@@ -430,7 +429,7 @@ class RunBook:
             return Conclusion(entered.experiment, entered.run.id, tuple(files), None, problem=str(error))
 
     def _look(self, entered: OpenRun) -> None:
-        """Whoever reads the summary of a session has looked at the result, finished or not."""
+        """Note a look: the summary of a session shows the result, finished or not."""
         if not entered.rehearsal:
             note_look(
                 self._settings.results_dir,

@@ -1,7 +1,7 @@
-"""One session of experiments as the process sees it that plays trials: its engines, and the cells under way.
+"""One session of experiments in a process that runs trials: its engines and its current cells.
 
-The same object serves pytest, the command line and `harness.run`. What there is once in a session is at its desk, in
-this process or, for a worker, in the one that started it.
+The same object serves pytest, the command line and `harness.run`. The coordinator is in this process or, for a worker,
+in the process that started it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Session:
         self._closed = False
 
     def start(self) -> None:
-        """Make the engine named in the settings. Raises `ConfigurationError` when it cannot be had."""
+        """Create the engine named in the settings. Raises `ConfigurationError` if that fails."""
         logging.getLogger().addHandler(self._collector)
         runner.set(self._functions)
         self.coordinator.loop.watch(self.settings.function_timeout, self.coordinator.lose)
@@ -157,7 +157,7 @@ class Session:
     def _measured(
         self, plans: Sequence[CellPlan], standings: Sequence[CellStatus], tick: Callable[[], None]
     ) -> list[CellStatus]:
-        """Compute metrics again whose code changed since their trials were played; the standings with their values."""
+        """Recompute metrics whose code changed since their trials ran; returns the statuses with the new values."""
         known: dict[str, dict[str, TrialOutcome]] = {}
         for plan, one in zip(plans, standings, strict=True):
             if one.unmeasured is not None and one.run_id not in known:

@@ -31,9 +31,9 @@ CONSTANTS: Mapping[str, str] = {"True": "true", "False": "false", "None": "null"
 
 @dataclass(frozen=True)
 class SettingSource:
-    """The values that one place gives, by field, and how each is written there, for messages.
+    """The values of one source, by field, and how each is written there, for messages.
 
-    ``name`` goes on record, ``sign`` stands between a name and its value. Relative paths are of ``folder``.
+    ``name`` is recorded, ``sign`` separates a name and its value. Relative paths start at ``folder``.
     """
 
     name: str

@@ -79,7 +79,7 @@ class Setting:
         return str if self.optional or self.kind is dict else self.kind
 
     def read(self, value: Any, folder: Path | None = None) -> Any:
-        """The field's value from a text or a typed value; a relative path is of ``folder``.
+        """The field's value from a text or a typed value; a relative path starts at ``folder``.
 
         Raises `ValueError` with what was expected.
         """
@@ -138,7 +138,7 @@ def _setting(default: Any, section: str, metavar: str, help: str, **more: Any) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a session was asked for.
+    """The settings of a session.
 
     ``concurrency`` ``None`` is no limit. Limits and budgets do not belong to a run's identity. ``checkout`` is a
     TinyTroupe checkout, ``sources`` where experiments read their words from (`with_sources` finds both). ``origins``

@@ -66,7 +66,7 @@ def test_one_seed_and_one_segment_need_to_be_said(bench: Bench, made: Manifest) 
     with pytest.raises(ConfigurationError) as refused:
         finish(bench.study, made)
     first, *_, last = refused.value.problems
-    assert "one seed (0): nothing is known of stability" in first
+    assert "one seed (0): stability is unknown" in first
     assert "1 analyses by segment; expected 2 or more" in last
     assert not bench.study.batch(made.batch_id).report.exists()
 

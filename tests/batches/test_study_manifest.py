@@ -65,7 +65,7 @@ BROKEN = [
         "id: vr-threshold-3-s1",
         ["overrides {'threshold': 2} with seed 1; expected"],
     ),
-    ("id: vr-threshold-0.5-s1", "id: vr-threshold-2-s1", ["stands there 2 times; expected once"]),
+    ("id: vr-threshold-0.5-s1", "id: vr-threshold-2-s1", ["occurs 2 times; expected once"]),
     ("path: specs/scenario", "path: ../../scenario", ["expected a path below the study"]),
     ("axes:\n- threshold", "axes:\n- steps", ["varies what is none of the batch's axes: steps"]),
     ("created_at: '2026-11-20T22:10:00+00:00'", "created_at: yesterday", ["created_at: 'yesterday'"]),

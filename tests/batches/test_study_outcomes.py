@@ -60,7 +60,7 @@ def test_a_share_that_is_not_defined_says_why(levels: dict[str, list[float]], re
 
 def test_a_batch_that_is_not_done_is_not_compared(bench: Bench) -> None:
     made = bench.declare()
-    with pytest.raises(HarnessError, match="vr-chunk-size-2-s0, vr-chunk-size-3-s0 are no success yet"):
+    with pytest.raises(HarnessError, match="vr-chunk-size-2-s0, vr-chunk-size-3-s0 are not a success yet"):
         outcomes(bench.study, made)
 
 

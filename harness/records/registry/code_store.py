@@ -1,4 +1,4 @@
-"""The code that runs were made of, kept so that a later session can show what changed. Its absence is harmless."""
+"""The code of runs, kept so that a later session can show what changed. Its absence is harmless."""
 
 from __future__ import annotations
 

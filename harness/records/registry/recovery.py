@@ -47,10 +47,10 @@ def recovered(results_dir: Path, *, known: Collection[str] = (), accept_loss: bo
 
 
 def runs_in(results_dir: Path) -> list[Run]:
-    """Every run that record files in ``results_dir`` begin with, oldest first.
+    """Every run in the first lines of record files in ``results_dir``, oldest first.
 
-    A run is finished when its artifact's meta file says that nothing is outstanding. Files that cannot be read,
-    or whose first line does not tell enough, are passed over: this is what can be saved.
+    A run is finished if its meta file says that nothing is outstanding. Unreadable files, and those with an incomplete
+    first line, are skipped.
     """
     entries: dict[str, list[Mapping[str, Any]]] = {}
     for path in sorted(results_dir.glob("*.jsonl")):
@@ -84,7 +84,7 @@ def _run(results_dir: Path, run_id: str, metadata: list[Mapping[str, Any]]) -> R
 
 
 def describe(run: Run) -> str:
-    """What a journal says of the run that it belongs to, as JSON: enough to put it into the registry again."""
+    """The run of a journal, as JSON: enough to restore it in the registry."""
     names = ("id", "experiment", "fingerprint", "settings", "groups", "reps", "created")
     return json.dumps({name: getattr(run, name) for name in names})
 
@@ -116,7 +116,7 @@ def _joined(run: Run, other: Run | None) -> Run:
 
 
 def _journal(path: Path) -> tuple[Mapping[str, Any], bool]:
-    """What a journal says of its run, and whether it holds replies. Damage counts as replies that cannot be read."""
+    """The run of a journal, and whether it has replies. Damage counts as unreadable replies."""
     import sqlite3
 
     about: Any = {}

@@ -34,7 +34,7 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
 
 
 def session_timestamp(moment: datetime) -> str:
-    """The moment as file names and run ids have it: ``20251120T174100``, UTC."""
+    """The time in file names and run ids: ``20251120T174100``, UTC."""
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S}"
 
 

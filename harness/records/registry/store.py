@@ -47,10 +47,10 @@ _BUSY_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an experiment. ``before`` is its row as this session found it; ``None``: the session began it.
+    """One run of an experiment. ``before`` is its row when this session found it; ``None``: this session started it.
 
-    ``settings`` are what the fingerprint is of; ``groups`` the settings of every group that any session
-    brought; ``reps`` the largest number that any session planned. ``created`` is UTC, ISO 8601.
+    ``settings`` are the input of the fingerprint; ``groups`` has the settings of every group of any session; ``reps``
+    is the largest number that any session planned. ``created`` is UTC, ISO 8601.
     """
 
     id: str
@@ -86,17 +86,17 @@ class Rows:
         self._connection.execute(_INSERT, row)
 
     def mark(self, run_id: str, status: str, moment: str) -> bool:
-        """Set a run's status and when it finished; false when there is no such run."""
+        """Set a run's status and its end; false for an unknown run."""
         change = "update runs set status = ?, finished = ? where id = ?"
         return self._connection.execute(change, (status, moment, run_id)).rowcount > 0
 
 
 class RunStore:
-    """``path`` as a table of runs. Raises `UnwritableError` where the place cannot be used.
+    """``path`` as a table of runs. Raises `UnwritableError` if the place is unusable.
 
-    The table is checked before each transaction. One that is missing or empty is filled from ``recover``, which gives
-    the runs that other files know; so is one that cannot be used, after it was set aside. ``say`` gets a sentence about
-    it. What ``recover`` raises leaves the files as they are.
+    The table is checked before each transaction. A missing or empty one is filled from ``recover``, which returns the
+    runs in other files; so is an unusable one, after it was set aside. ``say`` gets a sentence about it. If ``recover``
+    raises, the files stay unchanged.
     """
 
     def __init__(self, path: Path, recover: Callable[[], Iterable[Run]], say: Callable[[str], None]) -> None:
@@ -128,7 +128,7 @@ class RunStore:
             connection.execute(_SCHEMA)
             for run in runs:
                 Rows(connection).save(run)
-        found = f"rebuilt from the record files and journals beside it (runs: {len(runs)})"
+        found = f"rebuilt from the record files and journals next to it (runs: {len(runs)})"
         if aside is not None:
             self._say(
                 f"The registry {self._path} cannot be used ({fault}). It was set aside as {aside.name}, and {found}."
@@ -182,7 +182,7 @@ class RunStore:
 
 
 def _fault_of(connection: sqlite3.Connection) -> str | None:
-    """What `RunStore._fault` says of an open database."""
+    """The fault of an open database, for `RunStore._fault`."""
     found = connection.execute("pragma quick_check(1)").fetchone()[0]
     if found != "ok":
         return " ".join(str(found).split())

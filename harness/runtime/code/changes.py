@@ -1,4 +1,4 @@
-"""What a session says of code and settings that changed since a run was begun."""
+"""Describe code and settings that changed since a run was started."""
 
 from __future__ import annotations
 

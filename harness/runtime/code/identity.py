@@ -86,7 +86,7 @@ class CodeIdentity:
 
 
 _packaged: dict[str, ModuleSource] = {}
-"""This package's modules by file, for all sessions of a process: they stay as they were loaded."""
+"""This package's modules by file, for all sessions of a process; they do not change after loading."""
 
 
 class CodeReader:
@@ -133,7 +133,7 @@ class CodeReader:
             return CodeIdentity(sha(f"{home} {text}")[:SHORT], {home: sha(text)[:SHORT]})
 
     def source(self, module: str, file: str, namespace: Mapping[str, Any]) -> ModuleSource | None:
-        """What is known of ``file``, of which ``module`` was made; ``None`` where its source cannot be had."""
+        """The file of ``module``, analysed; ``None`` without its source."""
         if file not in self._sources:
             found: ModuleSource | None = _packaged.get(file)
             if found is None or found.namespace is not namespace:
@@ -224,7 +224,7 @@ class _Walk:
     # Objects
 
     def visit(self, thing: Any, label: str, depth: int = 0) -> None:
-        """Whatever ``thing`` is: a function with what it reaches, an object with its class and its state."""
+        """Hash ``thing``: a function with everything that it uses, an object with its class and state."""
         if id(thing) in self._visited or depth > DEEP:
             return
         self._visited[id(thing)] = thing
@@ -259,7 +259,7 @@ class _Walk:
         self._parts.setdefault((self._home, f"{label}{name}"), [name])
 
     def _state(self, thing: Any, label: str, depth: int) -> None:
-        """What an object holds; one with a text of its own counts by that, as it does among a run's settings."""
+        """An object's state, or its own ``str`` if it has one, as in a run's settings."""
         module, kind = module_of(type(thing)), type(thing).__name__
         own_text = "__str__" in vars(type(thing))
         if own_text:
@@ -442,7 +442,7 @@ class _Walk:
         return self._reader.source(module, file, _unloaded(package) if loaded is None else vars(loaded))
 
     def _is_own(self, module: str, file: str | None) -> bool:
-        """Whether code belongs to the project of the function; packages are projects of their own."""
+        """Whether code belongs to the project of the function; each package is a separate project."""
         if self._scope is None:
             return (
                 not is_ours(module) and not is_installed(file) and (file is not None or module == self._home)
@@ -472,12 +472,12 @@ class _Walk:
 
 @functools.cache
 def _unloaded(package: str) -> Mapping[str, Any]:
-    """What is known of a module in ``package`` that is not loaded."""
+    """The file of a module in ``package`` that is not loaded."""
     return {"__package__": package}
 
 
 def _bytecode(code: types.CodeType) -> str:
-    """What there is of a function without source."""
+    """The bytecode of a function without source."""
     constants = [_bytecode(one) if isinstance(one, types.CodeType) else repr(one) for one in code.co_consts]
     return f"bytecode {code.co_code.hex()} {constants} {code.co_names} {code.co_varnames}"
 

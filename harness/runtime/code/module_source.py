@@ -317,12 +317,12 @@ def _name(node: _Function) -> str:
 
 
 def _spans(node: _Function, code: types.CodeType) -> bool:
-    """Whether all of ``code`` lies within ``node``: two lambdas may stand in one line."""
+    """Whether all of ``code`` lies within ``node``: a line may have two lambdas."""
     body = node.body if isinstance(node, ast.Lambda) else node
     begin, end = (body.lineno, body.col_offset), (body.end_lineno or 0, body.end_col_offset or 0)
     return all(
         begin <= (line, column) and (last_line, last_column) <= end
         for line, last_line, column, last_column in code.co_positions()
         if line is not None and last_line is not None and column is not None and last_column is not None
-        if column != last_column  # instructions without a place of their own
+        if column != last_column  # instructions without a position
     )

@@ -122,7 +122,7 @@ def test_a_batch_has_its_inputs_for_itself(study: Study, say: Say) -> None:
     agents.write_text(agents.read_text().replace('"district": "farms"', '"district": "station"'))
     assert say("run", NAME)[0] == 0
     code, _, complaint = say(*SWEEP)
-    assert code == 4 and "The scenario is not what scn-v01 stood for" in complaint
+    assert code == 4 and "The scenario differs from scn-v01 in" in complaint
     assert "inputs_sha256.Agents" in complaint and "--scenario-rev scn-v02" in complaint
     assert say(*SWEEP, "--scenario-rev", "scn-v02", "--plan-only")[0] == 0
 
@@ -132,7 +132,7 @@ def test_inputs_that_were_changed_are_refused(study: Study, say: Say) -> None:
     path = batch_of(study) / "variants/vr-threshold-1-s7/inputs/scenario.yaml"
     path.write_text(path.read_text().replace("share_probability: 0.25", "share_probability: 0.9"))
     code, _, complaint = say("run", NAME)
-    assert code == 4 and "inputs_sha256.Scenario" in complaint and "Put it back as it was" in complaint
+    assert code == 4 and "inputs_sha256.Scenario" in complaint and "Restore it" in complaint
     assert not list(batch_of(study).glob("variants/*/results/*"))
 
 
