@@ -72,7 +72,7 @@ def option(name: str) -> str:
     from harness.runtime.settings import setting_fields
 
     fields = setting_fields()
-    return f"--{fields[name].flag if name in fields else name}"
+    return f"--{fields[name].flag if name in fields else name.replace('_', '-')}"
 
 
 def study_option(name: str) -> str:

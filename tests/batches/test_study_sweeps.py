@@ -65,11 +65,16 @@ def test_a_grid_that_cannot_be(axes: tuple[tuple[str, list[str]], ...], said: st
 def change(axis: str, value: object, **options: object) -> tuple[object, dict[str, object]]:
     people = {
         "play": None,
+        "settings": {},
+        "axes": (),
         "population": (Persona("Ada", {}),),
         "metrics": (Proposition("Courtesy", "Is courteous."),),
         "groups": (Group("a"), Group("b", Correction(5))),
     }
-    made, session = applied(experiment(**people), Planned("vr-x", 7, {axis: value}), options)  # type: ignore[dict-item]
+    played = axis in ("chunk-size", "place")
+    made, session = applied(
+        experiment(**({} if played else people)), Planned("vr-x", 7, {axis: value}), options
+    )
     return made, dict(session)
 
 

@@ -49,7 +49,7 @@ async def play(plan, client):
         await asyncio.sleep(60)  # until the signal is heard
     total = 0
     for step in range(plan.steps):
-        prompt = f"{plan.proposal['id']} {plan.settings['chunk_size']} {step}"
+        prompt = f"{plan.proposal['id']} {plan.settings['chunk_size']} {step}" + plan.arm.get("tone", "")
         request = Request(messages=[{"role": "user", "content": prompt}])
         reply = await client.complete(request, CallSite("answer", str(step)))
         total += len(reply.text)
