@@ -102,13 +102,21 @@ def _show(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def guarded_stderr() -> Iterator[None]:
-    """Make everything on standard error `visible`, including usage errors, warnings and tracebacks of others."""
-    before = sys.stderr
-    sys.stderr = _Guarded(before)
+    """Make everything on standard error `visible`, including usage errors, warnings and tracebacks of others.
+
+    A `RuntimeWarning`, as `warn` issues it, is one line without its place in the code.
+    """
+    before, formatted = sys.stderr, warnings.formatwarning
+
+    def on_a_line(message: Any, category: type[Warning], *place: Any, **more: Any) -> str:
+        plain = category is RuntimeWarning
+        return f"WARNING: {message}\n" if plain else formatted(message, category, *place, **more)
+
+    sys.stderr, warnings.formatwarning = _Guarded(before), on_a_line
     try:
         yield
     finally:
-        sys.stderr = before
+        sys.stderr, warnings.formatwarning = before, formatted
 
 
 class _Guarded:

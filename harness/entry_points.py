@@ -44,8 +44,11 @@ def points_of(group: str, points: Iterable[EntryPoint] | None = None) -> dict[st
 
 
 def load(point: EntryPoint) -> Any:
-    """The object that ``point`` names. Raises `UserCodeError` with its distribution when it cannot be imported."""
-    return attempt(described(point), point.load)
+    """The object that ``point`` names. Raises `HarnessError` with its distribution when it cannot be imported."""
+    try:
+        return attempt(described(point), point.load)
+    except ConfigurationError as error:  # a faulty declaration in the module
+        raise ConfigurationError(f"{described(point)}: {error}") from error
 
 
 def find(group: str, name: str, what: str) -> EntryPoint:

@@ -12,7 +12,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.entry_points import EXPERIMENTS, described, load, origin, points_of
+from harness.console import warn
+from harness.entry_points import EXPERIMENTS, claims, described, load, origin, sole
 from harness.errors import ConfigurationError, HarnessError, expected_one_of
 from harness.model import Experiment
 from harness.user_code import attempt
@@ -86,8 +87,14 @@ class _Plain(Guest):
 
 
 def guests(points: Iterable[EntryPoint] | None = None) -> dict[str, Guest]:
-    """Every guest by name, in alphabetical order. Raises `ConfigurationError`."""
-    return {name: _guest(point) for name, point in points_of(EXPERIMENTS, points).items()}
+    """Every guest by name, in alphabetical order. A broken one is left out, with a warning that names its package."""
+    found = {}
+    for name, claimed in claims(EXPERIMENTS, points).items():
+        try:
+            found[name] = _guest(sole(claimed))
+        except HarnessError as error:
+            warn(f"{error} Its experiments are left out.")
+    return found
 
 
 def _guest(point: EntryPoint) -> Guest:
@@ -102,10 +109,12 @@ def registered(sources: Sources | None = None, points: Iterable[EntryPoint] | No
 
     Raises `ConfigurationError` for an experiment registered twice or a registration that gives no experiment.
     """
+    claimed = claims(EXPERIMENTS, points)
     found: dict[str, dict[str, Experiment]] = {}
     owners: dict[str, EntryPoint] = {}
-    for name, point in points_of(EXPERIMENTS, points).items():
-        for experiment in _experiments(point, sources or Sources()):
+    for name, guest in guests(point for one in claimed.values() for point in one).items():
+        point = sole(claimed[name])
+        for experiment in _experiments(point, guest, sources or Sources()):
             if (owner := owners.get(experiment.name)) is not None:
                 raise ConfigurationError(
                     f"Experiment {experiment.name!r} is registered by {owner.value!r} of {origin(owner)} "
@@ -116,8 +125,7 @@ def registered(sources: Sources | None = None, points: Iterable[EntryPoint] | No
     return found
 
 
-def _experiments(point: EntryPoint, sources: Sources) -> tuple[Experiment, ...]:
-    guest = _guest(point)
+def _experiments(point: EntryPoint, guest: Guest, sources: Sources) -> tuple[Experiment, ...]:
     found = attempt(described(point), lambda: tuple(guest.experiments(sources)))
     for one in found:
         if not isinstance(one, Experiment):

@@ -90,9 +90,30 @@ def test_an_experiment_that_two_packages_register_names_both(acme: Lab) -> None:
 
 
 @pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("import not_there\n", " raised ModuleNotFoundError: No module named 'not_there'."),
+        (
+            "import harness\nharness.Measure('m', 3)\nharness.Mode(reps=1, sizes=3)\n",
+            ": Mode: ",
+        ),
+    ],
+)
+def test_a_package_whose_experiments_cannot_be_imported_costs_no_others(
+    acme: Lab, module: str, said: str
+) -> None:
+    (acme.path / "site" / "acme" / "experiments.py").write_text(module)
+    listed = acme.command("list")
+    assert listed.returncode == 0 and "exp_3  (" in listed.stdout and "greeting" not in listed.stdout
+    assert listed.stderr.startswith(f"WARNING: Entry point acme = acme.experiments:Acme of acme 1.0{said}")
+    assert listed.stderr.endswith(" Its experiments are left out.\n") and listed.stderr.count("\n") == 1
+    asked = acme.command("run", "--exp", "greeting")
+    assert asked.returncode == 4 and "Unknown experiment 'greeting'" in asked.stdout + asked.stderr
+
+
+@pytest.mark.parametrize(
     ("file", "words", "said"),
     [
-        ("experiments.py", ["list"], "Entry point acme = acme.experiments:Acme of acme 1.0 raised "),
         (
             "engine.py",
             ["run", "--exp", "exp_3", "--fast", "--engine", "monologue"],
