@@ -98,7 +98,7 @@ def test_what_cannot_be_had_raises_and_says_why(
 
 
 def test_an_unknown_name(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(HarnessError):
+    with pytest.raises(HarnessError, match="Nothing was run"):
         harness.run("exp_9", quiet=True)
     assert "Unknown experiment 'exp_9'" in capsys.readouterr().err
 

@@ -156,5 +156,5 @@ def test_what_is_malformed_is_refused_with_the_reason(parse, text: str, reason: 
 def test_an_experiments_own_axis_joins_the_vocabulary() -> None:
     axes = ids.vocabulary(["reading_age"])
     assert str(ids.make_variant({"reading-age": 12}, 7, axes)) == "vr-reading-age-12-s7"
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="expected one of the axes seed, threshold"):
         ids.parse_variant("vr-reading-age-12-s7")

@@ -76,5 +76,5 @@ def test_own_results_are_read_too_and_metrics_may_be_named_plainly(tmp_path: Pat
 @published
 def test_a_folder_of_other_things(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text(json.dumps({}))
-    with pytest.raises(HarnessError):
+    with pytest.raises(HarnessError, match="has no artifact of Table 1"):
         run("--metric=fluency", "--effect=1", path=tmp_path)

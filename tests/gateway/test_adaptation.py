@@ -206,7 +206,7 @@ def test_a_server_that_ignores_the_format_is_told_of_once() -> None:
         gateway.notify, gateway.json_hint = said.append, "try --response-format prompt"
         for number in range(6):
             client = gateway.open_trial(f"t{number}", "r")
-            with pytest.raises(ModelCallError):
+            with pytest.raises(ModelCallError, match="JSON"):
                 await client.complete(Request(WORDS, response_format=SCORE), SITE)
 
     said: list[str] = []

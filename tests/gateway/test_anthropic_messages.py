@@ -207,7 +207,7 @@ def test_headers_are_shown_to_who_wants_them() -> None:
         provider.on_headers = lambda headers: heard.append(
             headers.get("anthropic-ratelimit-requests-remaining")
         )
-        with pytest.raises(ModelCallError):
+        with pytest.raises(ModelCallError, match="429"):
             await provider.complete(ask("s", "x"), trial="t", occurrence=0)
         await provider.complete(ask("s", "x"), trial="t", occurrence=1)
         await provider.aclose()

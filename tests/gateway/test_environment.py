@@ -102,7 +102,8 @@ def test_a_password_in_a_proxy_is_not_shown() -> None:
 
 
 def test_rehearsal_needs_no_network_and_minds_no_variable() -> None:
-    make_provider("rehearsal", seed=0, environ={"HTTP_PROXY": "foo", "SSL_CERT_FILE": "/nowhere"})
+    provider = make_provider("rehearsal", seed=0, environ={"HTTP_PROXY": "foo", "SSL_CERT_FILE": "/nowhere"})
+    assert provider.name == "rehearsal"
 
 
 @pytest.mark.parametrize(

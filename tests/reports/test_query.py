@@ -104,7 +104,7 @@ def test_a_mistake_or_more_than_a_look_is_one_message(
 
 def test_variables_of_the_program_are_no_tables(results: Path) -> None:
     secret = [1, 2, 3]
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="secret"):
         query(results, "select * from secret")
     assert secret
 

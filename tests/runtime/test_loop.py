@@ -175,5 +175,6 @@ def test_closing_does_not_wait_for_a_task_that_ignores_it(
             except asyncio.CancelledError:
                 continue
 
-    loop.submit_all([stubborn()])
+    (task,) = loop.submit_all([stubborn()])
     loop.close()
+    assert not task.done()
