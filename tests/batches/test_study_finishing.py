@@ -108,7 +108,7 @@ def test_a_segment_below_the_minimum_is_not_shown(bench: Bench, made: Manifest) 
 def test_a_broken_file_of_segments_is_one_error(bench: Bench, made: Manifest, content: object) -> None:
     leave(bench, made, "segments.json", content)
     if content == {}:
-        with pytest.raises(ConfigurationError, match="no segments"):  # no analyses
+        with pytest.raises(ConfigurationError, match="analyses by segment"):  # no analyses
             finish(bench.study, made, single_seed_caveat="One.")
         return
     with pytest.raises(HarnessError, match=r"segments\.json: .*; expected a list of objects"):

@@ -102,5 +102,5 @@ def test_all_faults_at_once(path: Path) -> None:
 def test_no_manifest_at_all(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="should be a dictionary|nested more than|larger than"):
+    with pytest.raises(ConfigurationError, match=r"should be a dictionary|nested more than|larger than"):
         manifest.load(path)

@@ -140,7 +140,7 @@ def test_a_body_that_is_not_a_completion_is_no_crash() -> None:
     for body in ("<html>", "{}", '{"choices": []}', "[]", "null"):
         with (
             FakeEndpoint(lambda _, body=body: Fault(200, body=body)) as endpoint,
-            pytest.raises(ModelCallError, match="not a completion|no acceptable reply"),
+            pytest.raises(ModelCallError, match=r"not a completion|no acceptable reply"),
         ):
             through_gateway(endpoint, ask("x"))
 
