@@ -161,7 +161,7 @@ def prints(owner: str, name: str) -> bool:
         return owner.startswith(("sys.std", "sys.__std"))
     if not owner:
         return name in ("print", "Console")
-    return name in PRINTING and owner not in ("console", "self")
+    return name in PRINTING and owner not in ("console", "formatter", "self")
 
 
 def is_shown(call: ast.Call) -> bool:
