@@ -79,10 +79,16 @@ def fault_of(path: Path, columns: Collection[str], *, expected: bool) -> str:
         return f"is damaged ({error})"
 
 
+def read_only(path: Path) -> sqlite3.Connection:
+    """The database to read; without a log as immutable, so that no log or index of one is left beside it."""
+    alone = "" if beside(path, "-wal").exists() else "&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{alone}", uri=True, timeout=10)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     """The database to look at; read-only where it has a log, which may be another one's and is folded in else."""
     if beside(path, "-wal").exists():
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+        connection = read_only(path)
         try:
             connection.execute("select count(*) from sqlite_master").fetchone()
             return connection

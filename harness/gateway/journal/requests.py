@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import HarnessError
+from harness.gateway.journal.checks import read_only
 
 T = TypeVar("T")
 _SELECT = """
@@ -70,7 +71,7 @@ class SentRequests:
 
     def _read(self, query: str, values: tuple[str, ...], read: Callable[[list[Any]], T]) -> T:
         try:
-            with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            with closing(read_only(self.path)) as connection:
                 connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
                 return read(connection.execute(query, values).fetchall())
         except (sqlite3.Error, zlib.error, ValueError) as error:

@@ -35,7 +35,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
     import sqlite3
 
     try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+        alone = "" if Path(f"{path}-wal").exists() else "&immutable=1"  # no log is to be left beside it
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{alone}", uri=True, timeout=10)
         connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
         try:
             yield from _read(connection.execute(_SELECT), path.stem)
