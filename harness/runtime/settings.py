@@ -148,7 +148,9 @@ class Settings:
     mode: str | None = _setting(
         None, SIZE, "NAME", "Size of the experiments: full, fast or paper.", unset="the experiment's own",
     )  # fmt: skip
-    engine: str = _setting("embedded", SIZE, "NAME", "What simulates personas: embedded, tinytroupe, or an installed one.")
+    engine: str = _setting(
+        "embedded", SIZE, "NAME", "What simulates personas: embedded, tinytroupe, or an installed one."
+    )
     workers: int | None = _setting(
         None, SIZE, "N", "Processes of the tinytroupe engine.", unset="by processors and model", least=1,
     )  # fmt: skip
