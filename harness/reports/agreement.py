@@ -8,11 +8,11 @@ from operator import itemgetter
 from typing import Any
 
 from harness.model import Dataset
-from harness.reports.numbers import NONE, percent, signed, span, whole
+from harness.reports.numbers import NONE, interval_head, signed, span, whole
 from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, grouped
 from harness.stats import ConsistencyVerdict
 from harness.stats.consistency import REPRODUCED
-from harness.stats.results import Estimate, Quantity
+from harness.stats.results import Estimate
 
 
 def agreement_parts(
@@ -32,8 +32,9 @@ def agreement_parts(
         return
     yield _rule(verdicts[0])
     several = len({one.treatment for one in verdicts}) > 1
+    head = interval_head(one.difference.interval for one in verdicts)
     yield Table(
-        ("metric", "verdict", "new", "orig.", "D", _level(one.difference for one in verdicts), "trials"),
+        ("metric", "verdict", "new", "orig.", "D", head, "trials"),
         tuple(_row(one, several=several) for one in verdicts),
         left=2,
     )
@@ -139,7 +140,3 @@ def _units(verdicts: Sequence[ConsistencyVerdict]) -> Iterator[str]:
 
 def _about(one: Estimate) -> str:
     return f"{one.method}, unit {one.unit}, n {one.n}, df {whole(one.df)}; claimed for {one.estimand}"
-
-
-def _level(quantities: Iterable[Quantity]) -> str:
-    return next((f"{percent(one.interval.level)} CI" for one in quantities if one.interval), "CI")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.stats.results import Interval
@@ -62,6 +62,11 @@ def percent(level: float) -> str:
     ('95 %', '98.3 %')
     """
     return f"{100 * level:.1f}".removesuffix(".0") + " %"
+
+
+def interval_head(intervals: Iterable[Interval | None]) -> str:
+    """The head of a column of intervals, with their level: ``95 % CI``."""
+    return next((f"{percent(one.level)} CI" for one in intervals if one), "CI")
 
 
 def whole(value: float | None) -> str:

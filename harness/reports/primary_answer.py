@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.reports.numbers import MINUS, p_value, percent, signed, span, whole
+from harness.reports.numbers import MINUS, interval_head, p_value, signed, span, whole
 from harness.reports.parts import WIDTH, grouped
 from harness.stats.results import Interval
 
@@ -42,8 +42,7 @@ def _effects(effects: Sequence[Mapping[str, Any]], mark: str) -> Iterator[str]:
             for one in effects
             if one["metric"] == metric
         ]
-        yield f"{metric:<{NAME}}{'diff.':>8}{_level(mine):>20}{'df':>8}{'p':>10}{'adjusted':>10}"
-        yield from (_row(one).replace(MINUS, "-") for one in mine)
+        yield from _table(metric, mine)
     yield f"Adjusted: {effects[0]['adjustment']}."
 
 
@@ -56,9 +55,7 @@ def _against_control(mine: Comparisons, mark: str) -> Iterator[str]:
     if all(one["primary"]["p"] is None for one in mine):
         yield from _reasons(mine)
         return
-    yield f"{'metric':<{NAME}}{'diff.':>8}{_level(mine):>20}{'df':>8}{'p':>10}{'adjusted':>10}"
-    for one in mine:
-        yield _row(one).replace(MINUS, "-")
+    yield from _table("metric", mine)
     yield from _reasons(mine)
     text = f"{_adjustments(mine)} Claimed for {first['primary']['estimand']}. Details: harness analyse."
     yield from textwrap.wrap(text, WIDTH)
@@ -70,18 +67,19 @@ def _adjustments(mine: Comparisons) -> str:
     return " ".join(f"Adjusted{_of(same, mine)}: {same[0]['adjustment']}." for same in found)
 
 
-def _row(one: Mapping[str, Any]) -> str:
-    found = one["primary"]
-    limits = found["interval"] and Interval(**found["interval"])
-    return (
-        f"{one['metric']:<{NAME}}{signed(found['difference']):>8}{span(limits):>20}{whole(found['df']):>8}"
-        f"{p_value(found['p']):>10}{p_value(one['p_adjusted']):>10}"
-    )
+def _table(name: str, mine: Comparisons) -> Iterator[str]:
+    head = interval_head(map(_interval, mine))
+    yield f"{name:<{NAME}}{'diff.':>8}{head:>20}{'df':>8}{'p':>10}{'adjusted':>10}"
+    for one in mine:
+        found = one["primary"]
+        line = f"{one['metric']:<{NAME}}{signed(found['difference']):>8}{span(_interval(one)):>20}"
+        line += f"{whole(found['df']):>8}{p_value(found['p']):>10}{p_value(one['p_adjusted']):>10}"
+        yield line.replace(MINUS, "-")
 
 
-def _level(mine: Comparisons) -> str:
-    levels = [one["primary"]["interval"]["level"] for one in mine if one["primary"]["interval"]]
-    return f"{percent(levels[0])} CI" if levels else "CI"
+def _interval(one: Mapping[str, Any]) -> Interval | None:
+    limits = one["primary"]["interval"]
+    return limits and Interval(**limits)
 
 
 def _reasons(mine: Comparisons) -> Iterator[str]:

@@ -227,17 +227,13 @@ def _checks(caption: str, found: Iterable[Check]) -> Captioned:
             one.about or NONE,
             one.message,
             one.threshold or NONE,
-            _measured(one.number),
+            NONE if one.number is None else f"{one.number:.4g}".replace("-", MINUS),
         )
         for one in found
     )
     return Captioned(
         caption, Table(("Level", "Check", "About", "Finding", "Expected", "Number"), tuple(rows), 5)
     )
-
-
-def _measured(number: float | None) -> str:
-    return NONE if number is None else f"{number:.4g}".replace("-", MINUS)
 
 
 def missing(report: RunReport) -> Captioned:

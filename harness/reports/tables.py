@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.model import Dataset
 from harness.reports import binary_outcomes
-from harness.reports.numbers import NONE, fixed, p_value, percent, signed, span, whole
+from harness.reports.numbers import NONE, fixed, interval_head, p_value, signed, span, whole
 from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, fits, grouped
 from harness.stats import describe
 from harness.stats.counts import CountComparison
@@ -50,7 +50,14 @@ def analysis_parts(
 
 def effects_table(analysis: Analysis) -> Table:
     """A row per metric and contrast of a factorial design."""
-    heads = ("diff.", _interval_head(one.estimate for one in analysis.effects), "t", "df", "p", "adj.")
+    heads = (
+        "diff.",
+        interval_head(one.estimate.interval for one in analysis.effects),
+        "t",
+        "df",
+        "p",
+        "adj.",
+    )
     rows = tuple(
         (one.metric, one.name, *_answer(one.estimate), p_value(one.p_adjusted)) for one in analysis.effects
     )
@@ -98,27 +105,20 @@ def _primary(mine: Sequence[Comparison], dataset: Dataset) -> Iterator[Part]:
         yield _legend(estimates[0])
     means = _described(dataset)
     rows = tuple(
-        (one.metric, *(_mean(means, group, one.metric) for group in (control, treatment)), *_numbers(one))
+        (
+            one.metric,
+            *(fixed(means[group][one.metric]["mean"]) for group in (control, treatment)),
+            *_answer(one.primary),
+            p_value(one.p_adjusted),
+        )
         for one in mine
     )
-    heads = ("diff.", _interval_head(one.primary for one in mine), "t", "df", "p", "adj.")
+    heads = ("diff.", interval_head(one.primary.interval for one in mine), "t", "df", "p", "adj.")
     named = Table(("metric", control, treatment, *heads), rows)
     yield named if fits(named) else Table(("metric", "first", "later", *heads), rows)
     yield from _adjustment(mine)
     yield from _undefined((one.metric, one.primary) for one in mine)
     yield from _short(mine, dataset)
-
-
-def _interval_head(estimates: Iterable[Estimate]) -> str:
-    return next((f"{percent(one.interval.level)} CI" for one in estimates if one.interval), "CI")
-
-
-def _mean(means: dict[str, dict[str, Any]], group: str, metric: str) -> str:
-    return fixed(means[group][metric]["mean"])
-
-
-def _numbers(one: Comparison) -> tuple[str, ...]:
-    return (*_answer(one.primary), p_value(one.p_adjusted))
 
 
 def _answer(estimate: Estimate) -> tuple[str, str, str, str, str]:
@@ -153,7 +153,8 @@ def _secondary(mine: Sequence[Comparison]) -> Iterator[Part]:
         answered = [estimate for estimate in one.secondary if estimate.p is not None]
         if answered:
             rows = ((_label(estimate.method), str(estimate.n), *_answer(estimate)) for estimate in answered)
-            yield Table((one.metric, "n", "diff.", _interval_head(answered), "t", "df", "p"), tuple(rows))
+            head = interval_head(one.interval for one in answered)
+            yield Table((one.metric, "n", "diff.", head, "t", "df", "p"), tuple(rows))
     found = [(one.metric, estimate) for one in mine for estimate in one.secondary]
     answered = [estimate for _, estimate in found if estimate.p is not None]
     if answered:

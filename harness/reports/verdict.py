@@ -80,7 +80,8 @@ def statement(comparison: Comparison) -> Claim:
     else:
         text = (
             f"{_finding(comparison, where)}: {comparison.treatment} {MINUS} {comparison.control} = "
-            f"{signed(primary.difference)}{_interval(primary)}, {_p(comparison)}; {basis(primary)}."
+            f"{signed(primary.difference)}{_interval(primary)}, adjusted "
+            f"{p_clause(comparison.p_adjusted)} ({comparison.adjustment}); {basis(primary)}."
         )
     return Claim(comparison.metric, comparison.treatment, where, text, primary.estimand)
 
@@ -109,10 +110,6 @@ def _finding(comparison: Comparison, where: Direction) -> str:
 def _interval(estimate: Estimate) -> str:
     found = estimate.interval
     return "" if found is None else f" ({percent(found.level)} CI {span(found)})"
-
-
-def _p(comparison: Comparison) -> str:
-    return f"adjusted {p_clause(comparison.p_adjusted)} ({comparison.adjustment})"
 
 
 def _headline(statements: Sequence[Claim]) -> str:

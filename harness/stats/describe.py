@@ -29,23 +29,12 @@ def summarise(
     ``groups`` maps group → metric → samples, ``expected`` group → metric → how many were planned.
     """
     wanted = expected or {}
-    return {
-        metric: _row(
-            {g: describe(v.get(metric, ()), wanted.get(g, {}).get(metric)) for g, v in groups.items()}
-        )
-        for metric in metrics
-    }
-
-
-def _row(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    control, *others = described
-    return {
-        "groups": dict(described),
-        "difference": {
-            other: _difference(described[control]["mean"], described[other]["mean"]) for other in others
-        },
-    }
-
-
-def _difference(control: float | None, other: float | None) -> float | None:
-    return None if control is None or other is None else other - control
+    found = {}
+    for metric in metrics:
+        rows = {g: describe(v.get(metric, ()), wanted.get(g, {}).get(metric)) for g, v in groups.items()}
+        first, *others = ((group, row["mean"]) for group, row in rows.items())
+        differences = {
+            group: None if mean is None or first[1] is None else mean - first[1] for group, mean in others
+        }
+        found[metric] = {"groups": rows, "difference": differences}
+    return found

@@ -266,15 +266,22 @@ def _row(get: Callable[[str], Any], values: Sequence[Any]) -> Row:
     failed = status != FINISHED
     calls = usage.get("calls") or {}
     return {
-        **{
-            name: get(name)
-            for name in ("experiment", "run_id", "group", "trial", "status", "started", "ended")
-        },
-        **{
-            name: whole(get(name))
-            for name in ("rep", "panel", "proposal", "attempt", "calls_replayed", "refusals")
-        },
-        **{name: _length(get(name)) for name in ("rejections", "corrections", "interventions")},
+        "experiment": get("experiment"),
+        "run_id": get("run_id"),
+        "group": get("group"),
+        "trial": get("trial"),
+        "status": status,
+        "started": get("started"),
+        "ended": get("ended"),
+        "rep": whole(get("rep")),
+        "panel": whole(get("panel")),
+        "proposal": whole(get("proposal")),
+        "attempt": whole(get("attempt")),
+        "calls_replayed": whole(get("calls_replayed")),
+        "refusals": whole(get("refusals")),
+        "rejections": _length(get("rejections")),
+        "corrections": _length(get("corrections")),
+        "interventions": _length(get("interventions")),
         "people": listed(get("people")),
         "kind": get("kind") if failed else None,
         "reason": get("reason") if failed else None,

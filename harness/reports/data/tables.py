@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigurationError, expected_one_of
 from harness.extras import require
 from harness.records import record_files
+from harness.records.artifact import number
 from harness.reports.data.arrays import array, table
 from harness.reports.data.columns import CALLS_BY_KIND, EXPERIMENTS, PLACE, SCORES, TRIALS
 from harness.reports.data.record_rows import Owner, RecordRows, Row, RunRows, gather, listed, whole
@@ -181,7 +182,7 @@ def _experiment(run: RunRows) -> Row:
             name: run.said(name)
             for name in ("fingerprint", "git_commit", "harness_version", "python_version")
         },
-        "temperature": _float(run.said("temperature")),
+        "temperature": number(run.said("temperature")),
         "seed": whole(run.said("seed")),
         "provider_seed": whole(run.said("provider_seed")),
         "git_dirty": run.said("git_dirty") is True if run.said("git_dirty") is not None else None,
@@ -219,10 +220,6 @@ def _totals(rows: Sequence[Row]) -> Row:
         "started": min((str(row["started"]) for row in rows if row["started"]), default=None),
         "ended": max((str(row["ended"]) for row in rows if row["ended"]), default=None),
     }
-
-
-def _float(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and abs(value) < 1e300 else None
 
 
 def read_tables(path: Path, runs: Sequence[str] = ()) -> Tables:
