@@ -274,7 +274,7 @@ def raise_if_any(problems: Iterable[str]) -> None:
 
 
 def expected_one_of(name: str, known: Iterable[str]) -> str:
-    """What a message says of an unknown ``name``: the known ones, or of many the nearest alone.
+    """The end of a message about an unknown ``name``: the known ones, or of many only the nearest.
 
     >>> expected_one_of("exp3", ["exp_1", "exp_3"])
     "expected one of exp_1, exp_3. Did you mean 'exp_3'?"

@@ -71,7 +71,7 @@ class Guest:
         return dataset
 
     def call_reader(self, experiment: str) -> CallReader | None:  # noqa: ARG002
-        """How reviewers read calls without learning the arm; ``None`` for as they are recorded."""
+        """How reviewers read calls without learning the arm; ``None``: as recorded."""
         return None
 
 

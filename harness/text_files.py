@@ -90,7 +90,7 @@ def decoded(content: bytes, owner: str) -> str:
 
 
 def recoded(content: bytes) -> bytes:
-    """``content`` as UTF-8 without a byte-order mark, so that more can be appended to it; as it is if it is no text."""
+    """``content`` as UTF-8 without a byte-order mark, so that it can be appended to; unchanged if it is not text."""
     name = encoding_of(content[:4])
     try:
         return content if name == "utf-8" else content.decode(name).encode()

@@ -119,7 +119,7 @@ def is_ending(task: asyncio.Task[Any] | None, error: BaseException) -> bool:
 
 
 def raised_by(what: str, function: Any, error: BaseException) -> UserCodeError:
-    """What is said of a user's ``function`` that raised ``error``."""
+    """The message for a user's ``function`` that raised ``error``."""
     if isinstance(error, Overdue):
         return UserCodeError(
             f"{what} blocked the event loop, and every other trial with it, until it was interrupted"
@@ -227,7 +227,7 @@ class FunctionRunner:
         what: str = "The function",
         then: Callable[[Any], Any] | None = None,
     ) -> Any:
-        """What ``function`` returns. Raises `UserCodeError` for whatever it raises, and when it does not return."""
+        """The result of ``function``. Raises `UserCodeError` if it raises anything, or does not return."""
         job = _Job(function, arguments, what, then)
         if _is_ours(function):
             job.run()
@@ -265,7 +265,7 @@ class FunctionRunner:
         what: str = "The function",
         then: Callable[[Any], Any] | None = None,
     ) -> Any:
-        """The same where there is no event loop; the caller's thread waits, and Ctrl-C ends the wait."""
+        """The same without an event loop; the caller's thread waits, and Ctrl-C ends the wait."""
         job = _Job(function, arguments, what, then)
         if _is_ours(function):
             job.run()
@@ -336,7 +336,7 @@ def _seen(frame: FrameType | None) -> str:
 
 
 def interrupt(thread: int) -> None:
-    """Raise something in ``thread`` that ends a loop in Python. Code that waits in C goes on until it returns."""
+    """Raise an exception in ``thread`` that ends a loop in Python. Code that waits in C continues until it returns."""
     import ctypes
 
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Overdue))

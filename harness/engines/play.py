@@ -44,7 +44,7 @@ class OwnPlay:
             if not ends.withdraw():
                 raise
             raise UserCodeError(
-                f"The play went on for {self.seconds:g} s without a model call{ends.place}: {described(function)}"
+                f"The play ran for {self.seconds:g} s without a model call{ends.place}: {described(function)}"
             ) from None
         except Exception as error:
             if (failure := getattr(client, "failure", None)) is not None:
@@ -54,7 +54,7 @@ class OwnPlay:
             ends.cancel()
         failure = getattr(client, "failure", None)
         if failure is not None and (failure.fatal or isinstance(failure, StoppedError)):
-            raise failure  # no later call can succeed, whatever the play made of that
+            raise failure  # no later call can succeed, even if the play handled this one
         if not isinstance(result, TrialResult):
             kind = type(result).__name__
             raise HarnessError(f"{plan.trial.id}: its play gave a {kind}; expected a TrialResult.")

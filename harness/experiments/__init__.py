@@ -1,1 +1,1 @@
-"""The experiments that come with the package: guests, registered by entry points like anybody's."""
+"""The packaged experiments: guests, registered by entry points like those of other packages."""

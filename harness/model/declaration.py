@@ -156,7 +156,7 @@ def is_plainly_synchronous(function: object) -> bool:
 
 
 def as_tuple(value: Any) -> Any:
-    """Several items given in order, as a tuple; anything else as it is, for its check to refuse."""
+    """A sequence as a tuple; anything else unchanged, for its check to refuse."""
     unordered = (str, bytes, Mapping, set, frozenset)
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, unordered) else value
 

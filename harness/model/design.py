@@ -279,14 +279,14 @@ class Group:
 @declaration
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A named design: who takes part, which arms, what is said, what is measured, and how large.
+    """A named design: population, arms, script, metrics and sizes.
 
     Fields:
         name: letters, digits, ``_``, ``.`` and ``-``, at most 64.
         groups: the arms; the others are compared with the first.
         script: the words that the personas hear.
         metrics: what is measured, `Proposition` or `Measure`.
-        population: name of a packaged population, folder of persona files, or the personas; default nobody.
+        population: name of a packaged population, folder of persona files, or the personas; default none.
         modes: name to size; default one `Mode`, called ``"full"``.
         default_mode: the mode of a session that names none; default ``"paper"`` if there is one, else the first.
         fragments: persona fragments that are merged into everyone, by name or path; default none.
@@ -469,7 +469,7 @@ class Experiment:
         mine = f"Experiment {self.name}"
         if self.play is None:
             if self.population == ():
-                yield f"{mine}: nobody takes part; expected a population, or play= to do without one."
+                yield f"{mine}: has no population; expected one, or play= to do without one."
             for metric in self.metrics:
                 if isinstance(metric, Measure) and metric.function is None:
                     yield f"{mine}: metric {metric.name!r} has no function; expected one, or play= that reports it."
@@ -527,7 +527,7 @@ RESERVED = frozenset(
         "response_format", "setting_sources",
     }
 )  # fmt: skip
-"""What a file's first line says of every run: no setting of an experiment or a group may be called so."""
+"""Keys of a file's first line, which no setting of an experiment or a group may use."""
 
 
 _NUMBERS = frozenset({"panel_size", "seed", "shuffle_seed", "temperature"})

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """(experiment, group, rep): what one pytest case stands for. ``rep`` counts from 1."""
+    """(experiment, group, rep): the unit behind a pytest case. ``rep`` counts from 1."""
 
     experiment: str
     group: str
@@ -45,11 +45,11 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialFiles:
-    """Where a trial that is being played may keep files of its own, for a `Play` that asks for it.
+    """Where a running trial may keep its own files, for a `Play` with ``files=True``.
 
-    ``results`` is the results directory; ``run_id`` is the same in every session that works on the run, and begins with
-    the moment when it was begun. ``tell`` shows a line to whoever waits, in place of what it told before. ``serve``
-    starts the gateway's HTTP server, for code that asks over HTTP at its client's ``base_url``; twice is no harm.
+    ``results`` is the results directory; ``run_id`` is the same in every session of the run, and begins with the time
+    of its start. ``tell`` shows a line of progress, in place of the previous one. ``serve`` starts the gateway's HTTP
+    server, for code that uses the client's ``base_url``; calling it twice is harmless.
     """
 
     results: Path

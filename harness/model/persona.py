@@ -16,7 +16,7 @@ class Persona:
 
     Fields:
         name: text, unique within the population.
-        specification: mapping of plain data that prompts are made of; TinyTroupe's ``persona`` object.
+        specification: mapping of plain data for prompts; TinyTroupe's ``persona`` object.
         source: where the person came from; default ``"declared"``.
 
     >>> Persona("Ada", {"occupation": "market trader"}).name

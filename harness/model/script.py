@@ -149,5 +149,5 @@ def replacement_problems(owner: str, texts: Mapping[str, Any]) -> Iterable[str]:
 
 
 def render(text: str, fields: Mapping[str, str]) -> str:
-    """Fill the ``{placeholders}`` of ``text`` that ``fields`` names; every other brace stays as it is."""
+    """Fill the ``{placeholders}`` of ``text`` that ``fields`` names; other braces stay unchanged."""
     return _PLACEHOLDER.sub(lambda found: fields.get(found[1], found[0]), text)

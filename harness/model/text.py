@@ -25,7 +25,7 @@ _ESCAPE = re.compile(
 
 
 def text_fault(text: str) -> str | None:
-    """Where the first half of a surrogate pair stands in ``text``; ``None`` without one.
+    """The position of the first half of a surrogate pair in ``text``; ``None`` without one.
 
     >>> text_fault("ab\\ud800")
     'character 3 is half a surrogate pair (U+D800)'
@@ -39,9 +39,9 @@ def text_fault(text: str) -> str | None:
 
 
 def text_faults(value: Any, place: str = "", depth: int = 0) -> Iterator[str]:
-    """Every text in ``value`` that cannot be written: its place, and what is wrong with it.
+    """Every text in ``value`` that cannot be written: its place and its fault.
 
-    Looks into mappings, sequences and dataclasses; whatever else it meets is not text.
+    Looks into mappings, sequences and dataclasses.
     """
     if depth > MAX_DEPTH:
         return

@@ -28,7 +28,7 @@ _STATE = frozenset(
         "currently_accessible_agents",
     }
 )
-"""Keys of ``_configuration`` that describe a moment of a simulation, not the person."""
+"""Keys of ``_configuration`` that describe the state of a simulation, not the person."""
 
 _EVENT_PARTS = 4
 """A cached event has four parts: the previous hash, its hash, its result, and the state after it."""

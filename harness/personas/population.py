@@ -59,7 +59,7 @@ def load(
 def population_of(
     experiment: Experiment, folder: Path | None = None, group: Group | None = None
 ) -> Population:
-    """The population of ``experiment``, or of one arm; nobody where its own play needs none. Raises as `load` does."""
+    """The population of ``experiment``, or of one arm; empty if its play needs none. Raises as `load`."""
     own = None if group is None else group.population
     source = experiment.population if own is None else own
     if source == ():

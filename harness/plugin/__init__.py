@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{MARKER}(*experiments): cases over (experiment, group, rep) of the experiments named or given; "
         "they run only under -m experiment.",
     )
-    if selected(config):  # everyone else's test run stays as light as it was
+    if selected(config):  # other test runs stay light
         from harness.plugin import collection, fixtures, suggestions
 
         modules: list[object] = [fixtures, suggestions]

@@ -57,7 +57,7 @@ class CallTally:
 
 
 class DryRun:
-    """What makes a session a rehearsal, ``settings`` and `parts`, and the `estimates` that come of it."""
+    """What makes a session a rehearsal, ``settings`` and `parts`, and the resulting `estimates`."""
 
     def __init__(self, asked: Settings, folder: Path) -> None:
         """``asked`` is what the real session would have. Raises `ConfigurationError` for an unknown provider."""
@@ -72,7 +72,7 @@ class DryRun:
         )  # fmt: skip
 
     def parts(self) -> Parts:
-        """The offline model with nothing in its way, the real engines, and nobody who is told of it."""
+        """The offline model without limits, the real engines, and no observers."""
         return Parts(gateway=self._gateway, engine=make_engine)
 
     def _gateway(self, settings: Settings) -> Gateway:

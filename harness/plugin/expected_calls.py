@@ -15,7 +15,7 @@ Calls = Counter[str]
 def expected_calls(engine: str, trials: Iterable[TrialPlan]) -> tuple[Calls, Calls]:
     """Calls of all ``trials`` by kind. Least: no turn is sent back; most: every turn is, as often as allowed.
 
-    Replies that are of no use, and are asked for again, are in neither.
+    Neither includes rejected replies.
     """
     least, most = Calls(), Calls()
     for trial in trials:

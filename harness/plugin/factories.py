@@ -22,7 +22,7 @@ SPARE_SECONDS = 30.0
 def parts(observers: Mapping[str, Callable[[], Observer]]) -> Parts:
     """The parts that pytest, the command line and `harness.run` use.
 
-    ``observers`` are told of everything, as LangSmith and Sentry are where their environment variables ask for them.
+    ``observers`` get every event, as do LangSmith and Sentry if their environment variables enable them.
     """
 
     def make_observers(settings: Settings, warn: Callable[[str], None]) -> Observers:

@@ -87,4 +87,4 @@ class Heartbeat:
                 beat(f"{self.stage}, {doing}", self.last, self._clock(), self.cost, self._started).encode(),
             )
         except HarnessError:
-            return  # the session goes on without it
+            return  # the session continues without it

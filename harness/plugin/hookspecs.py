@@ -42,7 +42,7 @@ def pytest_harness_call(config: pytest.Config, call: CallEnded) -> None:
 def pytest_harness_artifact_written(
     config: pytest.Config, experiment: str, run_id: str, artifact: Path, records: Sequence[Path]
 ) -> None:
-    """Called at the session's end for each artifact; its metadata is in ``*.meta.json`` beside it."""
+    """Called at the session's end for each artifact; its metadata is in ``*.meta.json`` next to it."""
 
 
 def pytest_harness_checks(config: pytest.Config, run: FiledRun) -> Iterable[Check]:  # type: ignore[empty-body]

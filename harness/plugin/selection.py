@@ -141,7 +141,7 @@ def _repeats(metafunc: pytest.Metafunc) -> int:
 
 
 def case_of(item: pytest.Item) -> Case | None:
-    """The case that ``item`` stands for, if it is one of an experiment."""
+    """The experiment's case behind ``item``, if any."""
     callspec = getattr(item, "callspec", None)
     case = callspec.params.get(CASE) if callspec else None
     return case if isinstance(case, Case) else None

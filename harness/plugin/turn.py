@@ -15,7 +15,7 @@ from harness.runtime.plan import CellPlan
 
 
 def say_notes(state: PluginState) -> None:
-    """Say what there is to say of the runs, once."""
+    """Print the messages of the runs, once."""
     reporter: Any = state.config.pluginmanager.get_plugin("terminalreporter")
     while state.coordinator is not None and state.coordinator.notes:
         note = state.coordinator.notes.pop(0)

@@ -31,7 +31,7 @@ from harness.runtime.coordinator import DRAIN_SECONDS
 from harness.runtime.remote import CoordinatorServer
 
 TELL_EVERY = 1.0
-"""Seconds between two looks at what there is to show."""
+"""Seconds between two updates of the display."""
 
 
 def hooks(config: pytest.Config) -> list[Controller | Worker]:

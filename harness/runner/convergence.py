@@ -26,9 +26,9 @@ NEAR_BEST = 0.10
 class Convergence:
     """The rule, over the last ``window`` + 1 total costs.
 
-    ``stability``: none differs from the one before by more than ``tolerance`` (a share). ``bootstrap``, for costs
-    that are estimates and vary: their coefficient of variation is below 3 %, there is no trend in them (Mann-Kendall,
-    p > .05), and the last is within 10 % of the best so far.
+    ``stability``: none differs from the previous one by more than ``tolerance`` (a share). ``bootstrap``, for
+    estimated costs: their coefficient of variation is below 3 %, they have no trend (Mann-Kendall, p > .05), and the
+    last is within 10 % of the best so far.
 
     Raises `ConfigurationError`.
     """
@@ -46,7 +46,7 @@ class Convergence:
         if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1:
             yield f"Convergence: window={self.window!r}; expected a whole number of iterations, 1 or more."
         elif self.mode == "bootstrap" and self.window < 3:
-            yield f"Convergence: window={self.window}; fewer than 4 costs tell no trend; expected 3 or more."
+            yield f"Convergence: window={self.window}; fewer than 4 costs show no trend; expected 3 or more."
         if not 0 <= self.tolerance < 1:
             yield f"Convergence: tolerance={self.tolerance!r}; expected a share from 0 to below 1."
 

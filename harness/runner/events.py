@@ -1,6 +1,6 @@
-"""One stream of events: what a run tells is kept as plain data, and handlers hear it from there, live or years on.
+"""One stream of events: a run emits plain data, from which handlers are called, live or in a replay.
 
-A console, a file and a replay are told by the same function from the same data, so they cannot say different things.
+Console, file and replay get the same data from the same function, so they cannot differ.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from harness.runner.output import OutputHandlerProtocol, Outputs
 from harness.runner.result import ExperimentResult, IterationRecord
 
 Event = Mapping[str, Any]
-"""Plain data: ``event`` names what happened, the other keys are what is told of it."""
+"""Plain data: ``event`` is its name, the other keys are its arguments."""
 
 
 class EventStream:

@@ -16,7 +16,7 @@ from harness.runner.result import CONVERGED, ExperimentResult, ExperimentState, 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What came of one agent's turn: the ``policy`` proposed, and ``delta``, the cents that it saves on the samples.
+    """The result of one agent's turn: the proposed ``policy``, and ``delta``, its savings on the samples in cents.
 
     ``failure`` is why there was no proposal; such a turn decides nothing, and is never an acceptance.
     """
@@ -32,11 +32,11 @@ class Decision:
 
 
 class BaseExperimentRunner(ABC):
-    """Runs the loop; a subclass says how an agent's turn is decided and what a set of policies costs.
+    """Runs the loop; a subclass decides an agent's turn and computes the costs of policies.
 
-    An iteration in which any proposer failed decides nothing about convergence: an outage is no stability. After
-    ``patience`` iterations in a row without a single proposal the run ends, for `Reason.PROPOSER_OUTAGE`.
-    ``save`` is called with each iteration after its decisions and before anybody is told of its end.
+    An iteration in which any proposer failed does not count for convergence, because an outage is not stability. After
+    ``patience`` iterations in a row without a proposal the run ends with `Reason.PROPOSER_OUTAGE`. ``save`` is called
+    with each iteration after its decisions and before its end is reported.
     Raises `ConfigurationError`.
     """
 

@@ -1,4 +1,4 @@
-"""Who is told what an iterating experiment does: for people, for files, or nobody."""
+"""Output handlers of an iterating experiment: for people, for files, or none."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class JSONLOutput:
 
 
 class Outputs:
-    """Several handlers as one. One that raises is heard no more; the run goes on, and the log says so once."""
+    """Several handlers as one. One that raises is disabled with one log message, and the run continues."""
 
     def __init__(self, handlers: Iterable[OutputHandlerProtocol]) -> None:
         self._handlers = list(handlers)
@@ -168,7 +168,7 @@ class Outputs:
             except Exception as error:
                 self._handlers.remove(handler)
                 kind = type(handler).__name__
-                log.warning("%s raised %s: %s; it is told nothing more.", kind, type(error).__name__, error)
+                log.warning("%s raised %s: %s; it is disabled.", kind, type(error).__name__, error)
 
     def on_experiment_start(self, experiment_name: str) -> None:
         self._tell("on_experiment_start", experiment_name)

@@ -1,4 +1,4 @@
-"""What an iterating experiment is at one moment, and what it came to. All of it is immutable, nested parts included."""
+"""The state and the result of an iterating experiment, immutable with all nested parts."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CONVERGED = frozenset({Reason.STABILITY_REACHED, Reason.IMPROVEMENT_THRESHOLD, R
 
 @dataclass(frozen=True)
 class IterationRecord:
-    """One iteration: what each agent costs after it, in whole cents, and whose change was accepted.
+    """One iteration: each agent's cost after it, in whole cents, and the accepted changes.
 
-    An agent whose proposer failed is in ``failures`` with the reason; it is not in ``accepted_changes`` as accepted.
-    ``policies`` are those that the costs are of. Raises `ConfigurationError` for a cost that is not whole cents.
+    An agent whose proposer failed is in ``failures`` with the reason, and not accepted in ``accepted_changes``. The
+    costs are those of ``policies``. Raises `ConfigurationError` for a cost that is not whole cents.
     """
 
     iteration: int
@@ -45,7 +45,7 @@ class IterationRecord:
         accepted = [agent for agent in self.failures if self.accepted_changes.get(agent)]
         if accepted:
             raise ConfigurationError(
-                f"Iteration {self.iteration}: {', '.join(accepted)} is said to be accepted, but its proposer failed; "
+                f"Iteration {self.iteration}: {', '.join(accepted)} is listed as accepted, but its proposer failed; "
                 "a failure is never an acceptance."
             )
 
@@ -75,7 +75,7 @@ class ExperimentState:
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """What an experiment came to: the last state, the best one, and every iteration.
+    """The result of an experiment: the last state, the best one, and every iteration.
 
     ``final_costs`` (whole cents) and ``final_policies`` are those of the last iteration. Raises `ConfigurationError`
     for a cost that is not whole cents, a reason that is not in `Reason`, or one that ``converged`` contradicts.

@@ -19,14 +19,13 @@ REPRODUCED = "computation reproduced"
 class ConsistencyVerdict:
     """One metric's new effect beside the original's; D is new − original, both treatment − control.
 
-    ``verdict`` is ``consistent``, ``inconsistent``, ``inconclusive``, ``computation reproduced`` (the two datasets
-    hold the very same samples, so nothing was tested), or ``None``; ``reason`` says in a sentence why. It is adjusted
-    for ``verdicts``, their number (Bonferroni); ``unadjusted`` is the verdict that this metric had alone.
-    ``difference`` is D with its 90 % interval, ``wide`` with its 95 % interval (both unadjusted).
-    ``trials_needed`` is the number of new trials per arm for a decision at the D that was seen.
-    ``prediction`` is the new effect and the interval where the original leads one to expect it (95 %);
-    ``d33`` is the effect in points that the original had a third of a chance to find, with the new effect's 90 %
-    interval; ``too_small`` says whether the new effect is below it.
+    ``verdict`` is ``consistent``, ``inconsistent``, ``inconclusive``, ``computation reproduced`` (the two datasets have
+    exactly the same samples, so nothing was tested), or ``None``; ``reason`` says in a sentence why. It is adjusted for
+    ``verdicts``, their number (Bonferroni); ``unadjusted`` is the verdict that this metric had alone. ``difference`` is
+    D with its 90 % interval, ``wide`` with its 95 % interval (both unadjusted). ``trials_needed`` is the number of new
+    trials per arm for a decision at the D that was seen. ``prediction`` is the new effect and the interval where the
+    original leads one to expect it (95 %); ``d33`` is the effect in points that the original had a third of a chance to
+    find, with the new effect's 90 % interval; ``too_small`` says whether the new effect is below it.
     """
 
     metric: str

@@ -26,7 +26,7 @@ from harness.model import Group
         ({"window": 2.5}, "Payments: Convergence: window=2.5; expected a whole number of iterations, 1 or more."),
         (
             {"window": 2, "convergence": "bootstrap"},
-            "Payments: Convergence: window=2; fewer than 4 costs tell no trend; expected 3 or more.",
+            "Payments: Convergence: window=2; fewer than 4 costs show no trend; expected 3 or more.",
         ),
         ({"convergence": "hope"}, "Payments: Convergence: mode='hope'; expected stability or bootstrap."),
         ({"tolerance": 2}, "Payments: Convergence: tolerance=2; expected a share from 0 to below 1."),

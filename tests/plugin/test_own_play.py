@@ -94,7 +94,7 @@ def test_arm_beside_arm(questions: Lab) -> None:
 
 def test_nobody_takes_part(lab: Lab) -> None:
     lab.write(OWN[: OWN.index("    play=Play(")] + OWN[OWN.index(")\n\n\n@pytest.mark") :])
-    lab.run().stdout.fnmatch_lines(["*nobody takes part; expected a population, or play=*"])
+    lab.run().stdout.fnmatch_lines(["*has no population; expected one, or play=*"])
 
 
 def test_a_metric_that_nobody_computes(lab: Lab) -> None:

@@ -163,7 +163,7 @@ def test_a_play_that_waits_for_ever_is_given_up_with_its_line(lab: Lab) -> None:
     result.assert_outcomes(passed=4, failed=2)
     reasons = {line["reason"] for line in lab.lines(kind="trial_failure")}
     assert all(
-        one.startswith("The play went on for 0.2 s without a model call (it was at test_small.py:")
+        one.startswith("The play ran for 0.2 s without a model call (it was at test_small.py:")
         for one in reasons
     )
 

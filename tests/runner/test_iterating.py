@@ -127,7 +127,7 @@ def test_a_handler_that_raises_is_heard_no_more_and_the_run_goes_on(caplog: pyte
     result = asyncio.run(Halving(output=Outputs([Broken(), told])).run())
     assert result.converged and told.events[-1] == ("end", result)
     assert [record.message for record in caplog.records] == [
-        "Broken raised OSError: no terminal; it is told nothing more."
+        "Broken raised OSError: no terminal; it is disabled."
     ]
 
 
@@ -262,7 +262,7 @@ def test_the_trend_test_is_mann_and_kendalls() -> None:
     [
         ({"window": 0}, "window=0"), ({"window": 2.5}, "window=2.5"), ({"window": True}, "window=True"),
         ({"mode": "hope"}, "mode='hope'"), ({"tolerance": -0.1}, "tolerance=-0.1"),
-        ({"mode": "bootstrap", "window": 2}, "tell no trend"),
+        ({"mode": "bootstrap", "window": 2}, "show no trend"),
     ],
 )  # fmt: skip
 def test_odd_rules(how: dict[str, Any], said: str) -> None:

@@ -36,7 +36,7 @@ class EmbeddedEngine:
         Raises `ModelCallError`.
         """
         if not plan.personas:
-            raise HarnessError(f"Trial {plan.trial.id}: nobody takes part; expected at least one persona.")
+            raise HarnessError(f"Trial {plan.trial.id}: has no personas; expected at least one.")
         world = World(
             plan.personas,
             client,

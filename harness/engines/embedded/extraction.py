@@ -39,7 +39,7 @@ async def extract(
 def read_items(data: Any, wanted: Extraction) -> list[dict[str, str]]:
     """The objects under the root, with the fields asked for.
 
-    Raises `Unusable` when there is no list of objects.
+    Raises `Unusable` without a list of objects.
     """
     items = data.get(wanted.root) if isinstance(data, dict) else None
     if not isinstance(items, list):
@@ -47,5 +47,5 @@ def read_items(data: Any, wanted: Extraction) -> list[dict[str, str]]:
     if len(items) > MAX_ITEMS:
         raise Unusable(f"The list {wanted.root!r} has {len(items)} items; expected at most {MAX_ITEMS}.")
     if not all(isinstance(item, dict) for item in items):
-        raise Unusable(f"The list {wanted.root!r} has items that are no objects.")
+        raise Unusable(f"The list {wanted.root!r} has items that are not objects.")
     return [{name: clean(item.get(name), MAX_FIELD) for name in wanted.fields} for item in items]

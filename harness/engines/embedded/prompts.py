@@ -1,7 +1,4 @@
-"""Every word that this engine says to a model.
-
-No date, no time, no arm of the experiment stands in any of it.
-"""
+"""All prompts of this engine. None contains a date, a time, or the name of an arm."""
 
 from __future__ import annotations
 
@@ -59,7 +56,7 @@ def _field(label: str, value: Any, indent: str) -> Iterator[str]:
 
 
 def _texts(items: Iterable[Any]) -> list[str]:
-    # A set has no order of its own that two processes would share.
+    # The order of a set differs between processes.
     texts = [_text(item) for item in items]
     return sorted(texts) if isinstance(items, set | frozenset) else texts
 

@@ -128,7 +128,7 @@ def connect(base_url: str, token: str) -> None:
 
 
 def rejections(kind: str, reason: str | None = None) -> Mapping[str, Any]:
-    """Tell the gateway why the latest reply of ``kind`` was of no use, if it was; what it says of such replies.
+    """Report to the gateway why the latest reply of ``kind`` was rejected, if it was; returns its state of rejections.
 
     ``rejections`` counts those of this try of the trial, ``reason`` is the last one's; ``rejected``: this was one.
     """
@@ -148,14 +148,14 @@ def _connect_embeddings(base_url: str, token: str) -> None:
 
     embedding: Any = Settings.embed_model
     embedding.api_key, embedding.api_base = token, base_url
-    embedding._client = embedding._aclient = None  # built anew, from these, when it is first used
+    embedding._client = embedding._aclient = None  # built again, from these, on first use
 
 
 def _patch_client() -> None:
     client = theirs("clients").OpenAIClient
-    # It builds its HTTP client anew for each call: 35 of 44 ms. `connect` has built the one for this trial.
+    # It builds an HTTP client for each call: 35 of 44 ms. `connect` has built the one for this trial.
     client._setup_from_config = _nothing
-    # It counts tokens for a line in its log that nobody reads: 10 ms a call, and a download at the first.
+    # It counts tokens only for its log: 10 ms a call, and a download at the first.
     client._count_tokens = _nothing
     # It dumps the whole message, whose parsed half no caller reads, and for which pydantic prints a warning.
     client._raw_model_response_extractor = _role_and_content
@@ -163,7 +163,7 @@ def _patch_client() -> None:
     client._is_reasoning_model = _nothing
     # It sleeps before it gives up. The gateway has done the waiting.
     theirs("clients.openai_client").time = SimpleNamespace(monotonic=time.monotonic, sleep=_nothing)
-    # It turns a call that failed into None, and later code drops the turn without a word.
+    # It turns a failed call into None, and later code silently drops the turn.
     client.send_message = _noticing(client.send_message)
     # Its cap was fixed at import, when it may have been 4.
     theirs("clients").client()._concurrency_semaphore = None

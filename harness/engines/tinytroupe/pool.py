@@ -112,7 +112,7 @@ class _Worker:
 
 
 def _start_server(preload: str, environment: Mapping[str, str]) -> None:
-    """Start the server that forks the workers. A server that runs already, for others, stays as it is.
+    """Start the server that forks the workers. A running server, of others, stays unchanged.
 
     The environment is the only way to tell a preloaded module anything.
     """

@@ -185,7 +185,7 @@ def test_a_fatal_failure_goes_before_others() -> None:
 
 
 def test_nobody_is_no_panel() -> None:
-    with pytest.raises(HarnessError, match="nobody takes part; expected at least one persona"):
+    with pytest.raises(HarnessError, match="has no personas; expected at least one"):
         run(plan(personas=()), FakeClient())
 
 

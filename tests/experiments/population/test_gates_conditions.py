@@ -102,7 +102,7 @@ def test_columns_know_their_kind(values: list[object], kind: str) -> None:
 
 
 def test_a_mixed_column_is_in_no_condition() -> None:
-    with pytest.raises(Unevaluable, match="several kinds"):
+    with pytest.raises(Unevaluable, match="several types"):
         judge("a > 1", {"a": column_of([1, "2"])}, 2)
 
 

@@ -64,7 +64,7 @@ def test_a_profile_tells_every_fault_at_once(tmp_path: Path) -> None:
     text = "\n".join(found)
     for part in (
         "bounds.'age': min=9 is above max=3",
-        "rule 'one': stands there 2 times",
+        "rule 'one': occurs 2 times",
         "condition 'age >'",
         "condition \"open('x')\"" if 'condition "open' in text else "open('x')",
         "shares add up to 0.7",

@@ -117,7 +117,7 @@ BROKEN = [
     (SAMPLE, "population.yaml", swap("weights: [0.3, 0.42, 0.28]", "weights: [1]"), "3 options and 1 weights"),
     (SAMPLE, "population.yaml", swap("when: age < 30", "when: aeg < 30"), "reads 'aeg', which is not known there"),
     (SAMPLE, "population.yaml", swap("when: age < 30", "when: open('x')"), "calls 'open'; expected one of abs"),
-    (SAMPLE, "population.yaml", swap("name: district", "name: age"), "attribute 'age': stands there 2 times"),
+    (SAMPLE, "population.yaml", swap("name: district", "name: age"), "attribute 'age': occurs 2 times"),
     (SAMPLE, "population.yaml", swap("depends_on: [age]", "depends_on: [born]"), "'born', which is not an attribute"),
     (SAMPLE, "population.yaml", swap("{station:", "{statoin:"), "'statoin', which is not one of"),
     (SAMPLE, "population.yaml", swap("age < 30 else", "district < 30 else"), "compares a text with a number"),

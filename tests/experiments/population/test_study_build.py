@@ -226,7 +226,7 @@ def test_a_model_writes_and_is_paid_once(empty: Bench) -> None:
     assert first.code == 0, first.out
     paid = empty.calls
     assert f"{paid} model calls; nothing paid" in first.out
-    assert "REHEARSAL: spec, extend, persona, scenario made up offline." in first.out
+    assert "REHEARSAL: spec, extend, persona, scenario generated offline." in first.out
     records = json.loads((empty.study() / ".stages.json").read_bytes())["stages"]
     assert {stage: (one["by"], one["rehearsal"]) for stage, one in records.items()} == {
         stage: ("model", True) if stage in ("spec", "extend", "persona", "scenario") else ("rule", False)

@@ -37,7 +37,7 @@ MOST_WHOLE = 9e15
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
-    """The generator for ``names``, the same everywhere, whatever else is drawn."""
+    """The generator for ``names``, independent of other draws and of the platform."""
     text = "\0".join(map(str, (seed, *names)))
     return np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(text.encode()).digest())))
 

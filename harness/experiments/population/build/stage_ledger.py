@@ -60,8 +60,8 @@ def read(study: Study) -> dict[str, Record]:
             raise ConfigurationError(f"{WHAT} {path}: {strange[0]!r:.60} is not a stage.")
     except ConfigurationError as error:
         raise HarnessError(
-            f"{error}\nNobody is to change that file. Put it back; or delete it, and move away "
-            f"{', '.join(FILES.values())}, to have all made again."
+            f"{error}\nDo not edit that file. Restore it; or delete it, and move away "
+            f"{', '.join(FILES.values())}, to build everything again."
         ) from None
     return {stage: records[stage] for stage in FILES if stage in records}
 

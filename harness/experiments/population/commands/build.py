@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PipelineOptions:
-    """What the command line says of a study's pipeline; the pipeline remembers it."""
+    """The options of the command line for a study's pipeline, which saves them."""
 
     population: Annotated[
         str | None, typer.Option(help="Who the people are, for a model to write their spec.")
@@ -126,7 +126,7 @@ def _summary(place: Study, built: Built, recipes: Recipes, spent: str) -> Iterat
         written = sorted({one.stage for one in built.steps if one.record.rehearsal}, key=_order)
         if written:
             yield from _wrapped(
-                f"REHEARSAL: {', '.join(written)} made up offline. Nothing that comes of it is evidence."
+                f"REHEARSAL: {', '.join(written)} generated offline. Nothing based on them is evidence."
             )
         yield f"Next: harness study sweep {place.name} --confidence 5"
         return

@@ -50,7 +50,7 @@ class BuildSession:
         self._thread = threading.Thread(target=self._beating, name="heartbeat", daemon=True)
 
     def prepare(self) -> None:
-        """Make the gateway, so that a missing key is said before anything runs. Raises `ConfigurationError`."""
+        """Create the gateway, so that a missing key is reported before anything runs. Raises `ConfigurationError`."""
         from harness.plugin.factories import make_gateway
 
         self._gateway = make_gateway(self._settings)

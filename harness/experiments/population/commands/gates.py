@@ -1,4 +1,4 @@
-"""``harness gates``: may a study go on after a stage? PASS, WARN or FAIL, with the reasons."""
+"""``harness gates``: check the stages of a study: PASS, WARN or FAIL, with the reasons."""
 
 from __future__ import annotations
 

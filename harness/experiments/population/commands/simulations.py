@@ -1,4 +1,4 @@
-"""``harness population estimate``, ``simulate`` and ``results``: what comes of an event, and what that takes."""
+"""``harness population estimate``, ``simulate`` and ``results``."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def simulate(
     if meta.get("exit_code"):
         echo(f"EXIT CODE {meta['exit_code']}: {meta['engine']} said that it failed; its files are whole.")
     if meta.get("failed_requests"):
-        echo(f"FAILED: {meta['failed_requests']:,} requests to the gateway came to nothing.")
+        echo(f"FAILED: {meta['failed_requests']:,} requests to the gateway failed.")
     echo(f"Written: {out}")
 
 

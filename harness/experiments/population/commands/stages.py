@@ -1,4 +1,4 @@
-"""``harness population``: the stages that make a survey population, connect it and tell of it."""
+"""``harness population``: the stages that draw, connect and describe a survey population."""
 
 from __future__ import annotations
 

@@ -122,9 +122,9 @@ async def run(
     log: Log,
     look: Callable[[], None],
 ) -> int:
-    """Its exit code. ``address`` is the gateway's, and the token; ``look`` is called every second, and may raise.
+    """Run it, and return its exit code. ``address`` is the gateway's, with the token; ``look`` is called every second.
 
-    Whatever happens, it is ended, with all that it has started.
+    The process and its children are always ended, also if ``look`` raises.
     """
     process = await asyncio.create_subprocess_exec(
         python, "-c", _RUN, *arguments, cwd=work, env=environment(work, address), start_new_session=True,

@@ -26,7 +26,7 @@ from harness.records import stream
 from harness.records.read_problems import Problem
 
 WHOLE = (META, STEPS, OUTCOMES, STATES, DATABASE, TIMELINE)
-"""The files that a simulation that came to its end has."""
+"""The files of a finished simulation."""
 _QUIET = re.compile(r"no_state_changes_for\s*>\s*(\d+)")
 _COMPARED = re.compile(r"(exposure_rate|average_sentiment)\s*(>=|<=|>|<)\s*(\d+(?:\.\d+)?)")
 _ROWS = "SELECT timestep, agents_reasoned, state_changes, exposure_rate, position_distribution_json, average_sentiment"
@@ -127,7 +127,7 @@ def _problems(
     """What does not fit: to what was asked for, or to itself."""
     ids = [one.get("agent_id") for one in whole.states]
     if sorted(map(str, ids)) != sorted(inputs.agents.ids):
-        yield f"{STATES} is of {len(ids):,} agents, not of the {len(inputs.agents):,} that were given"
+        yield f"{STATES} has {len(ids):,} agents; expected the {len(inputs.agents):,} in the inputs"
     expected = {"seed": options.seed, "multi_touch_threshold": options.threshold}
     for name, value in expected.items():
         if whole.meta.get(name) != value:
@@ -135,7 +135,7 @@ def _problems(
     if [(one.get("timestep"), one.get("agents_reasoned")) for one in told] != [
         (one.timestep, one.reasoned) for one in whole.steps
     ]:
-        yield f"{STEPS} and {DATABASE} tell of different steps"
+        yield f"{STEPS} and {DATABASE} have different steps"
     if not whole.reasoned or not sum(one.reasoned for one in whole.steps):
         yield f"no agent reasoned ({whole.exposures:,} exposures)"
     if whole.stop is None:
@@ -148,7 +148,7 @@ def _step(row: tuple[Any, ...]) -> StepSummary:
 
 
 def _came(path: Path) -> Iterator[tuple[int, str, float | None]]:
-    """Step, agent and conviction of each reasoning that came to something."""
+    """Step, agent and conviction of each successful reasoning."""
     problems: list[Problem] = []
     for event in stream(path, problems):
         if event["event_type"] == "agent_reasoned":
@@ -163,11 +163,11 @@ def failures(
     steps: int,
     threshold: int,
 ) -> int:
-    """How often an agent was to reason and did not, which it writes down nowhere.
+    """How often an agent should have reasoned and did not, which extropy-run does not record.
 
-    By its rule, played again: who is aware and never reasoned is asked in every step, who did reason when
-    ``threshold`` others have told it since, unless its conviction, which fades, is firm. ``heard`` has agent, step and
-    teller of each exposure, ``came`` step, agent and conviction of each reasoning.
+    This replays its rule: an aware agent that never reasoned is asked in every step; one that did, when ``threshold``
+    others have told it since, unless its fading conviction is firm. ``heard`` has agent, step and teller of each
+    exposure, ``came`` step, agent and conviction of each reasoning.
     """
     hearings: dict[str, list[tuple[int, str | None]]] = {}
     for agent, step, teller in heard:
@@ -255,7 +255,7 @@ def our_meta(
     code: int,
     failed: int,
 ) -> dict[str, Any]:
-    """``meta.json`` in the keys that `outcome.meta` has, with what is known of this engine alone."""
+    """``meta.json`` with the keys of `outcome.meta`, and those of this engine."""
     assert whole.stop is not None
     calls = dict(sorted(usage.calls.items()))
     models: Counter[str] = Counter()

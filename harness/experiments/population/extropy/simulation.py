@@ -1,7 +1,6 @@
 """The other engine: the real extropy-run as a separate process, whose only way to a model is the gateway.
 
-What it says of itself, its exit code included, is not believed: its files are read, and the gateway knows what was
-asked.
+Its exit code is not trusted: its files are checked, and the gateway knows the calls.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ async def simulate_with_extropy(
     usage = _paid(client)
     whole, problems = await asyncio.to_thread(extropy_results.found, work / "results", inputs, options)
     if not usage.calls.get("reason"):
-        problems = ["no reasoning call came to the gateway", *problems]
+        problems = ["no reasoning call reached the gateway", *problems]
     if problems or whole is None:
         raise HarnessError(
             f"{ENGINE} ended with exit code {code} and without a simulation in {folder}: {'; '.join(problems)}. "
@@ -112,9 +111,9 @@ async def simulate_in_folder(
     say: Callable[[Usage], None] = lambda _usage: None,
     wall: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """`simulate_with_extropy` as a command runs it: in its own trial, locked, with a heartbeat.
+    """Run `simulate_with_extropy` for a command: in its own trial, locked, with a heartbeat.
 
-    What was finished before is left as it is. Raises `ConfigurationError` where it was begun otherwise.
+    A finished simulation stays unchanged. Raises `ConfigurationError` if it was started with other settings.
     """
     lock = RunLock(folder / LOCK, str(folder))
     try:
@@ -157,7 +156,7 @@ def check_engine(folder: Path, engine: str) -> None:
 
 
 def _raise_final(client: ModelClient) -> None:
-    """It takes a call that cannot succeed for an agent without an opinion, and goes on to the end."""
+    """Raise a fatal failure: extropy-run treats it as an agent without an opinion, and continues to the end."""
     failure = getattr(client, "failure", None)
     if isinstance(failure, StoppedError) or (isinstance(failure, ModelCallError) and failure.fatal):
         raise failure
@@ -194,7 +193,7 @@ def _prepare(work: Path, scenario: Path, inputs: Inputs) -> None:
 
 
 def _not_its_own(scenario: ScenarioSpec) -> Iterator[str]:
-    """Expressions that it cannot work out: it takes them for false, and says so only in its log."""
+    """Expressions that extropy-run cannot evaluate: it treats them as false, and only logs that."""
     rules = [
         (f"seed_exposure.rules.{n}.when", one.when) for n, one in enumerate(scenario.seed_exposure.rules)
     ]

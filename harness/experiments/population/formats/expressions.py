@@ -106,7 +106,7 @@ def parse(text: str) -> Expression:
     try:
         body = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ExpressionError(f"is no expression ({getattr(error, 'msg', None) or 'too deep'})") from None
+        raise ExpressionError(f"is not an expression ({getattr(error, 'msg', None) or 'too deep'})") from None
     if sum(1 for _ in ast.walk(body)) > MAX_NODES:
         raise ExpressionError(f"has more than {MAX_NODES} parts")
     names: set[str] = set()
@@ -120,7 +120,7 @@ def _check(node: ast.expr, names: set[str]) -> None:
 
 
 def _parts(node: ast.expr, names: set[str]) -> list[ast.expr]:
-    """The parts of ``node``, if it is of the language. Raises `ExpressionError`."""
+    """The parts of ``node``. Raises `ExpressionError` if it is not in the language."""
     match node:
         case ast.Constant(value=bool() | int() | float() | str()):
             return []

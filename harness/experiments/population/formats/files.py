@@ -121,7 +121,7 @@ def _named(location: tuple[int | str, ...], data: Any) -> Iterator[str]:
             data = data[step]
         except (KeyError, IndexError, TypeError):
             if number < len(location):
-                continue  # a union's tag, which stands in a location, but not in the data
+                continue  # a union's tag, which is in the location, but not in the data
         name = data.get("name") or data.get("attribute") if isinstance(data, dict) else None
         yield _bounded(name if isinstance(step, int) and isinstance(name, str) else str(step))
 

@@ -16,9 +16,9 @@ WHAT = "Network config"
 
 
 class Likeness(FileModel):
-    """How much an attribute counts, and when two agents are alike in it.
+    """The weight of an attribute, and when two agents match in it.
 
-    ``exact``: equal; ``numeric_range``: less so the further apart, not at all from ``range_value`` on; ``within_n``:
+    ``exact``: equal; ``numeric_range``: less the further apart, not at all from ``range_value`` on; ``within_n``:
     at most ``range_value`` levels apart.
     """
 

@@ -1,4 +1,4 @@
-"""population.persona.yaml: how attributes are told in the first person. Field names are extropy-run 0.2.3's."""
+"""population.persona.yaml: phrasings of attributes in the first person. Field names are extropy-run 0.2.3's."""
 
 from __future__ import annotations
 

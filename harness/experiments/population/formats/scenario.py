@@ -169,7 +169,7 @@ def problems(scenario: ScenarioSpec, attributes: frozenset[str] | None) -> Itera
     outcomes = [one.name for one in scenario.outcomes.suggested_outcomes]
     for kind, names in (("channel", channels), ("outcome", outcomes)):
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield f"{kind} {name!r}: stands there {names.count(name)} times; expected once."
+            yield f"{kind} {name!r}: occurs {names.count(name)} times; expected once."
     for number, rule in enumerate(scenario.seed_exposure.rules):
         yield from _rule_problems(rule, f"seed_exposure.rules.{number}", channels, scenario, attributes)
     for number, one in enumerate(scenario.spread.share_modifiers):

@@ -225,7 +225,7 @@ def problems(spec: PopulationSpec) -> Iterator[str]:
     """What the file's form alone does not show, one sentence each."""
     names = [one.name for one in spec.attributes]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"attribute {name!r}: stands there {names.count(name)} times; expected once."
+        yield f"attribute {name!r}: occurs {names.count(name)} times; expected once."
     found = [fault for one in spec.attributes for fault in _attribute_problems(one, set(names))]
     yield from found
     if not found:

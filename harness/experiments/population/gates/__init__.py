@@ -1,6 +1,6 @@
-"""Gates: after each stage of a population study, may it go on? PASS, WARN or FAIL by a profile and a schema map.
+"""Gates: check each stage of a population study by a profile and a schema map: PASS, WARN or FAIL.
 
-Each gate is a module with ``check(subject)``: a function of files to checks. They read files, and change none.
+Each gate is a module with ``check(subject)``, a function from files to checks. Gates change no files.
 """
 
 from harness.experiments.population.gates.escalation import Escalation, escalation

@@ -44,7 +44,7 @@ def judge(text: str, columns: Columns, size: int) -> ConditionResult:
         raise Unevaluable(f"reads {listed(missing)}, which no agent has")
     mixed = sorted(name for name in expression.names if columns[name].kind == "mixed")
     if mixed:
-        raise Unevaluable(f"reads {listed(mixed)}, whose values are of several kinds")
+        raise Unevaluable(f"reads {listed(mixed)}, whose values have several types")
     read = {name: columns[name] for name in expression.names}
     defined = np.ones(size, dtype=bool)
     for column in read.values():

@@ -50,7 +50,7 @@ def _wrapped(lead: str, text: str) -> list[str]:
 
 
 def escalation(gate: str, checks: Sequence[Check]) -> Escalation:
-    """What to tell of ``gate``, which failed again with ``checks``."""
+    """The escalation of ``gate``, which failed again with ``checks``."""
     found = gate_named(gate)
     bad = [one for one in checks if one.level is Level.FAIL]
     names = list(dict.fromkeys(one.name for one in bad))
@@ -68,7 +68,7 @@ def escalation(gate: str, checks: Sequence[Check]) -> Escalation:
         tuple(told(one) for one in bad[:EVIDENCE])
         + ((f"… and {len(bad) - EVIDENCE} more",) if len(bad) > EVIDENCE else ()),
         tuple(options),
-        f"Do not run {nearest} a third time as it is. Decide between the options above with the evidence in hand; "
+        f"Do not run {nearest} a third time unchanged. Decide between the options above, based on the evidence; "
         f"the smallest is the first.",
     )
 

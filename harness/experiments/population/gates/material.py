@@ -17,7 +17,7 @@ STREAMS = ("timeline.jsonl", "simulation.db")
 
 
 class Blocked(Exception):
-    """A file that a gate needs cannot be had. ``problems`` say why, one sentence each."""
+    """A file that a gate needs is unusable, for the reasons in ``problems``, one sentence each."""
 
     def __init__(self, about: str, *problems: str) -> None:
         super().__init__(*problems)
@@ -52,7 +52,7 @@ class StudyFiles:
         return self._once(name, lambda: read_json(self._there(name), "File"))
 
     def population(self, name: str = "population.yaml") -> PopulationSpec:
-        """The spec of the population, its sampling order as it stands there. Raises `Blocked`."""
+        """The spec of the population, with the sampling order of the file. Raises `Blocked`."""
         self.read.add(name)
         found: PopulationSpec = self._once(name, lambda: _as_written(self._there(name)))
         return found

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def number(data: Any, *path: str) -> float | None:
-    """The number at ``path`` in nested mappings; ``None`` where there is none."""
+    """The number at ``path`` in nested mappings, or ``None``."""
     for step in path:
         data = data.get(step) if isinstance(data, dict) else None
     is_number = isinstance(data, int | float) and not isinstance(data, bool)

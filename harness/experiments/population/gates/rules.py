@@ -98,7 +98,7 @@ def rule_problems(rules: AgentRules) -> Iterator[str]:
             yield f"bounds.{shown(field)}: min={bounds.min:g} is above max={bounds.max:g}."
     named = [one.name for one in rules.exclusive] + [one.name for one in (*rules.hard, *rules.soft)]
     for name in sorted({name for name in named if named.count(name) > 1}):
-        yield f"rule {shown(name)}: stands there {named.count(name)} times; expected each name once."
+        yield f"rule {shown(name)}: occurs {named.count(name)} times; expected each name once."
     for text in conditions(rules):
         try:
             parse(text)

@@ -23,7 +23,7 @@ from harness.records.atomic import write_atomic
 
 REPORT = "gates.json"
 LONGEST = 400
-"""Characters of a message; what stands in a file may make it long."""
+"""Characters of a message; text from a file may make it long."""
 MOST = 100
 """Checks of a gate that are kept, the worst first; of more, their number is."""
 
@@ -55,7 +55,7 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All gates that ran, in order. ``escalation`` is set where one failed twice; later ones did not run then."""
+    """All gates that ran, in order. ``escalation`` is set if one failed twice; later ones then did not run."""
 
     profile: str
     schema_map: str | None
@@ -98,7 +98,7 @@ def plainly(check: Check) -> dict[str, Any]:
 
 
 def checks_of(gate: str, subject: GateSubject) -> list[Check]:
-    """What ``gate`` says of ``subject``, the worst first, harmless to a terminal. A file's content raises nothing."""
+    """The checks of ``gate`` on ``subject``, worst first, escaped for a terminal. No file content raises."""
     asked = gate_named(gate)
     check: Callable[[GateSubject], Iterator[Check]] = import_module(
         f"harness.experiments.population.gates.checks.{asked.module or asked.stage}"
@@ -159,9 +159,9 @@ def run_gates(
 ) -> Report:
     """Run ``gates``, in the order of stages; none named: those that are `due`.
 
-    ``before`` is what they said last time: a gate that fails again on other files stops the run. Files that are
-    ``hidden`` count as not there: what a later stage wrote for other inputs misleads. Raises `ConfigurationError`
-    where there is no folder, or nothing in it to check.
+    ``before`` is the last report: a gate that fails again on other files stops the run. ``hidden`` files count as
+    missing, because later stages may have written them for other inputs. Raises `ConfigurationError` for a missing
+    folder, or one without files to check.
     """
     if not directory.is_dir():
         raise ConfigurationError(
@@ -208,7 +208,7 @@ def write_report(report: Report, directory: Path) -> Path:
 
 
 def read_report(directory: Path) -> Report | None:
-    """What gates.json in ``directory`` says; ``None`` where there is none, or none that can be read."""
+    """The report in gates.json of ``directory``; ``None`` if missing or unreadable."""
     from harness.experiments.population.formats.files import read_json
 
     try:

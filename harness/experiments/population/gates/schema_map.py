@@ -46,7 +46,7 @@ def _problems(schema: SchemaMap) -> Iterator[str]:
 
 
 def lacking(schema: SchemaMap | None, profile: Profile, attributes: Collection[str]) -> list[str]:
-    """Why agents with ``attributes`` cannot be held against all rules; empty where they can."""
+    """Why not all rules can be checked for agents with ``attributes``; empty if they can."""
     if schema is None:
         return ["no schema map was given"]
     found = []

@@ -76,10 +76,10 @@ def upstream(stage: str) -> set[str]:
 
 
 def stages_to_rerun(failed_gate: str, fixed_stage: str, *, by_hand: bool = False) -> tuple[str, ...]:
-    """After a fix of ``fixed_stage`` because of ``failed_gate``: that stage and all downstream of it, in order.
+    """The stages to run after ``fixed_stage`` was fixed for ``failed_gate``: that stage and all later ones, in order.
 
-    With ``by_hand`` the stage's own file was mended, and running the stage again would undo that. Raises
-    `ConfigurationError` where the gate cannot be helped there.
+    With ``by_hand`` the stage's file was edited, and running the stage again would undo that. Raises
+    `ConfigurationError` if a fix of that stage cannot help.
     """
     gate = gate_named(failed_gate)
     if fixed_stage not in MADE_FROM:

@@ -19,7 +19,7 @@ from harness.model import Check, Level
 
 @dataclass
 class GateSubject:
-    """A folder of files, held against ``profile``, whose roles ``schema`` gives attributes."""
+    """A folder of files, to check by ``profile``; ``schema`` assigns attributes to its roles."""
 
     material: StudyFiles
     profile: Profile
@@ -102,6 +102,6 @@ def below(name: str, number: float, limits: Below, message: str, about: str = ""
 
 
 def none_of(name: str, count: int, whole: int, message: str, about: str = "") -> Check:
-    """FAIL if there is any; ``message`` says of how many."""
+    """FAIL if there is any; ``message`` has the denominator."""
     level = Level.FAIL if count else Level.PASS
     return Check(name, level, message, float(count) if whole else None, "none", about)

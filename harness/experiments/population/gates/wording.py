@@ -10,7 +10,7 @@ from harness.console import on_one_line
 LONGEST = 60
 """Characters of a file's text that a message repeats."""
 NAMED = 5
-"""Things of a kind that a message names; of more, their number is said."""
+"""The most items that a message lists; it counts the rest."""
 
 
 def shown(value: Any) -> str:
@@ -29,6 +29,6 @@ def listed(values: Iterable[Any]) -> str:
 
 
 def share(part: float, whole: int, of: str) -> str:
-    """``12 of 1,000 agents (1.2 %)``; where ``whole`` is 0 no percentage is said."""
+    """``12 of 1,000 agents (1.2 %)``; without a percentage if ``whole`` is 0."""
     percent = f" ({100 * part / whole:.1f} %)" if whole else ""
     return f"{part:,.0f} of {whole:,} {of}{percent}"

@@ -18,7 +18,7 @@ def check(subject: GateSubject) -> Iterator[Check]:
     data = expected(subject.material)
     calls = calls_in(data)
     if calls is None:
-        yield failed("calls", "says no number of calls; expected calls, or pass1_calls and pass2_calls", NAME)
+        yield failed("calls", "has no number of calls; expected calls, or pass1_calls and pass2_calls", NAME)
     elif calls <= 0:
         yield failed("calls", "no call is expected: no agent would reason", NAME, calls, "above 0")
     else:

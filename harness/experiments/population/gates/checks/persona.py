@@ -40,7 +40,10 @@ def _strangers(persona: PersonaConfig, known: set[str], told: set[str]) -> Itera
     named = told | {one.attribute for one in persona.treatments}
     for name in sorted(named - known):
         yield failed(
-            "attributes", "is no attribute of the population", name, threshold="attributes of population.yaml"
+            "attributes",
+            "is not an attribute of the population",
+            name,
+            threshold="attributes of population.yaml",
         )
     groups = {group.name for group in persona.groups}
     for one in persona.treatments:

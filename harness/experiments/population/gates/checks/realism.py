@@ -95,7 +95,7 @@ def _prior(subject: GateSubject, prior: Prior, columns: Columns, size: int) -> I
     if column is None or column.kind in ("mixed", "empty") or (bool(prior.bins) != (column.kind == "number")):
         kind = column.kind if column else "nothing"
         yield failed(
-            name, f"the prior is of {'numbers' if prior.bins else 'texts'}, the attribute holds {kind}", about
+            name, f"the prior has {'numbers' if prior.bins else 'texts'}, but the attribute {kind}", about
         )
         return
     chosen = column.known
@@ -165,7 +165,7 @@ def _support(
 
 
 def _beside_spec(subject: GateSubject, agents: AgentTable, covered: set[str]) -> Iterator[Check]:
-    """Attributes that are drawn independently, against what the spec says of them."""
+    """Compare independently drawn attributes with the spec."""
     try:
         spec: PopulationSpec = subject.material.population()
     except Blocked:  # G3A says what is wrong with it

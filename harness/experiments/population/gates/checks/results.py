@@ -18,7 +18,7 @@ from harness.model import Check, Level
 
 NAME = "results/outcome_distributions.json"
 CLOSE = 0.005
-"""By which a share may differ from the one worked out again."""
+"""Tolerance between a share and its recomputed value."""
 
 
 def check(subject: GateSubject) -> Iterator[Check]:
@@ -69,7 +69,7 @@ def _people(subject: GateSubject, states: States) -> Iterator[Check]:
         "agents",
         twice,
         len(states),
-        f"{share(twice, len(states), 'states')} are of an agent who has one already",
+        f"{share(twice, len(states), 'states')} are duplicates of an agent",
     )
 
 
@@ -79,7 +79,7 @@ def _exposed(subject: GateSubject, states: States) -> Iterator[Check]:
     rate, aware = number(last, "exposure_rate"), int(states.aware.sum())
     said = f"{share(aware, len(states), 'agents')} are aware"
     if rate is None:
-        yield failed("exposure", f"{said}; by_timestep.json says no exposure_rate at its end")
+        yield failed("exposure", f"{said}; by_timestep.json has no exposure_rate at its end")
     elif abs(rate - aware / max(1, len(states))) > CLOSE:
         yield failed(
             "exposure", f"{said}; by_timestep.json ends at {rate:.1%}", number=rate, threshold="the same"
@@ -123,7 +123,7 @@ def _declared(subject: GateSubject) -> dict[str, Any]:
 
 
 def _shares(told: dict[str, Any], states: States, declared: dict[str, Any]) -> Iterator[Check]:
-    """Each distribution worked out again; and of how many it turns out to be a share."""
+    """Recompute each distribution, and its denominator."""
     wholes: dict[str, int] = {}
     for name, shares in told.items():
         numbers = {key: number(shares, key) for key in shares} if isinstance(shares, dict) else {}
@@ -143,7 +143,9 @@ def _shares(told: dict[str, Any], states: States, declared: dict[str, Any]) -> I
 def _denominators(wholes: dict[str, int], declared: dict[str, Any]) -> Iterator[Check]:
     wrong = [name for name, whole in wholes.items() if name in declared and number(declared, name) != whole]
     for name in wrong:
-        said = f"meta.json says shares of {shown(declared[name])} agents, they are of {wholes[name]:,}"
+        said = (
+            f"meta.json declares shares of {shown(declared[name])} agents, but they are of {wholes[name]:,}"
+        )
         yield failed("denominators", said, name, wholes[name], "the same")
     groups = [
         (whole, [one for one in wholes if wholes[one] == whole]) for whole in sorted({*wholes.values()})
@@ -178,7 +180,7 @@ def _whole(name: str, shares: dict[str, float], states: States, declared: float 
             return passed("shares", said, name, whole, "the states' own")
     total = sum(shares.values())
     who = f"{share(answered, len(states), 'agents')} answered"
-    said = f"are no shares of the states' answers (they add up to {total:.3g}; {who})"
+    said = f"differ from the shares of the states' answers (they add up to {total:.3g}; {who})"
     return failed("shares", said, name, total, "the states' own")
 
 
@@ -194,6 +196,8 @@ def _mean(name: str, told: dict[str, float | None], states: States) -> Iterator[
     if mean is None or said is None or abs(mean - said) > CLOSE * max(1.0, abs(mean)):
         yield failed("means", f"is {said}, the states' own is {mean} over {len(known):,} agents", name, said)
     elif count is not None and count != len(known):
-        yield failed("means", f"is said to be over {count:,.0f} agents; {len(known):,} answered", name, count)
+        yield failed(
+            "means", f"is declared to be over {count:,.0f} agents; {len(known):,} answered", name, count
+        )
     else:
         yield passed("means", f"{shown(name)} over {share(len(known), len(states), 'agents')}", name, said)

@@ -39,7 +39,7 @@ def check(subject: GateSubject) -> Iterator[Check]:
 def _exposure(subject: GateSubject, scenario: ScenarioSpec) -> Iterator[Check]:
     rules = scenario.seed_exposure.rules
     if not rules:
-        yield failed("exposure logic", "no rule exposes anybody", number=0, threshold="at least 1 rule")
+        yield failed("exposure logic", "there are no exposure rules", number=0, threshold="at least 1 rule")
         return
     channels = {one.name for one in scenario.seed_exposure.channels}
     for name in sorted({one.channel for one in rules} - channels):
@@ -56,7 +56,7 @@ def _exposure(subject: GateSubject, scenario: ScenarioSpec) -> Iterator[Check]:
         yield warned("exposure logic", said, number=late, threshold=f"timestep below {steps}")
     live = [one for one in rules if one.probability > 0 and one.timestep < steps]
     if not live:
-        said = f"none of {len(rules)} rules can expose anybody: probability 0, or after the last timestep"
+        said = f"none of {len(rules)} rules can expose an agent: probability 0, or after the last timestep"
         yield failed("exposure logic", said, number=0, threshold="at least 1 rule that can")
         return
     yield from _reached(subject, live)
@@ -83,7 +83,7 @@ def _reached(subject: GateSubject, rules: list[ExposureRule]) -> Iterator[Check]
     expected, whole = float((1 - missed).sum()), len(agents)
     said = f"{share(expected, whole, 'agents')} can be expected to be exposed by rules"
     if expected <= 0 and not broken:
-        yield failed("exposure logic", f"{said}: no rule applies to anybody", number=0, threshold="above 0")
+        yield failed("exposure logic", f"{said}: no rule applies to an agent", number=0, threshold="above 0")
     elif not broken:
         yield (warned if expected < 1 else passed)(
             "exposure logic", said, number=expected, threshold="at least 1 agent"
@@ -103,9 +103,7 @@ def _outcomes(outcomes: list[OutcomeSpec]) -> Iterator[Check]:
     names = [one.name for one in outcomes]
     faults = [(one.name, fault) for one in outcomes for fault in _unmeasurable(one)]
     faults += [
-        (name, f"stands there {names.count(name)} times")
-        for name in dict.fromkeys(names)
-        if names.count(name) > 1
+        (name, f"occurs {names.count(name)} times") for name in dict.fromkeys(names) if names.count(name) > 1
     ]
     for name, fault in faults:
         yield failed("outcomes", fault, name, threshold="an outcome that can be measured")
@@ -124,7 +122,7 @@ def _outcomes(outcomes: list[OutcomeSpec]) -> Iterator[Check]:
         )
     for one in outcomes:
         if one.type == "float" and one.range is None:
-            said = "a number without a range: what is far out cannot be told from what is wrong"
+            said = "a number without a range: an extreme value cannot be distinguished from a wrong one"
             yield warned("outcomes", said, one.name, threshold="a range")
 
 

@@ -116,7 +116,7 @@ def _stop(subject: GateSubject, meta: dict[str, Any], steps: list[dict[str, Any]
     elif reason is not None:
         yield failed("stop reason", f"{shown(reason)} is not how a simulation ends", threshold=expected)
     elif most is not None and len(steps) >= most:
-        said = f"meta.json names none; all {most:,} timesteps were played, so it was the last one"
+        said = f"meta.json names none; all {most:,} timesteps ran, so it was the last one"
         yield warned("stop reason", said, threshold=expected)
     else:
         last = f"of {most:,}" if most is not None else "of how many is not known"
@@ -193,7 +193,7 @@ def _cost(subject: GateSubject, meta: dict[str, Any]) -> Iterator[Check]:
         yield passed("cost", "a rehearsal: nothing was bought")
         return
     if spent is None:
-        yield warned("cost", "meta.json says no cost", threshold="a cost")
+        yield warned("cost", "meta.json has no cost", threshold="a cost")
         return
     most, planned = subject.limits.max_cost, cost_estimated(subject.material)
     said = f"${spent:,.2f} spent"

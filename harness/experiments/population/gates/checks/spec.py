@@ -1,4 +1,4 @@
-"""G1: the population as it was specified."""
+"""G1: the specified population."""
 
 from __future__ import annotations
 

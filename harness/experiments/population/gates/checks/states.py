@@ -1,4 +1,4 @@
-"""What a finished simulation says of its agents, as columns."""
+"""The final states of agents, as columns."""
 
 from __future__ import annotations
 

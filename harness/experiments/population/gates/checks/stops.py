@@ -35,7 +35,7 @@ class Stop:
 
 
 def stop_of(text: str) -> Stop | None:
-    """The comparison in ``text``, or None where it is none."""
+    """The comparison in ``text``, or ``None``."""
     found = _COMPARED.fullmatch(text.strip().casefold())
     return Stop(text, found[1], found[2], float(found[3])) if found else None
 
@@ -65,7 +65,7 @@ def _alone(stop: Stop, steps: int) -> Iterator[str]:
     elif all(map(stop.holds, points)):
         yield f"{stop.text[:60]!r} always holds, so it stops at once"
     elif stop.variable == "exposure_rate" and stop.holds(0):
-        yield f"{stop.text[:60]!r} holds before anybody has heard of anything"
+        yield f"{stop.text[:60]!r} holds before any agent has heard of the event"
     elif stop.variable == "no_state_changes_for" and not any(
         stop.holds(step) for step in range(min(steps, 10_000))
     ):
