@@ -91,7 +91,7 @@ def _analysed(data: Dataset) -> Any:
     if len(data.observations) > LARGEST:
         return {"problem": f"skipped for more than {LARGEST:,} values; run harness analyse"}
     try:
-        return plain(analyse(data, beside=False))[0]
+        return plain(analyse(data, with_secondary=False))[0]
     except Exception as error:  # a fault here must not keep the results from their artifact (F25)
         return {"problem": f"the analysis failed: {type(error).__name__}: {error}"}
 

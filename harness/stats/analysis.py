@@ -26,7 +26,7 @@ def analyse(
     *,
     primary_metric: str | None = None,
     confidence: float = 0.95,
-    beside: bool = True,
+    with_secondary: bool = True,
 ) -> Analysis:
     """Analyse each metric's difference of each later group from the first.
 
@@ -35,7 +35,7 @@ def analyse(
     and Holm runs over the others. With more groups Dunnett's correction runs over the groups, and Bonferroni's over
     the metrics.
 
-    Without ``beside`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
+    Without ``with_secondary`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
     mixed model takes a second where all else takes a hundredth.
 
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
@@ -43,7 +43,7 @@ def analyse(
     _check(dataset, primary_metric, confidence)
     primary_metric = primary_metric or _planned(dataset)
     found = [
-        _compared(dataset, metric, group, confidence, beside=beside)
+        _compared(dataset, metric, group, confidence, with_secondary=with_secondary)
         for metric in dataset.metrics
         for group in dataset.groups[1:]
     ]
@@ -76,7 +76,7 @@ def _planned(dataset: Dataset) -> str | None:
 
 
 def _compared(
-    dataset: Dataset, metric: str, treatment: str, confidence: float, *, beside: bool
+    dataset: Dataset, metric: str, treatment: str, confidence: float, *, with_secondary: bool
 ) -> Comparison:
     control = dataset.groups[0]
     arms = (control, treatment)
@@ -87,7 +87,7 @@ def _compared(
         control=control,
         treatment=treatment,
         primary=primary,
-        secondary=secondary(dataset, metric, treatment, found, confidence) if beside else (),
+        secondary=secondary(dataset, metric, treatment, found, confidence) if with_secondary else (),
         generalising=generalising(found),
         hedges_g=hedges_g(dataset, metric, primary, *arms),
         icc_trial=icc_by_trial(dataset, metric, arms, confidence),
@@ -122,7 +122,7 @@ def _adjusted(dataset: Dataset, found: Sequence[Comparison], primary_metric: str
     corrected = holm(family)
     over = f"Holm over {len(family)} metric{'s' * (len(family) != 1)}"
     if primary_metric is not None:
-        over += f" beside the primary one, {primary_metric}"
+        over += f" besides the primary one, {primary_metric}"
     return [
         replace(one, p_adjusted=corrected[one.metric], adjustment=over)
         if one.metric in family

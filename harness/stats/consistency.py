@@ -17,7 +17,7 @@ REPRODUCED = "computation reproduced"
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyVerdict:
-    """One metric's new effect beside the original's; D is new − original, both treatment − control.
+    """One metric's new effect compared with the original's; D is new − original, both treatment − control.
 
     ``verdict`` is ``consistent``, ``inconsistent``, ``inconclusive``, ``computation reproduced`` (the two datasets have
     exactly the same samples, so nothing was tested), or ``None``; ``reason`` says in a sentence why. It is adjusted for

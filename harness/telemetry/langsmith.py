@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CONNECT_MS, READ_MS = 3_000, 10_000
 FEEDBACK_THREADS = 8
-"""Each key of feedback takes a request of its own; this many run at once."""
+"""Each key of feedback takes one request; this many run at once."""
 
 WAY_OUT = "check LANGSMITH_ENDPOINT, LANGSMITH_API_KEY and LANGSMITH_PROJECT, or unset LANGSMITH_TRACING"
 

@@ -134,7 +134,7 @@ def test_a_run_stands_beside_its_plan_and_is_tested_by_it(tmp_path: Path) -> Non
     assert "No deviation from the plan." in told.plan()
     said = {one.metric: one.adjustment for one in told.analysis.comparisons}
     assert said["Fluency"] == "none: the primary metric, named beforehand"
-    assert all("beside the primary one, Fluency" in text for name, text in said.items() if name != "Fluency")
+    assert all("besides the primary one, Fluency" in text for name, text in said.items() if name != "Fluency")
 
 
 def test_an_unfinished_run_is_an_interim_look(real: RunReport) -> None:

@@ -173,17 +173,17 @@ def test_the_order_of_observations_does_not_matter(seed: int) -> None:
 def test_the_primary_metric_is_tested_alone_and_holm_runs_over_the_others() -> None:
     parts = [dataset(drawn(seed, 0.4), f"m{seed}") for seed in range(3)]
     data = joined(*parts)
-    alone = {one.metric: one for one in analyse(data, primary_metric="m1", beside=False).comparisons}
+    alone = {one.metric: one for one in analyse(data, primary_metric="m1", with_secondary=False).comparisons}
     assert alone["m1"].p_adjusted == alone["m1"].primary.p
     assert "named beforehand" in alone["m1"].adjustment
     others = sorted(alone[name].primary.p for name in ("m0", "m2"))
     assert min(alone["m0"].p_adjusted, alone["m2"].p_adjusted) == pytest.approx(min(1, 2 * others[0]))
-    assert alone["m0"].adjustment == "Holm over 2 metrics beside the primary one, m1"
+    assert alone["m0"].adjustment == "Holm over 2 metrics besides the primary one, m1"
 
 
 def test_more_groups_are_each_compared_with_the_first_by_dunnett() -> None:
     arms = {**drawn(), "Other": drawn(5)["Treatment"]}
-    found = analyse(dataset(arms), beside=False).comparisons
+    found = analyse(dataset(arms), with_secondary=False).comparisons
     assert [(one.control, one.treatment) for one in found] == [("Control", "Treatment"), ("Control", "Other")]
     assert all(
         one.adjustment.startswith("Dunnett over 2 groups, error block × group, df 22") for one in found
@@ -195,19 +195,19 @@ def test_several_metrics_of_several_groups_are_multiplied_by_their_number() -> N
     parts = [
         dataset({**drawn(seed, 0.3), "Other": drawn(seed + 9)["Treatment"]}, f"m{seed}") for seed in (0, 1)
     ]
-    both = analyse(joined(*parts), beside=False).comparisons
-    alone = [one for part in parts for one in analyse(part, beside=False).comparisons]
+    both = analyse(joined(*parts), with_secondary=False).comparisons
+    alone = [one for part in parts for one in analyse(part, with_secondary=False).comparisons]
     assert all("times 2 metrics (Bonferroni)" in one.adjustment for one in both)
     for one, single in zip(both, alone, strict=True):
         assert single.p_adjusted is not None
         assert one.p_adjusted == pytest.approx(min(1, 2 * single.p_adjusted))
-    named = analyse(joined(*parts), primary_metric="m0", beside=False).comparisons
+    named = analyse(joined(*parts), primary_metric="m0", with_secondary=False).comparisons
     assert [one.p_adjusted for one in named] == pytest.approx([one.p_adjusted for one in alone])
 
 
 def test_what_stands_above_the_tables() -> None:
     data = replace(dataset(drawn(shape=(3, 2, 2, 5))), rehearsal=True, coordinates="reconstructed")
-    notes = " ".join(analyse(data, beside=False).notes)
+    notes = " ".join(analyse(data, with_secondary=False).notes)
     for part in ("Rehearsal", "reconstructed from the order", "not estimable", "6 blocks: no bootstrap"):
         assert part in notes
 

@@ -77,8 +77,8 @@ def test_no_effect_is_claimed_more_often_than_its_level_says() -> None:
 
 def test_designs_without_two_factors_have_no_effects() -> None:
     assert not factor_effects(dataset(factorial(tone=TONE), lambda _: 0.0))
-    assert not analyse(dataset(factorial(tone=TONE), lambda _: 0.0), beside=False).effects
-    assert analyse(dataset(factorial(tone=TONE, length=LENGTH), lambda _: 0.0), beside=False).effects
+    assert not analyse(dataset(factorial(tone=TONE), lambda _: 0.0), with_secondary=False).effects
+    assert analyse(dataset(factorial(tone=TONE, length=LENGTH), lambda _: 0.0), with_secondary=False).effects
 
 
 def test_arms_carry_what_their_levels_declare() -> None:
