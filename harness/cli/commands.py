@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.command_group import SectionedCommand
-from harness.cli.common_options import with_results, with_settings
+from harness.cli.common_options import Count, Reruns, with_options, with_results, with_settings
 from harness.cli.results import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
@@ -43,13 +43,35 @@ Exp = Annotated[
     typer.Option(metavar="NAME", help="Only this experiment; may be repeated.", autocompletion=_names),
 ]
 OneGroup = Annotated[str | None, typer.Option("--group", metavar="NAME", help="Only this group.")]
-Keyword = Annotated[
-    str | None, typer.Option("-k", metavar="EXPRESSION", help="Only cases that match, as in pytest.")
-]
-Full = Annotated[bool, typer.Option("--full", help="Same as --mode full.")]
-Fast = Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")]
-Count = Annotated[int | None, typer.Option(min=1, metavar="N", help="Repetitions, in place of the mode's.")]
-Processes = Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)]
+
+
+@dataclass(frozen=True)
+class CaseOptions:
+    """Which cases to run."""
+
+    path: File = None
+    exp: Exp = None
+    group: OneGroup = None
+    keyword: Annotated[
+        str | None, typer.Option("-k", metavar="EXPRESSION", help="Only cases that match, as in pytest.")
+    ] = None
+    full: Annotated[bool, typer.Option("--full", help="Same as --mode full.")] = False
+    fast: Annotated[bool, typer.Option("--fast", help="Same as --mode fast.")] = False
+    count: Count = None
+    processes: Annotated[int | None, typer.Option("-n", "--numprocesses", hidden=True)] = None
+
+    def request(self, settings: Settings) -> LaunchRequest:
+        """The session. Raises `ConfigurationError` for two modes."""
+        given = settings.mode if settings.origins.get("mode") == COMMAND_LINE else None
+        wanted = [*([given] if given else []), *["full"] * self.full, *["fast"] * self.fast]
+        if len(wanted) > 1:
+            raise ConfigurationError(f"Modes {' and '.join(wanted)} were both asked for; expected one.")
+        sized = override(settings, command_line({"mode": wanted[0]})) if wanted else settings
+        return launch_request(self.path, self.exp, self.group, sized)
+
+    def options(self) -> dict[str, object]:
+        """pytest's options. ``-n`` is refused there, with the way out."""
+        return {"--numprocesses": self.processes, "-k": self.keyword, "--count": self.count}
 
 
 class _ForPytest(SectionedCommand):
@@ -66,37 +88,22 @@ class _ForPytest(SectionedCommand):
 
 @app.command(cls=_ForPytest)
 @with_settings(*(name for name in setting_fields() if name not in ("estimate", "seconds_per_call")))
+@with_options("cases", CaseOptions)
 def run(
     ctx: typer.Context,
     settings: Settings,
-    path: File = None,
-    exp: Exp = None,
-    group: OneGroup = None,
-    keyword: Keyword = None,
-    full: Full = False,
-    fast: Fast = False,
-    count: Count = None,
-    reruns: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="N", help="Repeat a case with unfinished trials up to N times."),
-    ] = None,
+    cases: CaseOptions,
+    reruns: Reruns = None,
     reruns_delay: Annotated[
         float | None, typer.Option(min=0, metavar="SECONDS", help="Wait before each repeat.")
     ] = None,
-    numprocesses: Processes = None,
 ) -> None:
     """Run experiments and write their artifacts. What follows -- goes to pytest as it is."""
     from harness.plugin.launch import launch
 
-    options = {
-        "--numprocesses": numprocesses,  # to be refused, with the way out
-        "-k": keyword,
-        "--count": count,
-        "--reruns": reruns,
-        "--reruns-delay": reruns_delay,
-    }
-    request = launch_request(path, exp, group, _sized(settings, full=full, fast=fast))
-    raise typer.Exit(launch(request, path, options=options, further=ctx.meta["pytest"]))
+    options = cases.options() | {"--reruns": reruns, "--reruns-delay": reruns_delay}
+    request = cases.request(settings)
+    raise typer.Exit(launch(request, cases.path, options=options, further=ctx.meta["pytest"]))
 
 
 def launch_request(
@@ -110,41 +117,25 @@ def launch_request(
     return LaunchRequest(exp or None, group=group, settings=settings)
 
 
-def _sized(settings: Settings, *, full: bool, fast: bool) -> Settings:
-    """With the mode that a switch names."""
-    given = settings.mode if settings.origins.get("mode") == COMMAND_LINE else None
-    wanted = [*([given] if given else []), *["full"] * full, *["fast"] * fast]
-    if len(wanted) > 1:
-        raise ConfigurationError(f"Modes {' and '.join(wanted)} were both asked for; expected one.")
-    return override(settings, command_line({"mode": wanted[0]})) if wanted else settings
-
-
 @app.command()
 @with_settings(
     *("mode", "engine", "workers", "notebooks", "accept_differences", "seed", "judge_model", "temperature"),
     *("model_options", "concurrency", "rpm", "tpm", "prices", "seconds_per_call"),
     model="Model to estimate the price of, such as openai:MODEL.",
 )
+@with_options("cases", CaseOptions)
 def estimate(
     settings: Settings,
-    path: File = None,
-    exp: Exp = None,
-    group: OneGroup = None,
-    keyword: Keyword = None,
-    full: Full = False,
-    fast: Fast = False,
-    count: Count = None,
+    cases: CaseOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and all else on stderr.")] = False,
-    numprocesses: Processes = None,
 ) -> None:
     """Rehearse experiments offline; print the calls, tokens, price and minutes that a run would take."""
     from harness.plugin.estimate_report import as_json as to_json
     from harness.plugin.launch import launch
 
-    options = {"--numprocesses": numprocesses, "-k": keyword, "--count": count}
-    request = launch_request(path, exp, group, replace(_sized(settings, full=full, fast=fast), estimate=True))
+    request = cases.request(replace(settings, estimate=True))
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
-        code = launch(request, path, options=options, further=["--no-summary"] * as_json)
+        code = launch(request, cases.path, options=cases.options(), further=["--no-summary"] * as_json)
     if as_json and request.estimates:
         echo_json(to_json(request.estimates))
     raise typer.Exit(code)

@@ -32,6 +32,16 @@ Format = Annotated[TextFormat, typer.Option(help="Print text of 80 columns, or M
 Experiments = Annotated[
     list[str] | None, typer.Option("--exp", metavar="NAME", help="Only this experiment; may be repeated.")
 ]
+Count = Annotated[int | None, typer.Option(min=1, metavar="N", help="Repetitions, in place of the mode's.")]
+Reruns = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Repeat a case with unfinished trials up to N times.")
+]
+TestFile = Annotated[
+    Path | None, typer.Option("--path", metavar="FILE", help="Test file that declares the experiment.")
+]
+OneRun = Annotated[
+    str | None, typer.Option("--run", metavar="RUN", help="The run's id, if there are several.")
+]
 Runs = Annotated[
     list[str] | None, typer.Option("--run", metavar="RUN", help="Only this run; may be repeated.")
 ]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.console import echo
 from harness.engines import engine_factory
-from harness.errors import HarnessError
+from harness.errors import ConfigurationError, HarnessError, expected_one_of
 from harness.extras import MissingExtraError
-from harness.guests import Sources, registered
+from harness.guests import Sources, find, registered
 from harness.model import Experiment, Group
 from harness.personas import Population, population_of
 from harness.plugin.expected_calls import expected_calls
@@ -22,7 +22,7 @@ WIDTH = 80
 def show(path: Path | None, mode: str | None, engine: str, sources: Sources) -> None:
     """Print one block per experiment. Raises `HarnessError` for what cannot be read."""
     engine_factory(engine)
-    guests = {"": _collected(path)} if path is not None else registered(sources)
+    guests = {"": experiments_in(path)} if path is not None else registered(sources)
     for experiment in (one for guest in guests.values() for one in guest.values()):
         try:
             lines = list(block(experiment, mode=mode, engine=engine, folder=sources.notebooks))
@@ -35,7 +35,7 @@ def show(path: Path | None, mode: str | None, engine: str, sources: Sources) -> 
         echo("\n".join(lines))
 
 
-def _collected(path: Path) -> Mapping[str, Experiment]:
+def experiments_in(path: Path) -> Mapping[str, Experiment]:
     """The experiments of a user's own test file or folder."""
     import contextlib
     import io
@@ -48,6 +48,27 @@ def _collected(path: Path) -> Mapping[str, Experiment]:
     if not request.collected:
         raise HarnessError(f"{path}: no experiments found there. pytest said:\n{output.getvalue().strip()}")
     return request.collected
+
+
+def experiment_named(name: str | None, path: Path | None, sources: Sources) -> Experiment:
+    """The registered experiment of that name, or the one in a test file. Raises `ConfigurationError`."""
+    if path is None:
+        assert name is not None, "a registered experiment is found by its name"
+        found = find(name, registered(sources))
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(one.name for one in found)
+        raise ConfigurationError(
+            f"--exp {name!r} is a study of several experiments; expected one of {names}."
+        )
+    known = experiments_in(path)
+    if name is None and len(known) == 1:
+        return next(iter(known.values()))
+    if name is None or name not in known:
+        raise ConfigurationError(
+            f"--exp {name!r}: no such experiment in {path}; {expected_one_of(name or '', known)}"
+        )
+    return known[name]
 
 
 def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.command_group import CommandApp
-from harness.cli.common_options import with_results, with_settings
+from harness.cli.common_options import Count, TestFile, with_results, with_settings
 from harness.console import echo, on_one_line
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
 from harness.runtime.settings import Settings
@@ -56,7 +56,7 @@ class PlanRequest:
 def lock_(
     settings: Settings,
     exp: Annotated[str, typer.Option(metavar="NAME", help="The experiment.")],
-    path: Annotated[Path | None, typer.Option(help="Test file that declares it.")] = None,
+    path: TestFile = None,
     primary_metric: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="May be repeated. Default: all, with Holm's adjustment."),
@@ -65,9 +65,7 @@ def lock_(
     n: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Trials per arm: a whole number of repetitions.")
     ] = None,
-    count: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Repetitions, in place of the mode's.")
-    ] = None,
+    count: Count = None,
     looks: Annotated[int, typer.Option(min=1, metavar="N", help="Planned looks at the results.")] = 1,
     exclusions: Annotated[
         list[str] | None, typer.Option(metavar="RULE", help="Rule for excluding trials; may be repeated.")
@@ -76,6 +74,7 @@ def lock_(
     test: Annotated[str, typer.Option(help="The primary test.")] = TEST,
 ) -> None:
     """Lock a plan, with its hash, before the first paid call. Use the same options as for the run."""
+    from harness.cli.listing import experiment_named
     from harness.records.plans import lock
     from harness.stats.results import FIXED_SET
 
@@ -90,7 +89,7 @@ def lock_(
         estimand or FIXED_SET,
         test,
     )
-    content = _content(_experiment(exp, path, settings), wanted, settings)
+    content = _content(experiment_named(exp, path, settings.sources), wanted, settings)
     locked = lock(content, settings.results_dir, settings.out)
     echo("\n".join(_lines(locked)))
 
@@ -134,23 +133,6 @@ def check(
         echo(on_one_line(f"{run.experiment}, run {run.run_id}: {verdict} from plan {held.sealed[:12]}."))
         echo("".join(f"  {one}\n" for one in found), end="")
     raise typer.Exit(int(ExitCode.FAILED) if departs else 0)
-
-
-def _experiment(name: str, path: Path | None, settings: Settings) -> Experiment:
-    from harness.cli.listing import _collected
-    from harness.guests import find, registered
-
-    if path is None:
-        found = find(name, registered(settings.sources))
-        if len(found) == 1:
-            return found[0]
-        raise ConfigurationError(f"--exp {name}: a study of {len(found)} experiments; expected one of them.")
-    known = _collected(path)
-    if name not in known:
-        raise ConfigurationError(
-            f"--exp {name!r}: no such experiment in {path}; expected one of {', '.join(known)}."
-        )
-    return known[name]
 
 
 def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) -> dict[str, Any]:

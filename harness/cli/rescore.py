@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import app, error_text
-from harness.cli.common_options import AsJson, with_results, with_settings
+from harness.cli.common_options import AsJson, OneRun, TestFile, with_results, with_settings
 from harness.cli.results import find_run
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode
@@ -35,14 +35,12 @@ if TYPE_CHECKING:
 def rescore(
     results: list[Path],
     settings: Settings,
-    run: Annotated[
-        str | None, typer.Option(metavar="RUN", help="The run's id, if there are several.")
-    ] = None,
+    run: OneRun = None,
     share: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of each arm's trials; the same blocks in all arms.")
     ] = 0.2,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the choice of blocks.")] = 0,
-    path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None,
+    path: TestFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Have another judge score recorded transcripts, and print how far the scores agree.
@@ -96,11 +94,11 @@ def _judging(settings: Settings) -> Settings:
 
 def _experiments(path: Path | None, sources: Sources) -> dict[str, Experiment]:
     """By name: those of a test file, else the registered ones."""
-    from harness.cli.listing import _collected
+    from harness.cli.listing import experiments_in
     from harness.guests import registered
 
     if path is not None:
-        return dict(_collected(path))
+        return dict(experiments_in(path))
     return {name: one for guest in registered(sources).values() for name, one in guest.items()}
 
 

@@ -9,7 +9,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.command_group import CommandApp
-from harness.cli.common_options import AsJson, Format, TextFormat, settings_here, with_results
+from harness.cli.common_options import AsJson, Format, OneRun, TextFormat, settings_here, with_results
 from harness.cli.results import find_run, formatted, note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 group = CommandApp(help="Have people score transcripts without knowing the arm.")
 app.add_typer(group, name="review")
 
-Run = Annotated[str | None, typer.Option(metavar="RUN", help="The run's id, if there are several.")]
-
 
 @group.command("export")
 @with_results()
@@ -31,7 +29,7 @@ def export_(
     out: Annotated[
         Path | None, typer.Option(help="Folder for reviewers, or one file, .html or .csv. Required.")
     ] = None,
-    run: Run = None,
+    run: OneRun = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -107,7 +105,7 @@ def import_(
 @with_results()
 def show(
     results: list[Path],
-    run: Run = None,
+    run: OneRun = None,
     reviewer: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this reviewer; may be repeated.")
     ] = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common_options import with_options, with_settings
+from harness.cli.common_options import Count, Reruns, TestFile, with_options, with_settings
 from harness.cli.study_app import IDENTIFYING, SESSION, BatchName, manifest_of, study, with_study
 from harness.console import echo
 from harness.errors import ConfigurationError, ExitCode
@@ -46,11 +46,6 @@ def init(
 _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-Reruns = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Repeat a case with unfinished trials up to N times.")
-]
-
-
 @dataclass(frozen=True)
 class BatchOptions:
     """What the command line says of a new batch."""
@@ -59,11 +54,9 @@ class BatchOptions:
         str | None,
         typer.Option(metavar="NAME", help="The experiment. Default: the simulation of the study's scenario."),
     ] = None
-    path: Annotated[Path | None, typer.Option(help="Test file that declares the experiment.")] = None
+    path: TestFile = None
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The first seed.")] = 0
-    count: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Repetitions, in place of the mode's.")
-    ] = None
+    count: Count = None
     intent: Annotated[
         str | None, typer.Option(help="A word or two for the batch's id. Default: the axes, or baseline.")
     ] = None

@@ -14,7 +14,7 @@ from harness.batches.batch_kind import ANY, kind_of
 from harness.batches.manifest import Manifest
 from harness.batches.study_layout import Batch
 from harness.cli.study_app import IDENTIFYING, SESSION
-from harness.errors import ConfigurationError, ExitCode
+from harness.errors import ExitCode
 from harness.model import Experiment
 from harness.runtime.setting_sources import SettingSource, override
 from harness.runtime.settings import Settings, setting_fields
@@ -61,31 +61,13 @@ def find_experiment(name: str | None, path: Path | None, notebooks: Path | None 
 
     Raises `ConfigurationError`.
     """
-    from harness.guests import find, registered
+    from harness.cli.listing import experiment_named
     from harness.runtime.settings import find_checkout, find_sources
 
     kind = kind_of(path)
     if path is not None and kind is not ANY:
         return kind.experiment(path, name)
-    if path is not None:
-        from harness.cli.listing import _collected
-
-        at_hand = _collected(path)
-        if name is None and len(at_hand) == 1:
-            return next(iter(at_hand.values()))
-        if name is None or name not in at_hand:
-            raise ConfigurationError(
-                f"--exp {name or 'not given'}: {path} declares {', '.join(at_hand)}; expected one of them."
-            )
-        return at_hand[name]
-    assert name is not None, "a registered experiment is found by its name"
-    found = find(name, registered(find_sources(notebooks, find_checkout())))
-    if len(found) > 1:
-        names = ", ".join(one.name for one in found)
-        raise ConfigurationError(
-            f"--exp {name!r} is a study of several experiments; expected one of {names}."
-        )
-    return found[0]
+    return experiment_named(name, path, find_sources(notebooks, find_checkout()))
 
 
 def experiment_of(manifest: Manifest, batch: Batch) -> Experiment:

@@ -145,136 +145,83 @@ class Settings:
     says where each field that was given comes from.
     """
 
-    mode: str | None = _setting(
-        None, SIZE, "NAME", "Size of the experiments: full, fast or paper.", unset="the experiment's own",
-    )  # fmt: skip
-    engine: str = _setting(
-        "embedded", SIZE, "NAME", "What simulates personas: embedded, tinytroupe, or an installed one."
-    )
-    workers: int | None = _setting(
-        None, SIZE, "N", "Processes of the tinytroupe engine.", unset="by processors and model", least=1,
-    )  # fmt: skip
-    notebooks: Path | None = _setting(
-        None, SIZE, "DIR", unset="the checkout's June 2025 folder", help=
-        "Folder of notebooks to read the experiments' words from.",
-    )  # fmt: skip
-    accept_differences: bool = _setting(
-        False, SIZE, "", help=
-        "Use the notebooks' settings where they differ from ours, and note it in the record.",
-    )  # fmt: skip
-    seed: int = _setting(0, SIZE, "N", "Seed of the order of trials and of the rehearsal.")
-    model: str = _setting(
-        "rehearsal", MODEL, "PROVIDER:MODEL", help=
+    # fmt: off
+    mode: str | None = _setting(None, SIZE, "NAME", unset="the experiment's own", help=
+        "Size of the experiments: full, fast or paper.")
+    engine: str = _setting("embedded", SIZE, "NAME", help=
+        "What simulates personas: embedded, tinytroupe, or an installed one.")
+    workers: int | None = _setting(None, SIZE, "N", unset="by processors and model", least=1, help=
+        "Processes of the tinytroupe engine.")
+    notebooks: Path | None = _setting(None, SIZE, "DIR", unset="the checkout's June 2025 folder", help=
+        "Folder of notebooks to read the experiments' words from.")
+    accept_differences: bool = _setting(False, SIZE, "", help=
+        "Use the notebooks' settings where they differ from ours, and note it in the record.")
+    seed: int = _setting(0, SIZE, "N", help="Seed of the order of trials and of the rehearsal.")
+    model: str = _setting("rehearsal", MODEL, "PROVIDER:MODEL", help=
         "Model that answers: rehearsal (offline, no evidence), openai:MODEL (any OpenAI-compatible endpoint), "
-        "azure:DEPLOYMENT, openrouter:MODEL or anthropic:MODEL. Keys come from the environment.",
-    )  # fmt: skip
-    base_url: str | None = _setting(
-        None, MODEL, "URL", "Endpoint of the model.", name="model_base_url", unset="the provider's",
-    )  # fmt: skip
-    judge_model: str | None = _setting(
-        None, MODEL, "PROVIDER:MODEL", unset="--model", help=
-        "Model that scores propositions and extracts results.",
-    )  # fmt: skip
-    judge_base_url: str | None = _setting(
-        None, MODEL, "URL", "Endpoint of the judge's model.", unset="the provider's",
-    )  # fmt: skip
-    temperature: float | None = _setting(
-        None, MODEL, "T", "Sampling temperature.", unset="the provider's", least=0, most=2,
-    )  # fmt: skip
-    model_options: Mapping[str, Any] = _setting(
-        dict, MODEL, "NAME=VALUE", name="model_option", help=
-        "Field to add to every request to the model, such as top_p=0.9, reasoning_effort=low or "
-        "max_tokens=800. VALUE is JSON, otherwise text; null leaves out a field that the experiment sets. May "
-        "be repeated.",
-    )  # fmt: skip
-    response_format: str = _setting(
-        "auto", MODEL, "FORM", choices=("auto", "schema", "object", "prompt"), help=
-        "How to request JSON: schema, object (with the schema in the prompt), prompt, or auto: in this order "
-        "until the server accepts one.",
-    )  # fmt: skip
-    provider_seed: int | None = _setting(
-        None, MODEL, "N", unset="no seed", help=
-        "Send the provider a seed with each call, derived from N for each trial and sample.",
-    )  # fmt: skip
-    timeout: float = _setting(120.0, LIMITS, "SECONDS", "Time limit of one model call.", above=0)
-    max_wait: float = _setting(
-        LONGEST_WAIT, LIMITS, "SECONDS", above=0, help=
-        "How long to wait when the server asks for it. If it asks for longer, the session ends with exit code "
-        "7; rerun to resume.",
-    )  # fmt: skip
-    concurrency: int | None = _setting(16, LIMITS, "N", "Model calls in flight, or 'unlimited'.", least=1)
-    rpm: int | None = _setting(
-        None, LIMITS, "N", "Model calls in any 60 seconds, retries included.", unset="no limit", least=1,
-    )  # fmt: skip
-    tpm: int | None = _setting(
-        None, LIMITS, "N", "Tokens in any 60 seconds, prompts and replies.", unset="no limit", least=1,
-    )  # fmt: skip
-    max_cost: float | None = _setting(
-        None, LIMITS, "DOLLARS", unset="no limit", above=0, help=
-        "US dollars that this command may spend. It stops before a call that could exceed them, with exit "
-        "code 6; rerun to resume.",
-    )  # fmt: skip
-    max_calls: int | None = _setting(
-        None, LIMITS, "N", unset="no limit", least=1, help=
-        "Model calls that this command may make, retries included.",
-    )  # fmt: skip
-    max_tokens: int | None = _setting(
-        None, LIMITS, "N", unset="no limit", least=1, help=
-        "Tokens that this command may use, prompts and replies.",
-    )  # fmt: skip
-    prices: Path | None = _setting(
-        None, LIMITS, "FILE", unset="dated list prices", help=
-        'JSON file of your own prices, {"my-model": {"input": 0.5, "output": 1.5}}, in US dollars per million '
-        'tokens.',
-    )  # fmt: skip
-    resume: str | None = _setting(
-        None, RUN, "RUN", unset="the newest open one of the same settings", once=True, help=
-        "Continue this run and no other.",
-    )  # fmt: skip
-    fresh: bool = _setting(False, RUN, "", "Start a new run even if one could be continued.", once=True)
-    accept_lost_journal: bool = _setting(
-        False, RUN, "", once=True, help=
-        "If the journal is lost, continue: send, and pay, the calls of unfinished trials again.",
-    )  # fmt: skip
-    exploratory: bool = _setting(
-        False, RUN, "", once=True, help=
-        "Allow what a locked plan does not (more repetitions, another run); record and summary say so.",
-    )  # fmt: skip
-    strict_checks: bool = _setting(
-        False, RUN, "", "Fail the session if a validity check FAILs.", former="strict_instrument",
-    )  # fmt: skip
-    results_dir: Path = _setting(
-        Path("results"), RESULTS, "DIR", "Folder of records, artifacts and journal.",
-    )  # fmt: skip
-    out: Path | None = _setting(
-        None, RESULTS, "FILE", unset="no copy", once=True, help=
-        "Write a copy of the artifact here; for a session with one experiment.",
-    )  # fmt: skip
-    report: Path | None = _setting(
-        None, RESULTS, "FILE", unset="no report", help=
-        "At the end, write a report of the session's runs to FILE.html or FILE.md.",
-    )  # fmt: skip
-    sentry_content: bool = _setting(
-        False, RESULTS, "", help=
-        "Send prompts, replies and texts of errors to Sentry too, if SENTRY_DSN enables it.",
-    )  # fmt: skip
-    function_timeout: float = _setting(
-        60.0, TIME, "SECONDS", above=0, endless=True, help=
-        "Time limit of one call of your metrics, preconditions and checks. A sample that takes longer is "
-        "missing, with the reason.",
-    )  # fmt: skip
-    play_timeout: float = _setting(
-        600.0, TIME, "SECONDS", above=0, endless=True, help=
-        "How long your play may run without a model call. After that its trial fails, and the reason names "
-        "the line.",
-    )  # fmt: skip
-    estimate: bool = _setting(
-        False, ESTIMATE, "", once=True, help=
-        "Only rehearse, offline, and print the calls, tokens, price and minutes of a run.",
-    )  # fmt: skip
-    seconds_per_call: float = _setting(
-        3.0, ESTIMATE, "SECONDS", "Duration of a call that the estimate assumes.", above=0,
-    )  # fmt: skip
+        "azure:DEPLOYMENT, openrouter:MODEL or anthropic:MODEL. Keys come from the environment.")
+    base_url: str | None = _setting(None, MODEL, "URL", name="model_base_url", unset="the provider's", help=
+        "Endpoint of the model.")
+    judge_model: str | None = _setting(None, MODEL, "PROVIDER:MODEL", unset="--model", help=
+        "Model that scores propositions and extracts results.")
+    judge_base_url: str | None = _setting(None, MODEL, "URL", unset="the provider's", help=
+        "Endpoint of the judge's model.")
+    temperature: float | None = _setting(None, MODEL, "T", unset="the provider's", least=0, most=2, help=
+        "Sampling temperature.")
+    model_options: Mapping[str, Any] = _setting(dict, MODEL, "NAME=VALUE", name="model_option", help=
+        "Field to add to every request to the model, such as top_p=0.9, reasoning_effort=low or max_tokens=800. VALUE "
+        "is JSON, otherwise text; null leaves out a field that the experiment sets. May be repeated.")
+    response_format: str = _setting("auto", MODEL, "FORM", choices=("auto", "schema", "object", "prompt"), help=
+        "How to request JSON: schema, object (with the schema in the prompt), prompt, or auto: in this order until "
+        "the server accepts one.")
+    provider_seed: int | None = _setting(None, MODEL, "N", unset="no seed", help=
+        "Send the provider a seed with each call, derived from N for each trial and sample.")
+    timeout: float = _setting(120.0, LIMITS, "SECONDS", above=0, help="Time limit of one model call.")
+    max_wait: float = _setting(LONGEST_WAIT, LIMITS, "SECONDS", above=0, help=
+        "How long to wait when the server asks for it. If it asks for longer, the session ends with exit code 7; "
+        "rerun to resume.")
+    concurrency: int | None = _setting(16, LIMITS, "N", least=1, help=
+        "Model calls in flight, or 'unlimited'.")
+    rpm: int | None = _setting(None, LIMITS, "N", unset="no limit", least=1, help=
+        "Model calls in any 60 seconds, retries included.")
+    tpm: int | None = _setting(None, LIMITS, "N", unset="no limit", least=1, help=
+        "Tokens in any 60 seconds, prompts and replies.")
+    max_cost: float | None = _setting(None, LIMITS, "DOLLARS", unset="no limit", above=0, help=
+        "US dollars that this command may spend. It stops before a call that could exceed them, with exit code 6; "
+        "rerun to resume.")
+    max_calls: int | None = _setting(None, LIMITS, "N", unset="no limit", least=1, help=
+        "Model calls that this command may make, retries included.")
+    max_tokens: int | None = _setting(None, LIMITS, "N", unset="no limit", least=1, help=
+        "Tokens that this command may use, prompts and replies.")
+    prices: Path | None = _setting(None, LIMITS, "FILE", unset="dated list prices", help=
+        'JSON file of your own prices, {"my-model": {"input": 0.5, "output": 1.5}}, in US dollars per million tokens.')
+    resume: str | None = _setting(None, RUN, "RUN", unset="the newest open one of the same settings", once=True, help=
+        "Continue this run and no other.")
+    fresh: bool = _setting(False, RUN, "", once=True, help="Start a new run even if one could be continued.")
+    accept_lost_journal: bool = _setting(False, RUN, "", once=True, help=
+        "If the journal is lost, continue: send, and pay, the calls of unfinished trials again.")
+    exploratory: bool = _setting(False, RUN, "", once=True, help=
+        "Allow what a locked plan does not (more repetitions, another run); record and summary say so.")
+    strict_checks: bool = _setting(False, RUN, "", former="strict_instrument", help=
+        "Fail the session if a validity check FAILs.")
+    results_dir: Path = _setting(Path("results"), RESULTS, "DIR", help=
+        "Folder of records, artifacts and journal.")
+    out: Path | None = _setting(None, RESULTS, "FILE", unset="no copy", once=True, help=
+        "Write a copy of the artifact here; for a session with one experiment.")
+    report: Path | None = _setting(None, RESULTS, "FILE", unset="no report", help=
+        "At the end, write a report of the session's runs to FILE.html or FILE.md.")
+    sentry_content: bool = _setting(False, RESULTS, "", help=
+        "Send prompts, replies and texts of errors to Sentry too, if SENTRY_DSN enables it.")
+    function_timeout: float = _setting(60.0, TIME, "SECONDS", above=0, endless=True, help=
+        "Time limit of one call of your metrics, preconditions and checks. A sample that takes longer is missing, "
+        "with the reason.")
+    play_timeout: float = _setting(600.0, TIME, "SECONDS", above=0, endless=True, help=
+        "How long your play may run without a model call. After that its trial fails, and the reason names the line.")
+    estimate: bool = _setting(False, ESTIMATE, "", once=True, help=
+        "Only rehearse, offline, and print the calls, tokens, price and minutes of a run.")
+    seconds_per_call: float = _setting(3.0, ESTIMATE, "SECONDS", above=0, help=
+        "Duration of a call that the estimate assumes.")
+    # fmt: on
     checkout: Path | None = None
     sources: Sources = field(default_factory=Sources)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
