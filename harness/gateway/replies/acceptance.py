@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from harness.gateway.calls import Reply, Request, Unwrapped
-from harness.gateway.replies.reply_json import UnreadableReplyError, find
+from harness.gateway.replies.reply_json import UnreadableReplyError, Value, find
 from harness.gateway.replies.reply_text import ReplyText, split
 from harness.gateway.replies.tool_arguments import normalised
+from harness.gateway.requests.response_formats import asks_for_json
 from harness.gateway.requests.schemas import checker, wanted_schema
 
 MAX_CHARACTERS = 1_000_000
@@ -37,42 +38,39 @@ def accept(reply: Reply, request: Request) -> Reply:
     if len(reply.text) > MAX_CHARACTERS:
         raise UnacceptableError(f"longer than {MAX_CHARACTERS:,} characters")
     found = split(reply.text)
-    read = replace(
-        reply,
-        text=found.said,
-        raw=reply.text,
-        thoughts="\n\n".join(filter(None, (reply.thoughts[:MAX_CHARACTERS].strip(), found.thoughts))),
-        tool_calls=normalised(reply.tool_calls),
-    )
-    if reply.refusal:
-        return read
-    _check_complete(read, found)
-    form = request.response_format or {}
-    if form.get("type") not in ("json_object", "json_schema") or (read.tool_calls and not read.text.strip()):
-        return read
-    return _with_data(read, found, _fault_of(request))
+    thoughts = "\n\n".join(filter(None, (reply.thoughts[:MAX_CHARACTERS].strip(), found.thoughts)))
+    calls = normalised(reply.tool_calls)
+    text, parsed = found.said, {}
+    if not reply.refusal:
+        _check_complete(reply.finish_reason, found, thoughts, has_calls=bool(calls))
+        if asks_for_json(request) and not (calls and not text.strip()):
+            value = _value(found, request)
+            text, parsed = value.text, {"data": value.data, "unwrapped": _unwrapped(value, found, reply.text)}
+    return replace(reply, text=text, raw=reply.text, thoughts=thoughts, tool_calls=calls, **parsed)
 
 
-def _check_complete(read: Reply, found: ReplyText) -> None:
-    if read.finish_reason == "length":
+def _check_complete(finish_reason: str, found: ReplyText, thoughts: str, *, has_calls: bool) -> None:
+    if finish_reason == "length":
         raise UnacceptableError("cut at the length limit" + " (while thinking)" * found.is_cut)
-    if read.tool_calls:
+    if has_calls:
         return  # what it does is whole, whatever the template left open before it
     if found.is_cut:
         raise UnacceptableError("cut while thinking")
-    if not read.text.strip():
-        raise UnacceptableError("empty (thoughts alone)" if read.thoughts else "empty")
+    if not found.said.strip():
+        raise UnacceptableError("empty (thoughts alone)" if thoughts else "empty")
 
 
-def _with_data(read: Reply, found: ReplyText, fault: Callable[[Any], str | None]) -> Reply:
+def _value(found: ReplyText, request: Request) -> Value:
     try:
-        value = find(read.text, fault)
+        return find(found.said, _fault_of(request))
     except UnreadableReplyError as error:
         raise UnacceptableError(str(error)) from None
-    unwrapped: Unwrapped = value.wrapping
-    if not unwrapped and read.text != read.raw:
-        unwrapped = "end token" if found.ended_by_token and not found.thoughts else "thoughts"
-    return replace(read, text=value.text, data=value.data, unwrapped=unwrapped)
+
+
+def _unwrapped(value: Value, found: ReplyText, raw: str) -> Unwrapped:
+    if value.wrapping or found.said == raw:
+        return value.wrapping
+    return "end token" if found.ended_by_token and not found.thoughts else "thoughts"
 
 
 def _fault_of(request: Request) -> Callable[[Any], str | None]:

@@ -43,7 +43,7 @@ class Value:
 def parse(text: str) -> Any:
     """The value that ``text`` is as strict JSON, without NaN and infinity. Raises `ValueError`."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
