@@ -30,7 +30,7 @@ def _done_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(
             pytest.Pytester,
             "_Pytester__take_sys_modules_snapshot",  # it would forget installed modules, and numpy loads only once
-            lambda _: SysModulesSnapshot(preserve=lambda name: folder not in repr(sys.modules[name])),
+            lambda _: SysModulesSnapshot(preserve=lambda name: not _is_below(folder, sys.modules[name])),
         )
         patch.setattr(
             "typer.main.get_command",
@@ -39,6 +39,11 @@ def _done_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(sys, "dont_write_bytecode", True)  # a test may write a file twice within a second
         patch.setattr("_pytest.config._iter_rewritable_modules", lambda _files: ())  # they are loaded already
         yield
+
+
+def _is_below(folder: str, module: object) -> bool:
+    places = [getattr(module, "__file__", None), *(getattr(module, "__path__", None) or ())]
+    return any(str(place).startswith(folder) for place in places)
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,10 +1,10 @@
 """Reach the coordinator from another process of this machine, over a Unix socket.
 
 Messages are pickles with their length in front. A worker first shows the session's secret; nothing of an unknown caller
-is unpickled. A request is (number, method, arguments), its answer (number, value, error, stop), in any order; ``stop``
-is why the session was stopped, if it was, so that a worker learns of the stop before it sees a call that failed because
-of it. The trials of a lost worker are released when its calls in flight have ended: their replies are paid for and
-kept, and the next try of a trial finds them.
+is unpickled. A request is (number, method, arguments), its answer (number, pickled value, error, stop), in any order;
+``stop`` is why the session was stopped, if it was, so that a worker learns of the stop before it sees a call that failed
+because of it. The trials of a lost worker are released when its calls in flight have ended: their replies are paid for
+and kept, and the next try of a trial finds them.
 """
 
 from __future__ import annotations
@@ -112,11 +112,11 @@ class WorkerConnection:
     async def _answer(self, number: int, method: Callable[..., Any], arguments: Sequence[Any]) -> None:
         task = asyncio.current_task()
         try:
-            value, error = await method(*arguments), None
+            value, error = pickle.dumps(await method(*arguments), pickle.HIGHEST_PROTOCOL), None
         except BaseException as raised:  # without an answer, the worker would wait for ever
             if is_ending(task, raised):
                 raise
-            value, error = None, _portable(raised)
+            value, error = b"", _portable(raised)
         stop = (self._coordinator.stopped, self._coordinator.exit_code) if self._coordinator.stopped else None
         _send(self._writer, (number, value, error, stop))
 
@@ -226,7 +226,9 @@ class RemoteCoordinator:
         number = self.tell(method, *arguments)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            return await answer
+            return pickle.loads(
+                await answer
+            )  # here, so that a value that cannot be read fails this call alone
         except asyncio.CancelledError:
             _send(self._writer, (number, "cancel", ()))
             raise

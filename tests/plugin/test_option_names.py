@@ -172,12 +172,11 @@ def test_a_session_without_a_plugin_is_as_before(plugin: str, pytester: pytest.P
     assert session("-p", f"no:{plugin}").ret == 0
 
 
-def test_xdist_workers_have_the_options(pytester: pytest.Pytester) -> None:
+def test_xdist_workers_have_the_options(pytester: pytest.Pytester, session) -> None:
     pytest.importorskip("xdist")
     claimed_by("a conftest", pytester)
     pytester.makepyfile(SEED.replace("== 3", "== 5"))
-    result = pytester.runpytest_subprocess(
-        *LIGHT,
+    result = session(
         "-n1",
         "-m",
         "experiment or not experiment",

@@ -75,6 +75,33 @@ def test_what_cannot_travel_is_told_in_words() -> None:
     assert str(_portable(Local("here"))) == "Local: here"
 
 
+class Unreadable:
+    """Can be sent, and not be read."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return int, ("seven",)
+
+
+@pytest.mark.parametrize("value", [lambda: 7, Unreadable()], ids=["cannot be sent", "cannot be read"])
+def test_a_worker_gets_an_answer_whatever_the_value_is(
+    server: CoordinatorServer, coordinator: Coordinator, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answering(*_: object) -> object:
+        return value
+
+    async def two(remote: RemoteCoordinator) -> list[object]:
+        return await asyncio.gather(
+            remote.call("write"), remote.call("keep_measurements", 1, 2), return_exceptions=True
+        )
+
+    monkeypatch.setattr(coordinator, "keep_measurements", answering)
+    remote = visit(server)
+    other, error = remote.loop.run(two(remote), timeout=10)
+    assert isinstance(other, TypeError)
+    assert isinstance(error, Exception) and ("pickle" in str(error) or "seven" in str(error))
+    remote.close()
+
+
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
 def test_a_worker_gets_an_answer_whatever_the_other_side_raises(
     server: CoordinatorServer, coordinator: Coordinator, error: BaseException, monkeypatch: pytest.MonkeyPatch
