@@ -2,9 +2,9 @@
 
 Messages are pickles with their length in front. A worker first shows the session's secret; nothing of an unknown caller
 is unpickled. A request is (number, method, arguments), its answer (number, pickled value, error, stop), in any order;
-``stop`` is why the session was stopped, if it was, so that a worker learns of the stop before it sees a call that failed
-because of it. The trials of a lost worker are released when its calls in flight have ended: their replies are paid for
-and kept, and the next try of a trial finds them.
+``stop`` is why the session was stopped, if it was, so that a worker learns of the stop before it sees a call that
+failed because of it. The trials of a lost worker are released when its calls in flight have ended: their replies are
+paid for and kept, and the next try of a trial finds them.
 """
 
 from __future__ import annotations
