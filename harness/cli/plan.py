@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import textwrap
@@ -137,12 +136,13 @@ def check(
 
 def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) -> dict[str, Any]:
     """What is locked. Raises `ConfigurationError` when a paid call has been made, or the plan makes no sense."""
+    from harness.plugin.factories import session_facts
     from harness.records import fingerprint
     from harness.records.earlier_versions import setting_differences
     from harness.runtime import provenance
     from harness.runtime.code.identity import CodeReader
 
-    facts = asyncio.run(_facts(settings))
+    facts = session_facts(settings)
     arms, reader = _arms(experiment, settings), CodeReader()
     first = next(iter(arms.values()))
     declared = first.population.sha256
@@ -247,19 +247,6 @@ def _identity(plan: CellPlan, code: PlanCode, facts: dict[str, Any]) -> dict[str
 
     settings = provenance.base_settings(plan, code, declared_population=plan.population.sha256)
     return with_facts(settings, facts)
-
-
-async def _facts(settings: Settings) -> dict[str, Any]:
-    from harness.gateway.providers import make_provider
-    from harness.plugin.factories import make_judge
-    from harness.runtime import provenance
-
-    provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
-    judge = make_judge(settings, provider)
-    facts = provenance.session_settings(settings, provider, judge)
-    for one in filter(None, (provider, judge)):
-        await one.aclose()
-    return facts
 
 
 def _paid_runs(experiment: str, results_dir: Path) -> dict[str, Mapping[str, Any]]:

@@ -78,13 +78,9 @@ def experiment_of(manifest: Manifest, batch: Batch) -> Experiment:
 
 def facts(options: Options) -> Mapping[str, Any]:
     """What a session of these options adds to its runs' identity. Raises `ConfigurationError`."""
-    from harness.gateway.providers import make_provider
-    from harness.plugin.factories import make_judge
-    from harness.runtime.provenance import session_settings
+    from harness.plugin.factories import session_facts
 
-    settings = settings_of(options)
-    provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
-    return session_settings(settings, provider, make_judge(settings, provider))
+    return session_facts(settings_of(options))
 
 
 @dataclass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from harness.engines import make_engine
 from harness.gateway.calls import Provider
@@ -68,6 +70,22 @@ def make_judge(settings: Settings, player: Provider) -> Provider | None:
         return None
     judge = make_provider(settings.judge_model, seed=settings.seed, base_url=settings.judge_base_url)
     return None if _place(judge) == _place(player) else judge
+
+
+def session_facts(settings: Settings) -> dict[str, Any]:
+    """What a session of these settings adds to its runs' identity. Raises `ConfigurationError`."""
+    from harness.gateway.providers import make_provider
+    from harness.runtime.provenance import session_settings
+
+    async def facts() -> dict[str, Any]:
+        provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
+        judge = make_judge(settings, provider)
+        found = session_settings(settings, provider, judge)
+        for one in filter(None, (provider, judge)):
+            await one.aclose()
+        return found
+
+    return asyncio.run(facts())
 
 
 def _place(provider: Provider) -> tuple[str, str, str | None]:
