@@ -100,6 +100,12 @@ def models(subject: CheckedRun) -> Iterator[Check]:
     """Models that answered in one arm and not in another, and replies that name no model."""
     answers = {arm: _answers(subject, arm) for arm in subject.arms}
     for control, other in subject.pairs:
+        if any(
+            (line.get("group_settings") or {}).get("model")
+            for arm in (control, other)
+            for line in subject.lines(arm)
+        ):
+            continue  # the arms declare who answers
         pair = {
             arm: {name: found.total() for name, found in answers[arm].items()} for arm in (control, other)
         }
@@ -171,8 +177,11 @@ def _named(line: Line, names: Sequence[str], grave: bool, coded: bool) -> dict[s
 def _of_the_arm(line: Line) -> Mapping[str, Any]:
     """The arm's own settings and model options."""
     settings = line.get("group_settings") or {}
+    own_model = dict.fromkeys(("provider", "model", "base_url")) if settings.get("model") else {}
     parts = (settings.get(name) for name in ("own", "model_options"))
-    return {name: value for part in parts if isinstance(part, Mapping) for name, value in part.items()}
+    return own_model | {
+        name: value for part in parts if isinstance(part, Mapping) for name, value in part.items()
+    }
 
 
 def _unlike(one: Mapping[str, set[bytes]], other: Mapping[str, set[bytes]]) -> Iterator[str]:

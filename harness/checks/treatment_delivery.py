@@ -21,7 +21,7 @@ SHORTEST_REPLY = 8
 """Characters of a reply that are recognised in later requests."""
 
 _DECLARED = (
-    *("instructions", "script", "population", "memory_limit", "model_options", "own"),
+    *("model", "instructions", "script", "population", "memory_limit", "model_options", "own"),
     *("correction", "interventions"),
 )
 """What an arm may have of its own, as `group_settings` has it."""
@@ -129,6 +129,8 @@ def _arrived(name: str, declared: Sequence[Mapping[str, object]], pairs: Sequenc
         return any(_without_replies(one) != _without_replies(two) for one, two in pairs)
     if name == "population":
         return any(_systems(one) != _systems(two) for one, two in pairs)
+    if name == "model":
+        return any({each.model for each in one} != {each.model for each in two} for one, two in pairs)
     if name not in ("instructions", "script"):
         return (
             True  # other checks see them: model options, the correction's and the interventions' own records
@@ -182,7 +184,7 @@ def _differences(
     first, second = _opening(one), _opening(two)
     for site in first.keys() & second.keys():
         a, b = first[site], second[site]
-        if a.model != b.model:
+        if a.model != b.model and "model" not in names:
             yield f"the model ({a.model}, {b.model})"
         for name in sorted({*a.options, *b.options} - options):
             if a.options.get(name) != b.options.get(name):

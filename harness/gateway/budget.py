@@ -83,6 +83,11 @@ class Budget:
         self._changed = asyncio.Event()
         self._halted = False
 
+    def require_price(self, model: str) -> None:
+        """Raise `UnknownPriceError` where the budget is in dollars and the price of ``model`` is not known."""
+        if self.limits["cost"] is not None and self._price(Request((), model)) is None:
+            raise UnknownPriceError(model)
+
     async def reserve(self, request: Request) -> Reservation:
         """Reserve the worst case of one attempt at ``request``; settle or release the result.
 

@@ -31,6 +31,7 @@ class CallRecord:
     seconds: float
     attempt: int
     replayed: bool
+    provider: str = ""
 
 
 class CallObserver(Protocol):

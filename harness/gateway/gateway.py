@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.console import logger
 from harness.errors import (
     AdaptedError,
+    ConfigurationError,
     HarnessError,
     LongWaitError,
     LostRepliesError,
@@ -118,6 +119,7 @@ class Gateway:
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         price: Price = lambda reply, _asked: reply,
+        make_provider: Callable[[str], Provider] | None = None,
         provider_seed: int | None = None,
         longest: float | None = None,
         observers: Iterable[CallObserver] = (),
@@ -126,6 +128,8 @@ class Gateway:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.provider, self.judge = provider, judge
+        self._make_provider = make_provider
+        self._named: dict[str, Provider] = {}  # by the specs that arms name
         self.default_options = {} if temperature is None else {"temperature": temperature}
         self.journal = journal
         self.observers = CallObservers(observers)
@@ -151,8 +155,11 @@ class Gateway:
         if limits is not None and hasattr(provider, "on_headers"):
             provider.on_headers = limits.observe
         for one in filter(None, (provider, judge)):
-            if hasattr(one, "before_send"):
-                one.before_send = self._sender.check_running
+            self._attach(one)
+
+    def _attach(self, provider: Provider) -> None:
+        if hasattr(provider, "before_send"):
+            provider.before_send = self._sender.check_running
 
     @property
     def calls(self) -> int:
@@ -183,14 +190,35 @@ class Gateway:
                     raise
                 self.journal.open(run_id, replace=True)
 
+    def named_provider(self, spec: str) -> Provider:
+        """The provider of an arm that names its own model, made once.
+
+        Raises `ConfigurationError` when it cannot be had, and `UnknownPriceError` where a budget in dollars needs its
+        price.
+        """
+        if spec not in self._named:
+            if self._make_provider is None:
+                raise ConfigurationError(f"Model {spec!r} of an arm: this gateway has a single model.")
+            made = self._make_provider(spec)
+            if self._sender.budget is not None:
+                self._sender.budget.require_price(made.model)
+            self._attach(made)
+            self._named[spec] = made
+        return self._named[spec]
+
     def open_trial(
-        self, trial_id: str, run_id: str = "", attempt: int = 1, options: CallOptions | None = None
+        self,
+        trial_id: str,
+        run_id: str = "",
+        attempt: int = 1,
+        options: CallOptions | None = None,
+        model: str | None = None,
     ) -> TrialClient:
         """A client for one try of a trial, with a fresh token and account.
 
         ``attempt`` counts the ended tries of the trial, and this one; an interrupted try resumes under its number.
         A journal needs ``run_id``. ``options`` are the request fields of its calls (default: the gateway's
-        temperature).
+        temperature). ``model`` is the spec of its arm's own model, if it has one.
         """
         self._opened += 1
         with contextlib.suppress(RuntimeError):
@@ -201,6 +229,7 @@ class Gateway:
         client = TrialClient(
             self, trial_id, self._opened, run_id=run_id, attempt=attempt, known=known, options=options
         )
+        client.provider = self.named_provider(model) if model else None
         self._trials[client.name] = client
         return client
 
@@ -215,9 +244,11 @@ class Gateway:
 
     # Calls
 
-    def provider_of(self, kind: str) -> Provider:
-        """Who answers calls of ``kind``."""
-        return self.judge if self.judge is not None and kind in OUTCOME_KINDS else self.provider
+    def provider_of(self, kind: str, client: TrialClient | None = None) -> Provider:
+        """Who answers calls of ``kind``: the arm's own model, except that outcomes are judged alike in all arms."""
+        if kind in OUTCOME_KINDS:
+            return self.judge or self.provider
+        return (client and client.provider) or self.provider
 
     async def complete(
         self,
@@ -228,7 +259,7 @@ class Gateway:
         max_replies: int | None = None,
     ) -> Reply:
         """What `TrialClient.complete` does."""
-        provider = self.provider_of(site.kind)
+        provider = self.provider_of(site.kind, client)
         options = client.options.of(site.kind, judged_apart=provider is self.judge)
         request, body = checked(
             client.options.fill(request, options), provider.model, site=site, trial=client.trial_id
@@ -492,6 +523,7 @@ class Gateway:
             seconds=self._clock() - seen.began,
             attempt=call.attempts,
             replayed=seen.earlier is not None,
+            provider=call.provider.name,
         )
 
     # Stopping
@@ -532,7 +564,7 @@ class Gateway:
         if self._server is not None:
             await self._server.stop()
             self._server = None
-        for provider in filter(None, (self.provider, self.judge)):
+        for provider in filter(None, (self.provider, self.judge, *self._named.values())):
             await _closed(provider)
         if self.journal is not None:
             try:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from harness.errors import ModelCallError, StoppedError
 from harness.gateway.account import Account
-from harness.gateway.calls import CallSite, Reply, Request
+from harness.gateway.calls import CallSite, Provider, Reply, Request
 from harness.gateway.journal.replay import JournaledReply, TrialSamples
 from harness.gateway.requests.model_options import CallOptions
 from harness.gateway.requests.response_formats import AS_DECLARED, asks_for_json
@@ -52,8 +52,9 @@ class TrialClient(SdkClients):
     succeed, for the engine to raise where the foreign code has swallowed it; ``failed`` is how many did. ``rejections``
     has every unacceptable reply of this try: kind, person, step, attempt, reason and the text's first 500 characters.
     ``under_way`` counts the calls that have not ended yet, ``replayed`` those that the journal answered, ``refusals``
-    those that the model declined to answer. ``options`` are request fields that its calls get beside those that they
-    name. ``replies`` counts the replies that were handed over, and what was done to read them.
+    those that the model declined to answer. ``provider`` is its arm's own model, if it has one. ``options`` are request
+    fields that its calls get beside those that they name. ``replies`` counts the replies that were handed over, and
+    what was done to read them.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class TrialClient(SdkClients):
         self._forms: dict[str, Counter[str]] = {}
         self._unsent = {*merge_options(self.options.shared, self.options.arm)}
         self.name = f"t{number:x}"
+        self.provider: Provider | None = None
         self.failure: ModelCallError | None = None
         self.rejections: list[dict[str, Any]] = []
         self.replayed = self.refusals = self.failed = self.under_way = 0

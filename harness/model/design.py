@@ -176,6 +176,9 @@ _POPULATION = Kind(
 )
 
 
+_DECLARED = ("model", "instructions", "script", "memory_limit", "factors")
+
+
 @declaration
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -183,6 +186,8 @@ class Group:
 
     Fields:
         name: letters, digits, ``_``, ``.`` and ``-``, at most 64.
+        model: the model of this arm's personas or agents, such as ``"openai:gpt-4o-mini"``; default None, the
+            session's. Calls that score or extract go to the session's judge in every arm. A rehearsal records the name.
         instructions: text that ends the prompt of each persona in this arm; default None.
         script: texts of the experiment's script that this arm replaces, by part (``introduction``, ``task``,
             ``consolidation``): ``{"task": "Agree a price for {thing}, quickly."}``; default none.
@@ -210,6 +215,7 @@ class Group:
     interventions: tuple[Intervention, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     model_options: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
     instructions: str | None = None
     script: Mapping[str, str] = field(default_factory=dict)
     population: str | Path | tuple[Persona, ...] | None = None
@@ -226,6 +232,7 @@ class Group:
             "a tuple of Interventions; a single one needs a comma: (Intervention(…),)",
         ),
         "settings": MAPPING,
+        "model": NAME.or_none(),
         "instructions": NAME.or_none(),
         "script": MAPPING,
         "population": _POPULATION.or_none(),
@@ -248,7 +255,7 @@ class Group:
     @property
     def declared(self) -> dict[str, Any]:
         """What this arm changes of prompts and people, as records have it; population and fragments aside."""
-        fields = {name: getattr(self, name) for name in ("instructions", "script", "memory_limit", "factors")}
+        fields = {name: getattr(self, name) for name in _DECLARED}
         return {name: dict(one) if isinstance(one, Mapping) else one for name, one in fields.items() if one}
 
     @property

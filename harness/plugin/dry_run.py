@@ -14,6 +14,7 @@ from harness.gateway.call_observers import CallRecord
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import find_prices
 from harness.gateway.providers import check_provider, make_provider
+from harness.gateway.rehearsal.provider import MODEL, RehearsalProvider
 from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.plugin.estimate import (
     CallPace,
@@ -49,7 +50,8 @@ class CallTally:
             texts = call.request.extra.get("input", ())
             taken.add(sum(math.ceil(len(text) / 4) for text in texts), call.request.model)
         else:
-            taken.add(call.reply.tokens_in, self._judge if call.site.kind in OUTCOME_KINDS else "")
+            own = "" if call.request.model == MODEL else call.request.model  # of an arm that names its model
+            taken.add(call.reply.tokens_in, self._judge if call.site.kind in OUTCOME_KINDS else own)
 
     def of(self, experiment: str, group: str) -> Mapping[str, Taken]:
         """By kind; empty when no call was made."""
@@ -82,6 +84,7 @@ class DryRun:
             concurrency=settings.concurrency,
             temperature=settings.temperature,
             observers=[self._tally],
+            make_provider=lambda spec: RehearsalProvider(settings.seed, model=spec),
         )
 
     def estimates(

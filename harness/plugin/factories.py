@@ -55,11 +55,27 @@ def make_gateway(settings: Settings) -> Gateway:
         retry=RetryPolicy(longest_wait=settings.max_wait),
         provider_seed=settings.provider_seed,
         longest=settings.timeout + SPARE_SECONDS,
+        make_provider=lambda spec: _arms_own(spec, settings, provider),
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),
         journal=Journal(settings.results_dir / "journal", accept_loss=settings.accept_lost_journal),
     )
     gateway.json_hint = refused()["response_format"]
     return gateway
+
+
+def _arms_own(spec: str, settings: Settings, session: Provider) -> Provider:
+    """The model that an arm names. In a rehearsal the offline model stands in for it, under its name."""
+    from harness.gateway.providers import check_provider, make_provider
+    from harness.gateway.rehearsal.provider import RehearsalProvider
+    from harness.gateway.requests.response_formats import CHOICES
+
+    if session.name == "rehearsal":
+        check_provider(spec)
+        return RehearsalProvider(settings.seed, model=spec)
+    made = make_provider(spec, seed=settings.seed)
+    if hasattr(made, "configure"):
+        made.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=refused())
+    return made
 
 
 def make_judge(settings: Settings, player: Provider) -> Provider | None:

@@ -114,7 +114,7 @@ def cell(
     state = state_of(request.config)
     plan = plan_cell(
         experiment,
-        replace(group, correction=correction, interventions=tuple(interventions)),
+        _with(group, correction, tuple(interventions)),
         rep,
         mode=state.settings.mode,
         reps=_harness_case.reps,
@@ -127,6 +127,13 @@ def cell(
         model_options=state.settings.model_options,
     )
     return CellHandle(plan, state, request.node.nodeid)
+
+
+def _with(group: Group, correction: Correction | None, interventions: tuple[Intervention, ...]) -> Group:
+    """The arm as its fixtures made it; the same object where they changed nothing, so that reps share what follows."""
+    if correction == group.correction and interventions == group.interventions:
+        return group
+    return replace(group, correction=correction, interventions=interventions)
 
 
 def _session(request: pytest.FixtureRequest) -> Session:

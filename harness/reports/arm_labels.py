@@ -22,7 +22,7 @@ def arm(line: Mapping[str, Any]) -> str:
     """
     own = own_settings(line)
     if own is not None:
-        return own
+        return "; ".join(filter(None, (*arm_declarations(line), own)))
     correction, interventions = line.get("correction"), line.get("interventions") or ()
     quality = "correction off"
     if isinstance(correction, Mapping) and correction.get("enabled"):
@@ -50,6 +50,8 @@ def arm_declarations(line: Mapping[str, Any]) -> Iterator[str]:
     ["instructions 'Be concise.'", 'memory of 9,000 characters']
     """
     own = line.get("group_settings") or {}
+    if own.get("model"):
+        yield f"model {own['model']}"
     if own.get("instructions"):
         yield f"instructions {_quoted(own['instructions'])}"
     for part, text in (own.get("script") or {}).items():

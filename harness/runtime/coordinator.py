@@ -152,6 +152,8 @@ class Coordinator:
 
     async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
         """Give every cell its run. Raises `HarnessError` when a run cannot be opened."""
+        for spec in dict.fromkeys(spec for entry in entries for spec in entry.models):
+            self.gateway.named_provider(spec)  # of every arm, so that none is refused after another has begun
         try:
             opened = self._book.enter(entries)
         except LostRepliesError as error:
@@ -204,6 +206,7 @@ class Coordinator:
             run.run.id,
             run.attempts.get(trial.id, 0) + 1,
             self._book.call_options(trial.cell),
+            self._book.model_of(trial.cell),
         )
         self._open[client] = trial
         self._emit.trial_started(case, trial, client.attempt)

@@ -10,7 +10,6 @@ from typing import Any
 
 from harness.gateway.call_observers import CallRecord
 from harness.gateway.calls import Reply, Request
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.model import Trial, TrialFailure, TrialResult, Usage
 from harness.runtime.cells import CellOutcome
 from harness.runtime.runs import Entry
@@ -134,13 +133,10 @@ class Emitter:
 
     def on_call(self, call: CallRecord) -> None:
         """One attempt at a call, on the event loop's thread."""
-        judged = call.site.kind in OUTCOME_KINDS and "judge_provider" in self._facts
-        self._observers.handle(
-            call_ended(call, str(self._facts.get("judge_provider" if judged else "provider", "")))
-        )
+        self._observers.handle(call_ended(call))
 
 
-def call_ended(call: CallRecord, provider: str) -> CallEnded:
+def call_ended(call: CallRecord) -> CallEnded:
     """The gateway's record in the observers' words. Of an embedding, the text goes in and nothing comes out."""
     request, error = call.request, call.error
     embedded = call.site.kind == "embedding"
@@ -150,7 +146,7 @@ def call_ended(call: CallRecord, provider: str) -> CallEnded:
         started=datetime.fromtimestamp(call.started, UTC),
         seconds=call.seconds,
         kind=call.site.kind,
-        provider=provider,
+        provider=call.provider,
         model=request.model,
         messages=[{"role": "user", "content": text} for text in texts] if embedded else request.messages,
         parameters=parameters(request),

@@ -57,6 +57,8 @@ class Entry:
     first_line: Mapping[str, Any]
     label: str = ""
     measures: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    """What the experiment's arms name as their own models."""
 
 
 CodeOf = Callable[[CellPlan], provenance.PlanCode]
@@ -76,6 +78,7 @@ def entry_of(plan: CellPlan, declared_population: str | None, code: provenance.P
         provenance.cell_metadata(plan),
         _label(plan),
         provenance.metric_code(code),
+        tuple(group.model for group in plan.experiment.groups if group.model),
     )
 
 
@@ -372,6 +375,7 @@ class RunBook:
             "fingerprint": entered.run.fingerprint,
             **with_facts({**self._first_lines[cell], **facts}, self._facts),
             **({"temperature": own["temperature"]} if "temperature" in own else {}),
+            **self._own_model(cell),
             "plan": None if entered.plan is None else entered.plan.sealed,
             "exploratory": self._settings.exploratory,
             "setting_sources": self._settings.given(),
@@ -380,6 +384,19 @@ class RunBook:
             "settings": dict(entered.settings),
             "group_settings": dict(entered.groups[cell.group]),
         }
+
+    def _own_model(self, cell: Cell) -> dict[str, Any]:
+        """Who answers in an arm with its own model; in a rehearsal nobody else does."""
+        spec = self.model_of(cell)
+        if spec is None or self._facts.get("provider") == "rehearsal":
+            return {}
+        provider, _, model = spec.partition(":")
+        return {"provider": provider, "model": model, "base_url": None}
+
+    def model_of(self, cell: Cell) -> str | None:
+        """The spec of the model that the cell's arm names as its own."""
+        spec = self.of(cell).groups[cell.group].get("model")
+        return None if spec is None else str(spec)
 
     def call_options(self, cell: Cell) -> CallOptions:
         """The request fields of a cell's calls, as the run's settings and the arm's name them."""

@@ -28,12 +28,13 @@ def record(**changes: Any) -> CallRecord:
         "seconds": 0.5,
         "attempt": 1,
         "replayed": False,
+        "provider": "openai",
     }
     return CallRecord(**{**parts, **changes})
 
 
 def test_a_call_is_told_whole():
-    event = call_ended(record(), "openai")
+    event = call_ended(record())
     assert event.started == datetime.fromtimestamp(1_750_000_000.25, UTC)
     assert (event.trial, event.kind, event.person, event.step, event.attempt) == ("t", "act", "Ada", 2, 1)
     assert (event.provider, event.model, event.messages) == ("openai", "gpt-4o-mini", REQUEST.messages)
@@ -48,10 +49,10 @@ def test_a_call_is_told_whole():
 
 
 def test_a_rejected_reply_has_both_and_a_failed_call_no_answer():
-    rejected = call_ended(record(error=ModelCallError("it was empty")), "openai")
+    rejected = call_ended(record(error=ModelCallError("it was empty")))
     assert rejected.answer is not None and rejected.failure is not None
     assert (rejected.failure.kind, rejected.failure.reason) == ("ModelCallError", "it was empty")
-    assert call_ended(record(reply=None, error=ModelCallError("cut off")), "openai").answer is None
+    assert call_ended(record(reply=None, error=ModelCallError("cut off"))).answer is None
 
 
 def test_of_a_requests_extras_only_what_is_known_to_be_harmless_is_told():
@@ -65,7 +66,7 @@ def test_of_a_requests_extras_only_what_is_known_to_be_harmless_is_told():
     request = Request(
         REQUEST.messages, "m", response_format={"type": "json_object"}, max_tokens=9, extra=extra
     )
-    event = call_ended(record(request=request), "openai")
+    event = call_ended(record(request=request))
     assert event.parameters == {
         "max_tokens": 9,
         "response_format": {"type": "json_object"},
@@ -78,7 +79,7 @@ def test_of_a_requests_extras_only_what_is_known_to_be_harmless_is_told():
 def test_of_an_embedding_the_texts_are_told_and_the_numbers_are_not():
     request = Request((), "text-embedding-3-small", extra={"input": ["one", "two"]})
     reply = Reply("[[0.1, 0.2]]", model="text-embedding-3-small")
-    event = call_ended(record(request=request, reply=reply, site=CallSite("embedding")), "openai")
+    event = call_ended(record(request=request, reply=reply, site=CallSite("embedding")))
     assert [one["content"] for one in event.messages] == ["one", "two"]
     assert event.answer is not None and event.answer.text == ""
 

@@ -18,6 +18,9 @@ from harness.gateway.requests.call_kinds import texts_of
 from harness.gateway.requests.identity import digest
 from harness.gateway.requests.schemas import checker, wanted_schema
 
+MODEL = "rehearsal-1"
+"""The model that its replies name, whatever model it stands in for."""
+
 DIMENSIONS = 1536
 """Numbers in an embedding."""
 
@@ -48,16 +51,17 @@ class RehearsalProvider:
     """
 
     name = "rehearsal"
-    model = "rehearsal-1"
+    model = MODEL
 
     def __init__(
         self,
         seed: int,
         *,
+        model: str = MODEL,
         latency: float = 0.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._seed = seed
+        self._seed, self.model = seed, model
         self._latency = latency
         self._sleep = sleep
 
@@ -79,7 +83,7 @@ class RehearsalProvider:
         written = len(text) or len(str(tools))
         return Reply(
             text,
-            model=self.model,
+            model=MODEL,
             finish_reason="tool_calls" if tools else "stop",
             tokens_in=math.ceil(read / 4),
             tokens_out=math.ceil(written / 4),

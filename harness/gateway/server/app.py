@@ -66,7 +66,7 @@ class ServedGateway(Protocol):
 
     def trial_of(self, token: str) -> TrialClient | None: ...
 
-    def provider_of(self, kind: str) -> Provider: ...
+    def provider_of(self, kind: str, client: TrialClient | None = None) -> Provider: ...
 
     async def recall(self, client: TrialClient) -> None: ...
 
@@ -185,7 +185,7 @@ class GatewayServer:
         try:
             answer = response(await client.complete(request, CallSite(kind)), body)
         except RefusedError as error:
-            answer = declined(self._gateway.provider_of(kind).model, str(error), body)
+            answer = declined(self._gateway.provider_of(kind, client).model, str(error), body)
         return response_events(answer) if body.get("stream") else answer
 
     async def _messages(self, client: TrialClient, body: Any) -> Any:
