@@ -21,8 +21,10 @@ EVERY = 5.0
 JUDGE = "An old time above means nothing by itself: a call may take minutes. Judge by the exit code alone."
 
 
-def beat(stage: str, now: Snapshot | None, moment: datetime, cost: float | None, started: datetime) -> str:
-    """The text of the file."""
+def beat(
+    stage: str, now: Snapshot | None, moment: datetime, cost: float | None, started: datetime, *more: str
+) -> str:
+    """The text of the file, with the lines ``more`` before the last one."""
     lines = [f"stage: {stage}", f"at: {moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"]
     lines.append(f"running for: {duration((moment - started).total_seconds())}")
     if now is not None:
@@ -35,8 +37,7 @@ def beat(stage: str, now: Snapshot | None, moment: datetime, cost: float | None,
             f"cost: {'not known' if cost is None else f'${cost:.4f}'}",
             f"time left: {left}",
         ]
-    lines.append(JUDGE)
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *more, JUDGE]) + "\n"
 
 
 class Heartbeat:

@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from harness.runtime.settings import Settings
 
 Made = TypeVar("Made")
-Clock = Callable[[], datetime]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class BuildSession:
@@ -39,10 +34,10 @@ class BuildSession:
         heartbeat: Path,
         tell: Callable[[BuildStep], None],
         tell_again: Callable[[GateResult], None],
-        clock: Clock = _now,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings, self._heartbeat, self._clock = settings, heartbeat, clock
-        self._tell, self._tell_again = tell, tell_again
+        self.done, self.again = tell, tell_again
         self._gateway: Gateway | None = None
         self._runner: asyncio.Runner | None = None
         self._stage, self._started = "starting", clock()
@@ -112,14 +107,6 @@ class BuildSession:
         self._stage = stage
         self._beat()
 
-    def done(self, step: BuildStep) -> None:
-        """A stage stands."""
-        self._tell(step)
-
-    def again(self, result: GateResult) -> None:
-        """A gate has looked once more."""
-        self._tell_again(result)
-
     def _beating(self) -> None:
         from harness.plugin.heartbeat import EVERY
 
@@ -127,19 +114,11 @@ class BuildSession:
             self._beat()
 
     def _beat(self) -> None:
-        from harness.gateway.waiting import duration
-        from harness.plugin.heartbeat import JUDGE
+        from harness.plugin.heartbeat import beat
         from harness.records.atomic import write_whole
 
-        now = self._clock()
-        lines = [
-            f"stage: {self._stage}",
-            f"at: {now:%Y-%m-%d %H:%M:%S} UTC",
-            f"running for: {duration((now - self._started).total_seconds())}",
-            f"spent: {self.spent}",
-            JUDGE,
-        ]
+        text = beat(self._stage, None, self._clock(), None, self._started, f"spent: {self.spent}")
         try:
-            write_whole(self._heartbeat, ("\n".join(lines) + "\n").encode())
+            write_whole(self._heartbeat, text.encode())
         except HarnessError:
             return  # a build does not fail for its heartbeat

@@ -30,8 +30,6 @@ ASKING = ("model", "base_url", "timeout", "max_cost", "prices")
 """The settings of a stage that a model writes."""
 SEED = "Seed; the same seed gives the same file."
 Seed = Annotated[int, typer.Option(metavar="N", help=SEED)]
-Spec = Annotated[Path, typer.Option("--population", "-p", help="population.yaml.")]
-AgentsFile = Annotated[Path, typer.Option("--agents", "-a", help="agents.json.")]
 ByHand = Annotated[
     Path | None, typer.Option(help="Check and use this file of yours instead of asking a model.")
 ]
