@@ -56,7 +56,7 @@ class CheckedRun:
     def tries(self, arm: str) -> Iterator[Record]:
         """The records of all tries of ``arm``."""
         for outcome in self._by_arm[arm]:
-            yield from tries(outcome)
+            yield from outcome.tries
 
     def lines(self, arm: str) -> list[Line]:
         """The first lines of the files of ``arm``."""
@@ -110,14 +110,6 @@ class CheckedRun:
         return (MIN_SCORE, MAX_SCORE) if metric in self._claims else None
 
 
-def tries(outcome: TrialHistory) -> Iterator[Record]:
-    """The records of all tries of one trial: failed, accepted and duplicate."""
-    yield from outcome.failures
-    if outcome.accepted is not None:
-        yield outcome.accepted
-    yield from outcome.duplicates
-
-
 def percent(share: float) -> str:
     """A share for a reader: 0.125 is ``12.5 %``."""
     return f"{100 * share:.3g} %"
@@ -134,7 +126,7 @@ def mean(values: Sequence[float]) -> float:
 
 
 def _any(outcome: TrialHistory) -> Record:
-    return next(tries(outcome))
+    return next(outcome.tries)
 
 
 def _metrics(line: Line) -> list[Mapping[str, Any]]:

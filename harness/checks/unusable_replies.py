@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.checked_run import CheckedRun, Record, counts_by_arm, percent, tries
+from harness.checks.checked_run import CheckedRun, Record, counts_by_arm, percent
 from harness.checks.missing_data import FEW, MANY, graded
 from harness.model import Check, Level
 from harness.records.reader import SampleColumns, TrialHistory
@@ -143,7 +143,7 @@ def _calls(record: Record) -> int:
 
 def _refused(subject: CheckedRun, arm: str) -> tuple[int, int]:
     outcomes = subject.outcomes(arm)
-    return sum(any(map(_declined, tries(outcome))) for outcome in outcomes), len(outcomes)
+    return sum(any(map(_declined, outcome.tries)) for outcome in outcomes), len(outcomes)
 
 
 def _declined(record: Record) -> bool:

@@ -126,7 +126,7 @@ def usage(outcomes: Iterable[TrialHistory]) -> dict[str, Any]:
     reason: str | None = None
     tokens_in = tokens_out = 0
     cost: float | None = 0.0
-    for used in (record.get("usage") or {} for outcome in outcomes for record in _all(outcome)):
+    for used in (record.get("usage") or {} for outcome in outcomes for record in outcome.tries):
         for kind, count in (used.get("calls") or {}).items():
             calls[kind] = calls.get(kind, 0) + (count or 0)
         tokens_in += used.get("tokens_in") or 0
@@ -365,10 +365,3 @@ def _warnings(found: ArtifactSamples, design: Design) -> Iterator[str]:
             yield f"{metric}: samples are missing ({counts})."
     if found.unexpected:
         yield f"{len(found.unexpected)} samples or trials that the design does not have were left out."
-
-
-def _all(outcome: TrialHistory) -> Iterator[Mapping[str, Any]]:
-    yield from outcome.failures
-    if outcome.accepted is not None:
-        yield outcome.accepted
-    yield from outcome.duplicates

@@ -73,6 +73,14 @@ class TrialHistory:
     failures: list[Mapping[str, Any]] = field(default_factory=list)
     duplicates: list[Mapping[str, Any]] = field(default_factory=list)
 
+    @property
+    def tries(self) -> Iterator[Mapping[str, Any]]:
+        """The records of all tries: failed, accepted and duplicate."""
+        yield from self.failures
+        if self.accepted is not None:
+            yield self.accepted
+        yield from self.duplicates
+
 
 def stream(
     path: Path, problems: list[Problem] | None = None, *, lost: bool = False

@@ -38,14 +38,6 @@ class RunSection:
     grid: outcome_grid.Grid | None = None
 
     @property
-    def design_summary(self) -> Any:
-        return design_summary
-
-    @property
-    def tables(self) -> Any:
-        return run_tables
-
-    @property
     def answer(self) -> Any:
         return list(own_answer.kinds(self.report.answer))
 
@@ -113,7 +105,7 @@ def environment(*, autoescape: bool, **options: Any) -> Any:
     )
     made.filters |= {"bounded": bounded, "duration": numbers.duration, "drawn": _raw}
     made.tests["unbroken"] = unbroken
-    made.globals |= {"counted": numbers.counted}
+    made.globals |= {"counted": numbers.counted, "tables": run_tables, "design_summary": design_summary}
     return made
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import fmean
 
@@ -92,12 +92,12 @@ def review_of(run: FiledRun, reviewers: Iterable[str] = ()) -> ReviewResult:
     open_ = {name: sum((name, trial) not in found for trial in due) for name in names}
     missing = {name: count for name, count in open_.items() if count}
     changed = sum(one.changed > 0 for one in found.values() if one.reviewer in names)
-    told = ReviewResult(run.experiment, run.run_id, run.rehearsal, names, len(due), missing, changed)
-    if not told.complete or not due:
-        return told
+    review = ReviewResult(run.experiment, run.run_id, run.rehearsal, names, len(due), missing, changed)
+    if not review.complete or not due:
+        return review
     scores = {trial: [found[(name, trial)] for name in names] for trial in due}
-    return ReviewResult(
-        *(told.experiment, told.run_id, told.rehearsal, names, len(due), missing, changed),
+    return replace(
+        review,
         arms=tuple(_arm(run, group, scores) for group in run.design.groups),
         differences=tuple(_differences(run, scores)),
         agreements=tuple(_agreement(one, other, found, due) for one, other in combinations(names, 2)),
