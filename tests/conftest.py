@@ -4,7 +4,6 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Iterator
 
 import pytest
 import typer.main
@@ -16,29 +15,39 @@ from tests.support.sessions import lab
 __all__ = ["lab"]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _done_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Sessions and commands in this process share what each would otherwise load or work out again."""
-    folder = str(tmp_path_factory.getbasetemp())
+_patch = pytest.MonkeyPatch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let the sessions and commands in this process share what each would otherwise load or compute again.
+
+    This is a hook, not a fixture: cases of experiments overlap only without fixtures that have a teardown.
+    """
+    if item.get_closest_marker("experiment") or _patch._setattr:
+        return
+    folder = str(item.config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
     make_command = typer.main.get_command
 
     @functools.cache
     def command(app: typer.Typer, _commands: int, _groups: int) -> object:
         return make_command(app)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            pytest.Pytester,
-            "_Pytester__take_sys_modules_snapshot",  # it would forget installed modules, and numpy loads only once
-            lambda _: SysModulesSnapshot(preserve=lambda name: not _is_below(folder, sys.modules[name])),
-        )
-        patch.setattr(
-            "typer.main.get_command",
-            lambda app: command(app, len(app.registered_commands), len(app.registered_groups)),
-        )
-        patch.setattr(sys, "dont_write_bytecode", True)  # a test may write a file twice within a second
-        patch.setattr("_pytest.config._iter_rewritable_modules", lambda _files: ())  # they are loaded already
-        yield
+    _patch.setattr(
+        pytest.Pytester,
+        "_Pytester__take_sys_modules_snapshot",  # it would forget installed modules, and numpy loads only once
+        lambda _: SysModulesSnapshot(preserve=lambda name: not _is_below(folder, sys.modules[name])),
+    )
+    _patch.setattr(
+        "typer.main.get_command",
+        lambda app: command(app, len(app.registered_commands), len(app.registered_groups)),
+    )
+    _patch.setattr(sys, "dont_write_bytecode", True)  # a test may write a file twice within a second
+    _patch.setattr("_pytest.config._iter_rewritable_modules", lambda _files: ())  # they are loaded already
+
+
+def pytest_unconfigure() -> None:
+    _patch.undo()
 
 
 def _is_below(folder: str, module: object) -> bool:

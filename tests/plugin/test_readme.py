@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -16,6 +17,20 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 def example() -> str:
     blocks: list[str] = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     return next(block for block in blocks if "@pytest.mark.experiment" in block)
+
+
+def test_no_automatic_fixture_of_this_repository_keeps_its_cases_from_overlapping() -> None:
+    root = README.parent
+    for path in (
+        root / "conftest.py",
+        root / "tests/conftest.py",
+        *root.glob("tests/experiments/**/conftest.py"),
+    ):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and any(
+                "autouse" in ast.unparse(d) for d in node.decorator_list
+            ):
+                assert not any(isinstance(part, ast.Yield) for part in ast.walk(node)), (path, node.name)
 
 
 def test_it_is_at_most_30_lines(example: str) -> None:
