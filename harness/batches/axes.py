@@ -88,7 +88,7 @@ def name_of(experiment: str, variant_id: str) -> str:
     return name
 
 
-def applied(experiment: Experiment, planned: Planned, options: Options) -> tuple[Experiment, Options]:
+def apply_overrides(experiment: Experiment, planned: Planned, options: Options) -> tuple[Experiment, Options]:
     """``experiment`` as the variant has it, and the options of its session. Raises `ConfigurationError`."""
     mode, _ = choose_mode(experiment, options.get("mode"))
     changed, session = experiment, dict(options)

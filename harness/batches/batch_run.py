@@ -73,7 +73,7 @@ def run_batch(
     since the batch was declared, and `HarnessError` while another process works on it.
     """
     batch = study.batch(manifest.batch_id)
-    resolved = prepared(study, manifest, experiment, facts)
+    resolved = resolve_all(study, manifest, experiment, facts)
     registry = Registry(study.rows)
     registry.create()  # where it is missing, its rows are rebuilt from results
     rows = registry.read().latest(batch.id)
@@ -85,7 +85,7 @@ def run_batch(
         return _Running(study, manifest, batch, launch, clock).run(left, len(resolved) - len(left))
 
 
-def prepared(study: Study, manifest: Manifest, experiment: Experiment, facts: Facts) -> list[Resolved]:
+def resolve_all(study: Study, manifest: Manifest, experiment: Experiment, facts: Facts) -> list[Resolved]:
     """Every variant, resolved and compared with its inputs. Raises `ConfigurationError`."""
     problems = resolved_settings.changed_specs(study, manifest)
     if problems:
@@ -220,7 +220,7 @@ class _Running:
     ) -> None:
         """Place the results of a run, then add its row to the registry, unless it is there."""
         target = self._batch.variant(one.planned.id)
-        status, note = judged(meta, one.asks, problem, code)
+        status, note = run_verdict(meta, one.asks, problem, code)
         if artifact is not None:
             own = self._kind.results(self._batch.session, run_id)
             place_all([*records, artifact, artifact.with_suffix(".meta.json"), *own], target)
@@ -239,7 +239,7 @@ class _Running:
         found = placed_meta(target)
         if found is None or found.get("partial") is not False:
             return False
-        status, note = judged(found, one.asks, None, 0)
+        status, note = run_verdict(found, one.asks, None, 0)
         row = self._row(one, status, f"run {found['run_id']}: {note}")
         self._registry.append([row])
         self._rows.append(row)
@@ -276,7 +276,7 @@ def _found(folder: Path, run: Run) -> tuple[str, list[Path], Path | None, Mappin
     artifact = folder / artifact_name(run.experiment, run.id)
     try:
         meta = read_json(artifact.with_suffix(".meta.json"), "the meta file of a run; put it back")
-        judged(meta, True, None, 0)
+        run_verdict(meta, True, None, 0)
     except (HarnessError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(
             f"Run {run.id} of {run.experiment} is finished, but {artifact}: {error!s:.300}."
@@ -293,13 +293,15 @@ def placed_meta(target: VariantFolder) -> Mapping[str, Any] | None:
         )
         (name,) = [name for name in hashes if name.endswith(".meta.json")] if whole else []
         meta: Mapping[str, Any] = read_json(target.results / name, "the meta file of a run")
-        judged(meta, True, None, 0)
+        run_verdict(meta, True, None, 0)
     except (HarnessError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return meta
 
 
-def judged(meta: Mapping[str, Any], asks: bool, problem: str | None, code: int) -> tuple[VariantStatus, str]:
+def run_verdict(
+    meta: Mapping[str, Any], asks: bool, problem: str | None, code: int
+) -> tuple[VariantStatus, str]:
     """How a run ended, by its meta file, and that in a few words. ``asks``: models were to be asked something."""
     if not meta:
         return _cut_short(code) or VariantStatus.FAILED, problem or "nothing was left of it"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.batches.axes import Options, applied
+from harness.batches.axes import Options, apply_overrides
 from harness.batches.manifest import Manifest, Planned, SpecFile, mark
 from harness.batches.study_layout import Study, VariantFolder, read_json, write
 from harness.errors import ConfigurationError, HarnessError
@@ -65,7 +65,7 @@ def resolve(experiment: Experiment, planned: Planned, options: Options, facts: F
     from harness.runtime.runs import entry_of, with_facts
     from harness.runtime.settings import find_checkout
 
-    changed, session = applied(experiment, planned, options)
+    changed, session = apply_overrides(experiment, planned, options)
     population = population_of(changed, _folder(changed, session))
     cells = {
         group.name: plan_cell(

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from harness.batches import study_layout
-from harness.batches.axes import applied, grid
+from harness.batches.axes import apply_overrides, grid
 from harness.batches.batch_run import runs_of
 from harness.batches.manifest import Planned
 from harness.batches.registry import Registry
@@ -72,7 +72,7 @@ def change(axis: str, value: object, **options: object) -> tuple[object, dict[st
         "groups": (Group("a"), Group("b", Correction(5))),
     }
     played = axis in ("chunk-size", "place")
-    made, session = applied(
+    made, session = apply_overrides(
         experiment(**({} if played else people)), Planned("vr-x", 7, {axis: value}), options
     )
     return made, dict(session)
@@ -110,7 +110,7 @@ def test_a_value_that_cannot_be(axis: str, value: object, said: str) -> None:
 
 def test_a_threshold_where_nothing_is_corrected_would_change_nothing() -> None:
     with pytest.raises(ConfigurationError, match="no group of quiet has a correction"):
-        applied(experiment(), Planned("vr-x", 1, {"threshold": 3}), {})
+        apply_overrides(experiment(), Planned("vr-x", 1, {"threshold": 3}), {})
 
 
 def test_a_sweep_from_manifest_to_rows(bench: Bench) -> None:

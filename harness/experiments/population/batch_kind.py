@@ -64,7 +64,7 @@ class Simulations(BatchKind):
         return plan.gate_profile, plan.schema_map or NO_MAP
 
     def check(self, study: Study, request: BatchRequest) -> None:
-        from harness.experiments.population.build.build import unready
+        from harness.experiments.population.build.build import build_problems
 
         count = request.options.get("count") or 1
         if count > 1:
@@ -77,7 +77,7 @@ class Simulations(BatchKind):
                 f"population: harness study build {study.name}"
             )
         source = Path(str(request.path))
-        if source.parent == study.folder and (behind := unready(study)):
+        if source.parent == study.folder and (behind := build_problems(study)):
             raise ConfigurationError(*behind, f"Continue with: harness study build {study.name}")
         inputs_beside(source)
         _refuse_failing(source, *_rules(study, request.gate_profile, request.schema_map), study.name)
@@ -217,13 +217,13 @@ def _other_rules(study: Study, manifest: Manifest) -> Iterator[str]:
 def _refuse_failing(source: Path, profile: Profile, schema: SchemaMap | None, name: str) -> None:
     """Raise `ConfigurationError` if a gate before the simulation FAILs on the files next to ``source``."""
     from harness.experiments.population.gates import GATES, run_gates
-    from harness.experiments.population.gates.escalation import told
+    from harness.experiments.population.gates.escalation import check_line
     from harness.experiments.population.gates.runner import due
 
     early = [gate for gate in due(source.parent) if GATES[gate].stage not in LATE]
     report = run_gates(source.parent, profile, schema, gates=early)
     raise_if_any(
-        f"Gate {one.gate} after {one.stage} FAILs: {told(check)}. Fix it, then: harness study build {name}"
+        f"Gate {one.gate} after {one.stage} FAILs: {check_line(check)}. Fix it, then: harness study build {name}"
         for one in report.results
         for check in one.checks
         if check.level is Level.FAIL

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.experiments.population.gates.checks.leakage import Handed, MeasuredOutcome, leaks, stems
 from harness.experiments.population.gates.checks.network import _all_sound, _malformed
 from harness.experiments.population.gates.checks.stops import contradictions
-from harness.experiments.population.gates.conditions import Unevaluable, judge, kept
+from harness.experiments.population.gates.conditions import Unevaluable, judge, rule_compliance
 from harness.experiments.population.gates.rules import AgentRules, names_read, rule_problems
 from harness.experiments.population.gates.table import column_of
 
@@ -82,9 +82,9 @@ def test_what_is_no_condition_is_refused(text: str) -> None:
 
 def test_what_is_empty_counts_neither_way() -> None:
     columns = {"age": column_of([10, 20, None, 30]), "works": column_of([True, True, False, None])}
-    found = kept("age < 18", "not works", columns, 4)
+    found = rule_compliance("age < 18", "not works", columns, 4)
     assert (found.applicable, found.held, found.unknown) == (1, 0, 1)
-    found = kept("age >= 18", "works", columns, 4)
+    found = rule_compliance("age >= 18", "works", columns, 4)
     assert (found.applicable, found.held, found.unknown) == (1, 1, 2)
 
 

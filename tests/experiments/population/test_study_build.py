@@ -13,7 +13,7 @@ from harness.batches.batch_plan import start_study
 from harness.batches.study_layout import Study
 from harness.cli import main
 from harness.experiments.population.build import pipeline
-from harness.experiments.population.build.build import alone, unready
+from harness.experiments.population.build.build import alone, build_problems
 from harness.experiments.population.gates import stages_to_rerun
 from tests.support.builds import TOLD, Bench, copied, kept, unwritable, whole
 
@@ -169,7 +169,7 @@ def test_a_gate_that_fails_twice_is_escalated_until_it_passes(town: Bench) -> No
     first = town.build()
     assert first.code == 1
     assert "STOPPED after network: gate G4 FAILs." in first.out
-    assert unready(Study(Path("runs"), "town")) == [
+    assert build_problems(Study(Path("runs"), "town")) == [
         "Stage scenario: to be made again.",
         "Stage estimate: to be made again.",
         "Gate G4 after network: FAIL.",
@@ -204,7 +204,7 @@ def test_a_gate_that_fails_twice_is_escalated_until_it_passes(town: Bench) -> No
         for one in json.loads((town.study() / "gates.json").read_bytes())["gates"]
     }
     assert failures["G4"] == 0
-    assert unready(Study(Path("runs"), "town")) == []
+    assert build_problems(Study(Path("runs"), "town")) == []
 
 
 def test_an_outcome_that_leaks_is_found_once_it_is_known_and_remembered(town: Bench) -> None:

@@ -74,7 +74,7 @@ class Watch(Protocol):
         """A gate ran again with the files of later stages, with another verdict."""
 
 
-def standing(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, StageVerdict]:
+def stage_verdicts(recipes: Recipes, records: Mapping[str, Record]) -> dict[str, StageVerdict]:
     """The state of each stage, as far as known before any runs."""
     found: dict[str, StageVerdict] = {}
     for stage in STAGES:
@@ -108,7 +108,7 @@ class Build:
         self._profile, self._schema = rules(study, plan)
         self._records = stage_ledger.read(study)
         stage_ledger.recover(study, self._new, self._records)
-        self._verdicts = standing(self.recipes, self._records)
+        self._verdicts = stage_verdicts(self.recipes, self._records)
         self._refuse()
 
     @property
@@ -214,7 +214,7 @@ class Build:
         return found
 
 
-def unready(study: Study) -> list[str]:
+def build_problems(study: Study) -> list[str]:
     """Why the files of a study with a plan must not be simulated: stages out of date, gates that FAIL.
 
     Empty for a study without a plan. Raises `HarnessError`.
@@ -224,7 +224,7 @@ def unready(study: Study) -> list[str]:
         return []
     found = [
         f"Stage {stage}: {verdict.state}."
-        for stage, verdict in standing(Recipes(study, plan), stage_ledger.read(study)).items()
+        for stage, verdict in stage_verdicts(Recipes(study, plan), stage_ledger.read(study)).items()
         if verdict.state is not StageState.CURRENT
     ]
     results = report.results if report else ()
@@ -268,7 +268,7 @@ def status_lines(place: Study) -> Iterator[str]:
     said: dict[str, Any] = {}
     for result in report.results if report else ():
         said.setdefault(result.stage, []).append(f"{result.gate} {result.level}")
-    for stage, verdict in standing(Recipes(place, plan), records).items():
+    for stage, verdict in stage_verdicts(Recipes(place, plan), records).items():
         by = made_by(records[stage]) if stage in records else ""
         yield f"{stage:<10}{verdict.state.value:<24}{by:<22.21}{'  '.join(said.get(stage, ()))}".rstrip()
 

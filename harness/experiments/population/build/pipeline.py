@@ -72,7 +72,7 @@ def read(study: Study) -> Pipeline | None:
     return read_yaml(path, Pipeline, WHAT) if os.path.lexists(path) else None
 
 
-def changed(study: Study, options: Mapping[str, Any]) -> Pipeline:
+def updated_plan(study: Study, options: Mapping[str, Any]) -> Pipeline:
     """The plan, updated with ``options``. Raises `ConfigurationError` with every fault."""
     before = read(study)
     data = before.model_dump() if before else {}

@@ -78,7 +78,7 @@ def build(place: Study, said: PipelineOptions, settings: Settings) -> None:
         options["schema_map"] = _as_remembered(place, said.schema_map)
     own = None if settings.prices is None else (settings.prices, find_prices(settings.prices))
     with alone(place) as folder:
-        plan = pipeline.changed(place, options)
+        plan = pipeline.updated_plan(place, options)
         pipeline.check(place, plan)
         work = Build(place, plan, folder, own)
         asked = replace(

@@ -75,7 +75,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 def gate_lines(result: GateResult, indent: str = "") -> Iterator[str]:
     """What a gate said, in lines of at most 80 columns."""
-    from harness.experiments.population.gates.escalation import told
+    from harness.experiments.population.gates.escalation import check_line
     from harness.model import Level
 
     mark = "" if result.calibrated else " (uncalibrated)"
@@ -84,7 +84,7 @@ def gate_lines(result: GateResult, indent: str = "") -> Iterator[str]:
     for check in result.checks:
         if check.level is not Level.PASS:
             yield from textwrap.wrap(
-                f"{check.level} {told(check)}.",
+                f"{check.level} {check_line(check)}.",
                 COLUMNS,
                 initial_indent=f"{indent}     ",
                 subsequent_indent=f"{indent}          ",

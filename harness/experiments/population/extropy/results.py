@@ -70,7 +70,9 @@ class ExtropyFiles:
         return sum(one["last_reasoning_timestep"] >= 0 for one in self.final)
 
 
-def found(folder: Path, inputs: Inputs, options: SimulationOptions) -> tuple[ExtropyFiles | None, list[str]]:
+def read_files(
+    folder: Path, inputs: Inputs, options: SimulationOptions
+) -> tuple[ExtropyFiles | None, list[str]]:
     """What is in ``folder``, and everything that is wrong with it; ``None`` where it cannot be read."""
     missing = [name for name in WHOLE if not (folder / name).is_file()]
     if missing:

@@ -86,7 +86,7 @@ async def simulate_with_extropy(
         with explained(folder / LOG, "write"):
             (folder / LOG).write_bytes(log.content())
     usage = _paid(client)
-    whole, problems = await asyncio.to_thread(extropy_results.found, work / "results", inputs, options)
+    whole, problems = await asyncio.to_thread(extropy_results.read_files, work / "results", inputs, options)
     if not usage.calls.get("reason"):
         problems = ["no reasoning call reached the gateway", *problems]
     if problems or whole is None:

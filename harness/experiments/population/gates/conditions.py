@@ -70,7 +70,7 @@ class RuleCompliance:
     unknown: int
 
 
-def kept(when: str, then: str, columns: Columns, size: int) -> RuleCompliance:
+def rule_compliance(when: str, then: str, columns: Columns, size: int) -> RuleCompliance:
     """How ``then`` is kept by those for whom ``when`` holds. Raises `Unevaluable`."""
     first, second = judge(when, columns, size), judge(then, columns, size)
     asked = first.holds & second.defined

@@ -65,7 +65,7 @@ def escalation(gate: str, checks: Sequence[Check]) -> Escalation:
         gate,
         found.stage,
         f"{found.asks}: {len(bad)} checks fail ({', '.join(names)}), after a fix too",
-        tuple(told(one) for one in bad[:EVIDENCE])
+        tuple(check_line(one) for one in bad[:EVIDENCE])
         + ((f"… and {len(bad) - EVIDENCE} more",) if len(bad) > EVIDENCE else ()),
         tuple(options),
         f"Do not run {nearest} a third time unchanged. Decide between the options above, based on the evidence; "
@@ -73,7 +73,7 @@ def escalation(gate: str, checks: Sequence[Check]) -> Escalation:
     )
 
 
-def told(check: Check) -> str:
+def check_line(check: Check) -> str:
     """A check in one line."""
     about = f" {shown(check.about)}" if check.about else ""
     expected = f"; expected {check.threshold}" if check.threshold else ""

@@ -14,7 +14,7 @@ from harness.experiments.population.formats.spec import (
     PopulationSpec,
     Uniform,
 )
-from harness.experiments.population.gates.conditions import Columns, Unevaluable, judge, kept
+from harness.experiments.population.gates.conditions import Columns, Unevaluable, judge, rule_compliance
 from harness.experiments.population.gates.material import Blocked
 from harness.experiments.population.gates.rules import Prior, Soft
 from harness.experiments.population.gates.subject import GateSubject, above, below, failed, passed, warned
@@ -64,7 +64,7 @@ def _soft(subject: GateSubject, rule: Soft, columns: Columns, size: int) -> Chec
     limit = rule.tolerance * subject.limits.soft_fail_factor
     expected = f"{100 * rule.rate:g} % ± {100 * rule.tolerance:g} pp; beyond ± {100 * limit:g} pp it fails"
     try:
-        found = kept(rule.when, rule.then, columns, size)
+        found = rule_compliance(rule.when, rule.then, columns, size)
     except Unevaluable as error:
         return failed("soft conditional", f"cannot be worked out: {error}", rule.name, threshold=expected)
     said = f"{shown(rule.then)} holds for {share(found.held, found.applicable, f'agents for whom {shown(rule.when)}')}"

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from harness.experiments.population.formats.spec import Attribute, Categorical, PopulationSpec
-from harness.experiments.population.gates.conditions import Columns, Unevaluable, kept
+from harness.experiments.population.gates.conditions import Columns, Unevaluable, rule_compliance
 from harness.experiments.population.gates.material import Blocked
 from harness.experiments.population.gates.rules import AgentRules, Bounds, Exclusive, Hard, names_read
 from harness.experiments.population.gates.subject import GateSubject, failed, none_of, passed, warned
@@ -174,7 +174,7 @@ def _exclusive(rule: Exclusive, columns: Mapping[str, AgentColumn], size: int) -
 
 def _hard(rule: Hard, columns: Columns, size: int) -> Check:
     try:
-        found = kept(rule.when, rule.then, columns, size)
+        found = rule_compliance(rule.when, rule.then, columns, size)
     except Unevaluable as error:
         return failed(
             "hard conditional", f"cannot be worked out: {error}", rule.name, threshold="no violation"
