@@ -158,12 +158,12 @@ def _small_telescopes(question: MarginQuestion) -> tuple[Quantity, bool | None]:
     return Quantity(sign * d33, seen), highest < d33
 
 
-def shift_of_power(wanted: float, df: float, alpha: float = ALPHA) -> float:
+def shift_of_power(wanted: float, df: float) -> float:
     """The noncentrality at which a two-sided t-test with ``df`` rejects with probability ``wanted``."""
     from scipy import optimize
 
     return float(
-        optimize.brentq(lambda shift: rejection(shift, df, alpha) - wanted, 0.0, 4 * critical(df, 0.95))
+        optimize.brentq(lambda shift: rejection(shift, df, ALPHA) - wanted, 0.0, 4 * critical(df, 0.95))
     )
 
 

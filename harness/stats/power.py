@@ -60,8 +60,6 @@ def power(
     design: Sizes,
     runs: int = RUNS,
     rng: np.random.Generator | None = None,
-    *,
-    alpha: float = ALPHA,
 ) -> Power:
     """Power of the primary analysis for a true difference of ``effect`` points, by ``runs`` simulated experiments.
 
@@ -77,18 +75,18 @@ def power(
     found = 0
     for start in range(0, runs, size):
         arms = simulate(components, effect, design, min(size, runs - start), rng)
-        found += int(np.count_nonzero(blocked_many(*arms).p <= alpha))
-    limit = exact_power(components, effect, design._replace(reps=0), alpha)
-    return Power(found / runs, monte_carlo(found, runs), runs, effect, design, limit, alpha)
+        found += int(np.count_nonzero(blocked_many(*arms).p <= ALPHA))
+    limit = exact_power(components, effect, design._replace(reps=0))
+    return Power(found / runs, monte_carlo(found, runs), runs, effect, design, limit)
 
 
-def exact_power(components: Components, effect: float, design: Sizes, alpha: float = ALPHA) -> float:
+def exact_power(components: Components, effect: float, design: Sizes) -> float:
     """Power of the paired t on block differences by the noncentral t (Cohen 1988, §2.5); ``reps=0``: infinite."""
     endless = design.reps == 0
     variance = components.block_arm if endless else components.of_difference(design.reps, design.people)
     if variance == 0:
         return 1.0 if effect else 0.0
-    return rejection(effect * math.sqrt(design.blocks / variance), design.blocks - 1, alpha)
+    return rejection(effect * math.sqrt(design.blocks / variance), design.blocks - 1, ALPHA)
 
 
 def needed(
@@ -98,8 +96,6 @@ def needed(
     wanted: float = 0.8,
     runs: int = RUNS,
     seed: int = 0,
-    *,
-    alpha: float = ALPHA,
 ) -> tuple[Lever, ...]:
     """The least reps, personas per panel and proposals, each alone, whose power is ``wanted``.
 
@@ -109,9 +105,9 @@ def needed(
     """
     import numpy as np
 
-    endless_reps = exact_power(components, effect, design._replace(reps=0), alpha)
-    endless_people = exact_power(replace(components, residual=0.0), effect, design, alpha)
-    limits = {"reps": endless_reps, "people": endless_people, "proposals": 1.0 if effect else alpha}
+    endless_reps = exact_power(components, effect, design._replace(reps=0))
+    endless_people = exact_power(replace(components, residual=0.0), effect, design)
+    limits = {"reps": endless_reps, "people": endless_people, "proposals": 1.0 if effect else ALPHA}
     if not design.people:
         del limits["people"]
 
@@ -124,14 +120,14 @@ def needed(
 
         def enough(number: int) -> bool:
             found = sized(number)
-            return found.blocks >= 2 and exact_power(components, effect, found, alpha) >= wanted
+            return found.blocks >= 2 and exact_power(components, effect, found) >= wanted
 
         if limit <= wanted:
             return Lever(name, now, None, None, limit, f"no number is enough: power tends to {limit:.2f}")
         if not enough(MOST):
             return Lever(name, now, None, None, limit, f"more than {MOST}")
         least = 1 + bisect_left(range(1, MOST), True, key=enough)
-        found = power(components, effect, sized(least), runs, np.random.default_rng(seed), alpha=alpha)
+        found = power(components, effect, sized(least), runs, np.random.default_rng(seed))
         return Lever(name, now, least, found, limit)
 
     return tuple(lever(size, limit) for size, limit in limits.items())

@@ -47,7 +47,7 @@ def reliability(first: Sequence[float], second: Sequence[float]) -> Reliability:
     )
 
 
-def icc_agreement(ratings: Ratings, level: float = 0.95) -> Quantity:
+def icc_agreement(ratings: Ratings) -> Quantity:
     """ICC(2,1): two-way random effects, absolute agreement, a single scoring (McGraw and Wong's ICC(A,1)).
 
     Shrout and Fleiss, Psychological Bulletin 86 (1979) 420–428; the interval is theirs, after Satterthwaite.
@@ -57,10 +57,10 @@ def icc_agreement(ratings: Ratings, level: float = 0.95) -> Quantity:
         return Quantity(None, reason=table)
     n, k, rows, columns, rest = table
     value = (rows - rest) / (rows + (k - 1) * rest + k * (columns - rest) / n)
-    return Quantity(value, _agreement_interval(table, value, level))
+    return Quantity(value, _agreement_interval(table, value))
 
 
-def icc_consistency(ratings: Ratings, level: float = 0.95) -> Quantity:
+def icc_consistency(ratings: Ratings) -> Quantity:
     """ICC(3,1): these scorings and no others, consistency, a single scoring (McGraw and Wong's ICC(C,1)).
 
     Source as of `icc_agreement`; the interval is exact under normality.
@@ -73,8 +73,8 @@ def icc_consistency(ratings: Ratings, level: float = 0.95) -> Quantity:
     if rest == 0:
         return Quantity(value)
     ratio, df = rows / rest, ((n - 1), (n - 1) * (k - 1))
-    low, high = ratio / _f(level, *df), ratio * _f(level, *reversed(df))
-    return Quantity(value, Interval((low - 1) / (low + k - 1), (high - 1) / (high + k - 1), level))
+    low, high = ratio / f_quantile(0.975, *df), ratio * f_quantile(0.975, *reversed(df))
+    return Quantity(value, Interval((low - 1) / (low + k - 1), (high - 1) / (high + k - 1)))
 
 
 def weighted_kappa(first: Sequence[float], second: Sequence[float]) -> Quantity:
@@ -112,7 +112,7 @@ def _anova(ratings: Ratings) -> _Table | str:
     return n, k, rows / (n - 1), columns / (k - 1), rest / ((n - 1) * (k - 1))
 
 
-def _agreement_interval(table: _Table, value: float, level: float) -> Interval | None:
+def _agreement_interval(table: _Table, value: float) -> Interval | None:
     n, k, rows, columns, rest = table
     if rest == 0:
         return None
@@ -120,14 +120,9 @@ def _agreement_interval(table: _Table, value: float, level: float) -> Interval |
     spread = n * (1 + (k - 1) * value) - k * value
     df = (k - 1) * (n - 1) * (k * value * ratio + spread) ** 2
     df /= (n - 1) * (k * value * ratio) ** 2 + spread**2
-    upper, lower = _f(level, n - 1, df), _f(level, df, n - 1)
+    upper, lower = f_quantile(0.975, n - 1, df), f_quantile(0.975, df, n - 1)
     between = k * columns + (k * n - k - n) * rest
     low = n * (rows - upper * rest) / (upper * between + n * rows)
     high = n * (lower * rows - rest) / (between + n * lower * rows)
     # With very few degrees of freedom the approximation can exclude its own estimate.
-    return Interval(low, high, level) if low <= value <= high else None
-
-
-def _f(level: float, numerator: float, denominator: float) -> float:
-    """The F quantile that leaves half of what ``level`` leaves above it."""
-    return f_quantile(1 - (1 - level) / 2, numerator, denominator)
+    return Interval(low, high) if low <= value <= high else None

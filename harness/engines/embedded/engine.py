@@ -17,17 +17,11 @@ from harness.model import Measure, Proposition, Sample, TrialPlan, TrialResult, 
 
 
 class EmbeddedEngine:
-    """The default engine. It keeps no state between trials, so one object serves many at once.
-
-    ``memory_limit`` bounds each person's episodic memory, in characters.
-    """
+    """The default engine. It keeps no state between trials, so one object serves many at once."""
 
     name = "embedded"
     needs_server = False
     trials_at_once: int | None = None
-
-    def __init__(self, *, memory_limit: int = MEMORY_CHARS) -> None:
-        self.memory_limit = memory_limit
 
     async def run(self, plan: TrialPlan, client: ModelClient) -> TrialResult:
         """Run the trial: introduction and a step, task and the plan's steps, consolidation, metrics.
@@ -42,7 +36,7 @@ class EmbeddedEngine:
             client,
             correction=plan.correction,
             interventions=plan.interventions,
-            memory_limit=plan.memory_limit or self.memory_limit,
+            memory_limit=plan.memory_limit or MEMORY_CHARS,
             instructions=plan.instructions,
         )
         await _converse(world, plan)
