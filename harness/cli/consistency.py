@@ -1,4 +1,4 @@
-"""``harness consistency``: a new result beside a published or an earlier one."""
+"""``harness consistency``: compare a new result with a published or an earlier one."""
 
 from __future__ import annotations
 

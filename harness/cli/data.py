@@ -87,4 +87,4 @@ def bundle(
         echo(f"{size:>10,}  {name}")
     echo(str(out))
     if made.rehearsal:
-        echo("REHEARSAL: the offline model answered; this is no evidence, and every file says so.")
+        echo("REHEARSAL: replies were generated offline. This is not evidence, and every file says so.")

@@ -1,4 +1,4 @@
-"""The table of ``harness list``: what there is to run, and how many model calls it takes."""
+"""The table of ``harness list``: experiments, and how many model calls they take."""
 
 from __future__ import annotations
 

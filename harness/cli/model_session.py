@@ -1,4 +1,4 @@
-"""How a command asks a model by itself: a gateway of its own, with a journal beside what it writes."""
+"""Ask a model from a command: a gateway, with a journal next to the command's files."""
 
 from __future__ import annotations
 

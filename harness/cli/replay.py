@@ -72,7 +72,7 @@ def _kept(record: dict[str, Any]) -> Mapping[str, Any]:
 
 
 def _records(run: FiledRun) -> list[Mapping[str, Any]]:
-    """Every try that came to an end and was told of: of each trial the failed ones, then the accepted one."""
+    """Every recorded attempt with events: of each trial the failed ones, then the accepted one."""
     tries = (
         record
         for one in run.outcomes.values()

@@ -109,7 +109,7 @@ def lines(done: Rescored) -> Iterator[str]:
     for line in _lines(done):
         is_row = "  " in line
         yield from [line] if is_row or not line else textwrap.wrap(line, WIDTH, break_on_hyphens=False)
-    yield f"Written: {done.path} and the records beside it."
+    yield f"Written: {done.path} and the records next to it."
 
 
 def _lines(done: Rescored) -> Iterator[str]:

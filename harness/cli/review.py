@@ -66,7 +66,7 @@ def exported_lines(done: Exported) -> list[str]:
     if done.hinting:
         words = ", ".join(done.hints)
         lines.append(
-            f"Words that only one arm's tools are named with ({words}) stand in {done.hinting} replies: reviewers may "
+            f"{done.hinting} replies contain words that only one arm's tools are named with ({words}): reviewers may "
             "guess from them. --strict hides them too."
         )
     return [*lines, f"Key, to be kept from reviewers: {done.key}"]
@@ -95,7 +95,7 @@ def import_(
     sent, own = sent_and_key(scores, key)
     done = import_scores(sent, own, _run([results or key.parent], own.run_id), reviewer=reviewer)
     echo(
-        f"{done.reviewer}: {done.added.new} transcripts scored, {done.added.changed} scored anew, "
+        f"{done.reviewer}: {done.added.new} transcripts scored, {done.added.changed} scored again, "
         f"{done.added.same} as before; {done.left} of this export without scores."
     )
     echo(done.path)

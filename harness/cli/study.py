@@ -157,9 +157,7 @@ def sweep(
     """Vary one axis, each value under each seed: --axis threshold 2 3 4. With --confidence alone, vary the seed."""
     axes = list(_axes(ctx.args))
     if "seed" in dict(axes) and (confidence > 1 or wanted.seed):
-        raise ConfigurationError(
-            "--axis seed names the seeds; expected neither --confidence nor --seed beside it."
-        )
+        raise ConfigurationError("--axis seed names the seeds; expected neither --confidence nor --seed.")
     axes = axes or [("seed", [str(wanted.seed + step) for step in range(confidence)])]
     made = _declare(place, wanted, settings, axes, confidence=confidence, factorial=factorial)
     echo(
@@ -222,14 +220,14 @@ def _run(place: Study, made: Manifest, settings: Settings, reruns: int | None) -
 
 
 def _axes(words: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
-    """``--axis NAME VALUE…``, any number of times. Raises `ConfigurationError` for whatever else stands there."""
+    """``--axis NAME VALUE…``, any number of times. Raises `ConfigurationError` for anything else."""
     rest = list(words)
     while rest:
         word = rest.pop(0)
         option, equals, axis = word.partition("=")
         if option != "--axis":
             raise ConfigurationError(
-                f"harness study sweep: {word!r} is no option; expected --axis NAME VALUE… beside the others."
+                f"harness study sweep: unknown option {word!r}; expected --axis NAME VALUE… or one of --help."
             )
         if not equals:
             axis = rest.pop(0) if rest else ""

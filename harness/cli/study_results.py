@@ -1,4 +1,4 @@
-"""``harness study``: what there is of a study, compared, handed in and promoted."""
+"""``harness study``: show, compare, finish and promote batches."""
 
 from __future__ import annotations
 

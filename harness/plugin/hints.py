@@ -1,4 +1,4 @@
-"""What a front end adds to an error: the setting that is a way out, in the words of whoever reads the message.
+"""What a front end adds to an error: the setting that is a way out, in the terms of that front end.
 
 Lower layers raise typed errors whose texts name no option. The one table here has a hint by class of error; `explain`
 adds it where a message is shown, and the front end spells the settings in it: ``--fresh``, or ``fresh=`` in Python.

@@ -107,7 +107,7 @@ MISTAKES = [
     (("run", "races", "../x"), "Study races has no batches"),
     (("sweep", "races", "--exp", "exp_9", "--axis", "steps", "1"), "Unknown experiment 'exp_9'"),
     (("sweep", "races", "--exp", "table1", "--axis", "steps", "1"), "is a study of several experiments"),
-    (("sweep", "races", "--exp", "exp_3", "--axes", "steps", "1"), "'--axes' is no option"),
+    (("sweep", "races", "--exp", "exp_3", "--axes", "steps", "1"), "unknown option '--axes'"),
     (("sweep", "races", "--exp", "exp_3", "--axis", "mood", "1"), "Axis 'mood': expected one of seed"),
     (
         ("sweep", "races", "--exp", "exp_3", "--axis", "steps", "1", "--axis", "people", "2"),

@@ -52,7 +52,7 @@ def test_a_review_from_sheets_to_an_answer(command: Command, tmp_path: Path) -> 
     said = command("import", "part.csv")
     assert said.code == 0
     assert said.out.startswith(
-        "Ada: 5 transcripts scored, 0 scored anew, 0 as before; 7 of this export without scores."
+        "Ada: 5 transcripts scored, 0 scored again, 0 as before; 7 of this export without scores."
     )
     said = command("show")
     assert said.code == 1 and "Ada: 5 of 12 transcripts scored, 7 missing." in said.out

@@ -219,7 +219,7 @@ def test_a_finished_run_is_computed_again_when_it_is_named(begun: Lab) -> None:
     assert begun.watched.calls == []
     assert min(map(min, values(begun).values())) > 1000
     begun.write(MEASURED, scale=SCALE)
-    begun.run().stdout.fnmatch_lines([f"*--resume {run_id}."])
+    begun.run().stdout.fnmatch_lines([f"*Resume run {run_id} to compute it again*"])
     assert len(runs(begun)) == 2, "a finished run is not joined unasked"
 
 
