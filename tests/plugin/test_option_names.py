@@ -39,12 +39,12 @@ def session(pytester: pytest.Pytester):
     return run
 
 
-def claimed_by(place: str, pytester: pytest.Pytester) -> tuple[str, ...]:
+def claimed_by(place: str, pytester: pytest.Pytester, claims: str = CLAIMS) -> tuple[str, ...]:
     """Have all names defined in ``place``; arguments that load it."""
     if place == "a conftest":
-        pytester.makeconftest(CLAIMS)
+        pytester.makeconftest(claims)
         return ()
-    pytester.makepyfile(theirs=CLAIMS)
+    pytester.makepyfile(theirs=claims)
     pytester.syspathinsert()
     ours = ("-p", "harness.plugin", "-p", "no:harness")
     return (*ours, "-p", "theirs") if place == "a later plugin" else ("-p", "theirs")
@@ -166,10 +166,82 @@ def test_group(group):
     session("--strict-markers").assert_outcomes(passed=3, deselected=1)
 
 
-@pytest.mark.parametrize("plugin", ["terminal", "capture", "logging", "repeat", "rerunfailures", "harness"])
+EVERY_KIND_OF_NAME = f"""
+import pytest
+
+NAMES, FIXTURES = {NAMES!r}, {sorted(FIXTURES)!r}
+
+
+def pytest_addoption(parser):
+    for name in NAMES:
+        parser.addoption(name, default="theirs")
+        for ini in {{name[2:].replace("-", "_"), name[2:], "harness_" + name[2:].replace("-", "_")}}:
+            parser.addini(ini, "theirs", default="their default")
+
+
+def pytest_configure(config):
+    for name in FIXTURES:
+        config.addinivalue_line("markers", name + ": theirs")
+
+
+for name in FIXTURES:
+    globals()[name] = pytest.fixture(name=name)(lambda: "their fixture")
+"""
+THEIR_TEST = f"""
+import pytest
+
+NAMES, FIXTURES = {NAMES!r}, {sorted(FIXTURES)!r}
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_fixture(name, request):
+    request.node.add_marker(getattr(pytest.mark, name))
+    assert request.getfixturevalue(name) == "their fixture"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_option(name, request):
+    assert request.config.getoption(name) == "theirs"
+    for prefix in ("", "harness_"):
+        assert request.config.getini(prefix + name[2:].replace("-", "_")) == "their default"
+"""
+
+
+@pytest.mark.parametrize("place", ["a conftest", "an earlier plugin", "a later plugin"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--strict-markers", "--strict-config"),
+        *(
+            ("-p", f"no:{name}")
+            for name in ("cacheprovider", "terminal", "logging", "repeat", "rerunfailures")
+        ),
+        ("-n", "1"),
+    ],
+    ids=" ".join,
+)
+def test_every_name_of_ours_may_be_theirs(
+    place: str, options: tuple[str, ...], pytester: pytest.Pytester, session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if options[0] == "-n":
+        pytest.importorskip("xdist")
+        monkeypatch.setenv("PYTHONPATH", str(pytester.path))  # of worker processes
+    load = claimed_by(place, pytester, EVERY_KIND_OF_NAME)
+    pytester.makepyfile(test_ordinary=THEIR_TEST)
+    run = session if options[0] != "-n" else pytester.runpytest_subprocess
+    result = run(*load, *options)
+    assert result.ret == 0, result.stdout.str() + result.stderr.str()
+    if "no:terminal" not in options:
+        result.assert_outcomes(passed=len(NAMES) + len(FIXTURES))
+
+
+@pytest.mark.parametrize(
+    "plugin",
+    ["terminal", "capture", "logging", "cacheprovider", "repeat", "rerunfailures", "xdist", "harness"],
+)
 def test_a_session_without_a_plugin_is_as_before(plugin: str, pytester: pytest.Pytester, session) -> None:
     pytester.makepyfile("def test_theirs(): pass")
-    assert session("-p", f"no:{plugin}").ret == 0
+    assert session("-p", f"no:{plugin}", "--strict-markers", "--strict-config").ret == 0
 
 
 def test_xdist_workers_have_the_options(pytester: pytest.Pytester, session) -> None:
