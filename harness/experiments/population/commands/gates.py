@@ -19,20 +19,26 @@ COLUMNS = 80
 
 
 def gates(
-    directory: Annotated[Path, typer.Argument(help="A study's or a variant's folder of files.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a study or a variant.")],
     profile: Annotated[
-        str, typer.Option(help="A shipped profile, or the file of one; docs/gates.md lists them.")
+        str, typer.Option(metavar="NAME", help="A shipped profile or the file of one; see docs/gates.md.")
     ] = "generic-all-ages",
     schema_map: Annotated[
-        str, typer.Option(help="The file that gives roles attributes; none: structural checks only.")
+        str,
+        typer.Option(
+            metavar="FILE", help="Schema map: which attribute has which role. none: structure only."
+        ),
     ] = "none",
     gate: Annotated[
-        list[str] | None, typer.Option(help="This gate; may be repeated. Default: of every stage that ran.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Only this gate; may be repeated. Default: those of finished stages."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 for a WARN too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 for a WARN as well.")] = False,
 ) -> None:
-    """Check the files of a study stage by stage, and write gates.json; exit code 1 where a gate FAILs."""
+    """Check a study's files stage by stage and write gates.json; exit code 1 if a gate FAILs."""
     from harness.experiments.population.gates import (
         load_profile,
         load_schema_map,
