@@ -231,3 +231,12 @@ def test_a_whole_number_that_is_no_float_is_the_nearest_one(tmp_path: Path) -> N
     tables = read_tables(tmp_path)
     assert tables.trials.column("duration").to_pylist() == [2.0**53]
     assert 2.0**53 in tables.scores.column("value").to_pylist()
+
+
+def test_each_data_frame_is_made_once_and_other_names_are_unknown(tmp_path: Path) -> None:
+    whole_run(tmp_path)
+    frames = harness.load(tmp_path)
+    assert frames.scores is frames.scores and len(frames.scores)
+    assert TABLES.keys() <= set(dir(frames))
+    with pytest.raises(AttributeError, match="'Frames' object has no attribute 'score'"):
+        _ = frames.score
