@@ -60,9 +60,10 @@ class Resolved:
 
 def resolve(experiment: Experiment, planned: Planned, options: Options, facts: Facts) -> Resolved:
     """What ``planned`` makes of ``experiment``. Raises `ConfigurationError` for what cannot be run."""
+    from harness.runtime.cells import entry_of
     from harness.runtime.code.identity import CodeReader
     from harness.runtime.provenance import code_of
-    from harness.runtime.runs import entry_of, with_facts
+    from harness.runtime.runs import with_facts
     from harness.runtime.settings import find_checkout
 
     changed, session = apply_overrides(experiment, planned, options)

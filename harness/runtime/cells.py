@@ -1,21 +1,108 @@
-"""A cell under way, and how it ended."""
+"""A cell as it is entered, under way, and how it ended."""
 
 from __future__ import annotations
 
 import concurrent.futures
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from harness.errors import HarnessError
 from harness.model import Cell, Sample, Trial, TrialFailure
+from harness.records import Design
+from harness.runtime import provenance
 from harness.runtime.output_capture import CaseOutput
 from harness.runtime.plan import CellPlan
 from harness.user_code import shown
 
 LISTED = 5
 """Failures named in full in one message; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request to enter a cell, as plain data, so that it may come from another process.
+
+    ``settings``, with the session's facts, identify its run, and ``group_settings`` its arm. ``trials`` is their
+    number, ``first_line`` the cell's part of its file's first line. ``label`` names the case's one trial if the cell
+    has several cases. ``measures`` are the code hashes of metrics computed from transcripts.
+    """
+
+    cell: Cell
+    trials: int
+    settings: Mapping[str, Any]
+    group_settings: Mapping[str, Any]
+    design: Design
+    first_line: Mapping[str, Any]
+    label: str = ""
+    measures: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    """What the experiment's arms name as their own models."""
+
+
+CodeOf = Callable[[CellPlan], provenance.PlanCode]
+
+
+def entry_of(plan: CellPlan, declared_population: str | None, code: provenance.PlanCode) -> Entry:
+    """What is entered for ``plan``, which runs ``code``.
+
+    ``declared_population`` is the hash of its experiment's own population.
+    """
+    return Entry(
+        plan.cell,
+        len(plan.trials),
+        provenance.base_settings(plan, code, declared_population=declared_population),
+        provenance.group_settings(plan, code, declared_population=declared_population),
+        _design(plan),
+        provenance.cell_metadata(plan),
+        _label(plan),
+        provenance.metric_code(code),
+        tuple(group.model for group in plan.experiment.groups if group.model),
+    )
+
+
+def entries_of(plans: Sequence[CellPlan], declared: Mapping[str, str | None], code_of: CodeOf) -> list[Entry]:
+    """What is entered for each of ``plans``. What the reps of an arm have in common is worked out once.
+
+    ``declared`` are the hashes of the experiments' own populations.
+    """
+    made: dict[tuple[object, ...], Entry] = {}
+    return [_entered(plan, declared[plan.cell.experiment], code_of, made) for plan in plans]
+
+
+def _entered(
+    plan: CellPlan,
+    declared_population: str | None,
+    code_of: CodeOf,
+    made: dict[tuple[object, ...], Entry],
+) -> Entry:
+    own = ("cell", "panels", "trials")  # the panels follow from the rest
+    parts = (id(getattr(plan, name)) for name in CellPlan.__slots__ if name not in own)
+    key = (plan.cell.group, len(plan.trials), *parts)
+    if key not in made:
+        made[key] = entry_of(plan, declared_population, code_of(plan))
+    first_line = {**made[key].first_line, "rep": plan.cell.rep}
+    return replace(made[key], cell=plan.cell, first_line=first_line, label=_label(plan))
+
+
+def _label(plan: CellPlan) -> str:
+    play = plan.experiment.play
+    return str(plan.trials[0].proposal["id"]) if play is not None and play.case_per_trial else ""
+
+
+def _design(plan: CellPlan) -> Design:
+    kinds = provenance.metric_kinds(plan.experiment)
+    return Design(
+        groups=tuple(group.name for group in plan.experiment.groups),
+        metrics=tuple(kinds),
+        person_metrics=tuple(name for name, personal in kinds.items() if personal),
+        panels=tuple(tuple(person.name for person in panel) for panel in plan.panels),
+        proposals=len(plan.experiment.script.proposals[: plan.mode.proposals]),
+        reps=plan.reps,
+        only=plan.selected,
+    )
 
 
 @dataclass(frozen=True, slots=True)

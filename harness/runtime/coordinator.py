@@ -22,11 +22,11 @@ from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.records import RunRegistry, WriterPool, session_timestamp, trial_line
 from harness.runtime import provenance
-from harness.runtime.cells import CellOutcome, CellStatus, TrialOutcome, failure_of
+from harness.runtime.cells import CellOutcome, CellStatus, Entry, TrialOutcome, failure_of
 from harness.runtime.event_emitter import Emitter
 from harness.runtime.loop import BackgroundLoop, LoopLostError
 from harness.runtime.progress import ProgressCounter, Snapshot
-from harness.runtime.runs import Conclusion, Entry, OpenRun, RunBook
+from harness.runtime.runs import Conclusion, OpenRun, RunBook
 from harness.runtime.settings import Settings
 from harness.telemetry import Observers
 
@@ -222,37 +222,17 @@ class Coordinator:
     ) -> TrialOutcome:
         """Write how a trial ended, flushed, before reporting it."""
         trial, run = plan.trial, self._book.of(plan.trial.cell)
-        if (
-            client.failure is not None
-        ):  # at the gateway's HTTP server, where a foreign engine may not have minded
+        if client.failure is not None:  # at the HTTP server; a foreign engine may have ignored it
             outcome = failure_of(trial, client.failure)
             if client.failure.fatal:
                 self.stop(client.failure, getattr(client.failure, "exit_code", ExitCode.FAILED))
         run.attempts[trial.id] = run.attempts.get(trial.id, 0) + 1
-        self.write(trial.cell, self._line(client, plan, outcome, started, seconds))
-        self._tally.ended(trial)
-        self.work += seconds
-        self._emit.trial_ended(trial, outcome, client.usage())
-        if isinstance(outcome, TrialFailure):
-            return TrialOutcome(trial, failure=outcome, seconds=seconds)
-        run.accepted[trial.id] = TrialOutcome(trial, outcome.samples, seconds=seconds)
-        return run.accepted[trial.id]
-
-    def _line(
-        self,
-        client: TrialClient,
-        plan: TrialPlan,
-        outcome: TrialResult | TrialFailure,
-        started: datetime,
-        seconds: float,
-    ) -> dict[str, Any]:
-        run = self._book.of(plan.trial.cell)
-        return trial_line(
+        line = trial_line(
             outcome,
             plan,
             run_id=run.run.id,
             usage=client.usage(),
-            attempt=run.attempts[plan.trial.id],
+            attempt=run.attempts[trial.id],
             started=started,
             ended=self._now(),
             duration=seconds,
@@ -263,6 +243,14 @@ class Coordinator:
             unsent_options=client.unsent_options,
             replies=client.replies,
         )
+        self.write(trial.cell, line)
+        self._tally.ended(trial)
+        self.work += seconds
+        self._emit.trial_ended(trial, outcome, client.usage())
+        if isinstance(outcome, TrialFailure):
+            return TrialOutcome(trial, failure=outcome, seconds=seconds)
+        run.accepted[trial.id] = TrialOutcome(trial, outcome.samples, seconds=seconds)
+        return run.accepted[trial.id]
 
     def write(self, cell: Cell, record: Mapping[str, Any]) -> None:
         """Append a line to the cell's file. A file that cannot be written to stops the session."""

@@ -11,8 +11,7 @@ from typing import Any
 from harness.gateway.call_observers import CallRecord
 from harness.gateway.calls import Reply, Request
 from harness.model import Trial, TrialFailure, TrialResult, Usage
-from harness.runtime.cells import CellOutcome
-from harness.runtime.runs import Entry
+from harness.runtime.cells import CellOutcome, Entry
 from harness.telemetry import Observers
 from harness.telemetry.events import (
     CallEnded,

@@ -27,10 +27,9 @@ from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.sdk_clients import SdkClients
 from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
-from harness.runtime.cells import CellOutcome, CellStatus, TrialOutcome
+from harness.runtime.cells import CellOutcome, CellStatus, Entry, TrialOutcome
 from harness.runtime.coordinator import Coordinator
 from harness.runtime.loop import BackgroundLoop, LoopLostError
-from harness.runtime.runs import Entry
 from harness.user_code import is_ending, shown
 
 GONE = "Its worker process ended before it did."

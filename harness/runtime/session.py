@@ -32,13 +32,20 @@ from harness.model import Experiment, Group, Measure, TrialFailure, TrialFiles, 
 from harness.personas import Population, fragments_of, population_of
 from harness.records.registry.code_store import is_kept, keep_code
 from harness.runtime import provenance
-from harness.runtime.cells import CellOutcome, CellRun, CellStatus, TrialOutcome, failure_of, outcome_of
+from harness.runtime.cells import (
+    CellOutcome,
+    CellRun,
+    CellStatus,
+    TrialOutcome,
+    entries_of,
+    failure_of,
+    outcome_of,
+)
 from harness.runtime.code.identity import CodeReader
 from harness.runtime.loop import LoopLostError
 from harness.runtime.output_capture import Collector, current
 from harness.runtime.plan import OWN, CellPlan, interleave
 from harness.runtime.remeasuring import Unmeasured, measure_again
-from harness.runtime.runs import entries_of
 from harness.runtime.settings import Settings
 from harness.user_code import FunctionRunner, is_ending, runner
 
