@@ -146,11 +146,16 @@ class RunInUseError(HarnessError):
 
 
 class UnwritableError(HarnessError):
-    """A file or folder cannot be created, locked or written: a full disk, no permission. Choose another folder."""
+    """A file or folder cannot be created, locked or written: a full disk, no permission. Raised by records and journal.
+
+    Mend what the text names, or choose another folder.
+    """
 
 
 class ModelCallError(HarnessError):
-    """A model call that ended without an acceptable reply, after every attempt allowed.
+    """A model call that ended without an acceptable reply, after every attempt allowed. Raised by the gateway.
+
+    Catch it to continue without the reply, or let it fail the trial, which a rerun plays again.
 
     ``fatal`` is true when every later call can only fail in the same way (no key, unknown model), so
     that the run should stop rather than fail trial by trial. ``retry_after`` is set where the same call may well
@@ -181,18 +186,24 @@ class ModelCallError(HarnessError):
 
 
 class AdaptedError(ModelCallError):
-    """The server refused how a request was spelled, and its provider has learned another way: send it again at once.
+    """The server refused the form of a request. Raised by a provider that has learned another one.
 
-    No failure of the call, and no bad reply: it counts as an attempt that was sent.
+    The gateway sends the call again at once, which counts as an attempt; callers never see this error.
     """
 
 
 class OversizedCallError(ModelCallError):
-    """One call needs more tokens than the limit per minute allows. Raised by the limits; it can never be sent."""
+    """One call needs more tokens than the limit per minute allows, so it can never be sent. Raised by the limits.
+
+    Shorten the prompt, state a token limit for the reply, or raise the limit per minute.
+    """
 
 
 class UnsupportedParameterError(ModelCallError):
-    """The server refuses a field of the request, or its value. ``parameter`` is the field's name."""
+    """The server refuses a field of the request, or its value. Raised by providers. ``parameter`` is the field's name.
+
+    Leave the field out, or set another value; a declared field that is refused ends the session.
+    """
 
     def __init__(self, message: str, parameter: str = "", *, fatal: bool = False, brief: str = "") -> None:
         self.parameter = parameter
@@ -200,9 +211,9 @@ class UnsupportedParameterError(ModelCallError):
 
 
 class UnsendableRequestError(ModelCallError):
-    """A request that no server could get: half a character, a number that JSON lacks, an object, too many bytes.
+    """The request is not JSON text: half a character, NaN, an object, too many bytes. Raised before anything is sent.
 
-    It is not tried again and counts as no call. The text names the call and the place of the fault.
+    It is not retried and does not count as a call. The text names the call and the faulty field: mend what builds it.
     """
 
 
@@ -214,7 +225,10 @@ class RefusedError(ModelCallError):
 
 
 class UnacceptableReplyError(ModelCallError):
-    """Replies came, as many as allowed, and none was acceptable. ``reason`` is what was wrong with the last one."""
+    """All allowed replies came, and none was acceptable. Raised by the gateway. ``reason`` is the last one's fault.
+
+    Record the missing answer, or ask in another way.
+    """
 
     def __init__(self, message: str, *, reason: str = "") -> None:
         self.reason = reason
@@ -229,9 +243,9 @@ class StoppedError(ModelCallError):
 
 
 class SessionLimitError(ModelCallError):
-    """The session ends here, through no fault of the trial, which stays unfinished: rerun to resume.
+    """The session ends here, through no fault of the trial, which stays unfinished. Raised by the gateway.
 
-    ``exit_code`` is the session's.
+    Let it pass; a rerun resumes the trial. ``exit_code`` is the session's.
     """
 
     exit_code = ExitCode.FAILED
@@ -241,7 +255,7 @@ class SessionLimitError(ModelCallError):
 
 
 class LongWaitError(SessionLimitError):
-    """The server asks for a longer wait than a session makes. Raised by the gateway."""
+    """The server asks for a longer wait than a session makes. Rerun later, or allow a longer wait."""
 
     exit_code = ExitCode.RETRY_LATER
 
