@@ -55,7 +55,7 @@ def settings(subject: CheckedRun) -> Iterator[Check]:
 
 
 def options(subject: CheckedRun) -> Iterator[Check]:
-    """Per arm with model options, the trials in which no call carried one of them as it was declared (F45)."""
+    """Per arm with model options, the trials in which no call carried one of them as declared (F45)."""
     for arm in subject.arms:
         if not any(line.get("model_options") for line in subject.lines(arm)):
             continue

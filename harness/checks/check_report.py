@@ -76,7 +76,7 @@ def _is_short(value: Any) -> bool:
 
 
 def described(run: FiledRun, checks: Sequence[Check]) -> dict[str, Any]:
-    """``checks`` as they stand in the meta file of ``run``."""
+    """``checks`` in the format of the meta file of ``run``."""
     return {
         "worst": str(worst(checks)),
         "rehearsal": run.rehearsal,

@@ -76,7 +76,7 @@ def bounds(subject: CheckedRun) -> Iterator[Check]:
 
 
 def denominators(subject: CheckedRun) -> Iterator[Check]:
-    """Per metric, how far the numbers of values differ between arms that stand in one table (F40)."""
+    """Per metric, how far the numbers of values differ between arms in one table (F40)."""
     for metric in subject.data.metrics:
         sizes = {arm: len(subject.scores(metric, arm)) for arm in subject.arms}
         largest = max(sizes.values(), default=0)

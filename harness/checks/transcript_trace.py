@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 LONG = 80
-"""The length in characters from which equal actions are no coincidence; a short "I agree" is below it."""
+"""The length in characters from which equal actions are not a coincidence; a short "I agree" is below it."""
 MOST = 64
 """The most long actions kept of a trial, from its beginning, since copies diverge later."""
 
 
 class Trace(TypedDict):
-    """``said`` has a mark of each long action, ``heard`` and ``thoughts`` each text put to people, once."""
+    """``said`` has a mark of each long action, ``heard`` and ``thoughts`` each request and inserted thought, once."""
 
     said: tuple[int, ...]
     heard: tuple[str, ...]
@@ -22,9 +22,9 @@ class Trace(TypedDict):
 
 
 def condense(record: Mapping[str, Any]) -> Trace:
-    """The trace of a trial's record with its transcript; an empty one where there is none.
+    """The trace of a trial's record with its transcript; empty without one.
 
-    Texts put to people are the script's and the interventions', not what they heard from each other. Actions that
+    Requests and thoughts come from the script and the interventions, not from other personas. Actions that
     repeat such texts are left out, because two trials may quote the same request.
     """
     events = [event for event in record.get("transcript") or () if isinstance(event, Mapping)]

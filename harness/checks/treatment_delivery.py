@@ -1,4 +1,4 @@
-"""Whether what the arms declare reached the model, and nothing else: read from the requests as they were sent (F30)."""
+"""Whether the declared treatment, and nothing else, reached the model: read from the sent requests (F30)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DECLARED = (
     *("model", "instructions", "script", "population", "memory_limit", "model_options", "own"),
     *("correction", "interventions"),
 )
-"""What an arm may have of its own, as `group_settings` has it."""
+"""The keys of `group_settings` in which arms may differ."""
 _NOT_A_PLAYER = OUTCOME_KINDS | {"quality_check", "intervention_check", "embedding"}
 _PLACEHOLDER = re.compile(r"\{[A-Za-z_]\w*\}")
 Pair = tuple[list[SentRequest], list[SentRequest]]
@@ -33,7 +33,7 @@ Pair = tuple[list[SentRequest], list[SentRequest]]
 def delivery(subject: CheckedRun) -> Iterator[Check]:
     """Per pair of arms, whether the declared difference is in the requests, and whether there is any other.
 
-    Nothing is said of a run whose journal is not beside its records.
+    A run without its journal is skipped.
     """
     journal = SentRequests(subject.run.folder / "journal" / f"{subject.run.run_id}.sqlite")
     for control, other in subject.pairs if journal else ():
@@ -96,7 +96,7 @@ def _requests(
 
 
 def _played(requests: Iterable[SentRequest]) -> list[SentRequest]:
-    """What was asked on behalf of people and agents, as they were sent."""
+    """The sent requests of personas and agents, without those of judges and checks."""
     played = [one for one in requests if one.kind not in _NOT_A_PLAYER]
     return sorted(played, key=lambda one: one.sent)[:MOST_REQUESTS]
 

@@ -18,7 +18,7 @@ _WORD = re.compile(r"\w+")
 
 
 def leakage(subject: CheckedRun) -> Iterator[Check]:
-    """Per arm, the share of other arms' interventions in the texts that were put to its people.
+    """Per arm, the share of other arms' interventions in its requests.
 
     These are the texts rendered in transcripts, including inserted thoughts, and the script in the first line.
     """
@@ -39,7 +39,7 @@ def leakage(subject: CheckedRun) -> Iterator[Check]:
 
 
 def same_script(subject: CheckedRun) -> Iterator[Check]:
-    """Per pair of arms, requests that were put to people in one arm only, in trials that both arms finished.
+    """Per pair of arms, requests made in one arm only, in trials that both arms finished.
 
     Not of arms that declare texts of their own.
     """

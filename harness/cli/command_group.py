@@ -66,8 +66,8 @@ class CommandGroup(PlainGroup):
 
     An entry point's name is the command's, or ``study.NAME`` for a command of ``harness study``; its value is a
     function or a `typer.Typer`.
-    A registered command is imported when it runs and for the list of commands. One that cannot be had stays in the
-    list and says why when it is run; one whose name is taken by this package is left out with a warning.
+    A registered command is imported when it runs and for the list of commands. A broken one stays in the list and says
+    why when it runs; one with a name of this package is left out with a warning.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002

@@ -75,7 +75,7 @@ class CaseOptions:
 
 
 class _ForPytest(SectionedCommand):
-    """A command whose words after ``--`` go to pytest as they are."""
+    """A command that passes words after ``--`` to pytest unchanged."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
@@ -98,7 +98,7 @@ def run(
         float | None, typer.Option(min=0, metavar="SECONDS", help="Wait before each repeat.")
     ] = None,
 ) -> None:
-    """Run experiments and write their artifacts. What follows -- goes to pytest as it is."""
+    """Run experiments and write their artifacts. What follows -- goes to pytest unchanged."""
     from harness.plugin.launch import launch
 
     options = cases.options() | {"--reruns": reruns, "--reruns-delay": reruns_delay}

@@ -91,20 +91,20 @@ def losses_told() -> Iterator[None]:
 
 @contextmanager
 def failures_told(again: str = "The same command") -> Iterator[None]:
-    """Ends with the exit code that tells what went wrong; ``again`` is what goes on afterwards."""
+    """Exit with the code of the error; ``again`` is the command that resumes."""
     try:
         with losses_told():
             yield
     except ConfigurationError:
         raise
     except KeyboardInterrupt:
-        echo(f"Interrupted. {again} goes on where it was left.", err=True)
+        echo(f"Interrupted. {again} resumes it.", err=True)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except HarnessError as error:
         echo(f"ERROR: {error_text(error)}", err=True)
         if isinstance(error, ModelCallError):
             echo(
-                f"What was answered is kept: {again[:1].lower()}{again[1:]} goes on where it was left.",
+                f"Replies are kept: {again[:1].lower()}{again[1:]} resumes it.",
                 err=True,
             )
         raise typer.Exit(

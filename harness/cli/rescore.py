@@ -1,4 +1,4 @@
-"""``harness rescore``: what a judge says of transcripts that were scored before, and how far the two agree."""
+"""``harness rescore``: another judge scores recorded transcripts; prints how far the two agree."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _experiments(path: Path | None, sources: Sources) -> dict[str, Experiment]:
 
 
 def lines(done: Rescored) -> Iterator[str]:
-    """What came of it, at most 80 columns where names allow."""
+    """The result, in at most 80 columns if names allow."""
     from harness.reports.parts import WIDTH
 
     for line in _lines(done):

@@ -29,7 +29,7 @@ def init(
         bool, typer.Option("--example", help="Add an invented town that is ready to build.")
     ] = False,
 ) -> None:
-    """Create a study's folders and an empty registry; what is there already stays as it is."""
+    """Create a study's folders and an empty registry; existing ones stay unchanged."""
     from harness.batches.batch_kind import registered
     from harness.batches.batch_plan import start_study
 
@@ -48,7 +48,7 @@ _AXES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What the command line says of a new batch."""
+    """The options of a new batch."""
 
     exp: Annotated[
         str | None,
@@ -172,7 +172,7 @@ def sweep(
 @with_study()
 @with_options("wanted", BatchOptions)
 def new(place: Study, wanted: BatchOptions, settings: Settings) -> None:
-    """Declare a batch of one variant, the experiment as it is, and run nothing yet."""
+    """Declare a batch of one variant, the experiment unchanged, and run nothing yet."""
     wanted = replace(wanted, intent=wanted.intent or "baseline")
     made = _declare(place, wanted, settings, [("seed", [str(wanted.seed)])])
     echo(place.batch(made.batch_id).manifest)
@@ -206,9 +206,7 @@ def _run(place: Study, made: Manifest, settings: Settings, reruns: int | None) -
     for row in ran.rows:
         echo(f"{row.variant_id}  {row.status}  {row.notes.partition(': ')[2] or row.notes}")
     if ran.before:
-        echo(
-            f"{ran.before} of {len(made.variants)} variants were finished already; they were left as they are."
-        )
+        echo(f"{ran.before} of {len(made.variants)} variants were already finished and stay unchanged.")
     if ran.stuck:
         echo(f"\n{ran.stuck}\n")
     if any(meta.get("rehearsal") for one in made.variants for meta in metas(batch.variant(one.id))):

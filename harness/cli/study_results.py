@@ -163,7 +163,7 @@ def finish(
         )
     for variant_id, gates in done.gates.items():
         echo(f"{variant_id}  gates {gates}")
-    echo(f"{done.report}: {'written' if done.written else 'kept as it was'}, {done.blanks} blanks for people")
+    echo(f"{done.report}: {'written' if done.written else 'unchanged'}, {done.blanks} blanks for people")
     for caveat in done.unsaid:
         echo(f"The report that was kept does not say {caveat!r:.60}: write it there, or use --rewrite.")
 

@@ -71,7 +71,7 @@ def find_experiment(name: str | None, path: Path | None, notebooks: Path | None 
 
 
 def experiment_of(manifest: Manifest, batch: Batch) -> Experiment:
-    """The experiment of a batch, as it is now."""
+    """The current experiment of a batch."""
     path = batch.folder / manifest.path if manifest.path else None
     return find_experiment(manifest.experiment, path, settings_of(manifest.session).notebooks)
 

@@ -46,7 +46,7 @@ def test_from_init_to_a_promoted_baseline(folder: Path) -> None:
     before = contents(study)
     again = command(folder, "run", "races")
     assert (again.returncode, contents(study)) == (0, before)
-    assert "4 of 4 variants were finished already" in again.stdout
+    assert "4 of 4 variants were already finished" in again.stdout
     promoted = command(folder, "promote", "races")
     assert promoted.returncode == 4
     assert "no report" in promoted.stderr

@@ -140,8 +140,8 @@ def test_without_hard_links_copies_do(study: Study, say: Say, monkeypatch: pytes
 
 REFUSED = [
     (("--axis", "seed", "1", "01"), "Axis 'seed': '01'; expected whole numbers from 0, such as 7"),
-    (("--axis", "seed", "1", "2", "--confidence", "5"), "expected neither --confidence nor --seed beside it"),
-    (("--axis", "seed", "1", "2", "--seed", "7"), "expected neither --confidence nor --seed beside it"),
+    (("--axis", "seed", "1", "2", "--confidence", "5"), "expected neither --confidence nor --seed with it"),
+    (("--axis", "seed", "1", "2", "--seed", "7"), "expected neither --confidence nor --seed with it"),
     (("--axis", "people", "1", "3"), "Axis 'people': has no effect on the agents"),
     (("--axis", "threshold", "1", "--max-calls", "-5"), "--max-calls -5: expected 1 or more"),
     (("--axis", "threshold", "1", "--max-cost", "nan"), "--max-cost nan: expected more than 0"),
@@ -382,7 +382,7 @@ def test_hostile_words_leave_a_report_sound(study: Study, say: Say) -> None:
 def test_a_caveat_that_a_kept_report_lacks_is_told(finished: Study, say: Say) -> None:
     caveat = ("--segment-caveat", "Few *of* them.")
     code, told, _ = say("finish", NAME, *caveat)
-    assert code == 0 and "kept as it was" in told and "does not say 'Few *of* them.'" in told
+    assert code == 0 and "unchanged" in told and "does not say 'Few *of* them.'" in told
     for words in ((*caveat, "--rewrite"), caveat):
         code, told, _ = say("finish", NAME, *words)
         assert code == 0 and "does not say" not in told

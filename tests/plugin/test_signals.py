@@ -320,5 +320,5 @@ def test_a_command_that_asks_a_model_ends_as_a_session_does(
     held.release()
     said += process.communicate(timeout=60)[0]
     assert process.returncode == 2, said
-    assert "Traceback" not in said and "goes on where it was left" in said
+    assert "Traceback" not in said and "resumes it" in said
     assert len(held.endpoint.requests) == sent

@@ -176,7 +176,7 @@ def test_ctrl_c_is_exit_code_2(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
     finally:
         signal.signal(signal.SIGINT, before)
     assert said.code == 2
-    assert "Interrupted. The same command goes on where it was left." in said.err
+    assert "Interrupted. The same command resumes it." in said.err
 
 
 def test_a_budget_is_exit_code_6_and_it_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_from_a_sweep_over_seeds_and_an_axis_to_a_promoted_baseline(study: Study
     assert say("audit", NAME)[1] == "Registry, manifests and disk agree.\n"
     before = contents(study.folder)
     code, told, _ = say("run", NAME)
-    assert code == 0 and "4 of 4 variants were finished already" in told
+    assert code == 0 and "4 of 4 variants were already finished" in told
     assert contents(study.folder) == before
 
 
