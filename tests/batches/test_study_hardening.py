@@ -140,8 +140,8 @@ def test_without_hard_links_copies_do(study: Study, say: Say, monkeypatch: pytes
 
 REFUSED = [
     (("--axis", "seed", "1", "01"), "Axis 'seed': '01'; expected whole numbers from 0, such as 7"),
-    (("--axis", "seed", "1", "2", "--confidence", "5"), "expected neither --confidence nor --seed with it"),
-    (("--axis", "seed", "1", "2", "--seed", "7"), "expected neither --confidence nor --seed with it"),
+    (("--axis", "seed", "1", "2", "--confidence", "5"), "expected neither --confidence nor --seed"),
+    (("--axis", "seed", "1", "2", "--seed", "7"), "expected neither --confidence nor --seed"),
     (("--axis", "people", "1", "3"), "Axis 'people': has no effect on the agents"),
     (("--axis", "threshold", "1", "--max-calls", "-5"), "--max-calls -5: expected 1 or more"),
     (("--axis", "threshold", "1", "--max-cost", "nan"), "--max-cost nan: expected more than 0"),
