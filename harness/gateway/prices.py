@@ -7,7 +7,6 @@ table 1 ms; it says which requests a price holds for only by computing them. Com
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,7 +17,7 @@ from typing import Any
 from harness.errors import ConfigurationError, raise_if_any
 from harness.gateway.calls import Reply
 from harness.gateway.model_snapshots import bare, undated
-from harness.text_files import named_path, read_json
+from harness.text_files import read_json
 
 VARIABLE = "HARNESS_PRICES"
 TABLE = Path(__file__).with_name("prices.json")
@@ -113,13 +112,8 @@ def _reason(reply: Reply, price: Price | None) -> str | None:
     return None
 
 
-def find_prices(option: Path | None = None, environ: Mapping[str, str] = os.environ) -> Overrides:
-    """The prices in the file that the option names, else the variable HARNESS_PRICES; empty when neither does.
-
-    Raises `ConfigurationError`.
-    """
-    named = environ.get(VARIABLE, "").strip()
-    path = option or (named_path(named) if named else None)
+def find_prices(path: Path | None) -> Overrides:
+    """The prices in the user's file; empty without one. Raises `ConfigurationError`."""
     return load_prices(path) if path else {}
 
 

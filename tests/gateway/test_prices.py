@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from harness.errors import ConfigurationError
 from harness.gateway.calls import Reply
 from harness.gateway.prices import REHEARSAL, TABLE, Price, charged, find_prices, load_prices, price_of
+from harness.text_files import named_path
 
 LISTED = load_prices(TABLE)
 
@@ -136,15 +137,12 @@ def written(tmp_path: Path, content: Any) -> Path:
     return path
 
 
-def test_the_option_comes_before_the_variable_and_neither_means_none(tmp_path: Path) -> None:
+def test_prices_are_read_from_the_file_and_without_one_there_are_none(tmp_path: Path) -> None:
     path = written(
         tmp_path, {"a": {"input": 1, "output": 2, "as_of": "2026-11-01", "source": "the contract"}}
     )
-    assert find_prices(path, {"HARNESS_PRICES": "nowhere"})["a"] == Price(
-        1, 2, as_of="2026-11-01", source="the contract"
-    )
-    assert find_prices(None, {"HARNESS_PRICES": str(path)})["a"].output == 2
-    assert find_prices(None, {}) == {} and find_prices(None, {"HARNESS_PRICES": " "}) == {}
+    assert find_prices(path)["a"] == Price(1, 2, as_of="2026-11-01", source="the contract")
+    assert find_prices(None) == {}
 
 
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
@@ -216,4 +214,4 @@ def test_any_json_is_a_price_list_or_an_error_for_people(
 
 def test_a_home_folder_of_nobody_is_a_folder_that_is_not_there() -> None:
     with pytest.raises(ConfigurationError, match=r"~no-such-user-here/prices.json"):
-        find_prices(None, {"HARNESS_PRICES": "~no-such-user-here/prices.json"})
+        find_prices(named_path("~no-such-user-here/prices.json"))
