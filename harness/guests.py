@@ -6,11 +6,12 @@ experiments: an `Experiment`, an iterable of them, or a function that takes `Sou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.console import warn
 from harness.entry_points import EXPERIMENTS, claims, described, load, origin, sole
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from harness.reports.review import CallReader
     from harness.reports.run_report import Published
     from harness.stats.results import Analysis
+
+T = TypeVar("T")
 
 Experiments = Mapping[str, Mapping[str, Experiment]]
 """Guest → name → experiment."""
@@ -145,35 +148,61 @@ def find(name: str, experiments: Experiments) -> tuple[Experiment, ...]:
     raise ConfigurationError(f"Unknown experiment {name!r}; {expected_one_of(name, known)}")
 
 
+def _ask(work: Callable[[Guest], T]) -> Iterator[tuple[T | None, HarnessError | None]]:
+    """What ``work`` gives for each guest, or the error that names it."""
+    for name, guest in guests().items():
+        try:
+            yield attempt(f"The package of experiments {name!r}", partial(work, guest)), None
+        except HarnessError as error:
+            yield None, error
+
+
+def _ask_all(work: Callable[[Guest], T]) -> Iterator[T]:
+    """What ``work`` gives for each guest. One that raises is left out, with a warning that names it."""
+    for found, error in _ask(work):
+        if error is not None:
+            warn(str(error))
+        elif found is not None:
+            yield found
+
+
 def published(experiment: str, metrics: Sequence[str]) -> Mapping[str, Published]:
     """What any guest knows to be published about the experiment's metrics."""
-    found = (guest.published(experiment, metrics) for guest in guests().values())
-    return next(filter(None, found), {})
+    return next(filter(None, _ask_all(lambda guest: guest.published(experiment, metrics))), {})
+
+
+def comments(analysis: Analysis, dataset: Dataset) -> list[str]:
+    """What the guests say of the analysis of an artifact."""
+    return [
+        text for found in _ask_all(lambda guest: list(guest.comments(analysis, dataset))) for text in found
+    ]
+
+
+def comparable(dataset: Dataset) -> Dataset:
+    """The dataset under the metric names that its artifacts have in common."""
+    changed = (found for found in _ask_all(lambda guest: guest.comparable(dataset)) if found is not dataset)
+    return next(changed, dataset)
+
+
+def call_reader(experiment: str) -> CallReader | None:
+    """How reviewers read the experiment's calls. Raises `HarnessError`, because a sheet without it may show the arm."""
+    for found, error in _ask(lambda guest: guest.call_reader(experiment)):
+        if error is not None:
+            raise error
+        if found is not None:
+            return found
+    return None
 
 
 def datasets(folder: Path, runs: Sequence[str] = (), only: Sequence[str] = ()) -> list[Dataset]:
     """The datasets of the artifacts in ``folder``, from the first guest that can read them. Raises `HarnessError`."""
     failures: list[HarnessError] = []
-    for guest in guests().values():
-        try:
-            if found := guest.datasets(folder, runs, only):
-                return found
-        except HarnessError as error:
-            failures.append(error)
+    for found, error in _ask(lambda guest: guest.datasets(folder, runs, only)):
+        if found:
+            return found
+        failures += [error] if error else []
     raise (
-        failures[0]
+        failures[-1]
         if failures
         else ConfigurationError(f"{folder}: no installed experiment has artifacts there.")
     )
-
-
-def comments(analysis: Analysis, dataset: Dataset) -> list[str]:
-    """What the guests say of the analysis of an artifact."""
-    return [text for guest in guests().values() for text in guest.comments(analysis, dataset)]
-
-
-def comparable(dataset: Dataset) -> Dataset:
-    """The dataset under the metric names that its artifacts have in common."""
-    for guest in guests().values():
-        dataset = guest.comparable(dataset)
-    return dataset

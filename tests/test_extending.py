@@ -111,6 +111,16 @@ def test_a_package_whose_experiments_cannot_be_imported_costs_no_others(
     assert asked.returncode == 4 and "Unknown experiment 'greeting'" in asked.stdout + asked.stderr
 
 
+def test_a_package_that_fails_to_say_what_was_published_costs_no_report(acme: Lab) -> None:
+    with (acme.path / "site" / "acme" / "experiments.py").open("a") as file:
+        file.write("\n    def published(self, experiment, metrics):\n        return metrics[99]\n")
+    assert acme.command("run", "--exp", "greeting").returncode == 0
+    done = acme.command("report", "--out", "report.md")
+    assert done.returncode == 0 and (acme.path / "report.md").is_file()
+    assert "The package of experiments 'acme' raised IndexError" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("file", "words", "said"),
     [

@@ -135,8 +135,7 @@ def _run(paths: list[Path], run_id: str | None) -> FiledRun:
 
 def _reading(run: FiledRun) -> CallReader:
     """How the run's calls are read without naming the arm."""
-    from harness.guests import guests
+    from harness.guests import call_reader
     from harness.reports.review import CallReader
 
-    readers = (guest.call_reader(run.experiment) for guest in guests().values())
-    return next(filter(None, readers), CallReader())
+    return call_reader(run.experiment) or CallReader()
