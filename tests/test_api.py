@@ -83,6 +83,7 @@ def test_a_failed_trial_is_in_the_exit_code_and_what_is_left_says_so(lab: Lab) -
         ({"mode": "fst"}, "has no mode 'fst'"),
         ({"engine": "tinytrope"}, "Engine 'tinytrope': not installed"),
         ({"model": "opnai:x"}, "unknown provider 'opnai'"),
+        ({"model": "opnai:x"}, "use model= (openai:MODEL) with base_url= (http://HOST:PORT/v1)."),
         ({"temperature": 9}, "expected 0 to 2"),
         ({"concurrency": 0}, "expected a whole number from 1"),
     ],

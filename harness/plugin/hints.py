@@ -37,18 +37,18 @@ HINTS: Mapping[type[HarnessError], str] = {
     RunInUseError: "Or start a new run with {fresh}.",
     UnknownPriceError: "Give its price with {prices}, or limit {max_calls} or {max_tokens} instead.",
     UnknownProviderError: (
-        "For any OpenAI-compatible server use {model} openai:MODEL and {base_url} http://HOST:PORT/v1."
+        "For any OpenAI-compatible server use {model} (openai:MODEL) with {base_url} (http://HOST:PORT/v1)."
     ),
     UnwritableError: "Or choose another folder with {results_dir}.",
 }
 
 REFUSED: Mapping[str, str] = {
     "timeout": "{timeout} allows longer",
-    "temperature": "set another with {temperature}, or leave it out with {model_options} temperature=null",
+    "temperature": "set another with {temperature}, or leave it out with {model_options} (temperature=null)",
     "seed": "run without {provider_seed}",
     "response_format": "ask for JSON in another way with {response_format}",
     "tools": "choose a model that supports tools",
-    "*": "set another value, or leave it out, with {model_options} NAME=VALUE or where the experiment declares it",
+    "*": "set another value, or leave it out, with {model_options} (NAME=VALUE) or where the experiment declares it",
 }
 """What a user changes, by the field of a request that a server refuses."""
 
