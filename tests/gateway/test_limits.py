@@ -271,8 +271,12 @@ def test_what_remains_is_counted_down_and_replaced_by_later_headers() -> None:
     asyncio.run(main())
 
 
+_HEADERS = st.text(max_size=40) | st.from_regex(r"\A[0-9]{1,12}(ms|s|m)?\Z")
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.text(max_size=40), st.text(max_size=40))
+@given(_HEADERS, _HEADERS)
+@example("5", "30s")
 @example("", "0\x1f")
 @example("٣", "1٣s")
 def test_no_header_makes_trouble(remaining: str, reset: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -148,6 +148,7 @@ _NAMES = ["input", "instructions", "text", "tools", "reasoning", "stream", "mode
 
 
 @given(st.dictionaries(st.sampled_from(_NAMES) | st.text(max_size=5), _JSON, max_size=5))
+@example({"model": "m", "input": "hello"})
 def test_any_body_is_a_request_or_malformed(body: dict[str, Any]) -> None:
     try:
         request = response_request(body)

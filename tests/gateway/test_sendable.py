@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness import Experiment, Group, Intervention, Measure, Mode, Persona, Proposition, Script
@@ -214,6 +214,7 @@ def test_a_fault_is_found_exactly_where_json_in_utf8_cannot_be_written(value: An
 
 
 @given(_DATA)
+@example("half a character: \ud83d")
 def test_json_is_mended_as_the_data_in_it_is(value: Any) -> None:
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
         mended = whole_json(text)

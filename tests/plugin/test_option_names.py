@@ -123,7 +123,7 @@ def test_an_options_value_is_no_path_of_tests(pytester: pytest.Pytester, session
 
 def test_nothing_after_two_dashes_is_an_option(pytester: pytest.Pytester, session) -> None:
     pytester.makepyfile(SEED)
-    session("-m", "experiment", "--", "--seed").stderr.fnmatch_lines(["*unrecognized arguments: --seed"])
+    session("-m", "experiment", "--", "--seed").stderr.fnmatch_lines(["*: --seed"])
 
 
 def test_short_names_are_unknown_where_no_experiment_is_selected(pytester: pytest.Pytester, session) -> None:
