@@ -10,6 +10,8 @@ import pytest
 from harness.cli import main
 from tests.support.studies import Bench, command, contents, outcome
 
+pytestmark = pytest.mark.slow
+
 SWEEP = (
     "sweep",
     "races",

@@ -27,6 +27,8 @@ from tests.support.sessions import LIGHT
 from tests.support.studies import Bench, contents
 from tests.support.towns import NAME, begin
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ("sweep", NAME, "--axis", "threshold", "1", "3", "--confidence", "2", "--seed", "7")
 PLAIN = ("sweep", NAME, "--confidence", "2")
 STRICT = """

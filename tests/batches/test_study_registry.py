@@ -17,6 +17,8 @@ from harness.batches.registry import HEADER, Registry, RegistryRow, VariantStatu
 from harness.errors import ConfigurationError, HarnessError, UnwritableError
 from tests.support.sessions import environment
 
+pytestmark = pytest.mark.slow
+
 WRITER = """
 import os, sys
 from pathlib import Path

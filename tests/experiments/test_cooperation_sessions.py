@@ -23,6 +23,8 @@ from tests.support.cooperation import CASE, Scripted, always, is_decision, label
 from tests.support.kills import CountingEndpoint, Sessions
 from tests.support.sessions import Lab
 
+pytestmark = pytest.mark.slow
+
 SMALL = CASE.format(arguments="4, rounds=2")
 CALLS = 2 * (4 + 12)
 """Of a trial of 4 agents and 2 rounds."""

@@ -22,6 +22,8 @@ from tests.support.anthropic_endpoint import AnthropicEndpoint
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import Lab, environment, load
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 CASES = ROOT / "tests" / "experiments"
 STUDY = (CASES / "test_tool_variants.py").read_text()

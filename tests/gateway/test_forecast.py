@@ -16,6 +16,8 @@ from harness.gateway.forecast import ENOUGH, EXPECTED_REPLY, Forecast
 from harness.gateway.limits import MARGIN, WINDOW, Limits
 from harness.gateway.sender import Sender
 
+pytestmark = pytest.mark.slow
+
 LONG = ask("x" * 6000)
 
 

@@ -22,6 +22,8 @@ from tests.support.anthropic_endpoint import AnthropicEndpoint, Trouble
 from tests.support.endpoint import FakeEndpoint, Fault
 from tests.support.sessions import Lab
 
+pytestmark = pytest.mark.slow
+
 KEY = "fk-Zq7vT3mXw9LbRk2NhPc5YdJs8"
 PASSWORD = "pw-Hn4KxVt6BqWz"
 TALKATIVE = ("-vv", "-rA", "--showlocals", "--tb=long", "--log-level=DEBUG", "--log-cli-level=DEBUG")

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from support.fuzz import FuzzedFace, Sent, requests
 
+pytestmark = pytest.mark.slow
+
 _EVERYTHING = list(HealthCheck)
 
 

@@ -17,6 +17,8 @@ from harness.gateway.limits import Limits
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.retry import RetryPolicy
 
+pytestmark = pytest.mark.slow
+
 TRIALS, CALLS = 200, 10
 TIMEOUT = 4.0
 

@@ -18,6 +18,8 @@ from harness.engines.tinytroupe import check
 from harness.errors import ConfigurationError
 from tests.support.sessions import CALLS_PER_TRIAL, LIGHT, SMALL, Lab
 
+pytestmark = pytest.mark.slow
+
 EXP_3 = """
 import pytest
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.sessions import CALLS_PER_TRIAL, Lab, load
 
+pytestmark = pytest.mark.slow
+
 HOLDING = """
 import asyncio, os
 from harness.gateway import providers

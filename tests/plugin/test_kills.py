@@ -15,6 +15,8 @@ from harness.engines.tinytroupe import check
 from harness.errors import ConfigurationError
 from tests.support.sessions import CALLS_PER_TRIAL, Lab
 
+pytestmark = pytest.mark.slow
+
 CONCURRENCY = 4
 OPTIONS = ("-m", "experiment", "--count=2", f"--concurrency={CONCURRENCY}")
 CALLS = 8 * CALLS_PER_TRIAL

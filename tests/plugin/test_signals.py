@@ -23,6 +23,8 @@ from harness.plugin.signals import SIGNALS, Interruption
 from tests.support.endpoint import FakeEndpoint
 from tests.support.sessions import LIGHT, Lab, environment, watch
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE, ANSWERED, TRIALS = 4, 3, 20
 HEARD = "Interrupted: nothing more is sent"
 

@@ -18,6 +18,8 @@ from harness.errors import ExitCode, ModelCallError
 from tests.support.recorder import recording
 from tests.support.sessions import CALLS_PER_TRIAL, SMALL, Lab, load
 
+pytestmark = pytest.mark.slow
+
 UNLUCKY = "small/Control/rep1/panel0/proposal1"
 TRIALS = 12
 ALL = TRIALS * CALLS_PER_TRIAL

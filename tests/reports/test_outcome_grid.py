@@ -16,6 +16,8 @@ from tests.support.browser import chromium, opened, requests, until
 from tests.support.reports import write_run
 from tests.support.tool_runs import planted, write_tool_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from harness.reports import write_report
 from tests.support.browser import chromium, opened, requests, until
 from tests.support.reports import DESIGN, HOSTILE, write_run
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
 SMALL = replace(DESIGN, panels=(("Ada", "Ben"),), proposals=2, reps=2)
 REMARK = "A quite ordinary remark about lamps."
 

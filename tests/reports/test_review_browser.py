@@ -18,7 +18,7 @@ from tests.support.browser import chromium, opened, requests
 from tests.support.reports import HOSTILE
 from tests.support.reviews import exported, run_for_review
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
 ITEMS = 6
 
 

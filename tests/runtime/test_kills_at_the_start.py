@@ -13,6 +13,8 @@ from harness.gateway.journal.journal import Journal
 from harness.records import Run, RunRegistry
 from harness.records.registry.recovery import describe
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"model": "m"}
 GROUPS = {"Control": {"correction": None}}
 KILLED = """

@@ -47,6 +47,8 @@ from harness.gateway.journal.journal import Journal
 from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.retry import RetryPolicy
 
+pytestmark = pytest.mark.slow
+
 REAL = os.environ.get(PYTHON, "")  # read before the guard of conftest.py takes it away
 real = pytest.mark.skipif(not REAL, reason=f"{PYTHON} is not set: no Python with extropy-run 0.2.3")
 SIZE = 60

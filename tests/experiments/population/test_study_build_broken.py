@@ -21,6 +21,8 @@ from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.records import atomic
 from tests.support.builds import TOLD, Bench, copied, kept, started, whole
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -19,6 +19,8 @@ from tests.support.sessions import LIGHT
 from tests.support.studies import contents
 from tests.support.towns import NAME, begin, command, simulated
 
+pytestmark = pytest.mark.slow
+
 SWEEP = ("sweep", NAME, "--axis", "threshold", "1", "3", "--confidence", "2", "--seed", "7")
 
 Say = Callable[..., tuple[int, str, str]]
