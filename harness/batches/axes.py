@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.batches import ids
 from harness.batches.manifest import Planned
-from harness.errors import ConfigurationError, raise_if_any
+from harness.errors import ConfigurationError, expected_one_of, raise_if_any
 from harness.model import Experiment, Group
 from harness.runtime.plan import choose_mode
 
@@ -50,7 +50,7 @@ def _grid_faults(
     names = [axis for axis, _ in asked]
     for axis, values in asked:
         if axis not in axes:
-            yield f"Axis {axis!r}: expected one of {', '.join(axes)}."
+            yield f"Axis {axis!r}: {expected_one_of(axis, axes)}"
         if not values and axis:
             yield f"Axis {axis!r}: no values; expected some, such as 2 3 4."
         yield from (

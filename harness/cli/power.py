@@ -12,7 +12,7 @@ from harness.cli.app import app
 from harness.cli.common_options import with_results
 from harness.cli.results import datasets_in
 from harness.console import echo
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.extras import require
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _chosen(found: Iterable[Dataset], metric: str, experiment: str | None, path:
     if not there:
         known = ", ".join(sorted({one.experiment for one in datasets})) or "no experiment"
         raise ConfigurationError(f"--exp={experiment}: {path} has {known}.")
-    raise ConfigurationError(f"--metric={metric}: not in {path}; expected one of {', '.join(there)}.")
+    raise ConfigurationError(f"--metric={metric}: not in {path}; {expected_one_of(metric, there)}")
 
 
 def _named(dataset: Dataset, metric: str) -> str | None:

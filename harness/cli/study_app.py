@@ -12,7 +12,7 @@ import typer
 from harness.cli.app import app
 from harness.cli.command_group import CommandApp, CommandGroup
 from harness.cli.common_options import Command, expanded, parameter
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 
 if TYPE_CHECKING:
     from harness.batches.manifest import Manifest
@@ -69,6 +69,6 @@ def manifest_of(place: Study, batch: str | None) -> Manifest:
     found = place.batch(batch or newest)
     if found.id not in known:
         raise ConfigurationError(
-            f"Batch {found.id!r} is not in {place.name}; expected one of {', '.join(known)}."
+            f"Batch {found.id!r} is not in {place.name}; {expected_one_of(found.id, known)}"
         )
     return load(found.manifest, place.name)

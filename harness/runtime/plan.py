@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.engines import engine_factory
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.model import (
     NO_OPTIONS,
     Cell,
@@ -81,9 +81,8 @@ def choose_mode(experiment: Experiment, name: str | None) -> tuple[str, Mode]:
     """The mode called ``name``, or the experiment's default. Raises `ConfigurationError`."""
     chosen = name or experiment.default_mode
     if chosen not in experiment.modes:
-        known = ", ".join(experiment.modes)
         raise ConfigurationError(
-            f"Experiment {experiment.name} has no mode {chosen!r}; expected one of {known}."
+            f"Experiment {experiment.name} has no mode {chosen!r}; {expected_one_of(chosen, experiment.modes)}"
         )
     return chosen, experiment.modes[chosen]
 

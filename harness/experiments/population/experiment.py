@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigurationError, HarnessError, raise_if_any
+from harness.errors import ConfigurationError, HarnessError, expected_one_of, raise_if_any
 from harness.experiments.population.source import Files, Source, Town, inputs_of
 from harness.extras import require
 from harness.gateway.calls import ModelClient
@@ -133,7 +133,7 @@ def _experiment(
     odd = {axis for settings in variants.values() for axis in settings} - set(AXES)
     if odd:
         raise ConfigurationError(
-            f"Experiment {name}: {sorted(odd)[0]!r} is not an axis; expected one of {', '.join(AXES)}."
+            f"Experiment {name}: {sorted(odd)[0]!r} is not an axis; {expected_one_of(sorted(odd)[0], AXES)}"
         )
     positions = position_metrics(outcome, options)
     simulation = Simulated(source)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.experiments.table1.claims import proposition
 from harness.experiments.table1.settings import TABLE, ArmSettings, ExperimentSettings
 from harness.experiments.table1.words import Words, packaged
@@ -64,7 +64,7 @@ def _interventions(arm: ArmSettings, words: Words) -> tuple[Intervention, ...]:
 def _chosen(only: Collection[str] | None) -> tuple[ExperimentSettings, ...]:
     known = [row.name for row in TABLE]
     if unknown := sorted(set(only or ()) - set(known)):
-        raise ConfigurationError(f"Experiment {unknown[0]!r}: unknown; expected one of {', '.join(known)}.")
+        raise ConfigurationError(f"Experiment {unknown[0]!r}: unknown; {expected_one_of(unknown[0], known)}")
     return tuple(row for row in TABLE if only is None or row.name in only)
 
 

@@ -89,7 +89,7 @@ def simulate(
     engine: Annotated[str, typer.Option(metavar="NAME", help="What simulates: own or extropy.")] = "own",
 ) -> None:
     """Simulate an event. Rerun to resume; does nothing once finished."""
-    from harness.errors import ConfigurationError
+    from harness.errors import ConfigurationError, expected_one_of
     from harness.experiments.population.extropy.process import ENGINE
     from harness.experiments.population.extropy.simulation import check_engine, simulate_in_folder
     from harness.experiments.population.inputs import read_inputs
@@ -98,7 +98,7 @@ def simulate(
     from harness.experiments.population.simulation.simulation import DATABASE, SimulationOptions
 
     if engine not in ENGINES:
-        raise ConfigurationError(f"--engine {engine}: expected one of {', '.join(ENGINES)}.")
+        raise ConfigurationError(f"--engine {engine}: {expected_one_of(engine, ENGINES)}")
     _check(out)
     check_engine(out, ENGINE if engine == "extropy" else "own")
     inputs = read_inputs(scenario, personas)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, expected_one_of
 from harness.experiments.population.gates.wording import shown
 
 MADE_FROM: Mapping[str, tuple[str, ...]] = {
@@ -66,7 +66,7 @@ GATES: Mapping[str, Gate] = {
 def gate_named(name: str) -> Gate:
     """Raises `ConfigurationError` for none."""
     if name not in GATES:
-        raise ConfigurationError(f"Gate {shown(name)}: there is none; expected one of {', '.join(GATES)}.")
+        raise ConfigurationError(f"Gate {shown(name)}: there is none; {expected_one_of(name, GATES)}")
     return GATES[name]
 
 
