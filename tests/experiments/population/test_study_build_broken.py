@@ -164,7 +164,7 @@ def test_a_failing_model_is_exit_code_1_and_it_goes_on(bench: Bench, monkeypatch
         said = bench.build(*TOLD, name="talk")
     assert (said.code, said.err.count("ERROR")) == (1, 1)
     assert "The model is gone." in said.err
-    assert "the same command goes on" in said.err
+    assert "the same command resumes it" in said.err
     assert (bench.study("talk") / "base.yaml").exists()
     assert "ended early" in (bench.study("talk") / ".build" / "heartbeat.txt").read_text()
     assert bench.build(name="talk").code == 0
@@ -264,7 +264,7 @@ BROKEN: list[tuple[Callable[[Bench], None], tuple[str, ...], str]] = [
     (file("specs/pop/schema-map.yaml", "fields: {age: age}", "felds: {age: age}"), (), "felds: unknown"),
     (text(".stages.json", "{}"), (), ".stages.json: stages: missing"),
     (text(".stages.json", '{"stages": {"../x": {}}}'), (), ".stages.json"),
-    (text(".stages.json", "torn"), (), "Nobody is to change that file"),
+    (text(".stages.json", "torn"), (), "Do not edit that file"),
     (text(".build", ""), (), "Could not create the directory runs/town/.build"),
     (text("agents.json", "{}"), (), "agents.json is there, and no build made it"),
 ]  # fmt: skip
