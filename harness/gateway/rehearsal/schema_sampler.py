@@ -1,4 +1,7 @@
-"""A value at random for any JSON schema: what the rehearsal model answers where it knows no better."""
+"""A random value for any JSON schema: the rehearsal model's answer to a request of unknown kind.
+
+Why no library: hypothesis-jsonschema draws by a test's own randomness, and a rehearsal needs the same answer every time.
+"""
 
 from __future__ import annotations
 

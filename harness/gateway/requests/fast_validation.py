@@ -1,7 +1,8 @@
-"""Fast acceptance by plain schemas: jsonschema takes 60 µs for a turn, this 3, and a run has thousands.
+"""Fast acceptance by plain schemas: jsonschema takes 50 µs for a score, this 2, and a run has thousands.
 
 Only the keywords of strict structured output are compiled. Other schemas, and every value that is not clearly valid, go
-to jsonschema, which alone rejects a value and says why.
+to jsonschema, which alone rejects a value and says why. fastjsonschema is as fast, but runs source code that it
+generates from the schema, which may come from another process over HTTP.
 """
 
 from __future__ import annotations

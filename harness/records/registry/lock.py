@@ -1,4 +1,7 @@
-"""A lock on a run, held by one live process. The system frees it when its holder dies, however it dies."""
+"""A lock on a run, held by one live process. The system frees it when its holder dies, however it dies.
+
+filelock makes the same call; it does not name the process that holds the lock.
+"""
 
 from __future__ import annotations
 
