@@ -1,6 +1,6 @@
 """A random value for any JSON schema: the rehearsal model's answer to a request of unknown kind.
 
-Why no library: hypothesis-jsonschema draws by a test's own randomness, and a rehearsal needs the same answer every time.
+Why no library: hypothesis-jsonschema draws by a test's randomness, and a rehearsal needs the same answer every time.
 """
 
 from __future__ import annotations
