@@ -32,6 +32,8 @@ def test_a_thousand_requests(face: FuzzedFace) -> None:
     before = face.held()
     fuzz(face)
     assert face.is_well()
-    assert face.held() == before
+    after = face.held()
+    more = {name: after[name] - before[name] for name in after if after[name] > before[name]}
+    assert not more, "what other tests of this process held may have gone meanwhile; nothing may have come"
     assert sum(face.statuses.values()) >= 1000
     assert {200, 400, 401, 404, 405} <= face.statuses.keys(), face.statuses

@@ -98,7 +98,7 @@ def test_arms_carry_what_their_levels_declare() -> None:
         ({"tone": {"": {}}}, r"tone\[''\]: a level needs a name"),
         ({"tone": {"warm": "Be warm."}}, r"tone\['warm'\]='Be warm.'; expected a mapping of fields of Group"),
         ({"tone": {"warm": {"name": "x"}}}, "name is set by factorial itself"),
-        ({"tone": {"warm": {"instruction": "x"}}}, "Did you mean 'instructions'"),
+        ({"tone": {"warm": {"instruction": "x"}}}, "did you mean 'instructions'"),
         ({"a": {"x": {"temperature": 1}}, "b": {"y": {"temperature": 0}}}, "x-y: temperature is set by two factors"),
         ({"where": lambda _: False, "tone": TONE}, "where= keeps no combination"),
     ],
