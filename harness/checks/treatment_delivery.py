@@ -25,6 +25,8 @@ _DECLARED = (
     *("correction", "interventions"),
 )
 """The keys of `group_settings` in which arms may differ."""
+_VISIBLE = frozenset({"model", "instructions", "script", "population", "model_options", "own"})
+"""What requests show of it. Corrections, interventions and memory show in the trials' own records."""
 _NOT_A_PLAYER = OUTCOME_KINDS | {"quality_check", "intervention_check", "embedding"}
 _PLACEHOLDER = re.compile(r"\{[A-Za-z_]\w*\}")
 Pair = tuple[list[SentRequest], list[SentRequest]]
@@ -52,8 +54,8 @@ def delivery(subject: CheckedRun) -> Iterator[Check]:
                 "treatment", Level.WARN, "the arms declare nothing that differs: an A/A comparison", None,
                 "a declared difference", about,
             )  # fmt: skip
-        else:
-            yield _reached(names, declared, pairs, about)
+        elif visible := [name for name in names if name in _VISIBLE]:
+            yield _reached(visible, declared, pairs, about)
         if "own" not in names:  # a play may write anything into its prompts
             yield _only(names, declared, _own_lines(lines), pairs, about)
 
@@ -131,12 +133,17 @@ def _arrived(name: str, declared: Sequence[Mapping[str, object]], pairs: Sequenc
         return any(_systems(one) != _systems(two) for one, two in pairs)
     if name == "model":
         return any({each.model for each in one} != {each.model for each in two} for one, two in pairs)
-    if name not in ("instructions", "script"):
-        return (
-            True  # other checks see them: model options, the correction's and the interventions' own records
-        )
+    if name == "model_options":
+        return all(_sent(pairs, side, declared[side].get(name)) for side in (0, 1))
     holds = [[_holds(pair[side], _texts(name, declared[side])) for pair in pairs] for side in (0, 1)]
     return all(map(any, holds))
+
+
+def _sent(pairs: Sequence[Pair], side: int, options: object) -> bool:
+    """Whether some request of an arm carries all its options; ``None`` means that the field is left out."""
+    wanted = options if isinstance(options, Mapping) else {}
+    requests = [one.options for pair in pairs for one in pair[side]]
+    return any(all(one.get(name) == value for name, value in wanted.items()) for one in requests)
 
 
 def _texts(name: str, declared: Mapping[str, object]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from abc import ABC, abstractmethod
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,29 +21,25 @@ BLOCKING = (
 )
 
 
-class SdkClients:
+class SdkClients(ABC):
     """What a trial's client gives to an agent that talks to models itself.
 
     Journal, budget, limits, retries, traces and rehearsal hold for each call, and the gateway alone tries again, so
-    the clients do not. The model that they name is recorded as any request's.
+    the clients do not. The arm's or the session's model answers, whatever model they name.
     """
 
     @property
+    @abstractmethod
     def token(self) -> str:
         """The trial's own credential at the gateway's HTTP server."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def base_url(self) -> str:
         """The address of the gateway's HTTP server, ending in ``/v1``."""
-        raise NotImplementedError
 
     def openai(self) -> AsyncOpenAI:
-        """An ``AsyncOpenAI`` of this trial. Raises `ConfigurationError` where the openai package is missing.
-
-        async def answer(plan, client):
-            reply = await client.openai().responses.create(model="", input="Hello")
-        """
+        """An ``AsyncOpenAI`` of this trial. Raises `ConfigurationError` where the openai package is missing."""
         sdk = _sdk("openai")
         http = sdk.DefaultAsyncHttpxClient(transport=self.httpx_transport(_http_library(sdk)))
         made: AsyncOpenAI = sdk.AsyncOpenAI(

@@ -152,7 +152,6 @@ def check_lines(lab: Lab, *options: str) -> list[str]:
         'Group("Treatment", script={"task": "Fight over {thing}, long and hard."})',
         FINCH,
         'Group("Treatment", temperature=0.25)',
-        'Group("Treatment", correction=Correction(quality_threshold=6))',
     ],
 )
 def test_a_treatment_that_was_sent_passes(lab: Lab, declared: str) -> None:
@@ -160,6 +159,21 @@ def test_a_treatment_that_was_sent_passes(lab: Lab, declared: str) -> None:
     assert check_lines(lab) == []
     (passed,) = [one for one in lab.meta()["instrument"]["checks"] if one["name"] == "treatment"]
     assert passed["level"] == "PASS" and "sent as declared in 2 pairs of trials" in passed["message"]
+
+
+def test_nothing_is_said_of_a_treatment_that_requests_of_people_do_not_show(lab: Lab) -> None:
+    lab.write(with_treatment('Group("Treatment", correction=Correction(quality_threshold=6))'))
+    assert check_lines(lab) == []
+    assert "treatment" not in {one["name"] for one in lab.meta()["instrument"]["checks"]}
+
+
+def test_an_option_that_a_play_overrides_fails_the_check(lab: Lab) -> None:
+    source = PLAY.format(body="""text = (await ask(client, plan.proposal["id"], temperature=0.9)).text""")
+    lab.write(source.replace('settings={"tone": "rudely"}', 'settings={"tone": "plainly"}, temperature=0.1'))
+    result = lab.run()
+    result.stdout.fnmatch_lines(
+        ["*FAIL treatment, rude against plain: model options: declared, and in no request*"]
+    )
 
 
 def test_arms_alike_in_everything_are_named(lab: Lab) -> None:
