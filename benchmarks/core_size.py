@@ -1,4 +1,4 @@
-"""Size and packages of a fresh core installation: ``pip install .`` without extras, in an environment of its own.
+"""Size and packages of a fresh core installation: ``pip install .`` without extras, in its own environment.
 
 The environment's pip and setuptools count too. Limits: 120 MB and 45 packages.
 """
