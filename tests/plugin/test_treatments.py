@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness import Experiment, Group, Measure, Persona, Play, Proposition, Script
+from harness import Experiment, Group, Measure, Persona, Play, Proposition, Script, load_population
 from harness.errors import ConfigurationError
+from harness.runtime.plan import plan_cell
 from tests.support.sessions import SMALL, Lab
 
 FINCH = (
@@ -38,6 +39,7 @@ def prompts(lab: Lab) -> dict[str, list[str]]:
         ('Group("Treatment", script={"task": "Fight over {thing}."})', "Fight over a lamp."),
         ('Group("Treatment", script={"introduction": "The bell rings."})', "The bell rings."),
         (FINCH, "Finch"),
+        ('Group("Treatment", fragments=("difficult_person",))', "Looks for the flaw in everything"),
         ('Group("Treatment", temperature=0.25)', "0.25]"),
     ],
 )
@@ -151,6 +153,7 @@ def check_lines(lab: Lab, *options: str) -> list[str]:
         'Group("Treatment", instructions="Be concise, always.")',
         'Group("Treatment", script={"task": "Fight over {thing}, long and hard."})',
         FINCH,
+        'Group("Treatment", fragments=("difficult_person",))',
         'Group("Treatment", temperature=0.25)',
     ],
 )
@@ -256,3 +259,15 @@ def leak(monkeypatch):
     result = lab.run()
     result.stdout.fnmatch_lines(["*FAIL only the treatment, Treatment against Control:*"])
     assert "You are tired." in " ".join(result.outlines)
+
+
+def test_an_engine_refuses_what_it_cannot_set_for_an_arm() -> None:
+    own = experiment(groups=(Group("Control"), Group("Brief", memory_limit=2000, instructions="Be brief.")))
+    population = load_population((Persona("Ada", {"job": "baker"}),))
+    with pytest.raises(ConfigurationError) as refused:
+        plan_cell(own, own.group("Brief"), 1, population=population, engine="tinytroupe")
+    assert str(refused.value) == (
+        "Group 'Brief' of small: engine 'tinytroupe' cannot set memory_limit for an arm; leave it out, or use the "
+        "engine 'embedded'."
+    )
+    assert plan_cell(own, own.group("Brief"), 1, population=population, engine="embedded").trials
