@@ -37,7 +37,7 @@ def delivery(subject: CheckedRun) -> Iterator[Check]:
 
     A run without its journal is skipped.
     """
-    journal = SentRequests(subject.run.folder / "journal" / f"{subject.run.run_id}.sqlite")
+    journal = SentRequests.of_run(subject.run.folder, subject.run.run_id)
     for control, other in subject.pairs if journal else ():
         lines = [next(iter(subject.lines(arm)), {}) for arm in (control, other)]
         declared = [_declared(line) for line in lines]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import unified_diff
@@ -76,7 +75,7 @@ def _rehearsed(request: Any, path: Path | None, calls: int) -> Requests:
             code = launch(request, path, options={"--count": 1}, further=["--no-summary"])
         found: dict[str, dict[str, Sequence[SentRequest]]] = {}
         for conclusion in request.conclusions:
-            journal = SentRequests(Path(folder) / "journal" / f"{conclusion.run_id}.sqlite")
+            journal = SentRequests.of_run(Path(folder), conclusion.run_id)
             for trial in journal.trials() if journal else ():
                 _, arm, _ = trial.split("/", 2)
                 arms = found.setdefault(conclusion.experiment, {})
@@ -96,31 +95,9 @@ def _plain(request: SentRequest) -> dict[str, Any]:
 def _shown(title: str, sent: Sequence[SentRequest]) -> Iterator[str]:
     yield f"{title}: {len(sent)} call{'s' * (len(sent) != 1)}"
     for number, request in enumerate(sent, 1):
-        yield f"\n--- call {number}: {', '.join(_place(request))}"
-        yield from map(visible, _lines(request))
+        yield f"\n--- call {number}: {visible(request.place)}"
+        yield from map(visible, request.lines())
     yield ""
-
-
-def _place(request: SentRequest) -> Iterator[str]:
-    yield request.kind
-    if request.person:
-        yield visible(request.person)
-    if request.step >= 0:
-        yield f"step {request.step}"
-
-
-def _lines(request: SentRequest) -> Iterator[str]:
-    """A request as text: its messages, then its other fields, each as JSON."""
-    for message in request.messages:
-        yield f"[{message.get('role')}]"
-        content = message.get("content")
-        yield from (
-            content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-        ).splitlines()
-        for name in message.keys() - {"role", "content"}:
-            yield f"[{name}] {json.dumps(message[name], ensure_ascii=False, sort_keys=True)}"
-    for name, value in sorted(request.options.items()):
-        yield f"[{name}] {json.dumps(value, ensure_ascii=False, sort_keys=True)}"
 
 
 def _difference(
@@ -133,7 +110,7 @@ def _difference(
                 f"{expected_one_of(name, arms)}"
             )
     for number, (a, b) in enumerate(zip(arms[one], arms[other], strict=False), 1):
-        titles = [f"{arm}, call {number}: {', '.join(_place(sent))}" for arm, sent in ((one, a), (other, b))]
-        first, second = list(_lines(a)), list(_lines(b))
+        titles = [f"{arm}, call {number}: {sent.place}" for arm, sent in ((one, a), (other, b))]
+        first, second = list(a.lines()), list(b.lines())
         lines = list(unified_diff(first, second, titles[0], titles[1], lineterm="", n=2))
         yield from map(visible, lines or [f"{titles[0]}: the same in both groups"])

@@ -16,6 +16,7 @@ from typing import Any
 from harness.console import visible
 from harness.extras import require
 from harness.reports import design_summary, figures, numbers, outcome_grid, own_answer, run_tables
+from harness.reports.opening_requests import OpeningRequests, opening_requests
 from harness.reports.parts import bounded
 from harness.reports.run_report import RunReport, Selection
 from harness.reports.transcripts import transcripts
@@ -40,6 +41,10 @@ class RunSection:
     @property
     def answer(self) -> Any:
         return list(own_answer.kinds(self.report.answer))
+
+    @property
+    def requests(self) -> list[OpeningRequests]:
+        return opening_requests(self.report)
 
     @property
     def outcomes(self) -> Any:

@@ -209,7 +209,7 @@ def _examined(folder: Path) -> Any:
 
 def _tabled(folder: Path) -> Any:
     tables = read_tables(folder)
-    names = [name for name in TABLES if name != "replies"]
+    names = [name for name in TABLES if name != "calls"]
     return [repr(tables.named(name).to_pylist()) for name in names], tables.problems
 
 

@@ -20,6 +20,7 @@ from harness.reports.data import write_bundle
 from harness.reports.data.columns import TABLES
 from harness.reports.data.environment import packages
 from harness.reports.data.tidy import without_places
+from tests.support.journal_files import ASKED, write_journal
 from tests.support.lazy_modules import LazyModule
 from tests.support.records import SMALL, failed, finished, metadata, trials, write_file
 
@@ -89,11 +90,7 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
 def test_everything_is_there_and_the_checksums_agree(results: Path, tmp_path: Path) -> None:
     made = write_bundle(results, tmp_path / "b.zip")
     files = unpacked(tmp_path / "b.zip")
-    data = [
-        f"data/{name}.{kind}"
-        for name in ("calls", "experiments", "scores", "trials")
-        for kind in ("csv", "parquet")
-    ]
+    data = [f"data/{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")]
     others = [
         "README.md",
         "checklist.md",
@@ -134,13 +131,41 @@ def test_data_and_codebook_agree(results: Path, tmp_path: Path) -> None:
     write_bundle(results, tmp_path / "b.zip")
     files = unpacked(tmp_path / "b.zip")
     book = files["codebook.md"].decode()
-    for name in ("experiments", "trials", "scores", "calls"):
-        rows = rows_of(files[f"data/{name}.csv"])
+    for name, columns in TABLES.items():
+        content = files[f"data/{name}.csv"]
+        header = content.decode().splitlines()[0].split(",")
         table = pq.read_table(io.BytesIO(files[f"data/{name}.parquet"]))
-        assert list(rows[0]) == table.column_names == [one.name for one in TABLES[name]]
-        assert len(rows) == table.num_rows
+        assert table.column_names == [one.name for one in columns]
+        assert set(table.column_names) - set(header) == (
+            {"request", "reply", "tool_calls"} if name == "calls" else set()
+        )
+        assert len(rows_of(content)) == table.num_rows
         section = book.split(f"## {name}\n")[1].split("\n## ")[0]
-        assert all(f"| `{column}` |" in section for column in rows[0])
+        assert all(f"| `{column}` |" in section for column in table.column_names)
+
+
+def test_every_request_and_reply_is_in_it(results: Path, tmp_path: Path) -> None:
+    write_journal(results / "journal" / "r1.sqlite")
+    write_bundle(results, tmp_path / "b.zip")
+    files = unpacked(tmp_path / "b.zip")
+    (call,) = pq.read_table(io.BytesIO(files["data/calls.parquet"])).to_pylist()
+    assert (json.loads(call["request"]), call["reply"]) == (ASKED, "Hello")
+    assert "| All prompts as sent | `data/calls.parquet` |" in files["checklist.md"].decode()
+
+
+def test_without_a_journal_the_checklist_does_not_claim_the_prompts(results: Path, tmp_path: Path) -> None:
+    write_bundle(results, tmp_path / "b.zip")
+    text = unpacked(tmp_path / "b.zip")["checklist.md"].decode()
+    assert "| All prompts as sent | not in this bundle: the run's journal was not with the records" in text
+
+
+def test_a_key_in_a_request_stops_the_bundle(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_journal(results / "journal" / "r1.sqlite", "the key is s3cret-s3cret")
+    monkeypatch.setenv("SOME_API_KEY", "s3cret-s3cret")
+    with pytest.raises(HarnessError, match=r"The value of SOME_API_KEY is in data/calls\.parquet, reply"):
+        write_bundle(results, tmp_path / "b.zip")
 
 
 def test_formulas_are_harmless_in_csv_and_whole_in_parquet(results: Path, tmp_path: Path) -> None:
@@ -217,7 +242,7 @@ def test_the_rehearsal_is_marked_everywhere(results: Path, tmp_path: Path) -> No
         assert "REHEARSAL" in files[name].decode().split("\n## ")[0]
     assert json.loads(files["environment.json"])["rehearsal"] is True
     assert all(run["rehearsal"] for run in json.loads(files["prompts.json"]))
-    for name in ("experiments", "trials", "scores", "calls"):
+    for name in ("experiments", "trials", "scores", "call_counts"):
         assert {row["rehearsal"] for row in rows_of(files[f"data/{name}.csv"])} == {"True"}
 
 
@@ -302,7 +327,7 @@ def test_one_run_of_two(results: Path, tmp_path: Path) -> None:
     make(results, "r2")
     write_bundle(results, tmp_path / "b.zip", runs=["r2"])
     files = unpacked(tmp_path / "b.zip")
-    for name in ("experiments", "trials", "scores", "calls"):
+    for name in ("experiments", "trials", "scores", "call_counts"):
         assert {row["run_id"] for row in rows_of(files[f"data/{name}.csv"])} == {"r2"}
     assert "run r1" not in files["checklist.md"].decode()
     with pytest.raises(ConfigurationError, match="expected one of r1, r2"):

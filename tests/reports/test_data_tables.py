@@ -156,8 +156,8 @@ def test_frames_have_the_same_rows(tmp_path: Path) -> None:
     assert len(frames.scores) == 64
     assert len(frames.trials) == 16 and frames.trials.accepted.all()
     assert frames.experiments.scores_obtained.tolist() == [64]
-    assert frames.calls.calls.sum() == 32
-    assert frames.replies.empty
+    assert frames.call_counts.calls.sum() == 32
+    assert frames.calls.empty
     means = frames.scores.groupby(["group", "metric"], observed=True).value.mean()
     assert means["Control", "Divergence"] == frames.scores.query("metric == 'Divergence'").value[:8].mean()
     assert "r1" in repr(frames)
@@ -166,7 +166,7 @@ def test_frames_have_the_same_rows(tmp_path: Path) -> None:
 def test_the_rehearsal_shows_in_every_row(tmp_path: Path) -> None:
     whole_run(tmp_path)
     tables = read_tables(tmp_path)
-    for name in ("experiments", "trials", "scores", "calls"):
+    for name in ("experiments", "trials", "scores", "call_counts"):
         assert set(tables.named(name).column("rehearsal").to_pylist()) == {True}
 
 

@@ -12,11 +12,9 @@ import pytest
 
 from harness.cli import main
 from harness.errors import ConfigurationError, HarnessError
-from harness.gateway.calls import CallSite, Reply
-from harness.gateway.journal.file import JournalFile
-from harness.gateway.journal.replay import JournaledReply
 from harness.reports.data import build_database, query
 from harness.reports.data.rendering import harmless, shown
+from tests.support.journal_files import AS_SENT, ASKED, stored, write_journal
 from tests.support.lazy_modules import LazyModule
 from tests.support.records import SMALL, finished, metadata, trials, write_file
 
@@ -55,7 +53,7 @@ def test_an_aggregate(results: Path) -> None:
 def test_views_are_joined_by_trial(results: Path) -> None:
     sql = "select count(*) from scores s join trials t using (run_id, trial) where t.accepted and s.metric = 'Fluency'"
     assert query(results, sql).rows == ((32,),)
-    assert query(results, "select sum(calls) from calls where kind = 'act'").rows == ((32,),)
+    assert query(results, "select sum(calls) from call_counts where kind = 'act'").rows == ((32,),)
 
 
 def test_a_limit_leaves_rows_out_and_says_so(results: Path) -> None:
@@ -184,37 +182,25 @@ def test_a_mistake_in_the_command_is_exit_code_4(
     assert cli(monkeypatch, "query", "select 1", "--results", str(results / "none")) == 4
 
 
-def journal(path: Path, text: str = "Hello") -> None:
-    file = JournalFile(path)
-    reply = Reply(
-        text, model="m-1", fingerprint="fp", finish_reason="stop", tokens_in=5, tokens_out=2, cost=0.5
-    )
-    site = CallSite("act", "Ada", 1, 0)
-    file.write(
-        [
-            (
-                TRIALS[0].id,
-                JournaledReply(site, "d" * 64, 0, 0, 1, reply, "accepted", "", "m", 1.5, 0.25),
-                "{}",
-                "",
-            )
-        ]
-    )
-    file.close()
-
-
-def test_replies_come_from_the_journal_without_their_text(results: Path) -> None:
-    assert query(results, "select count(*) from replies").rows == ((0,),)
-    journal(results / "journal" / "r1.sqlite", "Hello \ud83d")
-    journal(results / "journal" / "other.sqlite")
+def test_calls_come_from_the_journal_with_request_and_reply(results: Path) -> None:
+    assert query(results, "select count(*) from calls").rows == ((0,),)
+    write_journal(results / "journal" / "r1.sqlite", "Hello \ud83d")
+    write_journal(results / "journal" / "other.sqlite")
     found = query(
         results,
-        "select run_id, trial, kind, person, seconds, answered, characters, cost, verdict from replies",
+        "select run_id, trial, kind, person, seconds, answered, characters, cost, verdict from calls",
     )
     assert [row[:6] for row in found.rows] == [("r1", TRIALS[0].id, "act", "Ada", 0.25, "m-1")]
     assert found.rows[0][7:] == (0.5, "accepted")
-    columns = [row[0] for row in query(results, "describe replies").rows]
-    assert "text" not in columns
+    request, reply = query(results, "select request, reply from calls").rows[0]
+    assert json.loads(request) == ASKED
+    assert reply == "Hello \\ud83d"
+
+
+def test_a_request_that_went_out_in_another_form_is_shown_as_it_was_sent(results: Path) -> None:
+    write_journal(results / "journal" / "r1.sqlite", sent=stored(AS_SENT))
+    ((request,),) = query(results, "select request from calls").rows
+    assert json.loads(request) == AS_SENT
 
 
 def test_a_damaged_journal_stops_only_who_asks_for_it(results: Path) -> None:
@@ -222,7 +208,7 @@ def test_a_damaged_journal_stops_only_who_asks_for_it(results: Path) -> None:
     (results / "journal" / "r1.sqlite").write_bytes(b"no database" * 100)
     assert query(results, "select count(*) from trials").rows == ((16,),)
     with pytest.raises(HarnessError, match=r"The journal .* cannot be read"):
-        query(results, "select * from replies")
+        query(results, "select * from calls")
 
 
 def contents(path: Path) -> dict[str, list[tuple[Any, ...]]]:

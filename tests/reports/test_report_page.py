@@ -21,6 +21,7 @@ from harness.reports.page import html
 from harness.reports.parts import as_markdown
 from harness.reports.transcripts import escaped, transcripts
 from tests.support import records
+from tests.support.journal_files import ASKED, stored, write_journal
 from tests.support.reports import BOUNDARY, DESIGN, HOSTILE, told_trial, write_run
 
 TAME = ("A plain remark.", "Another one.")
@@ -74,6 +75,18 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
         )
     )
     return html(select(files), compress=False).decode()
+
+
+def test_the_first_request_of_an_arm_is_shown_as_text(tmp_path: Path) -> None:
+    files = write_run(tmp_path, texts=TAME)
+    assert "Requests as sent" not in html(select(files)).decode()
+    trial, run_id = next(iter(select(files).reports[0].run.outcomes)), select(files).reports[0].run_id
+    request = ASKED | {"messages": [{"role": "system", "content": "<script>alert(1)</script>"}]}
+    write_journal(tmp_path / "journal" / f"{run_id}.sqlite", asked=stored(request), trial=trial)
+    text = html(select(files)).decode()
+    shown = text.split("Requests as sent")[1].split("</section>")[0]
+    assert "[system]\n&lt;script&gt;alert(1)&lt;/script&gt;\n[temperature] 0.5\n[tools]" in shown
+    assert "act, Ada, step 1, to m" in shown
 
 
 def test_sections_come_in_the_order_of_a_careful_reader(page: str) -> None:

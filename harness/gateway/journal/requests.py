@@ -43,13 +43,34 @@ class SentRequest:
     @property
     def options(self) -> dict[str, Any]:
         """Everything beside messages and model: format, temperature, limit, and the other fields of the request."""
-        _, _, response_format, temperature, max_tokens, extra = self.body
-        named = {"response_format": response_format, "temperature": temperature, "max_tokens": max_tokens}
-        return {name: value for name, value in {**named, **extra}.items() if value is not None}
+        return _options(self.body[2:])
+
+    def lines(self) -> Iterator[str]:
+        """The request as text: its messages, then its other fields, each as JSON."""
+        for message in self.messages:
+            yield f"[{message.get('role')}]"
+            content = message.get("content")
+            text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+            yield from text.splitlines()
+            for name in sorted(message.keys() - {"role", "content"}):
+                yield f"[{name}] {json.dumps(message[name], ensure_ascii=False, sort_keys=True)}"
+        for name, value in sorted(self.options.items()):
+            yield f"[{name}] {json.dumps(value, ensure_ascii=False, sort_keys=True)}"
+
+    @property
+    def place(self) -> str:
+        """What the call was for: its kind, person and step."""
+        step = f"step {self.step}" if self.step >= 0 else ""
+        return ", ".join(filter(None, (self.kind, self.person, step)))
 
 
 class SentRequests:
     """The journal at ``path``, read-only, also during its run; empty without a file."""
+
+    @classmethod
+    def of_run(cls, results: Path, run_id: str) -> SentRequests:
+        """The journal of a run in the folder ``results``."""
+        return cls(results / "journal" / f"{run_id}.sqlite")
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,6 +97,22 @@ class SentRequests:
                 return read(connection.execute(query, values).fetchall())
         except (sqlite3.Error, zlib.error, ValueError) as error:
             raise HarnessError(f"The journal {self.path} cannot be read: {error}.") from error
+
+
+def request_text(body: bytes) -> str:
+    """A stored request as readable JSON: model, messages, and every other field that was sent.
+
+    Raises `zlib.error` or `ValueError` where it is damaged.
+    """
+    messages, model, *rest = json.loads(zlib.decompress(body))
+    return json.dumps({"model": model, "messages": messages, **_options(rest)}, ensure_ascii=False)
+
+
+def _options(rest: Sequence[Any]) -> dict[str, Any]:
+    """The fields of a request beside messages and model that were set."""
+    response_format, temperature, max_tokens, extra = rest
+    named = {"response_format": response_format, "temperature": temperature, "max_tokens": max_tokens}
+    return {name: value for name, value in {**named, **extra}.items() if value is not None}
 
 
 def _requests(rows: Sequence[Sequence[Any]]) -> Iterator[SentRequest]:

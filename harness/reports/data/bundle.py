@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records import meta_beside
@@ -22,11 +23,16 @@ from harness.reports.data.prompts import prompts
 from harness.reports.data.tables import Tables, read_tables
 from harness.reports.data.tidy import as_csv_bytes, as_parquet, tidy
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 CHECKSUMS = "checksums.sha256"
 MARK = "REHEARSAL: the offline rehearsal model answered in some or all of these runs. They are not evidence."
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-_DATA = ("experiments", "trials", "scores", "calls")
+_DATA = ("experiments", "trials", "scores", "calls", "call_counts")
+_LONG = ("request", "reply", "tool_calls")
+"""Columns that are in the Parquet file only: no cell of a spreadsheet holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def write_bundle(results: Path, out: Path, *, runs: Sequence[str] = ()) -> Bundl
     if not tables.runs:
         raise ConfigurationError(f"No records in {results}; expected JSONL files of a run.")
     files = contents(tables, results if results.is_dir() else results.parent)
-    _refuse_secrets(files)
+    _refuse_secrets(files, tables)
     if out.suffix == ".zip":
         write_whole(out, zipped(files))
     else:
@@ -80,7 +86,10 @@ def contents(tables: Tables, folder: Path) -> dict[str, bytes]:
     found = {name: encoded(text) for name, text in files.items()} | plans
     for name in _DATA:
         content = tidy(tables, name)
-        found[f"data/{name}.csv"], found[f"data/{name}.parquet"] = as_csv_bytes(content), as_parquet(content)
+        found[f"data/{name}.parquet"] = as_parquet(content)
+        found[f"data/{name}.csv"] = as_csv_bytes(
+            content.drop_columns([one for one in _LONG if one in content.column_names])
+        )
     ordered = dict(sorted(found.items()))
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in ordered.items())
     return ordered | {CHECKSUMS: sums.encode()}
@@ -118,8 +127,9 @@ def _readme(tables: Tables, rehearsal: bool, planned: bool) -> str:
         *([f"**{MARK}**", ""] if rehearsal else []),
         f"{len(tables.runs)} run(s) of a controlled experiment on LLM personas, made with persona-harness.",
         "",
-        "- `data/`: one row per run, try, value, and kind of call, as CSV and as Parquet; `codebook.md` explains each",
+        "- `data/`: one row per run, try, value, and model call, as CSV and as Parquet; `codebook.md` explains each",
         "  column. In the CSV files, text that a spreadsheet could take for a formula has an apostrophe in front.",
+        "- `data/calls.parquet`: every request as it was sent, and its reply.",
         "- `prompts.json`: the script, the judge's claims, corrections and interventions, by run and group.",
         *(["- `plan/`: the plan, locked before the first paid call."] if planned else []),
         "- `environment.json`: the software that made this bundle.",
@@ -129,17 +139,29 @@ def _readme(tables: Tables, rehearsal: bool, planned: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _refuse_secrets(files: Mapping[str, bytes]) -> None:
+def _refuse_secrets(files: Mapping[str, bytes], tables: Tables) -> None:
     """Keys never reach a record; if one did, refuse to publish it."""
+    texts = {f"data/calls.parquet, {name}": tables.calls.column(name) for name in _LONG}
     secrets = {
         name: value.encode("utf-8", "surrogateescape")
         for name, value in os.environ.items()
         if name.upper().endswith(_SECRET) and len(value) >= 12
     }
     for variable, value in secrets.items():
-        for name, content in files.items():
-            if not name.endswith(".parquet") and value in content:
-                raise HarnessError(
-                    f"The value of {variable} is in {name}; the bundle was not written. "
-                    "Remove it from the records and replace the key."
-                )
+        plain = (
+            name for name, content in files.items() if not name.endswith(".parquet") and value in content
+        )
+        long = (name for name, column in texts.items() if _holds(column, value))
+        for name in (*plain, *long):
+            raise HarnessError(
+                f"The value of {variable} is in {name}; the bundle was not written. "
+                "Remove it from the records and replace the key."
+            )
+
+
+def _holds(column: pa.ChunkedArray, value: bytes) -> bool:
+    """Whether a text of ``column`` contains ``value``."""
+    import pyarrow.compute as pc
+
+    found = pc.match_substring(column, value.decode("utf-8", "backslashreplace"))
+    return bool(pc.any(found).as_py())

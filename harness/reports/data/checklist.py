@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harness.console import on_one_line
+from harness.records.json_safe import canonical
 from harness.reports import design_summary
 from harness.reports.data.arrays import clean
 from harness.reports.data.prompts import first_line, groups_of
@@ -35,12 +36,14 @@ def checklist(
     lines += ["What the records do not contain is marked: " + AUTHORS + ".", ""]
     experiments = {(one["experiment"], one["run_id"]): one for one in tables.experiments.to_pylist()}
     counts = _counts(tables)
+    journaled = set(tables.calls.column("run_id").unique().to_pylist())
     for run in tables.runs:
         facts = experiments[clean(run.experiment), clean(run.run_id)]
         lines += [f"## {cell(run.experiment)}, run {cell(run.run_id)}", ""]
         if run.rehearsal:
             lines += ["**REHEARSAL: this run is not evidence.**", ""]
-        for title, items in _sections(run, facts, plans, metas.get(run.run_id, {})):
+        requests = clean(run.run_id) in journaled
+        for title, items in _sections(run, facts, plans, metas.get(run.run_id, {}), requests):
             lines += [f"### {title}", "", "| item | answer |", "| --- | --- |"]
             lines += [f"| {name} | {answer} |" for name, answer in items]
             lines += [""]
@@ -58,11 +61,11 @@ def cell(value: Any) -> str:
 
 
 def _sections(
-    run: RunRows, facts: Row, plans: Sequence[str], meta: Mapping[str, Any]
+    run: RunRows, facts: Row, plans: Sequence[str], meta: Mapping[str, Any], requests: bool
 ) -> Iterator[tuple[str, Iterable[Item]]]:
     yield "Question and plan", _question(plans)
     yield "Model", _model(run, facts)
-    yield "Prompts and personas", _prompts(facts)
+    yield "Prompts and personas", _prompts(facts, requests)
     yield "Procedure", _procedure(run, facts)
     yield "Outcome", _outcome(run, facts)
     yield "Analysis", _analysis(meta)
@@ -85,17 +88,35 @@ def _model(run: RunRows, facts: Row) -> Iterator[Item]:
     yield "Judge model", cell(facts["judge_model"] or f"{facts['model']} (not distinguished)")
     yield "Endpoint", "chosen by the experimenter" if run.said("base_url") else "the provider's"
     yield "Dates of use", cell(f"{facts['started']} to {facts['ended']}" if facts["started"] else None)
-    warmth = facts["temperature"]
-    yield "Temperature", "the provider's default (not set)" if warmth is None else cell(f"{warmth:g}")
-    yield "Other sampling parameters", "not set by the harness: the provider's defaults"
+    yield "Temperature", _by_arm(run, "temperature")
+    yield "Other request fields", _by_arm(run, "model_options")
     yield "Seed of order and rehearsal", cell(facts["seed"])
     seed = facts["provider_seed"]
     yield "Seeds sent to the provider", "none" if seed is None else f"derived per sample from {cell(seed)}"
     yield "Training data, knowledge cut-off, known biases of the model", AUTHORS
 
 
-def _prompts(facts: Row) -> Iterator[Item]:
-    yield "All prompts", "`prompts.json`"
+def _by_arm(run: RunRows, name: str) -> str:
+    """A request field: one value, or one for each arm where they differ."""
+    texts = {group: _field(first_line(run, group), name) for group in groups_of(run)}
+    if len(set(texts.values())) == 1:
+        return cell(next(iter(texts.values())))
+    return cell("; ".join(f"{text} in {group}" for group, text in texts.items()))
+
+
+def _field(line: Mapping[str, Any], name: str) -> str:
+    value = line.get(name, (line.get("settings") or {}).get(name))
+    return canonical(value).decode() if value not in (None, {}) else "the provider's default"
+
+
+def _prompts(facts: Row, requests: bool) -> Iterator[Item]:
+    yield "Prompts as declared", "`prompts.json`"
+    yield (
+        "All prompts as sent",
+        "`data/calls.parquet`"
+        if requests
+        else f"not in this bundle: the run's journal was not with the records; {AUTHORS}",
+    )
     yield "SHA-256 of the script", cell(facts["script_sha256"])
     yield "How the prompts were developed, and on which data", AUTHORS
     yield (

@@ -17,8 +17,9 @@ _CELLS = """Empty cells are missing values; `reason` says why, where there is su
 
 Text comes from models and is data, never a command. In the CSV files, a text that begins with `=`, `+`, `-`, `@`, a
 tab or a line break (or their wide forms) is preceded by an apostrophe (`'`), so that no spreadsheet runs it as a
-formula; remove the apostrophe to get the recorded text. The Parquet files hold the text as recorded. In `reason`,
-folders and hosts of the experimenter's machine are replaced by `…`."""
+formula; remove the apostrophe to get the recorded text. The Parquet files hold the text as recorded; only they have
+`request`, `reply` and `tool_calls`. In `reason`, folders and hosts of the experimenter's machine are replaced by
+`…`."""
 
 
 def codebook(names: Iterable[str], mark: str | None = None) -> str:

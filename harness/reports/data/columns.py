@@ -117,7 +117,7 @@ SCORES = (
     Column("justification", "text", "The judge's justification."),
 )
 
-CALLS_BY_KIND = (
+CALL_COUNTS = (
     *PLACE,
     ATTEMPT,
     Column("accepted", "truth", "Whether that try counts."),
@@ -125,7 +125,7 @@ CALLS_BY_KIND = (
     CALLS,
 )
 
-REPLIES = (
+CALLS_IN_JOURNAL = (
     RUN,
     TRIAL,
     CALL_KIND,
@@ -146,19 +146,22 @@ REPLIES = (
     COST,
     Column("verdict", "name", "What happened to the reply.", "accepted, rejected, …"),
     Column("reason", "text", "Why it was not accepted."),
+    Column("request", "text", "The request as it was sent: model, messages, tools and other fields.", "JSON"),
+    Column("reply", "text", "The raw reply, thoughts included.", "empty: no text"),
+    Column("tool_calls", "text", "The tools that the reply calls.", "JSON; empty: none"),
 )
 
 TABLES = {
     "experiments": EXPERIMENTS,
     "trials": TRIALS,
     "scores": SCORES,
-    "calls": CALLS_BY_KIND,
-    "replies": REPLIES,
+    "calls": CALLS_IN_JOURNAL,
+    "call_counts": CALL_COUNTS,
 }
 ROWS = {
     "experiments": "one row per run",
     "trials": "one row per try of a trial",
     "scores": "one row per value due from an accepted trial, obtained or missing",
-    "calls": "one row per try and kind of model call",
-    "replies": "one row per reply in the journals present",
+    "calls": "one row per reply in the journals present, with its request",
+    "call_counts": "one row per try and kind of model call, as the records count them",
 }

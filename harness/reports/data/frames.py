@@ -16,16 +16,16 @@ class Frames:
     """Data frames of a results folder, each made on first use.
 
     ``experiments`` has a row per run, ``trials`` per try of a trial (``accepted`` marks the one that counts),
-    ``scores`` per value due (``value`` is NaN where ``reason`` says why), ``calls`` per try and kind of model call, and
-    ``replies`` per reply in the journals present. Columns are those of ``harness query``'s views; names that repeat
-    (experiment, group, metric, person, …) are categorical. ``problems`` lists the lines that could not be read.
+    ``scores`` per value due (``value`` is NaN where ``reason`` says why), ``calls`` per reply in the journals present,
+    with its request, and ``call_counts`` per try and kind of call. Columns are those of ``harness query``'s views;
+    names that repeat (experiment, group, metric, …) are categorical. ``problems`` lists lines that could not be read.
     """
 
     experiments: pd.DataFrame
     trials: pd.DataFrame
     scores: pd.DataFrame
     calls: pd.DataFrame
-    replies: pd.DataFrame
+    call_counts: pd.DataFrame
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -12,9 +12,9 @@ from harness.extras import require
 from harness.records import record_files
 from harness.records.artifact import number
 from harness.reports.data.arrays import array, table
-from harness.reports.data.columns import CALLS_BY_KIND, EXPERIMENTS, PLACE, SCORES, TRIALS
+from harness.reports.data.calls import calls
+from harness.reports.data.columns import CALL_COUNTS, EXPERIMENTS, PLACE, SCORES, TRIALS
 from harness.reports.data.record_rows import Owner, RecordRows, Row, RunRows, gather, listed, whole
-from harness.reports.data.replies import replies
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,19 +69,19 @@ class Tables:
         return pa.table({**columns, **{one.name: samples.column(one.name) for one in SCORES[-3:]}})
 
     @cached_property
-    def calls(self) -> pa.Table:
+    def call_counts(self) -> pa.Table:
         """One row per try and kind of call."""
         rows = [
             {**row, "kind": kind, "calls": whole(count)}
             for row in self._rows
             for kind, count in row["calls_by_kind"].items()
         ]
-        return table(CALLS_BY_KIND, rows)
+        return table(CALL_COUNTS, rows)
 
     @cached_property
-    def replies(self) -> pa.Table:
-        """One row per reply in the journals present."""
-        return replies(self._folder / "journal", [run.run_id for run in self.runs])
+    def calls(self) -> pa.Table:
+        """One row per reply in the journals present, with its request."""
+        return calls(self._folder / "journal", [run.run_id for run in self.runs])
 
     def named(self, name: str) -> pa.Table:
         """The table called ``name``."""
