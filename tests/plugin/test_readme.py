@@ -45,7 +45,7 @@ def test_it_runs_by_pytest(lab: Lab, example: str) -> None:
     assert set(lab.artifact()["experiments"]["Control"]["results"]) == {"Courtesy", "remarks"}
     assert lab.meta()["missing_samples"] == []
     result.stdout.fnmatch_lines(
-        ["REHEARSAL: *", "metric *Control*Treatment*difference", "Courtesy*", "remarks*"]
+        ["REHEARSAL: *", "metric *Control*Concise*difference", "Courtesy*", "remarks*"]
     )
 
 
@@ -53,14 +53,14 @@ def test_it_runs_by_the_command_line_in_a_process_of_its_own(lab: Lab, example: 
     lab.write("", test_haggling=example)
     done = lab.command("run", "test_haggling.py", "--count", "1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert lab.artifact()["finished_experiments"] == ["Control", "Treatment"]
+    assert lab.artifact()["finished_experiments"] == ["Control", "Concise"]
     assert "Warning" not in done.stdout
 
 
 def test_the_overriding_fixture_of_the_readme_works(lab: Lab, example: str) -> None:
     (override,) = re.findall(r"```python\n(@pytest.fixture\n.*?)```", README.read_text("utf-8"), re.DOTALL)
-    lab.write("", test_haggling=f"import dataclasses\n{example}\n\n{override}")
+    lab.write("", test_haggling=f"from harness import Correction\n{example}\n\n{override}")
     lab.run("--count=1", model="rehearsal").assert_outcomes(passed=2)
     thresholds = {line["group"]: line["correction"] for line in lab.lines(kind="run_metadata")}
     assert thresholds["Control"] == {"enabled": False}
-    assert thresholds["Treatment"]["quality_threshold"] == 8
+    assert thresholds["Concise"]["quality_threshold"] == 8
