@@ -9,6 +9,7 @@ from typing import Any
 from harness.checks.checked_run import CheckedRun, Line, percent
 from harness.gateway.requests.response_formats import AS_DECLARED
 from harness.model import Check, Level
+from harness.records.accepted_changes import without_changes
 from harness.records.earlier_versions import CODE, without_code
 from harness.records.json_safe import canonical, flat
 
@@ -167,7 +168,7 @@ def _facts(
 def _named(line: Line, names: Sequence[str], grave: bool, coded: bool) -> dict[str, Any]:
     named = {name: line[name] for name in names if name in line}
     if grave:
-        named["settings"], code = without_code(line.get("settings") or {})
+        named["settings"], code = without_code(without_changes(line.get("settings") or {}))
         named |= {"settings.code": code} if coded else {}
         if not (line.get("group_settings") or {}).get("script"):  # texts that the arm declares are its own
             named["script.words"] = (line.get("script") or {}).get("sha256")

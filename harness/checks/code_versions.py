@@ -7,7 +7,18 @@ from typing import Any
 
 from harness.checks.checked_run import CheckedRun, Line
 from harness.model import Check, Level
+from harness.records.accepted_changes import change_sentences
+from harness.records.dataset import changes_in
 from harness.records.earlier_versions import CODE
+
+
+def mixed(subject: CheckedRun) -> Iterator[Check]:
+    """The changes of settings or code that the user accepted while the run was under way."""
+    changes = changes_in(subject.run)
+    if changes:
+        said = f"nothing can be claimed: {'; '.join(change_sentences(changes))}"
+        expected = "0 accepted changes: one version of everything that determines requests"
+        yield Check("mixed run", Level.FAIL, said, len(changes), expected)
 
 
 def requests(subject: CheckedRun) -> Iterator[Check]:

@@ -26,6 +26,7 @@ OwnChecks = Callable[[FiledRun], Iterable[Check]]
 """The checks that an experiment's play adds to a run."""
 
 CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
+    code_versions.mixed,
     missing_data.unread,
     saturation.saturation,
     saturation.variance,

@@ -43,7 +43,8 @@ class Dataset:
     (a published list that is a few samples short): all observations of that metric and group are then ``None``, with
     that reason, so whatever needs places is undefined there, while `values` has them all. ``unread`` says, in
     sentences, which lines or files of the run could not be read; what they held is missing here. ``factors`` has each
-    group's level by factor, for a factorial design.
+    group's level by factor, for a factorial design. ``mixed`` says, in sentences, which settings changed during the
+    run; then nothing may be claimed from it.
     """
 
     experiment: str
@@ -57,6 +58,7 @@ class Dataset:
     unplaced: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     factors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    mixed: tuple[str, ...] = ()
 
     def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
         """The observations of ``metric``, of one group or of all, in the artifact's order."""

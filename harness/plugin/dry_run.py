@@ -69,7 +69,8 @@ class DryRun:
         self._tally = CallTally(asked.judge_model or "")
         self.settings = replace(
             asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None,
-            results_dir=folder, out=None, resume=None, fresh=False, accept_lost_journal=False,
+            results_dir=folder, out=None, resume=None, fresh=False, accept_changes=False,
+            accept_lost_journal=False,
             concurrency=Settings().concurrency, rpm=None, tpm=None, max_cost=None, max_calls=None, max_tokens=None,
         )  # fmt: skip
 

@@ -33,7 +33,10 @@ HINTS: Mapping[type[HarnessError], str] = {
     LostRepliesError: "Or start a new run with {fresh}, or accept the loss with {accept_lost_journal}.",
     MixedRunsError: "Or use {force} to mix them; the artifact's meta file will say so.",
     OversizedCallError: "Set a larger limit with {tpm}.",
-    RunChangedError: "Or start a new run with {fresh}.",
+    RunChangedError: (
+        "Or start a new run with {fresh}, or continue this one with {accept_changes}: it is then mixed, and nothing "
+        "can be claimed from it."
+    ),
     RunInUseError: "Or start a new run with {fresh}.",
     UnknownPriceError: "Give its price with {prices}, or limit {max_calls} or {max_tokens} instead.",
     UnknownProviderError: (

@@ -20,6 +20,7 @@ from harness.runtime.runs import Conclusion
 
 NAME_WIDTH = 24
 COLUMN = 15
+MIXED = "MIXED: settings changed during this run. Nothing can be claimed from it."
 
 
 def write_summary(reporter: Any, state: PluginState, conclusions: Sequence[Conclusion]) -> None:
@@ -48,6 +49,8 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         return
     if meta["rehearsal"]:
         yield REHEARSAL
+    if (meta.get("mixed") or {}).get("accepted_changes"):
+        yield MIXED
     arms = {group: arm(first_line) for group, first_line in meta["groups"].items() if first_line}
     for group, text in arms.items():
         yield from textwrap.wrap(f"{group}: {text}", WIDTH, subsequent_indent="  ") if text else ()

@@ -79,19 +79,21 @@ def build(
     *,
     stats: Statistics,
     unread: bool = False,
+    tests: bool = True,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The artifact, and the part of the meta file that follows from the trials.
 
     The artifact has TinyTroupe's keys and no others; a group without a finished trial is ``{}``, as there.
     A group is finished when every planned trial of every planned rep is. ``unread``: see `gather`.
+    Without ``tests`` no group is compared: a mixed run supports no claim.
     """
     found = gather(experiment, outcomes, design, unread=unread)
-    tests, undefined = _tests(found.results, design, stats)
+    compared, undefined = _tests(found.results, design, stats) if tests else ({}, [])
     groups: dict[str, dict[str, Any]] = {
         group: {"results": found.results[group]} if group in found.results else {} for group in design.groups
     }
-    if tests:
-        groups[design.groups[0]]["statistical_test_results_vs_others"] = tests
+    if compared:
+        groups[design.groups[0]]["statistical_test_results_vs_others"] = compared
     everything = bool(design.groups) and found.finished == list(design.groups)
     artifact = {
         "experiments": groups,

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.model import Dataset, Observation
+from harness.records.accepted_changes import accepted_changes, change_sentences
 from harness.records.artifact import number
 from harness.records.design import Design
 from harness.records.filed_runs import FiledRun, artifact_name, runs_in_files, unread_sentences
@@ -38,7 +39,13 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
         meta=meta or {},
         unread=tuple(unread_sentences(run)),
         factors=_factors(run),
+        mixed=tuple(change_sentences(changes_in(run))),
     )
+
+
+def changes_in(run: FiledRun) -> list[dict[str, Any]]:
+    """The changes of settings that the user accepted while ``run`` was under way."""
+    return accepted_changes(run.metadata, (one for trial in run.outcomes.values() for one in trial.tries))
 
 
 def _factors(run: FiledRun) -> dict[str, Mapping[str, str]]:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.errors import ConfigurationError, HarnessError, MixedRunsError
+from harness.records.accepted_changes import is_mixed, without_changes
 from harness.records.artifact import Statistics, build
 from harness.records.atomic import write_atomic
+from harness.records.dataset import changes_in
 from harness.records.earlier_versions import without_code
 from harness.records.filed_runs import (
     FiledRun,
@@ -80,8 +82,9 @@ def _merge(
             f"No records in {', '.join(str(file.path) for file in files)}; expected JSONL files of a run."
         )
     conflicts = {experiment: _conflicts(parts, revisions) for experiment, parts in by_experiment.items()}
-    if any(conflicts.values()) and not force:
-        raise MixedRunsError(*(line for e, found in conflicts.items() for line in _refusal(e, found)))
+    refused = {e: found for e, found in conflicts.items() if found and not _accepted(by_experiment[e])}
+    if refused and not force:
+        raise MixedRunsError(*(line for e, found in refused.items() for line in _refusal(e, found)))
     units = [
         unit
         for experiment, parts in sorted(by_experiment.items())
@@ -94,6 +97,12 @@ def _merge(
         write_atomic(target, artifact)
         write_atomic(target.with_suffix(".meta.json"), meta)
     return targets
+
+
+def _accepted(parts: Sequence[FileSection]) -> bool:
+    """Whether these are one run whose changes the user accepted."""
+    one_run = len({part.run_id for part in parts}) == 1
+    return one_run and any(is_mixed(part.section.metadata.get("settings")) for part in parts)
 
 
 def _conflicts(parts: Sequence[FileSection], revisions: Revisions) -> dict[str, list[tuple[str, Any]]]:
@@ -118,7 +127,7 @@ def _settings(metadata: Mapping[str, Any], revisions: Revisions) -> dict[str, Ma
     Code must agree where it is recorded: version 0.1.0 recorded none, and later sessions may have joined its run.
     """
     design = {key: value for key, value in (metadata.get("design") or {}).items() if key not in _MAY_GROW}
-    common, code = without_code(metadata.get("settings") or {})
+    common, code = without_code(without_changes(metadata.get("settings") or {}))
     common["design"] = design
     if "settings" not in metadata:
         common["fingerprint"] = metadata.get("fingerprint")
@@ -171,11 +180,17 @@ def _units(
             exploratory=exploratory,
             metric_code={name: one.code for name, one in run.measured.items()},
         )
-        artifact, meta = build(experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread))
+        changes = changes_in(run)
+        is_one = not conflicts and len(ids) == 1 and not changes
+        artifact, meta = build(
+            experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread), tests=not changes
+        )
         meta["warnings"] += unread_sentences(run)
         meta = {**_provenance(run), **planned, **meta}
         found = {} if examine is None else examine(run, meta)
-        mixed = {"mixed": {"runs": ids, "settings": conflicts} if conflicts or len(ids) > 1 else None}
+        mixed = {
+            "mixed": None if is_one else {"runs": ids, "settings": conflicts, "accepted_changes": changes}
+        }
         yield (
             artifact_name(experiment, run.run_id),
             artifact,

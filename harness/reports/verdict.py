@@ -16,6 +16,7 @@ class ClaimStrength(StrEnum):
     """What kind of claim a run supports."""
 
     REHEARSAL = "rehearsal"
+    MIXED = "mixed"
     FAULTY = "faulty"
     INTERIM = "interim"
     EVIDENCE = "evidence"
@@ -56,6 +57,14 @@ def verdict(report: RunReport) -> Verdict:
         return Verdict(
             ClaimStrength.REHEARSAL,
             "Not evidence. This was a rehearsal: replies were generated offline, so every number below is invented.",
+            (),
+            cautions,
+        )
+    if report.dataset.mixed:
+        changes = "; ".join(report.dataset.mixed)
+        return Verdict(
+            ClaimStrength.MIXED,
+            f"No verdict. This is a mixed run, from which nothing can be claimed: {changes}.",
             (),
             cautions,
         )

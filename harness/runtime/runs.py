@@ -13,6 +13,7 @@ from harness.errors import ConfigurationError, HarnessError, LostRepliesError
 from harness.gateway.requests.model_options import CallOptions
 from harness.model import Cell, Sample, Trial
 from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, session_timestamp
+from harness.records.accepted_changes import changes_of, is_mixed
 from harness.records.earlier_versions import CODE, setting_differences
 from harness.records.json_safe import differences, shown
 from harness.records.lines import sample_line
@@ -21,6 +22,7 @@ from harness.records.measurements import CODE as METRIC_CODE
 from harness.records.measurements import measurement_line, open_measurements
 from harness.records.plans import Plan, beyond, plan_for, refusal
 from harness.records.reader import outcomes, read_all
+from harness.records.registry.code_store import setting_lines
 from harness.records.registry.recovery import describe
 from harness.records.registry.store import FINISHED, OPEN
 from harness.runtime import provenance
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 CONFIGURED_ENGINES = ("tinytroupe",)
 """Engines that put the defaults of their configuration into every request: model options replace them."""
+
+MIXED = "  The run is mixed now: nothing can be claimed from it."
 
 
 @dataclass
@@ -66,6 +70,25 @@ class OpenRun:
     @property
     def rehearsal(self) -> bool:
         return "rehearsal" in (self.settings.get("provider"), self.settings.get("judge_provider"))
+
+    @property
+    def mixed(self) -> bool:
+        """Whether settings changed while the run was under way, and the user accepted that."""
+        return is_mixed(self.settings)
+
+    def accept(self, run: Run, *, since: Run, results_dir: Path) -> None:
+        """Take over the settings of ``run`` with its accepted changes, and note those that ``since`` lacks."""
+        if not is_mixed(run.settings):
+            return
+        self.run = replace(self.run, settings=run.settings, fingerprint=run.fingerprint)
+        self.settings = run.settings
+        for change in changes_of(run.settings)[len(changes_of(since.settings)) :]:
+            lines = setting_lines(
+                results_dir, {key: tuple(pair) for key, pair in change["differences"].items()}
+            )
+            self.notes.append(
+                "\n".join([f"{self.experiment}: accepted changes in run {run.id}:", *lines, MIXED])
+            )
 
     def unmeasurable(self) -> bool:
         """Whether a metric's function failed for some trial. The run then stays open: a mended one needs no new run."""
@@ -163,7 +186,15 @@ class RunBook:
     def _widen(self, known: OpenRun, groups: Mapping[str, Any], reps: int) -> None:
         """Let more groups into a run that this session is working on."""
         known.groups.update(groups)
-        self._registry.open(known.experiment, known.settings, known.groups, reps, resume=known.run.id)
+        run = self._registry.open(
+            known.experiment,
+            known.settings,
+            known.groups,
+            reps,
+            resume=known.run.id,
+            accept_changes=self._settings.accept_changes,
+        )
+        known.accept(run, since=known.run, results_dir=self._settings.results_dir)
 
     def _plan(self, entry: Entry) -> Plan | None:
         """The locked plan of the run. Raises `BeyondPlanError` for anything beyond it."""
@@ -195,6 +226,7 @@ class RunBook:
             entry.design.reps,
             resume=self._settings.resume,
             fresh=self._settings.fresh,
+            accept_changes=self._settings.accept_changes,
             prepare=self._begin_journal,
         )
         entered = OpenRun(
@@ -206,7 +238,8 @@ class RunBook:
             plan=plan,
             measures=entry.measures,
         )
-        if run.joined:
+        if run.before is not None:
+            entered.accept(run, since=run.before, results_dir=self._settings.results_dir)
             self._recall(entered)
             self._open_journal(entered)
             entered.notes += _joining_notes(entered)

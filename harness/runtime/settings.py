@@ -198,6 +198,9 @@ class Settings:
     resume: str | None = _setting(None, RUN, "RUN", unset="the newest open one of the same settings", once=True, help=
         "Continue this run and no other.")
     fresh: bool = _setting(False, RUN, "", once=True, help="Start a new run even if one could be continued.")
+    accept_changes: bool = _setting(False, RUN, "", once=True, help=
+        "Continue the run that --resume names although settings or code have changed since. The run is then mixed: "
+        "nothing can be claimed from it.")
     accept_lost_journal: bool = _setting(False, RUN, "", once=True, help=
         "If the journal is lost, continue: send, and pay, the calls of unfinished trials again.")
     exploratory: bool = _setting(False, RUN, "", once=True, help=
@@ -297,6 +300,7 @@ class RunOptions(TypedDict, total=False):
     prices: Path | str | None
     resume: str | None
     fresh: bool
+    accept_changes: bool
     accept_lost_journal: bool
     exploratory: bool
     strict_checks: bool

@@ -14,6 +14,7 @@ from harness.stats.effect import hedges_g
 from harness.stats.factors import factor_effects
 from harness.stats.icc import design_effect, icc_by_person, icc_by_trial
 from harness.stats.mixed import reml
+from harness.stats.mixed_runs import without_claims
 from harness.stats.multiplicity import dunnett_blocked, holm
 from harness.stats.naive import paired_by_person, welch_on_persons, welch_on_scores
 from harness.stats.results import Analysis, Comparison, Estimate
@@ -38,6 +39,8 @@ def analyse(
     Without ``with_secondary`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
     mixed model takes a second where all else takes a hundredth.
 
+    A mixed run has differences and no tests.
+
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """
     _check(dataset, primary_metric, confidence)
@@ -48,7 +51,7 @@ def analyse(
         for group in dataset.groups[1:]
     ]
     adjusted = _adjusted(dataset, found, primary_metric)
-    return Analysis(
+    analysis = Analysis(
         experiment=dataset.experiment,
         source=dataset.source,
         coordinates=dataset.coordinates,
@@ -57,6 +60,7 @@ def analyse(
         notes=tuple(_notes(dataset, adjusted)),
         effects=factor_effects(dataset, confidence),
     )
+    return without_claims(analysis, dataset.mixed) if dataset.mixed else analysis
 
 
 def _check(dataset: Dataset, primary_metric: str | None, confidence: float) -> None:

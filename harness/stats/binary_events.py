@@ -11,6 +11,7 @@ from types import MappingProxyType
 from harness.errors import ConfigurationError
 from harness.model import Dataset
 from harness.stats.counts import CountComparison, compare_counts
+from harness.stats.mixed_runs import reason_of, stripped
 
 _HOLDS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
@@ -53,11 +54,12 @@ def count_events(dataset: Dataset, events: Sequence[BinaryEvent] = ()) -> list[C
     asked = dict.fromkeys(
         [*events, *(BinaryEvent(metric) for metric in dataset.metrics if _binary(dataset, metric))]
     )
-    return [
+    found = [
         compare_counts(dataset, event.metric, group, event, str(event))
         for event in asked
         for group in dataset.groups[1:]
     ]
+    return [stripped(one, reason_of(dataset.mixed)) for one in found] if dataset.mixed else found
 
 
 def _binary(dataset: Dataset, metric: str) -> bool:

@@ -11,7 +11,7 @@ from tests.support.sessions import LIGHT, SMALL
 
 OPTIONS = """
     mode engine model model-base-url judge-model judge-base-url temperature model-option response-format timeout seed
-    provider-seed prices concurrency workers results-dir out notebooks accept-differences resume fresh
+    provider-seed prices concurrency workers results-dir out notebooks accept-differences resume fresh accept-changes
     accept-lost-journal strict-checks exploratory report estimate seconds-per-call function-timeout play-timeout
     sentry-content rpm tpm max-cost max-wait max-calls max-tokens
 """

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from harness.console import warn
 from harness.errors import ConfigurationError, RunChangedError, expected_one_of
+from harness.records.accepted_changes import Differences, is_mixed, with_changes, without_changes
 from harness.records.earlier_versions import setting_differences
 from harness.records.json_safe import canonical, plain
 from harness.records.registry.code_store import setting_lines
@@ -78,6 +79,7 @@ class RunRegistry:
         *,
         resume: str | None = None,
         fresh: bool = False,
+        accept_changes: bool = False,
         prepare: Callable[[Run], object] = lambda _: None,
     ) -> Run:
         """Join the newest open run of these settings, or begin one; lock it for this session.
@@ -85,8 +87,9 @@ class RunRegistry:
         A run is joined when its settings are ``settings`` and no group that both have differs;
         then it gets the new groups, and the larger ``reps``. A run of version 0.1.0, which recorded no code, is joined
         when all else agrees; from then on it has the code of ``settings``. ``fresh`` joins no
-        run of another session. ``resume`` names
-        the run to join, finished or not. ``prepare`` is called with a new run before the registry has it: a run that
+        run of another session. ``resume`` names the run to join, finished or not. With ``accept_changes`` that run may
+        have other settings: from then on it has ``settings`` and the list of its changes, and is joined only by name.
+        ``prepare`` is called with a new run before the registry has it: a run that
         is in the registry has been prepared, whenever the process was killed.
 
         Raises `ConfigurationError` when ``resume`` is unknown, `RunChangedError` with each difference when it has
@@ -94,16 +97,25 @@ class RunRegistry:
         """
         if resume is not None and fresh:
             raise ConfigurationError("resume and fresh contradict each other; expected one of them.")
+        if accept_changes and resume is None:
+            raise ConfigurationError(
+                "Changes can be accepted for a named run only, so that no other run is mixed; expected the id of the "
+                "run to resume."
+            )
         wanted = _wanted(experiment, settings, groups, reps)
         with self._store.transaction() as rows:
             known = rows.all(experiment)
             if fresh:  # but a group that comes later in this session belongs to the run it began
                 known = [run for run in known if run.id in self._locks]
-            earlier = (
-                _joinable(wanted, known) if resume is None else _resumable(resume, wanted, known, self._dir)
-            )
+            earlier = _joinable(wanted, known) if resume is None else _named(resume, wanted, known)
             taken = {run.id for run in rows.all()}
-            run = self._begun(wanted, taken) if earlier is None else _continued(earlier, wanted)
+            if earlier is None:
+                run = self._begun(wanted, taken)
+            else:
+                changed = run_differences(earlier, wanted)
+                if changed and not accept_changes:
+                    raise _refusal(earlier, changed, self._dir)
+                run = _continued(earlier, wanted, changed, self._now())
             self._lock(run)
             if earlier is None:
                 prepare(run)
@@ -157,46 +169,48 @@ def _wanted(
     return Run("", experiment, mark, plain(settings)[0], plain(groups)[0], reps, OPEN, "")
 
 
-def _resumable(run_id: str, wanted: Run, known: list[Run], results_dir: Path) -> Run:
+def _named(run_id: str, wanted: Run, known: list[Run]) -> Run:
     found = next((run for run in known if run.id == run_id), None)
     if found is None:
         raise ConfigurationError(_unknown(run_id, known, wanted.experiment))
-    changed = run_differences(found, wanted)
-    if changed:
-        raise RunChangedError(
-            f"Run {run_id} of {wanted.experiment} was started with other settings:",
-            *setting_lines(results_dir, changed),
-            "Restore them.",
-        )
     return found
+
+
+def _refusal(run: Run, changed: Differences, results_dir: Path) -> RunChangedError:
+    return RunChangedError(
+        f"Run {run.id} of {run.experiment} was started with other settings:",
+        *setting_lines(results_dir, changed),
+        "Restore them.",
+    )
 
 
 def _joinable(wanted: Run, known: list[Run]) -> Run | None:
     for run in reversed(known):
-        if run.status == OPEN and not run_differences(run, wanted):
+        if run.status == OPEN and not is_mixed(run.settings) and not run_differences(run, wanted):
             return run
     return None
 
 
 def run_differences(run: Run, wanted: Run) -> dict[str, tuple[Any, Any]]:
     """The settings in which a run differs from the one that is wanted, those of the groups that both have included."""
-    found = (
-        {} if run.fingerprint == wanted.fingerprint else setting_differences(run.settings, wanted.settings)
-    )
+    found = {}
+    if run.fingerprint != wanted.fingerprint:
+        found = setting_differences(without_changes(run.settings), without_changes(wanted.settings))
     for name in wanted.groups.keys() & run.groups.keys():
         changed = setting_differences(run.groups[name], wanted.groups[name])
         found |= {f"group {name}: {key}": values for key, values in changed.items()}
     return found
 
 
-def _continued(run: Run, wanted: Run) -> Run:
+def _continued(run: Run, wanted: Run, changed: Differences, now: datetime) -> Run:
     groups = {**run.groups, **wanted.groups}
+    settings = with_changes(wanted.settings, run.settings, changed, now)
     return replace(
         run,
         status=OPEN,
         before=run,
-        fingerprint=wanted.fingerprint,
-        settings=wanted.settings,
+        fingerprint=fingerprint(settings) if is_mixed(settings) else wanted.fingerprint,
+        settings=settings,
         groups=groups,
         reps=max(run.reps, wanted.reps),
     )

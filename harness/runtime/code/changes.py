@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.model import Sample
 from harness.records import Run, files_of_run
+from harness.records.accepted_changes import is_mixed
 from harness.records.measurements import CODE as METRIC_CODE
 from harness.records.reader import first_object
 from harness.records.registry.code_store import code_difference, setting_lines
@@ -23,6 +24,9 @@ def new_run_notes(
 ) -> Iterator[str]:
     """Why ``run`` begins beside an open one, or that a finished one could be measured again for nothing."""
     beside = next((one for one in reversed(earlier) if one.status == OPEN), None)
+    if beside is not None and is_mixed(beside.settings):
+        yield f"{run.experiment}: starting a new run. The open run {beside.id} is mixed, and is resumed only by name."
+        return
     if beside is not None and (found := run_differences(beside, run)):
         lines = list(setting_lines(results_dir, dict(list(found.items())[:LISTED])))
         if len(found) > LISTED:
