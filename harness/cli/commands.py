@@ -22,10 +22,24 @@ from harness.runtime.settings import Settings, setting_fields
 if TYPE_CHECKING:
     from harness.plugin.launch import LaunchRequest
 
+
+def _existing(path: Path | None) -> Path | None:
+    """``path``, which may end in ``::test``. Raises `ConfigurationError` if there is no such file or folder."""
+    if path is None or Path(str(path).split("::")[0]).exists():
+        return path
+    from harness.guests import registered
+
+    names = [name for study in registered().values() for name in study]
+    hint = f" A registered experiment goes with --exp {path}." if str(path) in names else ""
+    raise ConfigurationError(f"{path}: no such file or folder; expected a test file or folder.{hint}")
+
+
 File = Annotated[
     Path | None,
     typer.Argument(
-        metavar="FILE", help="A test file or folder of yours. Default: the registered experiments."
+        metavar="FILE",
+        help="A test file or folder of yours. Default: the registered experiments.",
+        callback=_existing,
     ),
 ]
 

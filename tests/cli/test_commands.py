@@ -63,6 +63,18 @@ def test_a_users_own_file_runs(harness: Command, lab: Lab) -> None:
     assert lab.artifact()["finished_all_experiments"] is True
 
 
+@pytest.mark.parametrize("verb", ["run", "estimate", "list", "prompts"])
+def test_an_experiment_named_in_place_of_a_file_is_one_message_with_the_way_out(
+    harness: Command, verb: str
+) -> None:
+    said = harness(verb, "exp_3")
+    assert (said.code, said.out) == (4, "")
+    assert said.err == (
+        "ERROR: exp_3: no such file or folder; expected a test file or folder. "
+        "A registered experiment goes with --exp exp_3.\n"
+    )
+
+
 def test_cases_of_a_registered_experiment_are_chosen_by_keyword(harness: Command, lab: Lab) -> None:
     said = harness("run", "--exp", "tool_variants", "-k", "sister", "--count", "1")
     assert said.code == 0, said.everything
