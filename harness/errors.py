@@ -17,11 +17,13 @@ The tree, without the errors that one module keeps to itself::
     ├── LoopLostError (in `harness.runtime.loop`)
     └── ModelCallError
         ├── AdaptedError
+        ├── ContextOverflowError
         ├── OversizedCallError
         ├── UnsupportedParameterError
         ├── UnsendableRequestError
         ├── RefusedError
         ├── UnacceptableReplyError
+        │   └── OutputLimitError
         ├── RejectedError
         ├── StoppedError
         └── SessionLimitError
@@ -192,6 +194,14 @@ class AdaptedError(ModelCallError):
     """
 
 
+class ContextOverflowError(ModelCallError):
+    """The prompt, with the limit of its reply, is longer than the model's context. Raised by providers.
+
+    It is not retried: shorten the prompt (fewer steps or people, a smaller memory), or choose a model with more
+    context.
+    """
+
+
 class OversizedCallError(ModelCallError):
     """One call needs more tokens than the limit per minute allows, so it can never be sent. Raised by the limits.
 
@@ -233,6 +243,10 @@ class UnacceptableReplyError(ModelCallError):
     def __init__(self, message: str, *, reason: str = "") -> None:
         self.reason = reason
         super().__init__(message, retry_after=0.0)
+
+
+class OutputLimitError(UnacceptableReplyError):
+    """All allowed replies were cut at the output limit. Raised by the gateway. Allow longer ones, or ask for less."""
 
 
 class StoppedError(ModelCallError):

@@ -62,6 +62,7 @@ class Reply:
     A provider returns the original ``text``, and separate thoughts of the server in ``thoughts``. From the gateway,
     ``text`` is what was said, ``thoughts`` all that was thought, ``raw`` the original text, and ``unwrapped`` what
     surrounded the JSON in ``data``. ``mended``: halves of surrogate pairs were replaced.
+    ``limit`` is the default output limit that it was sent with, if its request named none.
     """
 
     text: str
@@ -88,6 +89,7 @@ class Reply:
     raw: str = field(default="", compare=False, repr=False)
     unwrapped: Unwrapped = ""
     mended: bool = False
+    limit: int | None = field(default=None, compare=False)
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:

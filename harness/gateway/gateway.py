@@ -17,10 +17,12 @@ from harness.console import logger
 from harness.errors import (
     AdaptedError,
     ConfigurationError,
+    ContextOverflowError,
     HarnessError,
     LongWaitError,
     LostRepliesError,
     ModelCallError,
+    OutputLimitError,
     RefusedError,
     RejectedError,
     UnacceptableReplyError,
@@ -32,6 +34,7 @@ from harness.gateway.calls import CallSite, Provider, Reply, Request, Vectors
 from harness.gateway.journal.journal import Journal
 from harness.gateway.journal.replay import JournaledReply, SampleSlot
 from harness.gateway.limits import Limits
+from harness.gateway.providers.dialect import LIMITS
 from harness.gateway.replies.acceptance import UnacceptableError, accept, expectation
 from harness.gateway.replies.reply_types import well_typed
 from harness.gateway.requests.call_kinds import OUTCOME_KINDS
@@ -40,10 +43,12 @@ from harness.gateway.requests.model_options import CallOptions, unsent
 from harness.gateway.requests.response_formats import asks_for_json, in_form
 from harness.gateway.requests.seeds import seeded
 from harness.gateway.requests.sendable import checked, mended
+from harness.gateway.requests.sent_limits import SentLimits, limited
 from harness.gateway.retry import RetryPolicy, is_reply
 from harness.gateway.sender import Sender, SendSlot
 from harness.gateway.trial_client import TrialClient
 from harness.gateway.waiting import SLOW_SECONDS, Wait, Waiting, duration, moment
+from harness.model.output_limits import UNLIMITED
 from harness.user_code import described, guarded, shown
 
 if TYPE_CHECKING:
@@ -79,9 +84,15 @@ class _Call:
     request: Request
     body: str
     site: CallSite
-    send: Callable[[int], Awaitable[Reply]]
+    send: Callable[[Request, int], Awaitable[Reply]]
     read: Callable[[Reply], Reply]
+    limits: SentLimits | None = None  # for a request without a limit of its own
     attempts: int = 0
+
+    @property
+    def limit(self) -> int | None:
+        """The default output limit that it is sent with now."""
+        return None if self.limits is None else self.limits.of(self.site.kind, self.request)
 
 
 @dataclass(slots=True)
@@ -138,6 +149,7 @@ class Gateway:
         self._limits = limits
         self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits, clock=clock)
         self._waits: dict[_Call, Wait] = {}
+        self._sent_limits: dict[int, SentLimits] = {}  # by the provider's id
         self._answered: set[int] = set()  # ids of the providers that have answered a call
         self._retry = retry or RetryPolicy()
         self._price, self._provider_seed, self._longest = price, provider_seed, longest
@@ -260,26 +272,32 @@ class Gateway:
     ) -> Reply:
         """What `TrialClient.complete` does."""
         provider = self.provider_of(site.kind, client)
-        options = client.options.of(site.kind, judged_apart=provider is self.judge)
+        declared = client.options.of(site.kind, judged_apart=provider is self.judge)
+        options = {name: value for name, value in declared.items() if value != UNLIMITED}
         request, body = checked(
             client.options.fill(request, options), provider.model, site=site, trial=client.trial_id
         )
-        client.note_options(options, unsent(request, options))
+        client.note_options(declared, unsent(request, options))
 
-        declared = options.keys() | ({"seed"} if self._provider_seed is not None else set())
+        names = options.keys() | ({"seed"} if self._provider_seed is not None else set())
 
-        async def send(occurrence: int) -> Reply:
-            asked = seeded(request, self._provider_seed, client.trial_id, occurrence)
+        async def send(asked: Request, occurrence: int) -> Reply:
+            asked = seeded(asked, self._provider_seed, client.trial_id, occurrence)
             _refuse_without_counterpart(provider, options)
             try:
                 return await provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
             except UnsupportedParameterError as error:
                 # What is declared reaches the model, or the session ends: no later call can have it either.
-                error.fatal = error.fatal or _SPELLINGS.get(error.parameter, error.parameter) in declared
+                error.fatal = error.fatal or _SPELLINGS.get(error.parameter, error.parameter) in names
                 raise
 
         call = _Call(client, provider, request, body, site, send, lambda reply: accept(reply, request))
+        if request.max_tokens is None and declared.get("max_tokens") != UNLIMITED:
+            call.limits = self._limits_of(provider)
         return await self._ask(call, max_rejections, max_replies)
+
+    def _limits_of(self, provider: Provider) -> SentLimits:
+        return self._sent_limits.setdefault(id(provider), SentLimits(provider.model))
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
@@ -287,7 +305,7 @@ class Gateway:
         request = Request((), model, extra={"input": list(texts)})
         request, body = checked(request, "", site=site, trial=client.trial_id)
 
-        async def send(_occurrence: int) -> Reply:
+        async def send(_asked: Request, _occurrence: int) -> Reply:
             vectors = await self.provider.embed(texts, model)
             said = vectors if isinstance(vectors, Vectors) else Vectors(())
             text = json.dumps([list(vector) for vector in vectors])
@@ -420,8 +438,10 @@ class Gateway:
         client, kind = call.client, call.site.kind
         turn: SendSlot | None = None
         try:
-            async with self._sender.turn(call.request, kind) as turn:
-                reply = turn.reply = seen.reply = self._billed(call, await self._sent(call, question.number))
+            asked = limited(call.request, limit := call.limit)
+            async with self._sender.turn(asked, kind) as turn:
+                reply = replace(await self._sent(call, asked, question.number), limit=limit)
+                reply = turn.reply = seen.reply = self._billed(call, reply)
                 self._answered.add(id(call.provider))
                 spelled = ""
                 if reply.form:
@@ -429,6 +449,7 @@ class Gateway:
                     reply = replace(reply, sent_digest=hashed(spelled))
                 read, fault = _read(call, reply)
                 self._watch_json(call, reply, fault)
+                self._watch_limit(call, reply, fault)
                 seconds = self._clock() - seen.began
                 kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
                 if fault:
@@ -440,13 +461,17 @@ class Gateway:
                 client.account.note_call(kind)
         return kept, read
 
-    async def _sent(self, call: _Call, occurrence: int) -> Reply:
+    async def _sent(self, call: _Call, asked: Request, occurrence: int) -> Reply:
         """What the provider answers. One that neither answers nor fails in time is taken to be lost."""
         provider = call.provider
         try:
             async with asyncio.timeout(self._longest) as limit:
-                reply = await guarded(call.send(occurrence), provider.complete, "The provider")
-                return well_typed(reply, call.request, provider.name)
+                reply = await guarded(call.send(asked, occurrence), provider.complete, "The provider")
+                return well_typed(reply, asked, provider.name)
+        except (UnsupportedParameterError, ContextOverflowError) as error:
+            if call.limits is None or not _is_about_limit(error):
+                raise
+            raise self._without_limit(call, error, asked.max_tokens or 0) from None
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -456,6 +481,28 @@ class Gateway:
                 retry_after=SOON_SECONDS,
                 lost=True,
             ) from error
+
+    def _without_limit(self, call: _Call, error: ModelCallError, limit: int) -> AdaptedError:
+        """The server refuses a default limit, which nobody declared: learn, and send the call again without it."""
+        provider, limits = call.provider, call.limits
+        assert limits is not None
+        if isinstance(error, ContextOverflowError):
+            call.limits = (
+                None  # prompt and limit together are too long for this model; the prompt alone may not be
+            )
+            learned = ""
+        else:
+            learned = limits.learn_refusal(error.brief, limit)
+        if learned:
+            self.notify(f"Model {provider.name}:{provider.model}: {learned}")
+        return AdaptedError(str(error), brief="the server refused the default output limit")
+
+    def _watch_limit(self, call: _Call, reply: Reply, fault: str) -> None:
+        """Leave room for thoughts, from the first reply on that a default limit cuts while the model thinks."""
+        if reply.finish_reason == "length" and reply.limit is not None and call.limits is not None:
+            is_thought = bool(reply.thoughts) or "thinking" in fault
+            if learned := call.limits.learn_cut(reply, is_thought=is_thought):
+                self.notify(f"Model {call.provider.name}:{call.provider.model}: {learned}")
 
     def _watch_json(self, call: _Call, reply: Reply, fault: str) -> None:
         """Warn once if a model has not written acceptable JSON yet: its server may ignore the response format."""
@@ -604,8 +651,15 @@ def _refuse_without_counterpart(provider: Provider, options: Mapping[str, Any]) 
         )
 
 
+def _is_about_limit(error: ModelCallError) -> bool:
+    return isinstance(error, ContextOverflowError) or (
+        isinstance(error, UnsupportedParameterError) and error.parameter in LIMITS
+    )
+
+
 def _unacceptable(call: _Call, kept: JournaledReply) -> ModelCallError:
-    return UnacceptableReplyError(
+    kind = OutputLimitError if kept.reply.finish_reason == "length" else UnacceptableReplyError
+    return kind(
         f"Call {call.site.kind!r} of {call.client.trial_id}: no acceptable reply in {call.attempts + 1} attempts; "
         f"expected {expectation(call.request)}, the last reply was {kept.reason}: {kept.reply.text[:200]!r}.",
         reason=kept.reason,

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from harness.model.output_limits import limit_problems, merged_limits, without_removed
+
 NO_OPTIONS: Mapping[str, Any] = {}
 MAX_DEPTH = 20
 """Levels of nesting in one value."""
@@ -63,8 +65,8 @@ def _value_problems(mine: str, name: str, value: Any) -> Iterable[str]:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if name == "temperature" and not (is_number and 0 <= value <= 2):
         yield f"{mine}={value!r:.80}; expected a number from 0 to 2, or null."
-    elif name == "max_tokens" and not (type(value) is int and value >= 1):
-        yield f"{mine}={value!r:.80}; expected a whole number from 1, or null."
+    elif name == "max_tokens":
+        yield from limit_problems(mine, value)
     elif fault := _json_fault(value, 0):
         yield f"{mine}={value!r:.80} {fault}; expected JSON data: text, finite numbers, true, false, lists, objects."
 
@@ -100,10 +102,19 @@ def _is_unicode(text: str) -> bool:
 def merge_options(*levels: Mapping[str, Any]) -> dict[str, Any]:
     """One set of options from several levels, lowest first: the last level that names a field decides.
 
+    Limits by kind of call are combined kind by kind.
+
     >>> merge_options({"top_p": 0.9, "max_tokens": 800}, {"top_p": 0.5}, {"max_tokens": None})
     {'top_p': 0.5}
+    >>> merge_options({"max_tokens": 800}, {"max_tokens": {"act": 300}})
+    {'max_tokens': {'*': 800, 'act': 300}}
     """
-    merged = {name: value for level in levels for name, value in level.items()}
+    merged: dict[str, Any] = {}
+    for level in levels:
+        for name, value in level.items():
+            merged[name] = merged_limits(merged.get(name), value) if name == "max_tokens" else value
+    if "max_tokens" in merged:
+        merged["max_tokens"] = without_removed(merged["max_tokens"])
     return {name: _plain(value) for name, value in merged.items() if value is not None}
 
 

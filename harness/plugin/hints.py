@@ -15,6 +15,7 @@ from harness.errors import (
     LongWaitError,
     LostRepliesError,
     MixedRunsError,
+    OutputLimitError,
     OversizedCallError,
     RunChangedError,
     RunInUseError,
@@ -32,6 +33,7 @@ HINTS: Mapping[type[HarnessError], str] = {
     LongWaitError: "Wait longer with {max_wait}.",
     LostRepliesError: "Or start a new run with {fresh}, or accept the loss with {accept_lost_journal}.",
     MixedRunsError: "Or use {force} to mix them; the artifact's meta file will say so.",
+    OutputLimitError: "Allow longer ones with {model_options} (max_tokens=N; max_tokens.KIND=N for one kind).",
     OversizedCallError: "Set a larger limit with {tpm}.",
     RunChangedError: (
         "Or start a new run with {fresh}, or continue this one with {accept_changes}: it is then mixed, and nothing "

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.engines import engine_factory
 from harness.errors import ConfigurationError, expected_one_of
+from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.model import (
     NO_OPTIONS,
     Cell,
@@ -24,8 +25,11 @@ from harness.model import (
     TrialPlan,
     merge_options,
 )
+from harness.model.output_limits import ANY, DEFAULT_LIMITS, by_kind
 from harness.personas import Population
 
+_KNOWN_KINDS = ("embedded", "tinytroupe")
+"""Engines whose kinds of call are all among `DEFAULT_LIMITS`."""
 OWN = "own"
 """The engine of an experiment that has a `Play`."""
 
@@ -177,6 +181,7 @@ def plan_cell(
 def _check(experiment: Experiment, group: Group, population: Population, engine: str) -> None:
     owner = f"Group {group.name!r} of {experiment.name}"
     problems = [*(group.correction.problems(owner) if group.correction else ())]
+    problems += _limit_problems(experiment, group, engine)
     for intervention in group.interventions:
         problems += intervention.problems(owner)
     wanted = {name for name in ("instructions", "memory_limit") if getattr(group, name) is not None}
@@ -193,6 +198,25 @@ def _check(experiment: Experiment, group: Group, population: Population, engine:
         problems += _checked(experiment, experiment.play.check)
     if problems:
         raise ConfigurationError(*problems)
+
+
+def _limit_problems(experiment: Experiment, group: Group, engine: str) -> Iterable[str]:
+    """Limits of kinds of call that do not occur, and limits of an arm that would measure it differently."""
+    places = {
+        f"Experiment {experiment.name}": experiment.model_options,
+        f"Group {group.name!r} of {experiment.name}": group.model_options,
+    }
+    for owner, options in places.items():
+        kinds = [kind for kind in by_kind(options.get("max_tokens")) if kind != ANY]
+        names_its_own = experiment.play is not None or engine not in _KNOWN_KINDS
+        for kind in () if names_its_own else [kind for kind in kinds if kind not in DEFAULT_LIMITS]:
+            known = expected_one_of(kind, DEFAULT_LIMITS)
+            yield f"{owner}: model_options['max_tokens'][{kind!r:.80}]: unknown kind of call; {known}"
+    for kind in sorted(OUTCOME_KINDS & by_kind(group.model_options.get("max_tokens")).keys()):
+        yield (
+            f"Group {group.name!r} of {experiment.name}: model_options['max_tokens'][{kind!r}]: an arm cannot limit "
+            "calls that score or extract, so that all arms are measured alike; declare it for the experiment."
+        )
 
 
 def _checked(experiment: Experiment, check: Callable[[Any], Iterable[str]]) -> list[str]:

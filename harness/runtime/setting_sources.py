@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError, did_you_mean, raise_if_any
 from harness.model import option_problems
+from harness.model.output_limits import merged_limits
 from harness.runtime.settings import Settings, setting_fields
 from harness.text_files import read_text
 
@@ -24,6 +25,8 @@ SIMILARITY = 0.8
 """From here on, an unknown variable is taken for a misspelt one of ours, otherwise for another program's."""
 FILE = "pyproject.toml"
 LISTED = " docs/settings.md lists all keys."
+LIMIT_OF = "max_tokens."
+"""Begins the name of the output limit of one kind of call."""
 COMMAND_LINE, ENVIRONMENT, SCRIPT = "command line", "environment", "harness.run"
 NUMBER = re.compile(r"[-+]?([\d.]+(e[-+]?\d+)?|inf|nan)")
 CONSTANTS: Mapping[str, str] = {"True": "true", "False": "false", "None": "null"}
@@ -176,7 +179,10 @@ def override(base: Settings, *sources: SettingSource) -> Settings:
         for name, raw in source.values.items():
             try:
                 if name == "model_options":
-                    values[name] |= read_model_options(raw, source.written[name])
+                    own = read_model_options(raw, source.written[name])
+                    if "max_tokens" in own:
+                        own["max_tokens"] = merged_limits(values[name].get("max_tokens"), own["max_tokens"])
+                    values[name] |= own
                 else:
                     values[name] = setting_fields()[name].read(raw, source.folder)
             except ValueError as error:
@@ -200,6 +206,8 @@ def read_model_options(given: object, owner: str = "model_options") -> dict[str,
 
     >>> read_model_options(["top_p=0.9", "reasoning_effort=low", "stop=null"])
     {'top_p': 0.9, 'reasoning_effort': 'low', 'stop': None}
+    >>> read_model_options(["max_tokens=800", "max_tokens.score_person=200"])
+    {'max_tokens': {'*': 800, 'score_person': 200}}
     """
     if isinstance(given, str):
         read = _json_or_text(given)
@@ -209,16 +217,22 @@ def read_model_options(given: object, owner: str = "model_options") -> dict[str,
         return dict(given)  # type: ignore[call-overload,no-any-return]
     options: dict[str, Any] = {}
     problems: list[str] = []
+    limits: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=") if isinstance(text, str) else ("", "", "")
+        kind = name.removeprefix(LIMIT_OF) if name.startswith(LIMIT_OF) else ""
         if not equals or not value:
             problems.append(f"{owner} {text!r:.120}: expected NAME=VALUE, such as top_p=0.9.")
-        elif name in options:
+        elif name in options or kind in limits:
             problems.append(f"{owner} {name!r:.80} is given twice; expected once.")
+        elif kind:
+            limits[kind] = _json_or_text(value)
         else:
             options[name] = _json_or_text(value)
             if value in CONSTANTS:
                 problems.append(f"{owner} {text!r:.120}: write {name}={CONSTANTS[value]}, as in JSON.")
+    if limits:
+        options["max_tokens"] = merged_limits(options.get("max_tokens"), limits)
     problems += option_problems(owner, options)
     raise_if_any(problems)
     return options

@@ -93,7 +93,10 @@ def test_a_text_without_marks_stays_as_it_came() -> None:
     ("reply", "reason"),
     [
         (Reply("<think>A tool?"), "cut while thinking"),
-        (Reply("<think>A tool?", finish_reason="length"), "cut at the length limit (while thinking)"),
+        (
+            Reply("<think>A tool?", finish_reason="length"),
+            "cut at the length limit of 4,096 tokens (while thinking)",
+        ),
         (Reply("<think>A tool?</think>"), "empty (thoughts alone)"),
         (Reply("", thoughts="A tool?"), "empty (thoughts alone)"),
         (Reply("<|im_end|>"), "empty"),
@@ -183,7 +186,7 @@ def test_the_journal_has_replies_as_they_came_and_they_are_read_the_same_again(t
         rows = journal.execute("select text, tool_calls, more from replies order by rowid").fetchall()
     assert [row[0] for row in rows] == [one.text for one in given]
     assert json.loads(rows[2][1]) == [CALL]
-    assert json.loads(rows[0][2]) == {"thoughts": "Hm."}
+    assert json.loads(rows[0][2]) == {"thoughts": "Hm.", "limit": 4096}
 
 
 def test_an_earlier_session_took_thoughts_for_speech_and_this_one_does_not(tmp_path: Path) -> None:

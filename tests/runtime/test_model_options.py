@@ -56,6 +56,9 @@ def design(arm: dict[str, Any] | None = None, **more: Any) -> Experiment:
         ({"temperature": True}, "expected a number from 0 to 2"),
         ({"max_tokens": 0}, "expected a whole number from 1"),
         ({"max_tokens": 1.5}, "expected a whole number from 1"),
+        ({"max_tokens": {"act": 0}}, "['max_tokens']['act']=0; expected a whole number from 1"),
+        ({"max_tokens": {3: 4}}, "expected the name of a kind of call"),
+        ({"max_tokens": "none"}, "expected a whole number from 1, 'unlimited', or null"),
         ([("top_p", 1)], "expected a mapping"),
     ],
 )
@@ -188,3 +191,28 @@ def test_an_arms_options_never_reach_the_calls_that_measure(
 ) -> None:
     options = CallOptions({"top_p": 0.9, "max_tokens": 9}, {"top_p": 0.5}, judge={"temperature": 0.1})
     assert options.of(kind, judged_apart=apart) == expected
+
+
+def planned(**fields: Any) -> None:
+    experiment = design(**fields)
+    for group in experiment.groups:
+        plan_cell(experiment, group, 1, population=load(PEOPLE, ()), engine="embedded")
+
+
+def test_a_limit_for_a_kind_of_call_that_does_not_occur_is_refused_with_the_nearest() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"\['score_persons'\]: unknown kind of call; did you mean 'score_person'"
+    ):
+        planned(model_options={"max_tokens": {"score_persons": 9}})
+
+
+def test_an_arm_cannot_limit_the_calls_that_measure_it() -> None:
+    with pytest.raises(ConfigurationError, match="declare it for the experiment"):
+        planned(arm={"max_tokens": {"extract": 9}})
+    planned(arm={"max_tokens": {"act": 9}}, model_options={"max_tokens": {"extract": 9}})
+
+
+def test_default_limits_are_no_part_of_a_runs_identity() -> None:
+    experiment = design()
+    plan = plan_cell(experiment, experiment.groups[0], 1, population=load(PEOPLE, ()), engine="embedded")
+    assert "model_options" not in base_settings(plan, PlanCode(), declared_population=None)

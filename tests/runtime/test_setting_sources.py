@@ -178,6 +178,16 @@ def test_request_fields_of_several_places_are_combined(tmp_path: Path) -> None:
     assert found.model_options == {"top_p": 0.1, "max_tokens": 5}
 
 
+def test_output_limits_of_several_places_are_combined_kind_by_kind(tmp_path: Path) -> None:
+    pyproject(tmp_path, "[tool.harness.model_option]\nmax_tokens.act = 500\nmax_tokens.extract = 900\n")
+    found = resolved(tmp_path, {"model_options": ["max_tokens.act=300", "max_tokens.score_person=null"]})
+    assert found.model_options == {"max_tokens": {"act": 300, "extract": 900, "score_person": None}}
+    found = resolved(tmp_path, {"model_options": ["max_tokens=300"]})
+    assert found.model_options == {"max_tokens": 300}
+    with pytest.raises(ConfigurationError, match=r"'max_tokens.act' is given twice"):
+        resolved(tmp_path, {"model_options": ["max_tokens.act=300", "max_tokens.act=4"]})
+
+
 def test_keyword_arguments_are_typed_and_none_leaves_out_what_cannot_be_unset(tmp_path: Path) -> None:
     given = {
         "concurrency": None,

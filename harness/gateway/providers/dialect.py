@@ -40,7 +40,7 @@ _REJECTED = re.compile(
 
 _AMOUNT = re.compile(
     r"too (?:large|high|big|many|small|low)|maximum context|context.?length|exceed|at (?:most|least)|less than|greater|"
-    r"minimum|below|above|range|between|[<>]=",
+    r"minimum|maximum (?:allowed|number)|below|above|range|between|[<>]=",
     re.IGNORECASE,
 )
 """Words about the amount of a limit, not about its name."""
@@ -166,10 +166,14 @@ class Dialect:
 
 def refused_parameter(fault: Fault, body: Mapping[str, Any]) -> str | None:
     """The field of ``body`` that the server refuses, by its name or for its value; ``None`` where it names none."""
-    if fault.status not in _CLIENT_ERRORS or not _REJECTED.search(f"{fault.code} {fault.text}"):
+    if fault.status not in _CLIENT_ERRORS:
         return None
     named = _named(fault, body)
-    return None if named in ("model", "messages") else named
+    if named in LIMITS and _AMOUNT.search(fault.text):
+        return named
+    if named in ("model", "messages") or not _REJECTED.search(f"{fault.code} {fault.text}"):
+        return None
+    return named
 
 
 def _is_about_limit(fault: Fault, body: Mapping[str, Any], name: str) -> bool:

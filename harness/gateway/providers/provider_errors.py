@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.addresses import secrets_in, without_secrets
-from harness.errors import ModelCallError, UnsupportedParameterError
+from harness.errors import ContextOverflowError, ModelCallError, UnsupportedParameterError
 from harness.gateway.providers.error_text import named_members, presentable, words, words_of
 from harness.gateway.providers.http_client import UNREACHABLE, WRONG_ADDRESS, Answer, NoAnswerError
 from harness.gateway.rate_limit_headers import read_retry_after
@@ -42,6 +42,14 @@ _HOPELESS_CODES = frozenset(
 )
 _HOPELESS_WORDS = re.compile(r"credit balance is too low|is deprecated for this model")
 """Anthropic gives no code to an empty account, nor to a temperature that a model does not take."""
+
+_OVERFLOW = re.compile(
+    r"context_length_exceeded|exceed_context_size|(?:maximum|max\.?) (?:context|model|sequence) (?:length|len|size)|"
+    r"(?:exceeds?|exceeding|longer than|larger than|too large for).{0,40}context|prompt is too long|"
+    r"input token count.{0,40}exceeds|reduce the length of the (?:messages|prompt)|tokens` \+ `max_new_tokens`",
+    re.IGNORECASE,
+)
+"""How servers say that a prompt, with the limit of its reply, does not fit the model's context."""
 
 _STATUS_OF_CODE: tuple[tuple[str, int], ...] = (
     ("rate_limit", 429),
@@ -170,6 +178,8 @@ class Failures:
         failure = self.say(
             said, fatal=fatal, retry_after=None if fatal else self._wait(fault), first_tries=tries
         )
+        if fault.status in (400, 413, 422) and _OVERFLOW.search(f"{fault.code} {fault.text}"):
+            return ContextOverflowError(str(failure), brief=failure.brief)
         if parameter is None:
             return failure
         hint = self.hints.get(parameter) or self.hints.get("*")

@@ -42,16 +42,26 @@ def accept(reply: Reply, request: Request) -> Reply:
     calls = normalised(reply.tool_calls)
     text, parsed = found.said, {}
     if not reply.refusal:
-        _check_complete(reply.finish_reason, found, thoughts, has_calls=bool(calls))
+        if reply.finish_reason == "length":
+            raise UnacceptableError(_cut(reply, request, found))
+        _check_complete(found, thoughts, has_calls=bool(calls))
         if asks_for_json(request) and not (calls and not text.strip()):
             value = _value(found, request)
             text, parsed = value.text, {"data": value.data, "unwrapped": _unwrapped(value, found, reply.text)}
     return replace(reply, text=text, raw=reply.text, thoughts=thoughts, tool_calls=calls, **parsed)
 
 
-def _check_complete(finish_reason: str, found: ReplyText, thoughts: str, *, has_calls: bool) -> None:
-    if finish_reason == "length":
-        raise UnacceptableError("cut at the length limit" + " (while thinking)" * found.is_cut)
+def _cut(reply: Reply, request: Request, found: ReplyText) -> str:
+    """How a reply was cut: at the limit that was sent, if one was, else at the end of the model's context."""
+    limit = request.max_tokens or reply.limit
+    return (
+        "cut at the length limit"
+        + (f" of {limit:,} tokens" if limit else "")
+        + " (while thinking)" * found.is_cut
+    )
+
+
+def _check_complete(found: ReplyText, thoughts: str, *, has_calls: bool) -> None:
     if has_calls:
         return  # what it does is whole, whatever the template left open before it
     if found.is_cut:

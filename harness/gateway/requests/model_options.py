@@ -9,6 +9,7 @@ from typing import Any
 from harness.gateway.calls import Request
 from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.model import merge_options
+from harness.model.output_limits import by_kind, declared_limit
 
 _FIELDS = ("temperature", "max_tokens")
 """Options that are fields of `Request`; all others are among its ``extra``."""
@@ -29,10 +30,19 @@ class CallOptions:
     replaced: frozenset[str] = frozenset()
 
     def of(self, kind: str, *, judged_apart: bool) -> dict[str, Any]:
-        """The options of a call of ``kind``."""
+        """The options of a call of ``kind``. Its ``max_tokens``, if it has one, is the limit of this kind."""
         if kind not in OUTCOME_KINDS:
-            return merge_options(self.shared, self.arm)
-        return merge_options(self.judge if judged_apart else self.shared)
+            options = merge_options(self.shared, self.arm)
+        elif judged_apart:
+            options = merge_options(self.judge)
+            own = by_kind(self.shared.get("max_tokens")).get(
+                kind
+            )  # a limit of this kind is meant for any judge
+            options |= {} if own is None else {"max_tokens": own}
+        else:
+            options = merge_options(self.shared)
+        limit = declared_limit(options.pop("max_tokens", None), kind)
+        return options if limit is None else {**options, "max_tokens": limit}
 
     def fill(self, request: Request, options: Mapping[str, Any]) -> Request:
         """``request`` with ``options``."""
