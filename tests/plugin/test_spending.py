@@ -46,9 +46,9 @@ def test_in_steps_of_three_calls_the_run_ends_as_in_one(lab: Lab) -> None:
 
 
 def test_tokens_are_limited_too_and_the_stop_says_that_it_is_early(lab: Lab) -> None:
-    result = lab.run("--max-tokens=20000", "--concurrency=1")
+    result = lab.run("--max-tokens=5000", "--concurrency=1")
     assert result.ret == ExitCode.BUDGET
-    result.stdout.fnmatch_lines(["*limit 20,000 tokens;*it stops early*a larger limit with --max-tokens*"])
+    result.stdout.fnmatch_lines(["*limit 5,000 tokens;*it stops early*a larger limit with --max-tokens*"])
     assert 0 < len(lab.watched.calls) < ALL
 
 
@@ -96,9 +96,9 @@ def test_a_rehearsal_costs_nothing(lab: Lab) -> None:
 def test_dollars_are_limited_by_the_users_own_price(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     (lab.path / "prices.json").write_text('{"watched-1": {"input": 10, "output": 100}}')
     monkeypatch.setenv("HARNESS_PRICES", str(lab.path / "prices.json"))
-    result = lab.run("--max-cost=1.7", "--concurrency=1")
+    result = lab.run("--max-cost=0.15", "--concurrency=1")
     assert result.ret == ExitCode.BUDGET
-    result.stdout.fnmatch_lines(["*limit $1.7000; $0.*spent*it stops early*"])
+    result.stdout.fnmatch_lines(["*limit $0.1500; $0.*spent*it stops early*"])
 
 
 def test_every_bad_bound_is_named_at_once(lab: Lab) -> None:
