@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from harness.model import (
         ActionsAtLeast,
         Check,
+        Contrast,
         Correction,
         Event,
         Experiment,
@@ -42,8 +43,8 @@ _HOME = {
     "harness.api": "Results run",
     "harness.errors": "ConfigurationError HarnessError",
     "harness.guests": "Guest Sources",
-    "harness.model": "ActionsAtLeast Check Correction Event Experiment Extraction Group Intervention Level Measure "
-    "Mode Persona Play Proposition Sample Script TrialPlan TrialResult factorial",
+    "harness.model": "ActionsAtLeast Check Contrast Correction Event Experiment Extraction Group Intervention Level "
+    "Measure Mode Persona Play Proposition Sample Script TrialPlan TrialResult factorial",
     "harness.personas": "Population",
     "harness.records": "JSONLWriter WriterPool merge",
     "harness.reports.data": "Frames load",
@@ -55,6 +56,7 @@ __all__ = [
     "ActionsAtLeast",
     "Check",
     "ConfigurationError",
+    "Contrast",
     "Correction",
     "Event",
     "Experiment",

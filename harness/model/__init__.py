@@ -1,6 +1,7 @@
 """Layer 0: the words of the project as frozen data. Imports the standard library alone."""
 
 from harness.model.check import Check, Level, worst
+from harness.model.contrast import Contrast
 from harness.model.design import Experiment, Group, Mode, Play, TrialPlan
 from harness.model.factorial import factorial
 from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Proposition
@@ -30,6 +31,7 @@ __all__ = [
     "Answering",
     "Cell",
     "Check",
+    "Contrast",
     "Correction",
     "CorrectionEvent",
     "Dataset",

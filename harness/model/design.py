@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from harness.console import name_problems
 from harness.errors import raise_if_any
 from harness.model.check import Check
+from harness.model.contrast import CONTROL, Contrasts, contrast_problems, weighted
 from harness.model.declaration import (
     FLAG,
     FUNCTION,
@@ -307,6 +308,9 @@ class Experiment:
         seed: of its trials, in place of the session's; default None.
         model_options: request fields (``{"top_p": 0.9, "max_tokens": 800}``) where neither the session, nor the arm,
             nor the request sets them; default empty.
+        contrasts: what the analysis compares, recorded when a run begins: ``"control"`` (default: each later group
+            against the first, Dunnett), ``"pairs"`` (every pair of groups, Holm), or a tuple of pairs
+            ``("Treatment", "Control")`` and `Contrast` (Holm over all of them).
 
     Raises `ConfigurationError` with every fault at once.
 
@@ -340,6 +344,7 @@ class Experiment:
     axes: tuple[str, ...] = ()
     seed: int | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
+    contrasts: Contrasts = CONTROL
 
     FIELDS: ClassVar[Fields] = {
         "name": TEXT,
@@ -375,7 +380,7 @@ class Experiment:
     def __post_init__(self) -> None:
         normalise(
             self,
-            tuples=["groups", "metrics", "fragments", "axes", "population"],
+            tuples=["groups", "metrics", "fragments", "axes", "population", "contrasts"],
             data=["modes", "settings", "model_options"],
         )
         if self.default_mode == "" and isinstance(self.modes, Mapping):
@@ -451,6 +456,7 @@ class Experiment:
                 yield f"{mine}: axis {axis!r} is not among its settings: {known}."
         if self.temperature is not None and "temperature" in self.model_options:
             yield f"{mine}: model_options['temperature'] and temperature= are both set; expected one of them."
+        yield from contrast_problems(mine, self.contrasts, [group.name for group in self.groups])
         yield from self._play_problems()
         yield from self._arm_problems()
 
@@ -459,6 +465,7 @@ class Experiment:
         yield from (("metric", name) for name in self.metric_names)
         yield from (("mode", name) for name in self.modes)
         yield from (("setting", name) for name in (*self.settings, *self.axes))
+        yield from (("contrast", one.name) for one in weighted(self.contrasts))
         yield from (("intervention", one.name) for group in self.groups for one in group.interventions)
         yield from (("setting", name) for group in self.groups for name in group.settings)
         yield from (("field of a proposal", name) for one in self.script.proposals for name in one)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.model.contrast import CONTROL, Contrasts
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -42,9 +44,9 @@ class Dataset:
     ``unplaced`` holds, by metric and group, values that were obtained but whose places in the design are not known
     (a published list that is a few samples short): all observations of that metric and group are then ``None``, with
     that reason, so whatever needs places is undefined there, while `values` has them all. ``unread`` says, in
-    sentences, which lines or files of the run could not be read; what they held is missing here. ``factors`` has each
-    group's level by factor, for a factorial design. ``mixed`` says, in sentences, which settings changed during the
-    run; then nothing may be claimed from it.
+    sentences, which lines or files of the run could not be read; what they held is missing here. ``factors`` has the
+    level by factor of each group of a factorial design. ``contrasts`` are those that the experiment declared.
+    ``mixed`` says, in sentences, which settings changed during the run; then nothing may be claimed from it.
     """
 
     experiment: str
@@ -59,6 +61,7 @@ class Dataset:
     unread: tuple[str, ...] = ()
     factors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()
+    contrasts: Contrasts = CONTROL
 
     def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
         """The observations of ``metric``, of one group or of all, in the artifact's order."""

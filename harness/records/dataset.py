@@ -40,6 +40,7 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
         unread=tuple(unread_sentences(run)),
         factors=_factors(run),
         mixed=tuple(change_sentences(changes_in(run))),
+        contrasts=run.design.contrasts,
     )
 
 
@@ -49,15 +50,16 @@ def changes_in(run: FiledRun) -> list[dict[str, Any]]:
 
 
 def _factors(run: FiledRun) -> dict[str, Mapping[str, str]]:
-    """Each group's level by factor, where every group of the design names the same factors."""
+    """The level by factor of each group that has factors; none while a group's are not known, or names differ."""
     found: dict[str, Mapping[str, str]] = {}
     for line in run.metadata:
-        levels = (line.get("group_settings") or {}).get("factors")
+        levels = (line.get("group_settings") or {}).get("factors") or {}
         if isinstance(levels, Mapping):
             found[str(line.get("group"))] = {str(name): str(level) for name, level in levels.items()}
-    ordered = {group: found[group] for group in run.design.groups if group in found}
-    whole = len(ordered) == len(run.design.groups)
-    return ordered if whole and len({frozenset(levels) for levels in ordered.values()}) == 1 else {}
+    if any(group not in found for group in run.design.groups):
+        return {}
+    crossed = {group: found[group] for group in run.design.groups if found[group]}
+    return crossed if len({frozenset(levels) for levels in crossed.values()}) == 1 else {}
 
 
 def observations(

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.model import Cell, Trial
+from harness.model.contrast import CONTROL, Contrasts, contrasts_from_metadata, contrasts_to_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Design:
     ``only`` are the proposals that the run is about, where it is a part of the design; ``None``: all of them.
     ``metrics`` are all names, in the artifact's order; ``person_metrics`` those with one sample per person.
     ``panels`` are the people of each panel; ``proposals`` and ``reps`` are numbers of them. ``reps`` is the
-    largest number that any session of the run planned.
+    largest number that any session of the run planned. ``contrasts`` are those that the run began with, whatever later
+    sessions declared.
     """
 
     groups: tuple[str, ...]
@@ -27,6 +29,7 @@ class Design:
     proposals: int
     reps: int
     only: tuple[int, ...] | None = None
+    contrasts: Contrasts = CONTROL
 
     @classmethod
     def from_metadata(cls, data: Mapping[str, Any]) -> Design:
@@ -40,6 +43,7 @@ class Design:
                 proposals=_count(data["proposals"]),
                 reps=_count(data["reps"]),
                 only=None if data.get("only") is None else tuple(_count(one) for one in data["only"]),
+                contrasts=contrasts_from_metadata(data.get("contrasts", CONTROL)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise HarnessError(
@@ -56,6 +60,7 @@ class Design:
             "proposals": self.proposals,
             "reps": self.reps,
             **({} if self.only is None else {"only": list(self.only)}),
+            **({} if self.contrasts == CONTROL else {"contrasts": contrasts_to_metadata(self.contrasts)}),
         }
 
     def joined(self, others: Iterable[Design]) -> Design:

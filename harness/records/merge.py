@@ -140,7 +140,7 @@ def _settings(metadata: Mapping[str, Any], revisions: Revisions) -> dict[str, Ma
     return found
 
 
-_MAY_GROW = ("groups", "reps")
+_MAY_GROW = ("groups", "reps", "contrasts")
 
 
 def _refusal(experiment: str, conflicts: Mapping[str, Sequence[tuple[str, Any]]]) -> Iterable[str]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.extras import require
 from harness.model import Dataset
-from harness.reports.numbers import signed, span
+from harness.reports.numbers import MINUS, signed, span
 from harness.reports.run_report import RunReport
 from harness.reports.svg import GRID, INK, MUTED, SERIES, SETTINGS, markup
+from harness.reports.verdict import label
 from harness.stats.results import Comparison, Estimate
 
 if TYPE_CHECKING:
@@ -111,12 +112,12 @@ def _summary_of(comparison: Comparison) -> str:
 
 
 def _forest(comparisons: Sequence[Comparison], width: float, *, rehearsal: bool) -> Figure:
-    several = len({one.treatment for one in comparisons}) > 1
+    several = len({one.contrast for one in comparisons}) > 1
     figure, axes = _axes(width, 0.55 * len(comparisons) + 0.6)
     for row, one in enumerate(reversed(comparisons)):
-        label = f"{one.metric} ({one.treatment})" if several else one.metric
+        name = f"{one.metric} ({label(one, comparisons)})" if several else one.metric
         axes.annotate(
-            label, (0, row + 0.27), xycoords=("axes fraction", "data"), color=INK, weight="bold", va="center"
+            name, (0, row + 0.27), xycoords=("axes fraction", "data"), color=INK, weight="bold", va="center"
         )
         _interval(axes, one.primary, row, thick=True)
         if (beside := naive(one)) is not None:
@@ -128,7 +129,9 @@ def _forest(comparisons: Sequence[Comparison], width: float, *, rehearsal: bool)
     axes.grid(axis="x", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
     first = comparisons[0]
-    axes.set_xlabel(f"{'difference' if several else first.treatment} \N{MINUS SIGN} {first.control}")
+    against_one = len({one.control for one in comparisons}) == 1
+    against = f"difference {MINUS} {first.control}" if against_one else "difference"
+    axes.set_xlabel(against if several else first.contrast)
     return _marked(figure, rehearsal)
 
 

@@ -59,7 +59,7 @@ def _tables(report: RunReport) -> Iterator[Part]:
     made = (
         run_tables.outcomes(report),
         run_tables.counts(report),
-        run_tables.factors(report),
+        *run_tables.contrasts(report),
         run_tables.effects(report),
         run_tables.alarms(report),
     )

@@ -25,28 +25,45 @@ def answer_lines(analysis: Mapping[str, Any]) -> Iterator[str]:
         return
     mark = " (rehearsal)" if analysis["rehearsal"] else ""
     comparisons: Comparisons = analysis["comparisons"]
-    for treatment in dict.fromkeys(one["treatment"] for one in comparisons):
-        mine = [one for one in comparisons if one["treatment"] == treatment]
-        yield from _against_control(mine, mark)
-    yield from _effects(analysis.get("effects") or (), mark)
-
-
-def _effects(effects: Sequence[Mapping[str, Any]], mark: str) -> Iterator[str]:
-    """The contrasts of a factorial design, metric by metric."""
-    if not effects:
-        return
-    yield f"Effects of the factors{mark}"
-    for metric in dict.fromkeys(one["metric"] for one in effects):
-        mine = [
-            {"metric": f"  {one['name']}", "primary": one["estimate"], "p_adjusted": one["p_adjusted"]}
-            for one in effects
-            if one["metric"] == metric
+    contrasts: Comparisons = analysis.get("contrasts") or ()
+    if contrasts or len({one["control"] for one in comparisons}) > 1:
+        rows = [
+            *(_row(one, f"{one['treatment']} - {one['control']}", one["primary"]) for one in comparisons),
+            *(_row(one, one["name"], one["estimate"]) for one in contrasts),
         ]
-        yield from _table(metric, mine)
-    yield f"Adjusted: {effects[0]['adjustment']}."
+        yield from _by_metric(f"Contrasts{mark}", rows)
+    else:
+        for treatment in dict.fromkeys(one["treatment"] for one in comparisons):
+            mine = [one for one in comparisons if one["treatment"] == treatment]
+            yield from _against_control(mine, mark)
+    effects = analysis.get("effects") or ()
+    if effects:
+        rows = [_row(one, one["name"], one["estimate"]) for one in effects]
+        yield from _by_metric(f"Effects of the factors{mark}", rows)
+
+
+def _row(one: Mapping[str, Any], name: str, estimate: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A contrast in the shape of a comparison, with its metric and its ``name`` apart."""
+    return {**one, "name": name, "primary": estimate}
+
+
+def _by_metric(title: str, rows: Comparisons) -> Iterator[str]:
+    """A table per metric with a line per contrast, then their adjustment and claim."""
+    tested = [one for one in rows if one["primary"]["p"] is not None]
+    first = (tested or rows)[0]["primary"]
+    yield from textwrap.wrap(f"{title}, {first['method']}; unit: {first['unit']}", WIDTH)
+    for mine in grouped(rows, lambda one: str(one["metric"])):
+        yield from _table(mine[0]["metric"], [{**one, "metric": f"  {one['name']}"} for one in mine])
+    named = [{**one, "metric": f"{one['metric']}, {one['name']}".replace(MINUS, "-")} for one in rows]
+    yield from _reasons(named)
+    adjusted = [one for one in named if one["p_adjusted"] is not None]
+    if adjusted:
+        text = f"{_adjustments(adjusted)} Claimed for {first['estimand']}. Details: harness analyse."
+        yield from textwrap.wrap(text, WIDTH)
 
 
 def _against_control(mine: Comparisons, mark: str) -> Iterator[str]:
+    """The differences of one group from the first, or of the one pair that is compared."""
     first = mine[0]
     method, unit = first["primary"]["method"], first["primary"]["unit"]
     yield from textwrap.wrap(
@@ -68,13 +85,23 @@ def _adjustments(mine: Comparisons) -> str:
 
 
 def _table(name: str, mine: Comparisons) -> Iterator[str]:
+    """A line per row, or two where its name is too long for a column."""
     head = interval_head(map(_interval, mine))
-    yield f"{name:<{NAME}}{'diff.':>8}{head:>20}{'df':>8}{'p':>10}{'adjusted':>10}"
+    yield from _cells(name, f"{'diff.':>8}{head:>20}{'df':>8}{'p':>10}{'adjusted':>10}")
     for one in mine:
         found = one["primary"]
-        line = f"{one['metric']:<{NAME}}{signed(found['difference']):>8}{span(_interval(one)):>20}"
-        line += f"{whole(found['df']):>8}{p_value(found['p']):>10}{p_value(one['p_adjusted']):>10}"
-        yield line.replace(MINUS, "-")
+        cells = f"{signed(found['difference']):>8}{span(_interval(one)):>20}"
+        cells += f"{whole(found['df']):>8}{p_value(found['p']):>10}{p_value(one['p_adjusted']):>10}"
+        yield from _cells(one["metric"], cells)
+
+
+def _cells(name: str, cells: str) -> Iterator[str]:
+    text = name.replace(MINUS, "-")
+    if len(text) >= NAME:
+        indent = " " * (len(text) - len(text.lstrip()))
+        yield from textwrap.wrap(text, WIDTH, initial_indent="", subsequent_indent=f"{indent}  ")
+        text = ""
+    yield f"{text:<{NAME}}{cells}".replace(MINUS, "-")
 
 
 def _interval(one: Mapping[str, Any]) -> Interval | None:

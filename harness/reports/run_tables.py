@@ -18,6 +18,7 @@ from harness.reports.numbers import (
     dollars,
     duration,
     fixed,
+    interval_head,
     p_value,
     percent,
     signed,
@@ -26,8 +27,8 @@ from harness.reports.numbers import (
 )
 from harness.reports.parts import Table
 from harness.reports.run_report import Published, RunReport
-from harness.reports.tables import effects_about, effects_table
-from harness.reports.verdict import basis
+from harness.reports.tables import CONTRASTS, EFFECTS, about_contrasts, contrast_table
+from harness.reports.verdict import basis, label
 from harness.stats.binary_events import count_events
 from harness.stats.results import ALPHA, Comparison, Estimate, Quantity
 
@@ -47,18 +48,23 @@ class Captioned:
 
 def outcomes(report: RunReport) -> Captioned:
     """Per metric the arms' means, their difference and the primary analysis, with the published result."""
-    several = len(report.design.groups) > 2
+    pairs = dict.fromkeys((one.control, one.treatment) for one in report.analysis.comparisons)
+    several = len(report.design.groups) > 2 or len(pairs) > 1
     rows = tuple(_outcome(report, one, several=several) for one in report.analysis.comparisons)
-    table = Table(_outcome_heads(report, several=several), rows, 1 + several)
+    table = Table(_outcome_heads(report, list(pairs), several=several), rows, 1 + several)
     return Captioned("Means, differences and the primary analysis", table, " ".join(_outcome_notes(report)))
 
 
-def _outcome_heads(report: RunReport, *, several: bool) -> tuple[str, ...]:
-    control, *others = report.design.groups or (NONE,)
-    later = "Group" if several else "".join(others)
-    heads = ("Metric", *(("Group",) if several else ()), f"{control}, mean (SD)", f"{later}, mean (SD)", "n")
-    heads = (*heads, "Difference", "95 % CI, blocked", "p, adjusted")
-    return (*heads, *PUBLISHED) if report.published else heads
+def _outcome_heads(report: RunReport, pairs: Sequence[tuple[str, str]], *, several: bool) -> tuple[str, ...]:
+    controls = list(dict.fromkeys(control for control, _ in pairs)) or list(report.design.groups[:1])
+    control, later, group = controls[0] if controls else NONE, "Group", "Group"
+    if len(controls) > 1:
+        control, later, group = "Second", "First", "Contrast"
+    elif not several:
+        later = pairs[0][1] if pairs else ""
+    heads = ["Metric", *([group] if several else []), f"{control}, mean (SD)", f"{later}, mean (SD)", "n"]
+    heads += ["Difference", "95 % CI, blocked", "p, adjusted"]
+    return (*heads, *PUBLISHED) if report.published else tuple(heads)
 
 
 def _outcome(report: RunReport, comparison: Comparison, *, several: bool) -> tuple[str, ...]:
@@ -67,7 +73,7 @@ def _outcome(report: RunReport, comparison: Comparison, *, several: bool) -> tup
     primary = comparison.primary
     cells = (
         comparison.metric,
-        *((comparison.treatment,) if several else ()),
+        *((label(comparison, report.analysis.comparisons),) if several else ()),
         _mean(control),
         _mean(treatment),
         f"{control['n']} + {treatment['n']}",
@@ -148,7 +154,7 @@ def effects(report: RunReport) -> Captioned:
     several = len(report.design.groups) > 2
     rows = (
         (
-            f"{one.metric} ({one.treatment})" if several else one.metric,
+            f"{one.metric} ({label(one, report.analysis.comparisons)})" if several else one.metric,
             *map(_quantity, (one.hedges_g, one.icc_trial, one.icc_person, one.design_effect)),
         )
         for one in report.analysis.comparisons
@@ -160,12 +166,13 @@ def effects(report: RunReport) -> Captioned:
     )
 
 
-def factors(report: RunReport) -> Captioned | None:
-    """Main effects and interactions of a factorial design; ``None`` for any other."""
-    if not report.analysis.effects:
-        return None
-    note = " ".join(effects_about(report.analysis))
-    return Captioned("Main effects and interactions of the factors", effects_table(report.analysis), note)
+def contrasts(report: RunReport) -> Iterator[Captioned]:
+    """Contrasts declared by weights, then main effects and interactions of factors, where there are some."""
+    for caption, found in ((CONTRASTS, report.analysis.contrasts), (EFFECTS, report.analysis.effects)):
+        if found:
+            head = interval_head(one.estimate.interval for one in found)
+            table = contrast_table(found, ("Difference", f"{head}, blocked", "t", "df", "p", "p, adjusted"))
+            yield Captioned(caption, table, " ".join(about_contrasts(found)))
 
 
 def _why_not(report: RunReport) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from operator import itemgetter
 from typing import Any
 
 from harness.model import Dataset
@@ -12,9 +13,11 @@ from harness.reports.numbers import NONE, fixed, interval_head, p_value, signed,
 from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, fits, grouped
 from harness.stats import describe
 from harness.stats.counts import CountComparison
-from harness.stats.results import Analysis, Comparison, Estimate, Quantity
+from harness.stats.results import Analysis, Comparison, ContrastEstimate, Estimate, Quantity
 
 LABEL = 36
+CONTRASTS = "Contrasts declared by weights"
+EFFECTS = "Effects of the factors"
 
 
 def analysis_parts(
@@ -31,16 +34,16 @@ def analysis_parts(
         yield Items(dataset.unread)
     if analysis.notes:
         yield Items(analysis.notes)
-    for treatment in dict.fromkeys(one.treatment for one in analysis.comparisons):
-        mine = [one for one in analysis.comparisons if one.treatment == treatment]
+    for mine in grouped(analysis.comparisons, lambda one: one.contrast):
         yield from _primary(mine, dataset)
         yield from _secondary(mine)
         yield from _resting_on(mine)
         yield from _generalising(mine, analysis.notes)
-    if analysis.effects:
-        yield Heading("Effects of the factors", 2)
-        yield effects_table(analysis)
-        yield Items(tuple(effects_about(analysis)))
+    for title, found in ((CONTRASTS, analysis.contrasts), (EFFECTS, analysis.effects)):
+        if found:
+            yield Heading(title, 2)
+            yield from contrast_tables(found)
+            yield Items(tuple(about_contrasts(found)))
     if counts:
         yield Heading(binary_outcomes.CAPTION, 2)
         yield binary_outcomes.table(counts)
@@ -48,30 +51,49 @@ def analysis_parts(
     yield from explained
 
 
-def effects_table(analysis: Analysis) -> Table:
-    """A row per metric and contrast of a factorial design."""
-    heads = (
-        "diff.",
-        interval_head(one.estimate.interval for one in analysis.effects),
-        "t",
-        "df",
-        "p",
-        "adj.",
-    )
-    rows = tuple(
-        (one.metric, one.name, *_answer(one.estimate), p_value(one.p_adjusted)) for one in analysis.effects
-    )
-    return Table(("metric", "effect", *heads), rows)
+def contrast_tables(found: Sequence[ContrastEstimate]) -> Iterator[Table]:
+    """A row per metric and contrast; a table per metric where one of 80 columns is too narrow for both names."""
+    head = interval_head(one.estimate.interval for one in found)
+    heads = ("diff.", head, "t", "df", "p", "adj.")
+    whole_table = contrast_table(found, heads)
+    if fits(whole_table):
+        yield whole_table
+        return
+    for mine in grouped(found, lambda one: one.metric):
+        rows = tuple((one.name, *_answer(one.estimate), p_value(one.p_adjusted)) for one in mine)
+        yield Table((mine[0].metric, *heads), rows)
 
 
-def effects_about(analysis: Analysis) -> Iterator[str]:
-    """The method of the effects, their adjustment, and why some have no test."""
-    first = analysis.effects[0]
+def contrast_table(found: Sequence[ContrastEstimate], heads: Sequence[str]) -> Table:
+    """A row per metric and contrast."""
+    rows = tuple((one.metric, one.name, *_answer(one.estimate), p_value(one.p_adjusted)) for one in found)
+    return Table(("metric", "contrast", *heads), rows, 2)
+
+
+def about_contrasts(found: Sequence[ContrastEstimate]) -> Iterator[str]:
+    """The method of contrasts, their weights and adjustment, and why some have no test."""
+    first = found[0]
     yield f"{first.estimate.method}; unit: {first.estimate.unit}; claimed for {first.estimate.estimand}."
-    yield f"Adjusted: {first.adjustment}."
-    untested = [one for one in analysis.effects if one.estimate.reason]
-    for same in grouped(untested, lambda one: str(one.estimate.reason)):
-        yield f"{', '.join(f'{one.metric}, {one.name}' for one in same)}: {same[0].estimate.reason}."
+    for same in grouped((one for one in found if one.weights), lambda one: one.adjustment):
+        names = (
+            "" if len(same) == len(found) else f" ({', '.join(dict.fromkeys(one.metric for one in same))})"
+        )
+        yield f"adj.: {same[0].adjustment}{names}."
+    for of_name in grouped((one for one in found if one.weights), lambda one: one.name):
+        terms = (f"{signed(weight)} {group}" for group, weight in of_name[0].weights.items() if weight)
+        yield f"{of_name[0].name} = {', '.join(terms)}."
+    yield from _remarks(found, [one.estimate.reason for one in found])
+    yield from _remarks(found, [one.estimate.note for one in found])
+
+
+def _remarks(found: Sequence[ContrastEstimate], texts: Sequence[str | None]) -> Iterator[str]:
+    """Each text once, with its contrasts, and its metrics where it is not about all of them."""
+    every = dict.fromkeys(one.metric for one in found)
+    for same in grouped(((text, one) for text, one in zip(texts, found, strict=True) if text), itemgetter(0)):
+        metrics = dict.fromkeys(one.metric for _, one in same)
+        names = dict.fromkeys(one.name for _, one in same)
+        about = "" if metrics == every else f"{', '.join(metrics)}: "
+        yield f"{about}{', '.join(names)}: {same[0][0]}."
 
 
 def analysis_json(

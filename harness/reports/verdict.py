@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.model import Check, Level
-from harness.reports.numbers import MINUS, counted, p_clause, percent, signed, span, whole
+from harness.reports.numbers import counted, p_clause, percent, signed, span, whole
 from harness.reports.run_report import RunReport
-from harness.stats.results import ALPHA, Comparison, Estimate
+from harness.stats.results import ALPHA, Comparison, ContrastEstimate, Estimate
 
 
 class ClaimStrength(StrEnum):
@@ -31,10 +31,10 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The claim about one metric, for one group against the first."""
+    """The claim about one metric in one contrast; ``contrast`` is short where all are against one group."""
 
     metric: str
-    treatment: str
+    contrast: str
     direction: Direction
     text: str
     estimand: str
@@ -71,7 +71,11 @@ def verdict(report: RunReport) -> Verdict:
     failed = [check for check in report.checks if check.level is Level.FAIL]
     if failed:
         return Verdict(ClaimStrength.FAULTY, _faulty(failed), (), cautions)
-    statements = tuple(statement(one) for one in report.analysis.comparisons)
+    every = report.analysis.comparisons
+    statements = (
+        *(statement(one, label(one, every)) for one in every),
+        *map(contrast_statement, report.analysis.contrasts),
+    )
     interim = bool(report.meta["partial"])
     begun = "Exploratory. " * bool(report.dataset.meta.get("exploratory")) + "An interim look. " * interim
     headline = begun + _headline(statements)
@@ -80,19 +84,38 @@ def verdict(report: RunReport) -> Verdict:
     )
 
 
-def statement(comparison: Comparison) -> Claim:
+def label(one: Comparison, every: Iterable[Comparison]) -> str:
+    """What a comparison is called among ``every``: its later group where all are against one group, else its pair."""
+    return one.treatment if len({other.control for other in every}) == 1 else one.contrast
+
+
+def statement(comparison: Comparison, contrast: str = "") -> Claim:
     """One metric's sentence: estimate, interval, adjusted p, and their basis."""
-    primary = comparison.primary
-    where = _direction(comparison)
+    p, treatment = comparison.p_adjusted, comparison.treatment
+    where = _direction(comparison.primary, p)
+    finding = f"{treatment} is {where}"
+    text = _sentence(comparison.contrast, finding, where, comparison.primary, p, comparison.adjustment)
+    return Claim(comparison.metric, contrast or treatment, where, text, comparison.primary.estimand)
+
+
+def contrast_statement(one: ContrastEstimate) -> Claim:
+    """The same for a contrast declared by weights."""
+    where = _direction(one.estimate, one.p_adjusted)
+    sign = "above" if where is Direction.HIGHER else "below"
+    text = _sentence(one.name, f"{one.name} is {sign} 0", where, one.estimate, one.p_adjusted, one.adjustment)
+    return Claim(one.metric, one.name, where, text, one.estimate.estimand)
+
+
+def _sentence(
+    contrast: str, finding: str, where: Direction, estimate: Estimate, p: float | None, adjustment: str
+) -> str:
     if where is Direction.UNDEFINED:
-        text = f"Not estimable: {primary.reason or 'no reason recorded'}."
-    else:
-        text = (
-            f"{_finding(comparison, where)}: {comparison.treatment} {MINUS} {comparison.control} = "
-            f"{signed(primary.difference)}{_interval(primary)}, adjusted "
-            f"{p_clause(comparison.p_adjusted)} ({comparison.adjustment}); {basis(primary)}."
-        )
-    return Claim(comparison.metric, comparison.treatment, where, text, primary.estimand)
+        return f"Not estimable: {estimate.reason or 'no reason recorded'}."
+    begun = "No difference shown" if where is Direction.NOT_SHOWN else finding
+    return (
+        f"{begun}: {contrast} = {signed(estimate.difference)}{_interval(estimate)}, adjusted {p_clause(p)} "
+        f"({adjustment}); {basis(estimate)}."
+    )
 
 
 def basis(estimate: Estimate) -> str:
@@ -101,19 +124,12 @@ def basis(estimate: Estimate) -> str:
     return f"{estimate.method}{df}, n = {whole(estimate.n)}, unit: {estimate.unit}"
 
 
-def _direction(comparison: Comparison) -> Direction:
-    difference, p = comparison.primary.difference, comparison.p_adjusted
-    if difference is None or p is None:
+def _direction(estimate: Estimate, p: float | None) -> Direction:
+    if estimate.difference is None or p is None:
         return Direction.UNDEFINED
-    if p >= ALPHA or difference == 0:
+    if p >= ALPHA or estimate.difference == 0:
         return Direction.NOT_SHOWN
-    return Direction.HIGHER if difference > 0 else Direction.LOWER
-
-
-def _finding(comparison: Comparison, where: Direction) -> str:
-    if where is Direction.NOT_SHOWN:
-        return "No difference shown"
-    return f"{comparison.treatment} is {where}"
+    return Direction.HIGHER if estimate.difference > 0 else Direction.LOWER
 
 
 def _interval(estimate: Estimate) -> str:
@@ -129,11 +145,11 @@ def _headline(statements: Sequence[Claim]) -> str:
 
 
 def _sorted_out(statements: Sequence[Claim]) -> Iterator[str]:
-    several = len({one.treatment for one in statements}) > 1
+    several = len({one.contrast for one in statements}) > 1
     for where in (Direction.HIGHER, Direction.LOWER):
         found = _names((one for one in statements if one.direction is where), several)
         if found:
-            begun = f"{where.capitalize()}:" if several else f"{statements[0].treatment} is {where} on"
+            begun = f"{where.capitalize()}:" if several else f"{statements[0].contrast} is {where} on"
             yield f"{begun} {found}."
     silent = _names((one for one in statements if one.direction is Direction.NOT_SHOWN), several)
     if silent:
@@ -144,7 +160,7 @@ def _sorted_out(statements: Sequence[Claim]) -> Iterator[str]:
 
 
 def _names(statements: Iterable[Claim], several: bool) -> str:
-    names = [f"{one.metric} ({one.treatment})" if several else one.metric for one in statements]
+    names = [f"{one.metric} ({one.contrast})" if several else one.metric for one in statements]
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 

@@ -102,6 +102,7 @@ def _design(plan: CellPlan) -> Design:
         proposals=len(plan.experiment.script.proposals[: plan.mode.proposals]),
         reps=plan.reps,
         only=plan.selected,
+        contrasts=plan.experiment.contrasts,
     )
 
 

@@ -94,6 +94,16 @@ class OpenRun:
         """Whether a metric's function failed for some trial. The run then stays open: a mended one needs no new run."""
         return any(sample.raised for played in self.accepted.values() for sample in played.samples)
 
+    def keep_contrasts(self, metadata: Iterable[Mapping[str, Any]]) -> None:
+        """Keep the contrasts that the run began with: those declared later may have been chosen by its data."""
+        designs = [Design.from_metadata(line["design"]) for line in metadata if line.get("design")]
+        if designs and designs[0].contrasts != self.design.contrasts:
+            self.design = replace(self.design, contrasts=designs[0].contrasts)
+            self.notes.append(
+                f"{self.experiment}: contrasts= has changed since run {self.run.id} began; the analysis keeps those "
+                "that the run began with. A new run takes the new ones."
+            )
+
     def finished(self) -> dict[str, int]:
         """How many trials of each group have an accepted record."""
         count = Counter(played.trial.cell.group for played in self.accepted.values())
@@ -301,6 +311,7 @@ class RunBook:
                 entered.called.add(outcome.trial)
             if outcome.accepted is not None:
                 entered.accepted[outcome.trial] = _played(outcome.accepted)
+        entered.keep_contrasts(section.metadata for section in sections if section.metadata)
         entered.measured_before, unmeasured = revisions.recorded(run_id), revisions.unmeasured(sections)
         if unmeasured or entered.measures != entered.measured_before:
             entered.unmeasured = unmeasured

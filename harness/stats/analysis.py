@@ -1,23 +1,23 @@
-"""The analysis of one run: each metric, each later group against the first."""
+"""The analysis of one run: each metric, each pair of groups and each contrast that its experiment declares."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from statistics import fmean
+from collections.abc import Sequence
 
 from harness.errors import ConfigurationError
 from harness.model import Dataset
+from harness.model.contrast import pairs_of
+from harness.stats.adjustment import adjust
 from harness.stats.blocked import Layout, blocked, generalising, layout
 from harness.stats.clusters import cluster_robust
+from harness.stats.contrasts import contrast_estimates
 from harness.stats.effect import hedges_g
 from harness.stats.factors import factor_effects
 from harness.stats.icc import design_effect, icc_by_person, icc_by_trial
 from harness.stats.mixed import reml
 from harness.stats.mixed_runs import without_claims
-from harness.stats.multiplicity import dunnett_blocked, holm
 from harness.stats.naive import paired_by_person, welch_on_persons, welch_on_scores
-from harness.stats.results import Analysis, Comparison, Estimate
+from harness.stats.results import Analysis, Comparison, ContrastEstimate, Estimate
 from harness.stats.sign_flip import sign_flip
 from harness.stats.within import within_blocks
 
@@ -29,12 +29,13 @@ def analyse(
     confidence: float = 0.95,
     with_secondary: bool = True,
 ) -> Analysis:
-    """Analyse each metric's difference of each later group from the first.
+    """Analyse each metric's difference between the groups that the dataset's ``contrasts`` compare.
 
-    Each metric has one primary p, by the method chosen beforehand (`blocked`). With two groups Holm's correction runs
-    over the metrics; a ``primary_metric`` named beforehand (by default the only one of a locked plan) is tested alone,
-    and Holm runs over the others. With more groups Dunnett's correction runs over the groups, and Bonferroni's over
-    the metrics.
+    Each metric and contrast has one primary p, by the method chosen beforehand (`blocked`). With two groups Holm's
+    correction runs over the metrics; a ``primary_metric`` named beforehand (by default the only one of a locked plan)
+    is tested alone, and Holm runs over the others. With more groups, each against the first, Dunnett's correction runs
+    over the groups, and Bonferroni's over the metrics. Over every pair, or over named contrasts, Holm's runs over
+    contrasts and metrics together: each contrast has its own error, so that arms may differ in variance (Maxwell 1980).
 
     Without ``with_secondary`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
     mixed model takes a second where all else takes a hundredth.
@@ -46,19 +47,21 @@ def analyse(
     _check(dataset, primary_metric, confidence)
     primary_metric = primary_metric or _planned(dataset)
     found = [
-        _compared(dataset, metric, group, confidence, with_secondary=with_secondary)
+        _compared(dataset, metric, *pair, confidence, with_secondary=with_secondary)
         for metric in dataset.metrics
-        for group in dataset.groups[1:]
+        for pair in pairs_of(dataset.contrasts, dataset.groups)
     ]
-    adjusted = _adjusted(dataset, found, primary_metric)
+    comparisons, contrasts = adjust(dataset, found, contrast_estimates(dataset, confidence), primary_metric)
+    effects = factor_effects(dataset, confidence)
     analysis = Analysis(
         experiment=dataset.experiment,
         source=dataset.source,
         coordinates=dataset.coordinates,
         rehearsal=dataset.rehearsal,
-        comparisons=tuple(adjusted),
-        notes=tuple(_notes(dataset, adjusted)),
-        effects=factor_effects(dataset, confidence),
+        comparisons=tuple(comparisons),
+        notes=tuple(_notes(dataset, comparisons, effects)),
+        effects=effects,
+        contrasts=tuple(contrasts),
     )
     return without_claims(analysis, dataset.mixed) if dataset.mixed else analysis
 
@@ -80,9 +83,8 @@ def _planned(dataset: Dataset) -> str | None:
 
 
 def _compared(
-    dataset: Dataset, metric: str, treatment: str, confidence: float, *, with_secondary: bool
+    dataset: Dataset, metric: str, treatment: str, control: str, confidence: float, *, with_secondary: bool
 ) -> Comparison:
-    control = dataset.groups[0]
     arms = (control, treatment)
     found = layout(dataset, metric, *arms)
     primary = blocked(found, confidence)
@@ -91,7 +93,7 @@ def _compared(
         control=control,
         treatment=treatment,
         primary=primary,
-        secondary=secondary(dataset, metric, treatment, found, confidence) if with_secondary else (),
+        secondary=secondary(dataset, metric, arms, found, confidence) if with_secondary else (),
         generalising=generalising(found),
         hedges_g=hedges_g(dataset, metric, primary, *arms),
         icc_trial=icc_by_trial(dataset, metric, arms, confidence),
@@ -103,69 +105,20 @@ def _compared(
 
 
 def secondary(
-    dataset: Dataset, metric: str, treatment: str, found: Layout, confidence: float
+    dataset: Dataset, metric: str, arms: tuple[str, str], found: Layout, confidence: float
 ) -> tuple[Estimate, ...]:
     """The secondary methods, the most trustworthy first."""
-    control = dataset.groups[0]
     return (
         sign_flip(found.differences),
         within_blocks(found, confidence),
         *(
-            method(dataset, metric, control, treatment, confidence)
+            method(dataset, metric, *arms, confidence)
             for method in (reml, cluster_robust, paired_by_person, welch_on_persons, welch_on_scores)
         ),
     )
 
 
-def _adjusted(dataset: Dataset, found: Sequence[Comparison], primary_metric: str | None) -> list[Comparison]:
-    if len(dataset.groups) > 2:
-        return [
-            one for metric in dataset.metrics for one in _over_groups(dataset, metric, found, primary_metric)
-        ]
-    family = {one.metric: one.primary.p for one in found if one.metric != primary_metric}
-    corrected = holm(family)
-    over = f"Holm over {len(family)} metric{'s' * (len(family) != 1)}"
-    if primary_metric is not None:
-        over += f" besides the primary one, {primary_metric}"
-    return [
-        replace(one, p_adjusted=corrected[one.metric], adjustment=over)
-        if one.metric in family
-        else replace(one, p_adjusted=one.primary.p, adjustment="none: the primary metric, named beforehand")
-        for one in found
-    ]
-
-
-def _over_groups(
-    dataset: Dataset, metric: str, found: Sequence[Comparison], primary_metric: str | None
-) -> list[Comparison]:
-    """Dunnett over the groups, Bonferroni over the metrics: Holm does not apply to p-values already adjusted."""
-    mine = [one for one in found if one.metric == metric]
-    answer = dunnett_blocked(_cells(dataset, metric))
-    if isinstance(answer, str):
-        return [replace(one, adjustment=f"none: {answer}") for one in mine]
-    p_values, df = answer
-    others = len(dataset.metrics) - (primary_metric is not None)
-    times = 1 if metric == primary_metric else others
-    adjusted = [min(1.0, times * p) for p in p_values]
-    text = f"Dunnett over {len(mine)} groups, error block × group, df {df}"
-    text += f"; times {times} metrics (Bonferroni)" if times > 1 else ""
-    if any(one.primary.p is not None and p < one.primary.p for one, p in zip(mine, adjusted, strict=True)):
-        text += "; its error is pooled over all groups, so it can be below p"
-    return [replace(one, p_adjusted=p, adjustment=text) for one, p in zip(mine, adjusted, strict=True)]
-
-
-def _cells(dataset: Dataset, metric: str) -> list[list[float]]:
-    """The mean of each group in each block that has them all."""
-    control, *others = dataset.groups
-    columns: list[Mapping[tuple[int, int], tuple[float, float]]] = []
-    for group in others:
-        found = layout(dataset, metric, control, group).complete
-        columns.append({(b.panel, b.proposal): (fmean(b.control), fmean(b.treatment)) for b in found})
-    shared = sorted(set.intersection(*(set(column) for column in columns)))
-    return [[columns[0][block][0], *(column[block][1] for column in columns)] for block in shared]
-
-
-def _notes(dataset: Dataset, found: Sequence[Comparison]) -> list[str]:
+def _notes(dataset: Dataset, found: Sequence[Comparison], effects: Sequence[ContrastEstimate]) -> list[str]:
     notes = []
     if dataset.rehearsal:
         notes.append("Rehearsal: generated without a model; not evidence.")
@@ -177,6 +130,11 @@ def _notes(dataset: Dataset, found: Sequence[Comparison]) -> list[str]:
         notes.append(f"{dataset.experiment} has one group, so there is nothing to compare.")
     if found:
         notes.append(f"Claims are for {found[0].primary.estimand}; {found[0].generalising.reason}.")
+    if effects:
+        notes.append(
+            "Effects of the factors are corrected apart from the differences between arms; an interaction of three "
+            "factors or more is not among them, unless a contrast names it."
+        )
     few = min((one.primary.n for one in found if one.primary.n), default=10)
     if few < 10:
         notes.append(f"{few} blocks: no bootstrap interval is given; the exact sign-flip test is reported.")

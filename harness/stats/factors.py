@@ -2,89 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, product
-from statistics import fmean
+from typing import NamedTuple
 
 from harness.model import Dataset
-from harness.stats.multiplicity import holm
-from harness.stats.results import FIXED_SET, Estimate, FactorEffect
-from harness.stats.student import one_sample
+from harness.model.contrast import MINUS
+from harness.stats.contrasts import METHOD, UNIT, Weights, block_contrast, with_holm
+from harness.stats.results import FIXED_SET, ContrastEstimate, Estimate
 
-UNIT = "blocks (panel × proposal)"
-METHOD = "paired t on block contrasts"
-Weights = Mapping[str, float]
-"""Group → its weight in a contrast; the weights sum to 0."""
+Levels = Mapping[str, str]
+"""Factor → level."""
 
 
-def factor_effects(dataset: Dataset, confidence: float = 0.95) -> tuple[FactorEffect, ...]:
+class _Effect(NamedTuple):
+    """A contrast of cells by its name; without weights, ``reason`` says why the design does not allow it."""
+
+    name: str
+    weights: Weights
+    reason: str | None = None
+
+
+def factor_effects(dataset: Dataset, confidence: float = 0.95) -> tuple[ContrastEstimate, ...]:
     """The effects of the dataset's factors on each metric; nothing with fewer than two factors.
 
     A main effect is the mean over the other factors' levels of the difference between a level and the first one; an
-    interaction is the difference of two such differences. Each block (panel × proposal) that has every group gives one
-    value of the contrast, and the test is Student's t over blocks. Holm's correction runs over all effects and metrics.
+    interaction is the difference of two such differences. Where the design lacks cells, an effect is taken over the
+    combinations that have all its cells, which its name then says; an effect without any is not estimable, with the
+    reason. Holm's correction runs over all estimable effects and metrics.
     Source: Cox & Reid, The Theory of the Design of Experiments (2000), §5.
     """
-    contrasts = dict(_contrasts(dataset.factors))
-    found = [
-        FactorEffect(metric, name, _estimate(dataset, metric, weights, confidence), None, "")
+    every = list(_effects(dataset.factors))
+    known = [one for one in every if one.weights]
+    found = tuple(
+        ContrastEstimate(
+            metric, one.name, one.weights, block_contrast(dataset, metric, one.weights, confidence), None, ""
+        )
         for metric in dataset.metrics
-        for name, weights in contrasts.items()
-    ]
-    corrected = holm({f"{one.metric}\0{one.name}": one.estimate.p for one in found})
-    text = f"Holm over {len(found)} effects"
-    return tuple(
-        replace(one, p_adjusted=corrected[f"{one.metric}\0{one.name}"], adjustment=text) for one in found
+        for one in known
     )
+    family = f"{len(found)} effects"
+    lacking = tuple(
+        ContrastEstimate(
+            metric, one.name, {}, Estimate(METHOD, FIXED_SET, UNIT, 0, reason=one.reason), None, "none"
+        )
+        for metric in dataset.metrics
+        for one in every
+        if not one.weights
+    )
+    order = {(metric, one.name): None for metric in dataset.metrics for one in every}
+    made = {(one.metric, one.name): one for one in (*with_holm(found, family), *lacking)}
+    return tuple(made[key] for key in order)
 
 
-def _contrasts(factors: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Weights]]:
+def _effects(factors: Mapping[str, Levels]) -> Iterator[_Effect]:
     names = list(dict.fromkeys(name for levels in factors.values() for name in levels))
     if len(names) < 2:
         return
-    levels = {
-        name: list(dict.fromkeys(one[name] for one in factors.values() if name in one)) for name in names
-    }
+    levels = {name: list(dict.fromkeys(one[name] for one in factors.values())) for name in names}
     for name in names:
         for level in levels[name][1:]:
-            sides = {levels[name][0]: -1.0, level: 1.0}
-            if weights := _weights(factors, {name: sides}):
-                yield f"{name}: {level} − {levels[name][0]}", weights
+            signs = {name: {levels[name][0]: -1.0, level: 1.0}}
+            yield _effect(f"{name}: {level} {MINUS} {levels[name][0]}", factors, signs, levels)
     for one, other in combinations(names, 2):
         for a, b in product(levels[one][1:], levels[other][1:]):
             signs = {one: {levels[one][0]: -1.0, a: 1.0}, other: {levels[other][0]: -1.0, b: 1.0}}
-            if weights := _weights(factors, signs):
-                yield f"{one} × {other}: {a}, {b}", weights
+            yield _effect(f"{one} × {other}: {a}, {b}", factors, signs, levels)
 
 
-def _weights(
-    factors: Mapping[str, Mapping[str, str]], signs: Mapping[str, Mapping[str, float]]
-) -> Weights | None:
-    """The contrast over the contexts (levels of the other factors) that have all its cells; ``None``: there is none."""
+def _effect(
+    name: str,
+    factors: Mapping[str, Levels],
+    signs: Mapping[str, Mapping[str, float]],
+    levels: Mapping[str, Sequence[str]],
+) -> _Effect:
+    """The contrast over the contexts (levels of the other factors) that have all its cells."""
     contexts: dict[tuple[tuple[str, str], ...], dict[str, float]] = {}
-    for group, levels in factors.items():
+    for group, own in factors.items():
         weight = 1.0
-        for name, by_level in signs.items():
-            weight *= by_level.get(levels.get(name, ""), 0.0)
+        for factor, by_level in signs.items():
+            weight *= by_level.get(own[factor], 0.0)
         if weight:
-            context = tuple(sorted((name, level) for name, level in levels.items() if name not in signs))
+            context = tuple((factor, own[factor]) for factor in levels if factor not in signs)
             contexts.setdefault(context, {})[group] = weight
-    whole = [cells for cells in contexts.values() if len(cells) == 2 ** len(signs)]
-    return {group: weight / len(whole) for cells in whole for group, weight in cells.items()} or None
+    whole = {context: cells for context, cells in contexts.items() if len(cells) == 2 ** len(signs)}
+    weights = {group: weight / len(whole) for cells in whole.values() for group, weight in cells.items()}
+    if not whole:
+        return _Effect(name, {}, _reason(factors, signs, levels))
+    return _Effect(f"{name}{_restricted([dict(one) for one in whole], signs, levels)}", weights)
 
 
-def _estimate(dataset: Dataset, metric: str, weights: Weights, confidence: float) -> Estimate:
-    means = {group: _block_means(dataset, metric, group) for group in weights}
-    shared = sorted(set.intersection(*({*one} for one in means.values())))
-    values = [sum(weight * means[group][block] for group, weight in weights.items()) for block in shared]
-    return one_sample(Estimate(METHOD, FIXED_SET, UNIT, len(shared)), values, confidence)
+def _restricted(
+    whole: Sequence[Levels], signs: Mapping[str, Mapping[str, float]], levels: Mapping[str, Sequence[str]]
+) -> str:
+    """At which levels of the other factors an effect is taken, where not at all of them."""
+    others = [factor for factor in levels if factor not in signs]
+    kept = {
+        factor: [level for level in levels[factor] if any(one[factor] == level for one in whole)]
+        for factor in others
+    }
+    size = 1
+    for found in kept.values():
+        size *= len(found)
+    if size != len(whole):
+        return f" (in {len(whole)} combinations)"
+    parts = [
+        f"{factor} {' or '.join(found)}" for factor, found in kept.items() if len(found) < len(levels[factor])
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
-def _block_means(dataset: Dataset, metric: str, group: str) -> Mapping[tuple[int, int], float]:
-    """Block → the mean over its trials of each trial's mean, as in the primary analysis."""
-    trials: dict[tuple[int, int], dict[int, list[float]]] = {}
-    for one in dataset.of(metric, group):
-        if one.value is not None:
-            trials.setdefault(one.block, {}).setdefault(one.rep, []).append(one.value)
-    return {block: fmean(map(fmean, by_rep.values())) for block, by_rep in trials.items()}
+def _reason(
+    factors: Mapping[str, Levels],
+    signs: Mapping[str, Mapping[str, float]],
+    levels: Mapping[str, Sequence[str]],
+) -> str:
+    others = [factor for factor in levels if factor not in signs]
+    if not others:
+        cells = (dict(zip(signs, cell, strict=True)) for cell in product(*signs.values()))
+        absent = [cell for cell in cells if cell not in factors.values()]
+        named = " and ".join(
+            ", ".join(f"{factor} {level}" for factor, level in cell.items()) for cell in absent
+        )
+        return f"not estimable: no arm has {named}"
+    return (
+        f"not estimable: no combination of {', '.join(others)} has all {2 ** len(signs)} arms that it compares; "
+        "name a contrast to test it under an assumption"
+    )

@@ -24,27 +24,28 @@ def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     return adjusted
 
 
-def dunnett(t: Sequence[float], df: int, correlation: Sequence[Sequence[float]]) -> list[float]:
-    """Dunnett's (1955) two-sided p of each contrast with the one control: P(max |T| ≥ |t|).
+def dunnett(t: Sequence[float], df: int) -> list[float]:
+    """Dunnett's (1955) two-sided p of each contrast with the one control, all groups of one size: P(max |T| ≥ |t|).
 
-    T is multivariate t with ``df`` and the contrasts' ``correlation`` (0.5 throughout when all groups have one size).
-    Computed by `scipy.stats.multivariate_t` to about 1e-5, with a seeded generator.
+    T is multivariate t with ``df`` and correlation ½: given the control's mean z and the scale s, its parts are
+    independent, so P is one minus the integral of [Φ(z + √2 s t) − Φ(z − √2 s t)]^k over both, here by Gauss quadrature
+    to about 1e-9. `scipy.stats.dunnett` gives the same by randomised quasi-Monte Carlo, in a second per contrast.
     """
     if len(t) == 1:
         return [two_sided_p(t[0], df)]
     import numpy as np
-    from scipy import stats
+    from scipy import special, stats
 
-    law = stats.multivariate_t(shape=np.asarray(correlation, dtype=float), df=df)
-    size = len(t)
+    z, of_z = special.roots_hermitenorm(120)
+    low, high = np.sqrt(stats.chi2.ppf([1e-13, 1 - 1e-13], df) / df)
+    nodes, of_s = special.roots_legendre(120)
+    s = (high - low) / 2 * nodes + (high + low) / 2
+    density = stats.chi.pdf(s * math.sqrt(df), df) * math.sqrt(df) * of_s * (high - low) / 2
     found = []
     for value in map(abs, t):
-        if math.isinf(value):
-            found.append(0.0)
-            continue
-        box = np.full(size, value)
-        inside = law.cdf(box, lower_limit=-box, maxpts=200_000, random_state=np.random.default_rng(0))
-        found.append(float(np.clip(1 - inside, 0, 1)))
+        reach = math.sqrt(2) * s[:, None] * value
+        inside = (special.ndtr(z + reach) - special.ndtr(z - reach)) ** len(t)
+        found.append(float(np.clip(1 - density @ (inside @ of_z) / math.sqrt(2 * math.pi), 0, 1)))
     return found
 
 
@@ -68,8 +69,7 @@ def dunnett_blocked(cells: Sequence[Sequence[float]]) -> tuple[list[float], int]
     if groups > 2 and (why := reason_without("analysis")):
         return f"Dunnett: {why}"
     t = [(mean - group_means[0]) / se for mean in group_means[1:]]
-    correlation = [[1.0 if i == j else 0.5 for j in range(len(t))] for i in range(len(t))]
-    return dunnett(t, df, correlation), df
+    return dunnett(t, df), df
 
 
 def _interaction(cells: Sequence[Sequence[float]], group_means: Sequence[float]) -> float:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from harness.model.contrast import pair_name
 
 ALPHA = 0.05
 """The significance level of every claim and of every check that tests something."""
@@ -35,7 +38,7 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How much a later group differs from the first (treatment − control), by one method.
+    """How much a group differs from another (treatment − control), or a contrast from 0, by one method.
 
     ``method`` names the computation, ``estimand`` what the difference is claimed for, ``unit`` what counts as one
     independent observation, and ``n`` is their number. Undefined numbers are ``None``, with a ``reason``; ``note`` is a
@@ -57,9 +60,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One metric of one group against the first: the primary and secondary analyses, effect size and correlations.
+    """One metric of one group against another: primary and secondary analyses, effect size and correlations.
 
-    ``p_adjusted`` is the primary p after ``adjustment`` for multiplicity.
+    The other group is the experiment's first, unless it declares contrasts. ``p_adjusted`` is the primary p after
+    ``adjustment`` for multiplicity.
     """
 
     metric: str
@@ -75,17 +79,24 @@ class Comparison:
     p_adjusted: float | None
     adjustment: str
 
+    @property
+    def contrast(self) -> str:
+        """``Treatment − Control``."""
+        return pair_name((self.treatment, self.control))
+
 
 @dataclass(frozen=True, slots=True)
-class FactorEffect:
-    """One contrast of a factorial design on one metric.
+class ContrastEstimate:
+    """A weighted sum of the groups' means on one metric: a declared contrast, or an effect of factors.
 
-    ``name`` says it in words: ``tone: cold − warm``, or ``tone × length: cold, short``. ``p_adjusted`` is the
-    estimate's p after ``adjustment`` for multiplicity.
+    ``name`` says it in words: ``tone: cold − warm``, or ``tone × length: cold, short``. ``weights`` has the weight of
+    each group, none where the design does not allow an estimate. ``p_adjusted`` is the estimate's p after
+    ``adjustment`` for multiplicity.
     """
 
     metric: str
     name: str
+    weights: Mapping[str, float]
     estimate: Estimate
     p_adjusted: float | None
     adjustment: str
@@ -93,7 +104,11 @@ class FactorEffect:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The analysis of one run. ``notes`` are sentences that belong above its tables."""
+    """The analysis of one run. ``notes`` are sentences that belong above its tables.
+
+    ``comparisons`` are the pairs of groups that are compared, ``contrasts`` those declared by weights, which share one
+    correction with them; ``effects`` are those of factors, with a correction of their own.
+    """
 
     experiment: str
     source: str
@@ -101,4 +116,5 @@ class Analysis:
     rehearsal: bool
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...] = ()
-    effects: tuple[FactorEffect, ...] = ()
+    effects: tuple[ContrastEstimate, ...] = ()
+    contrasts: tuple[ContrastEstimate, ...] = ()

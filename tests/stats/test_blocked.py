@@ -127,7 +127,7 @@ def test_one_rep_leaves_no_spread_within_blocks() -> None:
 def estimates(data: Dataset) -> list[Estimate]:
     found = layout(data, "score", *data.groups)
     with without_mixed_model():
-        beside = secondary(data, "score", data.groups[1], found, 0.95)
+        beside = secondary(data, "score", data.groups, found, 0.95)
     return [blocked(found), *(one for one in beside if one.method != "REML")]
 
 

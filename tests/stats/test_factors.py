@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import product
 from statistics import fmean
 
@@ -61,11 +62,41 @@ def test_a_main_effect_is_the_paired_t_test_of_its_contrast() -> None:
     assert (found.estimate.df, found.estimate.n) == (23, 24)
 
 
-def test_three_levels_and_a_fraction_use_the_cells_that_both_sides_have() -> None:
+def test_missing_cells_restrict_an_effect_by_name_and_an_interaction_without_them_is_not_claimed() -> None:
     arms = factorial(where=lambda at: at != {"tone": "cold", "model": "c"}, tone=TONE, model=MODEL)
-    data = dataset(arms, lambda at: 1.0 * (at["model"] == "c"))
-    names = [one.name for one in factor_effects(data)]
-    assert names == ["tone: cold − warm", "model: b − a", "model: c − a", "tone × model: cold, b"]
+    found = {one.name: one for one in factor_effects(dataset(arms, lambda at: 1.0 * (at["model"] == "c")))}
+    assert list(found) == [
+        "tone: cold − warm (model a or b)",
+        "model: b − a",
+        "model: c − a (tone warm)",
+        "tone × model: cold, b",
+        "tone × model: cold, c",
+    ]
+    lacking = found["tone × model: cold, c"]
+    assert lacking.estimate.reason == "not estimable: no arm has tone cold, model c"
+    assert (lacking.estimate.difference, lacking.estimate.p, lacking.p_adjusted) == (None, None, None)
+    assert found["model: b − a"].adjustment == "Holm over 4 effects"
+    assert found["model: c − a (tone warm)"].weights == {"warm-c": 1.0, "warm-a": -1.0}
+
+
+def test_a_half_fraction_claims_no_effect_that_its_aliases_could_explain() -> None:
+    def even(at: Mapping[str, str]) -> bool:
+        return (at["tone"] == "cold") ^ (at["length"] == "short") ^ (at["model"] == "b")
+
+    models = {"a": MODEL["a"], "b": MODEL["b"]}
+    arms = factorial(where=even, tone=TONE, length=LENGTH, model=models)
+    found = factor_effects(dataset(arms, lambda _: 0.0))
+    assert len(found) == 6 and all(one.estimate.p is None for one in found)
+    assert found[0].estimate.reason == (
+        "not estimable: no combination of length, model has all 2 arms that it compares; "
+        "name a contrast to test it under an assumption"
+    )
+
+
+def test_an_arm_outside_the_factorial_leaves_its_effects_as_they_are() -> None:
+    data = dataset(factorial(tone=TONE, length=LENGTH), lambda at: 1.0 * (at["tone"] == "cold"))
+    beside = replace(data, groups=("plain", *data.groups))
+    assert factor_effects(beside) == factor_effects(data)
 
 
 def test_no_effect_is_claimed_more_often_than_its_level_says() -> None:

@@ -170,13 +170,15 @@ def _outcome(run: RunRows, facts: Row) -> Iterator[Item]:
 
 
 def _analysis(meta: Mapping[str, Any]) -> Iterator[Item]:
-    found = (meta.get("analysis") or {}).get("comparisons") or ()
+    analysis = meta.get("analysis") or {}
+    found = analysis.get("comparisons") or ()
     said = dict.fromkeys(
         f"{one['primary']['method']}, unit {one['primary']['unit']}, claimed for {one['primary']['estimand']}"
         for one in found
     )
     yield "Statistical analysis", _joined(said)
-    yield "Corrections for multiplicity", _joined(dict.fromkeys(one["adjustment"] for one in found))
+    every = (*found, *(analysis.get("contrasts") or ()), *(analysis.get("effects") or ()))
+    yield "Corrections for multiplicity", _joined(dict.fromkeys(one["adjustment"] for one in every))
     plan = meta.get("plan")
     yield "Deviations from the plan", AUTHORS if plan is None else _joined(plan["deviations"] or ["none"])
     labelled = "yes" if meta.get("exploratory") else "no"
