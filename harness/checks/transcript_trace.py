@@ -54,8 +54,8 @@ def _told(events: list[Mapping[str, Any]], people: frozenset[str]) -> Iterator[t
 def _said(events: list[Mapping[str, Any]], told: tuple[str, ...]) -> Iterator[int]:
     for event in events:
         text = event.get("content")
-        if event.get("kind") != "action" or not isinstance(text, str):
-            continue
+        if event.get("kind") != "action" or event.get("type") == "TOOL_CALL" or not isinstance(text, str):
+            continue  # equal tool calls in two trials are no sign of a shared reply
         words = text.strip()
         if len(words) >= LONG and not any(words in one for one in told):
             yield int.from_bytes(hashlib.blake2b(words.encode("utf-8", "replace"), digest_size=8).digest())

@@ -41,11 +41,11 @@ def leakage(subject: CheckedRun) -> Iterator[Check]:
 def same_script(subject: CheckedRun) -> Iterator[Check]:
     """Per pair of arms, requests made in one arm only, in trials that both arms finished.
 
-    Not of arms that declare texts of their own.
+    Not of arms that declare texts of their own, nor of an own play, which may write anything into its prompts.
     """
     for control, other in subject.pairs:
         if any(
-            (line.get("group_settings") or {}).get("script")
+            (line.get("group_settings") or {}).get("script") or line.get("engine") == "own"
             for arm in (control, other)
             for line in subject.lines(arm)
         ):

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from harness.errors import HarnessError, StoppedError
+from harness.engines.play_result import completed, result_of
+from harness.errors import StoppedError
 from harness.gateway.calls import ModelClient
 from harness.model import TrialPlan, TrialResult
 from harness.user_code import UserCodeError, described, guarded, waiting_at
@@ -30,9 +31,12 @@ class OwnPlay:
         """Run the trial.
 
         Raises `UserCodeError` when the function raises something other than an exception or runs too long without a
-        model call, and `HarnessError` if it does not return a `TrialResult`.
+        model call, and `HarnessError` if it returns something that is not a result.
         """
         assert plan.play is not None
+        start = getattr(client, "start_transcript", None)
+        if start is not None and plan.play.transcript:
+            start()
         function, watched = plan.play.function, _Client(client)
         if plan.place is not None:
             plan = replace(plan, place=replace(plan.place, tell=watched.noting(plan.place.tell)))
@@ -55,10 +59,9 @@ class OwnPlay:
         failure = getattr(client, "failure", None)
         if failure is not None and (failure.fatal or isinstance(failure, StoppedError)):
             raise failure  # no later call can succeed, even if the play handled this one
-        if not isinstance(result, TrialResult):
-            kind = type(result).__name__
-            raise HarnessError(f"{plan.trial.id}: its play gave a {kind}; expected a TrialResult.")
-        return result
+        said = getattr(client, "transcript", None)
+        transcript = () if said is None else await said()
+        return await completed(plan, result_of(plan, result), transcript, client)
 
     async def aclose(self) -> None:
         """Holds nothing."""

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 from harness.errors import ModelCallError, StoppedError
 from harness.gateway.account import Account
 from harness.gateway.calls import CallSite, Provider, Reply, Request
+from harness.gateway.conversation_log import ConversationLog
 from harness.gateway.journal.replay import JournaledReply, TrialSamples
 from harness.gateway.requests.model_options import CallOptions
 from harness.gateway.requests.response_formats import AS_DECLARED, asks_for_json
 from harness.gateway.sdk_clients import SdkClients
-from harness.model import Usage, merge_options
+from harness.model import Event, Usage, merge_options
 
 SHOWN = 500
 """How many characters of a rejected reply are kept for the record."""
@@ -84,6 +85,7 @@ class TrialClient(SdkClients):
         self._earlier = Account()
         self._transport = transport
         self._given: dict[str, JournaledReply] = {}
+        self._log: ConversationLog | None = None
         self._reasons: dict[str, list[str]] = {}
         self._known, self._recalling = known, asyncio.Lock()
 
@@ -112,11 +114,23 @@ class TrialClient(SdkClients):
         and `UnacceptableReplyError` when ``max_replies`` came of which none was acceptable (``None``: the policy's
         number).
         """
+        call = self._log.begin(request, site) if self._log else None
         self.under_way += 1
         try:
-            return await self._transport.complete(self, request, site, max_rejections, max_replies)
+            reply = await self._transport.complete(self, request, site, max_rejections, max_replies)
         finally:
             self.under_way -= 1
+        if self._log and call:
+            self._log.end(call, reply)
+        return reply
+
+    def start_transcript(self) -> None:
+        """Keep the messages of every later call, also of those at the gateway's HTTP server, for `transcript`."""
+        self._log = ConversationLog()
+
+    async def transcript(self) -> tuple[Event, ...]:
+        """The calls since `start_transcript` as events: messages, tool calls and results; none before that."""
+        return self._log.transcript() if self._log else ()
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`. Their tokens are counted where the provider says how many."""
@@ -128,6 +142,8 @@ class TrialClient(SdkClients):
         if kept is not None:
             self.note_rejection(kept, reason)
             self._reasons.setdefault(kept.site.kind, []).append(reason)
+            if self._log:
+                self._log.reject(reply.call)
             self.samples.reject(kept, reason)
             self._transport.reject(self, kept, reason)
 

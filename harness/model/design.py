@@ -74,6 +74,7 @@ class Play:
         answer: takes the same run and its checks, and gives headings, sentences and tables for a report
             (`harness.reports.parts`); default None.
         files: whether its trials may keep files, in the plan's ``place``; default False.
+        transcript: whether the calls of a trial become its transcript where the function returns none; default True.
 
     >>> async def ask(plan, client): ...
     >>> Play(ask).record_type
@@ -89,6 +90,7 @@ class Play:
     examine: Callable[[Any], Iterable[Check]] | None = None
     answer: Callable[[Any, Sequence[Check]], Iterable[Any]] | None = None
     files: bool = False
+    transcript: bool = True
 
     FIELDS: ClassVar[Fields] = {
         "function": FUNCTION,
@@ -99,6 +101,7 @@ class Play:
         "examine": FUNCTION.or_none(),
         "answer": FUNCTION.or_none(),
         "files": FLAG,
+        "transcript": FLAG,
     }
 
     def problems(self, owner: str) -> Iterable[str]:
@@ -487,6 +490,8 @@ class Experiment:
             for metric in self.metrics:
                 if isinstance(metric, Measure) and metric.function is None:
                     yield f"{mine}: metric {metric.name!r} has no function; expected one, or play= that reports it."
+                if metric.about == "agent":
+                    yield f"{mine}: metric {metric.name!r} is about an agent; expected 'person' or 'panel', or play=."
         elif self.play.case_per_trial:
             ids = [str(proposal.get("id", "")) for proposal in self.script.proposals]
             if not all(ids):

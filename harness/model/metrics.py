@@ -24,7 +24,8 @@ class Proposition:
     Fields:
         name: the metric's name in results.
         claim: the claim, in words.
-        about: ``"person"`` (default) gives a score per person, ``"panel"`` one per trial.
+        about: ``"person"`` (default) gives a score per person, ``"panel"`` one per trial, ``"agent"`` one per trial
+            that is about the agent of the experiment's own play.
         include_persona: whether the judge also reads the specification of the person; default True.
         tinytroupe: the proposition of the same meaning in ``tinytroupe.validation``, which that engine uses in place of
             ``claim``; default None.
@@ -36,14 +37,14 @@ class Proposition:
     name: str
     claim: str
     _: KW_ONLY
-    about: Literal["person", "panel"] = "person"
+    about: Literal["person", "panel", "agent"] = "person"
     include_persona: bool = True
     tinytroupe: str | None = None
 
     FIELDS: ClassVar[Fields] = {
         "name": NAME,
         "claim": TEXT,
-        "about": choice("person", "panel"),
+        "about": choice("person", "panel", "agent"),
         "include_persona": FLAG,
         "tinytroupe": TEXT.or_none(),
     }

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.model import Sample, TrialFailure, TrialPlan, TrialResult, Usage
+from harness.model import Event, Sample, TrialFailure, TrialPlan, TrialResult, Usage
 from harness.records.read_problems import Problem
 
 FINISHED, FAILED = "finished", "failed"
@@ -70,6 +70,7 @@ def trial_line(
     rejections: Sequence[Mapping[str, Any]] = (),
     unsent_options: Sequence[str] = (),
     replies: Mapping[str, Any] | None = None,
+    transcript: Sequence[Event] = (),
 ) -> dict[str, Any]:
     """The record of one try of a trial: ``trial_result`` when it finished, else ``trial_failure``.
 
@@ -79,7 +80,7 @@ def trial_line(
     ``paid`` is what all tries of the trial cost so far. ``calls_replayed`` counts calls that were answered from the
     journal, paid before; ``refusals`` those that the model declined; ``rejections`` are rejected replies.
     ``unsent_options`` are declared model options that no call carried. ``replies``
-    says how many replies were used, and what was done to read them.
+    says how many replies were used, and what was done to read them. ``transcript`` is what there was of a failed trial.
     """
     result = isinstance(outcome, TrialResult)
     return dict(outcome.details) | {
@@ -94,6 +95,7 @@ def trial_line(
         "refusals": refusals,
         "rejections": [dict(one) for one in rejections],
         **({"unsent_options": list(unsent_options)} if unsent_options else {}),
+        **({"transcript": [_event(event) for event in transcript]} if transcript else {}),
         "replies": dict(replies or {}),
         "attempt": attempt,
         "started": _utc(started),

@@ -242,6 +242,7 @@ class Coordinator:
             rejections=client.rejections,
             unsent_options=client.unsent_options,
             replies=client.replies,
+            transcript=await client.transcript() if isinstance(outcome, TrialFailure) else (),
         )
         self.write(trial.cell, line)
         self._tally.ended(trial)

@@ -26,7 +26,7 @@ from harness.errors import ExitCode, HarnessError
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.sdk_clients import SdkClients
 from harness.gateway.trial_client import TrialClient
-from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
+from harness.model import Cell, Event, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.runtime.cells import CellOutcome, CellStatus, Entry, TrialOutcome
 from harness.runtime.coordinator import Coordinator
 from harness.runtime.loop import BackgroundLoop, LoopLostError
@@ -95,6 +95,7 @@ class WorkerConnection:
         methods = (
             self.enter, self.keep_measurements, self.open_trial, self.complete, self.embed, self.reject, self.record,
             self.close_trial, self.close_case, self.start_server, self.stop, self.write, self.tell_of,
+            self.start_transcript, self.transcript,
         )  # fmt: skip
         self._methods: dict[str, Callable[..., Any]] = {method.__name__: method for method in methods}
 
@@ -163,6 +164,12 @@ class WorkerConnection:
 
     async def reject(self, trial: int, reply: Reply, reason: str) -> None:
         self._trials[trial].reject(reply, reason)
+
+    async def start_transcript(self, trial: int) -> None:
+        self._trials[trial].start_transcript()
+
+    async def transcript(self, trial: int) -> tuple[Event, ...]:
+        return await self._trials[trial].transcript()
 
     async def record(self, trial: int, *how: Any) -> TrialOutcome:
         return await self._coordinator.record(self._trials[trial], *how)
@@ -348,6 +355,13 @@ class RemoteTrial(SdkClients):
 
     def reject(self, reply: Reply, reason: str) -> None:
         self._coordinator.tell("reject", self.number, reply, reason)
+
+    def start_transcript(self) -> None:
+        self._coordinator.tell("start_transcript", self.number)
+
+    async def transcript(self) -> tuple[Event, ...]:
+        events: tuple[Event, ...] = await self._coordinator.call("transcript", self.number)
+        return events
 
 
 class RemotePool:

@@ -76,7 +76,15 @@ def cooperation_game(
             "power": {**POWER, **power},
             "conditions": dict(conditions),
         },
-        play=Play(play, calls=calls, record_type="game_result", check=check, examine=examine, files=True),
+        play=Play(
+            play,
+            calls=calls,
+            record_type="game_result",
+            check=check,
+            examine=examine,
+            files=True,
+            transcript=False,
+        ),
     )
 
 

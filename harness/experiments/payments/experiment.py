@@ -74,7 +74,14 @@ def payments(
         settings={"payments": config.as_settings()},
         temperature=TEMPERATURE,
         model_options={"max_tokens": MAX_TOKENS},
-        play=Play(play, calls=calls, record_type="optimisation_result", case_per_trial=True, check=check),
+        play=Play(
+            play,
+            calls=calls,
+            record_type="optimisation_result",
+            case_per_trial=True,
+            check=check,
+            transcript=False,
+        ),
     )
 
 

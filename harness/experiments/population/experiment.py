@@ -160,6 +160,7 @@ def _experiment(
             record_type="simulation_result",
             check=simulation.check,
             files=True,
+            transcript=False,
         ),
         axes=AXES,
     )

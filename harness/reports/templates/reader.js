@@ -5,7 +5,7 @@
   const index = JSON.parse(byId("index").textContent);
   const EVENT = Object.fromEntries(index.event.map((name, place) => [name, place]));
   const PAGE = 20, MAX_MATCHES = 500, LONG = 3000, KEPT_BLOCKS = 4;
-  const KINDS = { TALK: ["said", "said"], THINK: ["thought", "thought"], DONE: ["other", "end of turn"] };
+  const KINDS = { TALK: ["said", "said"], THINK: ["thought", "thought"], DONE: ["other", "end of turn"], TOOL_CALL: ["other", "called"] };
   const picks = ["run", "group", "rep", "trial"].map((name) => byId("pick-" + name));
 
   // An element with attributes and children; a string child becomes a text node.
@@ -163,12 +163,14 @@
     const person = shown(event[EVENT.person]);
     if (event[EVENT.kind] === "action") {
       const [kind, label] = KINDS[type] ?? ["said", type.toLowerCase()];
-      return entry(kind, hit, again ? "" : person, target ? `${label} to ${target}` : label, text(content));
+      const about = !target ? label : type === "TOOL_CALL" ? `${label} ${target}` : `${label} to ${target}`;
+      return entry(kind, hit, again ? "" : person, about, text(content));
     }
     if (type === "THOUGHT" && (intervention || source))
       return entry("intervened", hit, person || "everyone", `intervention ${source} put a thought`, text(content),
         intervention?.justification ? folded("Why it held", intervention.justification) : null);
-    const label = type === "THOUGHT" ? "was made to think" : `heard${source ? " from " + source : ""}`;
+    const heard = `heard${source ? " from " + source : ""}`;
+    const label = { THOUGHT: "was made to think", SYSTEM: "system prompt", TOOL_RESULT: `result of ${source}` }[type] ?? heard;
     return entry("heard", hit, person || "everyone", label, text(content));
   }
   const intervened = (one) =>

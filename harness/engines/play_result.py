@@ -1,0 +1,71 @@
+"""From what an experiment's own play returned to a complete result: its transcript, and a sample of every metric."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from numbers import Real
+from typing import Any
+
+from harness.engines.measuring import measure
+from harness.engines.transcript_judge import score_transcript
+from harness.errors import HarnessError
+from harness.gateway.calls import ModelClient
+from harness.model import Event, Measure, Proposition, Sample, TrialPlan, TrialResult, render
+
+EXPECTED = "expected a TrialResult, a mapping of metrics to numbers, or None"
+
+
+def result_of(plan: TrialPlan, value: Any) -> TrialResult:
+    """The result that ``value`` stands for. Raises `HarnessError` if it is something else.
+
+    ``None`` reports nothing, a mapping a number for each of some metrics. A metric that only the play can report, and
+    did not, is a missing sample that fails its case.
+    """
+    if isinstance(value, TrialResult):
+        return value
+    if value is not None and not isinstance(value, Mapping):
+        raise HarnessError(f"{plan.trial.id}: its play gave a {type(value).__name__}; {EXPECTED}.")
+    reported = value or {}
+    samples = [_sample(name, number) for name, number in reported.items()]
+    samples += [
+        Sample(one.name, None, reason="The play reported no value; expected a number or None.", raised=True)
+        for one in plan.metrics
+        if isinstance(one, Measure) and one.function is None and one.name not in reported
+    ]
+    return TrialResult(plan.trial, tuple(samples))
+
+
+def _sample(name: Any, value: Any) -> Sample:
+    if value is None:
+        return Sample(str(name), None, reason="The play has no value for this trial.")
+    if not isinstance(value, Real) or not math.isfinite(value):
+        reason = f"The play reported {value!r:.60}; expected a finite number or None."
+        return Sample(str(name), None, reason=reason, raised=True)
+    return Sample(str(name), float(value))
+
+
+async def completed(
+    plan: TrialPlan, result: TrialResult, transcript: Sequence[Event], client: ModelClient
+) -> TrialResult:
+    """``result`` with its own transcript or this one, and what the play left to measure. Raises `ModelCallError`."""
+    result = replace(result, transcript=result.transcript or tuple(transcript))
+    reported = {sample.metric for sample in result.samples}
+    open_ones = [metric for metric in plan.metrics if metric.name not in reported]
+    claims = [one for one in open_ones if isinstance(one, Proposition)]
+    judged = await score_transcript(
+        plan.personas, result.transcript, claims, _task(plan), plan.steps + 1, client
+    )
+    measured = await measure(_computed(open_ones), result.transcript)
+    return replace(result, samples=(*result.samples, *judged, *measured))
+
+
+def _computed(metrics: Iterable[Proposition | Measure]) -> list[Measure]:
+    return [one for one in metrics if isinstance(one, Measure) and one.function is not None]
+
+
+def _task(plan: TrialPlan) -> str:
+    """The task as the judge reads it; empty where the script has none."""
+    task = render(plan.script.task, plan.proposal)
+    return render(plan.script.task_description, {**plan.proposal, "task": task}) if task else ""
