@@ -71,6 +71,47 @@ def test_a_missing_key_is_one_error_that_names_the_variable(environ: Mapping[str
     assert len(caught.value.problems) == 1
 
 
+@pytest.mark.parametrize(
+    ("spec", "environ", "where"),
+    [
+        ("ollama:qwen3:4b", {}, "http://127.0.0.1:11434/v1"),
+        ("vllm:Qwen/Qwen3-4B", {"VLLM_BASE_URL": "http://localhost:9/v1"}, "http://localhost:9/v1"),
+        ("llamacpp:default", {}, "http://127.0.0.1:8080/v1"),
+        ("gemini:g", {"GEMINI_API_KEY": "k"}, "https://generativelanguage.googleapis.com/v1beta/openai"),
+        ("mistral:m", {"MISTRAL_API_KEY": "k"}, "https://api.mistral.ai/v1"),
+        ("deepseek:d", {"DEEPSEEK_API_KEY": "k"}, "https://api.deepseek.com/v1"),
+        ("groq:l", {"GROQ_API_KEY": "k"}, "https://api.groq.com/openai/v1"),
+        ("together:a/b", {"TOGETHER_API_KEY": "k"}, "https://api.together.xyz/v1"),
+    ],
+)
+def test_a_known_server_needs_no_address(spec: str, environ: Mapping[str, str], where: str) -> None:
+    provider = make_provider(spec, seed=0, environ=environ)
+    assert isinstance(provider, OpenAICompatible)
+    assert (f"{provider.name}:{provider.model}", provider.base_url) == (spec, where)
+    elsewhere = make_provider(spec, seed=0, base_url="http://127.0.0.1:7/v1", environ=environ)
+    assert isinstance(elsewhere, OpenAICompatible) and elsewhere.base_url == "http://127.0.0.1:7/v1"
+
+
+def test_a_known_service_without_its_key_names_the_variable() -> None:
+    with pytest.raises(
+        ConfigurationError, match="Model 'groq:l': the environment variable GROQ_API_KEY is not set"
+    ):
+        make_provider("groq:l", seed=0, environ={"OPENAI_API_KEY": "another one's"})
+
+
+@pytest.mark.parametrize(
+    ("bare", "whole"),
+    [
+        ("gpt-4o-mini", "openai:gpt-4o-mini"),
+        ("claude-haiku-4-5", "anthropic:claude-haiku-4-5"),
+        ("o3", "openai:o3"),
+    ],
+)
+def test_a_model_without_its_provider_is_answered_with_the_whole_name(bare: str, whole: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"Model '{bare}': no provider named; expected {whole}"):
+        make_provider(bare, seed=0, environ={})
+
+
 def test_no_model_and_no_such_provider() -> None:
     with pytest.raises(ConfigurationError, match="expected for example openai:gpt-4o-mini"):
         make_provider("openai", seed=0, environ={})

@@ -11,6 +11,7 @@ from harness.entry_points import PROVIDERS, claims, described, load, origin, sol
 from harness.errors import ConfigurationError, UnknownProviderError, did_you_mean, raise_if_any
 from harness.gateway.calls import Provider
 from harness.gateway.providers import factories
+from harness.gateway.providers.compatible_servers import maker_of
 from harness.user_code import attempt
 
 
@@ -60,6 +61,8 @@ def _factory(spec: str) -> tuple[Factory, str]:
     if name in installed:
         point = sole(installed[name])
         return load(point), described(point)
+    if ":" not in spec and (maker := maker_of(spec)):
+        raise UnknownProviderError(f"Model {spec!r}: no provider named; expected {maker}:{spec}.")
     names = {*_factories, *installed}
     known = ", ".join(sorted(factories.FORMS.get(each, each) for each in names))
     raise UnknownProviderError(

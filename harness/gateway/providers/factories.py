@@ -6,7 +6,7 @@ Keys come from the environment alone. The HTTP client is imported when a provide
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from harness.addresses import without_secrets
 from harness.errors import ConfigurationError
 from harness.gateway.calls import Provider
 from harness.gateway.environment import is_loopback, network
+from harness.gateway.providers.compatible_servers import SERVERS
 
 OPENAI_URL = "https://api.openai.com/v1"
 AZURE_VERSION = "2024-10-21"
@@ -85,6 +86,21 @@ def anthropic(argument: str, *, seed: int, base_url: str | None, environ: _Envir
     key = _key(spec, AnthropicMessages.variable, url, environ)
     url = re.sub(r"/v1/?$", "", url)
     return AnthropicMessages(argument, base_url=url, api_key=key, network=network(url, environ))
+
+
+def compatible(name: str) -> Callable[..., Provider]:
+    """The factory of one of `SERVERS`: ``NAME:MODEL``, at its address or at the one that ``NAME_BASE_URL`` holds."""
+
+    def make(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+        from harness.gateway.providers.openai_compatible import CompatibleProvider
+
+        server = SERVERS[name]
+        spec = _spec(name, argument, example=f"{name}:{server.example}")
+        url = _address(spec, base_url, environ, f"{name.upper()}_BASE_URL", server.url)
+        key = _key(spec, server.variable, url, environ)
+        return CompatibleProvider(name, argument, base_url=url, api_key=key, network=network(url, environ))
+
+    return make
 
 
 def _spec(name: str, argument: str, example: str = "openai:gpt-4o-mini") -> str:
@@ -178,6 +194,7 @@ FORMS: Mapping[str, str] = MappingProxyType(
         "openai": "openai:MODEL",
         "openrouter": "openrouter:MODEL",
         "rehearsal": "rehearsal[:LATENCY]",
+        **{name: f"{name}:MODEL" for name in SERVERS},
     }
 )
 BUILT_IN: Mapping[str, Any] = MappingProxyType(
@@ -187,5 +204,6 @@ BUILT_IN: Mapping[str, Any] = MappingProxyType(
         "openai": openai,
         "openrouter": openrouter,
         "rehearsal": rehearsal,
+        **{name: compatible(name) for name in SERVERS},
     }
 )

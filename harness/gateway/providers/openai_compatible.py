@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from harness.gateway.calls import Reply, Request, Vectors
 from harness.gateway.environment import NetworkSettings
+from harness.gateway.providers.compatible_servers import SERVERS
 from harness.gateway.providers.dialect import Dialect
 from harness.gateway.providers.error_text import words
 from harness.gateway.providers.http_client import MAX_BYTES
@@ -164,6 +165,16 @@ class Azure(OpenAICompatible):
 
     def _limit_name(self, base_url: str) -> str:  # noqa: ARG002
         return "max_completion_tokens"
+
+
+class CompatibleProvider(OpenAICompatible):
+    """A model at one of `SERVERS`, under that server's name in records and messages."""
+
+    def __init__(
+        self, name: str, model: str, *, base_url: str, api_key: str, network: NetworkSettings | None = None
+    ) -> None:
+        self.name, self.variable = name, SERVERS[name].variable
+        super().__init__(model, base_url=base_url, api_key=api_key, network=network)
 
 
 def is_refusal(fault: Fault) -> bool:
