@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CompatibleServer:
-    """What it takes to reach one: its base URL, the variable of its key (none is needed on this machine), an example."""
+    """How to reach one: its base URL, the variable of its key (none is needed on this machine), an example."""
 
     url: str
     variable: str
