@@ -136,11 +136,13 @@ def check(
 
 def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) -> dict[str, Any]:
     """What is locked. Raises `ConfigurationError` when a paid call has been made, or the plan makes no sense."""
+    from harness.model.contrast import contrasts_to_metadata
     from harness.plugin.factories import session_facts
     from harness.records import fingerprint
     from harness.records.earlier_versions import setting_differences
     from harness.runtime import provenance
     from harness.runtime.code.identity import CodeReader
+    from harness.stats.adjustment import planned_adjustment
 
     facts = session_facts(settings)
     arms, reader = _arms(experiment, settings), CodeReader()
@@ -166,9 +168,12 @@ def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) ->
         "harness_version": provenance.harness_version(),
         "estimand": wanted.estimand,
         "primary_metrics": list(wanted.primary or experiment.metric_names),
-        "adjustment": "none" if len(wanted.primary) == 1 else "Holm over the primary metrics",
+        "adjustment": planned_adjustment(
+            experiment.contrasts, len(arms), len(wanted.primary or experiment.metric_names)
+        ),
         "test": wanted.test,
         "control": experiment.groups[0].name,
+        "contrasts": contrasts_to_metadata(experiment.contrasts),
         "sesoi": wanted.sesoi,
         "n": n,
         "exclusions": list(wanted.exclusions),
@@ -293,6 +298,7 @@ def _plans(place: Path) -> Sequence[Plan]:
 
 
 def _lines(plan: Plan) -> list[str]:
+    from harness.model.contrast import CONTROL, contrasts_in_words
     from harness.reports.parts import WIDTH
 
     content = plan.content
@@ -306,6 +312,7 @@ def _lines(plan: Plan) -> list[str]:
         "estimand": content["estimand"],
         "primary": f"{', '.join(content['primary_metrics'])} (adjustment: {content['adjustment']})",
         "test": content["test"],
+        "contrasts": contrasts_in_words(content.get("contrasts", CONTROL)),
         "sesoi": f"{content['sesoi']:g} points",
         "n": ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in content["n"].items()),
         "exclusions": "; ".join(content["exclusions"]) or "none",

@@ -110,11 +110,30 @@ def contrasts_from_metadata(data: Any) -> Contrasts:
 
 def _from_metadata(one: Any) -> Contrast | Pair:
     if isinstance(one, Mapping):
-        return Contrast(
-            str(one["name"]), {str(group): float(value) for group, value in one["weights"].items()}
-        )
+        weights = dict(one["weights"])
+        return Contrast(str(one["name"]), {str(group): float(value) for group, value in weights.items()})
     left, right = one
     return str(left), str(right)
+
+
+def contrasts_in_words(data: Any) -> str:
+    """What `contrasts_to_metadata` wrote, for readers.
+
+    >>> contrasts_in_words([["Warm", "Cold"], {"name": "tone", "weights": {"Warm": 1, "Plain": -1}}])
+    'Warm − Cold; tone (+1 Warm, -1 Plain)'
+    """
+    try:
+        contrasts = contrasts_from_metadata(data)
+    except (KeyError, TypeError, ValueError):
+        return shown(data)
+    if isinstance(contrasts, str):
+        return {CONTROL: "each later group against the first", PAIRS: "every pair of groups"}[contrasts]
+    return "; ".join(
+        f"{one.name} ({', '.join(f'{weight:+g} {group}' for group, weight in one.weights.items())})"
+        if isinstance(one, Contrast)
+        else pair_name(one)
+        for one in contrasts
+    )
 
 
 def contrast_problems(owner: str, contrasts: Any, groups: Sequence[str]) -> Iterator[str]:

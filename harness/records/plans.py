@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BeyondPlanError, ConfigurationError, HarnessError
+from harness.model.contrast import CONTROL, contrasts_in_words, contrasts_to_metadata
 from harness.records.atomic import write_atomic
 from harness.records.design import Design
 from harness.records.earlier_versions import CODE, setting_differences
@@ -83,6 +84,7 @@ class PlanProgress:
     looks: int
     began: str = ""
     metric_code: Mapping[str, str] = field(default_factory=dict)
+    contrasts: Any = CONTROL
 
 
 def lock(content: Mapping[str, Any], results_dir: Path, out: Path | None = None) -> Plan:
@@ -200,6 +202,7 @@ def held_against_plan(
     standing = standing_of(metadata, design, outcomes, runs, count_looks(rows), metric_code)
     told = {"sha256": plan.sealed, "file": plan.path and plan.path.name, "locked": plan.content["locked"]}
     told |= {name: plan.content[name] for name in ("primary_metrics", "sesoi", "n", "looks")}
+    told |= {name: plan.content[name] for name in ("contrasts",) if name in plan.content}
     return found | {"plan": {**told, "deviations": deviations(plan, standing)}}
 
 
@@ -225,6 +228,7 @@ def standing_of(
         looks=looks,
         began=min((str(line["timestamp"]) for line in metadata if line.get("timestamp")), default=""),
         metric_code=metric_code or {},
+        contrasts=contrasts_to_metadata(design.contrasts),
     )
 
 
@@ -278,5 +282,8 @@ def _of_use(plan: Plan, run: PlanProgress) -> Iterator[str]:
     for metric in plan.content["primary_metrics"]:
         if metric not in run.metrics:
             yield f"primary metric {metric!r} is not a metric of the run: {', '.join(run.metrics)}"
+    planned = plan.content.get("contrasts", CONTROL)
+    if planned != run.contrasts:
+        yield f"contrasts: {contrasts_in_words(planned)} planned, {contrasts_in_words(run.contrasts)} found"
     if run.looks > plan.looks:
         yield f"looks: {plan.looks} planned, {run.looks} taken"

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.model.contrast import CONTROL, contrasts_in_words
 from harness.reports.parts import WIDTH
 
 
@@ -24,7 +25,8 @@ def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
         n = plan["n"]
         yield (
             f"Plan {plan['sha256'][:12]}, locked {plan['locked'][:16]}: {n['trials_per_arm']} trials per arm, "
-            f"primary {', '.join(plan['primary_metrics'])}, smallest effect of interest {plan['sesoi']:g}."
+            f"primary {', '.join(plan['primary_metrics'])}{_contrasts(plan)}, smallest effect of interest "
+            f"{plan['sesoi']:g}."
         )
         yield from (f"DEVIATION: {one}." for one in plan["deviations"])
         if not plan["deviations"]:
@@ -37,3 +39,9 @@ def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
     )
     if judge is not None:
         yield f"Judge: {judge['judge_provider']}:{judge['judge_model']}; personas: {judge['model']}."
+
+
+def _contrasts(plan: Mapping[str, Any]) -> str:
+    """The contrasts of a plan, unless each group is compared with the first."""
+    planned = plan.get("contrasts", CONTROL)
+    return "" if planned == CONTROL else f", contrasts {contrasts_in_words(planned)}"

@@ -99,6 +99,14 @@ def test_a_plan_that_was_touched_is_not_intact(tmp_path: Path) -> None:
         ({"plans": ("0" * 64,)}, "plan changed after it was locked: the run worked under 000000000000"),
         ({"began": "2026-11-20T09:00:00+00:00"}, "before the plan was locked"),
         ({"runs": ("r1", "r2")}, "runs: 1 planned, 2 merged"),
+        (
+            {"contrasts": [["Treatment", "Control"]]},
+            "contrasts: each later group against the first planned, Treatment − Control found",
+        ),
+        (
+            {"contrasts": {"odd": 1}},
+            "contrasts: each later group against the first planned, {'odd': 1} found",
+        ),
     ],
 )
 def test_each_departure_is_one_sentence(tmp_path: Path, change: dict[str, Any], text: str | None) -> None:
