@@ -1,4 +1,4 @@
-"""What an experimenter declares: experiments, their groups and sizes, and plays.
+"""What an experimenter declares: experiments, their groups and sizes.
 
 Declarations are frozen, and hashable where what they hold is; equal ones hash equal. An `Experiment` checks itself and
 all its parts, and raises one `ConfigurationError` with every fault. What only some declarations need goes by keyword.
@@ -7,18 +7,15 @@ all its parts, and raises one `ConfigurationError` with every fault. What only s
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from harness.console import name_problems
 from harness.errors import raise_if_any
-from harness.model.check import Check
 from harness.model.contrast import CONTROL, Contrasts, contrast_problems, weighted
 from harness.model.declaration import (
-    FLAG,
-    FUNCTION,
     MAPPING,
     NAME,
     TEXT,
@@ -30,7 +27,6 @@ from harness.model.declaration import (
     field_faults,
     flat,
     instance,
-    is_plainly_synchronous,
     normalise,
     number,
     shown,
@@ -38,79 +34,15 @@ from harness.model.declaration import (
 )
 from harness.model.metrics import Measure, Proposition
 from harness.model.model_options import option_problems
-from harness.model.outcome import Trial, TrialFiles, TrialResult
+from harness.model.outcome import Trial, TrialFiles
 from harness.model.persona import Persona
+from harness.model.play import Play
 from harness.model.script import Script, replacement_problems
 from harness.model.text import text_faults
 from harness.model.treatment import Correction, Intervention
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _NAME_WORDS = "expected a name of letters, digits, '_', '.' or '-', at most 64."
-
-CallBounds = tuple[Mapping[str, int], Mapping[str, int]]
-"""The least and the most model calls of a trial, by kind of call."""
-
-
-class PlayFunction(Protocol):
-    """Runs one trial. ``client`` is a `harness.gateway.calls.ModelClient`, bound to that trial."""
-
-    def __call__(self, plan: TrialPlan, client: Any, /) -> Awaitable[TrialResult]: ...
-
-
-@declaration
-@dataclass(frozen=True, slots=True)
-class Play:
-    """An experiment's own way to run its trials, in place of an engine of personas.
-
-    Fields:
-        function: asynchronous; takes the `TrialPlan` and the trial's client (`harness.gateway.calls.ModelClient`) and
-            returns a `TrialResult`.
-        calls: gives, for a `TrialPlan`, the least and the most model calls by kind; default None, not known.
-        record_type: the ``type`` of the lines of finished trials; default ``"trial_result"``.
-        case_per_trial: whether each trial is a pytest case, whose id has the proposal's ``id``; default False.
-        check: gives what is wrong with the experiment, one sentence each, before its first call; default None.
-        examine: gives more validity checks (`Check`) of a run as its files tell it (`harness.records.FiledRun`), with
-            the short values of each record in ``details``; default None.
-        answer: takes the same run and its checks, and gives headings, sentences and tables for a report
-            (`harness.reports.parts`); default None.
-        files: whether its trials may keep files, in the plan's ``place``; default False.
-        transcript: whether the calls of a trial become its transcript where the function returns none; default True.
-
-    >>> async def ask(plan, client): ...
-    >>> Play(ask).record_type
-    'trial_result'
-    """
-
-    function: PlayFunction
-    _: KW_ONLY
-    calls: Callable[[TrialPlan], CallBounds] | None = None
-    record_type: str = "trial_result"
-    case_per_trial: bool = False
-    check: Callable[[Experiment], Iterable[str]] | None = None
-    examine: Callable[[Any], Iterable[Check]] | None = None
-    answer: Callable[[Any, Sequence[Check]], Iterable[Any]] | None = None
-    files: bool = False
-    transcript: bool = True
-
-    FIELDS: ClassVar[Fields] = {
-        "function": FUNCTION,
-        "calls": FUNCTION.or_none(),
-        "record_type": NAME,
-        "case_per_trial": FLAG,
-        "check": FUNCTION.or_none(),
-        "examine": FUNCTION.or_none(),
-        "answer": FUNCTION.or_none(),
-        "files": FLAG,
-        "transcript": FLAG,
-    }
-
-    def problems(self, owner: str) -> Iterable[str]:
-        yield from flat(field_faults(f"{owner}: play", self))
-        if is_plainly_synchronous(self.function):
-            yield (
-                f"{owner}: play: function={shown(self.function)} is not asynchronous; "
-                "expected one declared with async def."
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,91 @@
+"""How an experiment runs its trials itself, in place of an engine of personas."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from harness.model.check import Check
+from harness.model.declaration import (
+    FLAG,
+    FUNCTION,
+    NAME,
+    Fields,
+    declaration,
+    field_faults,
+    flat,
+    is_plainly_synchronous,
+    shown,
+)
+from harness.model.outcome import TrialResult
+
+if TYPE_CHECKING:
+    from harness.model.design import Experiment, TrialPlan
+
+CallBounds = tuple[Mapping[str, int], Mapping[str, int]]
+"""The least and the most model calls of a trial, by kind of call."""
+
+
+class PlayFunction(Protocol):
+    """Runs one trial. ``client`` is a `harness.gateway.calls.ModelClient`, bound to that trial."""
+
+    def __call__(
+        self, plan: TrialPlan, client: Any, /
+    ) -> Awaitable[TrialResult | Mapping[str, float | None] | None]: ...
+
+
+@declaration
+@dataclass(frozen=True, slots=True)
+class Play:
+    """An experiment's own way to run its trials, in place of an engine of personas.
+
+    Fields:
+        function: asynchronous; takes the `TrialPlan` and the trial's client (`harness.gateway.calls.ModelClient`) and
+            returns a `TrialResult`, or a mapping of metrics to numbers, or None.
+        calls: gives, for a `TrialPlan`, the least and the most model calls by kind; default None, not known.
+        record_type: the ``type`` of the lines of finished trials; default ``"trial_result"``.
+        case_per_trial: whether each trial is a pytest case, whose id has the proposal's ``id``; default False.
+        check: gives what is wrong with the experiment, one sentence each, before its first call; default None.
+        examine: gives more validity checks (`Check`) of a run as its files tell it (`harness.records.FiledRun`), with
+            the short values of each record in ``details``; default None.
+        answer: takes the same run and its checks, and gives headings, sentences and tables for a report
+            (`harness.reports.parts`); default None.
+        files: whether its trials may keep files, in the plan's ``place``; default False.
+        transcript: whether the calls of a trial become its transcript where the function returns none; default True.
+
+    >>> async def ask(plan, client): ...
+    >>> Play(ask).record_type
+    'trial_result'
+    """
+
+    function: PlayFunction
+    _: KW_ONLY
+    calls: Callable[[TrialPlan], CallBounds] | None = None
+    record_type: str = "trial_result"
+    case_per_trial: bool = False
+    check: Callable[[Experiment], Iterable[str]] | None = None
+    examine: Callable[[Any], Iterable[Check]] | None = None
+    answer: Callable[[Any, Sequence[Check]], Iterable[Any]] | None = None
+    files: bool = False
+    transcript: bool = True
+
+    FIELDS: ClassVar[Fields] = {
+        "function": FUNCTION,
+        "calls": FUNCTION.or_none(),
+        "record_type": NAME,
+        "case_per_trial": FLAG,
+        "check": FUNCTION.or_none(),
+        "examine": FUNCTION.or_none(),
+        "answer": FUNCTION.or_none(),
+        "files": FLAG,
+        "transcript": FLAG,
+    }
+
+    def problems(self, owner: str) -> Iterable[str]:
+        yield from flat(field_faults(f"{owner}: play", self))
+        if is_plainly_synchronous(self.function):
+            yield (
+                f"{owner}: play: function={shown(self.function)} is not asynchronous; "
+                "expected one declared with async def."
+            )
