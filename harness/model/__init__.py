@@ -2,7 +2,7 @@
 
 from harness.model.check import Check, Level, worst
 from harness.model.contrast import Contrast
-from harness.model.design import Experiment, Group, Mode, TrialPlan
+from harness.model.design import Experiment, Group, Mode
 from harness.model.factorial import factorial
 from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Proposition
 from harness.model.model_options import NO_OPTIONS, merge_options, option_problems, options_in_words
@@ -20,7 +20,7 @@ from harness.model.outcome import (
     Usage,
 )
 from harness.model.persona import Persona
-from harness.model.play import CallBounds, Play
+from harness.model.play import CallBounds, Play, TrialPlan
 from harness.model.script import Extraction, Script, render
 from harness.model.treatment import ActionsAtLeast, Correction, Intervention
 

@@ -34,7 +34,6 @@ from harness.model.declaration import (
 )
 from harness.model.metrics import Measure, Proposition
 from harness.model.model_options import option_problems
-from harness.model.outcome import Trial, TrialFiles
 from harness.model.persona import Persona
 from harness.model.play import Play
 from harness.model.script import Script, replacement_problems
@@ -43,35 +42,6 @@ from harness.model.treatment import Correction, Intervention
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _NAME_WORDS = "expected a name of letters, digits, '_', '.' or '-', at most 64."
-
-
-@dataclass(frozen=True, slots=True)
-class TrialPlan:
-    """Everything that an engine needs to run one trial, frozen and, without its ``place``, picklable.
-
-    ``script`` has the arm's own texts; ``instructions`` end each persona's prompt, and ``memory_limit`` counts
-    characters (``None``: the engine's). ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which
-    sends ``temperature`` with its calls; ``record_type`` is what its line is called. ``place`` is filled in when the
-    trial begins.
-    """
-
-    trial: Trial
-    personas: tuple[Persona, ...]
-    script: Script
-    proposal: Mapping[str, str]
-    steps: int
-    correction: Correction | None
-    interventions: tuple[Intervention, ...]
-    metrics: tuple[Proposition | Measure, ...]
-    seed: int
-    play: Play | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    arm: Mapping[str, Any] = field(default_factory=dict)
-    record_type: str = "trial_result"
-    temperature: float | None = None
-    place: TrialFiles | None = None
-    instructions: str | None = None
-    memory_limit: int | None = None
 
 
 @declaration

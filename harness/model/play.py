@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar, Protocol
 
 from harness.model.check import Check
 from harness.model.declaration import (
@@ -18,10 +18,11 @@ from harness.model.declaration import (
     is_plainly_synchronous,
     shown,
 )
-from harness.model.outcome import TrialResult
-
-if TYPE_CHECKING:
-    from harness.model.design import Experiment, TrialPlan
+from harness.model.metrics import Measure, Proposition
+from harness.model.outcome import Trial, TrialFiles, TrialResult
+from harness.model.persona import Persona
+from harness.model.script import Script
+from harness.model.treatment import Correction, Intervention
 
 CallBounds = tuple[Mapping[str, int], Mapping[str, int]]
 """The least and the most model calls of a trial, by kind of call."""
@@ -64,7 +65,7 @@ class Play:
     calls: Callable[[TrialPlan], CallBounds] | None = None
     record_type: str = "trial_result"
     case_per_trial: bool = False
-    check: Callable[[Experiment], Iterable[str]] | None = None
+    check: Callable[[Any], Iterable[str]] | None = None
     examine: Callable[[Any], Iterable[Check]] | None = None
     answer: Callable[[Any, Sequence[Check]], Iterable[Any]] | None = None
     files: bool = False
@@ -89,3 +90,32 @@ class Play:
                 f"{owner}: play: function={shown(self.function)} is not asynchronous; "
                 "expected one declared with async def."
             )
+
+
+@dataclass(frozen=True, slots=True)
+class TrialPlan:
+    """Everything that an engine needs to run one trial, frozen and, without its ``place``, picklable.
+
+    ``script`` has the arm's own texts; ``instructions`` end each persona's prompt, and ``memory_limit`` counts
+    characters (``None``: the engine's). ``settings`` are the experiment's and ``arm`` the group's, for a `Play`, which
+    sends ``temperature`` with its calls; ``record_type`` is what its line is called. ``place`` is filled in when the
+    trial begins.
+    """
+
+    trial: Trial
+    personas: tuple[Persona, ...]
+    script: Script
+    proposal: Mapping[str, str]
+    steps: int
+    correction: Correction | None
+    interventions: tuple[Intervention, ...]
+    metrics: tuple[Proposition | Measure, ...]
+    seed: int
+    play: Play | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    arm: Mapping[str, Any] = field(default_factory=dict)
+    record_type: str = "trial_result"
+    temperature: float | None = None
+    place: TrialFiles | None = None
+    instructions: str | None = None
+    memory_limit: int | None = None
