@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.model import options_in_words
+from harness.model.contrast import CONTROL, PAIRS, contrasts_in_words, contrasts_to_metadata
 from harness.reports import arm_labels
 from harness.reports.numbers import counted
 from harness.reports.run_report import RunReport
@@ -22,6 +23,13 @@ def question(report: RunReport) -> str:
     metrics = counted(len(report.design.metrics), "metric")
     if not others:
         return f"How does {control} score on {metrics}?"
+    if report.design.contrasts == PAIRS:
+        return (
+            f"Do {', '.join((control, *others[:-1]))} and {others[-1]} differ from one another on {metrics}?"
+        )
+    if report.design.contrasts != CONTROL:
+        named = contrasts_in_words(contrasts_to_metadata(report.design.contrasts))
+        return f"Do these contrasts differ from 0 on {metrics}: {named}?"
     return f"Does {' or '.join(others)} differ from {control} on {metrics}?"
 
 
