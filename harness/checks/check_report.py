@@ -63,12 +63,14 @@ class CheckRunner:
         self.keep, self._own = Traced(), own
 
     def __call__(self, run: FiledRun, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """``instrument`` and ``analysis`` of the run's meta file, as plain JSON data; ``meta`` is the rest of it.
+        """``instrument``, ``analysis`` and ``preferences`` of the run's meta file, as plain JSON data.
 
+        ``meta`` is the rest of it. ``preferences`` are there where the run declares some.
         ``instrument`` has the ``worst`` level, ``rehearsal``, and ``checks``. A failed analysis has its ``problem``.
         """
         data = dataset_of(run, meta)
-        return {"instrument": described(run, examine(run, data, self._own)), "analysis": _analysed(data)}
+        found = {"instrument": described(run, examine(run, data, self._own)), "analysis": _analysed(data)}
+        return {**found, **({"preferences": _preferences(data)} if data.judgements else {})}
 
 
 def _is_short(value: Any) -> bool:
@@ -93,6 +95,15 @@ def _analysed(data: Dataset) -> Any:
     try:
         return plain(analyse(data, with_secondary=False))[0]
     except Exception as error:  # a fault here must not keep the results from their artifact (F25)
+        return {"problem": f"the analysis failed: {type(error).__name__}: {error}"}
+
+
+def _preferences(data: Dataset) -> Any:
+    from harness.stats.preferences import analyse_preferences
+
+    try:
+        return plain(analyse_preferences(data))[0]
+    except Exception as error:  # as above
         return {"problem": f"the analysis failed: {type(error).__name__}: {error}"}
 
 

@@ -13,6 +13,7 @@ from harness.checks import (
     code_versions,
     duplicate_replies,
     missing_data,
+    pairwise,
     saturation,
     treatment_delivery,
     treatment_leakage,
@@ -56,6 +57,9 @@ CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
     treatment_leakage.same_script,
     blocks.enough,
     blocks.one_block,
+    pairwise.position,
+    pairwise.comparisons,
+    pairwise.blinding,
 )
 
 

@@ -4,9 +4,9 @@ from harness.model.check import Check, Level, worst
 from harness.model.contrast import Contrast
 from harness.model.design import Experiment, Group, Mode
 from harness.model.factorial import factorial
-from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Proposition
+from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Preference, Proposition
 from harness.model.model_options import NO_OPTIONS, merge_options, option_problems, options_in_words
-from harness.model.observation import Dataset, Observation
+from harness.model.observation import Dataset, Judgement, Observation
 from harness.model.outcome import (
     Answering,
     Cell,
@@ -42,12 +42,14 @@ __all__ = [
     "Extraction",
     "Group",
     "Intervention",
+    "Judgement",
     "Level",
     "Measure",
     "Mode",
     "Observation",
     "Persona",
     "Play",
+    "Preference",
     "Proposition",
     "Sample",
     "Script",

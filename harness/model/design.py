@@ -32,7 +32,7 @@ from harness.model.declaration import (
     shown,
     whole_number,
 )
-from harness.model.metrics import Measure, Proposition
+from harness.model.metrics import Measure, Preference, Proposition
 from harness.model.model_options import option_problems
 from harness.model.persona import Persona
 from harness.model.play import Play
@@ -198,7 +198,7 @@ class Experiment:
         name: letters, digits, ``_``, ``.`` and ``-``, at most 64.
         groups: the arms; the others are compared with the first.
         script: the words that the personas hear.
-        metrics: what is measured, `Proposition` or `Measure`.
+        metrics: what is measured, `Proposition` or `Measure` of a trial, `Preference` between the arms of a block.
         population: name of a packaged population, folder of persona files, or the personas; default none.
         modes: name to size; default one `Mode`, called ``"full"``.
         default_mode: the mode of a session that names none; default ``"paper"`` if there is one, else the first.
@@ -234,7 +234,7 @@ class Experiment:
     name: str
     groups: tuple[Group, ...]
     script: Script
-    metrics: tuple[Proposition | Measure, ...]
+    metrics: tuple[Proposition | Measure | Preference, ...]
     _: KW_ONLY
     population: str | Path | tuple[Persona, ...] = ()
     modes: Mapping[str, Mode] = field(default_factory=lambda: {"full": Mode()})
@@ -260,10 +260,10 @@ class Experiment:
         "script": instance(Script, "a Script, such as Script('Agree a price.')"),
         "metrics": Each(
             instance(
-                (Proposition, Measure),
-                "a Proposition or a Measure, such as Proposition('Name', 'The claim.')",
+                (Proposition, Measure, Preference),
+                "a Proposition, a Measure or a Preference, such as Proposition('Name', 'The claim.')",
             ),
-            "a tuple of Propositions and Measures; a single one needs a comma: (Measure(…),)",
+            "a tuple of Propositions, Measures and Preferences; a single one needs a comma: (Measure(…),)",
         ),
         "population": _POPULATION,
         "modes": Kind(
@@ -310,7 +310,7 @@ class Experiment:
         """Faults of personas, metrics and modes, which have no further parts."""
         for place, parts in (("population", self.population), ("metrics", self.metrics)):
             for index, part in enumerate(parts if isinstance(parts, tuple) else ()):
-                if isinstance(part, Persona | Proposition | Measure):
+                if isinstance(part, Persona | Proposition | Measure | Preference):
                     yield from flat(field_faults(f"{mine}: {place}[{index}]", part))
                 elif place == "population":
                     example = "Persona('Ada', {'occupation': 'trader'})"
@@ -364,10 +364,12 @@ class Experiment:
         yield from contrast_problems(mine, self.contrasts, [group.name for group in self.groups])
         yield from self._play_problems()
         yield from self._arm_problems()
+        yield from self._preference_problems(mine)
 
     def _names(self) -> Iterable[tuple[str, Any]]:
         """Everything that is declared by a name of any characters, with what it names."""
         yield from (("metric", name) for name in self.metric_names)
+        yield from (("metric", one.name) for one in self.preferences)
         yield from (("mode", name) for name in self.modes)
         yield from (("setting", name) for name in (*self.settings, *self.axes))
         yield from (("contrast", one.name) for one in weighted(self.contrasts))
@@ -389,7 +391,7 @@ class Experiment:
         if self.play is None:
             if self.population == ():
                 yield f"{mine}: has no population; expected one, or play= to do without one."
-            for metric in self.metrics:
+            for metric in self.trial_metrics:
                 if isinstance(metric, Measure) and metric.function is None:
                     yield f"{mine}: metric {metric.name!r} has no function; expected one, or play= that reports it."
                 if metric.about == "agent":
@@ -417,6 +419,11 @@ class Experiment:
             if group.script and not any(replacement_problems("", group.script)):
                 yield from self.script_of(group).problems(mine)
 
+    def _preference_problems(self, mine: str) -> Iterable[str]:
+        for one in self.preferences:
+            if len(self.groups) < 2:
+                yield f"{mine}: metric {one.name!r} compares arms, and there is one group; expected at least two."
+
     def script_of(self, group: Group) -> Script:
         """The script as ``group`` hears it. The judge reads the experiment's own task in every arm."""
         if not group.script:
@@ -427,11 +434,21 @@ class Experiment:
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """Metric names in the order of the published artifacts: persons', then the count, then the panel's."""
-        personal = [m.name for m in self.metrics if m.about == "person"]
+        """Names of the trials' metrics in the order of the published artifacts: persons', the count, the panel's."""
+        personal = [m.name for m in self.trial_metrics if m.about == "person"]
         counted = [self.script.extraction.metric] if self.script.extraction else []
-        panel = [m.name for m in self.metrics if m.name not in personal]
+        panel = [m.name for m in self.trial_metrics if m.name not in personal]
         return (*personal, *counted, *panel)
+
+    @property
+    def trial_metrics(self) -> tuple[Proposition | Measure, ...]:
+        """The metrics that each trial gives by itself."""
+        return tuple(one for one in self.metrics if not isinstance(one, Preference))
+
+    @property
+    def preferences(self) -> tuple[Preference, ...]:
+        """The pairwise comparisons of arms, which need the trials of a whole block."""
+        return tuple(one for one in self.metrics if isinstance(one, Preference))
 
     def group(self, name: str) -> Group:
         """The group called ``name``. Raises `KeyError` when there is none."""

@@ -1,9 +1,10 @@
-"""What is measured: claims that a model scores, and functions of the transcript."""
+"""What is measured: claims that a model scores, functions of the transcript, and pairwise comparisons of arms."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from itertools import combinations
 from typing import ClassVar, Literal
 
 from harness.model.declaration import FLAG, FUNCTION, NAME, TEXT, Fields, choice, declaration
@@ -75,3 +76,34 @@ class Measure:
         "function": FUNCTION.or_none(),
         "about": choice("person", "panel"),
     }
+
+
+@declaration
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """A pairwise comparison: a judge reads what two arms made of the same block, blind, and prefers one or neither.
+
+    A block is one panel, proposal and repetition. The judge reads both conversations as A and B, in both orders, and
+    answers A, B or tie. The arms' names, settings and texts are not shown. Comparisons are made at the end of a
+    session, in blocks that both arms finished.
+
+    Fields:
+        name: the metric's name in results.
+        question: what is asked about the two, such as ``"Which of the two conversations is more polite?"``.
+        pairs: ``"all"`` (default) compares every two arms, ``"control"`` each later arm with the first.
+
+    >>> Preference("politer", "Which of the two conversations is more polite?").pairs
+    'all'
+    """
+
+    name: str
+    question: str
+    _: KW_ONLY
+    pairs: Literal["all", "control"] = "all"
+
+    FIELDS: ClassVar[Fields] = {"name": NAME, "question": NAME, "pairs": choice("all", "control")}
+
+    def arms(self, groups: Sequence[str]) -> list[tuple[str, str]]:
+        """The pairs of ``groups`` that are compared, the earlier arm first."""
+        found = list(combinations(groups, 2))
+        return found if self.pairs == "all" else [pair for pair in found if pair[0] == groups[0]]

@@ -36,6 +36,41 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """One pairwise comparison of two arms in one block, for the metric of a `Preference`.
+
+    ``arms`` has the earlier arm first. ``answers`` are the judge's, A, B or tie: first with the earlier arm shown as A,
+    then with the later one. ``None`` for both exactly when ``reason`` says why there is no usable pair of answers.
+    """
+
+    metric: str
+    question: str
+    arms: tuple[str, str]
+    rep: int
+    panel: int
+    proposal: int
+    answers: tuple[str, str] | None
+    reason: str | None = None
+
+    @property
+    def block(self) -> tuple[int, int]:
+        return (self.panel, self.proposal)
+
+    @property
+    def votes(self) -> tuple[float, ...]:
+        """Per order, 1 where the later arm is preferred, 0 where the earlier one is, and 0.5 for a tie."""
+        if self.answers is None:
+            return ()
+        one, other = self.answers
+        return ({"A": 0.0, "B": 1.0}.get(one, 0.5), {"A": 1.0, "B": 0.0}.get(other, 0.5))
+
+    @property
+    def score(self) -> float | None:
+        """The mean vote over both orders: 0.5 where they contradict each other. ``None`` if missing."""
+        return sum(self.votes) / 2 if self.votes else None
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """All that is known of one run's outcome. The first group is the one that the others are compared with.
 
@@ -46,7 +81,8 @@ class Dataset:
     that reason, so whatever needs places is undefined there, while `values` has them all. ``unread`` says, in
     sentences, which lines or files of the run could not be read; what they held is missing here. ``factors`` has the
     level by factor of each group of a factorial design. ``contrasts`` are those that the experiment declared.
-    ``mixed`` says, in sentences, which settings changed during the run; then nothing may be claimed from it.
+    ``judgements`` are the planned pairwise comparisons. ``mixed`` says, in sentences, which settings changed during the
+    run; then nothing may be claimed from it.
     """
 
     experiment: str
@@ -62,6 +98,7 @@ class Dataset:
     factors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()
     contrasts: Contrasts = CONTROL
+    judgements: tuple[Judgement, ...] = ()
 
     def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
         """The observations of ``metric``, of one group or of all, in the artifact's order."""

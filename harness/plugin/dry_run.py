@@ -26,11 +26,15 @@ from harness.plugin.estimate import (
     estimate_group,
 )
 from harness.plugin.expected_calls import expected_calls
+from harness.records.comparisons import BETWEEN
 from harness.runtime.cells import CellOutcome
 from harness.runtime.coordinator import Parts
 from harness.runtime.plan import CellPlan
 from harness.runtime.runs import Conclusion
 from harness.runtime.settings import Settings
+
+COMPARED = "comparisons"
+"""The column of pairwise comparisons."""
 
 
 class CallTally:
@@ -56,6 +60,14 @@ class CallTally:
     def of(self, experiment: str, group: str) -> Mapping[str, Taken]:
         """By kind; empty when no call was made."""
         return self._taken.get((experiment, group), {})
+
+    def compared(self, experiment: str) -> Mapping[str, Taken]:
+        """The calls of pairwise comparisons, of all pairs of arms together; empty when there are none."""
+        found: dict[str, Taken] = {}
+        for (name, arms), kinds in self._taken.items():
+            for kind, taken in kinds.items() if name == experiment and BETWEEN in arms else ():
+                found.setdefault(kind, Taken()).join(taken)
+        return found
 
 
 class DryRun:
@@ -108,9 +120,12 @@ class DryRun:
         first, model = cells[0], self._asked.model
         groups = [group.name for group in first.experiment.groups]
         taken = [one for name in groups for one in self._tally.of(first.cell.experiment, name).values()]
+        taken += self._tally.compared(first.cell.experiment).values()
         bill, pace = PriceEstimate(model, self._prices, taken), self._pace(cells)
         in_groups = ([plan for plan in cells if plan.cell.group == name] for name in groups)
         estimated = tuple(self._group(plans, bill) for plans in in_groups if plans)
+        if compared := self._tally.compared(first.cell.experiment):
+            estimated += (estimate_group(COMPARED, 0, compared, (Counter(), Counter()), bill, pace),)
         return ExperimentEstimate(
             experiment=first.cell.experiment,
             mode=first.mode_name,

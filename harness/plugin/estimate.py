@@ -15,6 +15,7 @@ from harness.gateway.prices import Overrides, Price, charged, price_of
 REPLY_TOKENS: Mapping[str, int] = {
     "act": 250,
     "combine": 250,
+    "compare": 80,
     "consolidate": 500,
     "decision": 10,
     "embedding": 0,
@@ -53,6 +54,13 @@ class Taken:
         self.tokens_in += tokens_in
         self.largest = max(self.largest, tokens_in)
         self.model = model or self.model
+
+    def join(self, other: Taken) -> None:
+        """Count the calls of ``other`` too."""
+        self.calls += other.calls
+        self.tokens_in += other.tokens_in
+        self.largest = max(self.largest, other.largest)
+        self.model = other.model or self.model
 
 
 TakenByKind = Mapping[str, Taken]

@@ -23,7 +23,7 @@ from harness.plugin.internals import (
 from harness.plugin.progress import Display
 from harness.plugin.selection import case_of, same_cell
 from harness.plugin.state import PluginState, invitation_of, message_of, state_of
-from harness.plugin.turn import same_plan, say_notes
+from harness.plugin.turn import compare, same_plan, say_notes
 from harness.runtime.coordinator import Coordinator
 from harness.runtime.plan import CellPlan
 from harness.runtime.remote import RemoteCoordinator
@@ -48,7 +48,9 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
             _start_all(config, cases)
         except HarnessError as error:
             raise pytest.UsageError(message_of(config, error)) from None
-        return (yield)
+        result = yield
+        compare(state_of(config))
+        return result
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from harness.plugin.state import PluginState
 from harness.reports.arm_labels import arm
 from harness.reports.parts import REHEARSAL, WIDTH
 from harness.reports.plan_section import plan_lines
+from harness.reports.preferences import preference_lines
 from harness.reports.primary_answer import answer_lines
 from harness.runtime.runs import Conclusion
 
@@ -58,6 +59,8 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     yield from table(meta["summary"])
     if "analysis" in meta:
         yield from answer_lines(meta["analysis"])
+    if "preferences" in meta:
+        yield from preference_lines(meta["preferences"], rehearsal=meta["rehearsal"])
     trials, usage = meta["trials"], meta["usage"]
     yield (
         f"{trials['finished']} of {trials['planned']} trials finished; {sum(usage['calls'].values()):,} calls, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import wait
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from harness.plugin.progress import Display
 from harness.plugin.state import PluginState, message_of
 from harness.runtime.cells import CellOutcome
 from harness.runtime.plan import CellPlan
+from harness.runtime.session import TICK
 
 
 def say_notes(state: PluginState) -> None:
@@ -45,6 +47,22 @@ def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:
     if session.stopped:
         pytest.exit(message_of(state.config, session.stopped), returncode=int(session.coordinator.exit_code))
     return outcome
+
+
+def compare(state: PluginState) -> None:
+    """Make the pairwise comparisons of the session's runs, after all cells. Ends the session as `play` does."""
+    __tracebackhide__ = True
+    coordinator = state.coordinator
+    if coordinator is None or coordinator.stopped or not coordinator.has_comparisons:
+        return
+    work = coordinator.loop.submit(coordinator.compare())
+    with Display.of(state.config) as display:
+        while coordinator.loop.lost is None and wait([work], timeout=TICK).not_done:
+            display.show(coordinator)
+    if work.done():
+        work.result()
+    if coordinator.stopped:
+        pytest.exit(message_of(state.config, coordinator.stopped), returncode=int(coordinator.exit_code))
 
 
 def same_plan(ahead: CellPlan, now: CellPlan) -> bool:

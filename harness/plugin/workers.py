@@ -26,7 +26,7 @@ from harness.plugin.state import (
     refuse,
     state_of,
 )
-from harness.plugin.turn import say_notes
+from harness.plugin.turn import compare, say_notes
 from harness.runtime.coordinator import DRAIN_SECONDS
 from harness.runtime.remote import CoordinatorServer
 
@@ -97,6 +97,7 @@ class Controller:
             _end_as_without_workers(state)
             raise
         _end_as_without_workers(state)
+        compare(state)
         return result
 
     def _tell_progress(self) -> None:

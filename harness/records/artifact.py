@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 from harness.model import Trial
@@ -80,12 +80,14 @@ def build(
     stats: Statistics,
     unread: bool = False,
     tests: bool = True,
+    comparisons: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The artifact, and the part of the meta file that follows from the trials.
 
     The artifact has TinyTroupe's keys and no others; a group without a finished trial is ``{}``, as there.
-    A group is finished when every planned trial of every planned rep is. ``unread``: see `gather`.
-    Without ``tests`` no group is compared: a mixed run supports no claim.
+    A group is finished when every planned trial of every planned rep is. ``unread``: see `gather`. ``comparisons``
+    are the lines of pairwise comparisons, whose usage counts too. Without ``tests`` no group is compared: a mixed run
+    supports no claim.
     """
     found = gather(experiment, outcomes, design, unread=unread)
     compared, undefined = _tests(found.results, design, stats) if tests else ({}, [])
@@ -113,12 +115,12 @@ def build(
         "undefined_statistics": undefined,
         "trials": _trials(found, outcomes, design),
         "failures": _failures(outcomes),
-        "usage": usage(outcomes.values()),
+        "usage": usage(outcomes.values(), comparisons),
     }
 
 
-def usage(outcomes: Iterable[TrialHistory]) -> dict[str, Any]:
-    """What all tries took together: calls by kind, tokens, cost (``None`` where any is not known), who answered.
+def usage(outcomes: Iterable[TrialHistory], comparisons: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """What all tries and ``comparisons`` took: calls by kind, tokens, cost (``None``: not known), who answered.
 
     ``usage_faults`` is there only where tokens that a provider stated did not add up.
     """
@@ -128,7 +130,8 @@ def usage(outcomes: Iterable[TrialHistory]) -> dict[str, Any]:
     reason: str | None = None
     tokens_in = tokens_out = 0
     cost: float | None = 0.0
-    for used in (record.get("usage") or {} for outcome in outcomes for record in outcome.tries):
+    tries = (record for outcome in outcomes for record in outcome.tries)
+    for used in (record.get("usage") or {} for record in chain(tries, comparisons)):
         for kind, count in (used.get("calls") or {}).items():
             calls[kind] = calls.get(kind, 0) + (count or 0)
         tokens_in += used.get("tokens_in") or 0

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.model import Dataset, Observation
+from harness.model import Dataset, Judgement, Observation
 from harness.records.accepted_changes import accepted_changes, change_sentences
 from harness.records.artifact import number
+from harness.records.comparisons import judgements
 from harness.records.design import Design
 from harness.records.filed_runs import FiledRun, artifact_name, runs_in_files, unread_sentences
 from harness.records.reader import Owners, SampleColumns, TrialHistory
@@ -41,12 +42,18 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
         factors=_factors(run),
         mixed=tuple(change_sentences(changes_in(run))),
         contrasts=run.design.contrasts,
+        judgements=tuple(_judgements(run)),
     )
 
 
 def changes_in(run: FiledRun) -> list[dict[str, Any]]:
     """The changes of settings that the user accepted while ``run`` was under way."""
     return accepted_changes(run.metadata, (one for trial in run.outcomes.values() for one in trial.tries))
+
+
+def _judgements(run: FiledRun) -> Iterator[Judgement]:
+    finished = {name for name, outcome in run.outcomes.items() if outcome.accepted is not None}
+    return judgements(run.experiment, run.design, run.metadata, run.comparisons, finished)
 
 
 def _factors(run: FiledRun) -> dict[str, Mapping[str, str]]:

@@ -44,6 +44,8 @@ class FiledRun:
     metadata: tuple[Mapping[str, Any], ...]
     measured: Mapping[str, Measured] = field(default_factory=dict)
     revisions: Revisions | None = None
+    comparisons: tuple[Mapping[str, Any], ...] = ()
+    """The lines of its pairwise comparisons."""
     unread: tuple[Problem, ...] = ()
     """What could not be read and is missing: lines of its files, and files by their names its own that hold nothing.
 
@@ -117,7 +119,8 @@ def filed_run(
 ) -> FiledRun:
     metadata = tuple(part.section.metadata for part in parts if part.section.metadata)
     ids = {part.run_id for part in parts}
-    again = (file for file in read if any(line.get("run_id") in ids for line in file.measurements))
+    extra = ((file, line) for file in read for line in (*file.measurements, *file.comparisons))
+    again = [file for file, line in extra if line.get("run_id") in ids]
     files = tuple({file.path: file for file in (*(part.file for part in parts), *again)}.values())
     trials = outcomes(record for part in parts for record in part.section.records)
     design = _design(experiment, parts, metadata)
@@ -150,6 +153,7 @@ def filed_run(
         metadata,
         measured,
         revisions,
+        tuple(line for file in files for line in file.comparisons if line.get("run_id") in ids),
         (*own, *lone),
     )
 

@@ -44,7 +44,7 @@ class RecordSection:
 class RecordFile:
     """The content of one file. ``sha256`` is of its bytes.
 
-    ``measurements`` are lines of recomputed metrics.
+    ``measurements`` are lines of recomputed metrics, ``comparisons`` those of pairwise comparisons.
     """
 
     path: Path
@@ -52,6 +52,7 @@ class RecordFile:
     sections: tuple[RecordSection, ...]
     problems: tuple[Problem, ...]
     measurements: tuple[Mapping[str, Any], ...] = ()
+    comparisons: tuple[Mapping[str, Any], ...] = ()
 
 
 def trial_line(
@@ -89,8 +90,8 @@ def trial_line(
         **_coordinates(plan),
         "status": FINISHED if result else FAILED,
         **(_result(outcome) if isinstance(outcome, TrialResult) else _failure(outcome)),
-        "usage": _usage(usage),
-        "paid": _usage(usage if paid is None else paid),
+        "usage": usage_line(usage),
+        "paid": usage_line(usage if paid is None else paid),
         "calls_replayed": calls_replayed,
         "refusals": refusals,
         "rejections": [dict(one) for one in rejections],
@@ -154,7 +155,8 @@ def _event(event: Any) -> dict[str, Any]:
     return {name: getattr(event, name) for name in event.__slots__}
 
 
-def _usage(usage: Usage) -> Mapping[str, Any]:
+def usage_line(usage: Usage) -> Mapping[str, Any]:
+    """What calls cost, in its record format."""
     return {
         "calls": dict(usage.calls),
         "tokens_in": usage.tokens_in,

@@ -183,7 +183,13 @@ def _units(
         changes = changes_in(run)
         is_one = not conflicts and len(ids) == 1 and not changes
         artifact, meta = build(
-            experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread), tests=not changes
+            experiment,
+            run.outcomes,
+            run.design,
+            stats=stats,
+            unread=bool(run.unread),
+            tests=not changes,
+            comparisons=run.comparisons,
         )
         meta["warnings"] += unread_sentences(run)
         meta = {**_provenance(run), **planned, **meta}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from harness.addresses import without_secret_addresses
 from harness.errors import HarnessError
+from harness.records.comparisons import TYPES as COMPARISONS
 from harness.records.lines import FAILED, FAILURE, FINISHED, RESULT, RecordFile, RecordSection
 from harness.records.measurements import TYPES as MEASUREMENTS
 from harness.records.measurements import Revisions
@@ -235,6 +236,7 @@ def read(
     digest = hashlib.sha256()
     sections: list[RecordSection] = []
     measurements: list[Mapping[str, Any]] = []
+    comparisons: list[Mapping[str, Any]] = []
     quick = _quick(kept)
     stale: Mapping[str, tuple[str | None, str]] = {}
     foreign = False
@@ -253,6 +255,9 @@ def read(
             if found.get("type") in MEASUREMENTS:
                 measurements.append(found)
                 continue
+            if found.get("type") in COMPARISONS:
+                comparisons.append(found)
+                continue
             if _is_users_own(found):
                 foreign = True
                 continue
@@ -267,11 +272,16 @@ def read(
             if not problems:
                 problems.append(Problem(path, number, False, _NO_METADATA, skipped=False))
         sections[-1].records.append(record)
-    if not sections and not problems and not foreign and not measurements:
+    if not (sections or problems or foreign or measurements or comparisons):
         problems.append(Problem(path, 0, False, "is empty; expected a metadata line and records"))
     note(problems, lost=False)  # only a reader of the whole run knows whether it lacks anything
     return RecordFile(
-        path, digest.hexdigest() if hashed else "", tuple(sections), tuple(problems), tuple(measurements)
+        path,
+        digest.hexdigest() if hashed else "",
+        tuple(sections),
+        tuple(problems),
+        tuple(measurements),
+        tuple(comparisons),
     )
 
 

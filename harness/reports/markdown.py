@@ -37,6 +37,7 @@ def _run(section: RunSection) -> Iterator[Part]:
     if section.grid:
         yield from _captioned(section.outcomes, report)
         yield from _captioned(section.grid.table(), report)
+    yield from own_answer.below(report.preferences)
     yield from _tables(report)
 
 

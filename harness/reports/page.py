@@ -47,6 +47,10 @@ class RunSection:
         return opening_requests(self.report)
 
     @property
+    def preferences(self) -> Any:
+        return list(own_answer.kinds(self.report.preferences))
+
+    @property
     def outcomes(self) -> Any:
         return self.grid and outcome_grid.classes(self.grid)
 

@@ -12,8 +12,11 @@ from harness.checks import CheckRunner, OwnChecks, examine
 from harness.errors import ConfigurationError, expected_one_of
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, meta_of, record_files, runs_in_files
+from harness.records.json_safe import plain
 from harness.reports.parts import Part
 from harness.reports.plan_section import plan_sentences
+from harness.reports.preferences import preference_parts
+from harness.stats.preferences import analyse_preferences
 from harness.stats.results import Analysis
 
 
@@ -80,6 +83,12 @@ class RunReport:
         """The run compared with its locked plan, in sentences; none without a plan."""
         return list(plan_sentences(self.dataset.meta))
 
+    @property
+    def preferences(self) -> list[Part]:
+        """The pairwise comparisons of the run, in parts; none where it declares none."""
+        found, _ = plain(analyse_preferences(self.dataset))
+        return list(preference_parts(found, rehearsal=self.rehearsal))
+
     def arms(self) -> dict[str, Mapping[str, Any]]:
         """Group → the metadata of one of its files; empty if there is none."""
         lines = {str(line.get("group")): line for line in reversed(self.run.metadata)}
@@ -143,7 +152,14 @@ def _report(
     run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None
 ) -> RunReport:
     dataset = dataset_of(run, meta_of(run))
-    _, meta = build(run.experiment, run.outcomes, run.design, stats=stats, unread=bool(run.unread))
+    _, meta = build(
+        run.experiment,
+        run.outcomes,
+        run.design,
+        stats=stats,
+        unread=bool(run.unread),
+        comparisons=run.comparisons,
+    )
     checks = tuple(examine(run, dataset, own))
     earlier = published(run.experiment, run.design.metrics)
     analysis = stats.analyse(dataset)

@@ -8,11 +8,14 @@ from operator import itemgetter
 from typing import Any
 
 from harness.model import Dataset
+from harness.records.json_safe import plain
 from harness.reports import binary_outcomes
 from harness.reports.numbers import NONE, fixed, interval_head, p_value, signed, span, whole
 from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, fits, grouped
+from harness.reports.preferences import preference_parts
 from harness.stats import describe
 from harness.stats.counts import CountComparison
+from harness.stats.preferences import analyse_preferences
 from harness.stats.results import Analysis, Comparison, ContrastEstimate, Estimate, Quantity
 
 LABEL = 36
@@ -44,6 +47,8 @@ def analysis_parts(
             yield Heading(title, 2)
             yield from contrast_tables(found)
             yield Items(tuple(about_contrasts(found)))
+    preferences, _ = plain(analyse_preferences(dataset))
+    yield from preference_parts(preferences, rehearsal=analysis.rehearsal)
     if counts:
         yield Heading(binary_outcomes.CAPTION, 2)
         yield binary_outcomes.table(counts)
@@ -104,6 +109,7 @@ def analysis_json(
         **asdict(analysis),
         "groups": _described(dataset),
         "counts": [asdict(one) for one in counts],
+        "preferences": plain(analyse_preferences(dataset))[0],
         "unread": list(dataset.unread),
     }
 

@@ -277,7 +277,31 @@ class Coordinator:
         self._tally.case_ended(case)
         self._emit.case_ended(case, outcome)
 
+    @property
+    def has_comparisons(self) -> bool:
+        """Whether a run of this session declares pairwise comparisons."""
+        return any(run.settings.get("preferences") for run in self._book.runs)
+
+    async def compare(self) -> None:
+        """Make the pairwise comparisons of every run, as far as its trials are finished. After all cells."""
+        from harness.runtime.comparing import BlockComparisons
+
+        for run in self._book.runs:
+            if self.stopped or not run.settings.get("preferences"):
+                continue
+            gateway, options = self.gateway, self._book.run_options(run)
+            work = BlockComparisons(run, self.settings, gateway, options, now=self._now)
+            try:
+                await work.make(self._stop_for, self._tally.note)
+            except HarnessError as error:
+                self.stop(error)
+            run.uncompared = work.left
+            self._tally.note("")
+
     # Looking and ending
+
+    def _stop_for(self, reason: HarnessError) -> None:
+        self.stop(reason, getattr(reason, "exit_code", ExitCode.FAILED))
 
     def stop(self, reason: HarnessError, exit_code: ExitCode = ExitCode.FAILED) -> None:
         """Send nothing more. Trials under way end unfinished; finished ones are kept."""

@@ -147,7 +147,7 @@ def plan_cell(
             steps=size.steps,
             correction=group.correction,
             interventions=group.interventions,
-            metrics=experiment.metrics,
+            metrics=experiment.trial_metrics,
             seed=seed if experiment.seed is None else experiment.seed,
             play=experiment.play,
             settings=experiment.settings,

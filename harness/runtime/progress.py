@@ -92,6 +92,12 @@ class ProgressCounter:
         self._notes.pop(trial.id, None)
         self._notes[trial.id] = f"{trial.cell}: {note}"
 
+    def note(self, text: str) -> None:
+        """The session itself says how far it is; nothing more, where ``text`` is empty."""
+        self._notes.pop("", None)
+        if text:
+            self._notes[""] = text
+
     def snapshot(self, gateway: Gateway) -> Snapshot:
         """The counts, with the gateway's."""
         trials, done = sum(self._planned.values()), len(self._ended)

@@ -113,7 +113,7 @@ def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) ->
     }
     measures = {
         metric.name: reader.identify(metric.function)
-        for metric in experiment.metrics
+        for metric in experiment.trial_metrics
         if isinstance(metric, Measure) and metric.function is not None
     }
     if play is not None:
@@ -190,7 +190,7 @@ def base_settings(plan: CellPlan, code: PlanCode, *, declared_population: str | 
         "panel_size": experiment.panel_size,
         "shuffle_seed": experiment.shuffle_seed,
         "groups": [group.name for group in experiment.groups],
-        "metrics": [describe_metric(metric) for metric in experiment.metrics],
+        "metrics": [describe_metric(metric) for metric in experiment.trial_metrics],
         "script": fingerprint(describe_script(experiment.script)),
         "population": declared_population,
         "engine": plan.engine,
@@ -216,6 +216,8 @@ def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, 
         own["play"] = _describe_function(experiment.play.function)
     if experiment.settings:
         own["own"] = dict(experiment.settings)
+    if experiment.preferences:
+        own["preferences"] = [asdict(one) for one in experiment.preferences]
     if selected is not None:
         proposals = experiment.script.proposals
         own["selected"] = [proposals[number].get("id", number) for number in selected]
@@ -313,5 +315,5 @@ def _address(provider: Provider, asked: str | None) -> str | None:
 
 def metric_kinds(experiment: Experiment) -> dict[str, bool]:
     """Metric name → whether it has one value per person, in the artifact's order."""
-    personal = {m.name for m in experiment.metrics if m.about == "person"}
+    personal = {m.name for m in experiment.trial_metrics if m.about == "person"}
     return {name: name in personal for name in experiment.metric_names}

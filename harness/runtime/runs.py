@@ -50,7 +50,8 @@ class OpenRun:
     ``called`` are the trials for which earlier sessions had replies. ``measures`` is the code of the metrics that this
     session has. ``unmeasured`` are accepted trials with the metrics that are to be computed again for them; ``None``
     where the run's records are all by that code, ``measured_before`` the code that they are by. ``notes`` is what
-    there is to say of the run on the terminal.
+    there is to say of the run on the terminal. ``uncompared`` counts pairwise comparisons still to be made, where that
+    is known.
     """
 
     run: Run
@@ -66,6 +67,7 @@ class OpenRun:
     unmeasured: Unmeasured | None = None
     measured_before: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    uncompared: int | None = None
 
     @property
     def rehearsal(self) -> bool:
@@ -103,6 +105,10 @@ class OpenRun:
                 f"{self.experiment}: contrasts= has changed since run {self.run.id} began; the analysis keeps those "
                 "that the run began with. A new run takes the new ones."
             )
+
+    def is_compared(self) -> bool:
+        """Whether all pairwise comparisons that the run declares are made."""
+        return not self.settings.get("preferences") or self.uncompared == 0
 
     def finished(self) -> dict[str, int]:
         """How many trials of each group have an accepted record."""
@@ -153,6 +159,11 @@ class RunBook:
     def of(self, cell: Cell) -> OpenRun:
         """The run that ``cell`` belongs to."""
         return self._of_cell[cell]
+
+    @property
+    def runs(self) -> tuple[OpenRun, ...]:
+        """The runs that this session works on."""
+        return tuple(self._open.values())
 
     def enter(self, entries: Iterable[Entry]) -> list[OpenRun]:
         """Give every cell its run, opening or joining one where needed; the runs that are new to this session.
@@ -373,10 +384,14 @@ class RunBook:
     def call_options(self, cell: Cell) -> CallOptions:
         """The request fields of a cell's calls, as the run's settings and the arm's name them."""
         run = self.of(cell)
+        return self.run_options(run, run.groups[cell.group].get("model_options") or {})
+
+    def run_options(self, run: OpenRun, arm: Mapping[str, Any] | None = None) -> CallOptions:
+        """The request fields of a run's calls, those of an ``arm`` added."""
+        arm = arm or {}
         warmth = run.settings.get("temperature")
         shared = {} if warmth is None else {"temperature": warmth}
         others = run.settings.get("model_options") or {}
-        arm = run.groups[cell.group].get("model_options") or {}
         replaced: set[str] = set()
         if run.settings.get("engine") in CONFIGURED_ENGINES:
             replaced = {*others, *arm}
@@ -410,7 +425,7 @@ class RunBook:
             self._look(entered)
             artifact = merge(files, stats=stats, examine=examiner)[0]
             meta = read_json(artifact.with_suffix(".meta.json"), "Meta file")
-            if not meta["partial"] and not entered.unmeasurable():
+            if not meta["partial"] and not entered.unmeasurable() and entered.is_compared():
                 self._registry.finish(entered.run.id)
             problem = self._copied(files, examiner)
             return Conclusion(entered.experiment, entered.run.id, tuple(files), artifact, meta, problem)

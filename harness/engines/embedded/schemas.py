@@ -38,6 +38,10 @@ SCORE = _format(
 )
 CHECK = _format("check", {"reasoning": _TEXT, "justification": _TEXT, "value": {"type": "boolean"}})
 
+PREFERENCE = _format(
+    "preference", {"reason": _TEXT, "preferred": {"type": "string", "enum": ["A", "B", "tie"]}}
+)
+
 
 def extraction(root: str, fields: Sequence[str]) -> Mapping[str, Any]:
     """A list under ``root`` of objects with the text ``fields``."""

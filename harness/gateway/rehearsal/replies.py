@@ -114,6 +114,12 @@ def _judged(value: int | bool, rng: Random) -> dict[str, Any]:
     }
 
 
+def preference(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001
+    """A, B or tie, one in five a tie, with a reason."""
+    preferred = rng.choices(["A", "B", "tie"], [2, 2, 1])[0]
+    return {"reason": f"A rehearsal, not a judgement: {phrases.sentence(rng)}", "preferred": preferred}
+
+
 def reaction(request: Request, rng: Random) -> dict[str, Any]:  # noqa: ARG001
     """A person's reaction to news, long enough to be unique, because its classifier gets nothing else."""
     return {

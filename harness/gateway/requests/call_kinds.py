@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.gateway.calls import Message, Request
 
-OUTCOME_KINDS = frozenset({"classify", "extract", "score_panel", "score_person"})
+OUTCOME_KINDS = frozenset({"classify", "compare", "extract", "score_panel", "score_person"})
 """Calls whose answers are the outcome, or are counted to be it. What steers the play, a quality check say, is not."""
 
 _ANSWER_IS_BOOLEAN = "'True' or 'False'"
