@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.checks.checked_run import CheckedRun, Line, percent
+from harness.gateway.model_snapshots import bare
 from harness.gateway.requests.response_formats import AS_DECLARED
 from harness.model import Check, Level
 from harness.records.accepted_changes import without_changes
@@ -114,7 +115,7 @@ def models(subject: CheckedRun) -> Iterator[Check]:
             f"{name or '(unnamed)'} in {arm}": replies / sum(counts.values())
             for (arm, counts), them in zip(pair.items(), reversed(pair.values()), strict=True)
             for name, replies in counts.items()
-            if name not in them
+            if name not in them and not _is_declared(name, subject.lines(arm))
         }
         share = max(lone.values(), default=0.0)
         level = Level.FAIL if share > APPEARANCE else Level.WARN if lone else Level.PASS
@@ -187,6 +188,13 @@ def _of_the_arm(line: Line) -> Mapping[str, Any]:
 
 def _unlike(one: Mapping[str, set[bytes]], other: Mapping[str, set[bytes]]) -> Iterator[str]:
     return (key for key in {*one, *other} if one.get(key) != other.get(key))
+
+
+def _is_declared(model: str | None, lines: Iterable[Line]) -> bool:
+    """Whether a setting of the arm names ``model``, perhaps without its date, for a play to ask."""
+    settings = ((line.get("group_settings") or {}).get("own") or {} for line in lines)
+    named = (bare(value) for own in settings for value in own.values() if isinstance(value, str) and value)
+    return model is not None and any(bare(model).startswith(name) for name in named)
 
 
 def _answers(subject: CheckedRun, arm: str) -> Answers:

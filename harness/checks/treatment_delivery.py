@@ -10,7 +10,7 @@ from textwrap import shorten
 
 from harness.checks.checked_run import CheckedRun, Line
 from harness.gateway.journal.requests import SentRequest, SentRequests
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS
+from harness.gateway.requests.call_kinds import PLAYER, role_of_kind
 from harness.model import Check, Level
 
 MOST_BLOCKS = 6
@@ -27,7 +27,7 @@ _DECLARED = (
 """The keys of `group_settings` in which arms may differ."""
 _VISIBLE = frozenset({"model", "instructions", "script", "population", "model_options", "own"})
 """What requests show of it. Corrections, interventions and memory show in the trials' own records."""
-_NOT_A_PLAYER = OUTCOME_KINDS | {"quality_check", "intervention_check", "embedding"}
+_NOT_A_PLAYER = frozenset({"intervention_check", "embedding"})
 _PLACEHOLDER = re.compile(r"\{[A-Za-z_]\w*\}")
 Pair = tuple[list[SentRequest], list[SentRequest]]
 
@@ -99,7 +99,7 @@ def _requests(
 
 def _played(requests: Iterable[SentRequest]) -> list[SentRequest]:
     """The sent requests of personas and agents, without those of judges and checks."""
-    played = [one for one in requests if one.kind not in _NOT_A_PLAYER]
+    played = [one for one in requests if role_of_kind(one.kind) == PLAYER and one.kind not in _NOT_A_PLAYER]
     return sorted(played, key=lambda one: one.sent)[:MOST_REQUESTS]
 
 

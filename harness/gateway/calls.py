@@ -19,7 +19,8 @@ Message = Mapping[str, Any]
 class Request:
     """One chat completion. ``response_format`` is OpenAI's own object, or ``None`` for free text.
 
-    ``model`` is the requested name; temperatures and limits are the caller's. ``extra`` passes through all other
+    ``model`` is the model to ask: empty for the arm's, else the session's; ``PROVIDER:MODEL``, or the name of another
+    model of the same provider. Temperatures and limits are the caller's. ``extra`` passes through all other
     fields of the protocol (tools, top_p, …), so that a foreign engine loses nothing. ``digest`` is the SHA-256 of all
     the rest; the gateway computes it once.
     """
@@ -35,12 +36,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class CallSite:
-    """Where in a trial a call was made. ``kind`` is what calls are counted by (``act``, ``check``, ``score``, …)."""
+    """Where in a trial a call was made. ``kind`` is what calls are counted by (``act``, ``check``, ``score``, …).
+
+    ``role`` says whose model answers: ``player`` (personas, or the agent under test), ``judge``, ``extractor``,
+    ``corrector`` or ``user`` (a simulated user). Without one, calls of the kind ``score`` go to the judge, ``extract``
+    to the extractor, and others to the player.
+
+    >>> CallSite("grade", role="judge").kind
+    'grade'
+    """
 
     kind: str
     person: str = ""
     step: int = -1
     attempt: int = 0
+    role: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.replies.tool_arguments import read_calls
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS
+from harness.gateway.requests.call_kinds import MEASURING, role_of
 from harness.model import Event
 from harness.model.text import whole
 
@@ -101,7 +101,7 @@ class ConversationLog:
 
     def begin(self, request: Request, site: CallSite) -> LoggedCall | None:
         """Note a call; ``None`` for one that scores or extracts an outcome."""
-        if site.kind in OUTCOME_KINDS:
+        if role_of(site) in MEASURING:
             return None
         messages = [one if isinstance(one, Mapping) else {"content": str(one)} for one in request.messages]
         marks = [_mark(one) for one in messages]

@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hmac import compare_digest
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.console import logger
 from harness.errors import (
     AdaptedError,
-    ConfigurationError,
     ContextOverflowError,
     HarnessError,
     LongWaitError,
@@ -34,10 +34,11 @@ from harness.gateway.calls import CallSite, Provider, Reply, Request, Vectors
 from harness.gateway.journal.journal import Journal
 from harness.gateway.journal.replay import JournaledReply, SampleSlot
 from harness.gateway.limits import Limits
+from harness.gateway.models import ModelMaker, ModelRoute, SessionModels
 from harness.gateway.providers.dialect import LIMITS
 from harness.gateway.replies.acceptance import UnacceptableError, accept, expectation
 from harness.gateway.replies.reply_types import well_typed
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS
+from harness.gateway.requests.call_kinds import role_of
 from harness.gateway.requests.identity import hashed, written
 from harness.gateway.requests.model_options import CallOptions, unsent
 from harness.gateway.requests.response_formats import asks_for_json, in_form
@@ -77,11 +78,15 @@ Price = Callable[[Reply, str], Reply]
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """One call under way. ``send`` asks the provider, ``read`` makes sense of a reply; ``attempts`` counts failures."""
+    """One call under way. ``send`` asks the provider, ``read`` makes sense of a reply; ``attempts`` counts failures.
+
+    ``request`` is what is sent, ``asked`` the model by its name in the journal.
+    """
 
     client: TrialClient
     provider: Provider
     request: Request
+    asked: str
     body: str
     site: CallSite
     send: Callable[[Request, int], Awaitable[Reply]]
@@ -113,8 +118,8 @@ class Gateway:
     truncated or invalid reply is sampled again; a failed call is retried after a pause, as often as ``retry`` allows.
     ``concurrency`` limits the calls in flight (``None``: no limit), ``longest`` the seconds of each. With a
     ``provider_seed`` each sample is requested with its own derived seed.
-    A ``judge`` answers the calls of `OUTCOME_KINDS` in place of ``provider``; everything else is shared, except that
-    the limits follow only the headers of ``provider``.
+    ``roles`` has the models of roles other than the player's (`call_kinds.ROLES`), and ``maker`` makes those that arms
+    and requests name; everything else is shared, except that the limits follow only the headers of ``provider``.
     Lives on one event loop; `halt` and the counters are thread-safe.
     """
 
@@ -122,7 +127,7 @@ class Gateway:
         self,
         provider: Provider,
         *,
-        judge: Provider | None = None,
+        roles: Mapping[str, Provider] = MappingProxyType({}),
         concurrency: int | None = 16,
         temperature: float | None = None,
         journal: Journal | None = None,
@@ -130,7 +135,7 @@ class Gateway:
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         price: Price = lambda reply, _asked: reply,
-        make_provider: Callable[[str], Provider] | None = None,
+        maker: ModelMaker | None = None,
         provider_seed: int | None = None,
         longest: float | None = None,
         observers: Iterable[CallObserver] = (),
@@ -138,9 +143,7 @@ class Gateway:
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.provider, self.judge = provider, judge
-        self._make_provider = make_provider
-        self._named: dict[str, Provider] = {}  # by the specs that arms name
+        self.provider = provider
         self.default_options = {} if temperature is None else {"temperature": temperature}
         self.journal = journal
         self.observers = CallObservers(observers)
@@ -166,8 +169,9 @@ class Gateway:
         self._loop: asyncio.AbstractEventLoop | None = None
         if limits is not None and hasattr(provider, "on_headers"):
             provider.on_headers = limits.observe
-        for one in filter(None, (provider, judge)):
-            self._attach(one)
+        self.models = SessionModels(
+            provider, roles, maker, self._attach, budget.require_price if budget else lambda _model: None
+        )
 
     def _attach(self, provider: Provider) -> None:
         if hasattr(provider, "before_send"):
@@ -202,22 +206,6 @@ class Gateway:
                     raise
                 self.journal.open(run_id, replace=True)
 
-    def named_provider(self, spec: str) -> Provider:
-        """The provider of an arm that names its own model, made once.
-
-        Raises `ConfigurationError` when it cannot be had, and `UnknownPriceError` where a budget in dollars needs its
-        price.
-        """
-        if spec not in self._named:
-            if self._make_provider is None:
-                raise ConfigurationError(f"Model {spec!r} of an arm: this gateway has a single model.")
-            made = self._make_provider(spec)
-            if self._sender.budget is not None:
-                self._sender.budget.require_price(made.model)
-            self._attach(made)
-            self._named[spec] = made
-        return self._named[spec]
-
     def open_trial(
         self,
         trial_id: str,
@@ -241,7 +229,7 @@ class Gateway:
         client = TrialClient(
             self, trial_id, self._opened, run_id=run_id, attempt=attempt, known=known, options=options
         )
-        client.provider = self.named_provider(model) if model else None
+        client.provider = self.models.named(model) if model else None
         self._trials[client.name] = client
         return client
 
@@ -256,11 +244,10 @@ class Gateway:
 
     # Calls
 
-    def provider_of(self, kind: str, client: TrialClient | None = None) -> Provider:
-        """Who answers calls of ``kind``: the arm's own model, except that outcomes are judged alike in all arms."""
-        if kind in OUTCOME_KINDS:
-            return self.judge or self.provider
-        return (client and client.provider) or self.provider
+    def route(self, request: Request, site: CallSite, client: TrialClient) -> ModelRoute:
+        """Who answers ``request``. Raises `ModelCallError` when it names a model that cannot be asked."""
+        named = "" if "model" in client.options.replaced else request.model
+        return self.models.route(named, site, client.provider)
 
     async def complete(
         self,
@@ -271,12 +258,14 @@ class Gateway:
         max_replies: int | None = None,
     ) -> Reply:
         """What `TrialClient.complete` does."""
-        provider = self.provider_of(site.kind, client)
-        declared = client.options.of(site.kind, judged_apart=provider is self.judge)
+        route = self.route(request, site, client)
+        provider = route.provider
+        declared = client.options.of(site.kind, apart=self.models.is_apart(provider), role=role_of(site))
         options = {name: value for name, value in declared.items() if value != UNLIMITED}
         request, body = checked(
-            client.options.fill(request, options), provider.model, site=site, trial=client.trial_id
+            client.options.fill(request, options), route.label, site=site, trial=client.trial_id
         )
+        request = replace(request, model=route.model)
         client.note_options(declared, unsent(request, options))
 
         names = options.keys() | ({"seed"} if self._provider_seed is not None else set())
@@ -291,7 +280,9 @@ class Gateway:
                 error.fatal = error.fatal or _SPELLINGS.get(error.parameter, error.parameter) in names
                 raise
 
-        call = _Call(client, provider, request, body, site, send, lambda reply: accept(reply, request))
+        call = _Call(
+            client, provider, request, route.label, body, site, send, lambda reply: accept(reply, request)
+        )
         if request.max_tokens is None and declared.get("max_tokens") != UNLIMITED:
             call.limits = self._limits_of(provider)
         return await self._ask(call, max_rejections, max_replies)
@@ -302,19 +293,21 @@ class Gateway:
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""
         site = CallSite("embedding")
+        route = self.models.embedder(model)
         request = Request((), model, extra={"input": list(texts)})
         request, body = checked(request, "", site=site, trial=client.trial_id)
+        request = replace(request, model=route.model)
 
         async def send(_asked: Request, _occurrence: int) -> Reply:
-            vectors = await self.provider.embed(texts, model)
+            vectors = await route.provider.embed(texts, route.model)
             said = vectors if isinstance(vectors, Vectors) else Vectors(())
             text = json.dumps([list(vector) for vector in vectors])
-            return Reply(text, model=said.model or model, tokens_in=said.tokens_in)
+            return Reply(text, model=said.model or route.model, tokens_in=said.tokens_in)
 
         def read(reply: Reply) -> Reply:
             return replace(reply, data=json.loads(reply.text))
 
-        call = _Call(client, self.provider, request, body, site, send, read)
+        call = _Call(client, route.provider, request, route.label, body, site, send, read)
         vectors: Sequence[Sequence[float]] = (await self._ask(call)).data
         return vectors
 
@@ -451,7 +444,7 @@ class Gateway:
                 self._watch_json(call, reply, fault)
                 self._watch_limit(call, reply, fault)
                 seconds = self._clock() - seen.began
-                kept = question.drawn(client.attempt, reply, fault, call.request.model, seen.started, seconds)
+                kept = question.drawn(client.attempt, reply, fault, call.asked, seen.started, seconds)
                 if fault:
                     client.note_rejection(kept, fault)
                 if self.journal is not None:
@@ -611,7 +604,7 @@ class Gateway:
         if self._server is not None:
             await self._server.stop()
             self._server = None
-        for provider in filter(None, (self.provider, self.judge, *self._named.values())):
+        for provider in self.models:
             await _closed(provider)
         if self.journal is not None:
             try:

@@ -33,8 +33,21 @@ def undated_warning(model: str) -> str:
     )
 
 
+def split_address(spec: str) -> tuple[str, str | None]:
+    """A spec without its address, and the address.
+
+    >>> split_address("openai:qwen3@http://localhost:8000/v1")
+    ('openai:qwen3', 'http://localhost:8000/v1')
+    >>> split_address("openai:qwen3")
+    ('openai:qwen3', None)
+    """
+    found = re.fullmatch(r"(.*?)@(https?://.*)", spec)
+    return (found[1], found[2]) if found else (spec, None)
+
+
 def bare(model: str) -> str:
     """The maker's own name of the model: ``openrouter:openai/gpt-4o`` and ``openai:gpt-4o`` are ``gpt-4o``."""
+    model, _ = split_address(model)
     provider, _, rest = model.partition(":")
     name = rest if provider in MAKERS else model  # the colon in mistral:7b belongs to the name
     maker, slash, inner = name.rpartition("/")

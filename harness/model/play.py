@@ -54,6 +54,8 @@ class Play:
             (`harness.reports.parts`); default None.
         files: whether its trials may keep files, in the plan's ``place``; default False.
         transcript: whether the calls of a trial become its transcript where the function returns none; default True.
+        fixed_model: whether the arm's model answers every call, whatever model it names; for a program with names of
+            models in its own configuration; default False.
 
     >>> async def ask(plan, client): ...
     >>> Play(ask).record_type
@@ -70,6 +72,7 @@ class Play:
     answer: Callable[[Any, Sequence[Check]], Iterable[Any]] | None = None
     files: bool = False
     transcript: bool = True
+    fixed_model: bool = False
 
     FIELDS: ClassVar[Fields] = {
         "function": FUNCTION,
@@ -81,6 +84,7 @@ class Play:
         "answer": FUNCTION.or_none(),
         "files": FLAG,
         "transcript": FLAG,
+        "fixed_model": FLAG,
     }
 
     def problems(self, owner: str) -> Iterable[str]:

@@ -14,8 +14,8 @@ from harness.gateway.call_observers import CallRecord
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import find_prices
 from harness.gateway.providers import check_provider, make_provider
-from harness.gateway.rehearsal.provider import MODEL, RehearsalProvider
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS
+from harness.gateway.rehearsal.provider import MODEL
+from harness.gateway.requests.call_kinds import MEASURING, role_of
 from harness.plugin.estimate import (
     CallPace,
     ExperimentEstimate,
@@ -26,6 +26,7 @@ from harness.plugin.estimate import (
     estimate_group,
 )
 from harness.plugin.expected_calls import expected_calls
+from harness.plugin.factories import NamedModels
 from harness.records.comparisons import BETWEEN
 from harness.runtime.cells import CellOutcome
 from harness.runtime.coordinator import Parts
@@ -55,7 +56,7 @@ class CallTally:
             taken.add(sum(math.ceil(len(text) / 4) for text in texts), call.request.model)
         else:
             own = "" if call.request.model == MODEL else call.request.model  # of an arm that names its model
-            taken.add(call.reply.tokens_in, self._judge if call.site.kind in OUTCOME_KINDS else own)
+            taken.add(call.reply.tokens_in, self._judge if role_of(call.site) in MEASURING else own)
 
     def of(self, experiment: str, group: str) -> Mapping[str, Taken]:
         """By kind; empty when no call was made."""
@@ -97,7 +98,7 @@ class DryRun:
             concurrency=settings.concurrency,
             temperature=settings.temperature,
             observers=[self._tally],
-            make_provider=lambda spec: RehearsalProvider(settings.seed, model=spec),
+            maker=NamedModels(settings, provider),
         )
 
     def estimates(

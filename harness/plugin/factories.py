@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.engines import make_engine
+from harness.errors import ConfigurationError
 from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal.journal import Journal
@@ -37,17 +38,16 @@ def make_gateway(settings: Settings) -> Gateway:
     """The gateway to the model that was asked for. Raises `ConfigurationError` for an unknown one or a missing key."""
     from harness.gateway.prices import charged, find_prices
     from harness.gateway.providers import make_provider
-    from harness.gateway.requests.response_formats import CHOICES
+    from harness.gateway.requests.call_kinds import JUDGE
 
     prices = find_prices(settings.prices)
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
     judge = make_judge(settings, provider)
     for one in filter(None, (provider, judge)):
-        if hasattr(one, "configure"):
-            one.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=refused())
+        _configure(one, settings)
     gateway = Gateway(
         provider,
-        judge=judge,
+        roles={} if judge is None else {JUDGE: judge},
         concurrency=settings.concurrency,
         temperature=settings.temperature,
         budget=make_budget(settings, [provider, *([judge] if judge else [])], prices),
@@ -55,7 +55,7 @@ def make_gateway(settings: Settings) -> Gateway:
         retry=RetryPolicy(longest_wait=settings.max_wait),
         provider_seed=settings.provider_seed,
         longest=settings.timeout + SPARE_SECONDS,
-        make_provider=lambda spec: _arms_own(spec, settings, provider),
+        maker=NamedModels(settings, provider),
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),
         journal=Journal(settings.results_dir / "journal", accept_loss=settings.accept_lost_journal),
     )
@@ -63,19 +63,61 @@ def make_gateway(settings: Settings) -> Gateway:
     return gateway
 
 
-def _arms_own(spec: str, settings: Settings, session: Provider) -> Provider:
-    """The model that an arm names. In a rehearsal the offline model stands in for it, under its name."""
-    from harness.gateway.providers import check_provider, make_provider
-    from harness.gateway.rehearsal.provider import RehearsalProvider
+class NamedModels:
+    """Makes the models that arms and requests name, for a session whose own model is ``session``.
+
+    In a rehearsal the offline model stands in for each, under its name.
+    """
+
+    def __init__(self, settings: Settings, session: Provider) -> None:
+        self._settings, self._rehearsal = settings, session.name == "rehearsal"
+
+    def named(self, spec: str) -> Provider:
+        """The model of ``spec``. Raises `ConfigurationError`, also for the offline model among real ones."""
+        from harness.gateway.providers import check_provider, make_provider
+
+        if self._rehearsal:
+            check_provider(spec)
+            return self._rehearsed(spec)
+        made = make_provider(spec, seed=self._settings.seed)
+        if made.name == "rehearsal":
+            raise ConfigurationError(
+                f"Model {spec!r}: it answers offline, and the session's model {self._settings.model} does not, so that "
+                "its replies would be taken for evidence. Expected a real model, or a session that rehearses all."
+            )
+        _configure(made, self._settings)
+        return made
+
+    def beside(self, provider: Provider, model: str) -> Provider:
+        """Another ``model`` at the address of ``provider``. Raises `ConfigurationError`."""
+        from harness.gateway.providers import is_spec, make_provider
+
+        if self._rehearsal:
+            return self._rehearsed(model)
+        if not is_spec(provider.name):
+            return provider
+        base_url = getattr(provider, "base_url", None)
+        made = make_provider(f"{provider.name}:{model}", seed=self._settings.seed, base_url=base_url)
+        _configure(made, self._settings)
+        return made
+
+    def is_spec(self, name: str) -> bool:
+        """Whether ``name`` begins with a provider. Raises `ConfigurationError` for an unknown one."""
+        from harness.gateway.providers import is_spec
+
+        return is_spec(name)
+
+    def _rehearsed(self, name: str) -> Provider:
+        from harness.gateway.rehearsal.provider import RehearsalProvider
+
+        return RehearsalProvider(self._settings.seed, model=name)
+
+
+def _configure(provider: Provider, settings: Settings) -> None:
     from harness.gateway.requests.response_formats import CHOICES
 
-    if session.name == "rehearsal":
-        check_provider(spec)
-        return RehearsalProvider(settings.seed, model=spec)
-    made = make_provider(spec, seed=settings.seed)
-    if hasattr(made, "configure"):
-        made.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=refused())
-    return made
+    if hasattr(provider, "configure"):
+        provider.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=refused())
 
 
 def make_judge(settings: Settings, player: Provider) -> Provider | None:

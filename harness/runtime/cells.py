@@ -38,8 +38,10 @@ class Entry:
     first_line: Mapping[str, Any]
     label: str = ""
     measures: Mapping[str, str] = field(default_factory=dict)
-    models: tuple[str, ...] = ()
-    """What the experiment's arms name as their own models."""
+    models: tuple[tuple[str, str], ...] = ()
+    """What the experiment's arms name as their own models: the arm, for messages, and the model's spec."""
+    fixed_model: bool = False
+    """Whether names of models in its requests are ignored (`Play.fixed_model`)."""
 
 
 CodeOf = Callable[[CellPlan], provenance.PlanCode]
@@ -59,7 +61,12 @@ def entry_of(plan: CellPlan, declared_population: str | None, code: provenance.P
         provenance.cell_metadata(plan),
         _label(plan),
         provenance.metric_code(code),
-        tuple(group.model for group in plan.experiment.groups if group.model),
+        tuple(
+            (f"Group {group.name!r} of {plan.cell.experiment}", group.model)
+            for group in plan.experiment.groups
+            if group.model
+        ),
+        plan.experiment.play is not None and plan.experiment.play.fixed_model,
     )
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console import logger
 from harness.engines import Engine
-from harness.errors import ExitCode, HarnessError, LostRepliesError
+from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError
 from harness.gateway.gateway import Gateway
 from harness.gateway.model_snapshots import MAKERS, is_undated, undated_warning
+from harness.gateway.requests.call_kinds import JUDGE
 from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.records import RunRegistry, WriterPool, session_timestamp, trial_line
@@ -96,7 +97,7 @@ class Coordinator:
             self.gateway.observers.add(self._emit)
             self._emit.session_started(self._facts)
         self.gateway.notify = self._warn
-        for provider in filter(None, (self.gateway.provider, self.gateway.judge)):
+        for provider in self.gateway.models:
             if hasattr(provider, "notify"):
                 provider.notify = self._warn
             if provider.name in MAKERS and is_undated(provider.model):
@@ -111,7 +112,9 @@ class Coordinator:
         commit, dirty = provenance.git_state(self._root)
         facts = {
             "judge_model": None,
-            "judge_is_player": provenance.judge_is_player(self.gateway.provider, self.gateway.judge),
+            "judge_is_player": provenance.judge_is_player(
+                self.gateway.provider, self.gateway.models.roles.get(JUDGE)
+            ),
             "timestamp": self._started_at.isoformat(),
             "git_dirty": dirty,
             "selection": self._selection,
@@ -132,7 +135,9 @@ class Coordinator:
     @property
     def _facts(self) -> dict[str, Any]:
         """What the session adds to a run's identity."""
-        return provenance.session_settings(self.settings, self.gateway.provider, self.gateway.judge)
+        return provenance.session_settings(
+            self.settings, self.gateway.provider, self.gateway.models.roles.get(JUDGE)
+        )
 
     @property
     def started(self) -> bool:
@@ -152,8 +157,13 @@ class Coordinator:
 
     async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
         """Give every cell its run. Raises `HarnessError` when a run cannot be opened."""
-        for spec in dict.fromkeys(spec for entry in entries for spec in entry.models):
-            self.gateway.named_provider(spec)  # of every arm, so that none is refused after another has begun
+        for arm, spec in dict.fromkeys(named for entry in entries for named in entry.models):
+            try:
+                self.gateway.models.named(
+                    spec
+                )  # of every arm, so that none is refused after another has begun
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{arm}: {error}") from error
         try:
             opened = self._book.enter(entries)
         except LostRepliesError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.engines import engine_factory
 from harness.errors import ConfigurationError, expected_one_of
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS
+from harness.gateway.requests.call_kinds import MEASURING, role_of_kind
 from harness.model import (
     NO_OPTIONS,
     Cell,
@@ -212,7 +212,10 @@ def _limit_problems(experiment: Experiment, group: Group, engine: str) -> Iterab
         for kind in () if names_its_own else [kind for kind in kinds if kind not in DEFAULT_LIMITS]:
             known = expected_one_of(kind, DEFAULT_LIMITS)
             yield f"{owner}: model_options['max_tokens'][{kind!r:.80}]: unknown kind of call; {known}"
-    for kind in sorted(OUTCOME_KINDS & by_kind(group.model_options.get("max_tokens")).keys()):
+    measured = (
+        kind for kind in by_kind(group.model_options.get("max_tokens")) if role_of_kind(kind) in MEASURING
+    )
+    for kind in sorted(measured):
         yield (
             f"Group {group.name!r} of {experiment.name}: model_options['max_tokens'][{kind!r}]: an arm cannot limit "
             "calls that score or extract, so that all arms are measured alike; declare it for the experiment."

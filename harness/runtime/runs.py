@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError
-from harness.gateway.requests.model_options import CallOptions
+from harness.gateway.model_snapshots import split_address
+from harness.gateway.requests.model_options import FIXED_MODEL, CallOptions
 from harness.model import Cell, Sample, Trial
 from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, session_timestamp
 from harness.records.accepted_changes import changes_of, is_mixed
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 CONFIGURED_ENGINES = ("tinytroupe",)
-"""Engines that put the defaults of their configuration into every request: model options replace them."""
+"""Engines that put the defaults of their configuration into every request: model and model options replace them."""
 
 MIXED = "  The run is mixed now: nothing can be claimed from it."
 
@@ -153,6 +154,7 @@ class RunBook:
         self._journal, self._say = journal, say
         self._open: dict[str, OpenRun] = {}
         self._of_cell: dict[Cell, OpenRun] = {}
+        self._fixed: set[Cell] = set()  # whose requests' names of models are ignored
         self._first_lines: dict[Cell, Mapping[str, Any]] = {}
         self._arms: dict[tuple[str, str], Mapping[str, Any]] = {}
 
@@ -191,6 +193,8 @@ class RunBook:
                 _refuse_two_measures(self._open[key], entry)
                 self._of_cell[entry.cell] = self._open[key]
                 self._first_lines[entry.cell] = entry.first_line
+                if entry.fixed_model:
+                    self._fixed.add(entry.cell)
         return opened
 
     def _refuse_two_minds(self, cell: Cell, settings: Mapping[str, Any]) -> None:
@@ -373,8 +377,9 @@ class RunBook:
         spec = self.model_of(cell)
         if spec is None or self._facts.get("provider") == "rehearsal":
             return {}
-        provider, _, model = spec.partition(":")
-        return {"provider": provider, "model": model, "base_url": None}
+        named, address = split_address(spec)
+        provider, _, model = named.partition(":")
+        return {"provider": provider, "model": model, "base_url": address}
 
     def model_of(self, cell: Cell) -> str | None:
         """The spec of the model that the cell's arm names as its own."""
@@ -384,7 +389,9 @@ class RunBook:
     def call_options(self, cell: Cell) -> CallOptions:
         """The request fields of a cell's calls, as the run's settings and the arm's name them."""
         run = self.of(cell)
-        return self.run_options(run, run.groups[cell.group].get("model_options") or {})
+        options = self.run_options(run, run.groups[cell.group].get("model_options") or {})
+        fixed = FIXED_MODEL if cell in self._fixed else frozenset()
+        return replace(options, replaced=options.replaced | fixed)
 
     def run_options(self, run: OpenRun, arm: Mapping[str, Any] | None = None) -> CallOptions:
         """The request fields of a run's calls, those of an ``arm`` added."""
@@ -394,7 +401,7 @@ class RunBook:
         others = run.settings.get("model_options") or {}
         replaced: set[str] = set()
         if run.settings.get("engine") in CONFIGURED_ENGINES:
-            replaced = {*others, *arm}
+            replaced = {*FIXED_MODEL, *others, *arm}
             if self._settings.temperature is None:  # the session's is in the engine's configuration already
                 replaced.add("temperature")
         own = self._settings.temperature

@@ -134,11 +134,11 @@ def test_a_digest_leaves_nothing_out_and_minds_no_order() -> None:
     assert len({digest(each) for each in (one, *others)}) == 7
 
 
-def test_the_model_is_the_sessions_and_the_temperature_is_filled_in() -> None:
+def test_the_named_model_is_asked_else_the_session_s_and_the_temperature_is_filled_in() -> None:
     stub, _, _ = ask_once([Reply("ok")], ask("x"), temperature=1.2)
     assert (stub.asked[0][0].model, stub.asked[0][0].temperature) == ("stub-1", 1.2)
     stub, _, _ = ask_once([Reply("ok")], ask("x", model="mine", temperature=0.0), temperature=1.2)
-    assert (stub.asked[0][0].model, stub.asked[0][0].temperature) == ("stub-1", 0.0)
+    assert (stub.asked[0][0].model, stub.asked[0][0].temperature) == ("mine", 0.0)
 
 
 def test_trouble_on_the_way_is_waited_out_and_what_is_hopeless_is_not() -> None:

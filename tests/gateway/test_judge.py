@@ -16,11 +16,11 @@ from harness.gateway.budget import Budget
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import Price, charged
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS
 from harness.plugin.limits import make_budget
 from harness.runtime.settings import Settings
 
 SCORED = '{"reasoning": "r", "justification": "j", "value": 7}'
+MEASURES = ("classify", "extract", "score", "score_panel", "score_person")
 PLAYING = (
     "act",
     "regenerate",
@@ -50,12 +50,12 @@ class Model:
         self.closed = True
 
 
-@pytest.mark.parametrize("kind", [*sorted(OUTCOME_KINDS), *PLAYING])
+@pytest.mark.parametrize("kind", [*MEASURES, *PLAYING])
 def test_outcomes_go_to_the_judge_and_what_steers_the_play_does_not(kind: str) -> None:
     player, judge = Model("player"), Model("judge")
-    gateway = Gateway(player, judge=judge)
+    gateway = Gateway(player, roles={"judge": judge})
     reply = asyncio.run(gateway.open_trial("t").complete(ask("x", response_format=SCORE), CallSite(kind)))
-    asked, other = (judge, player) if kind in OUTCOME_KINDS else (player, judge)
+    asked, other = (judge, player) if kind in MEASURES else (player, judge)
     assert reply.model == asked.name and not other.asked
     assert asked.asked[0].model == asked.name
 
@@ -70,7 +70,9 @@ def test_without_a_judge_the_player_answers_all() -> None:
 def test_each_is_charged_by_its_own_price_and_both_are_in_the_usage() -> None:
     prices = {"player": Price(1.0, 0.0), "judge": Price(10.0, 0.0)}
     gateway = Gateway(
-        Model("player"), judge=Model("judge"), price=lambda reply, asked: charged(reply, asked, prices)
+        Model("player"),
+        roles={"judge": Model("judge")},
+        price=lambda reply, asked: charged(reply, asked, prices),
     )
     client = gateway.open_trial("t")
 
@@ -82,7 +84,7 @@ def test_each_is_charged_by_its_own_price_and_both_are_in_the_usage() -> None:
     asyncio.run(main())
     assert client.usage().cost == pytest.approx(12.0)
     assert [(one.model, one.replies) for one in client.usage().models] == [("judge", 1), ("player", 2)]
-    assert isinstance(gateway.judge, Model) and gateway.judge.closed
+    assert isinstance(judge := gateway.models.roles["judge"], Model) and judge.closed
 
 
 def test_one_budget_holds_for_both() -> None:
@@ -90,7 +92,7 @@ def test_one_budget_holds_for_both() -> None:
     overrides = {"player": Price(0.0, 0.0), "judge": Price(10.0, 0.0)}
     budget = make_budget(Settings(max_cost=0.000001), providers, overrides)
     assert isinstance(budget, Budget)
-    client = Gateway(providers[0], judge=providers[1], budget=budget).open_trial("t")
+    client = Gateway(providers[0], roles={"judge": providers[1]}, budget=budget).open_trial("t")
     asyncio.run(client.complete(ask("x", response_format=SCORE), CallSite("act")))
     with pytest.raises(BudgetExhaustedError):
         asyncio.run(client.complete(ask("x", response_format=SCORE), CallSite("score_person")))
@@ -113,7 +115,7 @@ def test_calls_over_http_are_told_apart_by_what_they_ask() -> None:
             return str(json.load(answer)["model"])
 
     async def main() -> list[str]:
-        gateway = Gateway(player, judge=judge)
+        gateway = Gateway(player, roles={"judge": judge})
         url = await gateway.start_server()
         client = gateway.open_trial("t")
         texts = ("Extraction objective: all ideas", "Short biography of somebody")

@@ -87,10 +87,10 @@ def test_a_limit_of_one_kind_reaches_a_judge_of_its_own_and_arms_cannot_set_it()
     options = CallOptions(
         {"max_tokens": {"score_person": 90, "*": 70}}, {"max_tokens": 5}, judge={"temperature": 0}
     )
-    assert options.of("score_person", judged_apart=True) == {"temperature": 0, "max_tokens": 90}
-    assert options.of("extract", judged_apart=True) == {"temperature": 0}
-    assert options.of("extract", judged_apart=False)["max_tokens"] == 70
-    assert options.of("act", judged_apart=False)["max_tokens"] == 5
+    assert options.of("score_person", apart=True) == {"temperature": 0, "max_tokens": 90}
+    assert options.of("extract", apart=True) == {"temperature": 0}
+    assert options.of("extract", apart=False)["max_tokens"] == 70
+    assert options.of("act", apart=False)["max_tokens"] == 5
 
 
 def test_levels_change_the_kinds_that_they_name() -> None:

@@ -24,6 +24,17 @@ def test_rehearsal_with_and_without_latency(spec: str, latency: float) -> None:
     assert (provider.name, provider.model, provider._latency) == ("rehearsal", "rehearsal-1", latency)
 
 
+def test_a_model_may_name_its_own_address() -> None:
+    made = make_provider("openai:qwen3:8b@http://localhost:8000/v1", seed=0, environ={"OPENAI_BASE_URL": "x"})
+    assert isinstance(made, OpenAICompatible)
+    assert (made.model, made.base_url) == ("qwen3:8b", "http://localhost:8000/v1")
+    with pytest.raises(ConfigurationError, match="two addresses"):
+        make_provider("openai:m@http://localhost:1/v1", seed=0, base_url="http://localhost:2/v1", environ={})
+    with pytest.raises(ConfigurationError, match="password") as refused:
+        make_provider("openai:m@http://me:hush@localhost:1/v1", seed=0, environ={})
+    assert "hush" not in str(refused.value)
+
+
 @pytest.mark.parametrize("argument", ["fast", "50", "-1ms", "1e9s", "50 ms", "ms"])
 def test_a_latency_that_is_no_time_is_refused(argument: str) -> None:
     with pytest.raises(ConfigurationError, match=f"'rehearsal:{argument}'.*rehearsal:50ms"):

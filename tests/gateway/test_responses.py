@@ -17,7 +17,7 @@ from harness.gateway.budget import Budget
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.rehearsal.provider import RehearsalProvider
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS, classify
+from harness.gateway.requests.call_kinds import JUDGE, classify, role_of_kind
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.server.chat_completions import MalformedError
 from harness.gateway.server.responses import response, response_request
@@ -163,7 +163,7 @@ def test_any_body_is_a_request_or_malformed(body: dict[str, Any]) -> None:
 )
 def test_the_calls_of_extropy_are_told_apart(name: str, kind: str) -> None:
     assert classify(asked(text=formed(name=name))) == kind
-    assert (kind in OUTCOME_KINDS) == (kind == "classify")
+    assert (role_of_kind(kind) == JUDGE) == (kind == "classify")
 
 
 # The answer

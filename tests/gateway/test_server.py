@@ -154,7 +154,7 @@ def test_what_the_protocol_allows_reaches_the_provider() -> None:
         assert answer.choices[0].message.content is None
         assert answer.choices[0].message.tool_calls and answer.choices[0].message.tool_calls[0].id == "1"
         seen = provider.seen[0]
-        assert (seen.model, seen.temperature, seen.max_tokens) == (provider.model, 0.25, 9)
+        assert (seen.model, seen.temperature, seen.max_tokens) == ("m", 0.25, 9)
         assert seen.extra == {"tools": [tool], "top_p": 0.5, "stop": "."}
 
     served(work, provider)

@@ -89,7 +89,9 @@ def test_an_unknown_provider_in_one_arm_of_four_is_refused_before_the_first_call
     result = lab.run(model=model)
     assert result.ret in (ExitCode.USAGE, ExitCode.FAILED)
     assert not endpoint.requests and not lab.lines(kind="trial_result")
-    assert "unknown provider 'opnai'" in result.stdout.str() + result.stderr.str()
+    said = " ".join((result.stdout.str() + result.stderr.str()).split())
+    assert "Group 'D' of small: Model 'opnai:m-b': unknown provider 'opnai'" in said
+    assert "Did you mean 'openai'?" in said
 
 
 def test_another_model_is_another_run(lab: Lab, endpoint: FakeEndpoint) -> None:
@@ -98,3 +100,66 @@ def test_another_model_is_another_run(lab: Lab, endpoint: FakeEndpoint) -> None:
     lab.write(ARMS.replace("m-b", "m-c"))
     lab.run("--no-summary", model=MODEL_A)
     assert asked(endpoint)["m-c", "turn"] == 4 and len(lab.artifacts) == 2
+
+
+NAMING = """
+import pytest
+from harness import Experiment, Group, Measure, Play, Sample, Script, TrialResult
+from harness.gateway.calls import CallSite, Request
+
+
+async def play(plan, client):
+    request = Request([{"role": "user", "content": plan.proposal["id"]}], model=plan.arm["who"])
+    reply = await client.complete(request, CallSite("answer"))
+    return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
+
+naming = Experiment(
+    name="naming",
+    groups=(Group("a", settings={"who": "m-a"}), Group("b", settings={"who": "m-b"})),
+    script=Script("", proposals=({"id": "one"}, {"id": "two"})),
+    metrics=(Measure("length"),),
+    play=Play(play),
+)
+
+
+@pytest.mark.experiment(naming)
+def test_naming(cell):
+    cell.run()
+"""
+
+
+def test_models_named_by_requests_are_asked_recorded_and_priced(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.json"
+    monkeypatch.setenv("OPENAI_API_KEY", "fake-key-1")
+    prices.write_text(
+        json.dumps(
+            {f"m-{one}": {"input": dollars, "output": 0} for one, dollars in (("a", 1), ("b", 9), ("s", 1))}
+        )
+    )
+    lab.write(NAMING)
+    with FakeEndpoint() as endpoint:
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        assert lab.run(f"--prices={prices}", "--max-cost=1", model="openai:m-s").ret == 0
+    assert Counter(str(one.body["model"]) for one in endpoint.requests) == {"m-a": 2, "m-b": 2}
+    for arm, dollars in (("a", 1), ("b", 9)):
+        usage = [one["usage"] for one in lab.lines(arm, "trial_result")]
+        assert {one["model"] for each in usage for one in each["models"]} == {f"m-{arm}-2025"}
+        assert sum(each["cost"] for each in usage) == pytest.approx(2 * 7 * dollars / 1e6)
+    assert not [one for one in lab.meta()["instrument"]["checks"] if one["level"] == "FAIL"]
+
+
+def test_a_request_for_a_model_that_cannot_be_asked_ends_the_session_and_says_why(
+    lab: Lab, endpoint: FakeEndpoint
+) -> None:
+    lab.write(NAMING.replace('"m-b"', '"opnai:m-b"'))
+    result = lab.run("-k", "b", model="openai:m-s")
+    assert result.ret == ExitCode.FAILED and not endpoint.requests
+    assert "Did you mean 'openai'?" in result.stdout.str() + result.stderr.str()
+
+
+def test_a_play_with_a_fixed_model_asks_the_session_s_whatever_it_names(lab: Lab) -> None:
+    lab.write(NAMING.replace("Play(play)", "Play(play, fixed_model=True)"))
+    lab.run().assert_outcomes(passed=2)
+    assert {one.model for one in lab.watched.requests} == {"watched-1"}

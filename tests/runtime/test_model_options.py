@@ -190,7 +190,7 @@ def test_an_arms_options_never_reach_the_calls_that_measure(
     kind: str, apart: bool, expected: dict[str, Any]
 ) -> None:
     options = CallOptions({"top_p": 0.9, "max_tokens": 9}, {"top_p": 0.5}, judge={"temperature": 0.1})
-    assert options.of(kind, judged_apart=apart) == expected
+    assert options.of(kind, apart=apart) == expected
 
 
 def planned(**fields: Any) -> None:

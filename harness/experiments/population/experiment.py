@@ -161,6 +161,7 @@ def _experiment(
             check=simulation.check,
             files=True,
             transcript=False,
+            fixed_model=True,
         ),
         axes=AXES,
     )

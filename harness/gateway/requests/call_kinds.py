@@ -1,13 +1,31 @@
-"""Which kind of call a foreign request is, by short structural marks. In-process calls say it themselves."""
+"""Which kind of call a request is, and whose role it is to answer it.
+
+Calls in this process name both. A foreign request is recognised by short structural marks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from harness.gateway.calls import Message, Request
+from harness.gateway.calls import CallSite, Message, Request
 
-OUTCOME_KINDS = frozenset({"classify", "compare", "extract", "score_panel", "score_person"})
-"""Calls whose answers are the outcome, or are counted to be it. What steers the play, a quality check say, is not."""
+PLAYER, JUDGE, EXTRACTOR, CORRECTOR, USER = "player", "judge", "extractor", "corrector", "user"
+ROLES = (PLAYER, JUDGE, EXTRACTOR, CORRECTOR, USER)
+"""Who may answer a call: the personas or the agent under test, who scores, who extracts, who drives the correction, and
+a simulated user."""
+MEASURING = frozenset({JUDGE, EXTRACTOR})
+"""Roles whose answers are the outcome, or are counted to be it. What steers the play, a quality check say, is not."""
+
+_BY_KIND: Mapping[str, str] = {
+    "classify": JUDGE,
+    "compare": JUDGE,
+    "score": JUDGE,
+    "score_panel": JUDGE,
+    "score_person": JUDGE,
+    "extract": EXTRACTOR,
+    "quality_check": CORRECTOR,
+}
+"""The role of calls that name none, such as those of records and of foreign code."""
 
 _ANSWER_IS_BOOLEAN = "'True' or 'False'"
 _FREE_TEXT = (
@@ -17,6 +35,19 @@ _FREE_TEXT = (
 )
 _BY_SCHEMA = {"agent_reasoning": "reason", "classification": "classify"}
 """What extropy-run calls the schemas of its two calls per agent."""
+
+
+def role_of(site: CallSite) -> str:
+    """The role that the call names, else that of its kind."""
+    return site.role or role_of_kind(site.kind)
+
+
+def role_of_kind(kind: str) -> str:
+    """
+    >>> role_of_kind("score_person"), role_of_kind("act")
+    ('judge', 'player')
+    """
+    return _BY_KIND.get(kind, PLAYER)
 
 
 def classify(request: Request) -> str:

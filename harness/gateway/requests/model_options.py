@@ -7,21 +7,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.gateway.calls import Request
-from harness.gateway.requests.call_kinds import OUTCOME_KINDS
+from harness.gateway.requests.call_kinds import MEASURING, USER, role_of_kind
 from harness.model import merge_options
 from harness.model.output_limits import by_kind, declared_limit
 
 _FIELDS = ("temperature", "max_tokens")
 """Options that are fields of `Request`; all others are among its ``extra``."""
 
+FIXED_MODEL = frozenset({"model"})
+"""What is ``replaced`` in the requests of a program with its own names of models."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
     """The model options of a trial: ``shared`` by all arms, and the ``arm``'s own, where ``None`` leaves a field out.
 
-    A call that measures the outcome (`OUTCOME_KINDS`) gets the shared ones alone, so that arms are measured alike;
-    where another model judges, it gets only ``judge``. A field that a request names itself wins, unless it is
-    ``replaced``: some engines put the defaults of their configuration into every request.
+    A call that measures the outcome, or of a simulated user, gets the shared ones alone, so that arms are measured
+    alike; the model of a role alone gets only ``judge``. A field that a request names itself, ``model`` included, wins,
+    unless it is ``replaced``: some engines put the defaults of their configuration into every request.
     """
 
     shared: Mapping[str, Any] = field(default_factory=dict)
@@ -29,18 +32,20 @@ class CallOptions:
     judge: Mapping[str, Any] = field(default_factory=dict)
     replaced: frozenset[str] = frozenset()
 
-    def of(self, kind: str, *, judged_apart: bool) -> dict[str, Any]:
-        """The options of a call of ``kind``. Its ``max_tokens``, if it has one, is the limit of this kind."""
-        if kind not in OUTCOME_KINDS:
-            options = merge_options(self.shared, self.arm)
-        elif judged_apart:
+    def of(self, kind: str, *, apart: bool, role: str = "") -> dict[str, Any]:
+        """The options of a call of ``kind`` and ``role``; ``apart``: the model of a role alone answers it.
+
+        Its ``max_tokens``, if it has one, is the limit of this kind.
+        """
+        if apart:
             options = merge_options(self.judge)
-            own = by_kind(self.shared.get("max_tokens")).get(
-                kind
-            )  # a limit of this kind is meant for any judge
+            # A limit of this kind is meant for any model.
+            own = by_kind(self.shared.get("max_tokens")).get(kind)
             options |= {} if own is None else {"max_tokens": own}
-        else:
+        elif (role or role_of_kind(kind)) in (*MEASURING, USER):
             options = merge_options(self.shared)
+        else:
+            options = merge_options(self.shared, self.arm)
         limit = declared_limit(options.pop("max_tokens", None), kind)
         return options if limit is None else {**options, "max_tokens": limit}
 

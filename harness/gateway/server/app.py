@@ -22,7 +22,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from harness.errors import ModelCallError, RefusedError
-from harness.gateway.calls import CallSite, Provider
+from harness.gateway.calls import CallSite, Provider, Request
+from harness.gateway.models import ModelRoute
 from harness.gateway.requests.call_kinds import classify
 from harness.gateway.server.chat_completions import (
     chat_completion,
@@ -66,7 +67,7 @@ class ServedGateway(Protocol):
 
     def trial_of(self, token: str) -> TrialClient | None: ...
 
-    def provider_of(self, kind: str, client: TrialClient | None = None) -> Provider: ...
+    def route(self, request: Request, site: CallSite, client: TrialClient) -> ModelRoute: ...
 
     async def recall(self, client: TrialClient) -> None: ...
 
@@ -181,11 +182,11 @@ class GatewayServer:
     async def _responses(self, client: TrialClient, body: Any) -> Any:
         """A refusal to write JSON is not a failed call: the API has a field for it."""
         request = response_request(body)
-        kind = classify(request)
+        site = CallSite(classify(request))
         try:
-            answer = response(await client.complete(request, CallSite(kind)), body)
+            answer = response(await client.complete(request, site), body)
         except RefusedError as error:
-            answer = declined(self._gateway.provider_of(kind, client).model, str(error), body)
+            answer = declined(self._gateway.route(request, site, client).model, str(error), body)
         return response_events(answer) if body.get("stream") else answer
 
     async def _messages(self, client: TrialClient, body: Any) -> Any:

@@ -30,6 +30,7 @@ from harness.experiments.population.simulation.simulation import (
 )
 from harness.gateway.calls import ModelClient
 from harness.gateway.gateway import Gateway
+from harness.gateway.requests.model_options import FIXED_MODEL, CallOptions
 from harness.model import Usage
 from harness.records.registry.lock import RunLock
 from harness.records.writer import explained
@@ -129,7 +130,9 @@ async def simulate_in_folder(
         await interpreter()  # or the folder would be the other engine's for nothing
         write_json(folder / SETTINGS, settings)
         await gateway.start_server()
-        client = gateway.open_trial(TRIAL, RUN)
+        warmth = gateway.default_options
+        fields = CallOptions(warmth, judge=warmth, replaced=FIXED_MODEL)
+        client = gateway.open_trial(TRIAL, RUN, options=fields)
 
         def beat(usage: Usage) -> None:
             write_json(
