@@ -181,7 +181,8 @@ def test_a_field_that_the_request_names_wins_unless_an_engine_puts_its_defaults_
     ("kind", "apart", "expected"),
     [
         ("act", False, {"top_p": 0.5, "max_tokens": 9}),
-        ("quality_check", True, {"top_p": 0.5, "max_tokens": 9}),
+        ("quality_check", False, {"top_p": 0.5, "max_tokens": 9}),
+        ("quality_check", True, {"temperature": 0.1}),
         ("score_person", False, {"top_p": 0.9, "max_tokens": 9}),
         ("extract", True, {"temperature": 0.1}),
     ],
