@@ -12,7 +12,7 @@ from harness.engines.embedded import schemas
 from harness.engines.embedded.model_requests import NoUsableReply, Unusable, ask
 from harness.engines.embedded.prompts import system, user
 from harness.engines.embedded.scoring import MAX_JUSTIFICATION
-from harness.engines.embedded.transcript import clean, line, newest
+from harness.engines.embedded.transcript import clean, inside, line, newest
 from harness.errors import RefusedError
 from harness.gateway.calls import CallSite, Message, ModelClient
 from harness.model import Event
@@ -23,6 +23,8 @@ TIE = "tie"
 RECORD_CHARS = 100_000
 """How much of each conversation the judge reads: the newest part, about 25,000 tokens."""
 _HIDDEN = ("THINK", "DONE")
+_PRIVATE = ("THOUGHT", "SYSTEM")
+"""Types of events that the judge never reads: thoughts, and what agents are told to be."""
 
 _RULES = """\
 You compare two recorded conversations, A and B, about the same situation. Read both whole before you judge, then
@@ -50,21 +52,26 @@ def instrument() -> str:
 def shown(transcript: Sequence[Event], other: Sequence[Event]) -> str:
     """What a judge sees of ``transcript``, which is compared with ``other``: what was said and done.
 
-    Thoughts are left out, and so is what personas or agents got to read unless both arms got it: a prompt, a text of
-    the script or an intervention of one arm alone would name its treatment. Empty where nothing remains.
+    Thoughts are left out, and so are prompts, texts of the script and interventions that only one arm got, which would
+    name its treatment. Later messages of a user and results of tools are shown. Empty where nothing was said or done.
     """
     common = {event.content for event in other if event.kind == "stimulus"}
-    lines = [
-        line(event)
-        for event in transcript
-        if (event.kind == "action" and event.type not in _HIDDEN)
-        or (event.kind == "stimulus" and event.type != "THOUGHT" and event.content in common)
-    ]
-    if not any(
-        event.kind == "action" and event.type not in _HIDDEN and event.content for event in transcript
-    ):
-        return ""
-    return newest([text for text in lines if text], RECORD_CHARS)
+    done: list[str] = []
+    lines: list[str] = []
+    for event in transcript:
+        if event.kind == "action" and event.type not in _HIDDEN and event.content:
+            done.append(event.content)
+            lines.append(line(event))
+        elif event.kind == "stimulus" and event.type not in _PRIVATE and event.content not in done:
+            replied = bool(done and event.source)
+            lines += [_read_line(event)] if event.content and (replied or event.content in common) else []
+    return newest(lines, RECORD_CHARS) if done else ""
+
+
+def _read_line(event: Event) -> str:
+    if event.type == "TOOL_RESULT":
+        return f"Result of {event.source or 'a tool'}: {inside(event.content)}"
+    return f"{event.source.capitalize()}: {inside(event.content)}" if event.source else line(event)
 
 
 async def prefer(
@@ -77,7 +84,7 @@ async def prefer(
     site = CallSite(KIND, "", order)
     asked = _messages(question, task, first, second)
     try:
-        return await ask(client, asked, schemas.PREFERENCE, site, _read, max_rejections=1)
+        return await ask(client, asked, schemas.PREFERENCE, site, _answer, max_rejections=1)
     except NoUsableReply as fault:
         return PairwiseAnswer(None, str(fault))
     except RefusedError as fault:
@@ -94,7 +101,7 @@ def _messages(question: str, task: str, first: str, second: str) -> tuple[Messag
     )
 
 
-def _read(data: Any) -> PairwiseAnswer:
+def _answer(data: Any) -> PairwiseAnswer:
     preferred = data.get("preferred") if isinstance(data, Mapping) else None
     if preferred not in ("A", "B", TIE):
         raise Unusable(f"The preference is {repr(preferred)[:80]}; expected A, B or tie.")

@@ -125,6 +125,32 @@ CALL_COUNTS = (
     CALLS,
 )
 
+COMPARISONS = (
+    EXPERIMENT,
+    RUN,
+    REHEARSAL,
+    METRIC,
+    Column("earlier", "name", "The arm that the experiment declares first of the two."),
+    Column("later", "name", "The other arm."),
+    REP,
+    PANEL,
+    PROPOSAL,
+    Column(
+        "answer",
+        "name",
+        "What the judge preferred, the earlier arm shown as A.",
+        "A, B or tie; empty if missing",
+    ),
+    Column("answer_swapped", "name", "The same, the later arm shown as A.", "A, B or tie; empty if missing"),
+    Column(
+        "score",
+        "number",
+        "Mean over both orders: 1 the later arm, 0 the earlier one.",
+        "0 to 1; empty if missing",
+    ),
+    Column("reason", "text", "Why there is no comparison.", "empty if there is one"),
+)
+
 CALLS_IN_JOURNAL = (
     RUN,
     TRIAL,
@@ -157,6 +183,7 @@ TABLES = {
     "scores": SCORES,
     "calls": CALLS_IN_JOURNAL,
     "call_counts": CALL_COUNTS,
+    "comparisons": COMPARISONS,
 }
 ROWS = {
     "experiments": "one row per run",
@@ -164,4 +191,5 @@ ROWS = {
     "scores": "one row per value due from an accepted trial, obtained or missing",
     "calls": "one row per reply in the journals present, with its request",
     "call_counts": "one row per try and kind of model call, as the records count them",
+    "comparisons": "one row per pairwise comparison of two arms in a block, made or missing",
 }

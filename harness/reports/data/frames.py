@@ -26,6 +26,7 @@ class Frames:
     scores: pd.DataFrame
     calls: pd.DataFrame
     call_counts: pd.DataFrame
+    comparisons: pd.DataFrame
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables

@@ -48,6 +48,7 @@ class RunRows:
     rows: list[Row] = field(default_factory=list)
     files: set[Path] = field(default_factory=set)
     unread: list[Problem] = field(default_factory=list)
+    comparisons: list[Mapping[str, Any]] = field(default_factory=list)
     design: Design | None = None
 
     @property
@@ -166,6 +167,8 @@ def gather(paths: Iterable[Path]) -> RecordRows:
             gatherer, runs, problems, files = _read_all(paths, revisions)
         bare = [file for file in files if not file.sections]
         for run in runs.values():
+            compared = (line for file in files for line in file.comparisons)
+            run.comparisons += [line for line in compared if line.get("run_id") == run.run_id]
             run.design = _design(run, problems)
             _settle(run)
             if run.is_incomplete:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,10 @@ from harness.errors import ConfigurationError, expected_one_of
 from harness.extras import require
 from harness.records import record_files
 from harness.records.artifact import number
+from harness.records.comparisons import judgements
 from harness.reports.data.arrays import array, table
 from harness.reports.data.calls import calls
-from harness.reports.data.columns import CALL_COUNTS, EXPERIMENTS, PLACE, SCORES, TRIALS
+from harness.reports.data.columns import CALL_COUNTS, COMPARISONS, EXPERIMENTS, PLACE, SCORES, TRIALS
 from harness.reports.data.record_rows import Owner, RecordRows, Row, RunRows, gather, listed, whole
 
 if TYPE_CHECKING:
@@ -67,6 +68,11 @@ class Tables:
         for name in ("metric", "person"):
             columns[name] = samples.column(name).unify_dictionaries()
         return pa.table({**columns, **{one.name: samples.column(one.name) for one in SCORES[-3:]}})
+
+    @cached_property
+    def comparisons(self) -> pa.Table:
+        """One row per planned pairwise comparison."""
+        return table(COMPARISONS, [row for run in self.runs for row in _comparisons(run)])
 
     @cached_property
     def call_counts(self) -> pa.Table:
@@ -165,6 +171,27 @@ def _absent(absent: Sequence[tuple[int, Owner]], schema: pa.Schema) -> pa.Table:
         },
         schema=schema,
     )
+
+
+def _comparisons(run: RunRows) -> Iterator[Row]:
+    if run.design is None:
+        return
+    done = {row["trial"] for row in run.rows if row["accepted"]}
+    for one in judgements(run.experiment, run.design, run.metadata, run.comparisons, done):
+        first, second = one.answers or (None, None)
+        yield {
+            "experiment": run.experiment,
+            "run_id": run.run_id,
+            "rehearsal": run.rehearsal,
+            "metric": one.metric,
+            "earlier": one.arms[0],
+            "later": one.arms[1],
+            **{"rep": one.rep, "panel": one.panel, "proposal": one.proposal},
+            "answer": first,
+            "answer_swapped": second,
+            "score": one.score,
+            "reason": one.reason,
+        }
 
 
 def _experiment(run: RunRows) -> Row:
