@@ -5,6 +5,7 @@ from harness.cli import check as check
 from harness.cli import commands as commands  # each module of commands registers itself when it is imported
 from harness.cli import consistency as consistency
 from harness.cli import data as data
+from harness.cli import local as local
 from harness.cli import plan as plan
 from harness.cli import power as power
 from harness.cli import prompts as prompts

@@ -389,7 +389,10 @@ class Gateway:
             return Waiting(next_.reason, max(0.0, until - now), next_.attempt, next_.tries)
         if held is not None:
             return Waiting(held[0], max(0.0, held[1] - now))
+        loading = next((text for one in self.models if (text := getattr(one, "loading", ""))), "")
         longest = self._sender.longest
+        if loading and self._sender.in_flight:
+            return Waiting(loading, elapsed=longest)
         if longest < SLOW_SECONDS:
             return None
         number = self._sender.in_flight

@@ -147,4 +147,5 @@ def session_facts(settings: Settings) -> dict[str, Any]:
 
 
 def _place(provider: Provider) -> tuple[str, str, str | None]:
-    return provider.name, provider.model, getattr(provider, "base_url", None)
+    file = getattr(provider, "file", None)
+    return provider.name, provider.model, str(file.path) if file else getattr(provider, "base_url", None)

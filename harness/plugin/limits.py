@@ -30,7 +30,7 @@ def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overr
 
 
 def _prices(providers: Sequence[Provider], prices: Overrides) -> Callable[[Request], Price | None]:
-    free = {one.model for one in providers if one.name == "rehearsal"}
+    free = {one.model for one in providers if one.name in ("rehearsal", "local")}
     # Embeddings use another model, which is free too where every model is.
     nothing_bought = len(free) == len(providers)
     return lambda request: (

@@ -13,6 +13,7 @@ from harness.gateway.waiting import duration
 from harness.plugin.progress import thousands
 from harness.plugin.state import PluginState
 from harness.reports.arm_labels import arm
+from harness.reports.local_models import local_models
 from harness.reports.parts import REHEARSAL, WIDTH
 from harness.reports.plan_section import plan_lines
 from harness.reports.preferences import preference_lines
@@ -52,6 +53,9 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         yield REHEARSAL
     if (meta.get("mixed") or {}).get("accepted_changes"):
         yield MIXED
+    first: Mapping[str, Any] = next((line for line in meta["groups"].values() if line), {})
+    for text in local_models(first):
+        yield from textwrap.wrap(text, WIDTH)
     arms = {group: arm(first_line) for group, first_line in meta["groups"].items() if first_line}
     for group, text in arms.items():
         yield from textwrap.wrap(f"{group}: {text}", WIDTH, subsequent_indent="  ") if text else ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.model import Check, Level
+from harness.reports.local_models import local_models
 from harness.reports.numbers import counted, p_clause, percent, signed, span, whole
 from harness.reports.run_report import RunReport
 from harness.stats.results import ALPHA, Comparison, ContrastEstimate, Estimate
@@ -174,6 +175,7 @@ def _faulty(failed: Sequence[Check]) -> str:
 
 def _cautions(report: RunReport) -> Iterator[str]:
     trials = report.meta["trials"]
+    yield from local_models(report.first_line)
     if report.meta["partial"]:
         yield (
             f"Partial: {trials['finished']:,} of {trials['planned']:,} planned trials are finished. "

@@ -100,6 +100,8 @@ class Coordinator:
         for provider in self.gateway.models:
             if hasattr(provider, "notify"):
                 provider.notify = self._warn
+            if announcement := getattr(provider, "announcement", ""):
+                self.notes.append(announcement)
             if provider.name in MAKERS and is_undated(provider.model):
                 self._warn(undated_warning(provider.model))
         registry = RunRegistry(

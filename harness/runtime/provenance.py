@@ -289,6 +289,7 @@ def session_settings(settings: Settings, provider: Provider, judge: Provider | N
         "base_url": _address(provider, settings.base_url),
         "temperature": settings.temperature,
         "seed": settings.seed,
+        **getattr(provider, "facts", {}),
     }
     if settings.response_format != "auto":
         found["response_format"] = settings.response_format
@@ -299,6 +300,7 @@ def session_settings(settings: Settings, provider: Provider, judge: Provider | N
             "judge_provider": judge.name,
             "judge_model": judge.model,
             "judge_base_url": _address(judge, settings.judge_base_url),
+            **{f"judge_{name}": fact for name, fact in getattr(judge, "facts", {}).items()},
         }
     return found
 

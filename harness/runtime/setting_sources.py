@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, did_you_mean, raise_if_any
+from harness.gateway.local.server import SLOTS as LOCAL_SLOTS
 from harness.model import option_problems
 from harness.model.output_limits import merged_limits
 from harness.runtime.settings import Settings, setting_fields
@@ -194,6 +195,8 @@ def override(base: Settings, *sources: SettingSource) -> Settings:
         problems.append("temperature is given twice, also among the model options; expected it once.")
     raise_if_any(problems)
     settings = replace(base, **values, origins=origins)
+    if settings.model.partition(":")[0] == "local" and "concurrency" not in origins:
+        settings = replace(settings, concurrency=LOCAL_SLOTS)
     if settings.report == Path():  # the option without a file
         settings = replace(settings, report=settings.results_dir / "report.html")
     return settings

@@ -158,9 +158,10 @@ class Settings:
         "Use the notebooks' settings where they differ from ours, and note it in the record.")
     seed: int = _setting(0, SIZE, "N", help="Seed of the order of trials and of the rehearsal.")
     model: str = _setting("rehearsal", MODEL, "PROVIDER:MODEL", help=
-        "Model that answers: rehearsal (offline, no evidence), openai:MODEL (OpenAI, or any compatible server with "
-        "--model-base-url), anthropic:, azure:, deepseek:, gemini:, groq:, llamacpp:, mistral:, ollama:, openrouter:, "
-        "together: or vllm:MODEL. Keys come from the environment.")
+        "Model that answers: rehearsal (offline, no evidence), local (a small model on this machine) or "
+        "local:FILE.gguf, openai:MODEL (OpenAI, or any compatible server with --model-base-url), anthropic:, azure:, "
+        "deepseek:, gemini:, groq:, llamacpp:, mistral:, ollama:, openrouter:, together: or vllm:MODEL. Keys come from "
+        "the environment.")
     base_url: str | None = _setting(None, MODEL, "URL", name="model_base_url", unset="the provider's", help=
         "Endpoint of the model.")
     judge_model: str | None = _setting(None, MODEL, "PROVIDER:MODEL", unset="--model", help=

@@ -103,6 +103,18 @@ def compatible(name: str) -> Callable[..., Provider]:
     return make
 
 
+def local(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``local[:FILE.gguf]``: a model on this machine, by default the one that ``harness local install`` installs."""
+    from harness.gateway.local.provider import make_local
+
+    if base_url:
+        raise ConfigurationError(
+            f"Model 'local': has no base URL, but {without_secrets(base_url)!a} is given; expected none, or "
+            "openai:MODEL for a server that runs already."
+        )
+    return make_local(argument)
+
+
 def _spec(name: str, argument: str, example: str = "openai:gpt-4o-mini") -> str:
     if not argument:
         raise ConfigurationError(f"Model {name!r}: no model named; expected for example {example}.")
@@ -191,6 +203,7 @@ FORMS: Mapping[str, str] = MappingProxyType(
     {
         "anthropic": "anthropic:MODEL",
         "azure": "azure:DEPLOYMENT",
+        "local": "local[:FILE.gguf]",
         "openai": "openai:MODEL",
         "openrouter": "openrouter:MODEL",
         "rehearsal": "rehearsal[:LATENCY]",
@@ -201,6 +214,7 @@ BUILT_IN: Mapping[str, Any] = MappingProxyType(
     {
         "anthropic": anthropic,
         "azure": azure,
+        "local": local,
         "openai": openai,
         "openrouter": openrouter,
         "rehearsal": rehearsal,
