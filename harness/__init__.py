@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Check,
         Contrast,
         Correction,
+        Dialogue,
         Event,
         Experiment,
         Extraction,
@@ -44,8 +45,8 @@ _HOME = {
     "harness.api": "Results run",
     "harness.errors": "ConfigurationError HarnessError",
     "harness.guests": "Guest Sources",
-    "harness.model": "ActionsAtLeast Check Contrast Correction Event Experiment Extraction Group Intervention Level "
-    "Measure Mode Persona Play Preference Proposition Sample Script TrialPlan TrialResult factorial",
+    "harness.model": "ActionsAtLeast Check Contrast Correction Dialogue Event Experiment Extraction Group Intervention "
+    "Level Measure Mode Persona Play Preference Proposition Sample Script TrialPlan TrialResult factorial",
     "harness.personas": "Population",
     "harness.records": "JSONLWriter WriterPool merge",
     "harness.reports.data": "Frames load",
@@ -59,6 +60,7 @@ __all__ = [
     "ConfigurationError",
     "Contrast",
     "Correction",
+    "Dialogue",
     "Event",
     "Experiment",
     "Extraction",

@@ -93,9 +93,9 @@ def resolve(experiment: Experiment, planned: Planned, options: Options, facts: F
 
 def _asks(experiment: Experiment, cell: CellPlan) -> bool:
     play = experiment.play
-    if play is None or play.calls is None:
+    if play is None or play.bounds is None:
         return True
-    expected, call = play.calls, runner.get().call_now
+    expected, call = play.bounds, runner.get().call_now
     return any(
         call(expected, trial, what="The play's calls", then=lambda range_: sum(range_[0].values()) > 0)
         for trial in cell.trials

@@ -85,7 +85,7 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
         trials = len(panels) * len(experiment.script.proposals[: one.proposals]) * one.reps
         proposals = len(experiment.script.proposals[: one.proposals])
         made_of = f"{one.reps} reps, {one.steps} steps, {len(panels)} panels × {proposals} proposals"
-        if experiment.play:
+        if experiment.play and len(panels) == 1:
             made_of = f"{one.reps} reps × {proposals} trials" if proposals > 1 else f"{one.reps} reps"
         yield f"  {mark} mode {name:<6} {made_of}: {trials} trials per group"
     for group in experiment.groups:

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from harness.engines.play_result import completed, result_of
+from harness.engines.dialogue import goal_of, run_dialogue
+from harness.engines.play_result import completed, result_of, task_of
 from harness.errors import StoppedError
 from harness.gateway.calls import ModelClient
-from harness.model import TrialPlan, TrialResult
+from harness.model import Dialogue, TrialPlan, TrialResult
 from harness.user_code import UserCodeError, described, guarded, waiting_at
 
 
@@ -37,7 +38,9 @@ class OwnPlay:
         start = getattr(client, "start_transcript", None)
         if start is not None and plan.play.transcript:
             start()
-        function, watched = plan.play.function, _Client(client)
+        dialogue = isinstance(plan.play, Dialogue)
+        function = run_dialogue if dialogue else plan.play.function
+        watched = _Client(client)
         if plan.place is not None:
             plan = replace(plan, place=replace(plan.place, tell=watched.noting(plan.place.tell)))
         work = function(plan, watched)
@@ -61,7 +64,8 @@ class OwnPlay:
             raise failure  # no later call can succeed, even if the play handled this one
         said = getattr(client, "transcript", None)
         transcript = () if said is None else await said()
-        return await completed(plan, result_of(plan, result), transcript, client)
+        task = goal_of(plan) if dialogue else task_of(plan)
+        return await completed(plan, result_of(plan, result), transcript, task, client)
 
     async def aclose(self) -> None:
         """Holds nothing."""

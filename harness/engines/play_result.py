@@ -47,16 +47,17 @@ def _sample(name: Any, value: Any) -> Sample:
 
 
 async def completed(
-    plan: TrialPlan, result: TrialResult, transcript: Sequence[Event], client: ModelClient
+    plan: TrialPlan, result: TrialResult, transcript: Sequence[Event], task: str, client: ModelClient
 ) -> TrialResult:
-    """``result`` with its own transcript or this one, and what the play left to measure. Raises `ModelCallError`."""
+    """``result`` with its own transcript or this one, and what the play left to measure.
+
+    ``task`` is what the judge reads of the task. Raises `ModelCallError`.
+    """
     result = replace(result, transcript=result.transcript or tuple(transcript))
     reported = {sample.metric for sample in result.samples}
     open_ones = [metric for metric in plan.metrics if metric.name not in reported]
     claims = [one for one in open_ones if isinstance(one, Proposition)]
-    judged = await score_transcript(
-        plan.personas, result.transcript, claims, _task(plan), plan.steps + 1, client
-    )
+    judged = await score_transcript(plan.personas, result.transcript, claims, task, plan.steps + 1, client)
     measured = await measure(_computed(open_ones), result.transcript)
     return replace(result, samples=(*result.samples, *judged, *measured))
 
@@ -65,7 +66,7 @@ def _computed(metrics: Iterable[Proposition | Measure]) -> list[Measure]:
     return [one for one in metrics if isinstance(one, Measure) and one.function is not None]
 
 
-def _task(plan: TrialPlan) -> str:
+def task_of(plan: TrialPlan) -> str:
     """The task as the judge reads it; empty where the script has none."""
     task = render(plan.script.task, plan.proposal)
     return render(plan.script.task_description, {**plan.proposal, "task": task}) if task else ""

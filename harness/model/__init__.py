@@ -3,6 +3,7 @@
 from harness.model.check import Check, Level, worst
 from harness.model.contrast import Contrast
 from harness.model.design import Experiment, Group, Mode
+from harness.model.dialogue import Dialogue
 from harness.model.factorial import factorial
 from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Preference, Proposition
 from harness.model.model_options import NO_OPTIONS, merge_options, option_problems, options_in_words
@@ -37,6 +38,7 @@ __all__ = [
     "Correction",
     "CorrectionEvent",
     "Dataset",
+    "Dialogue",
     "Event",
     "Experiment",
     "Extraction",

@@ -176,7 +176,8 @@ def declaration(cls: type[T]) -> type[T]:
     order of the fields, because experiments written for version 0.1.0 may give them so.
     """
     construct = cls.__init__
-    known = tuple(one for one in fields(cls) if one.init)  # type: ignore[arg-type]
+    known = [one for one in fields(cls) if one.init]  # type: ignore[arg-type]
+    known.sort(key=lambda one: one.kw_only is True)  # an inherited one comes first in the order of the fields
     names = [one.name for one in known]
     required = [one.name for one in known if one.default is one.default_factory is MISSING]
 

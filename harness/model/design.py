@@ -32,6 +32,7 @@ from harness.model.declaration import (
     shown,
     whole_number,
 )
+from harness.model.dialogue import Dialogue
 from harness.model.metrics import Measure, Preference, Proposition
 from harness.model.model_options import option_problems
 from harness.model.persona import Persona
@@ -203,10 +204,11 @@ class Experiment:
         modes: name to size; default one `Mode`, called ``"full"``.
         default_mode: the mode of a session that names none; default ``"paper"`` if there is one, else the first.
         fragments: persona fragments that are merged into everyone, by name or path; default none.
-        panel_size: how many people meet per trial, consecutive ones; default None, everyone.
+        panel_size: how many people meet per trial, consecutive ones; default None, everyone; one in a `Dialogue`.
         shuffle_seed: seed that shuffles the people before; default None, their order.
         protocol: how the personas talk; default ``"discussion"``.
-        play: the experiment's own way to run trials, which needs no population; default None, an engine of personas.
+        play: the experiment's own way to run trials, a `Play`, which needs no population, or a `Dialogue` of each
+            persona with an agent; default None, an engine of personas.
         settings: plain data for ``play``, which identifies the experiment and is recorded; default empty.
         temperature: of its model calls, 0 to 2, where the session sets none; default None, the model's.
         axes: the settings that a sweep may vary; default none.
@@ -291,6 +293,11 @@ class Experiment:
         if self.default_mode == "" and isinstance(self.modes, Mapping):
             default = "paper" if "paper" in self.modes else next(iter(self.modes), "")
             object.__setattr__(self, "default_mode", default)
+        if isinstance(self.play, Dialogue):
+            if self.population == () and self.play.user is not None:
+                object.__setattr__(self, "population", self.play.user)
+            if self.panel_size is None:
+                object.__setattr__(self, "panel_size", 1)
         raise_if_any(self.problems())
 
     def problems(self) -> Iterable[str]:
@@ -396,11 +403,34 @@ class Experiment:
                     yield f"{mine}: metric {metric.name!r} has no function; expected one, or play= that reports it."
                 if metric.about == "agent":
                     yield f"{mine}: metric {metric.name!r} is about an agent; expected 'person' or 'panel', or play=."
-        elif self.play.case_per_trial:
+        if isinstance(self.play, Dialogue):
+            yield from self._dialogue_problems(mine, self.play)
+        if self.play is not None and self.play.case_per_trial:
             ids = [str(proposal.get("id", "")) for proposal in self.script.proposals]
             if not all(ids):
                 yield f"{mine}: {ids.count('')} proposals have no 'id'; expected one each, for a case per trial."
             yield from _duplicates(self.name, "proposal", [one for one in ids if one])
+
+    def _dialogue_problems(self, mine: str, dialogue: Dialogue) -> Iterable[str]:
+        if self.population == ():
+            yield f"{mine}: has no population; expected user= of its Dialogue, or population=."
+        elif dialogue.user not in (None, self.population):
+            yield f"{mine}: population= and user= of its Dialogue are both set; expected one of them."
+        if self.panel_size != 1:
+            yield f"{mine}: panel_size={self.panel_size}; expected 1, since one user talks to the agent."
+        for metric in self.metrics:
+            known = dialogue.reported
+            if isinstance(metric, Measure) and metric.function is None and metric.name not in known:
+                yield (
+                    f"{mine}: metric {metric.name!r} has no function; expected one, or a name that this dialogue "
+                    f"reports: {', '.join(known)}."
+                )
+        for group in self.groups if isinstance(dialogue.agent, str) else ():
+            if group.model is not None:
+                yield (
+                    f"Group {group.name!r} of {self.name}: model={group.model!r}, and the dialogue's agent is "
+                    f"{dialogue.agent!r}; expected one of them."
+                )
 
     def _arm_problems(self) -> Iterable[str]:
         """What an arm or the experiment declares that nothing would read."""
@@ -411,6 +441,12 @@ class Experiment:
             if self.play is None and group.settings:
                 yield f"{mine}: {_unread(group.settings)}"
             for part in ("instructions", "memory_limit") if self.play is not None else ():
+                if (
+                    part == "instructions"
+                    and isinstance(self.play, Dialogue)
+                    and not callable(self.play.agent)
+                ):
+                    continue  # of the agent
                 if getattr(group, part) is not None:
                     yield (
                         f"{mine}: {part} is for personas of an engine, and this experiment has a play; "

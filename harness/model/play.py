@@ -87,6 +87,11 @@ class Play:
         "fixed_model": FLAG,
     }
 
+    @property
+    def bounds(self) -> Callable[[TrialPlan], CallBounds] | None:
+        """What gives the least and the most model calls of a trial, where that is known."""
+        return self.calls
+
     def problems(self, owner: str) -> Iterable[str]:
         yield from flat(field_faults(f"{owner}: play", self))
         if is_plainly_synchronous(self.function):

@@ -20,7 +20,7 @@ def expected_calls(engine: str, trials: Iterable[TrialPlan]) -> tuple[Calls, Cal
     least, most = Calls(), Calls()
     for trial in trials:
         play = trial.play
-        expected = engine_factory(engine).expected_calls if play is None else play.calls
+        expected = engine_factory(engine).expected_calls if play is None else play.bounds
         if expected is not None:
             what = f"The expected_calls of engine {engine!r}" if play is None else "The play's calls"
             low, high = runner.get().call_now(expected, trial, what=what, then=_both)

@@ -13,10 +13,22 @@ from typing import Any
 
 from harness.addresses import without_secrets
 from harness.engines import engine_factory
+from harness.engines.dialogue import run_dialogue
+from harness.engines.transcript_judge import score_transcript
 from harness.errors import ConfigurationError
 from harness.gateway.calls import Provider
 from harness.gateway.model_snapshots import bare
-from harness.model import Correction, Experiment, Intervention, Measure, Proposition, Script, merge_options
+from harness.model import (
+    Correction,
+    Dialogue,
+    Experiment,
+    Intervention,
+    Measure,
+    Play,
+    Proposition,
+    Script,
+    merge_options,
+)
 from harness.personas import digest, fragments_of
 from harness.records import fingerprint
 from harness.records.json_safe import indented, plain
@@ -118,12 +130,33 @@ def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) ->
     }
     if play is not None:
         own = {f"metric {name}": identity for name, identity in measures.items()}
-        return PlanCode({"play": reader.identify(play.function), **own}, functional)
+        judged = any(isinstance(metric, Proposition) for metric in experiment.metrics)
+        judge = {"judge": reader.identify(score_transcript)} if judged else {}
+        return PlanCode({**_play_code(play, reader), **judge, **own}, functional)
     engine = engine_factory(plan.engine)
     requests = {"engine": reader.identify(engine.code or engine.make)}
     if plan.engine == "tinytroupe" and checkout is not None:
         requests["tinytroupe"] = reader.identify_folder(checkout / "tinytroupe")
     return PlanCode(requests, functional, measures)
+
+
+def _play_code(play: Play, reader: CodeReader) -> dict[str, CodeIdentity]:
+    if not isinstance(play, Dialogue):
+        return {"play": reader.identify(play.function)}
+    functions = {"agent": play.agent, "until": play.until}
+    own = {name: reader.identify(one) for name, one in functions.items() if callable(one)}
+    return {"dialogue": reader.identify(run_dialogue), **own}
+
+
+def _describe_play(play: Play) -> Any:
+    """A play by its function; a dialogue by its texts, and the names of its functions."""
+    if not isinstance(play, Dialogue):
+        return _describe_function(play.function)
+    named = {name: getattr(play, name) for name in ("agent", "until")}
+    return {
+        **play.declared,
+        **{name: _describe_function(one) for name, one in named.items() if callable(one)},
+    }
 
 
 def _hashes(identities: Mapping[str, CodeIdentity]) -> dict[str, str]:
@@ -213,7 +246,7 @@ def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, 
     if experiment.seed is not None:
         own["trial_seed"] = experiment.seed
     if experiment.play is not None:
-        own["play"] = _describe_function(experiment.play.function)
+        own["play"] = _describe_play(experiment.play)
     if experiment.settings:
         own["own"] = dict(experiment.settings)
     if experiment.preferences:

@@ -20,15 +20,16 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _format(name: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+def response_format(name: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The response format ``name``: an object with exactly these ``properties``."""
     schema = {"name": name, "strict": True, "schema": _object(properties)}
     return {"type": "json_schema", "json_schema": schema}
 
 
 _ACTION = _object({"type": {"type": "string", "enum": list(KINDS)}, "content": _TEXT, "target": _TEXT})
 
-TURN = _format("turn", {"actions": {"type": "array", "items": _ACTION}})
-SCORE = _format(
+TURN = response_format("turn", {"actions": {"type": "array", "items": _ACTION}})
+SCORE = response_format(
     "score",
     {
         "reasoning": _TEXT,
@@ -36,13 +37,15 @@ SCORE = _format(
         "value": {"type": "integer", "minimum": MIN_SCORE, "maximum": MAX_SCORE},
     },
 )
-CHECK = _format("check", {"reasoning": _TEXT, "justification": _TEXT, "value": {"type": "boolean"}})
+CHECK = response_format("check", {"reasoning": _TEXT, "justification": _TEXT, "value": {"type": "boolean"}})
 
-PREFERENCE = _format(
+PREFERENCE = response_format(
     "preference", {"reason": _TEXT, "preferred": {"type": "string", "enum": ["A", "B", "tie"]}}
 )
 
 
 def extraction(root: str, fields: Sequence[str]) -> Mapping[str, Any]:
     """A list under ``root`` of objects with the text ``fields``."""
-    return _format("extraction", {root: {"type": "array", "items": _object(dict.fromkeys(fields, _TEXT))}})
+    return response_format(
+        "extraction", {root: {"type": "array", "items": _object(dict.fromkeys(fields, _TEXT))}}
+    )

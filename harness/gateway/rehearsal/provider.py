@@ -32,6 +32,7 @@ _AUTHORS: Mapping[str, Author] = {
     "turn": replies.actions,
     "score": replies.score,
     "check": replies.check,
+    "message": replies.message,
     "preference": replies.preference,
     "extraction": lambda request, rng: replies.extraction_from_schema(_schema(request), rng),
     "agent_reasoning": replies.reaction,

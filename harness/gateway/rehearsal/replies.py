@@ -40,6 +40,16 @@ def actions(request: Request, rng: Random) -> dict[str, list[dict[str, str]]]:
     return {"actions": done}
 
 
+def message(request: Request, rng: Random) -> dict[str, Any]:
+    """One message of a simulated user; from the second on, the last one in one of five."""
+    begun = any(one.get("role") == "assistant" for one in request.messages)
+    name = persona_name(list(texts_of(request.messages)))
+    return {
+        "message": f"{phrases.opener(name, rng)} {phrases.sentence(rng)}",
+        "done": begun and rng.random() < 0.2,
+    }
+
+
 def turn(request: Request, rng: Random) -> dict[str, Any]:
     """`actions`, with the state of mind that TinyTroupe's schemas have beside them."""
     acted = actions(request, rng)
