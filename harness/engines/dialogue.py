@@ -58,8 +58,6 @@ Answer with JSON: "message" is what you write, and is never empty; "done" is tru
 
 _FIRST = "The agent is ready. Write your first message."
 
-MESSAGE = schemas.response_format("message", {"message": {"type": "string"}, "done": {"type": "boolean"}})
-
 
 @dataclass
 class _Talk:
@@ -117,7 +115,7 @@ async def _user_turn(talk: _Talk, prompt: Message, person: Persona, turn: int, c
         return _read_message(data, first=turn == 1)
 
     site = CallSite("user", person.name, turn)
-    text, done = await ask(client, (prompt, *talk.for_user), MESSAGE, site, read)
+    text, done = await ask(client, (prompt, *talk.for_user), schemas.MESSAGE, site, read)
     written = json.dumps({"message": text, "done": done}, ensure_ascii=False)
     talk.for_user.append(assistant(written))
     talk.for_agent.append(user(text))

@@ -20,16 +20,15 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def response_format(name: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The response format ``name``: an object with exactly these ``properties``."""
+def _format(name: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
     schema = {"name": name, "strict": True, "schema": _object(properties)}
     return {"type": "json_schema", "json_schema": schema}
 
 
 _ACTION = _object({"type": {"type": "string", "enum": list(KINDS)}, "content": _TEXT, "target": _TEXT})
 
-TURN = response_format("turn", {"actions": {"type": "array", "items": _ACTION}})
-SCORE = response_format(
+TURN = _format("turn", {"actions": {"type": "array", "items": _ACTION}})
+SCORE = _format(
     "score",
     {
         "reasoning": _TEXT,
@@ -37,15 +36,15 @@ SCORE = response_format(
         "value": {"type": "integer", "minimum": MIN_SCORE, "maximum": MAX_SCORE},
     },
 )
-CHECK = response_format("check", {"reasoning": _TEXT, "justification": _TEXT, "value": {"type": "boolean"}})
+CHECK = _format("check", {"reasoning": _TEXT, "justification": _TEXT, "value": {"type": "boolean"}})
 
-PREFERENCE = response_format(
+MESSAGE = _format("message", {"message": _TEXT, "done": {"type": "boolean"}})
+
+PREFERENCE = _format(
     "preference", {"reason": _TEXT, "preferred": {"type": "string", "enum": ["A", "B", "tie"]}}
 )
 
 
 def extraction(root: str, fields: Sequence[str]) -> Mapping[str, Any]:
     """A list under ``root`` of objects with the text ``fields``."""
-    return response_format(
-        "extraction", {root: {"type": "array", "items": _object(dict.fromkeys(fields, _TEXT))}}
-    )
+    return _format("extraction", {root: {"type": "array", "items": _object(dict.fromkeys(fields, _TEXT))}})
