@@ -17,15 +17,19 @@ The tree, without the errors that one module keeps to itself::
     ├── LoopLostError (in `harness.runtime.loop`)
     └── ModelCallError
         ├── AdaptedError
+        ├── CallTimeoutError
         ├── ContextOverflowError
         ├── OversizedCallError
         ├── UnsupportedParameterError
         ├── UnsendableRequestError
         ├── RefusedError
+        ├── RefusedKeyError
         ├── UnacceptableReplyError
         │   └── OutputLimitError
         ├── RejectedError
         ├── StoppedError
+        ├── UnknownModelError
+        ├── UnreachableError
         └── SessionLimitError
             ├── LongWaitError
             └── BudgetExhaustedError
@@ -200,6 +204,28 @@ class ContextOverflowError(ModelCallError):
     It is not retried: shorten the prompt (fewer steps or people, a smaller memory), or choose a model with more
     context.
     """
+
+
+class CallTimeoutError(ModelCallError):
+    """All attempts at one call together took longer than a call may take. Raised by the gateway.
+
+    The trial stays unfinished, and a rerun tries again. Allow calls longer, or find out why the server is slow.
+    """
+
+
+class UnreachableError(ModelCallError):
+    """There is no connection to the model's server. Raised by providers; it ends a session that had no reply yet.
+
+    Start the server, or correct the address.
+    """
+
+
+class RefusedKeyError(ModelCallError):
+    """The server refuses the key, or what the key may do. Raised by providers; it ends the session. Set another key."""
+
+
+class UnknownModelError(ModelCallError):
+    """The server has no model of this name, or no such address. Raised by providers; it ends the session."""
 
 
 class OversizedCallError(ModelCallError):

@@ -30,7 +30,17 @@ if TYPE_CHECKING:
 @with_results()
 @with_settings(
     *("judge_model", "judge_base_url", "model", "base_url", "temperature", "concurrency", "rpm", "tpm"),
-    *("timeout", "max_cost", "max_calls", "max_tokens", "prices", "notebooks", "accept_lost_journal"),
+    *(
+        "call_timeout",
+        "call_timeout_total",
+        "connect_timeout",
+        "max_cost",
+        "max_calls",
+        "max_tokens",
+        "prices",
+        "notebooks",
+        "accept_lost_journal",
+    ),
 )
 def rescore(
     results: list[Path],

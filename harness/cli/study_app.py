@@ -31,7 +31,17 @@ IDENTIFYING = (
     *("response_format", "provider_seed", "rpm", "notebooks"),
 )
 """Settings that identify a batch's runs: they are in its manifest. The rest may change from session to session."""
-SESSION = ("concurrency", "tpm", "timeout", "max_cost", "max_calls", "max_tokens", "prices")
+SESSION = (
+    "concurrency",
+    "tpm",
+    "call_timeout",
+    "call_timeout_total",
+    "connect_timeout",
+    "max_cost",
+    "max_calls",
+    "max_tokens",
+    "prices",
+)
 """Further settings of a batch's commands."""
 
 

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hmac import compare_digest
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.console import logger
 from harness.errors import (
     AdaptedError,
+    CallTimeoutError,
     ContextOverflowError,
     HarnessError,
     LongWaitError,
@@ -26,6 +27,7 @@ from harness.errors import (
     RefusedError,
     RejectedError,
     UnacceptableReplyError,
+    UnreachableError,
     UnsupportedParameterError,
 )
 from harness.gateway.budget import Budget
@@ -69,6 +71,9 @@ _SPELLINGS = {"max_completion_tokens": "max_tokens", "output_config": "reasoning
 CLOSING_SECONDS = 5.0
 """How long a provider may take to give back its connections."""
 
+FIRST_ALONE = 2.0
+"""Seconds that other calls wait for the first one to a server: a refused key or an unknown model shows by then."""
+
 SOON_SECONDS = 0.01
 """The shortest pause before a retry; 0 would mean an unusable reply."""
 
@@ -91,6 +96,7 @@ class _Call:
     site: CallSite
     send: Callable[[Request, int], Awaitable[Reply]]
     read: Callable[[Reply], Reply]
+    seconds: float = 0.0  # of all its attempts
     limits: SentLimits | None = None  # for a request without a limit of its own
     attempts: int = 0
 
@@ -116,8 +122,10 @@ class Gateway:
 
     Replies in the ``journal`` are served from there; every other reply is on disk before its trial sees it. An empty,
     truncated or invalid reply is sampled again; a failed call is retried after a pause, as often as ``retry`` allows.
-    ``concurrency`` limits the calls in flight (``None``: no limit), ``longest`` the seconds of each. With a
-    ``provider_seed`` each sample is requested with its own derived seed.
+    ``concurrency`` limits the calls in flight (``None``: no limit), ``longest`` the seconds of an attempt and
+    ``longest_in_all`` those of all attempts at a call together. With a ``provider_seed`` each sample is requested with
+    its own derived seed. The first call to a server goes alone for up to `FIRST_ALONE` seconds: what every call would
+    meet is met once.
     ``roles`` has the models of roles other than the player's (`call_kinds.ROLES`), and ``maker`` makes those that arms
     and requests name; everything else is shared, except that the limits follow only the headers of ``provider``.
     Lives on one event loop; `halt` and the counters are thread-safe.
@@ -138,6 +146,7 @@ class Gateway:
         maker: ModelMaker | None = None,
         provider_seed: int | None = None,
         longest: float | None = None,
+        longest_in_all: float | None = None,
         observers: Iterable[CallObserver] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,
@@ -153,9 +162,11 @@ class Gateway:
         self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits, clock=clock)
         self._waits: dict[_Call, Wait] = {}
         self._sent_limits: dict[int, SentLimits] = {}  # by the provider's id
+        self._first: dict[int, asyncio.Event] = {}  # set when the first call to a provider has ended
         self._answered: set[int] = set()  # ids of the providers that have answered a call
         self._retry = retry or RetryPolicy()
-        self._price, self._provider_seed, self._longest = price, provider_seed, longest
+        self._price, self._provider_seed = price, provider_seed
+        self._longest, self._longest_in_all = longest, longest_in_all
         self._sleep, self._wall, self._clock = sleep, wall, clock
         self.notify: Callable[[str], None] = log.warning
         self.json_hint = ""  # for a server that ignores the response format, in the front end's words
@@ -344,6 +355,8 @@ class Gateway:
                         raise self._last(call, error) from None
                     if is_reply(error) and failures[True] + 1 == max_replies:
                         raise
+                    if self._left(call) == 0:
+                        raise self._overdue(call, error) from None
                     failures[is_reply(error)] += 1
                     call.attempts += 1
                     reason = error.brief
@@ -358,6 +371,21 @@ class Gateway:
             question.open = True  # who asks the same again asks this question
             raise
 
+    def _left(self, call: _Call) -> float | None:
+        """Seconds that attempts at ``call`` may still take; ``None``: any."""
+        if self._longest_in_all is None:
+            return None
+        left = self._longest_in_all - call.seconds
+        return left if left > SOON_SECONDS else 0.0
+
+    def _overdue(self, call: _Call, error: ModelCallError) -> ModelCallError:
+        """The final error of a call whose attempts have taken as long as a call may take."""
+        return CallTimeoutError(
+            f"{str(error).rstrip('. ')}. The {call.attempts + 1} attempts at this call took "
+            f"{duration(call.seconds)}; a call may take {duration(self._longest_in_all or 0)} in all.",
+            brief=error.brief,
+        )
+
     def _last(self, call: _Call, error: ModelCallError) -> ModelCallError:
         """The final error of a call that is not retried after ``error``; ends the session if waiting cannot help."""
         asked, said = error.retry_after or 0.0, f"{str(error).rstrip('. ')}."
@@ -369,7 +397,8 @@ class Gateway:
             )
         elif error.first_tries is not None and id(call.provider) not in self._answered and not error.fatal:
             number = f"{call.attempts + 1} tries" if call.attempts else "the first try"
-            error = ModelCallError(
+            kind = UnreachableError if isinstance(error, UnreachableError) else ModelCallError
+            error = kind(
                 f"{said} No call of this session was answered, so it ends after {number} instead of waiting.",
                 fatal=True,
                 brief=error.brief,
@@ -435,7 +464,7 @@ class Gateway:
         turn: SendSlot | None = None
         try:
             asked = limited(call.request, limit := call.limit)
-            async with self._sender.turn(asked, kind) as turn:
+            async with self._after_first(call.provider), self._sender.turn(asked, kind) as turn:
                 reply = replace(await self._sent(call, asked, question.number), limit=limit)
                 reply = turn.reply = seen.reply = self._billed(call, reply)
                 self._answered.add(id(call.provider))
@@ -457,11 +486,28 @@ class Gateway:
                 client.account.note_call(kind)
         return kept, read
 
+    @contextlib.asynccontextmanager
+    async def _after_first(self, provider: Provider) -> AsyncIterator[None]:
+        """Enter when the first call to the provider's server has ended, or has gone on for a while."""
+        if id(provider) in self._answered or not hasattr(provider, "before_send"):
+            yield
+        elif (first := self._first.get(id(provider))) is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(first.wait(), FIRST_ALONE)
+            yield
+        else:
+            first = self._first[id(provider)] = asyncio.Event()
+            try:
+                yield
+            finally:
+                first.set()
+
     async def _sent(self, call: _Call, asked: Request, occurrence: int) -> Reply:
         """What the provider answers. One that neither answers nor fails in time is taken to be lost."""
-        provider = call.provider
+        provider, began = call.provider, self._clock()
+        longest = min((each for each in (self._longest, self._left(call)) if each is not None), default=None)
         try:
-            async with asyncio.timeout(self._longest) as limit:
+            async with asyncio.timeout(longest) as limit:
                 reply = await guarded(call.send(asked, occurrence), provider.complete, "The provider")
                 return well_typed(reply, asked, provider.name)
         except (UnsupportedParameterError, ContextOverflowError) as error:
@@ -472,11 +518,13 @@ class Gateway:
             if not limit.expired():
                 raise
             raise ModelCallError(
-                f"The provider {provider.name} neither answered nor failed within {self._longest:g} s: "
+                f"The provider {provider.name} neither answered nor failed within {longest:g} s: "
                 f"{described(provider.complete)}.",
                 retry_after=SOON_SECONDS,
                 lost=True,
             ) from error
+        finally:
+            call.seconds += self._clock() - began
 
     def _without_limit(self, call: _Call, error: ModelCallError, limit: int) -> AdaptedError:
         """The server refuses a default limit, which nobody declared: learn, and send the call again without it."""

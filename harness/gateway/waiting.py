@@ -13,7 +13,7 @@ asks for more means hours or tomorrow. Ending then costs nothing, because every 
 terminal, a CI job or a rented machine waiting.
 """
 
-SLOW_SECONDS = 15.0
+SLOW_SECONDS = 8.0
 """A reply that takes longer than this is worth a line of progress."""
 
 _YEAR_10000 = 253402300800

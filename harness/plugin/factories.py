@@ -54,7 +54,8 @@ def make_gateway(settings: Settings) -> Gateway:
         limits=make_limits(settings),
         retry=RetryPolicy(longest_wait=settings.max_wait),
         provider_seed=settings.provider_seed,
-        longest=settings.timeout + SPARE_SECONDS,
+        longest=settings.call_timeout + SPARE_SECONDS,
+        longest_in_all=settings.call_timeout_total,
         maker=NamedModels(settings, provider),
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),
         journal=Journal(settings.results_dir / "journal", accept_loss=settings.accept_lost_journal),
@@ -114,10 +115,16 @@ class NamedModels:
 
 
 def _configure(provider: Provider, settings: Settings) -> None:
+    """Apply the session's time limits and response format to a provider that takes them."""
     from harness.gateway.requests.response_formats import CHOICES
 
     if hasattr(provider, "configure"):
-        provider.configure(timeout=settings.timeout, form=CHOICES[settings.response_format], hints=refused())
+        provider.configure(
+            timeout=settings.call_timeout,
+            connect_timeout=settings.connect_timeout,
+            form=CHOICES[settings.response_format],
+            hints=refused(),
+        )
 
 
 def make_judge(settings: Settings, player: Provider) -> Provider | None:

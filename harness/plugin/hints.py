@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from harness.errors import (
     BeyondPlanError,
     BudgetExhaustedError,
+    CallTimeoutError,
     HarnessError,
     LongWaitError,
     LostRepliesError,
@@ -19,8 +20,10 @@ from harness.errors import (
     OversizedCallError,
     RunChangedError,
     RunInUseError,
+    UnknownModelError,
     UnknownPriceError,
     UnknownProviderError,
+    UnreachableError,
     UnwritableError,
 )
 
@@ -30,6 +33,7 @@ Spell = Callable[[str], str]
 HINTS: Mapping[type[HarnessError], str] = {
     BeyondPlanError: "Or use {exploratory}: record, summary and report then call the result exploratory.",
     BudgetExhaustedError: "Set a larger limit with {limit}.",
+    CallTimeoutError: "Allow calls longer with {call_timeout_total}.",
     LongWaitError: "Wait longer with {max_wait}.",
     LostRepliesError: "Or start a new run with {fresh}, or accept the loss with {accept_lost_journal}.",
     MixedRunsError: "Or use {force} to mix them; the artifact's meta file will say so.",
@@ -40,15 +44,17 @@ HINTS: Mapping[type[HarnessError], str] = {
         "can be claimed from it."
     ),
     RunInUseError: "Or start a new run with {fresh}.",
+    UnknownModelError: "Choose another with {model}, or another address with {base_url}.",
     UnknownPriceError: "Give its price with {prices}, or limit {max_calls} or {max_tokens} instead.",
     UnknownProviderError: (
         "For any OpenAI-compatible server use {model} (openai:MODEL) with {base_url} (http://HOST:PORT/v1)."
     ),
+    UnreachableError: "Start the server there, or name another with {base_url}.",
     UnwritableError: "Or choose another folder with {results_dir}.",
 }
 
 REFUSED: Mapping[str, str] = {
-    "timeout": "{timeout} allows longer",
+    "timeout": "{call_timeout} allows longer",
     "temperature": "set another with {temperature}, or leave it out with {model_options} (temperature=null)",
     "seed": "run without {provider_seed}",
     "response_format": "ask for JSON in another way with {response_format}",

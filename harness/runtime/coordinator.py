@@ -340,7 +340,9 @@ class Coordinator:
         self.stop(HarnessError("The session was interrupted." if interrupted else "The session has ended."))
         if interrupted or self.exit_code in (ExitCode.BUDGET, ExitCode.RETRY_LATER):
             self.loop.run(
-                self.gateway.drain(DRAIN_SECONDS if interrupted else self.settings.timeout + PATIENCE_SECONDS)
+                self.gateway.drain(
+                    DRAIN_SECONDS if interrupted else self.settings.call_timeout + PATIENCE_SECONDS
+                )
             )
             self.loop.run(self._settle())
 

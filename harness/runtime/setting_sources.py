@@ -78,7 +78,12 @@ def script(options: Mapping[str, object], folder: Path) -> SettingSource:
 
 def environment(environ: Mapping[str, str] = os.environ) -> SettingSource:
     """``HARNESS_MODEL`` and the like; an empty one is not set. Raises `ConfigurationError` for a misspelt name."""
-    names = {PREFIX + one.name.upper(): name for name, one in setting_fields().items()}
+    names = {
+        PREFIX + each.upper(): field
+        for field, one in setting_fields().items()
+        for each in (one.name, one.former)
+        if each
+    }
     values, problems = {}, []
     for variable, value in environ.items():
         if not variable.startswith(PREFIX) or not value.strip():
@@ -88,7 +93,8 @@ def environment(environ: Mapping[str, str] = os.environ) -> SettingSource:
         elif variable.removeprefix(PREFIX) not in OTHER_VARIABLES and (near := _misspelt(variable, names)):
             problems.append(f"{variable}: unknown variable. Did you mean {near}?")
     raise_if_any(problems)
-    return SettingSource(ENVIRONMENT, values, {name: variable for variable, name in names.items()}, "=")
+    written = {name: variable for variable, name in names.items() if variable in environ}
+    return SettingSource(ENVIRONMENT, values, written, "=")
 
 
 def _misspelt(variable: str, known: Iterable[str]) -> str | None:

@@ -178,7 +178,12 @@ class Settings:
         "the server accepts one.")
     provider_seed: int | None = _setting(None, MODEL, "N", unset="no seed", help=
         "Send the provider a seed with each call, derived from N for each trial and sample.")
-    timeout: float = _setting(120.0, LIMITS, "SECONDS", above=0, help="Time limit of one model call.")
+    call_timeout: float = _setting(120.0, LIMITS, "SECONDS", above=0, former="timeout", help=
+        "Time limit of one attempt at a model call, to the last byte of the reply.")
+    call_timeout_total: float = _setting(600.0, LIMITS, "SECONDS", above=0, help=
+        "Time limit of all attempts at one model call together, without the pauses between them. Then its trial fails.")
+    connect_timeout: float = _setting(10.0, LIMITS, "SECONDS", above=0, help=
+        "Time limit for connecting to the model's server.")
     max_wait: float = _setting(LONGEST_WAIT, LIMITS, "SECONDS", above=0, help=
         "How long to wait when the server asks for it. If it asks for longer, the session ends with exit code 7; "
         "rerun to resume.")
@@ -291,6 +296,9 @@ class RunOptions(TypedDict, total=False):
     model_options: Mapping[str, Any] | None
     response_format: str
     provider_seed: int | None
+    call_timeout: float | None
+    call_timeout_total: float | None
+    connect_timeout: float | None
     timeout: float | None
     max_wait: float | None
     concurrency: int | None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
+import socket
+import sys
 import time
 import tracemalloc
 import zlib
@@ -226,6 +229,29 @@ def test_an_unanswered_connection_sends_nothing() -> None:
         await client.aclose()
 
     asyncio.run(main())
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux drops connections that a full backlog cannot hold"
+)
+def test_connecting_has_a_time_limit_apart_from_the_calls() -> None:
+    async def main(port: int) -> None:
+        client = HTTPClient(f"http://127.0.0.1:{port}", headers={}, timeout=60)
+        client.connect_timeout = 0.1
+        with pytest.raises(NoAnswerError, match=r"no connection within 0\.1 s") as caught:
+            await client.post("/x", {})
+        assert (caught.value.sent, caught.value.is_unreachable, caught.value.first_tries) == (False, True, 1)
+        await client.aclose()
+
+    with contextlib.ExitStack() as sockets:
+        full = sockets.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        asyncio.run(main(full.getsockname()[1]))
 
 
 @pytest.mark.parametrize("body", [{"a": float("nan")}, {"a": "\ud800"}, {"a": object()}, {"a": {1, 2}}])

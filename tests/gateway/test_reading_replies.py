@@ -95,7 +95,7 @@ def test_a_text_without_marks_stays_as_it_came() -> None:
         (Reply("<think>A tool?"), "cut while thinking"),
         (
             Reply("<think>A tool?", finish_reason="length"),
-            "cut at the length limit of 4,096 tokens (while thinking)",
+            "cut at the length limit of 12,288 tokens (while thinking)",
         ),
         (Reply("<think>A tool?</think>"), "empty (thoughts alone)"),
         (Reply("", thoughts="A tool?"), "empty (thoughts alone)"),

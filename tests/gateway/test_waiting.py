@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,15 @@ from hypothesis import strategies as st
 from support.clock import FakeClock
 from support.endpoint import FakeEndpoint, Fault
 
-from harness.errors import ExitCode, LongWaitError, ModelCallError
+from harness.errors import (
+    CallTimeoutError,
+    ExitCode,
+    LongWaitError,
+    ModelCallError,
+    RefusedKeyError,
+    UnknownModelError,
+    UnreachableError,
+)
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.limits import Limits
@@ -20,6 +30,7 @@ from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.rate_limit_headers import read_quotas, read_retry_after
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.waiting import LONGEST_WAIT, SLOW_SECONDS, Waiting, duration, moment
+from harness.plugin.hints import explain
 
 SITE = CallSite("act")
 REFUSED = ModelCallError("Model m at x: no connection", retry_after=1.0, first_tries=3, brief="no connection")
@@ -55,9 +66,9 @@ class Scripted:
     async def aclose(self) -> None: ...
 
 
-def make(clock: FakeClock, provider: Scripted, limits: Limits | None = None) -> Gateway:
-    retry = RetryPolicy(rng=Least())
-    return Gateway(provider, retry=retry, limits=limits, clock=clock, sleep=clock.sleep, wall=lambda: 0.0)
+def make(clock: FakeClock, provider: Scripted, limits: Limits | None = None, **more: Any) -> Gateway:
+    more = {"retry": RetryPolicy(rng=Least()), "limits": limits, "sleep": clock.sleep, **more}
+    return Gateway(provider, clock=clock, wall=lambda: 0.0, **more)
 
 
 def one(gateway: Gateway, text: str = "x") -> asyncio.Future[Reply]:
@@ -275,10 +286,84 @@ def test_tls_where_there_is_none_is_named_at_the_first_try() -> None:
         ("http://x.invalid/v1", "no connection ("),
     ],
 )
-def test_nobody_there_is_given_up_after_three_tries(url: str, said: str) -> None:
+def test_a_session_ends_at_once_where_its_first_call_cannot_connect(url: str, said: str) -> None:
     error, naps = asked_of(url)
-    assert error.fatal and said in str(error) and "after 3 tries" in str(error)
-    assert len(naps) == 2 and sum(naps) <= 5
+    assert isinstance(error, UnreachableError)
+    assert error.fatal and said in str(error) and "after the first try" in str(error)
+    assert "Start the server there, or name another with --model-base-url." in explain(error)
+    assert naps == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(401, "Incorrect API key provided"), RefusedKeyError),
+        (Fault(400, "API key not valid. Please pass a valid API key."), RefusedKeyError),
+        (Fault(403, "You have no access"), RefusedKeyError),
+        (Fault(404, "The model `m` does not exist"), UnknownModelError),
+        (Fault(400, "Model Not Exist"), UnknownModelError),
+        (Fault(400, "m is not a valid model ID"), UnknownModelError),
+        (Fault(422, "model 'm' not found, try pulling it first"), UnknownModelError),
+    ],
+)
+def test_what_every_call_would_meet_is_met_by_one_call_and_ends_the_session(
+    fault: Fault, kind: type[ModelCallError]
+) -> None:
+    async def main(url: str) -> list[object]:
+        gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key"))
+        try:
+            calls = (one(gateway, f"call {number}") for number in range(12))
+            return await asyncio.gather(*calls, return_exceptions=True)
+        finally:
+            await gateway.aclose()
+
+    with FakeEndpoint(lambda _: fault) as endpoint:
+        outcomes = asyncio.run(main(endpoint.url))
+    assert {type(outcome) for outcome in outcomes} == {kind}
+    assert len(endpoint.requests) == 1
+
+
+def test_calls_do_not_wait_long_for_a_first_reply_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.gateway.gateway.FIRST_ALONE", 0.05)
+    others = threading.Event()
+
+    async def before(number: int) -> None:
+        if number:
+            others.set()
+        await asyncio.to_thread(others.wait, 20)
+
+    async def main(url: str) -> None:
+        gateway = Gateway(OpenAICompatible("m", base_url=url, api_key="any-key"))
+        await asyncio.gather(one(gateway), one(gateway, "y"))
+        await gateway.aclose()
+
+    with FakeEndpoint(before=before) as endpoint:
+        asyncio.run(main(endpoint.url))
+        assert len(endpoint.requests) == 2
+
+
+def test_all_attempts_at_a_call_together_have_a_time_limit() -> None:
+    class Slow(Scripted):
+        async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+            clock.now += 100
+            return await super().complete(request, trial=trial, occurrence=occurrence)
+
+    async def main() -> None:
+        provider = Slow(Reply("ok"), *[ModelCallError("HTTP 500: down", retry_after=1.0)] * 9)
+        gateway = make(clock, provider, longest_in_all=300.0)
+        await clock.run(one(gateway))
+        with pytest.raises(CallTimeoutError) as caught:
+            await clock.run(one(gateway, "y"))
+        assert (
+            "HTTP 500: down. The 3 attempts at this call took 5 min 00 s; a call may take 5 min 00 s"
+            in str(caught.value)
+        )
+        assert not caught.value.fatal, "the session goes on with other trials"
+        assert "--call-timeout-total" in explain(caught.value)
+        assert provider.asked == 4
+
+    clock = FakeClock()
+    asyncio.run(main())
 
 
 # What headers ask for

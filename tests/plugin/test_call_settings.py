@@ -91,7 +91,13 @@ def test_a_refused_temperature_ends_the_session_and_says_which_option_changes_it
 
 @pytest.mark.parametrize(
     "option",
-    ["--timeout=0", "--timeout=-5", "--timeout=nan", "--timeout=inf", "--response-format=xml"],
+    [
+        "--call-timeout=0",
+        "--call-timeout-total=-5",
+        "--connect-timeout=nan",
+        "--call-timeout=inf",
+        "--response-format=xml",
+    ],
 )
 def test_settings_of_a_call_that_cannot_be_are_refused(lab: Lab, option: str) -> None:
     result = lab.run(option)

@@ -10,8 +10,9 @@ from harness.plugin.selection import FIXTURES
 from tests.support.sessions import LIGHT, SMALL
 
 OPTIONS = """
-    mode engine model model-base-url judge-model judge-base-url temperature model-option response-format timeout seed
-    provider-seed prices concurrency workers results-dir out notebooks accept-differences resume fresh accept-changes
+    mode engine model model-base-url judge-model judge-base-url temperature model-option response-format seed
+    call-timeout call-timeout-total connect-timeout provider-seed prices concurrency workers results-dir out notebooks
+    accept-differences resume fresh accept-changes
     accept-lost-journal strict-checks exploratory report estimate seconds-per-call function-timeout play-timeout
     sentry-content rpm tpm max-cost max-wait max-calls max-tokens
 """
@@ -77,9 +78,12 @@ def test_names_that_others_define_are_theirs(place: str, pytester: pytest.Pytest
 def test_an_error_names_the_form_that_works(pytester: pytest.Pytester, session) -> None:
     claimed_by("a conftest", pytester)
     pytester.makepyfile(SMALL)
-    result = session("-m", "experiment", "--harness-timeout=-3")
+    result = session("-m", "experiment", "--harness-call-timeout=-3")
     result.stderr.fnmatch_lines(
-        ["ERROR: --timeout -3: expected*", "--timeout is an option of another plugin or conftest here; *"]
+        [
+            "ERROR: --call-timeout -3: expected*",
+            "--call-timeout is an option of another plugin or conftest here; *",
+        ]
     )
     assert "--seed" not in result.stderr.str()
     session("-m", "experiment", "--nope").stderr.fnmatch_lines(

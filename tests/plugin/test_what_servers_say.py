@@ -41,25 +41,25 @@ REASONING_BESIDE = {
     ("usage", "least"),
     [
         (REASONING_BESIDE, (100 * 1 + 500 * 10) / 1e6),
-        ({"prompt_tokens": 100, "completion_tokens": -20}, 0.1),
-        ({"prompt_tokens": "100", "completion_tokens": [20]}, 0.1),
-        ("120 tokens", 0.1),
-        (None, 0.1),
+        ({"prompt_tokens": 100, "completion_tokens": -20}, 0.0075),
+        ({"prompt_tokens": "100", "completion_tokens": [20]}, 0.0075),
+        ("120 tokens", 0.0075),
+        (None, 0.0075),
     ],
 )
 def test_a_budget_in_dollars_holds_whatever_the_server_states(keyed: Lab, usage: Any, least: float) -> None:
     """Each call is charged at least what it can have cost, so the session stops at once or within the budget."""
     with FakeEndpoint(message=sensible, usage=usage) as endpoint:
         result = keyed.run(
-            "--max-cost=0.19",
+            "--max-cost=0.03",
             "--concurrency=1",
             "--prices=prices.json",
             f"--model-base-url={endpoint.url}",
             model="openai:m",
         )
     assert result.ret == ExitCode.BUDGET
-    assert len(endpoint.requests) * least <= 0.19
-    result.stdout.fnmatch_lines(["*limit $0.1900; $*spent*"])
+    assert len(endpoint.requests) * least <= 0.03
+    result.stdout.fnmatch_lines(["*limit $0.0300; $*spent*"])
 
 
 def test_replies_whose_tokens_do_not_add_up_are_counted_per_arm_and_told(keyed: Lab) -> None:

@@ -77,7 +77,8 @@ def test_the_file_takes_typed_values_under_the_names_of_options(
     ("variable", "text", "field", "value"),
     [
         ("HARNESS_SEED", " 5 ", "seed", 5),
-        ("HARNESS_TIMEOUT", "2.5", "timeout", 2.5),
+        ("HARNESS_TIMEOUT", "2.5", "call_timeout", 2.5),
+        ("HARNESS_CALL_TIMEOUT", "2.5", "call_timeout", 2.5),
         ("HARNESS_CONCURRENCY", "unlimited", "concurrency", None),
         ("HARNESS_STRICT_CHECKS", "off", "strict_checks", False),
         ("HARNESS_STRICT_CHECKS", "Yes", "strict_checks", True),
@@ -198,7 +199,7 @@ def test_keyword_arguments_are_typed_and_none_leaves_out_what_cannot_be_unset(tm
     }
     source = script(given, tmp_path)
     found = override(Settings(max_cost=3.0), source)
-    assert (found.concurrency, found.timeout, found.max_cost) == (None, 120.0, None)
+    assert (found.concurrency, found.call_timeout, found.max_cost) == (None, 120.0, None)
     assert (found.out, found.strict_checks) == (tmp_path / "x.json", True)
     with pytest.raises(TypeError, match=r"argument 'modell'.* Did you mean 'model'"):
         script({"modell": "x"}, tmp_path)
@@ -208,11 +209,11 @@ def test_keyword_arguments_are_typed_and_none_leaves_out_what_cannot_be_unset(tm
 
 def test_the_types_for_editors_are_those_of_the_settings() -> None:
     typed, fields = get_type_hints(RunOptions), get_type_hints(Settings)
-    aliases = {one.former for one in setting_fields().values() if one.former}
+    aliases = {one.former: name for name, one in setting_fields().items() if one.former}
     sessions_alone = {"estimate", "seconds_per_call"}
-    assert typed.keys() - aliases == setting_fields().keys() - sessions_alone
+    assert typed.keys() - aliases.keys() == setting_fields().keys() - sessions_alone
     for name, hint in typed.items():
-        declared = fields["strict_checks" if name in aliases else name]
+        declared = fields[aliases.get(name, name)]
         kinds = {*(get_args(declared) if NoneType in get_args(declared) else (declared,))}
         allowed = {*(get_args(hint) if NoneType in get_args(hint) or str in get_args(hint) else (hint,))}
         assert kinds <= allowed, name

@@ -38,10 +38,22 @@ class Answer:
 
 
 WRONG_ADDRESS = 1
-"""Tries of a call while nothing has ever answered, where another try meets the same: no TLS there, a web page."""
+"""Tries of a call while nothing has ever answered, where another try meets the same: no connection, a web page."""
 
 UNREACHABLE = 3
-"""The same if a server may be starting: refused connection or unknown name. Takes some 3 s."""
+"""The same where a server is there but gives no whole answer: it may be starting."""
+
+CONNECT_SECONDS = 10.0
+"""How long connecting may take where nothing else is set."""
+
+_UNREACHABLE_ERRORS = (
+    httpx2.ConnectError,
+    httpx2.ConnectTimeout,
+    httpx2.ProxyError,
+    httpx2.InvalidURL,
+    httpx2.UnsupportedProtocol,
+)
+"""Failures of connecting."""
 
 
 class NoAnswerError(Exception):
@@ -51,9 +63,16 @@ class NoAnswerError(Exception):
     """
 
     def __init__(
-        self, text: str, *, sent: bool, first_tries: int | None = None, is_timeout: bool = False
+        self,
+        text: str,
+        *,
+        sent: bool,
+        first_tries: int | None = None,
+        is_timeout: bool = False,
+        is_unreachable: bool = False,
     ) -> None:
-        self.sent, self.first_tries, self.is_timeout = sent, first_tries, is_timeout
+        self.sent, self.first_tries = sent, first_tries
+        self.is_timeout, self.is_unreachable = is_timeout, is_unreachable
         super().__init__(text)
 
 
@@ -85,7 +104,8 @@ logging.getLogger("httpx2").addFilter(_hide_keys)
 class HTTPClient:
     """Pooled connections to one server. Sends each call once, through the proxy of ``network`` if it has one.
 
-    ``timeout`` limits a whole call in seconds, from the wait for a connection to the last byte of the answer.
+    ``timeout`` limits a whole call in seconds, from the wait for a connection to the last byte of the answer, and
+    ``connect_timeout`` the time for connecting.
     ``before_send`` is called when there is a connection, just before the first byte of a request leaves: what it raises
     keeps the request from being sent, and is raised by `post`.
     ``on_headers`` gets the headers of every answer, failures included. Redirects are not followed: they could carry
@@ -104,6 +124,7 @@ class HTTPClient:
         on_headers: Callable[[Mapping[str, str]], None] = lambda _headers: None,
     ) -> None:
         self._base_url, self._params, self.timeout = base_url.rstrip("/"), params, timeout
+        self.connect_timeout = CONNECT_SECONDS
         self._on_headers, self._before_send = on_headers, before_send
         self._network = network or NetworkSettings()
         _hide_keys.add(self._base_url)
@@ -130,23 +151,31 @@ class HTTPClient:
         """
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, default=dict).encode()
         exchange, tries = _Exchange(content, max_bytes), None
-        is_timeout = False
+        is_timeout = is_unreachable = False
         try:
             async with asyncio.timeout(self.timeout):
                 await self._send(path, exchange)
             return exchange.answer()
         except TimeoutError:
             is_timeout = True
-            fault = f"time-out: no whole answer within {self.timeout:g} s"
-            tries = None if exchange.begun else UNREACHABLE
+            fault, tries = f"time-out: no whole answer within {self.timeout:g} s", UNREACHABLE
         except (httpx2.HTTPError, httpx2.InvalidURL, zlib.error, OSError, _UnreadableError) as error:
             fault, tries = _description(error), _first_tries(error)
+            if isinstance(error, httpx2.ConnectTimeout):
+                fault = f"no connection within {self.connect_timeout:g} s"
+            is_unreachable = isinstance(error, _UNREACHABLE_ERRORS)
             if self._network.proxy and isinstance(error, httpx2.ConnectError | httpx2.ProxyError):
                 fault += f", through the proxy {without_secrets(self._network.proxy)}"
         if exchange.is_failure:
             return exchange.answer()
         # Not raised in a handler: the client's error would hang on to the request, and the request has the key.
-        raise NoAnswerError(fault, sent=exchange.begun, first_tries=tries, is_timeout=is_timeout)
+        raise NoAnswerError(
+            fault,
+            sent=exchange.begun,
+            first_tries=tries,
+            is_timeout=is_timeout,
+            is_unreachable=is_unreachable,
+        )
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
@@ -159,6 +188,7 @@ class HTTPClient:
             params=self._params,
             content=exchange.content(),
             headers={"content-length": str(len(exchange.sent))},
+            timeout=httpx2.Timeout(None, connect=self.connect_timeout),
             extensions={"trace": self._trace},
         ) as response:
             self._on_headers(response.headers)
@@ -238,17 +268,16 @@ def _description(error: Exception) -> str:
     if _is_no_tls(error):
         return "no connection (the server does not speak TLS; is its address http:// instead of https://?)"
     why = _system_words(error) or f"{type(error).__name__}: {error}"
-    is_before = isinstance(error, httpx2.ConnectError | httpx2.ProxyError | httpx2.InvalidURL)
+    is_before = isinstance(error, _UNREACHABLE_ERRORS)
     return f"{'no connection' if is_before else 'the connection failed'} ({why})"
 
 
 def _first_tries(error: Exception) -> int | None:
     if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
         return WRONG_ADDRESS
-    if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
+    if isinstance(error, _UNREACHABLE_ERRORS):
         return WRONG_ADDRESS
-    before = httpx2.NetworkError | httpx2.ProxyError | httpx2.RemoteProtocolError
-    return UNREACHABLE if isinstance(error, before) else None
+    return UNREACHABLE if isinstance(error, httpx2.NetworkError | httpx2.RemoteProtocolError) else None
 
 
 def _is_no_tls(error: Exception) -> bool:

@@ -60,15 +60,22 @@ class HTTPProvider:
         )
 
     def configure(
-        self, *, timeout: float | None = None, form: str | None = None, hints: Mapping[str, str] | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        connect_timeout: float | None = None,
+        form: str | None = None,
+        hints: Mapping[str, str] | None = None,
     ) -> None:
-        """Apply the session's choice: the ``timeout`` of a call in seconds, and the ``form`` of requests for JSON.
+        """Apply the session's choice: the time limits in seconds, and the ``form`` of requests for JSON.
 
         ``form`` is one of `response_formats.FORMS`; ``None`` learns it from refusals. ``hints`` are the
         front end's words for what a user changes, by field of the request; see `Failures`.
         """
         if timeout is not None:
             self._http.timeout = timeout
+        if connect_timeout is not None:
+            self._http.connect_timeout = connect_timeout
         self._dialect.choose(form)
         self._failures.hints = hints or {}
 

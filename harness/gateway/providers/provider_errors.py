@@ -7,9 +7,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from harness.addresses import secrets_in, without_secrets
-from harness.errors import ContextOverflowError, ModelCallError, UnsupportedParameterError
+from harness.errors import (
+    ContextOverflowError,
+    ModelCallError,
+    RefusedKeyError,
+    UnknownModelError,
+    UnreachableError,
+    UnsupportedParameterError,
+)
 from harness.gateway.providers.error_text import named_members, presentable, words, words_of
 from harness.gateway.providers.http_client import UNREACHABLE, WRONG_ADDRESS, Answer, NoAnswerError
 from harness.gateway.rate_limit_headers import read_retry_after
@@ -42,6 +50,16 @@ _HOPELESS_CODES = frozenset(
 )
 _HOPELESS_WORDS = re.compile(r"credit balance is too low|is deprecated for this model")
 """Anthropic gives no code to an empty account, nor to a temperature that a model does not take."""
+
+_UNKNOWN_MODEL = re.compile(
+    r"model_not_found|invalid_model|model[ _]not[ _](?:exist|found|available)|not a valid model|"
+    r"\binvalid model:|model\b[^.]{0,80}(?:does not exist|not found|is not available|doesn't exist)",
+    re.IGNORECASE,
+)
+"""How servers that answer with a 400 say that they have no such model."""
+
+_BAD_KEY = re.compile(r"api.?key (?:is )?(?:not valid|invalid)|(?:invalid|incorrect) api.?key", re.IGNORECASE)
+"""How servers that answer with a 400 refuse a key."""
 
 _OVERFLOW = re.compile(
     r"context_length_exceeded|exceed_context_size|(?:maximum|max\.?) (?:context|model|sequence) (?:length|len|size)|"
@@ -178,6 +196,8 @@ class Failures:
         failure = self.say(
             said, fatal=fatal, retry_after=None if fatal else self._wait(fault), first_tries=tries
         )
+        if fatal and parameter is None:
+            failure = _as(_kind(fault), failure)
         if fault.status in (400, 413, 422) and _OVERFLOW.search(f"{fault.code} {fault.text}"):
             return ContextOverflowError(str(failure), brief=failure.brief)
         if parameter is None:
@@ -199,7 +219,9 @@ class Failures:
         """No whole answer came."""
         hint = self.hints.get("timeout") if error.is_timeout else None
         said = f"{error}{f' ({hint})' if hint else ''}."
-        return self.say(said, retry_after=1.0, lost=error.sent, first_tries=error.first_tries)
+        failure = self.say(said, retry_after=1.0, lost=error.sent, first_tries=error.first_tries)
+        failure.brief = self.presentable(f"{urlsplit(self._place).netloc}: {error}")
+        return _as(UnreachableError, failure) if error.is_unreachable else failure
 
     def of_garbage(self, why: str, first_tries: int = UNREACHABLE) -> ModelCallError:
         """A 200 that is neither a completion nor an error."""
@@ -251,4 +273,32 @@ class Failures:
 
 def is_hopeless(status: int, code: str, text: str) -> bool:
     """Whether every later call can only fail in the same way."""
-    return status in _HOPELESS or code in _HOPELESS_CODES or bool(_HOPELESS_WORDS.search(text))
+    said = f"{code} {text}"
+    return (
+        status in _HOPELESS
+        or code in _HOPELESS_CODES
+        or bool(_HOPELESS_WORDS.search(text))
+        or (status in (400, 422) and bool(_UNKNOWN_MODEL.search(said) or _BAD_KEY.search(said)))
+    )
+
+
+def _kind(fault: Fault) -> type[ModelCallError]:
+    """The class of a fault that every later call meets."""
+    said = f"{fault.code} {fault.text}"
+    if fault.status in (401, 403) or (fault.status == 400 and _BAD_KEY.search(said)):
+        return RefusedKeyError
+    if fault.status in (400, 404, 422) and (fault.status == 404 or _UNKNOWN_MODEL.search(said)):
+        return UnknownModelError
+    return ModelCallError
+
+
+def _as(kind: type[ModelCallError], error: ModelCallError) -> ModelCallError:
+    """``error`` as one of class ``kind``."""
+    return kind(
+        str(error),
+        fatal=error.fatal,
+        retry_after=error.retry_after,
+        lost=error.lost,
+        first_tries=error.first_tries,
+        brief=error.brief,
+    )
