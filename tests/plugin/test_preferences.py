@@ -118,12 +118,12 @@ def test_a_budget_stops_comparisons_and_the_same_command_makes_the_rest(asked: L
 
 def test_a_comparison_that_failed_is_made_by_the_next_session(asked: Lab) -> None:
     async def fail(trial: str, _: int) -> None:
-        if "~" in trial:
+        if "~" in trial and "proposal0" in trial:
             raise ModelCallError("down")
 
     asked.watched.before = fail
     asked.run()
-    assert {line["type"] for line in compared(asked)} == {"comparison_metadata", "comparison_failure"}
+    assert [line["type"] for line in compared(asked)].count("comparison_failure") == 1
     asked.watched.before = None
     asked.run()
     assert len(results(asked)) == 2 and len(asked.artifacts) == 1
