@@ -1,15 +1,15 @@
 """The experiment of every example: a shop's support agent in two arms, over the same twenty customers.
 
-An example is a play that gives `Desk`'s tools to an agent. All else is here.
+An example is a play that gives the two tools to an agent and asks the customer's question. All else is here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from harness import Experiment, Group, Measure, Play, Sample, Script, TrialPlan, TrialResult
+from harness import Event, Experiment, Group, Measure, Play, Proposition, Script, TrialPlan
 
 Reason = Literal["late", "broken", "wrong item"]
 
@@ -17,9 +17,6 @@ POLICY = (
     "You answer the customers of a shop, in at most three sentences. Refund an order only if it arrived broken, if it "
     "is not what was ordered, or if it is more than fourteen days late."
 )
-QUICK = "Answer at once if you can."
-CAREFUL = "Look an order up before you refund it or say anything about it."
-
 ORDERS = (
     # what was bought, what happened to it, what the customer says, whether a refund is due
     ("a teapot", "delivered, reported broken", "My teapot came in two pieces.", True),
@@ -45,53 +42,31 @@ ORDERS = (
 )  # fmt: skip
 
 SCENARIOS = tuple(
-    {"id": f"order-{number}", "order": str(number), "question": f"{says} Order {number}."}
+    {"id": f"order-{number}", "question": f"{says} Order {number}."}
     for number, (_, _, says, _) in enumerate(ORDERS, 1001)
 )
 
 
-class Desk:
-    """What the agent of one trial can do. ``used`` lists each tool call with its result."""
+def instructions(plan: TrialPlan) -> str:
+    """The agent's instructions in the arm of ``plan``."""
+    return f"{POLICY} {plan.arm['rule']}"
 
-    def __init__(self, plan: TrialPlan) -> None:
-        self.instructions = f"{POLICY} {plan.arm['rule']}"
-        self.question = plan.proposal["question"]
-        self.used: list[dict[str, str]] = []
-        self._plan = plan
 
-    def find_order(self, order: str) -> str:
-        """Look up an order by its number: what was bought, and what happened to it."""
-        found = dict(enumerate(ORDERS, 1001)).get(int(order) if order.isdecimal() else 0)
-        result = f"Order {order}: {found[0]}, {found[1]}." if found else f"There is no order {order[:20]!r}."
-        return self._note("find_order", order, result)
+# The tools. Frameworks take the functions; the SDKs alone take `TOOLS` and `call`.
 
-    def refund_order(self, order: str, reason: Reason) -> str:
-        """Refund an order by its number."""
-        return self._note("refund_order", order, f"Order {order[:20]} is refunded: {reason}.")
 
-    def call(self, name: str, arguments: str | dict[str, Any]) -> str:
-        """Use a tool as a model asks for it, for agents without a framework."""
-        given = json.loads(arguments) if isinstance(arguments, str) else arguments
-        tools: dict[str, Callable[..., str]] = {"find_order": self.find_order, "refund_order": self.refund_order}
-        return tools[name](**given)
+def find_order(order: str) -> str:
+    """Look up an order by its number: what was bought, and what happened to it."""
+    known = {str(number): found for number, found in enumerate(ORDERS, 1001)}
+    if order not in known:
+        return f"There is no order {order[:20]!r}."
+    bought, happened, _, _ = known[order]
+    return f"Order {order}: {bought}, {happened}."
 
-    def result(self, answer: str) -> TrialResult:
-        """The trial's result, of the agent's last words and the tools that it used."""
-        names = [one["tool"] for one in self.used]
-        due = ORDERS[self._plan.trial.proposal][3]
-        hasty = "refund_order" in names and "find_order" not in names[: names.index("refund_order")]
-        values = {
-            "tool_calls": len(names),
-            "right_decision": ("refund_order" in names) == due,
-            "hasty_refund": hasty,
-            "words": len(answer.split()),
-        }
-        samples = tuple(Sample(name, float(value)) for name, value in values.items())
-        return TrialResult(self._plan.trial, samples, details={"answer": answer, "tools": self.used})
 
-    def _note(self, tool: str, order: str, result: str) -> str:
-        self.used.append({"tool": tool, "order": order, "result": result})
-        return result
+def refund_order(order: str, reason: Reason) -> str:
+    """Refund an order by its number."""
+    return f"Order {order[:20]} is refunded: {reason}."
 
 
 _ORDER = {"type": "string", "description": "the order's number"}
@@ -99,12 +74,12 @@ _REASON = {"type": "string", "enum": ["late", "broken", "wrong item"]}
 TOOLS = (
     {
         "name": "find_order",
-        "description": Desk.find_order.__doc__,
+        "description": find_order.__doc__,
         "parameters": {"type": "object", "properties": {"order": _ORDER}, "required": ["order"]},
     },
     {
         "name": "refund_order",
-        "description": Desk.refund_order.__doc__,
+        "description": refund_order.__doc__,
         "parameters": {
             "type": "object",
             "properties": {"order": _ORDER, "reason": _REASON},
@@ -112,18 +87,54 @@ TOOLS = (
         },
     },
 )
-"""`Desk`'s tools as models are shown them, for agents without a framework."""
+
+
+def call(name: str, arguments: str | Mapping[str, Any]) -> str:
+    """Use a tool as a model asks for it; what is wrong with the call goes back to the model."""
+    try:
+        given = json.loads(arguments) if isinstance(arguments, str) else arguments
+        return {"find_order": find_order, "refund_order": refund_order}[name](**given)
+    except (KeyError, TypeError, ValueError) as error:
+        return f"The tool could not be used: {type(error).__name__}: {error}"
+
+
+# The metrics. The gateway makes a trial's transcript from its calls, tools included, whichever framework made them.
+
+
+def used_tools(transcript: Sequence[Event]) -> list[str]:
+    return [event.target for event in transcript if event.type == "TOOL_CALL"]
+
+
+def right_decision(transcript: Sequence[Event]) -> bool:
+    """Whether the agent refunded exactly if a refund is due."""
+    due = {scenario["question"]: order[3] for scenario, order in zip(SCENARIOS, ORDERS, strict=True)}
+    question = next(event.content for event in transcript if event.content in due)
+    return ("refund_order" in used_tools(transcript)) == due[question]
+
+
+def hasty_refund(transcript: Sequence[Event]) -> bool:
+    """Whether the agent refunded before it had looked anything up."""
+    return used_tools(transcript)[:1] == ["refund_order"]
+
+
+METRICS = (
+    Proposition("Helpfulness", "The agent settles what the customer asked.", about="agent"),
+    Measure("right_decision", right_decision),
+    Measure("hasty_refund", hasty_refund),
+    Measure("tool_calls", lambda transcript: len(used_tools(transcript))),
+)
 
 
 def experiment(name: str, play: Any) -> Experiment:
     """The two arms over the twenty customers, each trial run by ``play``."""
+    careful = "Look an order up before you refund it or say anything about it."
     return Experiment(
         name=name,
         groups=(
-            Group("Quick", settings={"rule": QUICK}),
-            Group("Careful", settings={"rule": CAREFUL}),
+            Group("Quick", settings={"rule": "Answer at once if you can."}),
+            Group("Careful", settings={"rule": careful}),
         ),
-        script=Script("", proposals=SCENARIOS),
-        metrics=tuple(Measure(each) for each in ("tool_calls", "right_decision", "hasty_refund", "words")),
+        script=Script("A shop's agent settles what a customer asks.", proposals=SCENARIOS),
+        metrics=METRICS,
         play=Play(play),
     )

@@ -2,12 +2,11 @@
 
 import pytest
 
-from examples.support import TOOLS, Desk, experiment
+from examples.support import TOOLS, call, experiment, instructions
 
 
 async def play(plan, client):
-    desk = Desk(plan)
-    messages = [{"role": "user", "content": desk.question}]
+    messages = [{"role": "user", "content": plan.proposal["question"]}]
     tools = [
         {"name": tool["name"], "description": tool["description"], "input_schema": tool["parameters"]}
         for tool in TOOLS
@@ -15,19 +14,17 @@ async def play(plan, client):
     async with client.anthropic() as sdk:
         while True:
             answer = await sdk.messages.create(
-                model="", max_tokens=1000, system=desk.instructions, messages=messages, tools=tools
+                model="default", max_tokens=1000, system=instructions(plan), messages=messages, tools=tools
             )
             uses = [block for block in answer.content if block.type == "tool_use"]
             if not uses:
-                return desk.result("".join(block.text for block in answer.content))
+                break
             results = [
-                {"type": "tool_result", "tool_use_id": use.id, "content": desk.call(use.name, use.input)}
+                {"type": "tool_result", "tool_use_id": use.id, "content": call(use.name, use.input)}
                 for use in uses
             ]
-            messages += [
-                {"role": "assistant", "content": [block.to_dict() for block in answer.content]},
-                {"role": "user", "content": results},
-            ]
+            messages.append({"role": "assistant", "content": [block.to_dict() for block in answer.content]})
+            messages.append({"role": "user", "content": results})
 
 
 @pytest.mark.experiment(experiment("anthropic_sdk", play))

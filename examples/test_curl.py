@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.support import TOOLS, Desk, experiment
+from examples.support import TOOLS, call, experiment, instructions
 
 SCRIPT = Path(__file__).with_name("chat.sh")
 
@@ -21,20 +21,19 @@ async def chat(body, client):
 
 
 async def play(plan, client):
-    desk = Desk(plan)
     messages = [
-        {"role": "system", "content": desk.instructions},
-        {"role": "user", "content": desk.question},
+        {"role": "system", "content": instructions(plan)},
+        {"role": "user", "content": plan.proposal["question"]},
     ]
     tools = [{"type": "function", "function": tool} for tool in TOOLS]
     while True:
         message = await chat({"messages": messages, "tools": tools}, client)
         if not message.get("tool_calls"):
-            return desk.result(message["content"])
+            break
         messages.append(message)
-        for call in message["tool_calls"]:
-            result = desk.call(call["function"]["name"], call["function"]["arguments"])
-            messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
+        for one in message["tool_calls"]:
+            result = call(one["function"]["name"], one["function"]["arguments"])
+            messages.append({"role": "tool", "tool_call_id": one["id"], "content": result})
 
 
 @pytest.mark.experiment(experiment("curl", play))

@@ -2,26 +2,25 @@
 
 import pytest
 
-from examples.support import TOOLS, Desk, experiment
+from examples.support import TOOLS, call, experiment, instructions
 
 
 async def play(plan, client):
-    desk = Desk(plan)
     messages = [
-        {"role": "system", "content": desk.instructions},
-        {"role": "user", "content": desk.question},
+        {"role": "system", "content": instructions(plan)},
+        {"role": "user", "content": plan.proposal["question"]},
     ]
     tools = [{"type": "function", "function": tool} for tool in TOOLS]
     async with client.openai() as sdk:
         while True:
-            answer = await sdk.chat.completions.create(model="", messages=messages, tools=tools)
+            answer = await sdk.chat.completions.create(model="default", messages=messages, tools=tools)
             message = answer.choices[0].message
             if not message.tool_calls:
-                return desk.result(message.content)
+                break
             messages.append(message.model_dump(exclude_none=True))
-            for call in message.tool_calls:
-                result = desk.call(call.function.name, call.function.arguments)
-                messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
+            for one in message.tool_calls:
+                result = call(one.function.name, one.function.arguments)
+                messages.append({"role": "tool", "tool_call_id": one.id, "content": result})
 
 
 @pytest.mark.experiment(experiment("openai_sdk", play))

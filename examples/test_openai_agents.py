@@ -1,22 +1,20 @@
-"""openai-agents: the agent's model gets the trial's client; the SDK's own traces stay off."""
+"""openai-agents: the agent's model gets the trial's client; its own traces, which go to OpenAI, stay off."""
 
 import pytest
 from agents import Agent, OpenAIResponsesModel, RunConfig, Runner, function_tool
 
-from examples.support import Desk, experiment
+from examples.support import experiment, find_order, instructions, refund_order
 
 
 async def play(plan, client):
-    desk = Desk(plan)
     agent = Agent(
         name="support",
-        instructions=desk.instructions,
-        model=OpenAIResponsesModel("", client.openai()),
-        tools=[function_tool(desk.find_order), function_tool(desk.refund_order)],
+        instructions=instructions(plan),
+        model=OpenAIResponsesModel("default", client.openai()),
+        tools=[function_tool(find_order), function_tool(refund_order)],
     )
     settings = RunConfig(tracing_disabled=True)
-    result = await Runner.run(agent, desk.question, max_turns=50, run_config=settings)
-    return desk.result(result.final_output)
+    await Runner.run(agent, plan.proposal["question"], max_turns=50, run_config=settings)
 
 
 @pytest.mark.experiment(experiment("openai_agents", play))

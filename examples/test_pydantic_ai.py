@@ -5,15 +5,13 @@ from pydantic_ai import Agent
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from examples.support import Desk, experiment
+from examples.support import experiment, find_order, instructions, refund_order
 
 
 async def play(plan, client):
-    desk = Desk(plan)
-    model = OpenAIChatModel("", provider=OpenAIProvider(openai_client=client.openai()))
-    agent = Agent(model, instructions=desk.instructions, tools=[desk.find_order, desk.refund_order])
-    result = await agent.run(desk.question)
-    return desk.result(result.output)
+    model = OpenAIChatModel("default", provider=OpenAIProvider(openai_client=client.openai()))
+    agent = Agent(model, instructions=instructions(plan), tools=[find_order, refund_order])
+    await agent.run(plan.proposal["question"])
 
 
 @pytest.mark.experiment(experiment("pydantic_ai", play))
