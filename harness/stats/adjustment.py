@@ -10,10 +10,12 @@ from typing import TypeVar
 from harness.model import Dataset
 from harness.model.contrast import CONTROL, PAIRS, Contrasts
 from harness.stats.blocked import layout
-from harness.stats.multiplicity import dunnett_blocked, holm
+from harness.stats.multiplicity import dunnett_blocked, holm, residual_deviations
 from harness.stats.results import Comparison, ContrastEstimate
 
 T = TypeVar("T", Comparison, ContrastEstimate)
+UNEQUAL = 2.0
+"""A ratio of the arms' standard deviations from which Dunnett's pooled error is said to be at fault."""
 NAMED_BEFOREHAND = "the primary metric, named beforehand"
 
 
@@ -98,7 +100,8 @@ def _over_groups(
 ) -> list[Comparison]:
     """Dunnett over the groups, Bonferroni over the metrics: Holm does not apply to p-values already adjusted."""
     mine = [one for one in found if one.metric == metric]
-    answer = dunnett_blocked(_cells(dataset, metric))
+    cells = _cells(dataset, metric)
+    answer = dunnett_blocked(cells)
     if isinstance(answer, str):
         return [replace(one, adjustment=f"none: {answer}") for one in mine]
     p_values, df = answer
@@ -109,7 +112,20 @@ def _over_groups(
     text += f"; times {times} metrics (Bonferroni)" if times > 1 else ""
     if any(one.primary.p is not None and p < one.primary.p for one, p in zip(mine, adjusted, strict=True)):
         text += "; its error is pooled over all groups, so it can be below p"
+    text += _unequal(cells, dataset.groups)
     return [replace(one, p_adjusted=p, adjustment=text) for one, p in zip(mine, adjusted, strict=True)]
+
+
+def _unequal(cells: Sequence[Sequence[float]], groups: Sequence[str]) -> str:
+    """That arms vary unequally, which Dunnett's pooled error assumes they do not."""
+    spreads = dict(zip(groups, residual_deviations(cells), strict=True))
+    low, high = (find(spreads, key=spreads.__getitem__) for find in (min, max))
+    if spreads[high] < UNEQUAL * spreads[low]:
+        return ""
+    return (
+        f"; it assumes that arms vary alike, but the SD over blocks is {spreads[low]:.2g} in {low} and "
+        f"{spreads[high]:.2g} in {high}: p may be too small (contrasts that name the pairs have errors of their own)"
+    )
 
 
 def _cells(dataset: Dataset, metric: str) -> list[list[float]]:

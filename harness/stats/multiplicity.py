@@ -72,6 +72,18 @@ def dunnett_blocked(cells: Sequence[Sequence[float]]) -> tuple[list[float], int]
     return dunnett(t, df), df
 
 
+def residual_deviations(cells: Sequence[Sequence[float]]) -> list[float]:
+    """The standard deviation of each group's means after its own and its block's: alike, if arms vary alike."""
+    group_means = [fmean(column) for column in zip(*cells, strict=True)]
+    grand = fmean(group_means)
+    squares = [0.0] * len(group_means)
+    for row in cells:
+        block = fmean(row)
+        for place, (value, mean) in enumerate(zip(row, group_means, strict=True)):
+            squares[place] += (value - block - mean + grand) ** 2
+    return [math.sqrt(square / max(1, len(cells) - 1)) for square in squares]
+
+
 def _interaction(cells: Sequence[Sequence[float]], group_means: Sequence[float]) -> float:
     """Sum of squares of what blocks and groups do not explain."""
     grand = fmean(group_means)

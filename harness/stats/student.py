@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from statistics import fmean
 
 from harness.stats.beta import t_quantile, two_sided_p
@@ -34,6 +35,7 @@ def interval(centre: float, se: float, df: float, confidence: float) -> Interval
     return Interval(centre - half, centre + half, confidence)
 
 
+@lru_cache(maxsize=256)
 def critical(df: float, confidence: float) -> float:
     """The critical t of a two-sided interval at ``confidence``."""
     return t_quantile((1 + confidence) / 2, df)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from harness.stats import analyse
 from harness.stats.components import Components, Sizes
 from harness.stats.power import monte_carlo
 from harness.stats.simulation import blocked_many, simulate
+from tests.support.families import DESIGNS, INTERACTION, Design, drawn, interaction
+from tests.support.families import simulate as simulate_design
 from tests.support.scores import welch_many
 
 DESIGN = Sizes(reps=2, panels=4, proposals=3, people=5)
@@ -28,3 +33,30 @@ def test_control_against_control(
     assert np.mean((found.low <= 0) & (found.high >= 0)) >= 0.93
     if trial == 1.0:
         assert monte_carlo(int(np.count_nonzero(welch_many(*arms).p <= 0.05)), 1000).low > 0.05
+
+
+ONE_METRIC = [replace(design, metrics=1) for design in DESIGNS]
+
+
+@pytest.mark.parametrize("design", ONE_METRIC, ids=lambda design: design.name)
+def test_no_analysis_of_a_design_calls_chance_an_effect_more_often_than_its_level(design: Design) -> None:
+    found = simulate_design(design, 120, seed=3)
+    assert monte_carlo(found.false, found.runs).low <= 0.05
+    assert 0.02 <= found.raw <= 0.09
+
+
+def test_a_planted_interaction_is_found_and_nothing_else() -> None:
+    crossed = next(design for design in ONE_METRIC if design.effects)
+    found = simulate_design(crossed, 60, seed=3, shifts=interaction(3.0), planted=INTERACTION)
+    assert found.power is not None and found.power > 0.9
+    assert monte_carlo(found.false, found.runs).low <= 0.05
+
+
+def test_dunnett_says_where_arms_vary_too_unequally_for_it() -> None:
+    five = next(design for design in ONE_METRIC if "each against" in design.name)
+    rng = np.random.default_rng(1)
+    (text,) = {one.adjustment for one in analyse(drawn(five, rng, {}, {}), with_secondary=False).comparisons}
+    assert "assumes" not in text
+    loud = analyse(drawn(five, rng, {"Control": 6.0}, {}), with_secondary=False).comparisons
+    assert all("it assumes that arms vary alike, but the SD over blocks is" in one.adjustment for one in loud)
+    assert all("in Control: p may be too small" in one.adjustment for one in loud)
