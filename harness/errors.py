@@ -27,6 +27,7 @@ The tree, without the errors that one module keeps to itself::
         ├── UnacceptableReplyError
         │   └── OutputLimitError
         ├── RejectedError
+        ├── ChangedRequestError
         ├── StoppedError
         ├── UnknownModelError
         ├── UnreachableError
@@ -317,6 +318,13 @@ class RejectedError(ModelCallError):
     """The caller rejected every reply that one try of a trial may have. Raised by the gateway.
 
     The text is the reason for the last rejection. Catch it to continue without an answer.
+    """
+
+
+class ChangedRequestError(ModelCallError):
+    """A resumed trial asks something else than its journal has. Raised by the gateway, before anything is sent.
+
+    The trial fails, also where the caller goes on. Restore what has changed, or start a new run.
     """
 
 

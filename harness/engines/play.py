@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.engines.dialogue import goal_of, run_dialogue
 from harness.engines.play_result import completed, result_of, task_of
-from harness.errors import StoppedError
+from harness.errors import ChangedRequestError, StoppedError
 from harness.gateway.calls import ModelClient
 from harness.model import Dialogue, TrialPlan, TrialResult
 from harness.user_code import UserCodeError, described, guarded, waiting_at
@@ -60,7 +60,7 @@ class OwnPlay:
         finally:
             ends.cancel()
         failure = getattr(client, "failure", None)
-        if failure is not None and (failure.fatal or isinstance(failure, StoppedError)):
+        if failure is not None and (failure.fatal or isinstance(failure, StoppedError | ChangedRequestError)):
             raise failure  # no later call can succeed, even if the play handled this one
         said = getattr(client, "transcript", None)
         transcript = () if said is None else await said()

@@ -18,6 +18,7 @@ from harness.console import logger
 from harness.errors import (
     AdaptedError,
     CallTimeoutError,
+    ChangedRequestError,
     ContextOverflowError,
     HarnessError,
     LongWaitError,
@@ -26,6 +27,7 @@ from harness.errors import (
     OutputLimitError,
     RefusedError,
     RejectedError,
+    StoppedError,
     UnacceptableReplyError,
     UnreachableError,
     UnsupportedParameterError,
@@ -33,6 +35,7 @@ from harness.errors import (
 from harness.gateway.budget import Budget
 from harness.gateway.call_observers import CallObserver, CallObservers, CallRecord
 from harness.gateway.calls import CallSite, Provider, Reply, Request, Vectors
+from harness.gateway.journal.divergence import SETTLE_SECONDS, replaced_by, request_difference
 from harness.gateway.journal.journal import Journal
 from harness.gateway.journal.replay import JournaledReply, SampleSlot
 from harness.gateway.limits import Limits
@@ -174,6 +177,7 @@ class Gateway:
         self._json_seen: set[int] = set()  # ids of the providers that have written acceptable JSON
         self._trials: dict[str, TrialClient] = {}
         self._opened = 0
+        self._tried: set[tuple[str, str]] = set()  # run and trial of this session's own tries
         self._server: GatewayServer | None = None
         self._base_url = ""
         self._serving = threading.Lock()
@@ -224,21 +228,32 @@ class Gateway:
         attempt: int = 1,
         options: CallOptions | None = None,
         model: str | None = None,
+        repeats: bool = False,
     ) -> TrialClient:
         """A client for one try of a trial, with a fresh token and account.
 
         ``attempt`` counts the ended tries of the trial, and this one; an interrupted try resumes under its number.
         A journal needs ``run_id``. ``options`` are the request fields of its calls (default: the gateway's
-        temperature). ``model`` is the spec of its arm's own model, if it has one.
+        temperature). ``model`` is the spec of its arm's own model, if it has one. A trial that ``repeats``
+        itself sends nothing where a request differs from that of an earlier session.
         """
         self._opened += 1
         with contextlib.suppress(RuntimeError):
             self._loop = asyncio.get_running_loop()
         known = self.journal is not None and self.journal.begin(run_id, trial_id)
+        repeats = repeats and (run_id, trial_id) not in self._tried
+        self._tried.add((run_id, trial_id))
         if options is None:
             options = CallOptions(self.default_options, judge=self.default_options)
         client = TrialClient(
-            self, trial_id, self._opened, run_id=run_id, attempt=attempt, known=known, options=options
+            self,
+            trial_id,
+            self._opened,
+            run_id=run_id,
+            attempt=attempt,
+            known=known,
+            repeats=repeats,
+            options=options,
         )
         client.provider = self.models.named(model) if model else None
         self._trials[client.name] = client
@@ -337,6 +352,8 @@ class Gateway:
         adaptations = 0
         try:
             await self.recall(call.client)
+            if call.client.repeats:
+                await self._refuse_change(call, question)
             if question.spent:
                 raise RejectedError(question.reason)
             while True:
@@ -367,7 +384,12 @@ class Gateway:
                         await self._sender.pause(seconds, self._sleep)
                     finally:
                         del self._waits[call]
-        except BaseException:
+        except BaseException as error:
+            call.client.samples.is_own_way = True
+            if isinstance(error, ModelCallError) and (error.fatal or isinstance(error, StoppedError)):
+                call.client.note_final(
+                    error
+                )  # no later call can succeed, even if the caller handles this one
             question.open = True  # who asks the same again asks this question
             raise
 
@@ -385,6 +407,30 @@ class Gateway:
             f"{duration(call.seconds)}; a call may take {duration(self._longest_in_all or 0)} in all.",
             brief=error.brief,
         )
+
+    async def _refuse_change(self, call: _Call, question: SampleSlot) -> None:
+        """Raise `ChangedRequestError` where a resumed trial asks something else than the journal has."""
+        client = call.client
+        if isinstance(client.failure, ChangedRequestError):
+            raise client.failure
+        if self.journal is None or replaced_by(question, client.samples) is None:
+            return
+        await self._sleep(SETTLE_SECONDS)
+        then = replaced_by(question, client.samples)
+        if then is None or client.under_way > 1:
+            return
+        before = await self.journal.request(client.run_id, then.digest)
+        number = client.samples.asked_at(call.site).index(question) + 1
+        error = ChangedRequestError(
+            f"Call {number} of kind {call.site.kind!r} differs from the one in the journal, so it was not sent:\n"
+            f"{request_difference(before, call.body) if before else '    (the journaled request cannot be read)'}\n"
+            "    Something that the trial reads has changed since: a file, a package, the time. Restore it and rerun, "
+            "or start a new run. If a play's requests vary by design, declare Play(…, deterministic=False): calls that "
+            "differ are then sent, and paid, again."
+        )
+        client.note_final(error)
+        self._tried.discard((client.run_id, client.trial_id))  # a rerun would pay for it
+        raise error
 
     def _last(self, call: _Call, error: ModelCallError) -> ModelCallError:
         """The final error of a call that is not retried after ``error``; ends the session if waiting cannot help."""
@@ -468,6 +514,7 @@ class Gateway:
                 reply = replace(await self._sent(call, asked, question.number), limit=limit)
                 reply = turn.reply = seen.reply = self._billed(call, reply)
                 self._answered.add(id(call.provider))
+                client.samples.is_own_way = True
                 spelled = ""
                 if reply.form:
                     spelled = written(in_form(call.request, reply.form))

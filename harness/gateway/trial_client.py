@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
-from harness.errors import ModelCallError, StoppedError
+from harness.errors import ChangedRequestError, ModelCallError, StoppedError
 from harness.gateway.account import Account
 from harness.gateway.calls import CallSite, Provider, Reply, Request
 from harness.gateway.conversation_log import ConversationLog
@@ -67,9 +67,11 @@ class TrialClient(SdkClients):
         run_id: str = "",
         attempt: int = 1,
         known: bool = False,
+        repeats: bool = False,
         options: CallOptions | None = None,
     ) -> None:
         self.trial_id, self.run_id, self.attempt = trial_id, run_id, attempt
+        self.repeats = repeats
         self.options = options or CallOptions()
         self._forms: dict[str, Counter[str]] = {}
         self._unsent = {*merge_options(self.options.shared, self.options.arm)}
@@ -162,7 +164,12 @@ class TrialClient(SdkClients):
     def note_failure(self, error: ModelCallError) -> None:
         """Note a failed request at the gateway's HTTP server."""
         self.failed += 1
-        if self.failure is None or (_is_final(error) and not _is_final(self.failure)):
+        if self.failure is None or _is_final(error):
+            self.note_final(error)
+
+    def note_final(self, error: ModelCallError) -> None:
+        """Note an error with which the trial must end; the first one counts."""
+        if self.failure is None or not _is_final(self.failure):
             self.failure = error
 
     def note_options(self, options: Mapping[str, Any], unsent: set[str]) -> None:
@@ -252,4 +259,4 @@ class TrialClient(SdkClients):
 
 
 def _is_final(error: ModelCallError) -> bool:
-    return error.fatal or isinstance(error, StoppedError)
+    return error.fatal or isinstance(error, StoppedError | ChangedRequestError)

@@ -53,6 +53,9 @@ class Play:
         answer: takes the same run and its checks, and gives headings, sentences and tables for a report
             (`harness.reports.parts`); default None.
         files: whether its trials may keep files, in the plan's ``place``; default False.
+        deterministic: whether equal replies lead to equal requests; default True. A resumed trial whose requests
+            differ from the journal's then fails before it pays; with False they are sent again. Code that puts the
+            time or live data into prompts needs False.
         transcript: whether the calls of a trial become its transcript where the function returns none; default True.
         fixed_model: whether the arm's model answers every call, whatever model it names; for a program with names of
             models in its own configuration; default False.
@@ -73,6 +76,7 @@ class Play:
     files: bool = False
     transcript: bool = True
     fixed_model: bool = False
+    deterministic: bool = True
 
     FIELDS: ClassVar[Fields] = {
         "function": FUNCTION,
@@ -85,6 +89,7 @@ class Play:
         "files": FLAG,
         "transcript": FLAG,
         "fixed_model": FLAG,
+        "deterministic": FLAG,
     }
 
     @property

@@ -42,6 +42,8 @@ class Entry:
     """What the experiment's arms name as their own models: the arm, for messages, and the model's spec."""
     fixed_model: bool = False
     """Whether names of models in its requests are ignored (`Play.fixed_model`)."""
+    repeats: bool = True
+    """Whether equal replies lead to equal requests; a `Play` may declare that its own vary."""
 
 
 CodeOf = Callable[[CellPlan], provenance.PlanCode]
@@ -67,6 +69,7 @@ def entry_of(plan: CellPlan, declared_population: str | None, code: provenance.P
             if group.model
         ),
         plan.experiment.play is not None and plan.experiment.play.fixed_model,
+        plan.experiment.play is None or plan.experiment.play.deterministic,
     )
 
 

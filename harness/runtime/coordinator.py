@@ -219,6 +219,7 @@ class Coordinator:
             run.attempts.get(trial.id, 0) + 1,
             self._book.call_options(trial.cell),
             self._book.model_of(trial.cell),
+            self._book.repeats(trial.cell),
         )
         self._open[client] = trial
         self._emit.trial_started(case, trial, client.attempt)

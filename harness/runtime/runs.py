@@ -156,6 +156,7 @@ class RunBook:
         self._of_cell: dict[Cell, OpenRun] = {}
         self._fixed: set[Cell] = set()  # whose requests' names of models are ignored
         self._first_lines: dict[Cell, Mapping[str, Any]] = {}
+        self._varying: set[Cell] = set()
         self._arms: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def of(self, cell: Cell) -> OpenRun:
@@ -195,6 +196,8 @@ class RunBook:
                 self._first_lines[entry.cell] = entry.first_line
                 if entry.fixed_model:
                     self._fixed.add(entry.cell)
+                if not entry.repeats:
+                    self._varying.add(entry.cell)
         return opened
 
     def _refuse_two_minds(self, cell: Cell, settings: Mapping[str, Any]) -> None:
@@ -385,6 +388,10 @@ class RunBook:
         """The spec of the model that the cell's arm names as its own."""
         spec = self.of(cell).groups[cell.group].get("model")
         return None if spec is None else str(spec)
+
+    def repeats(self, cell: Cell) -> bool:
+        """Whether the cell's resumed trials must ask what the journal has."""
+        return cell not in self._varying and not self.of(cell).mixed
 
     def call_options(self, cell: Cell) -> CallOptions:
         """The request fields of a cell's calls, as the run's settings and the arm's name them."""

@@ -131,7 +131,7 @@ def test_other_settings_are_another_run_and_resume_says_which(lab: Lab, option: 
         [
             f"ERROR: Run {run_id} of small was started with other settings:",
             line,
-            "Restore them. Or start a new run with --fresh.",
+            "Restore them. Or start a new run with --fresh, or continue this one with --accept-changes: *",
         ]
     )
     assert "Traceback" not in result.stdout.str() + result.stderr.str()

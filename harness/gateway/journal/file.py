@@ -135,6 +135,14 @@ class JournalFile:
             _warn(f"{damaged}; their calls are sent again.")
         return kept
 
+    def request(self, digest: str) -> str:
+        """A request as canonical JSON; empty if it is not there or cannot be read."""
+        with self._explained():
+            row = self._db.execute("select body from requests where digest = ?", (digest,)).fetchone()
+        with suppress(zlib.error, ValueError):
+            return "" if row is None else zlib.decompress(row[0]).decode()
+        return ""
+
     def close(self) -> None:
         """Close the file; its write-ahead log is folded in."""
         if self._connection is not None:

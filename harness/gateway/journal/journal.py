@@ -68,6 +68,11 @@ class Journal:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._files[run_id].load, trial)
 
+    async def request(self, run_id: str, digest: str) -> str:
+        """A journaled request as canonical JSON; empty if it cannot be read."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._files[run_id].request, digest)
+
     async def keep(self, run_id: str, trial: str, kept: JournaledReply, body: str, spelled: str = "") -> None:
         """Return when the reply is on disk. ``body`` is its request, as canonical JSON.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -57,6 +57,7 @@ class SampleSlot:
         "_earlier",
         "digest",
         "draws",
+        "has_history",
         "max_rejections",
         "occurrence",
         "open",
@@ -68,6 +69,7 @@ class SampleSlot:
     def __init__(self, site: CallSite, digest: str, occurrence: int) -> None:
         self.site, self.digest, self.occurrence = site, digest, occurrence
         self.open = True  # nobody holds it in this try
+        self.has_history = False  # the journal has replies to it
         self.draws = self.rejected = 0
         self.reason = ""
         self.max_rejections: int | None = None
@@ -113,6 +115,7 @@ class SampleSlot:
         Other rejected replies are skipped: the next attempt is a new call. Replies that the engine rejected
         in this try use up its rejections.
         """
+        self.has_history = True
         *before, last = sorted(kept, key=lambda one: one.draw)
         self.draws = last.draw + 1
         for one in before:
@@ -149,11 +152,18 @@ class TrialSamples:
         self.attempt = attempt
         self._questions: dict[tuple[CallSite, str], list[SampleSlot]] = {}
         self._past: dict[tuple[CallSite, str, int], list[JournaledReply]] = {}
+        self._asked: dict[CallSite, list[SampleSlot]] = {}
+        self._journaled: dict[CallSite, list[JournaledReply]] = {}
+        self.is_own_way = False  # had a new reply, a failed call or a rejection: what follows may differ
 
     def remember(self, kept: Iterable[JournaledReply]) -> None:
         """Take over what the journal has of the trial. Questions may have been claimed before."""
-        for one in kept:
-            self._past.setdefault((one.site, one.digest, one.occurrence), []).append(one)
+        for one in sorted(kept, key=lambda one: one.sent):
+            known = self._past.setdefault((one.site, one.digest, one.occurrence), [])
+            if not known:
+                self._journaled.setdefault(one.site, []).append(one)
+            known.append(one)
+            self.is_own_way = self.is_own_way or one.verdict == "rejected"
         for question in (each for equal in self._questions.values() for each in equal):
             self._recall(question)
 
@@ -166,11 +176,25 @@ class TrialSamples:
             question = SampleSlot(site, digest, len(equal))
             self._recall(question)
             equal.append(question)
+            self._asked.setdefault(site, []).append(question)
         question.open = False
         return question
 
+    def asked_at(self, site: CallSite) -> Sequence[SampleSlot]:
+        """The questions of this try at a call site, in order."""
+        return self._asked.get(site, ())
+
+    def journaled_at(self, site: CallSite) -> Sequence[JournaledReply]:
+        """The first reply to each question of earlier sessions at a call site, in the order in which they were sent."""
+        return self._journaled.get(site, ())
+
+    def is_unclaimed(self, kept: JournaledReply) -> bool:
+        """Whether the question that ``kept`` answers was not asked in this try."""
+        return (kept.site, kept.digest, kept.occurrence) in self._past
+
     def reject(self, kept: JournaledReply, reason: str) -> None:
         """Reject the reply: its question comes next among its equals."""
+        self.is_own_way = True
         self._questions[(kept.site, kept.digest)][kept.occurrence].reject(reason)
 
     def _recall(self, question: SampleSlot) -> None:
