@@ -48,6 +48,9 @@ class _Session(BaseModel):
     base_url: str = ""
     judge_model: str = ""
     judge_base_url: str = ""
+    extractor_model: str = ""
+    corrector_model: str = ""
+    user_model: str = ""
     temperature: StrictFloat | StrictInt = 0
     model_options: dict[str, Any] = {}
     response_format: str = ""

@@ -12,12 +12,13 @@ from harness.batches.manifest import Manifest, SpecFile, load
 from harness.batches.resolved_settings import Resolved
 from harness.batches.study_layout import Study
 from harness.model import Experiment
+from harness.model.roles import FACTS, role_facts
 from harness.records.earlier_versions import setting_differences
 from harness.records.json_safe import plain, shown
 
 _CONFIG = ("mode", "steps", "people", "proposals", "engine", "temperature", "model_options")
 _ANSWERING = ("provider", "model", "base_url", "temperature", "seed", "provider_seed", "response_format")
-_JUDGING = ("judge_provider", "judge_model", "judge_base_url")
+_JUDGING = tuple(name for name in role_facts() if name not in FACTS)
 _SESSION = (*_ANSWERING, *_JUDGING)
 _CONFIG_SPECS = "specs/network-config/"
 

@@ -10,6 +10,7 @@ from harness.checks.checked_run import CheckedRun, Line, percent
 from harness.gateway.model_snapshots import bare
 from harness.gateway.requests.response_formats import AS_DECLARED
 from harness.model import Check, Level
+from harness.model.roles import SEPARATE
 from harness.records.accepted_changes import without_changes
 from harness.records.earlier_versions import CODE, without_code
 from harness.records.json_safe import canonical, flat
@@ -19,8 +20,7 @@ MINOR = ("harness_version", "python_version", "git_commit", "git_dirty")
 GRAVE = (
     "provider",
     "model",
-    "judge_provider",
-    "judge_model",
+    *(f"{role}_{fact}" for role in SEPARATE for fact in ("provider", "model")),
     "base_url",
     "temperature",
     "seed",
@@ -227,8 +227,9 @@ def _variation(one: Counter[str | None], other: Counter[str | None]) -> float:
 
 def _judges_itself(line: Line) -> bool:
     correction = line.get("correction") or (line.get("group_settings") or {}).get("correction") or {}
-    if isinstance(line.get("judge_is_player"), bool):
-        return bool(correction.get("enabled")) and bool(line["judge_is_player"])
+    for same in ("judge_is_corrector", "judge_is_player"):
+        if isinstance(line.get(same), bool):
+            return bool(correction.get("enabled")) and bool(line[same])
     run = line.get("settings") or {}
     judging = line.get("judge_model", run.get("judge_model"))
     model, provider = (line.get(key, run.get(key)) for key in ("model", "provider"))

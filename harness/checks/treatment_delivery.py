@@ -10,8 +10,9 @@ from textwrap import shorten
 
 from harness.checks.checked_run import CheckedRun, Line
 from harness.gateway.journal.requests import SentRequest, SentRequests
-from harness.gateway.requests.call_kinds import PLAYER, role_of_kind
+from harness.gateway.requests.call_kinds import role_of_kind
 from harness.model import Check, Level
+from harness.model.roles import PLAYER
 
 MOST_BLOCKS = 6
 """Pairs of trials whose requests are read: a treatment that is missing is missing from all of them."""

@@ -17,7 +17,7 @@ from harness.cli.results import note_looks
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError
 from harness.runtime.setting_sources import COMMAND_LINE, command_line, override
-from harness.runtime.settings import Settings, setting_fields
+from harness.runtime.settings import ROLE_MODELS, Settings, setting_fields
 
 if TYPE_CHECKING:
     from harness.plugin.launch import LaunchRequest
@@ -134,6 +134,7 @@ def launch_request(
 @app.command()
 @with_settings(
     *("mode", "engine", "workers", "notebooks", "accept_differences", "seed", "judge_model", "temperature"),
+    *ROLE_MODELS,
     *("model_options", "concurrency", "rpm", "tpm", "prices", "seconds_per_call"),
     model="Model to estimate the price of, such as openai:MODEL.",
 )

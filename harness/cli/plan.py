@@ -18,7 +18,8 @@ from harness.cli.command_group import CommandApp
 from harness.cli.common_options import Count, TestFile, with_results, with_settings
 from harness.console import echo, on_one_line
 from harness.errors import ConfigurationError, ExitCode, raise_if_any
-from harness.runtime.settings import Settings
+from harness.model.roles import is_rehearsed
+from harness.runtime.settings import ROLE_MODELS, Settings
 
 if TYPE_CHECKING:
     from harness.model import Experiment
@@ -49,6 +50,7 @@ class PlanRequest:
 @plans.command("lock")
 @with_settings(
     *("mode", "engine", "model", "base_url", "judge_model", "judge_base_url", "temperature", "model_options"),
+    *ROLE_MODELS,
     *("response_format", "seed", "provider_seed", "results_dir", "notebooks", "accept_differences"),
     out="Write a copy of the plan here.",
 )
@@ -151,7 +153,7 @@ def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) ->
     code = provenance.code_of(first, reader, settings.checkout)
     identity = _identity(first, code, facts)
     mark = fingerprint(identity)
-    paid = "rehearsal" not in (facts["provider"], facts.get("judge_provider"))
+    paid = not is_rehearsed(facts)
     earlier = _paid_runs(experiment.name, settings.results_dir)
     problems = [
         f"{experiment.name}: run {run_id} has paid calls of these very settings; a plan is locked before the first. "
@@ -265,8 +267,7 @@ def _paid_runs(experiment: str, results_dir: Path) -> dict[str, Mapping[str, Any
     return {
         run.id: run.settings
         for run in runs
-        if "rehearsal" not in (run.settings.get("provider"), run.settings.get("judge_provider"))
-        and _has_calls(results_dir, experiment, run.id)
+        if not is_rehearsed(run.settings) and _has_calls(results_dir, experiment, run.id)
     }
 
 

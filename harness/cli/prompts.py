@@ -18,7 +18,7 @@ from harness.cli.commands import Exp, File, OneGroup, launch_request
 from harness.cli.common_options import AsJson, with_settings
 from harness.console import echo, echo_json, visible
 from harness.errors import ConfigurationError, ExitCode, expected_one_of
-from harness.runtime.settings import Settings
+from harness.runtime.settings import Settings, without_role_models
 
 if TYPE_CHECKING:
     from harness.gateway.journal.requests import SentRequest
@@ -68,7 +68,7 @@ def _rehearsed(request: Any, path: Path | None, calls: int) -> Requests:
     said = io.StringIO()
     with TemporaryDirectory(prefix="harness-prompts-") as folder:
         request.settings = replace(
-            request.settings, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None,
+            request.settings, model="rehearsal", base_url=None, judge_base_url=None, **without_role_models(),
             results_dir=Path(folder),
         )  # fmt: skip
         with contextlib.redirect_stdout(said):

@@ -16,7 +16,7 @@ from harness.cli.results import find_run
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode
 from harness.runtime.setting_sources import COMMAND_LINE
-from harness.runtime.settings import Settings
+from harness.runtime.settings import Settings, without_role_models
 from harness.text_files import read_json
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def _judging(settings: Settings) -> Settings:
         settings,
         model=named.pop(),
         base_url=said.get("judge_base_url") or said.get("base_url") or settings.judge_base_url,
-        judge_model=None,
         judge_base_url=None,
+        **without_role_models(),
         provider_seed=None,
         seed=0,
     )

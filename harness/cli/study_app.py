@@ -13,6 +13,7 @@ from harness.cli.app import app
 from harness.cli.command_group import CommandApp, CommandGroup
 from harness.cli.common_options import Command, expanded, parameter
 from harness.errors import ConfigurationError, expected_one_of
+from harness.runtime.settings import ROLE_MODELS
 
 if TYPE_CHECKING:
     from harness.batches.manifest import Manifest
@@ -28,6 +29,7 @@ BatchName = Annotated[
 RUNS = Path("runs")
 IDENTIFYING = (
     *("mode", "engine", "model", "base_url", "judge_model", "judge_base_url", "temperature", "model_options"),
+    *ROLE_MODELS,
     *("response_format", "provider_seed", "rpm", "notebooks"),
 )
 """Settings that identify a batch's runs: they are in its manifest. The rest may change from session to session."""

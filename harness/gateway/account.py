@@ -7,12 +7,18 @@ from types import MappingProxyType
 
 from harness.gateway.calls import Reply
 from harness.model import Answering, Usage
+from harness.model.roles import PLAYER
 
 
 class Account:
-    """Adds up calls and their replies. Every call that was sent counts, answered or not."""
+    """Adds up calls and their replies. Every call that was sent counts, answered or not.
 
-    def __init__(self) -> None:
+    ``player`` is who answers calls that name no other model; ``several`` says whether the session has other models.
+    """
+
+    def __init__(self, player: str = "", *, several: bool = False) -> None:
+        self.player, self._several = player, several
+        self._roles: Counter[tuple[str, str]] = Counter()
         self._calls: Counter[str] = Counter()
         self._tokens_in = self._tokens_out = 0
         self._cost: float | None = 0.0
@@ -24,8 +30,12 @@ class Account:
         """A call was sent."""
         self._calls[kind] += 1
 
-    def note_billed(self, reply: Reply) -> None:
-        """It was answered. One reply of unknown cost makes the sum unknown."""
+    def note_billed(self, reply: Reply, role: str = PLAYER, asked: str = "") -> None:
+        """It was answered, by the model ``asked`` (default: the player's).
+
+        One reply of unknown cost makes the sum unknown.
+        """
+        self._roles[role, asked or self.player] += 1
         self._tokens_in += reply.tokens_in
         self._tokens_out += reply.tokens_out
         self._cost = None if self._cost is None or reply.cost is None else self._cost + reply.cost
@@ -34,14 +44,15 @@ class Account:
         if reply.usage_fault:
             self._usage_faults[reply.usage_fault] += 1
 
-    def note_reply(self, kind: str, reply: Reply) -> None:
+    def note_reply(self, kind: str, reply: Reply, role: str = PLAYER, asked: str = "") -> None:
         """Both, for a reply of an earlier session."""
         self.note_call(kind)
-        self.note_billed(reply)
+        self.note_billed(reply, role, asked)
 
     def __add__(self, other: Account) -> Account:
-        both = Account()
+        both = Account(self.player, several=self._several or other._several)
         for one in (self, other):
+            both._roles.update(one._roles)
             both._calls.update(one._calls)
             both._tokens_in += one._tokens_in
             both._tokens_out += one._tokens_out
@@ -61,4 +72,13 @@ class Account:
             self._cost_reason,
             tuple(Answering(*who, replies) for who, replies in sorted(self._models.items(), key=str)),
             MappingProxyType(dict(self._usage_faults)),
+            self._by_role(),
         )
+
+    def _by_role(self) -> dict[str, dict[str, int]]:
+        if not self._several and all(asked == self.player for _, asked in self._roles):
+            return {}
+        found: dict[str, dict[str, int]] = {}
+        for (role, asked), replies in sorted(self._roles.items()):
+            found.setdefault(role, {})[asked] = replies
+        return found

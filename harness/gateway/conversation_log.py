@@ -15,8 +15,9 @@ from typing import Any
 
 from harness.gateway.calls import CallSite, Reply, Request
 from harness.gateway.replies.tool_arguments import read_calls
-from harness.gateway.requests.call_kinds import MEASURING, role_of
+from harness.gateway.requests.call_kinds import role_of
 from harness.model import Event
+from harness.model.roles import MEASURING
 from harness.model.text import whole
 
 MOST_EVENTS = 2_000

@@ -32,6 +32,7 @@ from harness.errors import (
     UnreachableError,
     UnsupportedParameterError,
 )
+from harness.gateway.account import Account
 from harness.gateway.budget import Budget
 from harness.gateway.call_observers import CallObserver, CallObservers, CallRecord
 from harness.gateway.calls import CallSite, Provider, Reply, Request, Vectors
@@ -39,7 +40,7 @@ from harness.gateway.journal.divergence import SETTLE_SECONDS, replaced_by, requ
 from harness.gateway.journal.journal import Journal
 from harness.gateway.journal.replay import JournaledReply, SampleSlot
 from harness.gateway.limits import Limits
-from harness.gateway.models import ModelMaker, ModelRoute, SessionModels
+from harness.gateway.models import ModelMaker, ModelRoute, SessionModels, spec_of
 from harness.gateway.providers.dialect import LIMITS
 from harness.gateway.replies.acceptance import UnacceptableError, accept, expectation
 from harness.gateway.replies.reply_types import well_typed
@@ -88,13 +89,14 @@ Price = Callable[[Reply, str], Reply]
 class _Call:
     """One call under way. ``send`` asks the provider, ``read`` makes sense of a reply; ``attempts`` counts failures.
 
-    ``request`` is what is sent, ``asked`` the model by its name in the journal.
+    ``request`` is what is sent, ``asked`` the model by its name in the journal, ``answerer`` with its provider.
     """
 
     client: TrialClient
     provider: Provider
     request: Request
     asked: str
+    answerer: str
     body: str
     site: CallSite
     send: Callable[[Request, int], Awaitable[Reply]]
@@ -256,6 +258,8 @@ class Gateway:
             options=options,
         )
         client.provider = self.models.named(model) if model else None
+        player = spec_of(client.provider or self.provider)
+        client.account, client.earlier = (Account(player, several=self.models.several) for _ in range(2))
         self._trials[client.name] = client
         return client
 
@@ -307,7 +311,15 @@ class Gateway:
                 raise
 
         call = _Call(
-            client, provider, request, route.label, body, site, send, lambda reply: accept(reply, request)
+            client,
+            provider,
+            request,
+            route.label,
+            route.spec,
+            body,
+            site,
+            send,
+            lambda reply: accept(reply, request),
         )
         if request.max_tokens is None and declared.get("max_tokens") != UNLIMITED:
             call.limits = self._limits_of(provider)
@@ -333,7 +345,7 @@ class Gateway:
         def read(reply: Reply) -> Reply:
             return replace(reply, data=json.loads(reply.text))
 
-        call = _Call(client, route.provider, request, route.label, body, site, send, read)
+        call = _Call(client, route.provider, request, route.label, route.spec, body, site, send, read)
         vectors: Sequence[Sequence[float]] = (await self._ask(call)).data
         return vectors
 
@@ -523,7 +535,10 @@ class Gateway:
                 self._watch_json(call, reply, fault)
                 self._watch_limit(call, reply, fault)
                 seconds = self._clock() - seen.began
-                kept = question.drawn(client.attempt, reply, fault, call.asked, seen.started, seconds)
+                answerer = "" if call.answerer == client.account.player else call.answerer
+                kept = question.drawn(
+                    client.attempt, reply, fault, call.asked, seen.started, seconds, answerer
+                )
                 if fault:
                     client.note_rejection(kept, fault)
                 if self.journal is not None:
@@ -618,7 +633,7 @@ class Gateway:
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
         self.cost = None if self.cost is None or reply.cost is None else self.cost + reply.cost
-        call.client.account.note_billed(reply)
+        call.client.account.note_billed(reply, role_of(call.site), call.answerer)
         return reply
 
     def _serve(self, call: _Call, question: SampleSlot, kept: JournaledReply) -> tuple[JournaledReply, Reply]:

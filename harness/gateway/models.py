@@ -9,7 +9,8 @@ from typing import Protocol
 
 from harness.errors import ConfigurationError, ModelCallError, UnknownProviderError
 from harness.gateway.calls import CallSite, Provider
-from harness.gateway.requests.call_kinds import CORRECTOR, EXTRACTOR, JUDGE, USER, role_of
+from harness.gateway.requests.call_kinds import role_of
+from harness.model.roles import CORRECTOR, EXTRACTOR, JUDGE, USER
 
 UNNAMED = ("", "default")
 """Names in a request that leave the model open; some frameworks insist on a word."""
@@ -52,6 +53,11 @@ class ModelRoute:
     model: str
     label: str
 
+    @property
+    def spec(self) -> str:
+        """Provider and model, for records; in a rehearsal, the model that it stands in for."""
+        return spec_of(self.provider, self.model)
+
 
 class SessionModels:
     """The models of one session, each made once.
@@ -75,6 +81,11 @@ class SessionModels:
         self._beside: dict[tuple[int, str], Provider] = {}
         for one in self:
             attach(one)
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one model is known so far."""
+        return bool(self.roles or self._named or self._beside)
 
     def __iter__(self) -> Iterator[Provider]:
         """Every provider that there is so far, once."""
@@ -142,6 +153,16 @@ class SessionModels:
         self._require_price(made.model)
         self._attach(made)
         return made
+
+
+def spec_of(provider: Provider, model: str = "") -> str:
+    """What records call ``provider``, asked for ``model``."""
+    name = model or provider.model
+    return (
+        name
+        if provider.name == "rehearsal" and not name.startswith("rehearsal")
+        else f"{provider.name}:{name}"
+    )
 
 
 def _names(provider: Provider) -> set[str]:

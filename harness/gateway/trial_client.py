@@ -15,6 +15,7 @@ from harness.gateway.account import Account
 from harness.gateway.calls import CallSite, Provider, Reply, Request
 from harness.gateway.conversation_log import ConversationLog
 from harness.gateway.journal.replay import JournaledReply, TrialSamples
+from harness.gateway.requests.call_kinds import role_of
 from harness.gateway.requests.model_options import CallOptions
 from harness.gateway.requests.response_formats import AS_DECLARED, asks_for_json
 from harness.gateway.sdk_clients import SdkClients
@@ -84,7 +85,7 @@ class TrialClient(SdkClients):
         self._read: Counter[str] = Counter()
         self._unwrapped: Counter[str] = Counter()
         self.account = Account()
-        self._earlier = Account()
+        self.earlier = Account()
         self._transport = transport
         self._given: dict[str, JournaledReply] = {}
         self._log: ConversationLog | None = None
@@ -195,7 +196,7 @@ class TrialClient(SdkClients):
 
     def paid(self) -> Usage:
         """What all tries of the trial were paid for so far; of earlier ones, what was answered."""
-        return (self._earlier + self.account).usage()
+        return (self.earlier + self.account).usage()
 
     async def recall(self, load: Callable[[], Awaitable[Iterable[JournaledReply]]]) -> None:
         """Load the trial's entries from the journal, before the first call proceeds."""
@@ -210,7 +211,8 @@ class TrialClient(SdkClients):
         self.samples.remember(past)
         for kept in past:
             mine = kept.attempt == self.attempt
-            (self.account if mine else self._earlier).note_reply(kept.site.kind, kept.reply)
+            account = self.account if mine else self.earlier
+            account.note_reply(kept.site.kind, kept.reply, role_of(kept.site), kept.answerer)
             if mine and kept.verdict != "accepted":
                 self.note_rejection(kept, kept.reason)
             if mine and kept.verdict == "rejected":

@@ -37,6 +37,7 @@ from harness.model.metrics import Measure, Preference, Proposition
 from harness.model.model_options import option_problems
 from harness.model.persona import Persona
 from harness.model.play import Play
+from harness.model.roles import role_facts
 from harness.model.script import Script, replacement_problems
 from harness.model.text import text_faults
 from harness.model.treatment import Correction, Intervention
@@ -495,7 +496,7 @@ RESERVED = frozenset(
     {
         "type", "run_id", "experiment", "group", "rep", "fingerprint", "mode", "timestamp", "git_commit", "git_dirty",
         "harness_version", "python_version", "engine", "provider", "base_url", "model", "temperature", "seed",
-        "provider_seed", "judge_provider", "judge_model", "judge_base_url", "judge_is_player", "exploratory",
+        "provider_seed", "judge_is_player", "exploratory", *role_facts(),
         "correction", "interventions", "script", "population", "selection", "design",
         "settings", "group_settings", "plan", "protocol", "trial_seed", "model_options", "metric_code",
         "response_format", "setting_sources",

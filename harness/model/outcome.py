@@ -116,7 +116,8 @@ class Usage:
     """What a trial's model calls cost. ``calls`` counts by kind, failed attempts included.
 
     ``cost`` is in US dollars, ``None`` with ``cost_reason`` where that of any reply is not known.
-    ``usage_faults`` counts the replies that stated tokens which do not add up, by what was wrong.
+    ``usage_faults`` counts the replies that stated tokens which do not add up, by what was wrong. ``roles`` counts
+    replies by role and by the model that was asked, where a session has several models; empty where it has one.
     """
 
     calls: Mapping[str, int] = field(default_factory=dict)
@@ -126,6 +127,7 @@ class Usage:
     cost_reason: str | None = None
     models: tuple[Answering, ...] = ()
     usage_faults: Mapping[str, int] = field(default_factory=dict)
+    roles: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def total_calls(self) -> int:

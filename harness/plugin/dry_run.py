@@ -15,7 +15,8 @@ from harness.gateway.gateway import Gateway
 from harness.gateway.prices import find_prices
 from harness.gateway.providers import check_provider, make_provider
 from harness.gateway.rehearsal.provider import MODEL
-from harness.gateway.requests.call_kinds import MEASURING, role_of
+from harness.gateway.requests.call_kinds import role_of
+from harness.model.roles import MEASURING
 from harness.plugin.estimate import (
     CallPace,
     ExperimentEstimate,
@@ -32,7 +33,7 @@ from harness.runtime.cells import CellOutcome
 from harness.runtime.coordinator import Parts
 from harness.runtime.plan import CellPlan
 from harness.runtime.runs import Conclusion
-from harness.runtime.settings import Settings
+from harness.runtime.settings import Settings, without_role_models
 
 COMPARED = "comparisons"
 """The column of pairwise comparisons."""
@@ -81,7 +82,7 @@ class DryRun:
         self._asked, self._prices = asked, find_prices(asked.prices)
         self._tally = CallTally(asked.judge_model or "")
         self.settings = replace(
-            asked, model="rehearsal", base_url=None, judge_model=None, judge_base_url=None,
+            asked, model="rehearsal", base_url=None, judge_base_url=None, **without_role_models(),
             results_dir=folder, out=None, resume=None, fresh=False, accept_changes=False,
             accept_lost_journal=False,
             concurrency=Settings().concurrency, rpm=None, tpm=None, max_cost=None, max_calls=None, max_tokens=None,

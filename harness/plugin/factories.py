@@ -12,6 +12,7 @@ from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal.journal import Journal
 from harness.gateway.retry import RetryPolicy
+from harness.model.roles import JUDGE, MEASURING, SEPARATE
 from harness.plugin.hints import refused
 from harness.plugin.limits import make_budget, make_limits
 from harness.runtime.coordinator import Parts
@@ -38,19 +39,19 @@ def make_gateway(settings: Settings) -> Gateway:
     """The gateway to the model that was asked for. Raises `ConfigurationError` for an unknown one or a missing key."""
     from harness.gateway.prices import charged, find_prices
     from harness.gateway.providers import make_provider
-    from harness.gateway.requests.call_kinds import JUDGE
 
     prices = find_prices(settings.prices)
     provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
-    judge = make_judge(settings, provider)
-    for one in filter(None, (provider, judge)):
+    roles = make_roles(settings, provider)
+    every = [provider, *roles.values()]
+    for one in every:
         _configure(one, settings)
     gateway = Gateway(
         provider,
-        roles={} if judge is None else {JUDGE: judge},
+        roles=roles,
         concurrency=settings.concurrency,
         temperature=settings.temperature,
-        budget=make_budget(settings, [provider, *([judge] if judge else [])], prices),
+        budget=make_budget(settings, every, prices),
         limits=make_limits(settings),
         retry=RetryPolicy(longest_wait=settings.max_wait),
         provider_seed=settings.provider_seed,
@@ -127,14 +128,27 @@ def _configure(provider: Provider, settings: Settings) -> None:
         )
 
 
-def make_judge(settings: Settings, player: Provider) -> Provider | None:
-    """The model that scores, where it is another than the one that plays. Raises `ConfigurationError`."""
+def make_roles(settings: Settings, player: Provider) -> dict[str, Provider]:
+    """The models of roles that have one: who judges or extracts only where that is not who would do it anyhow.
+
+    Raises `ConfigurationError`.
+    """
     from harness.gateway.providers import make_provider
 
-    if settings.judge_model is None:
-        return None
-    judge = make_provider(settings.judge_model, seed=settings.seed, base_url=settings.judge_base_url)
-    return None if _place(judge) == _place(player) else judge
+    found: dict[str, Provider] = {}
+    for role in SEPARATE:
+        spec = getattr(settings, f"{role}_model")
+        if spec is None:
+            continue
+        address = settings.judge_base_url if role == JUDGE else None
+        made = (
+            NamedModels(settings, player).named(spec)
+            if player.name == "rehearsal" and not spec.startswith("rehearsal")
+            else make_provider(spec, seed=settings.seed, base_url=address)
+        )
+        if role not in MEASURING or _place(made) != _place(found.get(JUDGE, player)):
+            found[role] = made
+    return found
 
 
 def session_facts(settings: Settings) -> dict[str, Any]:
@@ -144,9 +158,9 @@ def session_facts(settings: Settings) -> dict[str, Any]:
 
     async def facts() -> dict[str, Any]:
         provider = make_provider(settings.model, seed=settings.seed, base_url=settings.base_url)
-        judge = make_judge(settings, provider)
-        found = session_settings(settings, provider, judge)
-        for one in filter(None, (provider, judge)):
+        roles = make_roles(settings, provider)
+        found = session_settings(settings, provider, roles)
+        for one in (provider, *roles.values()):
             await one.aclose()
         return found
 

@@ -122,11 +122,13 @@ def build(
 def usage(outcomes: Iterable[TrialHistory], comparisons: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """What all tries and ``comparisons`` took: calls by kind, tokens, cost (``None``: not known), who answered.
 
-    ``usage_faults`` is there only where tokens that a provider stated did not add up.
+    ``usage_faults`` is there only where tokens that a provider stated did not add up, ``roles`` (replies by role and
+    model) only where the session had several models.
     """
     calls: dict[str, int] = {}
     models: Counter[tuple[str | None, str | None]] = Counter()
     faults: Counter[str] = Counter()
+    roles: dict[str, Counter[str]] = {}
     reason: str | None = None
     tokens_in = tokens_out = 0
     cost: float | None = 0.0
@@ -140,6 +142,8 @@ def usage(outcomes: Iterable[TrialHistory], comparisons: Iterable[Mapping[str, A
         reason = reason or used.get("cost_reason")
         for one in used.get("models") or ():
             models[one.get("model"), one.get("fingerprint")] += one.get("replies") or 0
+        for role, asked in (used.get("roles") or {}).items():
+            roles.setdefault(role, Counter()).update(asked)
         faults.update({fault: count or 0 for fault, count in (used.get("usage_faults") or {}).items()})
     return {
         "calls": dict(sorted(calls.items())),
@@ -152,6 +156,7 @@ def usage(outcomes: Iterable[TrialHistory], comparisons: Iterable[Mapping[str, A
             for (model, fingerprint), replies in sorted(models.items(), key=str)
         ],
         **({"usage_faults": dict(faults.most_common())} if faults else {}),
+        **({"roles": {role: dict(sorted(roles[role].items())) for role in sorted(roles)}} if roles else {}),
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.model.roles import is_rehearsed
 from harness.records.design import Design
 from harness.records.lines import RecordFile, RecordSection
 from harness.records.measurements import Measured, Revisions
@@ -216,5 +217,4 @@ def _design(experiment: str, parts: Sequence[FileSection], metadata: Sequence[Ma
 
 
 def _is_rehearsal(metadata: Mapping[str, Any]) -> bool:
-    settings = metadata.get("settings") or {}
-    return "rehearsal" in (metadata.get("provider"), settings.get("provider"), settings.get("judge_provider"))
+    return metadata.get("provider") == "rehearsal" or is_rehearsed(metadata.get("settings") or {})

@@ -168,6 +168,7 @@ def usage_line(usage: Usage) -> Mapping[str, Any]:
             for one in usage.models
         ],
         **({"usage_faults": dict(usage.usage_faults)} if usage.usage_faults else {}),
+        **({"roles": {role: dict(models) for role, models in usage.roles.items()}} if usage.roles else {}),
     }
 
 

@@ -502,8 +502,8 @@ def _is_usage(value: Any) -> bool:
         isinstance(one, dict) and _names_a_model(one) for one in models
     ):
         return False
-    faults = value.get("usage_faults") or {}
-    if not isinstance(faults, dict):
+    faults, roles = value.get("usage_faults") or {}, value.get("roles") or {}
+    if not isinstance(faults, dict) or not _counts_by_role(roles):
         return False
     numbers = (
         *calls.values(),
@@ -513,6 +513,11 @@ def _is_usage(value: Any) -> bool:
         value.get("cost"),
     )
     return all(number is None or is_number(number) for number in numbers)
+
+
+def _counts_by_role(value: Any) -> bool:
+    counts = value.values() if isinstance(value, dict) else [None]
+    return all(isinstance(one, dict) and all(isinstance(n, int) for n in one.values()) for one in counts)
 
 
 def _names_a_model(value: Mapping[str, Any]) -> bool:

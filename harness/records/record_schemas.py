@@ -40,6 +40,7 @@ class Used(TypedDict):
     cost_reason: str | None
     models: list[Model]
     usage_faults: NotRequired[dict[str, Whole]]
+    roles: NotRequired[dict[str, dict[str, Whole]]]
 
 
 class Scored(Struct, gc=False):

@@ -7,7 +7,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.model.contrast import CONTROL, contrasts_in_words
+from harness.model.roles import ROLES
 from harness.reports.parts import WIDTH
+
+
+def answered_by_role(roles: Mapping[str, Mapping[str, int]]) -> str:
+    """Who answered which role with how many replies, the roles in the order of a conversation.
+
+    >>> answered_by_role({"judge": {"anthropic:c": 8}, "player": {"openai:a": 4, "openai:b": 4}})
+    'player openai:a (4), openai:b (4); judge anthropic:c (8)'
+    """
+    known = [role for role in ROLES if role in roles] + [role for role in roles if role not in ROLES]
+    return "; ".join(
+        f"{role} " + ", ".join(f"{model} ({replies:,})" for model, replies in roles[role].items())
+        for role in known
+    )
 
 
 def plan_lines(meta: Mapping[str, Any]) -> Iterator[str]:
@@ -34,6 +48,10 @@ def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
     if meta.get("looks"):
         planned = f" of {plan['looks']} planned" if plan is not None else ""
         yield f"Looks at this run's results so far: {meta['looks']}{planned}."
+    roles = (meta.get("usage") or {}).get("roles")
+    if roles:
+        yield f"{'Rehearsed replies' if meta.get('rehearsal') else 'Replies'} by role: {answered_by_role(roles)}."
+        return
     judge = next(
         (line for line in (meta.get("groups") or {}).values() if line and line.get("judge_model")), None
     )

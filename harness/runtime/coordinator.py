@@ -18,7 +18,6 @@ from harness.engines import Engine
 from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError
 from harness.gateway.gateway import Gateway
 from harness.gateway.model_snapshots import MAKERS, is_undated, undated_warning
-from harness.gateway.requests.call_kinds import JUDGE
 from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.records import RunRegistry, WriterPool, session_timestamp, trial_line
@@ -114,9 +113,6 @@ class Coordinator:
         commit, dirty = provenance.git_state(self._root)
         facts = {
             "judge_model": None,
-            "judge_is_player": provenance.judge_is_player(
-                self.gateway.provider, self.gateway.models.roles.get(JUDGE)
-            ),
             "timestamp": self._started_at.isoformat(),
             "git_dirty": dirty,
             "selection": self._selection,
@@ -137,9 +133,7 @@ class Coordinator:
     @property
     def _facts(self) -> dict[str, Any]:
         """What the session adds to a run's identity."""
-        return provenance.session_settings(
-            self.settings, self.gateway.provider, self.gateway.models.roles.get(JUDGE)
-        )
+        return provenance.session_settings(self.settings, self.gateway.provider, self.gateway.models.roles)
 
     @property
     def started(self) -> bool:

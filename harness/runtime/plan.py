@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.engines import engine_factory
 from harness.errors import ConfigurationError, expected_one_of
-from harness.gateway.requests.call_kinds import MEASURING, role_of_kind
+from harness.gateway.requests.call_kinds import role_of_kind
 from harness.model import (
     NO_OPTIONS,
     Cell,
@@ -26,6 +26,7 @@ from harness.model import (
     merge_options,
 )
 from harness.model.output_limits import ANY, DEFAULT_LIMITS, by_kind
+from harness.model.roles import MEASURING
 from harness.personas import Population
 
 _KNOWN_KINDS = ("embedded", "tinytroupe")

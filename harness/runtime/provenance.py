@@ -17,7 +17,6 @@ from harness.engines.dialogue import run_dialogue
 from harness.engines.transcript_judge import score_transcript
 from harness.errors import ConfigurationError
 from harness.gateway.calls import Provider
-from harness.gateway.model_snapshots import bare
 from harness.model import (
     Correction,
     Dialogue,
@@ -29,6 +28,7 @@ from harness.model import (
     Script,
     merge_options,
 )
+from harness.model.roles import JUDGE
 from harness.personas import digest, fragments_of
 from harness.records import fingerprint
 from harness.records.json_safe import indented, plain
@@ -314,8 +314,8 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
     }
 
 
-def session_settings(settings: Settings, provider: Provider, judge: Provider | None) -> dict[str, Any]:
-    """What identifies a run beside `base_settings`: who plays, who judges where that is another, and the seeds."""
+def session_settings(settings: Settings, provider: Provider, roles: Mapping[str, Provider]) -> dict[str, Any]:
+    """What identifies a run beside `base_settings`: who plays, who has a role of its own, and the seeds."""
     found = {
         "provider": provider.name,
         "model": provider.model,
@@ -328,19 +328,15 @@ def session_settings(settings: Settings, provider: Provider, judge: Provider | N
         found["response_format"] = settings.response_format
     if settings.provider_seed is not None:
         found["provider_seed"] = settings.provider_seed
-    if judge is not None:
+    for role, one in roles.items():
+        asked = settings.judge_base_url if role == JUDGE else None
         found |= {
-            "judge_provider": judge.name,
-            "judge_model": judge.model,
-            "judge_base_url": _address(judge, settings.judge_base_url),
-            **{f"judge_{name}": fact for name, fact in getattr(judge, "facts", {}).items()},
+            f"{role}_provider": one.name,
+            f"{role}_model": one.model,
+            f"{role}_base_url": _address(one, asked),
+            **{f"{role}_{name}": fact for name, fact in getattr(one, "facts", {}).items()},
         }
     return found
-
-
-def judge_is_player(provider: Provider, judge: Provider | None) -> bool:
-    """Whether one model plays and judges, be it bought from two sellers."""
-    return judge is None or bare(judge.model) == bare(provider.model)
 
 
 def _address(provider: Provider, asked: str | None) -> str | None:

@@ -69,7 +69,7 @@ class Rescoring:
             raise HarnessError(f"Run {run.run_id}: no trial has finished, so nothing can be scored again.")
         self._run, self._told, self._settings, self._gateway = run, told, settings, gateway
         self._share, self._now, self._clock = share, now, clock
-        self._judge = provenance.session_settings(settings, gateway.provider, None)
+        self._judge = provenance.session_settings(settings, gateway.provider, {})
         self._identity = {"run": run.run_id, "instrument": instrument(), **self._judge}
         self.id = f"{run.run_id}-rescored-{fingerprint(self._identity)[:10]}"
         self._failures: dict[str, str] = {}

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, HarnessError, LostRepliesError
-from harness.gateway.model_snapshots import split_address
+from harness.gateway.model_snapshots import bare, split_address
 from harness.gateway.requests.model_options import FIXED_MODEL, CallOptions
 from harness.model import Cell, Sample, Trial
+from harness.model.roles import is_rehearsed
 from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, session_timestamp
 from harness.records.accepted_changes import changes_of, is_mixed
 from harness.records.earlier_versions import CODE, setting_differences
@@ -72,7 +73,7 @@ class OpenRun:
 
     @property
     def rehearsal(self) -> bool:
-        return "rehearsal" in (self.settings.get("provider"), self.settings.get("judge_provider"))
+        return is_rehearsed(self.settings)
 
     @property
     def mixed(self) -> bool:
@@ -366,6 +367,7 @@ class RunBook:
             **with_facts({**self._first_lines[cell], **facts}, self._facts),
             **({"temperature": own["temperature"]} if "temperature" in own else {}),
             **self._own_model(cell),
+            **self._judging(cell),
             "plan": None if entered.plan is None else entered.plan.sealed,
             "exploratory": self._settings.exploratory,
             "setting_sources": self._settings.given(),
@@ -383,6 +385,16 @@ class RunBook:
         named, address = split_address(spec)
         provider, _, model = named.partition(":")
         return {"provider": provider, "model": model, "base_url": address}
+
+    def _judging(self, cell: Cell) -> dict[str, Any]:
+        """Whether one model plays, or corrects, and judges, be it bought from two sellers."""
+        session = str(self._facts.get("model"))
+        player = bare(self.model_of(cell) or session)
+        judge = bare(str(self._facts.get("judge_model") or session))
+        found = {"judge_is_player": judge == player}
+        if corrector := self._facts.get("corrector_model"):
+            found["judge_is_corrector"] = judge == bare(str(corrector))
+        return found
 
     def model_of(self, cell: Cell) -> str | None:
         """The spec of the model that the cell's arm names as its own."""

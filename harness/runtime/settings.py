@@ -165,9 +165,15 @@ class Settings:
     base_url: str | None = _setting(None, MODEL, "URL", name="model_base_url", unset="the provider's", help=
         "Endpoint of the model.")
     judge_model: str | None = _setting(None, MODEL, "PROVIDER:MODEL", unset="--model", help=
-        "Model that scores propositions and extracts results.")
+        "Model that scores propositions, and that extracts results if --extractor-model names none.")
     judge_base_url: str | None = _setting(None, MODEL, "URL", unset="the provider's", help=
         "Endpoint of the judge's model.")
+    extractor_model: str | None = _setting(None, MODEL, "PROVIDER:MODEL", unset="--judge-model", help=
+        "Model that extracts results.")
+    corrector_model: str | None = _setting(None, MODEL, "PROVIDER:MODEL", unset="the model of the arm", help=
+        "Model that checks the quality of turns, which drives action correction.")
+    user_model: str | None = _setting(None, MODEL, "PROVIDER:MODEL", unset="--model", help=
+        "Model of simulated users.")
     temperature: float | None = _setting(None, MODEL, "T", unset="the provider's", least=0, most=2, help=
         "Sampling temperature.")
     model_options: Mapping[str, Any] = _setting(dict, MODEL, "NAME=VALUE", name="model_option", help=
@@ -292,6 +298,9 @@ class RunOptions(TypedDict, total=False):
     base_url: str | None
     judge_model: str | None
     judge_base_url: str | None
+    extractor_model: str | None
+    corrector_model: str | None
+    user_model: str | None
     temperature: float | None
     model_options: Mapping[str, Any] | None
     response_format: str
@@ -321,6 +330,15 @@ class RunOptions(TypedDict, total=False):
     function_timeout: float | None
     play_timeout: float | None
     strict_instrument: bool
+
+
+ROLE_MODELS = ("extractor_model", "corrector_model", "user_model")
+"""The settings of roles other than player and judge."""
+
+
+def without_role_models() -> dict[str, Any]:
+    """What leaves every role to the session's model, as fields of `Settings`."""
+    return dict.fromkeys(("judge_model", *ROLE_MODELS))
 
 
 def find_checkout(environ: Mapping[str, str] = os.environ) -> Path | None:

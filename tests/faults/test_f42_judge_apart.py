@@ -44,7 +44,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Watched:
 def test_correction_and_outcome_have_models_of_their_own(lab: Lab, judge: Watched) -> None:
     lab.write(CORRECTED)
     result = lab.run("--judge-model=judge")
-    result.stdout.fnmatch_lines(["Judge: judge:judge-1; personas: watched-1."])
+    result.stdout.fnmatch_lines(["Replies by role: player watched:watched-1 (*); judge judge:judge-1*"])
     assert asked(judge)["score"] == 8 and not asked(judge)["check"]
     assert asked(lab.watched)["check"] >= 4 and not asked(lab.watched)["score"]
     assert "WARN" not in judges(lab).values()

@@ -17,11 +17,12 @@ from harness.gateway.budget import Budget
 from harness.gateway.calls import Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.rehearsal.provider import RehearsalProvider
-from harness.gateway.requests.call_kinds import JUDGE, classify, role_of_kind
+from harness.gateway.requests.call_kinds import classify, role_of_kind
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.server.chat_completions import MalformedError
 from harness.gateway.server.responses import response, response_request
 from harness.gateway.trial_client import TrialClient
+from harness.model.roles import JUDGE
 from tests.support.lazy_modules import LazyModule
 
 openai = LazyModule("openai")

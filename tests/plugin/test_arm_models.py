@@ -163,3 +163,90 @@ def test_a_play_with_a_fixed_model_asks_the_session_s_whatever_it_names(lab: Lab
     lab.write(NAMING.replace("Play(play)", "Play(play, fixed_model=True)"))
     lab.run().assert_outcomes(passed=2)
     assert {one.model for one in lab.watched.requests} == {"watched-1"}
+
+
+ROLES = """
+import pytest
+from harness import Experiment, Group, Measure, Play, Sample, Script, TrialResult
+from harness.gateway.calls import CallSite, Request
+
+
+async def play(plan, client):
+    async def ask(what, site):
+        return await client.complete(Request([{"role": "user", "content": what}]), site)
+
+    await ask("say something", CallSite("answer"))
+    await ask("score it", CallSite("score"))
+    await ask("grade it", CallSite("grade", role="judge"))
+    await ask("list it", CallSite("extract"))
+    await ask("check it", CallSite("check", role="corrector"))
+    await ask("go on", CallSite("turn", role="user"))
+    return TrialResult(plan.trial, (Sample("one", 1.0),))
+
+roles = Experiment(
+    name="roles",
+    groups=(Group("a"), Group("b", model="openai:m-b")),
+    script=Script("", proposals=({"id": "one"},)),
+    metrics=(Measure("one"),),
+    play=Play(play),
+)
+
+
+@pytest.mark.experiment(roles)
+def test_roles(cell):
+    cell.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "judge", "extractor", "corrector", "user"),
+    [
+        ((), "m-a", "m-a", None, "m-a"),
+        (("--judge-model=openai:m-j",), "m-j", "m-j", None, "m-a"),
+        (
+            *(("--judge-model=openai:m-j", "--extractor-model=openai:m-e", "--corrector-model=openai:m-c"),),
+            *("m-j", "m-e", "m-c", "m-a"),
+        ),
+        (("--user-model=openai:m-u",), "m-a", "m-a", None, "m-u"),
+    ],
+)
+def test_each_role_has_its_model_in_every_arm_and_the_summary_says_which(
+    lab: Lab,
+    endpoint: FakeEndpoint,
+    options: tuple[str, ...],
+    judge: str,
+    extractor: str,
+    corrector: str | None,
+    user: str,
+) -> None:
+    lab.write(ROLES)
+    with FakeEndpoint() as plain, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENAI_BASE_URL", plain.url)
+        result = lab.run(*options, model=MODEL_A)
+    assert result.ret == 0
+    said = Counter((one.body["messages"][0]["content"], one.body["model"]) for one in plain.requests)
+    expected = Counter({("score it", judge): 2, ("grade it", judge): 2, ("list it", extractor): 2})
+    expected += Counter({("go on", user): 2, ("say something", "m-a"): 1, ("say something", "m-b"): 1})
+    expected += Counter([("check it", corrector or "m-a"), ("check it", corrector or "m-b")])
+    assert said == expected
+    text = " ".join(result.stdout.str().split())
+    assert "Replies by role: player openai:m-a (1), openai:m-b (1); " in text
+    assert f"; judge openai:{judge} (4); extractor openai:{extractor} (2); " in text
+    assert f"; user openai:{user} (2)." in text
+    line = lab.lines("a", "run_metadata")[0]
+    assert (line.get("extractor_model"), line.get("corrector_model")) == (
+        extractor if extractor != judge else None,
+        corrector,
+    )
+
+
+def test_roles_are_rehearsed_under_their_models_names(lab: Lab) -> None:
+    lab.write(ROLES)
+    result = lab.run("--judge-model=anthropic:claude-x", model="rehearsal")
+    assert result.ret == 0
+    text = " ".join(result.stdout.str().split())
+    assert (
+        "Rehearsed replies by role: player openai:m-b (1), rehearsal:rehearsal-1 (1); judge anthropic:claude-x (4)"
+        in text
+    )
+    assert lab.meta()["rehearsal"]

@@ -26,6 +26,7 @@ from harness.gateway.journal.checks import (
 )
 from harness.gateway.journal.replay import JournaledReply, Verdict
 from harness.gateway.replies.acceptance import MAX_CHARACTERS
+from harness.gateway.requests.call_kinds import role_of_kind
 
 _KEY = ("trial", "kind", "person", "step", "site_attempt", "digest", "occurrence", "draw")
 _CONTENT = (
@@ -254,8 +255,16 @@ def _row(trial: str, one: JournaledReply) -> tuple[Any, ...]:
     )
     row = (*_key(trial, one), *content)
     more = {name: value for name in _MORE if (value := getattr(reply, name))}
+    more |= {
+        name: value for name, value in (("role", _own_role(one.site)), ("answerer", one.answerer)) if value
+    }
     written = json.dumps(more) if more else None
     return (*row, _seal(row, written), one.verdict, _plain(one.reason), written)
+
+
+def _own_role(site: CallSite) -> str:
+    """The role of a call, where it is not that of its kind."""
+    return "" if site.role == role_of_kind(site.kind) else site.role
 
 
 def _kept(row: tuple[Any, ...]) -> JournaledReply | None:
@@ -264,18 +273,20 @@ def _kept(row: tuple[Any, ...]) -> JournaledReply | None:
     if seal != _seal(tuple(content), more) or verdict not in _VERDICTS:
         return None
     has = {name: _text(value) for name, value in zip(_COLUMNS, content, strict=False)}
+    further = json.loads(more) if more else {}
+    role, answerer = further.pop("role", ""), further.pop("answerer", "")
     reply = Reply(
         has["text"],
         model=has["answered"],
         tool_calls=json.loads(has["tool_calls"]),
         refusal=bool(has["refusal"]),
         **{name: has[name] for name in ("fingerprint", "finish_reason", *_CONTENT[10:])},
-        **(json.loads(more) if more else {}),
+        **further,
     )
-    site = CallSite(has["kind"], has["person"], has["step"], has["site_attempt"])
+    site = CallSite(has["kind"], has["person"], has["step"], has["site_attempt"], role)
     place = (has["digest"], has["occurrence"], has["draw"], has["attempt"])
     return JournaledReply(
-        site, *place, reply, verdict, _text(reason), has["asked"], has["sent"], has["seconds"]
+        site, *place, reply, verdict, _text(reason), has["asked"], has["sent"], has["seconds"], answerer
     )
 
 

@@ -24,7 +24,8 @@ Verdict = Literal["accepted", "unacceptable", "rejected"]
 class JournaledReply:
     """One reply as the journal has it.
 
-    ``attempt`` is the try of the trial that paid for it, from 1. ``asked`` is the model asked for. ``sent`` is in
+    ``attempt`` is the try of the trial that paid for it, from 1. ``asked`` is the model asked for, and
+    ``answerer`` the same with its provider, where it is not the arm's or the session's. ``sent`` is in
     seconds since 1970, ``seconds`` how long the answer took.
     """
 
@@ -39,6 +40,7 @@ class JournaledReply:
     asked: str = ""
     sent: float = 0.0
     seconds: float = 0.0
+    answerer: str = ""
 
     @property
     def number(self) -> int:
@@ -100,13 +102,20 @@ class SampleSlot:
         self._earlier.appendleft(kept)
 
     def drawn(
-        self, attempt: int, reply: Reply, fault: str, asked: str, sent: float, seconds: float
+        self,
+        attempt: int,
+        reply: Reply,
+        fault: str,
+        asked: str,
+        sent: float,
+        seconds: float,
+        answerer: str = "",
     ) -> JournaledReply:
         """Number a new reply to it; ``fault`` is what makes it unacceptable."""
         verdict: Verdict = "unacceptable" if fault else "accepted"
         place = (self.site, self.digest, self.occurrence, self.draws)
         self.draws += 1
-        return JournaledReply(*place, attempt, reply, verdict, fault, asked, sent, seconds)
+        return JournaledReply(*place, attempt, reply, verdict, fault, asked, sent, seconds, answerer)
 
     def remember(self, kept: Iterable[JournaledReply], attempt: int) -> None:
         """Take over the journal's replies, for the try ``attempt``.

@@ -8,13 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.gateway.calls import CallSite, Message, Request
-
-PLAYER, JUDGE, EXTRACTOR, CORRECTOR, USER = "player", "judge", "extractor", "corrector", "user"
-ROLES = (PLAYER, JUDGE, EXTRACTOR, CORRECTOR, USER)
-"""Who may answer a call: the personas or the agent under test, who scores, who extracts, who drives the correction, and
-a simulated user."""
-MEASURING = frozenset({JUDGE, EXTRACTOR})
-"""Roles whose answers are the outcome, or are counted to be it. What steers the play, a quality check say, is not."""
+from harness.model.roles import CORRECTOR, EXTRACTOR, JUDGE, PLAYER
 
 _BY_KIND: Mapping[str, str] = {
     "classify": JUDGE,

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.gateway.calls import Request
-from harness.gateway.requests.call_kinds import MEASURING, USER, role_of_kind
+from harness.gateway.requests.call_kinds import role_of_kind
 from harness.model import merge_options
 from harness.model.output_limits import by_kind, declared_limit
+from harness.model.roles import MEASURING, USER
 
 _FIELDS = ("temperature", "max_tokens")
 """Options that are fields of `Request`; all others are among its ``extra``."""

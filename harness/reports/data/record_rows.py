@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.model.roles import is_rehearsed
 from harness.records.artifact import number
 from harness.records.design import Design
 from harness.records.filed_runs import is_named_for
@@ -73,9 +74,8 @@ class RunRows:
     def rehearsal(self) -> bool:
         """Whether the rehearsal model answered or judged in any session of the run."""
         return any(
-            "rehearsal" in (one.get("provider"), settings.get("provider"), settings.get("judge_provider"))
+            one.get("provider") == "rehearsal" or is_rehearsed(one.get("settings") or {})
             for one in self.metadata
-            for settings in (one.get("settings") or {},)
         )
 
     def said(self, *names: str) -> Any:
