@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.gateway.calls import CallSite, Message, Request
-from harness.model.roles import CORRECTOR, EXTRACTOR, JUDGE, PLAYER
+from harness.model.roles import CORRECTOR, EXTRACTOR, JUDGE, PLAYER, USER
 
 _BY_KIND: Mapping[str, str] = {
     "classify": JUDGE,
@@ -18,6 +18,8 @@ _BY_KIND: Mapping[str, str] = {
     "score_person": JUDGE,
     "extract": EXTRACTOR,
     "quality_check": CORRECTOR,
+    "user": USER,
+    "goal_check": USER,
 }
 """The role of calls that name none, such as those of records and of foreign code."""
 
