@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from harness.engines.dialogue import goal_of, run_dialogue
 from harness.engines.play_result import completed, result_of, task_of
 from harness.errors import ChangedRequestError, StoppedError
-from harness.gateway.calls import ModelClient
+from harness.gateway.calls import CallSite, ModelClient, Reply, Request
+from harness.gateway.tools import MAX_ROUNDS, SITE, run_tools
 from harness.model import Dialogue, TrialPlan, TrialResult
 from harness.user_code import UserCodeError, described, guarded, waiting_at
 
@@ -65,7 +67,8 @@ class OwnPlay:
         said = getattr(client, "transcript", None)
         transcript = () if said is None else await said()
         task = goal_of(plan) if dialogue else task_of(plan)
-        return await completed(plan, result_of(plan, result), transcript, task, client)
+        whole = await completed(plan, result_of(plan, result), transcript, task, client)
+        return replace(whole, details={**watched.tool_counts, **whole.details})
 
     async def aclose(self) -> None:
         """Holds nothing."""
@@ -76,6 +79,7 @@ class _Client:
 
     def __init__(self, client: ModelClient) -> None:
         self.under_way = self.events = 0
+        self._tools = Counter[tuple[str, str]]()
         self.served = False
         self._client = client
 
@@ -91,6 +95,24 @@ class _Client:
     ) -> Any:
         """What `complete` was called in version 0.1.0."""
         return await self.complete(request, site, max_rejections=asks, max_replies=replies)
+
+    async def run_tools(
+        self,
+        request: Request,
+        site: CallSite = SITE,
+        *,
+        tools: Iterable[Callable[..., Any]],
+        max_rounds: int = MAX_ROUNDS,
+    ) -> Reply:
+        """`harness.gateway.tools.run_tools` for this trial, whose record counts calls and errors by tool."""
+        return await run_tools(self, request, site, tools=tools, max_rounds=max_rounds, counts=self._tools)
+
+    @property
+    def tool_counts(self) -> dict[str, Any]:
+        """The detail ``tools`` of the trial's record; nothing if none was called."""
+        names = sorted({name for name, _ in self._tools})
+        counts = {name: {what: self._tools[name, what] for what in ("calls", "errors")} for name in names}
+        return {"tools": counts} if counts else {}
 
     async def embed(self, *arguments: Any, **options: Any) -> Any:
         return await self._counted(self.__getattr__("embed")(*arguments, **options))

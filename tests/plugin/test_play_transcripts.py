@@ -170,3 +170,39 @@ def test_a_play_that_returns_something_else_costs_its_trial(lab: Lab) -> None:
     result.stdout.fnmatch_lines(
         ["*its play gave a str; expected a TrialResult, a mapping of metrics to numbers, or None.*"]
     )
+
+
+TOOLS = """
+def look_up(order: int) -> str:
+    "Look an order up."
+    if order < 5:
+        raise KeyError(order)
+    return "shipped"
+
+async def play(plan, client):
+    await client.run_tools(Request(messages=words(plan.arm["tone"], "Hello.")), tools=(look_up,), max_rounds=2)
+"""
+
+
+def test_tools_that_the_helper_runs_are_in_the_transcript_and_counted(lab: Lab) -> None:
+    write(lab, TOOLS)
+    lab.run("--count=3").assert_outcomes(passed=6)
+    records = lab.lines(kind="trial_result")
+    called = errors = 0
+    for record in records:
+        calls = [one for one in record["transcript"] if one["type"] == "TOOL_CALL"]
+        results = [one for one in record["transcript"] if one["type"] == "TOOL_RESULT"]
+        assert len(calls) == len(results) and all(one["target"] == "look_up" for one in calls)
+        wrong = sum(one["content"].startswith("Error: KeyError") for one in results)
+        counts = {"look_up": {"calls": len(calls), "errors": wrong}} if calls else None
+        assert record.get("tools") == counts
+        called, errors = called + len(calls), errors + wrong
+    assert called > 3 and errors > 0
+    assert sum(record["usage"]["calls"]["agent"] for record in records) == len(lab.watched.calls)
+
+
+def test_workers_run_tools_too(lab: Lab) -> None:
+    write(lab, TOOLS)
+    output, _ = lab.start("-n2", "-p", "xdist", "--model=rehearsal", "--count=3").communicate()
+    assert "6 passed" in output
+    assert any(record.get("tools") for record in lab.lines(kind="trial_result"))
