@@ -10,9 +10,8 @@ from textwrap import shorten
 
 from harness.checks.checked_run import CheckedRun, Line
 from harness.gateway.journal.requests import SentRequest, SentRequests
-from harness.gateway.requests.call_kinds import role_of_kind
 from harness.model import Check, Level
-from harness.model.roles import PLAYER
+from harness.model.roles import PLAYER, USER
 
 MOST_BLOCKS = 6
 """Pairs of trials whose requests are read: a treatment that is missing is missing from all of them."""
@@ -28,7 +27,7 @@ _DECLARED = (
 """The keys of `group_settings` in which arms may differ."""
 _VISIBLE = frozenset({"model", "instructions", "script", "population", "model_options", "own"})
 """What requests show of it. Corrections, interventions and memory show in the trials' own records."""
-_NOT_A_PLAYER = frozenset({"intervention_check", "embedding"})
+_NOT_A_PLAYER = frozenset({"intervention_check", "goal_check", "embedding"})
 _PLACEHOLDER = re.compile(r"\{[A-Za-z_]\w*\}")
 Pair = tuple[list[SentRequest], list[SentRequest]]
 
@@ -100,7 +99,7 @@ def _requests(
 
 def _played(requests: Iterable[SentRequest]) -> list[SentRequest]:
     """The sent requests of personas and agents, without those of judges and checks."""
-    played = [one for one in requests if role_of_kind(one.kind) == PLAYER and one.kind not in _NOT_A_PLAYER]
+    played = [one for one in requests if one.role in (PLAYER, USER) and one.kind not in _NOT_A_PLAYER]
     return sorted(played, key=lambda one: one.sent)[:MOST_REQUESTS]
 
 

@@ -13,17 +13,22 @@ from typing import Any, TypeVar
 
 from harness.errors import HarnessError
 from harness.gateway.journal.checks import read_only
+from harness.gateway.requests.call_kinds import role_of_kind
+from harness.model.roles import PLAYER
 
 T = TypeVar("T")
 _SELECT = """
-select kind, person, step, site_attempt, sent, seconds, text, asked, body from replies
+select kind, person, step, site_attempt, sent, seconds, text, asked, body, {more} from replies
 join requests on requests.digest = replies.digest where trial = ? order by replies.rowid
 """
 
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """One request and the text of its reply. ``sent`` is in seconds since 1970, ``seconds`` what the reply took."""
+    """One request and the text of its reply.
+
+    ``sent`` is in seconds since 1970, ``seconds`` what the reply took. ``role`` is whose model it went to.
+    """
 
     kind: str
     person: str
@@ -34,6 +39,7 @@ class SentRequest:
     reply: str
     model: str
     body: Sequence[Any]
+    role: str = PLAYER
 
     @property
     def messages(self) -> Sequence[Mapping[str, Any]]:
@@ -80,7 +86,11 @@ class SentRequests:
 
     def of(self, trial: str) -> list[SentRequest]:
         """The requests of one trial, in the order in which their replies came. Raises `HarnessError`."""
-        return self._read(_SELECT, (trial,), lambda rows: list(_requests(rows)))
+        columns = self._read("pragma table_info(replies)", (), lambda rows: [name for _, name, *_ in rows])
+        query = _SELECT.format(
+            more="more" if "more" in columns else "null"
+        )  # version 0.1.0 has no such column
+        return self._read(query, (trial,), lambda rows: list(_requests(rows)))
 
     def trials(self) -> list[str]:
         """The ids of all trials that made a call, in order. Raises `HarnessError`."""
@@ -116,9 +126,10 @@ def _options(rest: Sequence[Any]) -> dict[str, Any]:
 
 
 def _requests(rows: Sequence[Sequence[Any]]) -> Iterator[SentRequest]:
-    for kind, person, step, attempt, sent, seconds, reply, model, body in rows:
+    for kind, person, step, attempt, sent, seconds, reply, model, body, more in rows:
         text = reply.decode("utf-8", "backslashreplace") if isinstance(reply, bytes) else str(reply)
         content = json.loads(zlib.decompress(body))
+        role = (json.loads(more) if more else {}).get("role") or role_of_kind(str(kind))
         yield SentRequest(
-            str(kind), str(person or ""), int(step), int(attempt), sent, seconds, text, model, content
+            str(kind), str(person or ""), int(step), int(attempt), sent, seconds, text, model, content, role
         )
