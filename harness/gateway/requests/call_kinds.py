@@ -19,7 +19,7 @@ _BY_KIND: Mapping[str, str] = {
     "extract": EXTRACTOR,
     "quality_check": CORRECTOR,
     "user": USER,
-    "goal_check": USER,
+    "goal_check": JUDGE,
 }
 """The role of calls that name none, such as those of records and of foreign code."""
 
