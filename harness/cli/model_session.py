@@ -74,7 +74,7 @@ async def _tell_waiting(gateway: Gateway) -> None:
     while True:
         await asyncio.sleep(PLAIN_SOONEST)
         waiting = gateway.waiting()
-        if waiting is not None and waiting.seconds is not None and waiting.reason != told:
+        if waiting is not None and waiting.reason != told:
             told = waiting.reason
             echo(waiting_line(waiting), err=True)
 

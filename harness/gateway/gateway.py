@@ -482,8 +482,12 @@ class Gateway:
             return Waiting(loading, elapsed=longest)
         if longest < SLOW_SECONDS:
             return None
-        number = self._sender.in_flight
-        return Waiting(f"the reply to {number} call{'s' * (number != 1)}", elapsed=longest)
+        return Waiting("a reply", elapsed=longest, calls=self._sender.open_for(SLOW_SECONDS))
+
+    @property
+    def slowest(self) -> float:
+        """Seconds that the oldest open call has waited for its reply; 0 without one. Thread-safe."""
+        return self._sender.longest
 
     async def recall(self, client: TrialClient) -> None:
         """Let ``client`` know what the journal has of its trial. Raises `ModelCallError`."""

@@ -56,6 +56,10 @@ class Sender:
         """The seconds of the oldest call in flight; 0 without one."""
         return max((self._clock() - began for began in list(self._sent.values())), default=0.0)
 
+    def open_for(self, seconds: float) -> int:
+        """How many calls have been in flight for ``seconds`` or longer."""
+        return sum(self._clock() - began >= seconds for began in list(self._sent.values()))
+
     @contextlib.asynccontextmanager
     async def turn(self, request: Request, kind: str) -> AsyncIterator[SendSlot]:
         """Enter when the call may be sent, leave when it is over; the body sets ``reply`` on what this gives.

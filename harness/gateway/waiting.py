@@ -34,7 +34,8 @@ class Waiting:
     """What a session is waiting for, and why.
 
     ``seconds`` is the time until the next call; ``None`` while a reply is awaited, for ``elapsed`` seconds so far. That
-    call is try ``attempt`` of ``tries``; 0 if no call has failed and only limits hold calls back.
+    call is try ``attempt`` of ``tries``; 0 if no call has failed and only limits hold calls back. ``calls`` are those
+    that wait for a reply that is slow.
     """
 
     reason: str
@@ -42,6 +43,7 @@ class Waiting:
     attempt: int = 0
     tries: int = 0
     elapsed: float = 0.0
+    calls: int = 0
 
 
 def duration(seconds: float) -> str:

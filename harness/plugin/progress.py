@@ -16,23 +16,50 @@ from harness.runtime.progress import Snapshot
 
 PATIENCE = 0.5
 """Seconds before a terminal shows progress, so that a short session does not flicker."""
-PLAIN_EVERY = 15.0
+PLAIN_EVERY = 60.0
 """Seconds between plain lines."""
 PLAIN_SOONEST = 5.0
-"""Least seconds between plain lines when the reason for waiting changes."""
+"""Least seconds between plain lines when trouble begins or changes."""
 TURNS = 3.0
 """Seconds before the live line switches between the counts and a trial's own note."""
+
+WIDTH = 79
+"""Columns of the live line."""
+SLOW = 5.0
+"""Seconds from which on the slowest open call is shown."""
 
 _KEY = pytest.StashKey["Display"]()
 
 
 def line(now: Snapshot) -> str:
-    """One line of progress, at most 80 columns wide."""
-    left = "" if now.seconds_left is None else f", {duration(now.seconds_left)} left"
-    return (
-        f"cells {now.cells_done}/{now.cells}, trials {now.trials_done}/{now.trials}, "
-        f"calls {now.calls:,}, tokens {thousands(now.tokens)}{left}"
-    )
+    """One line of progress, at most 79 columns wide: what matters least is left out first."""
+    parts = {
+        "cells": f"cells {now.cells_done}/{now.cells}",
+        "trials": f"trials {now.trials_done}/{now.trials}",
+        "calls": f"calls {now.calls:,}",
+        "tokens": f"tokens {thousands(now.tokens)}",
+        "cost": _cost(now),
+        "left": "" if now.seconds_left is None else f"{duration(now.seconds_left)} left",
+        "slowest": f"slowest {duration(now.slowest)}" if now.slowest >= SLOW else "",
+    }
+    for name in ("", "cells", "tokens", "slowest"):
+        parts.pop(name, None)
+        text = ", ".join(filter(None, parts.values()))
+        if len(text) <= WIDTH:
+            break
+    return text
+
+
+def _cost(now: Snapshot) -> str:
+    """``$0.42``, and where the end can be foreseen ``$0.42 of ~$1.70``."""
+    if now.cost is None:
+        return ""
+    return dollars(now.cost) + ("" if now.cost_ahead is None else f" of ~{dollars(now.cost_ahead)}")
+
+
+def dollars(amount: float) -> str:
+    """``$0.0042``, ``$0.42``, ``$1,234``."""
+    return f"${amount:.4f}" if 0 < amount < 0.1 else f"${amount:,.2f}" if amount < 1000 else f"${amount:,.0f}"
 
 
 def plain_lines(now: Snapshot) -> list[str]:
@@ -42,6 +69,9 @@ def plain_lines(now: Snapshot) -> list[str]:
 
 def waiting_line(now: Waiting, width: int = 160) -> str:
     """``waiting: HTTP 429, Daily limit reached; try 3 of 10 in 9 min 10 s``, the reason cut to fit ``width``."""
+    if now.calls:
+        verb = "call has" if now.calls == 1 else "calls have"
+        return f"waiting: {now.calls} {verb} waited {duration(now.elapsed)} for a reply"
     if now.seconds is None:
         end = f" for {duration(now.elapsed)}"
     else:
@@ -69,7 +99,7 @@ class Display:
         self._clock = clock
         self._since = self._last_plain = clock()
         self._drawn = False
-        self._awaited = ""
+        self._awaited = self._slow = ""
 
     @classmethod
     def of(cls, config: pytest.Config) -> Display:
@@ -100,10 +130,12 @@ class Display:
         elif self._clock() - self._last_plain >= PLAIN_SOONEST:
             now = coordinator.progress()
             waiting = now.waiting
-            awaited = waiting.reason if waiting and waiting.seconds is not None else ""
-            new = bool(awaited) and awaited != self._awaited
+            awaited = waiting.reason if waiting else ""
+            # A model that is always slow is told of with the counts, after the first time.
+            new = bool(awaited) and awaited not in (self._awaited, self._slow)
             if new or self._clock() - self._last_plain >= PLAIN_EVERY:
                 self._last_plain, self._awaited = self._clock(), awaited
+                self._slow = awaited if waiting and waiting.calls else self._slow
                 self._write(plain_lines(now))
 
     def _write(self, lines: Iterable[str]) -> None:

@@ -252,7 +252,7 @@ class Coordinator:
             transcript=await client.transcript() if isinstance(outcome, TrialFailure) else (),
         )
         self.write(trial.cell, line)
-        self._tally.ended(trial)
+        self._tally.ended(trial, client.usage().cost)
         self.work += seconds
         self._emit.trial_ended(trial, outcome, client.usage())
         if isinstance(outcome, TrialFailure):

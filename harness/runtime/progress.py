@@ -19,7 +19,10 @@ WINDOW = 20
 class Snapshot:
     """Counts of a session. ``seconds_left`` is ``None`` until two trials have ended.
 
-    ``note`` is the last report of a running trial, after its name; ``waiting`` is what calls wait for.
+    ``note`` is the last report of a running trial, after its name; ``waiting`` is what calls wait for. ``cost`` is what
+    this session has spent in US dollars and ``cost_ahead`` what it will have spent at its end, at the mean of trials
+    that ended; ``None`` where a price or that mean is not known. ``slowest`` is how long the oldest open call has
+    waited, in seconds.
     """
 
     cells: int
@@ -32,6 +35,9 @@ class Snapshot:
     seconds_left: float | None
     note: str = ""
     waiting: Waiting | None = None
+    cost: float | None = None
+    cost_ahead: float | None = None
+    slowest: float = 0.0
 
 
 class Pace:
@@ -67,6 +73,7 @@ class ProgressCounter:
         self._ended: set[str] = set()
         self._notes: dict[str, str] = {}
         self._pace = Pace(clock)
+        self._costs: list[float | None] = []  # of the trials that ended in this session
 
     def entered(self, case: str, trials: int, done: Iterable[str]) -> None:
         """A case has ``trials``; those in ``done`` do not run, and do not count towards the pace."""
@@ -81,8 +88,9 @@ class ProgressCounter:
         """A trial starts, or starts again."""
         self._ended.discard(trial.id)
 
-    def ended(self, trial: Trial) -> None:
-        """A try of it was written down."""
+    def ended(self, trial: Trial, cost: float | None = None) -> None:
+        """A try of it was written down, which cost so many US dollars (``None``: not known)."""
+        self._costs.append(cost)
         self._ended.add(trial.id)
         self._notes.pop(trial.id, None)
         self._pace.tick()
@@ -101,6 +109,7 @@ class ProgressCounter:
     def snapshot(self, gateway: Gateway) -> Snapshot:
         """The counts, with the gateway's."""
         trials, done = sum(self._planned.values()), len(self._ended)
+        spent = None if gateway.provider.name == "rehearsal" else gateway.cost
         return Snapshot(
             self.cells,
             len(self._done),
@@ -112,4 +121,13 @@ class ProgressCounter:
             self._pace.seconds_left(trials - done),
             next(reversed(tuple(self._notes.values())), ""),
             gateway.waiting(),
+            spent,
+            self._cost_ahead(spent, trials - done),
+            gateway.slowest,
         )
+
+    def _cost_ahead(self, spent: float | None, trials_left: int) -> float | None:
+        known = [cost for cost in self._costs if cost is not None]
+        if spent is None or len(known) < len(self._costs) or len(known) < 2:
+            return None
+        return max(spent, sum(known) + sum(known) / len(known) * trials_left)

@@ -159,7 +159,7 @@ def test_a_reply_that_is_long_in_coming_is_named_too() -> None:
         await settle()
         assert gateway.waiting() is None
         clock.now += SLOW_SECONDS
-        assert gateway.waiting() == Waiting("the reply to 1 call", elapsed=SLOW_SECONDS)
+        assert gateway.waiting() == Waiting("a reply", elapsed=SLOW_SECONDS, calls=1)
         gate.set()
         await call
 

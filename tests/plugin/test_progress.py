@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from harness.gateway.waiting import Waiting, duration
+from harness.model import Cell, Trial
 from harness.plugin.heartbeat import beat
 from harness.plugin.internals import draw_below
 from harness.plugin.progress import Display, line, thousands, waiting_line
-from harness.runtime.progress import Snapshot
+from harness.runtime.progress import ProgressCounter, Snapshot
 from tests.support.sessions import LIGHT, SMALL, Lab, environment, watch
 
 CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -173,7 +174,9 @@ LIMITED = Waiting("HTTP 429, too many requests: Daily limit reached", 550.0, att
         (LIMITED, 5, "waiting: HTTP 429,…; try 3 of 10 in 9 min 10 s"),
         (Waiting("no connection.", 0.2, 2, 3), 160, "waiting: no connection; try 2 of 3 now"),
         (Waiting("the limit of 9 calls", 9.0), 160, "waiting: the limit of 9 calls; next call in 9 s"),
-        (Waiting("the reply to 2 calls", elapsed=75.0), 160, "waiting: the reply to 2 calls for 1 min 15 s"),
+        (Waiting("a reply", elapsed=95.0, calls=2), 160, "waiting: 2 calls have waited 1 min 35 s for a reply"),
+        (Waiting("a reply", elapsed=9.0, calls=1), 160, "waiting: 1 call has waited 9 s for a reply"),
+        (Waiting("the model is loading", elapsed=9.0), 160, "waiting: the model is loading for 9 s"),
         (Waiting("a\x1b[2Jb\nc", 5.0), 160, "waiting: a [2Jb c; next call in 5 s"),
     ],
 )  # fmt: skip
@@ -210,23 +213,75 @@ class Screen:
 def test_without_a_terminal_a_wait_is_told_when_it_begins_and_then_with_the_counts() -> None:
     screen = Screen()
     display = Display(screen, lambda: screen.now)  # type: ignore[arg-type]
-    while screen.now < 31:
+    while screen.now < 130:
         screen.waiting = replace(LIMITED, seconds=550 - screen.now) if screen.now >= 2 else None
         display.show(screen)  # type: ignore[arg-type]
         screen.now += 0.2
     told = [(round(at), text) for at, text in screen.lines if text.startswith("waiting")]
-    assert [at for at, _ in told] == [5, 20]
+    assert [at for at, _ in told] == [5, 65, 125]
     assert told[0][1].endswith("try 3 of 10 in 9 min 05 s")
 
 
-def test_a_wait_for_a_reply_is_no_reason_for_more_lines() -> None:
+def test_slow_replies_are_told_within_ten_seconds_and_then_once_a_minute() -> None:
     screen = Screen()
     display = Display(screen, lambda: screen.now)  # type: ignore[arg-type]
-    screen.waiting = Waiting("the reply to 2 calls", elapsed=20.0)
-    while screen.now < 31:
+    while screen.now < 130:
+        slow = Waiting("a reply", elapsed=screen.now, calls=2)
+        screen.waiting = slow if screen.now >= 8 and round(screen.now) % 20 else None
         display.show(screen)  # type: ignore[arg-type]
         screen.now += 0.2
-    assert [round(at) for at, text in screen.lines if text.startswith("waiting")] == [15, 30]
+    told = [round(at) for at, text in screen.lines if text.startswith("waiting")]
+    assert told[0] <= 10
+    assert len(told) <= 3, "a model that is always slow does not fill the log"
+
+
+def test_the_line_shows_what_is_spent_what_it_will_be_and_the_slowest_call() -> None:
+    now = Snapshot(2, 0, 8, 3, 12, 2, 3400, 200.0, cost=0.42, cost_ahead=1.7, slowest=12.0)
+    assert line(now) == "trials 3/8, calls 12, tokens 3k, $0.42 of ~$1.70, 3 min 20 s left, slowest 12 s"
+    assert line(replace(now, slowest=1.0, seconds_left=None)) == (
+        "cells 0/2, trials 3/8, calls 12, tokens 3k, $0.42 of ~$1.70"
+    )
+    assert line(replace(now, cost=0.0042, cost_ahead=None, slowest=0.0)).endswith(
+        "tokens 3k, $0.0042, 3 min 20 s left"
+    )
+
+
+def test_a_large_run_with_its_cost_fits_80_columns() -> None:
+    most = Snapshot(
+        100,
+        100,
+        20_000,
+        20_000,
+        999_999,
+        100,
+        999_000_000,
+        359_000.0,
+        cost=9_999.0,
+        cost_ahead=99_999.0,
+        slowest=600.0,
+    )
+    assert len(line(most)) < 80
+    assert "$9,999 of ~$99,999" in line(most)
+
+
+def test_the_cost_at_the_end_is_foreseen_from_the_trials_that_ended() -> None:
+    counter = ProgressCounter(clock=lambda: 0.0)
+    cell = Cell("talk", "Control", 1)
+    trials = [Trial(cell, 0, number) for number in range(5)]
+    counter.entered("talk#1", 5, ())
+    gateway: Any = SimpleNamespace(
+        provider=SimpleNamespace(name="openai"), cost=0.3, calls=9, in_flight=1, tokens_in=1, tokens_out=2, slowest=3.0,
+        waiting=lambda: None,
+    )  # fmt: skip
+    assert counter.snapshot(gateway).cost_ahead is None
+    for trial, cost in zip(trials[:2], (0.1, 0.15), strict=True):
+        counter.ended(trial, cost)
+    now = counter.snapshot(gateway)
+    assert (now.cost, now.cost_ahead, now.slowest) == (0.3, pytest.approx(0.25 + 3 * 0.125), 3.0)
+    counter.ended(trials[2], None)
+    assert counter.snapshot(gateway).cost_ahead is None, "a trial of unknown cost"
+    gateway.provider.name = "rehearsal"
+    assert counter.snapshot(gateway).cost is None
 
 
 def test_the_file_that_says_how_far_a_session_is_names_what_it_waits_for() -> None:

@@ -220,7 +220,8 @@ class Failures:
         hint = self.hints.get("timeout") if error.is_timeout else None
         said = f"{error}{f' ({hint})' if hint else ''}."
         failure = self.say(said, retry_after=1.0, lost=error.sent, first_tries=error.first_tries)
-        failure.brief = self.presentable(f"{urlsplit(self._place).netloc}: {error}")
+        server, refuses = urlsplit(self._place).netloc, "(Connection refused)" in str(error)
+        failure.brief = self.presentable(f"{server} refuses connections" if refuses else f"{server}: {said}")
         return _as(UnreachableError, failure) if error.is_unreachable else failure
 
     def of_garbage(self, why: str, first_tries: int = UNREACHABLE) -> ModelCallError:
