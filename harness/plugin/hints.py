@@ -110,7 +110,9 @@ def explain(error: BaseException, spell: Spell = option) -> str:
         for kind in type(one).__mro__:
             if kind in HINTS:
                 limit = getattr(one, "limit", "")
-                return f"{error} {HINTS[kind].format_map(_Settings(spell, limit))}"
+                said = str(error)
+                end = "" if said.endswith((".", "!", "?", "…")) else "."  # a server's own words may lack it
+                return f"{said}{end} {HINTS[kind].format_map(_Settings(spell, limit))}"
     options = getattr(error, "options", {}).items()
     return "\n".join([str(error), *(f"Option: {spell(name)} {value}".rstrip() for name, value in options)])
 
