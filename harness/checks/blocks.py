@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.checks.checked_run import Block, CheckedRun, mean
 from harness.model import Check, Level
+from harness.stats.between import panel_means
 from harness.stats.results import MARGIN
 
 FEWEST = 6
@@ -14,6 +15,9 @@ FEWEST = 6
 
 def enough(subject: CheckedRun) -> Iterator[Check]:
     """Per metric and pair of arms, the number of blocks (panel × proposal) with scores in both."""
+    if subject.data.between:
+        yield from _panels(subject)
+        return
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
             n = len(_differences(subject, metric, control, other))
@@ -29,6 +33,8 @@ def one_block(subject: CheckedRun) -> Iterator[Check]:
     WARN where only one block differs at all, or where a difference of `MARGIN` or more changes sign or vanishes without
     one block. Either way |t| of the blocked analysis is at most 1.
     """
+    if subject.data.between:
+        return
     expected = f"the same sign when any one block is left out (differences of {MARGIN:g} or more)"
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
@@ -44,6 +50,24 @@ def one_block(subject: CheckedRun) -> Iterator[Check]:
             if level is Level.WARN:
                 said += f" (driven by panel {_heaviest(found)[0]}, proposal {_heaviest(found)[1]})"
             yield Check("one block", level, said, without, expected, metric)
+
+
+def _panels(subject: CheckedRun) -> Iterator[Check]:
+    """Per metric, the fewest panels with scores in an arm, where each panel took part in one arm."""
+    for metric in subject.data.metrics:
+        sizes = {arm: len(panel_means(subject.data, metric, arm)) for arm in subject.arms}
+        if sizes:
+            arm = min(sizes, key=lambda one: sizes[one])
+            said = ", ".join(f"{n} in {one}" for one, n in sizes.items())
+            level = Level.PASS if sizes[arm] >= FEWEST else Level.WARN
+            yield Check(
+                "panels",
+                level,
+                f"panels with scores: {said}",
+                sizes[arm],
+                f"at least {FEWEST} in each arm",
+                metric,
+            )
 
 
 def _differences(subject: CheckedRun, metric: str, control: str, other: str) -> dict[Block, float]:

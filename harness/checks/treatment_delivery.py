@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from textwrap import shorten
 
 from harness.checks.checked_run import CheckedRun, Line
@@ -35,17 +36,17 @@ Pair = tuple[list[SentRequest], list[SentRequest]]
 def delivery(subject: CheckedRun) -> Iterator[Check]:
     """Per pair of arms, whether the declared difference is in the requests, and whether there is any other.
 
-    A run without its journal is skipped.
+    A run without its journal is skipped. Where each panel took part in one arm, trials about the same proposal are
+    compared, whose words differ by their people; then settings of a play cannot be told from those.
     """
     journal = SentRequests.of_run(subject.run.folder, subject.run.run_id)
     for control, other in subject.pairs if journal else ():
         lines = [next(iter(subject.lines(arm)), {}) for arm in (control, other)]
         declared = [_declared(line) for line in lines]
         names = [name for name in _DECLARED if declared[0].get(name) != declared[1].get(name)]
-        pairs = [
-            _requests(journal, subject, control, other, block) for block in _blocks(subject, control, other)
-        ]
-        pairs = [pair for pair in pairs if all(pair)]
+        found = (_requests(journal, pair) for pair in _trial_pairs(subject, control, other))
+        pairs = [pair for pair in found if all(pair)]
+        apart = {"population", "own"} if subject.data.between else set()
         about = f"{other} against {control}"
         if not pairs:
             continue
@@ -54,10 +55,10 @@ def delivery(subject: CheckedRun) -> Iterator[Check]:
                 "treatment", Level.WARN, "the arms declare nothing that differs: an A/A comparison", None,
                 "a declared difference", about,
             )  # fmt: skip
-        elif visible := [name for name in names if name in _VISIBLE]:
+        elif visible := [name for name in names if name in _VISIBLE - apart]:
             yield _reached(visible, declared, pairs, about)
         if "own" not in names:  # a play may write anything into its prompts
-            yield _only(names, declared, _own_lines(lines), pairs, about)
+            yield _only([*names, *apart], declared, _own_lines(lines), pairs, about)
 
 
 def unrecorded(subject: CheckedRun) -> Iterator[Check]:
@@ -77,23 +78,25 @@ def _declared(line: Line) -> Mapping[str, object]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _blocks(subject: CheckedRun, control: str, other: str) -> list[tuple[int, int, int]]:
-    """The first blocks that both arms finished, in a fixed order."""
-    one, two = (
-        {(record["rep"], record["panel"], record["proposal"]) for record in subject.accepted(arm)}
-        for arm in (control, other)
-    )
-    return sorted(one & two)[:MOST_BLOCKS]
+def _trial_pairs(subject: CheckedRun, control: str, other: str) -> list[tuple[str, str]]:
+    """Ids of trials that both arms finished, in a fixed order: of the same block, or about the same proposal."""
+    by_place: list[dict[tuple[int, ...], list[str]]] = []
+    for arm in (control, other):
+        found: dict[tuple[int, ...], list[str]] = {}
+        for record in subject.accepted(arm):
+            rep, panel, proposal = record["rep"], record["panel"], record["proposal"]
+            place = (rep, proposal) if subject.data.between else (rep, panel, proposal)
+            trial = f"{subject.run.experiment}/{arm}/rep{rep}/panel{panel}/proposal{proposal}"
+            found.setdefault(place, []).append(trial)
+        by_place.append(found)
+    one, two = by_place
+    shared = sorted(one.keys() & two.keys())
+    pairs = (pair for place in shared for pair in zip(sorted(one[place]), sorted(two[place]), strict=False))
+    return list(islice(pairs, MOST_BLOCKS))
 
 
-def _requests(
-    journal: SentRequests, subject: CheckedRun, control: str, other: str, block: tuple[int, int, int]
-) -> Pair:
-    rep, panel, proposal = block
-    name = subject.run.experiment
-    one, two = (
-        journal.of(f"{name}/{arm}/rep{rep}/panel{panel}/proposal{proposal}") for arm in (control, other)
-    )
+def _requests(journal: SentRequests, trials: tuple[str, str]) -> Pair:
+    one, two = (journal.of(trial) for trial in trials)
     return _played(one), _played(two)
 
 
@@ -103,13 +106,18 @@ def _played(requests: Iterable[SentRequest]) -> list[SentRequest]:
     return sorted(played, key=lambda one: one.sent)[:MOST_REQUESTS]
 
 
-def _opening(requests: Sequence[SentRequest]) -> dict[tuple[str, str, int, int], SentRequest]:
-    """The requests that no reply can have influenced: all that were sent before the first reply came."""
+def _opening(
+    requests: Sequence[SentRequest], *, anyone: bool
+) -> dict[tuple[str, str, int, int], SentRequest]:
+    """The requests that no reply can have influenced: all that were sent before the first reply came.
+
+    By their place in the trial; with ``anyone``, regardless of the person.
+    """
     first = min(one.sent + one.seconds for one in requests)
     found: dict[tuple[str, str, int, int], SentRequest] = {}
     for one in requests:
         if one.sent <= first:
-            found.setdefault((one.kind, one.person, one.step, one.attempt), one)
+            found.setdefault((one.kind, "" if anyone else one.person, one.step, one.attempt), one)
     return found
 
 
@@ -173,6 +181,8 @@ def _only(
         found for one, two in pairs for found in _differences(one, two, {*names}, options, own)
     )
     said = "the opening requests differ in nothing else"
+    if "population" in names:
+        said = "the opening requests differ in no other model or option; their people differ, and so do their words"
     if others:
         said = f"the opening requests also differ in {', '.join(list(others)[:3])}"
         said += f" and {len(others) - 3} more" if len(others) > 3 else ""
@@ -188,7 +198,7 @@ def _differences(
     own: Sequence[str],
 ) -> Iterator[str]:
     """What differs between the arms' opening requests that is not declared."""
-    first, second = _opening(one), _opening(two)
+    first, second = (_opening(each, anyone="population" in names) for each in (one, two))
     for site in first.keys() & second.keys():
         a, b = first[site], second[site]
         if a.model != b.model and "model" not in names:

@@ -42,6 +42,7 @@ def same_script(subject: CheckedRun) -> Iterator[Check]:
     """Per pair of arms, requests made in one arm only, in trials that both arms finished.
 
     Not of arms that declare texts of their own, nor of an own play, which may write anything into its prompts.
+    Where each panel took part in one arm, per proposal.
     """
     for control, other in subject.pairs:
         if any(
@@ -55,7 +56,8 @@ def same_script(subject: CheckedRun) -> Iterator[Check]:
         lone = {text for trial in common for text in one[trial] ^ two[trial]}
         level = Level.WARN if lone else Level.PASS
         requests = "request occurs" if len(lone) == 1 else "requests occur"
-        said = f"{len(lone)} {requests} in one arm only, in {len(common)} pairs of trials"
+        where = "proposals" if subject.data.between else "pairs of trials"
+        said = f"{len(lone)} {requests} in one arm only, in {len(common)} {where}"
         yield Check(
             "script",
             level,
@@ -84,10 +86,13 @@ def _told(subject: CheckedRun, arm: str) -> Iterator[str]:
 
 
 def _heard(subject: CheckedRun, arm: str) -> dict[tuple[int, int, int], frozenset[str]]:
-    return {
-        (record["rep"], record["panel"], record["proposal"]): frozenset(trace_of(record)["heard"])
-        for record in subject.accepted(arm)
-    }
+    found: dict[tuple[int, int, int], frozenset[str]] = {}
+    for record in subject.accepted(arm):
+        place = (record["rep"], record["panel"], record["proposal"])
+        if subject.data.between:
+            place = (0, 0, record["proposal"])
+        found[place] = found.get(place, frozenset()) | frozenset(trace_of(record)["heard"])
+    return found
 
 
 def _strings(value: Any) -> Iterator[str]:

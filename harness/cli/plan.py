@@ -196,6 +196,9 @@ def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) ->
 def _problems(experiment: Experiment, wanted: PlanRequest, n: dict[str, int]) -> list[str]:
     known = ", ".join(experiment.metric_names)
     found = [
+        f"{experiment.name}: assignment='between' has no locked plans yet; expected assignment='within'."
+    ] * (experiment.assignment == "between")
+    found += [
         f"--primary-metric {name!r}: {experiment.name} has no such metric; expected one of {known}."
         for name in wanted.primary
         if name not in experiment.metric_names

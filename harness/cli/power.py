@@ -48,6 +48,11 @@ def power_(
     dataset = _chosen(datasets_in(results), metric, exp, results)
     metric = _named(dataset, metric) or metric
     treatment = _group(dataset, group)
+    if dataset.between:
+        raise ConfigurationError(
+            f"{dataset.experiment}: each panel took part in one arm; expected a run whose arms share their panels "
+            "(assignment='within'), since power is computed from differences within blocks."
+        )
     components, design = observed(dataset, metric, treatment), sizes(dataset, metric)
     import numpy as np
 

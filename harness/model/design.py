@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from harness.console import name_problems
 from harness.errors import raise_if_any
@@ -22,6 +22,7 @@ from harness.model.declaration import (
     Each,
     Fields,
     Kind,
+    choice,
     data_faults,
     declaration,
     field_faults,
@@ -214,6 +215,9 @@ class Experiment:
         temperature: of its model calls, 0 to 2, where the session sets none; default None, the model's.
         axes: the settings that a sweep may vary; default none.
         seed: of its trials, in place of the session's; default None.
+        assignment: ``"within"`` (default): the same panels take part in every arm, and arms are compared within blocks;
+            ``"between"``: each panel takes part in one arm, drawn at random and balanced by the seed, and arms are
+            compared between panels. It needs a ``panel_size`` that gives every arm a panel, better several.
         model_options: request fields (``{"top_p": 0.9, "max_tokens": 800}``) where neither the session, nor the arm,
             nor the request sets them; default empty.
         contrasts: what the analysis compares, recorded when a run begins: ``"control"`` (default: each later group
@@ -253,6 +257,7 @@ class Experiment:
     seed: int | None = None
     model_options: Mapping[str, Any] = field(default_factory=dict)
     contrasts: Contrasts = CONTROL
+    assignment: Literal["within", "between"] = "within"
 
     FIELDS: ClassVar[Fields] = {
         "name": TEXT,
@@ -283,6 +288,7 @@ class Experiment:
         "temperature": number(0, 2).or_none(),
         "axes": Each(NAME, "a tuple of names of settings"),
         "seed": whole_number().or_none(),
+        "assignment": choice("within", "between"),
     }
 
     def __post_init__(self) -> None:
@@ -373,6 +379,7 @@ class Experiment:
         yield from self._play_problems()
         yield from self._arm_problems()
         yield from self._preference_problems(mine)
+        yield from self._assignment_problems(mine)
 
     def _names(self) -> Iterable[tuple[str, Any]]:
         """Everything that is declared by a name of any characters, with what it names."""
@@ -460,6 +467,23 @@ class Experiment:
         for one in self.preferences:
             if len(self.groups) < 2:
                 yield f"{mine}: metric {one.name!r} compares arms, and there is one group; expected at least two."
+
+    def _assignment_problems(self, mine: str) -> Iterable[str]:
+        """What cannot be done where each panel takes part in one arm."""
+        if self.assignment == "within":
+            return
+        mine += ": assignment='between'"
+        if len(self.groups) < 2:
+            yield f"{mine} divides panels among arms, and there is one group; expected at least two."
+        if self.population == ():
+            yield f"{mine} divides personas among arms, and there is no population; expected one."
+        if self.panel_size is None:
+            yield f"{mine} divides panels among arms, and everyone is in one panel; expected panel_size=, such as 1."
+        for group in self.groups:
+            if group.population is not None:
+                yield f"{mine}: group {group.name!r} has a population of its own already; expected one of the two."
+        for one in self.preferences:
+            yield f"{mine} leaves {one.name!r} no block with two arms to compare; expected assignment='within'."
 
     def script_of(self, group: Group) -> Script:
         """The script as ``group`` hears it. The judge reads the experiment's own task in every arm."""

@@ -82,7 +82,7 @@ class Dataset:
     sentences, which lines or files of the run could not be read; what they held is missing here. ``factors`` has the
     level by factor of each group of a factorial design. ``contrasts`` are those that the experiment declared.
     ``judgements`` are the planned pairwise comparisons. ``mixed`` says, in sentences, which settings changed during the
-    run; then nothing may be claimed from it.
+    run; then nothing may be claimed from it. ``between``: each panel took part in one group only.
     """
 
     experiment: str
@@ -97,6 +97,7 @@ class Dataset:
     unread: tuple[str, ...] = ()
     factors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()
+    between: bool = False
     contrasts: Contrasts = CONTROL
     judgements: tuple[Judgement, ...] = ()
 

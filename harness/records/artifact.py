@@ -337,10 +337,10 @@ def _counts(found: ArtifactSamples, design: Design) -> dict[str, dict[str, dict[
 
 
 def _trials(found: ArtifactSamples, outcomes: Mapping[str, TrialHistory], design: Design) -> dict[str, Any]:
-    planned = design.trials_per_group
+    outstanding = sum(map(len, found.outstanding.values()))
     return {
-        "planned": planned * len(design.groups),
-        "finished": sum(planned - len(trials) for trials in found.outstanding.values()),
+        "planned": design.trials_planned,
+        "finished": design.trials_planned - outstanding,
         "attempts": sum(outcome.attempts for outcome in outcomes.values()),
         "retried": {o.trial: o.attempts for o in outcomes.values() if o.attempts > 1},
         "duplicates": {o.trial: len(o.duplicates) for o in outcomes.values() if o.duplicates},
@@ -365,7 +365,7 @@ def _failures(outcomes: Mapping[str, TrialHistory]) -> list[dict[str, Any]]:
 def _warnings(found: ArtifactSamples, design: Design) -> Iterator[str]:
     for group, trials in found.outstanding.items():
         if trials:
-            planned = design.trials_per_group
+            planned = design.trials_of(group)
             yield f"{group}: {len(trials)} of {planned} planned trials are not finished."
     for metric in design.metrics:
         sizes = {group: len(results[metric]) for group, results in found.results.items()}

@@ -43,6 +43,7 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
         mixed=tuple(change_sentences(changes_in(run))),
         contrasts=run.design.contrasts,
         judgements=tuple(_judgements(run)),
+        between=run.design.assignment is not None,
     )
 
 

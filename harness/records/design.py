@@ -18,7 +18,8 @@ class Design:
     ``only`` are the proposals that the run is about, where it is a part of the design; ``None``: all of them.
     ``metrics`` are all names, in the artifact's order; ``person_metrics`` those with one sample per person.
     ``panels`` are the people of each panel; ``proposals`` and ``reps`` are numbers of them. ``reps`` is the
-    largest number that any session of the run planned. ``contrasts`` are those that the run began with, whatever later
+    largest number that any session of the run planned. ``assignment`` is the group of each panel where each panel takes
+    part in one group only; ``None``: in all of them. ``contrasts`` are those that the run began with, whatever later
     sessions declared.
     """
 
@@ -29,6 +30,7 @@ class Design:
     proposals: int
     reps: int
     only: tuple[int, ...] | None = None
+    assignment: tuple[str, ...] | None = None
     contrasts: Contrasts = CONTROL
 
     @classmethod
@@ -43,6 +45,7 @@ class Design:
                 proposals=_count(data["proposals"]),
                 reps=_count(data["reps"]),
                 only=None if data.get("only") is None else tuple(_count(one) for one in data["only"]),
+                assignment=None if data.get("assignment") is None else _names(data["assignment"]),
                 contrasts=contrasts_from_metadata(data.get("contrasts", CONTROL)),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -60,6 +63,7 @@ class Design:
             "proposals": self.proposals,
             "reps": self.reps,
             **({} if self.only is None else {"only": list(self.only)}),
+            **({} if self.assignment is None else {"assignment": list(self.assignment)}),
             **({} if self.contrasts == CONTROL else {"contrasts": contrasts_to_metadata(self.contrasts)}),
         }
 
@@ -71,15 +75,31 @@ class Design:
 
     def trials(self, experiment: str, group: str) -> Iterator[Trial]:
         """Every planned trial of a group, in the order of samples: panel, proposal, rep."""
-        for panel in range(len(self.panels)):
+        for panel in self.panels_of(group):
             for proposal in range(self.proposals) if self.only is None else self.only:
                 for rep in range(1, self.reps + 1):
                     yield Trial(Cell(experiment, group, rep), panel, proposal)
 
+    def panels_of(self, group: str) -> list[int]:
+        """The numbers of the panels that take part in a group."""
+        everyone = range(len(self.panels))
+        return [panel for panel in everyone if self.assignment is None or self.assignment[panel] == group]
+
+    def trials_of(self, group: str) -> int:
+        """How many trials are planned in a group."""
+        return (
+            len(self.panels_of(group)) * (self.proposals if self.only is None else len(self.only)) * self.reps
+        )
+
     @property
     def trials_per_group(self) -> int:
-        """How many trials are planned in each group."""
-        return len(self.panels) * (self.proposals if self.only is None else len(self.only)) * self.reps
+        """How many trials are planned in each group; with an assignment, in the largest."""
+        return max((self.trials_of(group) for group in self.groups), default=0)
+
+    @property
+    def trials_planned(self) -> int:
+        """How many trials are planned in all groups."""
+        return sum(self.trials_of(group) for group in self.groups)
 
     def expected(self, panel: int, metric: str) -> tuple[str | None, ...]:
         """Whose samples of ``metric`` one trial gives: each person's, or the panel's one (``None``)."""

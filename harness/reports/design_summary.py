@@ -41,10 +41,14 @@ def size(report: RunReport) -> str:
     if design.only is not None:
         proposals = f"{len(design.only)} of {proposals}, a part,"
     who = f"{counted(people, 'persona')} in {counted(len(design.panels), 'panel')} × " if people else ""
-    return (
-        f"{who}{proposals} × {counted(design.reps, 'repetition')}: "
-        f"{counted(design.trials_per_group, 'trial')} planned per arm."
-    )
+    begun = f"{who}{proposals} × {counted(design.reps, 'repetition')}: "
+    if design.assignment is not None:
+        arms = ", ".join(
+            f"{counted(design.trials_of(arm), 'trial')} of {counted(len(design.panels_of(arm)), 'panel')} in {arm}"
+            for arm in design.groups
+        )
+        return f"{begun}each panel in one arm, {arms}."
+    return f"{begun}{counted(design.trials_per_group, 'trial')} planned per arm."
 
 
 def answered_by(report: RunReport) -> str:

@@ -112,6 +112,7 @@ def _design(plan: CellPlan) -> Design:
         proposals=len(plan.experiment.script.proposals[: plan.mode.proposals]),
         reps=plan.reps,
         only=plan.selected,
+        assignment=plan.assignment,
         contrasts=plan.experiment.contrasts,
     )
 

@@ -28,6 +28,7 @@ from harness.model import (
 from harness.model.output_limits import ANY, DEFAULT_LIMITS, by_kind
 from harness.model.roles import MEASURING
 from harness.personas import Population
+from harness.runtime.assignment import assign_panels
 
 _KNOWN_KINDS = ("embedded", "tinytroupe")
 """Engines whose kinds of call are all among `DEFAULT_LIMITS`."""
@@ -41,7 +42,7 @@ class CellPlan:
 
     ``reps`` is the number of repetitions that this session plans. ``engine`` is an engine's name. ``selected`` are the
     session's proposals, if it omits some. ``group`` is the arm after its fixtures. ``session_temperature`` and
-    ``session_options`` are the session's.
+    ``session_options`` are the session's. ``assignment`` is the arm of each panel where each takes part in one only.
     """
 
     cell: Cell
@@ -57,6 +58,7 @@ class CellPlan:
     selected: tuple[int, ...] | None = None
     session_temperature: float | None = None
     session_options: Mapping[str, Any] = field(default_factory=dict)
+    assignment: tuple[str, ...] | None = None
 
     @property
     def correction(self) -> Correction | None:
@@ -139,6 +141,11 @@ def plan_cell(
     proposals = experiment.script.proposals[: size.proposals]
     options = merge_options(shared_options(experiment, temperature, model_options), group.options)
     script = experiment.script_of(group)
+    own_seed = seed if experiment.seed is None else experiment.seed
+    assignment = None
+    if experiment.assignment == "between":
+        groups = tuple(one.name for one in experiment.groups)
+        assignment = assign_panels(own_seed, experiment.name, len(panels), groups)
     trials = tuple(
         TrialPlan(
             trial=Trial(cell, panel, number),
@@ -149,7 +156,7 @@ def plan_cell(
             correction=group.correction,
             interventions=group.interventions,
             metrics=experiment.trial_metrics,
-            seed=seed if experiment.seed is None else experiment.seed,
+            seed=own_seed,
             play=experiment.play,
             settings=experiment.settings,
             arm=group.settings,
@@ -159,6 +166,7 @@ def plan_cell(
             memory_limit=group.memory_limit,
         )
         for panel, people in enumerate(panels)
+        if assignment is None or assignment[panel] == group.name
         for number, fields in enumerate(proposals)
         if (number == proposal if proposal is not None else selected is None or number in selected)
     )
@@ -176,6 +184,7 @@ def plan_cell(
         selected,
         temperature,
         model_options,
+        assignment,
     )
 
 

@@ -249,6 +249,8 @@ def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, 
         own["play"] = _describe_play(experiment.play)
     if experiment.settings:
         own["own"] = dict(experiment.settings)
+    if experiment.assignment != "within":
+        own["assignment"] = experiment.assignment
     if experiment.preferences:
         own["preferences"] = [asdict(one) for one in experiment.preferences]
     if selected is not None:

@@ -26,7 +26,7 @@ def adjust(
     primary_metric: str | None,
 ) -> tuple[list[Comparison], list[ContrastEstimate]]:
     """Comparisons and contrasts with their adjusted p-values, and the adjustment in words."""
-    if dataset.contrasts != CONTROL:
+    if dataset.contrasts != CONTROL or (dataset.between and len(dataset.groups) > 2):
         return _over_contrasts(comparisons, contrasts, primary_metric, dataset.contrasts)
     if len(dataset.groups) > 2:
         found = [_over_groups(dataset, metric, comparisons, primary_metric) for metric in dataset.metrics]

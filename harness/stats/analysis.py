@@ -8,6 +8,7 @@ from harness.errors import ConfigurationError
 from harness.model import Dataset
 from harness.model.contrast import pairs_of
 from harness.stats.adjustment import adjust
+from harness.stats.between import generalising_between, panel_contrast
 from harness.stats.blocked import Layout, blocked, generalising, layout
 from harness.stats.clusters import cluster_robust
 from harness.stats.contrasts import contrast_estimates
@@ -40,7 +41,8 @@ def analyse(
     Without ``with_secondary`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
     mixed model takes a second where all else takes a hundredth.
 
-    A mixed run has differences and no tests.
+    A mixed run has differences and no tests. Where each panel took part in one group, groups are compared between
+    panels (`panel_contrast`), nothing is paired, and Holm's correction replaces Dunnett's.
 
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """
@@ -87,14 +89,16 @@ def _compared(
 ) -> Comparison:
     arms = (control, treatment)
     found = layout(dataset, metric, *arms)
-    primary = blocked(found, confidence)
+    weights = {treatment: 1.0, control: -1.0}
+    unpaired = dataset.between
+    primary = panel_contrast(dataset, metric, weights, confidence) if unpaired else blocked(found, confidence)
     return Comparison(
         metric=metric,
         control=control,
         treatment=treatment,
         primary=primary,
         secondary=secondary(dataset, metric, arms, found, confidence) if with_secondary else (),
-        generalising=generalising(found),
+        generalising=generalising_between(dataset) if unpaired else generalising(found),
         hedges_g=hedges_g(dataset, metric, primary, *arms),
         icc_trial=icc_by_trial(dataset, metric, arms, confidence),
         icc_person=icc_by_person(dataset, metric, arms, confidence),
@@ -107,7 +111,9 @@ def _compared(
 def secondary(
     dataset: Dataset, metric: str, arms: tuple[str, str], found: Layout, confidence: float
 ) -> tuple[Estimate, ...]:
-    """The secondary methods, the most trustworthy first."""
+    """The secondary methods, the most trustworthy first; for unpaired arms only the naive one."""
+    if dataset.between:
+        return (welch_on_scores(dataset, metric, *arms, confidence),)
     return (
         sign_flip(found.differences),
         within_blocks(found, confidence),
@@ -136,6 +142,6 @@ def _notes(dataset: Dataset, found: Sequence[Comparison], effects: Sequence[Cont
             "factors or more is not among them, unless a contrast names it."
         )
     few = min((one.primary.n for one in found if one.primary.n), default=10)
-    if few < 10:
+    if few < 10 and not dataset.between:
         notes.append(f"{few} blocks: no bootstrap interval is given; the exact sign-flip test is reported.")
     return notes

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from harness.model import Dataset
 from harness.model.contrast import weighted
+from harness.stats.between import panel_contrast
 from harness.stats.multiplicity import holm
 from harness.stats.results import FIXED_SET, ContrastEstimate, Estimate
 from harness.stats.student import one_sample
@@ -34,7 +35,10 @@ def block_contrast(dataset: Dataset, metric: str, weights: Weights, confidence: 
 
     Each block that has every group of the contrast gives one value, so the error is the contrast's own, and groups may
     differ in variance. Source: Maxwell & Delaney, Designing Experiments and Analyzing Data (2004), ch. 12.
+    Where each panel took part in one group, it is `panel_contrast`.
     """
+    if dataset.between:
+        return panel_contrast(dataset, metric, weights, confidence)
     means = {group: _block_means(dataset, metric, group) for group, weight in weights.items() if weight}
     shared = sorted(set.intersection(*({*one} for one in means.values())))
     values = [sum(weights[group] * by_block[block] for group, by_block in means.items()) for block in shared]

@@ -68,7 +68,7 @@ class RunRows:
         accepted = {row["trial"] for row in self.rows if row["accepted"]}
         if self.design is None:
             return True
-        return len(accepted) < self.design.trials_per_group * len(self.design.groups)
+        return len(accepted) < self.design.trials_planned
 
     @property
     def rehearsal(self) -> bool:
@@ -250,6 +250,7 @@ def _is_planned(row: Row, design: Design) -> bool:
         return False
     known = range(design.proposals) if design.only is None else design.only
     inside = 1 <= rep <= design.reps and 0 <= panel < len(design.panels) and proposal in known
+    inside = inside and panel in design.panels_of(group)
     name = f"{row['run'].experiment}/{group}/rep{rep}/panel{panel}/proposal{proposal}"
     return inside and row["trial"] == name
 

@@ -232,10 +232,10 @@ def _sizes(run: RunRows) -> Row:
     if (design := run.design) is not None:
         size |= {"panels": len(design.panels), "proposals": design.proposals, "reps": design.reps}
         size |= {"groups": listed(design.groups), "metrics": listed(design.metrics)}
-        trials = [one.panel for one in design.trials(run.experiment, "")]
+        trials = [one.panel for group in design.groups for one in design.trials(run.experiment, group)]
         each = [sum(len(design.expected(p, m)) for m in design.metrics) for p in range(len(design.panels))]
-        size["trials_planned"] = len(trials) * len(design.groups)
-        size["scores_planned"] = sum(each[panel] for panel in trials) * len(design.groups)
+        size["trials_planned"] = len(trials)
+        size["scores_planned"] = sum(each[panel] for panel in trials)
     return size
 
 

@@ -121,7 +121,7 @@ def _arm(run: FiledRun, group: str, scores: Scores) -> ReviewedArm:
         for name in DIMENSIONS
     }
     passed = int(sum(_passes(given) for given in own.values()))
-    return ReviewedArm(group, passed, len(own), run.design.trials_per_group - len(own), counts)
+    return ReviewedArm(group, passed, len(own), run.design.trials_of(group) - len(own), counts)
 
 
 def _differences(run: FiledRun, scores: Scores) -> Iterable[Difference]:
