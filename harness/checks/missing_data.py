@@ -76,11 +76,16 @@ def bounds(subject: CheckedRun) -> Iterator[Check]:
 
 
 def denominators(subject: CheckedRun) -> Iterator[Check]:
-    """Per metric, how far the numbers of values differ between arms in one table (F40)."""
+    """Per metric, how far the numbers of values differ between arms in one table (F40).
+
+    Arms for which different numbers of trials are planned are compared by the values per planned trial.
+    """
+    planned = {arm: subject.run.design.trials_of(arm) or 1 for arm in subject.arms}
     for metric in subject.data.metrics:
         sizes = {arm: len(subject.scores(metric, arm)) for arm in subject.arms}
-        largest = max(sizes.values(), default=0)
-        apart = 1 - min(sizes.values()) / largest if largest else None
+        shares = [n / planned[arm] for arm, n in sizes.items()]
+        largest = max(shares, default=0)
+        apart = 1 - min(shares) / largest if largest else None
         said = "N = " + ", ".join(f"{n:,} in {arm}" for arm, n in sizes.items())
         level = Level.WARN if apart is not None and apart > FEW else Level.PASS
         yield Check("denominators", level, said, apart, f"N within {percent(FEW)} of each other", metric)
