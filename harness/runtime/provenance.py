@@ -117,7 +117,7 @@ class PlanCode:
 def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) -> PlanCode:
     """The code that ``plan`` runs, that of TinyTroupe's ``checkout`` included where its engine does.
 
-    Metrics of an experiment that plays its own trials may belong to that play.
+    What a play or an agent uses of a metric's function belongs to the play.
     """
     experiment, play = plan.experiment, plan.experiment.play
     functional = {
@@ -129,10 +129,9 @@ def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) ->
         if isinstance(metric, Measure) and metric.function is not None
     }
     if play is not None:
-        own = {f"metric {name}": identity for name, identity in measures.items()}
         judged = any(isinstance(metric, Proposition) for metric in experiment.metrics)
         judge = {"judge": reader.identify(score_transcript)} if judged else {}
-        return PlanCode({**_play_code(play, reader), **judge, **own}, functional)
+        return PlanCode({**_play_code(play, reader), **judge}, functional, measures)
     engine = engine_factory(plan.engine)
     requests = {"engine": reader.identify(engine.code or engine.make)}
     if plan.engine == "tinytroupe" and checkout is not None:

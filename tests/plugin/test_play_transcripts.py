@@ -34,7 +34,7 @@ experiment = Experiment(
 def test_plays(cell):
     cell.run()
 """
-COUNTED = '(Measure("turns", turns),)'
+COUNTED = '(Measure("turns", lambda transcript: turns(transcript)),)'
 
 PLAYS = {
     "complete": """
@@ -206,3 +206,14 @@ def test_workers_run_tools_too(lab: Lab) -> None:
     output, _ = lab.start("-n2", "-p", "xdist", "--model=rehearsal", "--count=3").communicate()
     assert "6 passed" in output
     assert any(record.get("tools") for record in lab.lines(kind="trial_result"))
+
+
+def test_a_mended_measure_is_computed_from_the_kept_transcripts(lab: Lab) -> None:
+    write(lab, PLAYS["complete"] + "\ndef turns(transcript):\n    raise ValueError\n")
+    lab.run().assert_outcomes(failed=2)
+    paid = len(lab.watched.calls)
+    assert paid == 8
+    write(lab, PLAYS["complete"])
+    lab.run().assert_outcomes(passed=2)
+    assert len(lab.watched.calls) == paid
+    assert lab.artifact()["experiments"]["plain"]["results"]["turns"] == [2.0, 2.0]
