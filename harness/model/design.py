@@ -97,7 +97,8 @@ class Group:
         name: letters, digits, ``_``, ``.`` and ``-``, at most 64.
         model: the model of this arm's personas or agents, such as ``"openai:gpt-4o-mini"``; default None, the
             session's. Calls that score or extract go to the session's judge in every arm. A rehearsal records the name.
-        instructions: text that ends the prompt of each persona in this arm; default None.
+        instructions: text that ends the prompt of each persona in this arm, or of the agent in a `Dialogue`; default
+            None.
         script: texts of the experiment's script that this arm replaces, by part (``introduction``, ``task``,
             ``consolidation``): ``{"task": "Agree a price for {thing}, quickly."}``; default none.
         population: who takes part in this arm, as in `Experiment`; default None, the experiment's.
