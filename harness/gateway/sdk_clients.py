@@ -38,6 +38,11 @@ class SdkClients(ABC):
     def base_url(self) -> str:
         """The address of the gateway's HTTP server, ending in ``/v1``."""
 
+    @property
+    def _is_encrypted(self) -> bool:
+        """Whether certificates are needed; loading them takes 20 ms per client, on the event loop."""
+        return self.base_url.startswith("https:")
+
     def openai(self) -> AsyncOpenAI:
         """An ``AsyncOpenAI`` of this trial. Raises `ConfigurationError` where the openai package is missing."""
         sdk = _sdk("openai")
@@ -82,7 +87,7 @@ class SdkClients(ABC):
                 redirect(request)
                 return await super().handle_async_request(request)
 
-        made: AsyncBaseTransport = AsyncGatewayTransport()
+        made: AsyncBaseTransport = AsyncGatewayTransport(verify=self._is_encrypted)
         return made
 
     def httpx_sync_transport(self, library: ModuleType | None = None) -> BaseTransport:
@@ -97,7 +102,7 @@ class SdkClients(ABC):
                 redirect(request)
                 return super().handle_request(request)
 
-        made: BaseTransport = GatewayTransport()
+        made: BaseTransport = GatewayTransport(verify=self._is_encrypted)
         return made
 
 

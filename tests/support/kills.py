@@ -99,7 +99,8 @@ class CountingEndpoint(FakeEndpoint):
     def _answer(self, body: Mapping[str, Any], number: int) -> Mapping[str, Any]:
         if number + 1 >= self._wanted:
             self._reached.set()
-        return {"content": self._rehearsal.answer(chat_request(body), trial="", occurrence=0).text}
+        reply = self._rehearsal.answer(chat_request(body), trial="", occurrence=0)
+        return {"content": reply.text} | ({"tool_calls": reply.tool_calls} if reply.tool_calls else {})
 
     async def _chat(self, request: Request) -> Response:
         return await self._slowly(super()._chat(request))

@@ -1,0 +1,123 @@
+"""The examples run as their page says, in any framework: every call is counted, recorded, and paid for once."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.kills import CountingEndpoint, Sessions
+
+from harness.errors import ExitCode
+from tests.support.sessions import Lab
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+PACKAGES = {
+    "openai": ["openai"],
+    "anthropic": ["anthropic"],
+    "pydantic_ai": ["pydantic_ai.models.openai"],
+    "langgraph": ["langgraph.prebuilt", "langchain_openai"],
+    "openai_agents": ["agents"],
+    "curl": [],
+}
+CONCURRENCY = 4
+
+
+def example(name: str) -> str:
+    """The example's path. Skips the test where its framework is missing."""
+    for package in PACKAGES[name]:
+        pytest.importorskip(package, reason=f"needs pip install -e '.[examples]' ({package})")
+    if name == "curl" and shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    return str(EXAMPLES / f"test_{name}.py")
+
+
+def tools_in(transcript: list[dict[str, Any]]) -> list[str]:
+    return [event["type"] for event in transcript if event["type"] in ("TOOL_CALL", "TOOL_RESULT")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PACKAGES)
+def test_an_example_is_stopped_by_its_budget_and_resumes(lab: Lab, traces: list[str], name: str) -> None:
+    options = [example(name), f"--results-dir={lab.results}", f"--concurrency={CONCURRENCY}"]
+    assert lab.run(*options, "--max-calls=25").ret == ExitCode.BUDGET
+    assert 25 - CONCURRENCY < len(lab.watched.calls) <= 25
+
+    lab.run(*options).assert_outcomes(passed=2)
+    trials = lab.lines(kind="trial_result")
+    assert len(trials) == 40
+    assert sum(sum(trial["paid"]["calls"].values()) for trial in trials) == len(lab.watched.calls)
+    assert any(tools_in(trial["transcript"]) for trial in trials)
+    for trial in trials:
+        tools = tools_in(trial["transcript"])
+        assert tools == ["TOOL_CALL", "TOOL_RESULT"] * (len(tools) // 2)
+        assert {sample["metric"]: sample["value"] for sample in trial["samples"]}["tool_calls"] == len(
+            tools
+        ) / 2
+    assert not traces, "its own traces stay off"
+
+    rules = {trial: set() for trial in ("Quick", "Careful")}
+    for call, request in zip(lab.watched.calls, lab.watched.requests, strict=True):
+        if found := re.search("Answer at once|Look an order up", str(request.messages)):
+            rules[call.split("/")[1]].add(found[0])
+    assert rules == {"Quick": {"Answer at once"}, "Careful": {"Look an order up"}}
+    levels = {check["name"]: check["level"] for check in lab.meta()["instrument"]["checks"]}
+    assert levels["treatment"] == "PASS"
+    assert "FAIL" not in levels.values()
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[str]:
+    """What LangChain and openai-agents would trace by themselves, LangSmith's variable being set."""
+    found: list[str] = []
+    watch: dict[str, Callable[..., None]] = {"langgraph": _watch_langchain, "openai_agents": _watch_agents}
+    if watching := watch.get(request.node.callspec.params["name"]):
+        watching(monkeypatch, found)
+    return found
+
+
+def _watch_langchain(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
+    tracers = pytest.importorskip("langchain_core.tracers.langchain")
+    utils = pytest.importorskip("langsmith.utils")
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    utils.get_env_var.cache_clear()
+    monkeypatch.setattr(tracers.LangChainTracer, "__init__", lambda *_, **__: found.append("LangChain"))
+
+
+def _watch_agents(_: pytest.MonkeyPatch, found: list[str]) -> None:
+    tracing = pytest.importorskip("agents.tracing")
+
+    class Processor(tracing.TracingProcessor):  # type: ignore[misc, name-defined]
+        def on_trace_start(self, trace: object) -> None:
+            found.append("openai-agents")
+
+        on_trace_end = on_span_start = on_span_end = on_trace_start
+
+        def shutdown(self) -> None: ...
+
+        force_flush = shutdown
+
+    tracing.set_trace_processors([Processor()])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pydantic_ai", "curl"])
+def test_a_killed_example_pays_for_no_reply_twice(lab: Lab, name: str) -> None:
+    options = (example(name), "-m", "experiment", f"--concurrency={CONCURRENCY}")
+    with CountingEndpoint(delay=0.005) as endpoint:
+        sessions = Sessions(endpoint, lab.path, options)
+        killed = sessions.kill_at(lab.results, 60)
+        assert killed and not killed.orphans
+        before = endpoint.count
+        sessions.finish(lab.results)
+        paid = endpoint.count
+
+    trials = lab.lines(kind="trial_result")
+    used = sum(sum(trial["paid"]["calls"].values()) for trial in trials)
+    print(f"{name}: {used} calls in the records; {before} were sent before the kill, {paid} in all")
+    assert len(trials) == 40
+    assert used <= paid <= used + CONCURRENCY
+    assert any(trial["calls_replayed"] for trial in trials)
