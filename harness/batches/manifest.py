@@ -55,7 +55,7 @@ class _Session(BaseModel):
     model_options: dict[str, Any] = {}
     response_format: str = ""
     provider_seed: StrictInt = 0
-    rpm: StrictInt = Field(default=1, ge=1)
+    rpm: Annotated[StrictInt, Field(ge=1)] | dict[str, Annotated[StrictInt, Field(ge=1)]] = 1
     notebooks: str = ""
 
     def given(self) -> dict[str, Any]:

@@ -181,6 +181,8 @@ def _parameters(setting: Setting) -> Iterator[inspect.Parameter]:
     kind: Any = {bool: bool, dict: list[str] | None}.get(setting.kind, setting.typed | None)
     if setting.kind is Path:
         kind = Path | None
+    if setting.rates:
+        kind = list[str] | None
     default = f"  [default: {setting.default_text}]" if setting.default_text else ""
     more: dict[str, Any] = {"show_default": False, "metavar": setting.metavar or None}
     if setting.choices:

@@ -132,7 +132,7 @@ class Gateway:
     its own derived seed. The first call to a server goes alone for up to `FIRST_ALONE` seconds: what every call would
     meet is met once.
     ``roles`` has the models of roles other than the player's (`call_kinds.ROLES`), and ``maker`` makes those that arms
-    and requests name; everything else is shared, except that the limits follow only the headers of ``provider``.
+    and requests name; everything else is shared. ``limits`` hold for all, and each model's server for its own calls.
     Lives on one event loop; `halt` and the counters are thread-safe.
     """
 
@@ -164,6 +164,7 @@ class Gateway:
         self.tokens_in = self.tokens_out = self.replayed = 0
         self.cost: float | None = 0.0  # US dollars; one reply of unknown cost makes the sum unknown
         self._limits = limits
+        self._limits_by_model: dict[int, Limits] = {}  # by the provider's id
         self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits, clock=clock)
         self._waits: dict[_Call, Wait] = {}
         self._sent_limits: dict[int, SentLimits] = {}  # by the provider's id
@@ -184,13 +185,17 @@ class Gateway:
         self._base_url = ""
         self._serving = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        if limits is not None and hasattr(provider, "on_headers"):
-            provider.on_headers = limits.observe
         self.models = SessionModels(
             provider, roles, maker, self._attach, budget.require_price if budget else lambda _model: None
         )
 
     def _attach(self, provider: Provider) -> None:
+        if self._limits is not None:
+            own = self._limits_by_model[id(provider)] = self._limits.of(provider.name).narrowed()
+            if hasattr(provider, "on_headers"):
+                provider.on_headers = own.observe
+        if hasattr(provider, "notify"):
+            provider.notify = lambda text: self.notify(text)
         if hasattr(provider, "before_send"):
             provider.before_send = self._sender.check_running
 
@@ -526,7 +531,10 @@ class Gateway:
         turn: SendSlot | None = None
         try:
             asked = limited(call.request, limit := call.limit)
-            async with self._after_first(call.provider), self._sender.turn(asked, kind) as turn:
+            async with (
+                self._after_first(call.provider),
+                self._sender.turn(asked, kind, self._limits_by_model.get(id(call.provider))) as turn,
+            ):
                 reply = replace(await self._sent(call, asked, question.number), limit=limit)
                 reply = turn.reply = seen.reply = self._billed(call, reply)
                 self._answered.add(id(call.provider))

@@ -14,6 +14,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 from harness.errors import ConfigurationError, OversizedCallError, StoppedError
 from harness.gateway.rate_limit_headers import Quota, read_quotas, read_retry_after
@@ -26,6 +28,7 @@ MARGIN = 0.5
 """Seconds by which our window is longer: two calls may be on the way to the server for unequal times."""
 
 
+_NEVER = float("-inf")
 SHORTEST_NAP = 0.001
 """Seconds; a wait that rounding left over must not be too short to move the clock."""
 
@@ -41,6 +44,10 @@ class Permit:
 class Limits:
     """At most ``rpm`` requests and ``tpm`` tokens in any 60 s (``None``: no limit), in order of arrival.
 
+    Limits form a tree: a call within `of` a provider's, or `within` any others, is counted by all of them, and at one
+    moment, so that none is ever exceeded. A pause or a quota holds for the calls below it. ``by_provider`` has the
+    ``rpm`` and ``tpm`` of providers that have their own.
+
     `acquire` before each send, retries included, with nothing to wait for between the two; `settle` after it. Lives on
     one event loop. A server's headers may make everyone wait for ``longest_pause`` seconds; what asks for more is taken
     for this. ``clock`` gives seconds that only grow; ``wall`` the seconds since 1970 that some headers speak of.
@@ -55,6 +62,8 @@ class Limits:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,
         longest_pause: float = LONGEST_WAIT,
+        by_provider: Mapping[str, tuple[int | None, int | None]] = MappingProxyType({}),
+        within: Limits | None = None,
     ) -> None:
         for name, value in (("rpm", rpm), ("tpm", tpm)):
             if value is not None and value < 1:
@@ -70,15 +79,39 @@ class Limits:
         self._changed = asyncio.Event()
         self._halted = False
         self._held: tuple[str, float] | None = None
+        self._by_provider, self._providers = by_provider, dict[str, Limits]()
+        self._chain: tuple[Limits, ...] = (self, *(within._chain if within is not None else ()))
+        self._below: list[Limits] = []
+        if within is not None:
+            within._below.append(self)
+            self._halted = within._halted
+
+    def of(self, provider: str) -> Limits:
+        """The limits of one provider, within these."""
+        if provider not in self._providers:
+            rpm, tpm = self._by_provider.get(provider, (None, None))
+            self._providers[provider] = self.narrowed(rpm, tpm)
+        return self._providers[provider]
+
+    def narrowed(self, rpm: int | None = None, tpm: int | None = None) -> Limits:
+        """Further limits within these, such as those that one model's server states."""
+        clocks: dict[str, Any] = {"clock": self._clock, "sleep": self._sleep, "wall": self._wall}
+        return Limits(rpm, tpm, longest_pause=self._longest_pause, within=self, **clocks)
+
+    @property
+    def least_tpm(self) -> int | None:
+        """The smallest limit of tokens that holds for a call."""
+        return min((one.tpm for one in self._chain if one.tpm is not None), default=None)
 
     async def acquire(self, tokens: int) -> Permit:
         """Wait until a call of at most ``tokens`` tokens (in and out) may be sent, and count it as sent now.
 
         Pass the permit to `settle`. Raises `OversizedCallError` when the call alone is above ``tpm``, or after `halt`.
         """
-        if self.tpm is not None and tokens > self.tpm:
+        tpm = self.least_tpm
+        if tpm is not None and tokens > tpm:
             raise OversizedCallError(
-                f"A call of up to {tokens:,} tokens, prompt and reply, can never be sent with a limit of {self.tpm:,} "
+                f"A call of up to {tokens:,} tokens, prompt and reply, can never be sent with a limit of {tpm:,} "
                 "tokens per minute; expected a larger limit, or a request with a lower token limit."
             )
         async with self._turn:
@@ -92,21 +125,22 @@ class Limits:
 
     def holding(self) -> tuple[str, float] | None:
         """Why the next call is held back, and until when on the clock; ``None`` when none is. From any thread."""
-        return self._held
+        return self._held or next(filter(None, (one.holding() for one in self._below)), None)
 
     def settle(self, permit: Permit, used: int) -> None:
         """Correct the window: the call took ``used`` tokens, whatever was held for it. 0 when it failed unanswered."""
-        if self._log and permit.at >= self._log[0].at:  # else it has left the window
-            self._tokens += used - permit.tokens
+        for one in self._chain:
+            if one._log and permit.at >= one._log[0].at:  # else it has left the window
+                one._tokens += used - permit.tokens
         permit.tokens = used
-        self._changed.set()
+        self._chain[-1]._wake()
 
     def pause_everyone(self, seconds: float) -> None:
         """Pause all calls for ``seconds`` from now; a longer current pause stays."""
         until = self._clock() + min(seconds, self._longest_pause)
         if until > self._paused_until:
             self._paused_until = until
-            self._changed.set()
+            self._wake()
 
     def observe(self, headers: Mapping[str, str]) -> None:
         """Follow the server's own limits in the headers of an answer or an error.
@@ -119,20 +153,29 @@ class Limits:
             self.pause_everyone(after)
         for name, quota in read_quotas(headers, self._clock(), self._wall(), self._longest_pause).items():
             self._quotas[name] = quota
-            self._changed.set()
+            self._wake()
 
     def halt(self) -> None:
         """Raise `ModelCallError` in all waiting and later calls."""
         self._halted = True
         self._changed.set()
+        for one in self._below:
+            one.halt()
+
+    def _wake(self) -> None:
+        """Let everyone who waits here or below look again."""
+        self._changed.set()
+        for one in self._below:
+            one._wake()
 
     def _admit(self, tokens: int) -> Permit:
         permit = Permit(self._clock(), tokens)
-        if self.rpm is not None or self.tpm is not None:
-            self._log.append(permit)
-            self._tokens += tokens
-        for name, quota in self._quotas.items():
-            quota.remaining -= 1 if name == "requests" else tokens
+        for one in self._chain:
+            if one.rpm is not None or one.tpm is not None:
+                one._log.append(permit)
+                one._tokens += tokens
+            for name, quota in one._quotas.items():
+                quota.remaining -= 1 if name == "requests" else tokens
         return permit
 
     def _wait(self, tokens: int) -> float:
@@ -140,15 +183,21 @@ class Limits:
         if self._halted:
             raise StoppedError("the run stopped before this call was sent.")
         now = self._clock()
-        self._forget(now)
-        moments = [self._paused_until, self._room_at(tokens)]
-        for name, quota in self._quotas.items():
-            if quota.remaining < (1 if name == "requests" else max(1, tokens)):
-                moments.append(quota.until)
-        return max(moments) - now
+        for one in self._chain:
+            one._forget(now)
+        return max(max(one._moments(tokens).values()) for one in self._chain) - now
 
     def _reason(self, tokens: int) -> str:
         """Which limit makes a call of ``tokens`` wait, in words: the one that lasts longest."""
+        moments: dict[str, float] = {}
+        for one in reversed(self._chain):
+            moments |= {
+                reason: at for reason, at in one._moments(tokens).items() if at > moments.get(reason, _NEVER)
+            }
+        return max(moments, key=lambda reason: moments[reason])
+
+    def _moments(self, tokens: int) -> dict[str, float]:
+        """When each of these limits lets the call pass, by the limit in words."""
         own = " and ".join(
             f"{number:,} {unit} a minute"
             for number, unit in ((self.rpm, "calls"), (self.tpm, "tokens"))
@@ -159,7 +208,7 @@ class Limits:
         for name, quota in self._quotas.items():
             if quota.remaining < (1 if name == "requests" else max(1, tokens)):
                 moments[f"the server's limit, {name} used up"] = quota.until
-        return max(moments, key=lambda reason: moments[reason])
+        return moments
 
     def _forget(self, now: float) -> None:
         """Drop what has left the window. The same sum as in `_room_at`, so that no rounding lies between them."""

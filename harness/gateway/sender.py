@@ -35,7 +35,7 @@ class Sender:
         self.calls = 0
         self.calls_by_kind: Counter[str] = Counter()
         self.budget, self.limits = budget, limits
-        self._forecast = Forecast(limits.tpm) if limits is not None and limits.tpm else None
+        self._forecasts: dict[int, Forecast] = {}  # by the id of limits of tokens
         self._slots = asyncio.Semaphore(sys.maxsize if concurrency is None else concurrency)
         self._stopped = False
         self._ending: ModelCallError | None = None  # why, where a call's failure stopped it
@@ -61,18 +61,22 @@ class Sender:
         return sum(self._clock() - began >= seconds for began in list(self._sent.values()))
 
     @contextlib.asynccontextmanager
-    async def turn(self, request: Request, kind: str) -> AsyncIterator[SendSlot]:
+    async def turn(
+        self, request: Request, kind: str, limits: Limits | None = None
+    ) -> AsyncIterator[SendSlot]:
         """Enter when the call may be sent, leave when it is over; the body sets ``reply`` on what this gives.
 
+        ``limits`` are those of its model, within the session's (default: the session's).
         Raises `ModelCallError` because the run was stopped, its budget is used up, or the call can never be sent.
         """
         self.check_running()
         self._loop = asyncio.get_running_loop()
         async with self._slots:
             self.check_running()  # it may have been stopped while this call was queued
-            turn = SendSlot()
+            turn = SendSlot(limits or self.limits)
+            forecast = self._forecast(turn.limits)
             try:
-                await self._allow(request, turn)
+                await self._allow(request, turn, forecast)
                 self._begin(kind, turn)
                 yield turn
             except BaseException as error:
@@ -87,16 +91,21 @@ class Sender:
                         self.check_running()
                 raise
             finally:
-                if self._forecast is not None and turn.reply is not None:
-                    self._forecast.learn(request, turn.reply)
+                if forecast is not None and turn.reply is not None:
+                    forecast.learn(request, turn.reply)
                 self._end(turn)
 
-    async def _allow(self, request: Request, turn: SendSlot) -> None:
+    def _forecast(self, limits: Limits | None) -> Forecast | None:
+        if limits is None or limits.least_tpm is None:
+            return None
+        return self._forecasts.setdefault(id(limits), Forecast(limits.least_tpm))
+
+    async def _allow(self, request: Request, turn: SendSlot, forecast: Forecast | None) -> None:
         """Hold what the call may take of budget and limits."""
         if self.budget is not None:
             turn.reservation = await self.budget.reserve(request)
-        if self.limits is not None:
-            turn.permit = await self.limits.acquire(self._forecast.tokens(request) if self._forecast else 0)
+        if turn.limits is not None:
+            turn.permit = await turn.limits.acquire(forecast.tokens(request) if forecast else 0)
         self.check_running()
 
     def _begin(self, kind: str, turn: SendSlot) -> None:
@@ -112,7 +121,7 @@ class Sender:
         turn.sent = False
 
     def _end(self, turn: SendSlot) -> None:
-        turn.book(self.limits)
+        turn.book()
         if self._sent.pop(turn, None) is not None and not self._sent:
             self._idle.set()
 
@@ -165,16 +174,17 @@ class Sender:
 class SendSlot:
     """What one attempt holds of budget and limits, and what became of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits
         self.reservation: Reservation | None = None
         self.permit: Permit | None = None
         self.reply: Reply | None = None
         self.sent = self.lost = False
 
-    def book(self, limits: Limits | None) -> None:
+    def book(self) -> None:
         reply = self.reply
-        if limits is not None and self.permit is not None:
-            limits.settle(self.permit, reply.tokens_in + reply.tokens_out if reply else 0)
+        if self.limits is not None and self.permit is not None:
+            self.limits.settle(self.permit, reply.tokens_in + reply.tokens_out if reply else 0)
         if self.reservation is None:
             return
         if reply is not None:

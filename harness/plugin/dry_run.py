@@ -14,6 +14,7 @@ from harness.gateway.call_observers import CallRecord
 from harness.gateway.gateway import Gateway
 from harness.gateway.prices import find_prices
 from harness.gateway.providers import check_provider, make_provider
+from harness.gateway.rates import least_rate
 from harness.gateway.rehearsal.provider import MODEL
 from harness.gateway.requests.call_kinds import role_of
 from harness.model.roles import MEASURING
@@ -157,7 +158,12 @@ class DryRun:
 
     def _pace(self, plans: Sequence[CellPlan]) -> CallPace:
         return CallPace(
-            _lanes(plans, self._asked), self._asked.seconds_per_call, self._asked.rpm, self._asked.tpm
+            _lanes(plans, self._asked),
+            self._asked.seconds_per_call,
+            *(
+                least_rate(rate, self._asked.model.partition(":")[0])
+                for rate in (self._asked.rpm, self._asked.tpm)
+            ),
         )
 
 

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.errors import UnknownPriceError
+from harness.errors import UnknownPriceError, expected_one_of, raise_if_any
 from harness.gateway.budget import Budget
 from harness.gateway.calls import Provider, Request
 from harness.gateway.limits import Limits
 from harness.gateway.prices import Overrides, Price, price_of
+from harness.gateway.providers import provider_names
+from harness.gateway.rates import providers_in, rate_of
 from harness.runtime.settings import Settings
 
 
 def make_limits(settings: Settings) -> Limits:
-    """The limits per minute. Without any, calls still pause when a server asks for it."""
-    return Limits(settings.rpm, settings.tpm, longest_pause=settings.max_wait)
+    """The limits per minute. Without any, calls still pause when a server asks for it.
+
+    Raises `ConfigurationError` for a limit of an unknown provider.
+    """
+    rpm, tpm = settings.rpm, settings.tpm
+    names = list(providers_in(rpm, tpm))
+    raise_if_any(
+        f"Limit per minute of {name!r}: unknown provider; {expected_one_of(name, provider_names())}"
+        for name in names
+        if name not in provider_names()
+    )
+    return Limits(
+        rate_of(rpm),
+        rate_of(tpm),
+        longest_pause=settings.max_wait,
+        by_provider={name: (rate_of(rpm, name), rate_of(tpm, name)) for name in names},
+    )
 
 
 def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overrides) -> Budget | None:

@@ -39,7 +39,7 @@ def _attributes(setting: Setting) -> dict[str, Any]:
     if setting.kind is bool:
         return found | {"action": "store_true"}
     found["metavar"] = setting.metavar
-    if setting.kind is dict:
+    if setting.kind is dict or setting.rates:
         return found | {"action": "append"}
     if setting.field == "report":
         return found | {"nargs": "?", "const": ""}

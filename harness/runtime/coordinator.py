@@ -97,8 +97,6 @@ class Coordinator:
             self._emit.session_started(self._facts)
         self.gateway.notify = self._warn
         for provider in self.gateway.models:
-            if hasattr(provider, "notify"):
-                provider.notify = self._warn
             if announcement := getattr(provider, "announcement", ""):
                 self.notes.append(announcement)
             if provider.name in MAKERS and is_undated(provider.model):

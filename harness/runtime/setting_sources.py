@@ -49,6 +49,7 @@ class SettingSource:
     def shown(self, field: str) -> str:
         """The setting and its value as the user wrote them."""
         value = self.values[field]
+        value = ",".join(map(str, value)) if isinstance(value, list) else value
         text = str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
         text = text if isinstance(value, bool) or NUMBER.fullmatch(text) else f"{value!r:.120}"
         return f"{self.written[field]}{self.sign}{text}"

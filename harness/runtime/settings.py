@@ -16,6 +16,7 @@ from types import NoneType
 from typing import Any, TypedDict, get_args, get_type_hints
 
 from harness.errors import ConfigurationError
+from harness.gateway.rates import EXPECTED, Rate, read_rate
 from harness.gateway.waiting import LONGEST_WAIT
 from harness.guests import Sources
 from harness.text_files import named_path
@@ -37,7 +38,8 @@ class Setting:
 
     ``name`` is the option's where it differs from ``field``, ``former`` an older name that still works. ``unset`` says
     what holds where ``default`` is ``None``. ``once`` keeps it out of files: it is meant for a single session. A number
-    is valid from ``least`` to ``most`` or above ``above``, and finite unless ``endless``.
+    is valid from ``least`` to ``most`` or above ``above``, and finite unless ``endless``. ``rates`` may be given by
+    provider, and several times.
     """
 
     help: str
@@ -52,6 +54,7 @@ class Setting:
     above: float | None = None
     most: float | None = None
     endless: bool = False
+    rates: bool = False
     field: str = ""
     kind: type = str
     optional: bool = False
@@ -85,6 +88,8 @@ class Setting:
         """
         if self.optional and value in (None, "unlimited" if self.field == "concurrency" else "none"):
             return None
+        if self.rates:
+            return read_rate(value)
         if self.kind is Path and isinstance(value, str | Path):
             path = named_path(str(value))
             return path if folder is None or path == Path() else folder / path
@@ -114,6 +119,8 @@ class Setting:
     @property
     def expected(self) -> str:
         """What a valid value is, for messages."""
+        if self.rates:
+            return EXPECTED
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         if self.field == "concurrency":
@@ -195,10 +202,11 @@ class Settings:
         "rerun to resume.")
     concurrency: int | None = _setting(16, LIMITS, "N", least=1, help=
         "Model calls in flight, or 'unlimited'.")
-    rpm: int | None = _setting(None, LIMITS, "N", unset="no limit", least=1, help=
-        "Model calls in any 60 seconds, retries included.")
-    tpm: int | None = _setting(None, LIMITS, "N", unset="no limit", least=1, help=
-        "Tokens in any 60 seconds, prompts and replies.")
+    rpm: Rate = _setting(None, LIMITS, "[PROVIDER=]N", unset="no limit", least=1, rates=True, help=
+        "Model calls in any 60 seconds, retries included: of all models together, or of one provider "
+        "(openai=500). May be repeated.")
+    tpm: Rate = _setting(None, LIMITS, "[PROVIDER=]N", unset="no limit", least=1, rates=True, help=
+        "Tokens in any 60 seconds, prompts and replies, of all models or of one provider. May be repeated.")
     max_cost: float | None = _setting(None, LIMITS, "DOLLARS", unset="no limit", above=0, help=
         "US dollars that this command may spend. It stops before a call that could exceed them, with exit code 6; "
         "rerun to resume.")
@@ -311,8 +319,8 @@ class RunOptions(TypedDict, total=False):
     timeout: float | None
     max_wait: float | None
     concurrency: int | None
-    rpm: int | None
-    tpm: int | None
+    rpm: Rate | str
+    tpm: Rate | str
     max_cost: float | None
     max_calls: int | None
     max_tokens: int | None

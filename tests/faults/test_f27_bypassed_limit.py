@@ -32,6 +32,12 @@ class Counting(Limits):
         super().__init__(rpm=10_000, tpm=10**8)
         self.given, self.open = 0, 0
 
+    def of(self, provider: str) -> Limits:
+        return self
+
+    def narrowed(self, rpm: int | None = None, tpm: int | None = None) -> Limits:
+        return self
+
     async def acquire(self, tokens: int) -> Permit:
         permit = await super().acquire(tokens)
         self.given, self.open = self.given + 1, self.open + 1

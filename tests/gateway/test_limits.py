@@ -82,6 +82,55 @@ def full_windows(sent: Sequence[tuple[float, int]], start: float, what: int) -> 
     return sum(inside) / (end - start) * 60
 
 
+def test_no_window_exceeds_a_provider_s_limit_nor_that_of_all_and_neither_waits_for_the_other_s() -> None:
+    async def main() -> None:
+        clock = FakeClock()
+        rates = {"openai": (300, None), "anthropic": (None, 9_000)}
+        limits = Limits(rpm=330, tpm=90_000, by_provider=rates, clock=clock, sleep=clock.sleep, wall=clock)
+        models = {
+            name: limits.of(name.partition(" ")[0]).narrowed()
+            for name in ("openai 1", "openai 2", "anthropic")
+        }
+        sent: dict[str, list[tuple[float, int]]] = {name: [] for name in models}
+        chance = random.Random(3)
+
+        async def caller(name: str) -> None:
+            for _ in range(12):
+                permit = await models[name].acquire(tokens := chance.choice([50, 150, 400]))
+                sent[name].append((clock(), tokens))
+                await clock.sleep(chance.random())
+                models[name].settle(permit, tokens)
+
+        start = clock()
+        await clock.run(asyncio.gather(*(caller(name) for name in models for _ in range(60))))
+        openai = sorted(sent["openai 1"] + sent["openai 2"])
+        every = sorted(openai + sent["anthropic"])
+        assert 200 < most_in_a_window(openai)[0] <= 300 and most_in_a_window(sent["anthropic"])[1] <= 9_000
+        calls, tokens = most_in_a_window(every)
+        assert 300 < calls <= 330 and tokens <= 90_000
+        assert openai[-1][0] < start + 400 < sent["anthropic"][-1][0]
+
+    asyncio.run(main())
+
+
+def test_a_pause_of_one_model_s_server_holds_up_that_model_alone_and_a_halt_everyone() -> None:
+    async def main() -> None:
+        clock = FakeClock()
+        limits = make(clock)
+        slow, other = limits.of("openai").narrowed(), limits.of("openai").narrowed()
+        slow.observe({"retry-after": "30"})
+        waiting = asyncio.ensure_future(slow.acquire(1))
+        await other.acquire(1)
+        await asyncio.sleep(0)
+        assert clock() == 1000.0 and not waiting.done()
+        assert limits.holding() == ("the server asked for a pause", 1030.0)
+        limits.halt()
+        with pytest.raises(ModelCallError):
+            await waiting
+
+    asyncio.run(main())
+
+
 def test_callers_go_in_the_order_in_which_they_came_large_or_small() -> None:
     async def main() -> list[int]:
         clock = FakeClock()

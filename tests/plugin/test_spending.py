@@ -106,8 +106,8 @@ def test_every_bad_bound_is_named_at_once(lab: Lab) -> None:
     assert result.ret == ExitCode.USAGE
     said = result.stderr.str() + result.stdout.str()
     for expected in (
-        "--rpm 0: expected 1 or more.",
-        "--tpm -1: expected 1 or more.",
+        "--rpm 0: expected a whole number from 1, or PROVIDER=N, such as openai=500.",
+        "--tpm -1: expected a whole number from 1, or PROVIDER=N",
         "--max-cost nan: expected more than 0.",
         "--max-calls 0: expected 1 or more.",
     ):

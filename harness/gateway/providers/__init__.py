@@ -51,6 +51,11 @@ def check_provider(spec: str) -> None:
     _factory(spec)
 
 
+def provider_names() -> set[str]:
+    """What models may begin with."""
+    return {*_factories, *claims(PROVIDERS)}
+
+
 def is_spec(name: str) -> bool:
     """Whether ``name`` begins with a provider; false for the name of a model alone.
 
@@ -60,7 +65,7 @@ def is_spec(name: str) -> bool:
     (True, False)
     """
     provider, colon, _ = name.partition(":")
-    if provider in _factories or provider in claims(PROVIDERS):
+    if provider in provider_names():
         return True
     if not colon:
         return False
