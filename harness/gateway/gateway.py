@@ -49,7 +49,7 @@ from harness.gateway.requests.identity import hashed, written
 from harness.gateway.requests.model_options import CallOptions, unsent
 from harness.gateway.requests.response_formats import asks_for_json, in_form
 from harness.gateway.requests.seeds import seeded
-from harness.gateway.requests.sendable import checked, mended
+from harness.gateway.requests.sendable import checked, mended, size_in_words
 from harness.gateway.requests.sent_limits import SentLimits, limited
 from harness.gateway.retry import RetryPolicy, is_reply
 from harness.gateway.sender import Sender, SendSlot
@@ -466,6 +466,10 @@ class Gateway:
                 fatal=True,
                 brief=error.brief,
             )
+        elif isinstance(error, ContextOverflowError):
+            who = f" ({call.site.person})" if call.site.person else ""
+            where = f"Call {call.site.kind!r} of {call.client.trial_id}{who}"
+            return ContextOverflowError(f"{where}: {said} {size_in_words(call.request)}", brief=error.brief)
         else:
             return error
         self._sender.end(error)

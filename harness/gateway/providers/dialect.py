@@ -23,6 +23,7 @@ from harness.gateway.requests.response_formats import (
     SCHEMA,
     asks_for_json,
     form_of,
+    with_system_as_user,
 )
 
 LIMITS = ("max_tokens", "max_completion_tokens")
@@ -57,6 +58,14 @@ _ABOUT_ONE_SCHEMA = re.compile(
     r"['\"`]required['\"`]",
     re.IGNORECASE,
 )
+_SYSTEM = re.compile(
+    r"(?:system|developer) (?:role|message|prompt|instruction)s?\b.{0,40}\bnot\b|"
+    r"not (?:support|allow|accept)\w* (?:a |the )?['\"`]?(?:system|developer)\b|"
+    r"roles must alternate|only user and assistant roles",
+    re.IGNORECASE,
+)
+"""How servers, and the chat templates of models, refuse the role of the system."""
+
 _WORD = re.compile(r"[a-z][a-z0-9_]*", re.IGNORECASE)
 _REFUSED: Mapping[str, str] = {
     SCHEMA: "a JSON schema as the response format",
@@ -74,10 +83,19 @@ _USED: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class SentForm:
-    """How one request was sent: under which name its limit went, and in which form its JSON was asked for."""
+    """How one request was sent: under which name its limit went, and in which form its JSON was asked for.
+
+    ``as_user``: what the system says went as part of a user's message.
+    """
 
     limit: str
     form: str
+    as_user: bool = False
+
+    @property
+    def name(self) -> str:
+        """The form as replies name it, for `in_form`."""
+        return with_system_as_user(self.form) if self.as_user else self.form
 
 
 class Dialect:
@@ -99,7 +117,7 @@ class Dialect:
         self.limit = limit
         self._forms, self._needs_words = forms, needs_words
         self._of_schema: dict[str, str] = {}
-        self._is_limit_learned = False
+        self._is_limit_learned = self._system_refused = False
         self.choose(least)
 
     def choose(self, least: str | None) -> None:
@@ -110,7 +128,8 @@ class Dialect:
 
     def sent(self, request: Request) -> SentForm:
         """How ``request`` is sent now."""
-        return SentForm(self.limit, form_of(request, self._least_for(request)))
+        as_user = self._system_refused and _has_system(request)
+        return SentForm(self.limit, form_of(request, self._least_for(request)), as_user)
 
     def learn(self, fault: Fault, request: Request, sent: SentForm, body: Mapping[str, Any]) -> str | None:
         """Learn from ``fault``, the answer to ``request``, which was sent as ``sent`` with ``body``.
@@ -126,6 +145,9 @@ class Dialect:
             self.limit = next(name for name in LIMITS if name != sent.limit)
             self._is_limit_learned = True
             return f"The server does not accept {sent.limit}; the limit is now sent as {self.limit}."
+        if _is_about_system(fault, request) and not self._system_refused:
+            self._system_refused = True
+            return "The server does not accept the role 'system'; its text now begins the first message of the user."
         if _is_about_format(fault, body) and not self._is_chosen:
             return self._weaken(fault, request, sent)
         return None
@@ -183,6 +205,16 @@ def _is_about_limit(fault: Fault, body: Mapping[str, Any], name: str) -> bool:
     other = next(one for one in LIMITS if one != name)
     about = named == name or (named is None and other in _WORD.findall(fault.text))
     return about and bool(_REJECTED.search(f"{fault.code} {fault.text}"))
+
+
+def _has_system(request: Request) -> bool:
+    return any(message.get("role") in ("system", "developer") for message in request.messages)
+
+
+def _is_about_system(fault: Fault, request: Request) -> bool:
+    if fault.status not in (*_CLIENT_ERRORS, 500) and not fault.is_inside:
+        return False
+    return _has_system(request) and bool(_SYSTEM.search(f"{fault.code} {fault.text}"))
 
 
 def _is_about_format(fault: Fault, body: Mapping[str, Any]) -> bool:

@@ -68,14 +68,14 @@ class OpenAICompatible(HTTPProvider):
         """One chat completion. Raises `ModelCallError`, fatal when no later call can succeed either."""
         path = self._path("chat/completions", request.model or self.model)
         sent = self._dialect.sent(request)
-        spelled = in_form(request, sent.form)
+        spelled = in_form(request, sent.name)
         body = self._parameters(spelled, sent.limit)
         answer = await self._ask(path, body)
         if not isinstance(answer, Fault):
-            return replace(self._reply(answer, spelled), form=sent.form)
+            return replace(self._reply(answer, spelled), form=sent.name)
         if is_refusal(answer):
             said = self._failures.presentable(answer.text)
-            return Reply(said, finish_reason="content_filter", refusal=True, form=sent.form)
+            return Reply(said, finish_reason="content_filter", refusal=True, form=sent.name)
         raise self._refusal(answer, request, sent, body)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:

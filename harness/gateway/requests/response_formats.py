@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,8 +43,23 @@ def form_of(request: Request, least: str) -> str:
     return OBJECT if least == OBJECT and _is_object(wanted_schema(form)) else PROMPT
 
 
+AS_USER = "system as user"
+"""Ends the name of a form in which the system message goes as part of a user's."""
+
+
+def with_system_as_user(form: str) -> str:
+    """
+    >>> with_system_as_user("json_object"), with_system_as_user("")
+    ('json_object, system as user', 'system as user')
+    """
+    return f"{form}, {AS_USER}" if form else AS_USER
+
+
 def in_form(request: Request, form: str) -> Request:
     """``request`` in ``form``; an empty one leaves it unchanged."""
+    if form.endswith(AS_USER):
+        plain = in_form(request, form.removesuffix(AS_USER).removesuffix(", "))
+        return replace(plain, messages=without_system(plain.messages))
     asked = request.response_format or {}
     if not form:
         return request
@@ -79,6 +95,36 @@ def with_rule(messages: Sequence[Message], words: str) -> list[Message]:
         return [*changed, {"role": "user", "content": words}]
     changed[place] = {**changed[place], "content": _extended(changed[place].get("content"), words)}
     return changed
+
+
+def without_system(messages: Sequence[Message]) -> list[Message]:
+    """``messages`` with those of the system as a user's; the ones in front begin the message that follows them."""
+    as_users = [
+        {**message, "role": "user"} if message.get("role") in ("system", "developer") else message
+        for message in messages
+    ]
+    leading = next(
+        (at for at, message in enumerate(messages) if message.get("role") not in ("system", "developer")),
+        len(messages),
+    )
+    front, rest = as_users[:leading], as_users[leading:]
+    if rest and rest[0].get("role") == "user":
+        front, rest = [*front, rest[0]], rest[1:]
+    if len(front) < 2:
+        return [*front, *rest]
+    content = functools.reduce(_joined, (message.get("content") for message in front))
+    return [{**front[-1], "content": content}, *rest]
+
+
+def _joined(first: Any, second: Any) -> Any:
+    """Two contents as one: texts with an empty line between them, parts in a row."""
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    parts = [
+        [{"type": "text", "text": one}] if isinstance(one, str) else list(one or ())
+        for one in (first, second)
+    ]
+    return [*parts[0], *parts[1]]
 
 
 def _extended(content: Any, words: str) -> Any:

@@ -42,6 +42,16 @@ def _fault(request: Request) -> str | None:
     return next((fault for fault in faults if fault), None)
 
 
+def size_in_words(request: Request) -> str:
+    """How long the prompt of ``request`` is, for a model's context that cannot hold it."""
+    characters = sum(len(str(message.get("content"))) for message in request.messages)
+    limit = f", and its reply may have {request.max_tokens:,}" if request.max_tokens else ""
+    return (
+        f"The prompt has {len(request.messages)} messages with {characters:,} characters, some {characters // 4:,} "
+        f"tokens{limit}; {_largest(request)}."
+    )
+
+
 def _largest(request: Request) -> str:
     sizes = [len(str(message)) for message in request.messages]
     if not sizes:
