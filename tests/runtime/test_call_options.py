@@ -34,9 +34,9 @@ def test_what_is_sent_is_what_identifies_the_run() -> None:
 @pytest.mark.parametrize(
     ("session", "arm", "replaced"),
     [
-        (Settings(), {}, {"top_p", "temperature"}),
-        (Settings(temperature=0.5), {}, {"top_p"}),
-        (Settings(temperature=0.5), {"temperature": 0.1}, {"top_p", "temperature"}),
+        (Settings(), {}, {"model", "top_p", "temperature"}),
+        (Settings(temperature=0.5), {}, {"model", "top_p"}),
+        (Settings(temperature=0.5), {"temperature": 0.1}, {"model", "top_p", "temperature"}),
     ],
 )
 def test_declared_fields_replace_the_defaults_that_an_engine_puts_into_each_request(
