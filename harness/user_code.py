@@ -132,9 +132,10 @@ def waiting_at(work: Any) -> str:
     """Where a user's coroutine waits, in brackets: the innermost line that is the user's own."""
     found = None
     while isinstance(work, CoroutineType) and (frame := work.cr_frame) is not None:
-        if _package(frame) == "harness":
+        ours = _package(frame) == "harness"
+        if ours and found is not None:
             break
-        if _package(frame) not in sys.stdlib_module_names:
+        if not ours and _package(frame) not in sys.stdlib_module_names:
             found = frame
         work = work.cr_await
     return _seen(found)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,9 @@ from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.gateway.tools import MAX_ROUNDS, SITE, run_tools
 from harness.model import Dialogue, TrialPlan, TrialResult
 from harness.user_code import UserCodeError, described, guarded, waiting_at
+
+CANCEL_SECONDS = 5.0
+"""How long a play that is cancelled has to end; then it is left behind."""
 
 
 class OwnPlay:
@@ -36,31 +40,25 @@ class OwnPlay:
         Raises `UserCodeError` when the function raises something other than an exception or runs too long without a
         model call, and `HarnessError` if it returns something that is not a result.
         """
-        assert plan.play is not None
+        play = plan.play
+        assert play is not None
         start = getattr(client, "start_transcript", None)
-        if start is not None and plan.play.transcript:
+        if start is not None and play.transcript:
             start()
-        dialogue = isinstance(plan.play, Dialogue)
-        function = run_dialogue if dialogue else plan.play.function
+        dialogue = isinstance(play, Dialogue)
+        function = run_dialogue if dialogue else play.function
         watched = _Client(client)
         if plan.place is not None:
             plan = replace(plan, place=replace(plan.place, tell=watched.noting(plan.place.tell)))
         work = function(plan, watched)
-        ends = _Deadline(self.seconds, watched.seen, work)
         try:
-            result = await guarded(work, function, "The play")
-        except asyncio.CancelledError:
-            if not ends.withdraw():
-                raise
-            raise UserCodeError(
-                f"The play ran for {self.seconds:g} s without a model call{ends.place}: {described(function)}"
-            ) from None
+            result = await self._finished(work, play.function or function, watched)
         except Exception as error:
             if (failure := getattr(client, "failure", None)) is not None:
                 raise failure from error  # an SDK says less of it
             raise
         finally:
-            ends.cancel()
+            watched.closed = True
         failure = getattr(client, "failure", None)
         if failure is not None and (failure.fatal or isinstance(failure, StoppedError | ChangedRequestError)):
             raise failure  # no later call can succeed, even if the play handled this one
@@ -70,17 +68,41 @@ class OwnPlay:
         whole = await completed(plan, result_of(plan, result), transcript, task, client)
         return replace(whole, details={**watched.tool_counts, **whole.details})
 
+    async def _finished(self, work: Any, function: Any, watched: _Client) -> Any:
+        """What the coroutine ``work`` of ``function`` returns.
+
+        One that shows no event for ``seconds`` is cancelled, and left behind if it ignores that; `UserCodeError` then
+        says at which line it was waiting.
+        """
+        task = asyncio.ensure_future(guarded(work, function, "The play"))
+        last: object = (0, 0)
+        try:
+            while not (await asyncio.wait({task}, timeout=_timeout(self.seconds)))[0]:
+                seen = watched.seen()
+                if seen == last:
+                    place = waiting_at(work)
+                    ignored = "" if await _cancelled(task) else " and ignored its cancellation"
+                    raise UserCodeError(
+                        f"The play ran for {self.seconds:g} s without a model call{place}{ignored}: "
+                        f"{described(function)}"
+                    )
+                last = seen
+        except asyncio.CancelledError:
+            await _cancelled(task)
+            raise
+        return task.result()
+
     async def aclose(self) -> None:
         """Holds nothing."""
 
 
 class _Client:
-    """The trial's client, which also counts its calls and notes."""
+    """The trial's client, which also counts its calls and notes. ``closed``: the trial has ended."""
 
     def __init__(self, client: ModelClient) -> None:
         self.under_way = self.events = 0
         self._tools = Counter[tuple[str, str]]()
-        self.served = False
+        self.served = self.closed = False
         self._client = client
 
     def __getattr__(self, name: str) -> Any:
@@ -117,7 +139,10 @@ class _Client:
     async def embed(self, *arguments: Any, **options: Any) -> Any:
         return await self._counted(self.__getattr__("embed")(*arguments, **options))
 
-    async def _counted(self, call: Awaitable[Any]) -> Any:
+    async def _counted(self, call: Coroutine[Any, Any, Any]) -> Any:
+        if self.closed:
+            call.close()
+            raise StoppedError("The trial has ended: nothing more is sent for it.")
         self.under_way += 1
         try:
             return await call
@@ -143,38 +168,15 @@ class _Client:
         return self.events, 0 if account is None else account.usage().total_calls
 
 
-class _Deadline:
-    """Cancels the current task when ``seen`` has the same value again after ``seconds``.
+def _timeout(seconds: float) -> float | None:
+    return None if math.isinf(seconds) else seconds
 
-    ``place`` then says at which line the coroutine ``work`` was waiting.
-    """
 
-    def __init__(self, seconds: float, seen: Callable[[], object], work: object) -> None:
-        self.place = ""
-        self._seconds, self._seen, self._work = seconds, seen, work
-        self._last: object = (0, 0)
-        self._cancelled = 0
-        self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
-
-    def _look(self) -> None:
-        now = self._seen()
-        if now == self._last and self._task is not None:
-            self._cancelled += 1
-            self.place = waiting_at(self._work)
-            self._task.cancel()
-        self._last = now
-        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
-
-    def withdraw(self) -> bool:
-        """Whether only this cancelled the task; the cancellation is then undone."""
-        if self._task is None or not self._cancelled:
-            return False
-        for _ in range(self._cancelled):
-            left = self._task.uncancel()
-        self._cancelled = 0
-        return left == 0
-
-    def cancel(self) -> None:
-        self.withdraw()
-        self._timer.cancel()
+async def _cancelled(task: asyncio.Task[Any]) -> bool:
+    """Whether ``task`` ended soon after it was cancelled."""
+    task.cancel()
+    task.add_done_callback(
+        lambda ended: ended.cancelled() or ended.exception()
+    )  # else it is said to be unretrieved
+    done, _ = await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+    return bool(done)

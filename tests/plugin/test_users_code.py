@@ -168,6 +168,34 @@ def test_a_play_that_waits_for_ever_is_given_up_with_its_line(lab: Lab) -> None:
     )
 
 
+def test_a_play_that_ignores_its_cancellation_is_left_behind_and_pays_no_more(
+    lab: Lab, monkeypatch: Any
+) -> None:
+    from harness.engines import play
+
+    monkeypatch.setattr(play, "CANCEL_SECONDS", 0.1)
+    body = "await stubborn(client)"
+    lab.write(
+        played("return", body)
+        + """
+
+async def stubborn(client):
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await client.complete(Request(messages=[{"role": "user", "content": "late"}]), CallSite("answer"))
+"""
+    )
+    result = lab.run("--play-timeout=0.2")
+    result.assert_outcomes(passed=4, failed=2)
+    reasons = {line["reason"] for line in lab.lines(kind="trial_failure")}
+    assert all("without a model call (it was at test_small.py:" in one for one in reasons)
+    assert all("and ignored its cancellation: test_small.play" in one for one in reasons)
+    late = sum("late" in str(request.messages) for request in lab.watched.requests)
+    assert len(lab.watched.calls) == 6 + late and late == 2, "what it asks after its end is not sent"
+
+
 def test_a_call_under_way_is_no_idle_play(lab: Lab) -> None:
     import asyncio
 
