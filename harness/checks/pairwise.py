@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from harness.checks.checked_run import CheckedRun, percent
 from harness.model import Check, Judgement, Level
 from harness.stats.preferences import FAIR, FEWEST, UNBIASED, position_bias
+from harness.stats.results import ALPHA
 
 
 def position(subject: CheckedRun) -> Iterator[Check]:
     """Per preference, the share of decided answers for the conversation that was shown first."""
     low, high, lowest, highest = map(percent, (*UNBIASED, *FAIR))
-    expected = f"{low} to {high}; fails below {lowest} and above {highest}"
+    expected = f"{low} to {high}, or chance (p ≥ {ALPHA:g}); fails below {lowest} and above {highest}"
     for metric, some in _by_metric(subject).items():
         found = position_bias(some)
         said = f"{found.decided} decided answers, too few to tell" if found.decided < FEWEST else ""

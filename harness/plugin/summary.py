@@ -89,7 +89,9 @@ def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
     With more than two groups a line per group, below its metric.
     """
-    groups = list(next(iter(summary.values()))["groups"]) if summary else []
+    if not summary:
+        return
+    groups = list(next(iter(summary.values()))["groups"])
     if len(groups) > 2:
         yield from _long_table(summary, groups)
         return

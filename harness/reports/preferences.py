@@ -45,7 +45,7 @@ def preference_parts(analyses: Analyses, *, rehearsal: bool) -> Iterator[Part]:
     if analyses:
         yield (
             f"Win rate: of the arm named first; a tie counts half, and so do answers that contradict each other. "
-            f"{METHOD}; unit: {UNIT}; adjusted: {analyses[0]['pairs'][0]['adjustment']}."
+            f"p: {METHOD}; unit: {UNIT}; adjusted: {analyses[0]['pairs'][0]['adjustment']}."
         )
 
 
@@ -68,11 +68,13 @@ def _win_rates(pairs: Sequence[Mapping[str, Any]]) -> Table:
 
 def _strengths(strengths: Sequence[Mapping[str, Any]]) -> Table:
     intervals = [_interval(one["interval"]) for one in strengths]
-    rows = tuple(
+    head: tuple[str, ...] = ("Bradley-Terry strength", "log", "SE", interval_head(intervals))
+    rows = [
         (one["arm"], fixed(one["strength"]), fixed(one["se"]), span(limits))
         for one, limits in zip(strengths, intervals, strict=True)
-    )
-    return Table(("Bradley-Terry strength", "log", "SE", interval_head(intervals)), rows)
+    ]
+    shown = 4 if any(intervals) else 2
+    return Table(head[:shown], tuple(row[:shown] for row in rows))
 
 
 def _notes(one: Mapping[str, Any], *, rehearsal: bool) -> Iterator[str]:
@@ -87,7 +89,8 @@ def _notes(one: Mapping[str, Any], *, rehearsal: bool) -> Iterator[str]:
         yield f"{times} missing: {reason}."
     if one["strengths"]:
         first = one["strengths"][0]["arm"]
-        yield f"Strengths: log scale against {first}; ties by Davidson's model, standard errors by blocks."
+        errors = ", standard errors by blocks" if one["strengths"][-1]["se"] is not None else ""
+        yield f"Strengths: log scale against {first}; ties by Davidson's model{errors}."
     if one["strengths_note"]:
         yield f"Bradley-Terry: {one['strengths_note']}."
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from harness.model import Dataset, Judgement, Level
-from harness.stats.beta import betaincinv
+from harness.stats.beta import betainc, betaincinv
 from harness.stats.bradley_terry import ArmStrength, bradley_terry
 from harness.stats.mixed_runs import reason_of
 from harness.stats.multiplicity import holm
@@ -115,15 +115,24 @@ def _without_tests(analysis: PreferenceAnalysis, reason: str) -> PreferenceAnaly
 def position_bias(judgements: Iterable[Judgement]) -> PositionBias:
     """The share of decided answers for the conversation shown first: one half, whichever arm is better.
 
-    Each pair is shown in both orders, so a preference for an arm adds as much to first as to second places.
+    Each pair is shown in both orders, so a preference for an arm adds as much to first as to second places. A share
+    between `FAIR` and `UNBIASED` WARNs where it is not chance (exact binomial test).
     """
     answers = [answer for one in judgements for answer in one.answers or () if answer != "tie"]
     first, decided = answers.count("A"), len(answers)
     if decided < FEWEST:
         return PositionBias(decided, first, Level.WARN)
     rate = first / decided
-    level = Level.PASS if UNBIASED[0] <= rate <= UNBIASED[1] else Level.WARN
-    return PositionBias(decided, first, level if FAIR[0] <= rate <= FAIR[1] else Level.FAIL)
+    if not FAIR[0] <= rate <= FAIR[1]:
+        return PositionBias(decided, first, Level.FAIL)
+    chance = UNBIASED[0] <= rate <= UNBIASED[1] or _binomial(first, decided) >= ALPHA
+    return PositionBias(decided, first, Level.PASS if chance else Level.WARN)
+
+
+def _binomial(successes: int, n: int) -> float:
+    """The two-sided p of ``successes`` of ``n`` against one half."""
+    tail = min(successes, n - successes)
+    return min(1.0, 2 * betainc(n - tail, tail + 1, 0.5))
 
 
 def _analysed(judgements: Sequence[Judgement], confidence: float) -> PreferenceAnalysis:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.model import Dataset, Judgement, Level
 from harness.stats.bradley_terry import Vote, bradley_terry
-from harness.stats.preferences import analyse_preferences, clopper_pearson, position_bias, win_rate
+from harness.stats.preferences import _binomial, analyse_preferences, clopper_pearson, position_bias, win_rate
 
 pytest.importorskip("scipy")
 
@@ -70,12 +70,20 @@ def test_the_interval_is_clopper_and_pearson_s(wins: int, n: int) -> None:
         ([FIRST] * 2, Level.FAIL),
         ([("B", "B")] * 2, Level.FAIL),
         ([WON, LOST, WON, TIED], Level.PASS),
-        ([FIRST, WON, WON], Level.WARN),
+        ([FIRST, WON, WON], Level.PASS),
+        ([FIRST] * 10 + [WON] * 25, Level.WARN),
         ([FIRST], Level.WARN),
     ],
 )
 def test_position_bias_is_told_from_a_preference(answers: list[tuple[str, str]], level: Level) -> None:
     assert position_bias(judged(*answers)).level is level
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 5), (3, 10), (10, 10), (33, 50)])
+def test_chance_is_told_by_the_exact_binomial(successes: int, n: int) -> None:
+    from scipy.stats import binomtest
+
+    assert _binomial(successes, n) == pytest.approx(binomtest(successes, n).pvalue)
 
 
 def test_a_judge_that_follows_the_order_supports_no_claim() -> None:
