@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 COLUMNS = 80
 LARGEST = 20_000
 """The most values that a merge analyses, which takes about a second."""
-_NEEDED = ("rep", "panel", "proposal", "started", "refusals", "rejections", "unsent_options", "replies")
+_NEEDED = (
+    "rep",
+    "panel",
+    "proposal",
+    "started",
+    "refusals",
+    "rejections",
+    "unsent_options",
+    "unread_settings",
+    "replies",
+)
 SHORT = 200
 """The longest text kept of an experiment's own details, in characters."""
 _QUIET = (Level.WARN, Level.FAIL)

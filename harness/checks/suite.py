@@ -15,6 +15,7 @@ from harness.checks import (
     missing_data,
     pairwise,
     saturation,
+    setting_reads,
     treatment_delivery,
     treatment_leakage,
     unusable_replies,
@@ -28,6 +29,7 @@ OwnChecks = Callable[[FiledRun], Iterable[Check]]
 
 CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
     code_versions.mixed,
+    setting_reads.unread,
     missing_data.unread,
     saturation.saturation,
     saturation.variance,

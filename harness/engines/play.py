@@ -15,6 +15,7 @@ from harness.errors import ChangedRequestError, StoppedError
 from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.gateway.tools import MAX_ROUNDS, SITE, run_tools
 from harness.model import Dialogue, TrialPlan, TrialResult
+from harness.model.watched_settings import UNREAD, WatchedSettings, unread
 from harness.user_code import UserCodeError, described, guarded, waiting_at
 
 CANCEL_SECONDS = 5.0
@@ -50,6 +51,8 @@ class OwnPlay:
         watched = _Client(client)
         if plan.place is not None:
             plan = replace(plan, place=replace(plan.place, tell=watched.noting(plan.place.tell)))
+        arm, shared = WatchedSettings(plan.arm), WatchedSettings(plan.settings)
+        plan = replace(plan, arm=arm, settings=shared)
         work = function(plan, watched)
         try:
             result = await self._finished(work, play.function or function, watched)
@@ -66,7 +69,10 @@ class OwnPlay:
         transcript = () if said is None else await said()
         task = goal_of(plan) if dialogue else task_of(plan)
         whole = await completed(plan, result_of(plan, result), transcript, task, client)
-        return replace(whole, details={**watched.tool_counts, **whole.details})
+        left = unread(arm, shared)
+        return replace(
+            whole, details={**watched.tool_counts, **whole.details, **({UNREAD: left} if left else {})}
+        )
 
     async def _finished(self, work: Any, function: Any, watched: _Client) -> Any:
         """What the coroutine ``work`` of ``function`` returns.

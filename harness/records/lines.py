@@ -18,8 +18,8 @@ COMMON = frozenset(
     {
         "type", "run_id", "trial", "experiment", "group", "rep", "panel", "proposal", "people", "proposal_fields",
         "status", "samples", "transcript", "extraction", "corrections", "interventions", "reason", "kind", "usage",
-        "paid", "calls_replayed", "refusals", "rejections", "unsent_options", "replies", "attempt", "started", "ended",
-        "duration",
+        "paid", "calls_replayed", "refusals", "rejections", "unsent_options", "unread_settings", "replies",
+        "attempt", "started", "ended", "duration",
     }
 )  # fmt: skip
 """What `trial_line` writes of any trial; every other key of a record is a detail that its experiment added."""

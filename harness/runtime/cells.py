@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import HarnessError
 from harness.model import Cell, Sample, Trial, TrialFailure
+from harness.model.watched_settings import Unread, never_read, unread_sentence
 from harness.records import Design
 from harness.runtime import provenance
 from harness.runtime.output_capture import CaseOutput
@@ -119,13 +120,17 @@ def _design(plan: CellPlan) -> Design:
 
 @dataclass(frozen=True, slots=True)
 class TrialOutcome:
-    """How one trial ended. ``failure`` is ``None`` when it finished; ``earlier`` when its record was there already."""
+    """How one trial ended. ``failure`` is ``None`` when it finished; ``earlier`` when its record was there already.
+
+    ``unread`` are settings that its play did not read.
+    """
 
     trial: Trial
     samples: tuple[Sample, ...] = ()
     failure: TrialFailure | None = None
     seconds: float = 0.0
     earlier: bool = False
+    unread: Unread = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ class CellOutcome:
     """Every trial of a cell that ended, in the order of the plan, and what stopped the others.
 
     ``stopped`` says why the session ended before the cell did; ``None`` when it did not. ``metrics`` are the names of
-    the experiment's metrics, where they are known.
+    the experiment's metrics, where they are known. ``all_scenarios``: the case covers every proposal of its arm.
     """
 
     cell: Cell
@@ -156,6 +161,7 @@ class CellOutcome:
     expected: int
     stopped: str | None = None
     metrics: tuple[str, ...] | None = None
+    all_scenarios: bool = False
 
     @property
     def failures(self) -> tuple[TrialFailure, ...]:
@@ -182,9 +188,8 @@ class CellOutcome:
 
     def problem(self) -> str | None:
         """One readable text about what is not finished or could not be measured, or ``None``."""
-        texts = [
-            text for text in (self._unfinished(), self._unmeasured(), self._unknown()) if text is not None
-        ]
+        found = (self._unfinished(), self._unmeasured(), self._unknown(), self._unread())
+        texts = [text for text in found if text is not None]
         return "\n".join(texts) or None
 
     def _unmeasured(self) -> str | None:
@@ -220,6 +225,18 @@ class CellOutcome:
         return (
             f"{self.cell}: samples of {', '.join(map(repr, unknown[:LISTED]))}, which is not a metric of "
             f"{self.cell.experiment}; expected one of {', '.join(self.metrics or ())}. No result has them."
+        )
+
+    def _unread(self) -> str | None:
+        """Settings that the play of no trial read; a single scenario need not read them all."""
+        found = (
+            never_read([one.unread for one in self.played]) if self.finished and self.all_scenarios else {}
+        )
+        if not found:
+            return None
+        return (
+            f"{self.cell}: {unread_sentence(found, len(self.played))}. A setting that nothing reads is no treatment: "
+            "read it in the play, or remove it; either starts a new run."
         )
 
     def _unfinished(self) -> str | None:
@@ -273,7 +290,12 @@ def outcome_of(run: CellRun, played: Iterable[TrialOutcome], stopped: HarnessErr
     """Put the trials that ended into the plan's order."""
     by_id: Mapping[str, TrialOutcome] = {one.trial.id: one for one in played}
     ordered = tuple(by_id[plan.trial.id] for plan in run.plan.trials if plan.trial.id in by_id)
-    metrics = run.plan.experiment.metric_names
+    experiment = run.plan.experiment
     return CellOutcome(
-        run.plan.cell, ordered, len(run.plan.trials), None if stopped is None else str(stopped), metrics
+        run.plan.cell,
+        ordered,
+        len(run.plan.trials),
+        None if stopped is None else str(stopped),
+        experiment.metric_names,
+        run.plan.selected is None and not (experiment.play is not None and experiment.play.case_per_trial),
     )

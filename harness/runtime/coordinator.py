@@ -20,6 +20,7 @@ from harness.gateway.gateway import Gateway
 from harness.gateway.model_snapshots import MAKERS, is_undated, undated_warning
 from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
+from harness.model.watched_settings import UNREAD
 from harness.records import RunRegistry, WriterPool, session_timestamp, trial_line
 from harness.runtime import provenance
 from harness.runtime.cells import CellOutcome, CellStatus, Entry, TrialOutcome, failure_of
@@ -255,7 +256,8 @@ class Coordinator:
         self._emit.trial_ended(trial, outcome, client.usage())
         if isinstance(outcome, TrialFailure):
             return TrialOutcome(trial, failure=outcome, seconds=seconds)
-        run.accepted[trial.id] = TrialOutcome(trial, outcome.samples, seconds=seconds)
+        left = outcome.details.get(UNREAD) or {}
+        run.accepted[trial.id] = TrialOutcome(trial, outcome.samples, seconds=seconds, unread=left)
         return run.accepted[trial.id]
 
     def write(self, cell: Cell, record: Mapping[str, Any]) -> None:

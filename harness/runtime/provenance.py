@@ -15,7 +15,7 @@ from harness.addresses import without_secrets
 from harness.engines import engine_factory
 from harness.engines.dialogue import run_dialogue
 from harness.engines.transcript_judge import score_transcript
-from harness.errors import ConfigurationError
+from harness.errors import ConfigurationError, raise_if_any
 from harness.gateway.calls import Provider
 from harness.model import (
     Correction,
@@ -33,6 +33,7 @@ from harness.personas import digest, fragments_of
 from harness.records import fingerprint
 from harness.records.json_safe import indented, plain
 from harness.runtime.code.identity import CodeIdentity, CodeReader
+from harness.runtime.code.unread_settings import unreadable
 from harness.runtime.plan import CellPlan
 from harness.runtime.settings import Settings
 
@@ -129,6 +130,8 @@ def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) ->
         if isinstance(metric, Measure) and metric.function is not None
     }
     if play is not None:
+        if not isinstance(play, Dialogue):
+            _refuse_unread(plan, reader.identify(play.function))
         judged = any(isinstance(metric, Proposition) for metric in experiment.metrics)
         judge = {"judge": reader.identify(score_transcript)} if judged else {}
         return PlanCode({**_play_code(play, reader), **judge}, functional, measures)
@@ -156,6 +159,21 @@ def _describe_play(play: Play) -> Any:
         **play.declared,
         **{name: _describe_function(one) for name, one in named.items() if callable(one)},
     }
+
+
+def _refuse_unread(plan: CellPlan, code: CodeIdentity) -> None:
+    """Raise `ConfigurationError` for settings that the play cannot read."""
+    experiment = plan.experiment
+    assert experiment.play is not None
+    owners = {
+        "arm": (f"Group {plan.group.name!r} of {experiment.name}", plan.group.settings),
+        "settings": (f"Experiment {experiment.name}", experiment.settings),
+    }
+    raise_if_any(
+        f"{owner}: {problem}"
+        for field, (owner, settings) in owners.items()
+        if (problem := unreadable(experiment.play.function, code, field, settings)) is not None
+    )
 
 
 def _hashes(identities: Mapping[str, CodeIdentity]) -> dict[str, str]:

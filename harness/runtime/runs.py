@@ -14,6 +14,7 @@ from harness.gateway.model_snapshots import bare, split_address
 from harness.gateway.requests.model_options import FIXED_MODEL, CallOptions
 from harness.model import Cell, Sample, Trial
 from harness.model.roles import is_rehearsed
+from harness.model.watched_settings import UNREAD
 from harness.records import Design, Run, RunRegistry, files_of_run, fingerprint, merge, session_timestamp
 from harness.records.accepted_changes import changes_of, is_mixed
 from harness.records.earlier_versions import CODE, setting_differences
@@ -539,4 +540,5 @@ def _played(record: Mapping[str, Any]) -> TrialOutcome:
         )
         for one in record.get("samples") or ()
     )
-    return TrialOutcome(Trial(cell, record["panel"], record["proposal"]), samples, earlier=True)
+    trial = Trial(cell, record["panel"], record["proposal"])
+    return TrialOutcome(trial, samples, earlier=True, unread=record.get(UNREAD) or {})

@@ -59,7 +59,8 @@ PROMPT = "Say a word."
 
 
 async def play(plan, client):
-    await client.complete(Request(({"role": "user", "content": PROMPT},)), CallSite("say", "", 0))
+    words = f"{PROMPT} Be {plan.settings['tone']}."
+    await client.complete(Request(({"role": "user", "content": words},)), CallSite("say", "", 0))
     return TrialResult(plan.trial, (Sample("length", len(PROMPT)),))
 
 

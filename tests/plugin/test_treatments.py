@@ -171,7 +171,9 @@ def test_nothing_is_said_of_a_treatment_that_requests_of_people_do_not_show(lab:
 
 
 def test_an_option_that_a_play_overrides_fails_the_check(lab: Lab) -> None:
-    source = PLAY.format(body="""text = (await ask(client, plan.proposal["id"], temperature=0.9)).text""")
+    source = PLAY.format(
+        body="""text = (await ask(client, plan.proposal["id"] + plan.arm["tone"], temperature=0.9)).text"""
+    )
     lab.write(source.replace('settings={"tone": "rudely"}', 'settings={"tone": "plainly"}, temperature=0.1'))
     result = lab.run()
     result.stdout.fnmatch_lines(
@@ -213,7 +215,8 @@ experiment = Experiment(
 def test_asked(cell):
     cell.run()
 """
-IGNORED = """first = await ask(client, plan.proposal["id"])
+IGNORED = """unused = plan.arm["tone"]
+    first = await ask(client, plan.proposal["id"])
     text = (await ask(client, f"You said {first.text} Go on.")).text"""
 LATER = """first = await ask(client, plan.proposal["id"])
     text = (await ask(client, f"You said {first.text} Go on, {plan.arm['tone']}.")).text"""

@@ -104,7 +104,10 @@ def test_variables_are_read_as_texts(
         ("zzz = 1", "[tool.harness] zzz: unknown key. docs/settings.md lists all keys."),
         ("seed = 1.5", "[tool.harness] seed = 1.5: expected a whole number."),
         ("seed = true", "[tool.harness] seed = true: expected a whole number."),
-        ("rpm = 0", "[tool.harness] rpm = 0: expected a whole number from 1, or PROVIDER=N, such as openai=500."),
+        (
+            "rpm = 0",
+            "[tool.harness] rpm = 0: expected a whole number from 1, or PROVIDER=N, such as openai=500.",
+        ),
         ("temperature = 9.0", "[tool.harness] temperature = 9: expected 0 to 2."),
         ("max_cost = nan", "[tool.harness] max_cost = nan: expected more than 0."),
         ("timeout = inf", "[tool.harness] timeout = inf: expected more than 0 seconds."),
