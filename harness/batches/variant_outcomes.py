@@ -12,8 +12,9 @@ from harness.batches.registry import Registry, VariantStatus
 from harness.batches.study_layout import Study, VariantFolder
 from harness.errors import ConfigurationError, HarnessError, raise_if_any
 from harness.model import Dataset
-from harness.records import datasets, record_files
+from harness.records import FiledRun, dataset_of, meta_of, record_files, runs_in_files
 from harness.records.json_safe import differences, shown
+from harness.records.run_comparison import ComparedLevel
 
 _CONFIG_OF_AXIS = {
     "threshold": ("corrections",),
@@ -34,6 +35,7 @@ class VariantOutcome:
     batch_id: str
     planned: Planned
     dataset: Dataset
+    run: FiledRun
 
     @property
     def level(self) -> str:
@@ -91,19 +93,29 @@ def outcomes(study: Study, manifest: Manifest, only: Sequence[str] = ()) -> list
             f"Batch {manifest.batch_id}: {', '.join(behind)} {'is' if len(behind) == 1 else 'are'} not a success yet; "
             f"expected all compared variants to be one. Resume with: harness study run {study.name} {manifest.batch_id}"
         )
-    return [
-        VariantOutcome(manifest.batch_id, one, dataset_in(study.batch(manifest.batch_id).variant(one.id)))
-        for one in chosen
-    ]
+    found = [(one, run_in(study.batch(manifest.batch_id).variant(one.id))) for one in chosen]
+    return [VariantOutcome(manifest.batch_id, one, dataset_of(run, meta_of(run)), run) for one, run in found]
 
 
-def dataset_in(place: VariantFolder) -> Dataset:
-    """The data of a variant's results. Raises `HarnessError` where that is not one run."""
+def run_in(place: VariantFolder) -> FiledRun:
+    """The run of a variant's results. Raises `HarnessError` where there is not exactly one."""
     files = record_files([place.results], or_none=True) if place.results.is_dir() else []
-    found = datasets(files) if files else []
+    found = runs_in_files(files) if files else []
     if len(found) != 1:
         raise HarnessError(f"{place.results}: records of {len(found)} runs; expected those of one.")
     return found[0]
+
+
+def dataset_in(place: VariantFolder) -> Dataset:
+    """The data of a variant's results. Raises as `run_in` does."""
+    run = run_in(place)
+    return dataset_of(run, meta_of(run))
+
+
+def levels_of(found: Sequence[VariantOutcome]) -> list[ComparedLevel]:
+    """The runs of each level together, the seeds of a level as its repetitions."""
+    names = dict.fromkeys(one.level for one in found)
+    return [ComparedLevel(name, tuple(one.run for one in found if one.level == name)) for name in names]
 
 
 def refuse_incomparable(manifests: Sequence[Manifest]) -> None:

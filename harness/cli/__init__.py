@@ -3,6 +3,7 @@
 from harness.cli import analyse as analyse
 from harness.cli import check as check
 from harness.cli import commands as commands  # each module of commands registers itself when it is imported
+from harness.cli import compare as compare
 from harness.cli import consistency as consistency
 from harness.cli import data as data
 from harness.cli import local as local

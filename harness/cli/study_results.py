@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.study_app import BatchName, manifest_of, study, with_study
 from harness.console import echo
-from harness.errors import ExitCode, HarnessError
+from harness.errors import ConfigurationError, ExitCode, HarnessError
 
 if TYPE_CHECKING:
     from harness.batches.manifest import Manifest
     from harness.batches.study_layout import Study, VariantFolder
+    from harness.records.run_comparison import ComparedLevel
+    from harness.reports.parts import Part
 
 
 @study.command()
@@ -96,8 +98,11 @@ def compare(
     variant: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Only this variant; may be repeated.")
     ] = None,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Test every value with every other one, not with the first alone.")
+    ] = False,
 ) -> None:
-    """Print means per variant and their spread across seeds, for variants that differ in their axis only."""
+    """Print means per variant, their spread across seeds, and tests between variants that differ in their axis only."""
     from harness.batches import variant_outcomes
     from harness.batches.batch_report import SHARES, means_table, share_table, spread_table
     from harness.cli.results import note_looks
@@ -117,6 +122,22 @@ def compare(
     if any(one.dataset.rehearsal for one in found):
         echo(f"{REHEARSAL}\n")
     echo(as_text([means_table(stable), spread_table(stable), SHARES, share_table(stable)]), end="")
+    levels = variant_outcomes.levels_of(found)
+    if len(levels) > 1:
+        echo("\n" + as_text(_tests(levels, pairs=pairs)), end="")
+
+
+def _tests(levels: Sequence[ComparedLevel], *, pairs: bool) -> Iterable[Part]:
+    """The variants' differences, tested as arms are; or why they are not."""
+    from harness.records.run_comparison import joined_dataset
+    from harness.reports.run_comparison import comparison_parts
+    from harness.stats import analyse
+
+    try:
+        data = joined_dataset(levels, pairs=pairs)
+    except ConfigurationError as why:
+        return [f"No test: {' '.join(str(why).split())}"]
+    return comparison_parts(analyse(data, with_secondary=False), data)
 
 
 def _chosen(

@@ -75,8 +75,8 @@ def contrast_table(found: Sequence[ContrastEstimate], heads: Sequence[str]) -> T
     return Table(("metric", "contrast", *heads), rows, 2)
 
 
-def about_contrasts(found: Sequence[ContrastEstimate]) -> Iterator[str]:
-    """The method of contrasts, their weights and adjustment, and why some have no test."""
+def about_contrasts(found: Sequence[ContrastEstimate], *, weights: bool = True) -> Iterator[str]:
+    """The method of contrasts, their adjustment, their ``weights``, and why some have no test."""
     first = found[0]
     yield f"{first.estimate.method}; unit: {first.estimate.unit}; claimed for {first.estimate.estimand}."
     for same in grouped((one for one in found if one.weights), lambda one: one.adjustment):
@@ -84,7 +84,7 @@ def about_contrasts(found: Sequence[ContrastEstimate]) -> Iterator[str]:
             "" if len(same) == len(found) else f" ({', '.join(dict.fromkeys(one.metric for one in same))})"
         )
         yield f"adj.: {same[0].adjustment}{names}."
-    for of_name in grouped((one for one in found if one.weights), lambda one: one.name):
+    for of_name in grouped((one for one in found if one.weights and weights), lambda one: one.name):
         terms = (f"{signed(weight)} {group}" for group, weight in of_name[0].weights.items() if weight)
         yield f"{of_name[0].name} = {', '.join(terms)}."
     yield from _remarks(found, [one.estimate.reason for one in found])

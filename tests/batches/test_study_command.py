@@ -44,7 +44,8 @@ def test_from_init_to_a_promoted_baseline(folder: Path) -> None:
     assert "Registry, manifests and disk agree." in command(folder, "audit", "races").stdout
     compared = command(folder, "compare", "races")
     assert "chunk-size 2" in compared.stdout
-    assert "REHEARSAL" in compared.stdout
+    assert "REHEARSAL" in compared.stdout and "EXPLORATORY: no plan names this comparison" in compared.stdout
+    assert "in chunk-size 3 − " in compared.stdout and "adj.: Holm over " in compared.stdout
     before = contents(study)
     again = command(folder, "run", "races")
     assert (again.returncode, contents(study)) == (0, before)

@@ -9,6 +9,7 @@ import pytest
 from harness.batches.manifest import Manifest
 from harness.batches.variant_outcomes import (
     _shares,
+    levels_of,
     outcomes,
     refuse_incomparable,
     refuse_uneven,
@@ -17,6 +18,8 @@ from harness.batches.variant_outcomes import (
 )
 from harness.errors import ConfigurationError, HarnessError
 from harness.model import Mode
+from harness.records.run_comparison import joined_dataset
+from harness.stats import analyse
 from tests.support.studies import Bench, experiment
 
 
@@ -40,6 +43,25 @@ def test_means_and_spreads_by_hand(bench: Bench) -> None:
     assert plain.of_variant == pytest.approx(100 / 116)
     assert plain.of_seed == pytest.approx(16 / 116)
     assert (rude.group, rude.of_seed) == ("rude", plain.of_seed)
+
+
+def test_values_of_the_axis_are_tested_block_by_block_with_their_seeds_pooled(bench: Bench) -> None:
+    made = bench.declare(seeds=(0, 4))
+    bench.run(made)
+    levels = levels_of(outcomes(bench.study, made))
+    assert [(level.name, len(level.runs)) for level in levels] == [("chunk-size 2", 2), ("chunk-size 3", 2)]
+    data = joined_dataset(levels)
+    assert data.groups == (
+        "plain in chunk-size 2", "plain in chunk-size 3", "rude in chunk-size 2", "rude in chunk-size 3"
+    )  # fmt: skip
+    assert {one.rep for one in data.of("length", data.groups[0])} == {1, 2, 3, 4}
+    found = analyse(data, with_secondary=False)
+    assert [one.contrast for one in found.comparisons] == [
+        "plain in chunk-size 3 − plain in chunk-size 2", "rude in chunk-size 3 − rude in chunk-size 2"
+    ]  # fmt: skip
+    # A trial scores proposal + rep + 10 × chunk size + seed, so the difference is 10 in every block.
+    assert [one.primary.difference for one in found.comparisons] == pytest.approx([10, 10])
+    assert [one.name for one in found.contrasts] == ["rude − plain: chunk-size 3 − chunk-size 2"]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ CROSSED = {
 
 @dataclass(frozen=True)
 class Design:
-    """Arms and what is compared; the family that counts is that of the factors' ``effects``, or of the compared arms."""
+    """Arms and what is compared; the family that counts is the factors' ``effects``, or the compared arms."""
 
     name: str
     groups: tuple[str, ...]
