@@ -34,10 +34,12 @@ def adjust(
     return _over_metrics(comparisons, primary_metric), []
 
 
-def planned_adjustment(contrasts: Contrasts, groups: int, primary_metrics: int) -> str:
-    """The adjustment that `adjust` will make, for a plan."""
+def planned_adjustment(
+    contrasts: Contrasts, groups: int, primary_metrics: int, *, between: bool = False
+) -> str:
+    """The adjustment that `adjust` will make, for a plan; ``between`` panels as in `Dataset`."""
     one = primary_metrics == 1
-    if contrasts != CONTROL:
+    if contrasts != CONTROL or (between and groups > 2):
         what = "every pair" if contrasts == PAIRS else "the contrasts"
         return f"Holm over {what}" if one else f"Holm over {what} and the primary metrics"
     if groups > 2:
