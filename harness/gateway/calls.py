@@ -71,7 +71,8 @@ class Reply:
 
     A provider returns the original ``text``, and separate thoughts of the server in ``thoughts``. From the gateway,
     ``text`` is what was said, ``thoughts`` all that was thought, ``raw`` the original text, and ``unwrapped`` what
-    surrounded the JSON in ``data``. ``mended``: halves of surrogate pairs were replaced.
+    surrounded the JSON in ``data``. ``mended``: halves of surrogate pairs were replaced. ``logprobs`` are the log
+    probabilities of its tokens in OpenAI's form, where the request asks for them (``extra={"logprobs": True}``).
     ``limit`` is the default output limit that it was sent with, if its request named none.
     """
 
@@ -99,6 +100,7 @@ class Reply:
     raw: str = field(default="", compare=False, repr=False)
     unwrapped: Unwrapped = ""
     mended: bool = False
+    logprobs: Mapping[str, Any] | None = None
     limit: int | None = field(default=None, compare=False)
 
     @property

@@ -46,6 +46,7 @@ from harness.gateway.replies.acceptance import UnacceptableError, accept, expect
 from harness.gateway.replies.reply_types import well_typed
 from harness.gateway.requests.call_kinds import role_of
 from harness.gateway.requests.identity import hashed, written
+from harness.gateway.requests.logprobs import refuse_without_logprobs
 from harness.gateway.requests.model_options import CallOptions, unsent
 from harness.gateway.requests.response_formats import asks_for_json, in_form
 from harness.gateway.requests.seeds import seeded
@@ -308,6 +309,7 @@ class Gateway:
         async def send(asked: Request, occurrence: int) -> Reply:
             asked = seeded(asked, self._provider_seed, client.trial_id, occurrence)
             _refuse_without_counterpart(provider, options)
+            refuse_without_logprobs(request, provider)
             try:
                 return await provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
             except UnsupportedParameterError as error:
@@ -587,7 +589,9 @@ class Gateway:
         try:
             async with asyncio.timeout(longest) as limit:
                 reply = await guarded(call.send(asked, occurrence), provider.complete, "The provider")
-                return well_typed(reply, asked, provider.name)
+                reply = well_typed(reply, asked, provider.name)
+                refuse_without_logprobs(asked, provider, reply)
+                return reply
         except (UnsupportedParameterError, ContextOverflowError) as error:
             if call.limits is None or not _is_about_limit(error):
                 raise

@@ -29,7 +29,7 @@ from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.providers.openrouter import OpenRouter
 from harness.gateway.retry import RetryPolicy
 from harness.gateway.server.chat_completions import chat_completion
-from harness.records.lines import _usage
+from harness.records.lines import usage_line
 
 KEY = "not-a-real-key-0123456789"
 URL = "http://127.0.0.1:9/v1"
@@ -147,7 +147,7 @@ async def session(provider: Any, folder: Path, request: Request) -> tuple[Reply 
         came = error
     finally:
         await gateway.aclose()
-    json.dumps([_usage(client.usage()), client.rejections], allow_nan=False)
+    json.dumps([usage_line(client.usage()), client.rejections], allow_nan=False)
     assert gateway._sender.budget is not None and gateway._sender.budget.spent.cost >= 0
     return came, gateway
 

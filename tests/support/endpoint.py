@@ -147,7 +147,10 @@ class FakeEndpoint:
         if fault is not None:
             return await fault.answer()
         message = {"role": "assistant", **self._message(body, number)}
-        choice = {"index": 0, "message": message, "finish_reason": self._finish_reason}
+        logprobs = message.pop("logprobs", None)
+        choice = {
+            "index": 0, "message": message, "finish_reason": self._finish_reason, "logprobs": logprobs,
+        }  # fmt: skip
         return JSONResponse(
             {
                 "id": f"fake-{number}",

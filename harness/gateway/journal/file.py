@@ -43,7 +43,7 @@ _CONTENT = (
     ),
     *("refusal", "tokens_in", "tokens_out", "tokens_cached", "tokens_written", "cost", "cost_reason"),
 )
-_MORE = ("usage", "usage_fault", "thoughts", "form", "sent_digest", "limit")
+_MORE = ("logprobs", "usage", "usage_fault", "thoughts", "form", "sent_digest", "limit")
 """Fields of a reply that came later: the column ``more`` has those that are not empty, as JSON."""
 _COLUMNS = (*_KEY, *_CONTENT, "seal", "verdict", "reason", "more")
 # Columns have no type, so that each value comes back as it went in.

@@ -19,7 +19,9 @@ from harness.gateway.replies.contents import flattened, thoughts_beside
 from harness.gateway.replies.json_reading import label, mapping, sequence, shallow, text, written
 from harness.gateway.replies.token_counts import counted, openai_usage
 from harness.gateway.replies.tool_calls import message_calls
+from harness.gateway.requests.logprobs import asks_for_logprobs
 from harness.gateway.requests.response_formats import in_form
+from harness.model.text import whole_data
 
 _REFUSALS = frozenset({"content_filter", "content_policy_violation", "invalid_prompt"})
 """Codes of a 400 that rejects the content of the request, not its form."""
@@ -134,6 +136,7 @@ class OpenAICompatible(HTTPProvider):
             fingerprint=label(completion.get("system_fingerprint")) or None,
             refusal=bool(refusal) or reason == "content_filter",
             thoughts=thoughts,
+            logprobs=_logprobs(choice.get("logprobs")) if asks_for_logprobs(request) else None,
             **counted(usage, openai_usage(usage), request, says_something=bool(said or calls or thoughts)),
         )
 
@@ -188,6 +191,12 @@ def finish_reason(value: Any) -> str:
     """OpenAI's name of why a completion ended; the server's own where it has none."""
     said = label(value) or "stop"
     return _REASONS.get(said.lower(), said)
+
+
+def _logprobs(value: Any) -> dict[str, Any] | None:
+    """What the server says of the tokens; ``None`` where it says nothing."""
+    found = mapping(value)
+    return whole_data(dict(found)) if sequence(found.get("content")) else None
 
 
 def _vectors(found: Mapping[str, Any], wanted: int) -> list[list[float]] | None:

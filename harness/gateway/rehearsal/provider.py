@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import math
+import re
 import struct
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
@@ -16,6 +17,7 @@ from harness.gateway.rehearsal import replies
 from harness.gateway.rehearsal.schema_sampler import sample
 from harness.gateway.requests.call_kinds import texts_of
 from harness.gateway.requests.identity import digest
+from harness.gateway.requests.logprobs import asks_for_logprobs
 from harness.gateway.requests.schemas import checker, wanted_schema
 
 MODEL = "rehearsal-1"
@@ -23,6 +25,9 @@ MODEL = "rehearsal-1"
 
 DIMENSIONS = 1536
 """Numbers in an embedding."""
+
+MOST_ALTERNATIVES = 20
+"""Alternatives to a token whose log probabilities a request may ask for; OpenAI's own limit."""
 
 CALLS_A_TOOL = 0.6
 """How often a tool is called where tools are given and none is demanded."""
@@ -90,6 +95,7 @@ class RehearsalProvider:
             tokens_in=math.ceil(read / 4),
             tokens_out=math.ceil(written / 4),
             tool_calls=tools,
+            logprobs=_logprobs(text, request, rng) if text and asks_for_logprobs(request) else None,
         )
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:  # noqa: ARG002
@@ -145,6 +151,23 @@ def _tool_calls(request: Request, rng: Random) -> list[dict[str, Any]]:
     arguments = sample(parameters, rng, checker(parameters).is_valid)
     call = {"name": name, "arguments": json.dumps(arguments)}
     return [{"id": f"call_{rng.getrandbits(64):016x}", "type": "function", "function": call}]
+
+
+def _logprobs(text: str, request: Request, rng: Random) -> dict[str, Any]:
+    """Log probabilities of the words of ``text``, which stand in for tokens, and of as many others as requested."""
+    asked = request.extra.get("top_logprobs")
+    others = asked if isinstance(asked, int) and 0 <= asked <= MOST_ALTERNATIVES else 0
+    words = re.findall(r"\s*\S+|\s+", text)
+
+    def token(word: str) -> dict[str, Any]:
+        return {"token": word, "logprob": round(-rng.expovariate(2.0), 6), "bytes": list(word.encode())}
+
+    content = []
+    for word in words:
+        first = token(word)
+        rest = [token(rng.choice(words)) for _ in range(others - 1)]
+        content.append({**first, "top_logprobs": [first, *rest][:others]})
+    return {"content": content, "refusal": None}
 
 
 def _unit_vector(text: str) -> list[float]:

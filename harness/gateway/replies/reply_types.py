@@ -12,6 +12,7 @@ from harness.gateway.replies.contents import flattened
 from harness.gateway.replies.json_reading import label, shallow
 from harness.gateway.replies.token_counts import Stated, counted
 from harness.gateway.replies.tool_calls import tool_calls
+from harness.model.text import json_fault
 
 _TEXTS = ("text", "thoughts", "model", "finish_reason", "usage", "usage_fault", "form")
 _COUNTS = ("tokens_in", "tokens_out", "tokens_cached", "tokens_written")
@@ -42,11 +43,16 @@ def _is_well_typed(reply: Reply) -> bool:
         and isinstance(reply.tool_calls, list | tuple)
         and all(isinstance(call, Mapping) for call in reply.tool_calls)
         and isinstance(reply.refusal, bool)
+        and _is_data(reply.logprobs)
     )
 
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= _MOST
+
+
+def _is_data(logprobs: Any) -> bool:
+    return logprobs is None or (isinstance(logprobs, dict) and not json_fault(logprobs, "logprobs"))
 
 
 def _is_money(value: Any) -> bool:
@@ -70,6 +76,8 @@ def _mended(reply: Reply, request: Request) -> Reply:
         "usage": label(reply.usage),
         "usage_fault": label(reply.usage_fault),
     }
+    if not _is_data(reply.logprobs):
+        fields["logprobs"] = None
     if reply.cost is not None and not _is_money(reply.cost):
         fields |= {"cost": None, "cost_reason": "the provider states a cost that is not an amount of money"}
     if not all(_is_count(getattr(reply, name)) for name in _COUNTS):

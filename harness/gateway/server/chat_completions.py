@@ -142,7 +142,12 @@ def _choice(index: int, reply: Reply) -> dict[str, Any]:
         message["reasoning_content"] = reply.thoughts
     if reply.tool_calls:
         message["tool_calls"] = list(reply.tool_calls)
-    return {"index": index, "message": message, "finish_reason": reply.finish_reason, "logprobs": None}
+    return {
+        "index": index,
+        "message": message,
+        "finish_reason": reply.finish_reason,
+        "logprobs": reply.logprobs,
+    }
 
 
 def embedding_texts(body: Mapping[str, Any]) -> Sequence[str]:
