@@ -15,9 +15,8 @@ from harness.gateway.gateway import Gateway
 from harness.gateway.prices import find_prices
 from harness.gateway.providers import check_provider, make_provider
 from harness.gateway.rates import least_rate
-from harness.gateway.rehearsal.provider import MODEL
-from harness.gateway.requests.call_kinds import role_of
-from harness.model.roles import MEASURING
+from harness.gateway.rehearsal.provider import MODEL, RehearsalProvider
+from harness.model.roles import SEPARATE
 from harness.plugin.estimate import (
     CallPace,
     ExperimentEstimate,
@@ -43,8 +42,7 @@ COMPARED = "comparisons"
 class CallTally:
     """A `CallObserver` that adds up the calls of a rehearsal, by (experiment, group) and kind."""
 
-    def __init__(self, judge: str = "") -> None:
-        self._judge = judge  # who is asked for outcomes, where that is not the model under study
+    def __init__(self) -> None:
         self._taken: dict[tuple[str, str], dict[str, Taken]] = defaultdict(lambda: defaultdict(Taken))
 
     def on_call(self, call: CallRecord) -> None:
@@ -57,8 +55,7 @@ class CallTally:
             texts = call.request.extra.get("input", ())
             taken.add(sum(math.ceil(len(text) / 4) for text in texts), call.request.model)
         else:
-            own = "" if call.request.model == MODEL else call.request.model  # of an arm that names its model
-            taken.add(call.reply.tokens_in, self._judge if role_of(call.site) in MEASURING else own)
+            taken.add(call.reply.tokens_in, "" if call.request.model == MODEL else call.request.model)
 
     def of(self, experiment: str, group: str) -> Mapping[str, Taken]:
         """By kind; empty when no call was made."""
@@ -78,10 +75,12 @@ class DryRun:
 
     def __init__(self, asked: Settings, folder: Path) -> None:
         """``asked`` is what the real session would have. Raises `ConfigurationError` for an unknown provider."""
-        for spec in filter(None, (asked.model, asked.judge_model)):
+        roles = ((role, getattr(asked, f"{role}_model")) for role in SEPARATE)
+        self._roles = {role: spec for role, spec in roles if spec is not None}
+        for spec in (asked.model, *self._roles.values()):
             check_provider(spec)
         self._asked, self._prices = asked, find_prices(asked.prices)
-        self._tally = CallTally(asked.judge_model or "")
+        self._tally = CallTally()
         self.settings = replace(
             asked, model="rehearsal", base_url=None, judge_base_url=None, **without_role_models(),
             results_dir=folder, out=None, resume=None, fresh=False, accept_changes=False,
@@ -97,6 +96,7 @@ class DryRun:
         provider = make_provider(settings.model, seed=settings.seed)
         return Gateway(
             provider,
+            roles={role: RehearsalProvider(settings.seed, model=spec) for role, spec in self._roles.items()},
             concurrency=settings.concurrency,
             temperature=settings.temperature,
             observers=[self._tally],
@@ -136,7 +136,7 @@ class DryRun:
             engine=", ".join(sorted({plan.engine for plan in cells})),
             model=model,
             judge_model=self._asked.judge_model,
-            judge_price=bill.price_of(self._asked.judge_model) if self._asked.judge_model else None,
+            prices=bill.prices,
             seed=self._asked.seed,
             pace=pace,
             groups=estimated,

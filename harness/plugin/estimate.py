@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.gateway.calls import Reply
 from harness.gateway.prices import Overrides, Price, charged, price_of
@@ -40,27 +40,27 @@ NO_MODEL = "no model was named; name one, such as --model openai:gpt-4o-mini"
 class Taken:
     """The rehearsed calls of one kind. ``largest`` is the longest prompt, in tokens.
 
-    ``model`` is set where it is not the model under study, as for embeddings.
+    ``models`` counts them by model; an empty name is the session's model.
     """
 
     calls: int = 0
     tokens_in: int = 0
     largest: int = 0
-    model: str = ""
+    models: Counter[str] = field(default_factory=Counter)
 
     def add(self, tokens_in: int, model: str = "") -> None:
         """Count one call."""
         self.calls += 1
         self.tokens_in += tokens_in
         self.largest = max(self.largest, tokens_in)
-        self.model = model or self.model
+        self.models[model] += 1
 
     def join(self, other: Taken) -> None:
         """Count the calls of ``other`` too."""
         self.calls += other.calls
         self.tokens_in += other.tokens_in
         self.largest = max(self.largest, other.largest)
-        self.model = other.model or self.model
+        self.models.update(other.models)
 
 
 TakenByKind = Mapping[str, Taken]
@@ -91,7 +91,8 @@ class EstimatedCalls:
 class GroupEstimate:
     """One arm, or all of them: rehearsed calls by kind, their estimate, and its range.
 
-    ``least``: no turn is sent back. ``most``: every turn is, as often as the correction allows.
+    ``least``: no turn is sent back. ``most``: every turn is, as often as the correction allows. ``models`` counts the
+    rehearsed calls by model.
     """
 
     name: str
@@ -100,6 +101,7 @@ class GroupEstimate:
     rehearsed: EstimatedCalls
     least: EstimatedCalls
     most: EstimatedCalls
+    models: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class ExperimentEstimate:
     price_reason: str | None
     faults: tuple[str, ...] = ()
     judge_model: str | None = None
-    judge_price: Price | None = None
+    prices: Mapping[str, Price | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +142,28 @@ class CallPace:
 
 
 class PriceEstimate:
-    """List prices of calls to ``model``, without a discount for cached prompts; ``reason`` says why there are none."""
+    """List prices of calls to ``model`` and to others, without a discount for cached prompts.
+
+    ``prices`` has that of each model, ``reason`` says why some are unknown.
+    """
 
     def __init__(self, model: str, overrides: Overrides, taken: Iterable[Taken]) -> None:
-        largest: dict[str, int] = {model: 1}
+        taken = list(taken)
+        largest: dict[str, int] = {} if any(one.models for one in taken) else {model: 1}
         for one in taken:
-            name = one.model or model
-            largest[name] = max(largest.get(name, 1), one.largest)
+            for name in one.models:
+                largest[name or model] = max(largest.get(name or model, 1), one.largest)
         self.model = model
-        self._prices = {
-            name: Price(0.0, 0.0) if self._is_free(name) else price_of(name, overrides) for name in largest
+        reasons = {name: self._reason(name, tokens, overrides) for name, tokens in largest.items()}
+        self.prices = {
+            name: None
+            if reasons[name]
+            else Price(0.0, 0.0)
+            if self._is_free(name)
+            else price_of(name, overrides)
+            for name in largest
         }
-        reasons = [self._reason(name, tokens, overrides) for name, tokens in largest.items()]
-        self.reason = next((reason for reason in reasons if reason is not None), None)
+        self.reason = "; ".join(filter(None, dict.fromkeys(reasons.values()))) or None
 
     def _is_free(self, name: str) -> bool:
         """Whether it is a rehearsal judge, which costs nothing."""
@@ -168,16 +179,17 @@ class PriceEstimate:
     @property
     def price(self) -> Price | None:
         """The price of the model under study."""
-        return self._prices[self.model]
-
-    def price_of(self, model: str) -> Price | None:
-        """The price of another model; ``None`` where it is unknown, or the model has no calls."""
-        return self._prices.get(model)
+        return self.prices.get(self.model)
 
     def dollars(self, like: Taken, tokens_in: int, tokens_out: int) -> float | None:
-        """The cost of calls ``like`` these."""
-        price = self._prices.get(like.model or self.model)
-        return None if self.reason or price is None else price.cost(tokens_in, tokens_out)
+        """The cost of calls ``like`` these; ``None`` where a model's price is not known."""
+        dollars, calls = 0.0, max(like.models.total(), 1)
+        for name, number in (like.models or {"": 1}).items():
+            price = self.prices.get(name or self.model)
+            if price is None:
+                return None
+            dollars += price.cost(tokens_in, tokens_out) * number / calls
+        return dollars
 
 
 def estimate_group(
@@ -195,7 +207,9 @@ def estimate_group(
     # Some formulas are approximations: the range always includes the rehearsed calls.
     range_ = ((calls & least) | unknown, calls | most)
     rehearsed, low, high = (_amount(counted, taken, bill, pace) for counted in (calls, *range_))
-    return GroupEstimate(name, trials, dict(calls), rehearsed, low, high)
+    models = sum((one.models for one in taken.values()), Counter[str]())
+    named = {one or bill.model: number for one, number in sorted(models.items())}
+    return GroupEstimate(name, trials, dict(calls), rehearsed, low, high, named)
 
 
 def _amount(
@@ -203,8 +217,9 @@ def _amount(
 ) -> EstimatedCalls:
     """Estimate ``calls`` as long as those of their kind in the rehearsal."""
     total = EstimatedCalls()
+    usual = max(taken.values(), key=lambda one: one.calls, default=Taken()).models
     for kind, number in sorted(calls.items()):
-        like = taken.get(kind) or (taken.get("act") if kind == "regenerate" else None) or Taken()
+        like = taken.get(kind) or (taken.get("act") if kind == "regenerate" else None) or Taken(models=usual)
         read = round(number * like.tokens_in / max(like.calls, 1))
         written = number * REPLY_TOKENS.get(kind, ANY_REPLY)
         total += EstimatedCalls(number, read, written, bill.dollars(like, read, written))
@@ -217,13 +232,13 @@ def _timed(amount: EstimatedCalls, pace: CallPace) -> EstimatedCalls:
 
 def all_together(groups: Sequence[GroupEstimate], pace: CallPace) -> GroupEstimate:
     """Add up the groups, which run concurrently."""
-    calls: Counter[str] = Counter()
+    calls, models = Counter[str](), Counter[str]()
     for group in groups:
         calls.update(group.calls)
-    amounts = (
+        models.update(group.models)
+    rehearsed, least, most = (
         _timed(sum((getattr(group, name) for group in groups), EstimatedCalls()), pace)
         for name in ("rehearsed", "least", "most")
     )
-    return GroupEstimate(
-        "total", sum(group.trials for group in groups), dict(sorted(calls.items())), *amounts
-    )
+    trials = sum(group.trials for group in groups)
+    return GroupEstimate("total", trials, dict(sorted(calls.items())), rehearsed, least, most, dict(models))

@@ -96,9 +96,15 @@ def notes(estimate: ExperimentEstimate) -> Iterator[str]:
     """The assumptions behind the figures, a sentence or two each."""
     if estimate.price_reason is not None:
         yield f"Price unknown: {estimate.price_reason}."
+    known = {name: price for name, price in estimate.prices.items() if price is not None}
+    if len(estimate.prices) > 1:
+        listed = "; ".join(f"{name} {_listed(price)}" for name, price in known.items())
+        yield f"Prices: {listed or 'none is known'}; no discount for cached prompts."
+        for group in estimate.groups:
+            calls = ", ".join(f"{number:,} to {name}" for name, number in group.models.items())
+            yield f"{group.name}: calls {calls}."
     elif estimate.price is not None:
-        judge = "" if estimate.judge_price is None else f"; the judge {_listed(estimate.judge_price)}"
-        yield f"Price: {_listed(estimate.price)}{judge}; no discount for cached prompts."
+        yield f"Price: {_listed(estimate.price)}; no discount for cached prompts."
     yield "Tokens in: the rehearsed prompts' characters / 4; longer replies make later prompts longer."
     yield f"Tokens out are assumed, a call: {_assumed(estimate)}. Reasoning models write more."
     yield f"Minutes, at least: {_pace(estimate)}."
