@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.engines.embedded import schemas
@@ -49,6 +51,14 @@ async def score_transcript(
         for claim in claims
         for persona in (personas if claim.about == "person" else (None,))
     )
+
+
+def instrument() -> str:
+    """SHA-256 (hex) of the judge's prompt and schema: scores of different instruments are not pooled."""
+    panel, person = Proposition("name", "claim", about="panel"), Proposition("name", "claim")
+    asked = [_judge("record", "task", panel, None), _judge("record", "task", person, Persona("name", {}))]
+    text = json.dumps([asked, schemas.SCORE], sort_keys=True, default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_claim(transcript: Sequence[Event], task: str, claim: str) -> tuple[Message, ...]:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.engines.embedded.transcript_replay import instrument, score_again
+from harness.engines import transcript_judge
+from harness.engines.embedded import transcript_replay
 from harness.errors import ExitCode, HarnessError, ModelCallError, SessionLimitError
 from harness.gateway.gateway import Gateway
 from harness.gateway.trial_client import TrialClient
@@ -70,7 +71,9 @@ class Rescoring:
         self._run, self._told, self._settings, self._gateway = run, told, settings, gateway
         self._share, self._now, self._clock = share, now, clock
         self._judge = provenance.session_settings(settings, gateway.provider, {})
-        self._identity = {"run": run.run_id, "instrument": instrument(), **self._judge}
+        judge_of = transcript_judge if told[0].own else transcript_replay
+        self._instrument = judge_of.instrument()
+        self._identity = {"run": run.run_id, "instrument": self._instrument, **self._judge}
         self.id = f"{run.run_id}-rescored-{fingerprint(self._identity)[:10]}"
         self._failures: dict[str, str] = {}
         self._stopped: ModelCallError | None = None
@@ -97,7 +100,7 @@ class Rescoring:
             "experiment": self._run.experiment,
             "timestamp": self._now().isoformat(),
             "harness_version": provenance.harness_version(),
-            "instrument": instrument(),
+            "instrument": self._instrument,
             "rehearsal": self._rehearsal,
             "judge": self._judge,
             "original_judge": self._original,
@@ -137,15 +140,7 @@ class Rescoring:
     async def _outcome(self, told: RecordedTrial, client: TrialClient) -> list[dict[str, Any]] | str | None:
         """The samples, or why there are none; ``None`` where this is to be taken up another time."""
         try:
-            samples = await score_again(
-                told.personas,
-                told.transcript,
-                told.claims,
-                told.task,
-                told.steps,
-                client,
-                foreign=told.foreign,
-            )
+            samples = await _scored(told, client)
         except ModelCallError as error:
             if error.fatal or self._stopped:
                 self._stop(error)
@@ -210,6 +205,13 @@ class Rescoring:
             return f"two instruments: the engine {self._original['engine']} has its own prompts for scores"
         same = all(self._original[name] == self._judge[name] for name in ("provider", "model"))
         return "one judge's repeatability" if same else "two judges"
+
+
+async def _scored(told: RecordedTrial, client: TrialClient) -> list[Sample]:
+    subject = (told.personas, told.transcript, told.claims, told.task)
+    if told.own:
+        return await transcript_judge.score_transcript(*subject, told.steps + 1, client)
+    return await transcript_replay.score_again(*subject, told.steps, client, foreign=told.foreign)
 
 
 def _beside(sample: Sample, record: Mapping[str, Any]) -> dict[str, Any]:

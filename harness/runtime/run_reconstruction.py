@@ -13,13 +13,14 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.model import Event, Experiment, Persona, Proposition, render
 from harness.personas import Population, load
 from harness.records import FiledRun, stream
+from harness.runtime.plan import OWN
 
 PACKAGED = "packaged:"
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedTrial:
-    """One finished trial. ``foreign``: another engine than ``embedded`` ran it."""
+    """One finished trial, which the experiment's ``own`` play ran, or a ``foreign`` engine instead of ``embedded``."""
 
     record: Mapping[str, Any]
     personas: tuple[Persona, ...]
@@ -28,6 +29,7 @@ class RecordedTrial:
     task: str
     steps: int
     foreign: bool
+    own: bool = False
 
     @property
     def trial(self) -> str:
@@ -110,14 +112,20 @@ def _trial(
 ) -> RecordedTrial:
     words, fields = line["script"]["words"], record["proposal_fields"]
     task = render(words["task"], fields)
+    described = render(words["task_description"], {**fields, "task": task})
+    own, play = line["engine"] == OWN, line["settings"].get("play")
+    if own:
+        goal = play.get("goal") if isinstance(play, Mapping) else None  # of a dialogue
+        described = render(goal, fields) if goal else described if task else ""
     return RecordedTrial(
         record,
         personas,
         tuple(Event(**event) for event in record["transcript"]),
         claims,
-        render(words["task_description"], {**fields, "task": task}),
+        described,
         int(line["settings"]["steps"]),
-        foreign=line["engine"] != "embedded",
+        foreign=line["engine"] not in ("embedded", OWN),
+        own=own,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from harness.errors import ExitCode
@@ -111,3 +112,16 @@ def test_the_estimate_lies_within_the_bounds(lab: Lab) -> None:
     write(lab)
     result = lab.run("--estimate")
     result.stdout.fnmatch_lines(["*score_panel*4*4*8", "*calls*20–24*20–24*40–48"])
+
+
+def test_the_same_judge_scores_a_recorded_dialogue_as_before(lab: Lab) -> None:
+    write(lab)
+    lab.run(model="rehearsal").assert_outcomes(passed=2)
+    done = lab.command(
+        "rescore", "--judge-model", "rehearsal", "--path", "test_small.py", "--share", "1", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    agreement = json.loads(done.stdout)
+    assert agreement["scored"] == 8
+    assert all(abs(shift) == 0 for shifts in agreement["shifts"].values() for shift in shifts.values())
+    assert agreement["shifts"].keys() == {"Patience", "Help"}
