@@ -20,7 +20,9 @@ def arm(line: Mapping[str, Any]) -> str:
 def question(report: RunReport) -> str:
     """The experiment's question in one sentence."""
     control, *others = report.design.groups or ("",)
-    metrics = counted(len(report.design.metrics), "metric")
+    preferences = len({one.metric for one in report.dataset.judgements})
+    sizes = ((len(report.design.metrics), "metric"), (preferences, "pairwise comparison"))
+    metrics = " and ".join(counted(size, noun) for size, noun in sizes if size) or "0 metrics"
     if not others:
         return f"How does {control} score on {metrics}?"
     if report.design.contrasts == PAIRS:

@@ -49,6 +49,12 @@ def preference_parts(analyses: Analyses, *, rehearsal: bool) -> Iterator[Part]:
         )
 
 
+def preference_claims(analyses: Analyses) -> Iterator[str]:
+    """What is claimed of each preference, in a sentence."""
+    for one in analyses if not isinstance(analyses, Mapping) else ():
+        yield f"{one['metric']}: {_claim(one, rehearsal=False)}"
+
+
 def _win_rates(pairs: Sequence[Mapping[str, Any]]) -> Table:
     intervals = [_interval(one["interval"]) for one in pairs]
     head = ("arms", "n", "won", "tied", "lost", "win rate", interval_head(intervals), "p", "adjusted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from harness.records import Design, FiledRun, build, dataset_of, meta_of, record
 from harness.records.json_safe import plain
 from harness.reports.parts import Part
 from harness.reports.plan_section import plan_sentences
-from harness.reports.preferences import preference_parts
+from harness.reports.preferences import Analyses, preference_parts
 from harness.stats.preferences import analyse_preferences
 from harness.stats.results import Analysis
 
@@ -83,11 +84,16 @@ class RunReport:
         """The run compared with its locked plan, in sentences; none without a plan."""
         return list(plan_sentences(self.dataset.meta))
 
+    @cached_property
+    def preference_analyses(self) -> Analyses:
+        """The pairwise comparisons of the run as plain data; empty where it declares none."""
+        found: Analyses = plain(analyse_preferences(self.dataset))[0]
+        return found
+
     @property
     def preferences(self) -> list[Part]:
         """The pairwise comparisons of the run, in parts; none where it declares none."""
-        found, _ = plain(analyse_preferences(self.dataset))
-        return list(preference_parts(found, rehearsal=self.rehearsal))
+        return list(preference_parts(self.preference_analyses, rehearsal=self.rehearsal))
 
     def arms(self) -> dict[str, Mapping[str, Any]]:
         """Group → the metadata of one of its files; empty if there is none."""

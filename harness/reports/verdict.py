@@ -9,6 +9,7 @@ from enum import StrEnum
 from harness.model import Check, Level
 from harness.reports.local_models import local_models
 from harness.reports.numbers import counted, p_clause, percent, signed, span, whole
+from harness.reports.preferences import preference_claims
 from harness.reports.run_report import RunReport
 from harness.stats.results import ALPHA, Comparison, ContrastEstimate, Estimate
 
@@ -79,7 +80,10 @@ def verdict(report: RunReport) -> Verdict:
     )
     interim = bool(report.meta["partial"])
     begun = "Exploratory. " * bool(report.dataset.meta.get("exploratory")) + "An interim look. " * interim
-    headline = begun + _headline(statements)
+    preferences = list(preference_claims(report.preference_analyses))
+    headline = begun + " ".join(
+        [*([_headline(statements)] if statements or not preferences else []), *preferences]
+    )
     return Verdict(
         ClaimStrength.INTERIM if interim else ClaimStrength.EVIDENCE, headline, statements, cautions
     )

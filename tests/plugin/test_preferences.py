@@ -37,6 +37,14 @@ def answering(preferred: str) -> Any:
     return lambda trial, text: json.dumps({"reason": "So.", "preferred": preferred}) if "~" in trial else text
 
 
+def warmly(lab: Lab, trial: str, text: str) -> str:
+    """Treatment speaks warmly, and the judge prefers what is warm."""
+    if "~" in trial:
+        first = str(lab.watched.requests[-1].messages[-1]["content"]).partition("# Conversation B")[0]
+        return json.dumps({"reason": "Warmer.", "preferred": "A" if "Dear friend" in first else "B"})
+    return text.replace('"content": "', '"content": "Dear friend, ') if "/Treatment/" in trial else text
+
+
 @pytest.fixture
 def asked(lab: Lab) -> Lab:
     lab.write(TREATED)
@@ -74,14 +82,7 @@ def test_a_judge_that_always_says_a_fails_the_position_check_and_nothing_is_clai
 
 
 def test_an_arm_that_is_always_preferred_wins_every_block(asked: Lab) -> None:
-    def warmly(trial: str, text: str) -> str:
-        if "~" in trial:
-            shown = str(asked.watched.requests[-1].messages[-1]["content"])
-            first = shown.partition("# Conversation B")[0]
-            return json.dumps({"reason": "Warmer.", "preferred": "A" if "Dear friend" in first else "B"})
-        return text.replace('"content": "', '"content": "Dear friend, ') if "/Treatment/" in trial else text
-
-    asked.watched.rewrite = warmly
+    asked.watched.rewrite = lambda trial, text: warmly(asked, trial, text)
     asked.run("--concurrency=1")
     (pair,) = asked.meta()["preferences"][0]["pairs"]
     assert (pair["won"], pair["tied"], pair["lost"], pair["rate"]) == (2, 0, 0, 1.0)
@@ -214,3 +215,16 @@ def test_a_preference_needs_two_arms_and_a_question() -> None:
             metrics=(Preference("politer", QUESTION),),
             population=(Persona("Ada", {}),),
         )
+
+
+def test_the_report_claims_the_preference_and_asks_about_it(asked: Lab) -> None:
+    asked.write(
+        TREATED.replace('{"thing": "a lamp"}', ", ".join(f'{{"thing": "lamp {n}"}}' for n in range(7)))
+    )
+    asked.watched.rewrite = lambda trial, text: warmly(asked, trial, text)
+    result = asked.run("--concurrency=1", "--report=r.md")
+    result.stdout.fnmatch_lines(["*Preferred (adjusted p below .05): Treatment to Control.*"])
+    text = (asked.path / "r.md").read_text()
+    assert "differ from Control on 1 metric and 1 pairwise comparison?" in text
+    verdict = text.partition("Verdict")[2].partition("####")[0]
+    assert "politer: Preferred (adjusted p below .05): Treatment to Control." in verdict
