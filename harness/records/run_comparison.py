@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -15,13 +16,14 @@ from harness.records.earlier_versions import setting_differences
 from harness.records.filed_runs import FiledRun
 from harness.records.json_safe import shown
 from harness.records.plans import settings_of
-from harness.records.registry.code_store import code_difference
+from harness.records.registry.code_store import SHORT, code_difference
 
 EXPLORATORY = (
     "EXPLORATORY: no plan names this comparison, and trials were not interleaved between the runs. Whatever changed "
     "between them, such as the model behind an endpoint, is part of each difference."
 )
 _MOST_LINES = 20
+_HASH = re.compile(r"[0-9a-f]{64}")
 _IDENTITY = ("seed", "trial_seed", "provider_seed")
 """Settings that make other samples of the same thing."""
 
@@ -123,20 +125,23 @@ def differing_settings(one: FiledRun, other: FiledRun) -> dict[str, tuple[Any, A
 
 
 def difference_lines(first: ComparedLevel, later: ComparedLevel) -> list[str]:
-    """What differs between two levels, a line per setting, with a short diff of code and words where it was kept."""
+    """What differs between two levels, a sentence per setting; of code and words a short diff, where they were kept."""
     one, other = first.runs[0], later.runs[0]
-    found = differing_settings(one, other)
-    lines, names = list[str](), (first.name, later.name)
-    for key, (then, now) in found.items():
-        values = ("not set" if value is None else shown(value) for value in (then, now))
-        lines.append(
-            f"{key}: " + ", ".join(f"{value} in {name}" for value, name in zip(values, names, strict=True))
-        )
-        if one.folder == other.folder:
-            lines += code_difference(one.folder, str(then), str(now))
+    lines = []
+    for key, (then, now) in differing_settings(one, other).items():
+        diff = list(code_difference(one.folder, str(then), str(now))) if one.folder == other.folder else []
+        values = f"{_short(then)} in {first.name}, {_short(now)} in {later.name}"
+        lines.append(f"{key}: {'; '.join(line.strip() for line in diff) or values}")
     if len(lines) > _MOST_LINES:
-        lines = [*lines[:_MOST_LINES], f"… and {len(lines) - _MOST_LINES} more lines"]
+        lines = [*lines[:_MOST_LINES], f"… and {len(lines) - _MOST_LINES} more settings"]
     return lines or [f"nothing that is recorded differs between {first.name} and {later.name}, seeds aside"]
+
+
+def _short(value: Any) -> str:
+    """A setting's value; of a hash the beginning."""
+    if value is None:
+        return "not set"
+    return value[:SHORT] if isinstance(value, str) and _HASH.fullmatch(value) else shown(value)
 
 
 def joined_dataset(levels: Sequence[ComparedLevel], *, pairs: bool = False) -> Dataset:

@@ -90,3 +90,36 @@ def test_a_plan_locks_the_contrasts_and_their_correction(lab: Lab) -> None:
     lab.run("--fresh", "--exploratory", model="rehearsal")
     found = lab.command("plan", "check", "results")
     assert "contrasts: every pair of groups planned, each later group against the first found" in found.stdout
+
+
+FRACTION = SMALL.replace(
+    'groups=(Group("Control"), Group("Treatment")),',
+    """groups=(Group("plain"), *factorial(
+        where=lambda at: at != {"tone": "cold", "length": "short"},
+        tone={"warm": {"instructions": "Be warm."}, "cold": {"instructions": "Be cold."}},
+        length={"free": {}, "short": {"instructions": "Use ten words."}},
+    )),""",
+).replace("import Correction", "import factorial, Correction")
+
+
+def test_a_fraction_beside_a_plain_arm_claims_what_its_cells_allow_and_names_the_rest(lab: Lab) -> None:
+    lab.write(FRACTION)
+    lines = answer(lab.run("--mode=long").outlines)
+    assert max(map(len, lines)) <= 80
+    effects = {one["name"]: one for one in lab.meta()["analysis"]["effects"]}
+    assert list(effects) == [
+        "tone: cold − warm (length free)",
+        "length: short − free (tone warm)",
+        "tone × length: cold, short",
+    ]
+    assert effects["tone: cold − warm (length free)"]["adjustment"] == "Holm over 2 effects"
+    lacking = effects["tone × length: cold, short"]
+    assert lacking["p_adjusted"] is lacking["estimate"]["p"] is None
+    said = " ".join(" ".join(lines).split())
+    assert (
+        "No test of Courtesy, tone × length: cold, short: not estimable: no arm has tone cold, length short"
+        in said
+    )
+    shown = " ".join(lab.command("analyse", "results").stdout.split())
+    assert "tone × length: cold, short: not estimable: no arm has tone cold, length short" in shown
+    assert "Effects of the factors are corrected apart from the differences between arms" in shown
