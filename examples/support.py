@@ -125,8 +125,8 @@ METRICS = (
 )
 
 
-def experiment(name: str, play: Any) -> Experiment:
-    """The two arms over the twenty customers, each trial run by ``play``."""
+def experiment(name: str, play: Any, **options: Any) -> Experiment:
+    """The two arms over the twenty customers, each trial run by ``play``; ``options`` are those of `Play`."""
     careful = "Look an order up before you refund it or say anything about it."
     return Experiment(
         name=name,
@@ -136,5 +136,5 @@ def experiment(name: str, play: Any) -> Experiment:
         ),
         script=Script("A shop's agent settles what a customer asks.", proposals=SCENARIOS),
         metrics=METRICS,
-        play=Play(play),
+        play=Play(play, **options),
     )
