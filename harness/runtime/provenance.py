@@ -37,6 +37,8 @@ from harness.runtime.code.unread_settings import unreadable
 from harness.runtime.plan import CellPlan
 from harness.runtime.settings import Settings
 
+MOST_KEPT = 200
+"""People of a population whose specifications are kept, so that a later session can show what changed."""
 DISTRIBUTION = "persona-harness"
 
 
@@ -205,6 +207,17 @@ def script_words(script: Script) -> tuple[str, dict[str, str]]:
         for key, value in described.items()
     }
     return fingerprint(described), {key: text for key, text in words.items() if text != "null"}
+
+
+def people_texts(plan: CellPlan) -> tuple[str, dict[str, str]]:
+    """The hash of the people who take part, and each one's specification by name; none of a large population."""
+    people = plan.population.personas
+    texts = (
+        {one.name: indented(plain(one.specification)[0]) for one in people}
+        if len(people) <= MOST_KEPT
+        else {}
+    )
+    return population_hash(plan), texts
 
 
 def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:

@@ -155,10 +155,10 @@ class Session:
             if one.sha256 not in self._kept_code and not is_kept(folder, one.sha256):
                 keep_code(folder, one.sha256, one.readable)
             self._kept_code.add(one.sha256)
-        script, words = provenance.script_words(plan.experiment.script)
-        if script not in self._kept_code and not is_kept(folder, script):
-            keep_code(folder, script, words)
-        self._kept_code.add(script)
+        for mark, texts in (provenance.script_words(plan.experiment.script), provenance.people_texts(plan)):
+            if texts and mark not in self._kept_code and not is_kept(folder, mark):
+                keep_code(folder, mark, texts)
+            self._kept_code.add(mark)
         return code
 
     def _measured(

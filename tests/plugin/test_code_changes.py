@@ -6,11 +6,13 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 import harness.stats
+from harness import Group
 from harness.checks import CheckRunner
 from harness.errors import ConfigurationError
 from harness.records import fingerprint, merge
@@ -336,7 +338,15 @@ def test_a_population_counts_as_its_fixture_leaves_it(lab: Lab, fixture: str) ->
     lab.write(MEASURED + fixture, scale=SCALE)
     lab.run("-k", "Control")
     lab.write(MEASURED + fixture.replace("calm", "angry"), scale=SCALE)
-    lab.run("-k", "Control")
+    lab.run("-k", "Control").stdout.fnmatch_lines(
+        [
+            "small: starting a new run. The open run * differs in:",
+            "  group Control: population: * then, * now",
+            "    changed: Ada, Bo",
+            '    -    "mood": "calm"',
+            '    +    "mood": "angry"',
+        ]
+    )
     hashes = {line["run_id"]: line["population"]["sha256"] for line in lab.lines(kind="run_metadata")}
     assert len(hashes) == len({*hashes.values()}) == 2
 
@@ -427,3 +437,49 @@ def test_workers_compute_metrics_again_too(lab: Lab) -> None:
 def test_calls_of_a_joined_run_are_as_many_as_ever(begun: Lab) -> None:
     begun.run()
     assert set(begun.watched.per_trial.values()) == {CALLS_PER_TRIAL - 2}, "no proposition is scored here"
+
+
+ARMS = {
+    "correction": ("correction=Correction(quality_threshold=6)", "correction=Correction(quality_threshold=7)"),
+    "interventions": ("interventions=(Intervention('a', 'Be bold.', functional=acted),)",
+                      "interventions=(Intervention('a', 'Be meek.', functional=acted),)"),
+    "model_options": ("model_options={'top_p': 0.5}", "model_options={'top_p': 0.6}"),
+    "model": ("model='watched:a'", "model='watched:b'"),
+    "instructions": (f"instructions='{'Be kind. ' * 20}Be brief.'", f"instructions='{'Be kind. ' * 20}Be long.'"),
+    "script": ("script={'task': 'Swap {thing}.'}", "script={'task': 'Sell {thing}.'}"),
+    "population": ("population=(Persona('Cy', {'age': 1}),)", "population=(Persona('Cy', {'age': 2}),)"),
+    "fragments": ("fragments=('difficult_person',)", "fragments=()"),
+    "memory_limit": ("memory_limit=1000", "memory_limit=2000"),
+    "temperature": ("temperature=0.1", "temperature=0.2"),
+    "factors": ("factors={'tone': 'warm'}", "factors={'tone': 'cold'}"),
+}  # fmt: skip
+
+
+def arm_settings(declared: str) -> dict[str, Any]:
+    """What identifies an arm that declares this."""
+    from harness.personas import population_of
+    from harness.runtime.code.identity import CodeReader
+    from harness.runtime.plan import plan_cell
+    from harness.runtime.provenance import code_of, group_settings
+
+    space: dict[str, Any] = {}
+    source = MEASURED.replace('Group("Control")', f'Group("Control", {declared})').replace("import scale", "")
+    exec(compile(source, "<test>", "exec"), space)
+    small = space["small"]
+    people = population_of(small, None, small.groups[0])
+    plan = plan_cell(small, small.groups[0], 1, population=people, engine="embedded")
+    return group_settings(plan, code_of(plan, CodeReader()), declared_population=population_of(small).sha256)
+
+
+@pytest.mark.parametrize("field", sorted({one.name for one in fields(Group)} - {"name", "settings"}))
+def test_every_field_of_an_arm_is_part_of_its_identity(field: str) -> None:
+    before, after = map(arm_settings, ARMS[field])
+    assert before != after
+    assert before == arm_settings(ARMS[field][0])
+
+
+def test_the_end_of_a_long_text_is_shown_where_that_alone_changed(lab: Lab) -> None:
+    for declared in ARMS["instructions"]:
+        lab.write(MEASURED.replace('Group("Control")', f'Group("Control", {declared})'), scale=SCALE)
+        result = lab.run("-k", "Control")
+    result.stdout.fnmatch_lines(["  group Control: instructions:", "    -Be brief.", "    +Be long."])

@@ -86,6 +86,36 @@ partial = functools.partial(Scale, 4)
 short, long = (lambda said: 1), (lambda said: LIMIT)
 
 
+class Agent:
+    def __init__(self):
+        self.tools = {}
+
+    def tool(self, function):
+        self.tools[function.__name__] = function
+        return function
+
+    def named(self, name):
+        return self.tool
+
+
+agent = Agent()
+
+
+@agent.tool
+def look_up(said):
+    """Look it up."""
+    return "found"
+
+
+@agent.named("other")
+def ask_around(said):
+    return "asked"
+
+
+def uses_tools(said):
+    return agent.tools["look_up"](said)
+
+
 factor = [6, 8]
 scales = [Scale(6), Scale(8)]
 
@@ -179,6 +209,9 @@ CHANGING = [
     ("long", "metrics.py", "LIMIT = 3", "LIMIT = 4"),
     ("metric", "metrics.py", 'API_KEY = "sk-1234567890abcdefghij"', 'API_KEY = "name"'),
     ("many", "metrics.py", "Scale(8)", "Scale(7)"),
+    ("uses_tools", "metrics.py", 'return "found"', 'return "not found"'),
+    ("uses_tools", "metrics.py", "Look it up.", "Look everything up."),
+    ("uses_tools", "metrics.py", 'return "asked"', 'return "not asked"'),
 ]
 KEEPING = [
     ("metric", "metrics.py", "    # so many\n", "    # very many, or few\n\n\n"),
@@ -195,6 +228,7 @@ KEEPING = [
     ("short", "metrics.py", "(lambda said: LIMIT)", "(lambda said: LIMIT + 1)"),
     ("short", "metrics.py", "LIMIT = 3", "LIMIT = 4"),
     ("scaled", "metrics.py", '"""Metrics."""', '"""Measures."""'),
+    ("metric", "metrics.py", 'return "found"', 'return "not found"'),
 ]
 
 

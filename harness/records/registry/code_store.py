@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ LISTED = 8
 """Names of changed definitions that are shown."""
 DIFF_LINES, DIFF_COLUMNS = 12, 100
 """How much of a change is shown."""
+_SENTENCE = re.compile(r"(?<=[.!?]) +")
 
 
 def keep_code(results_dir: Path, sha256: str, readable: Mapping[str, str]) -> None:
@@ -51,12 +53,34 @@ def _path(results_dir: Path, sha256: str) -> Path:
 def setting_lines(results_dir: Path, changed: Mapping[str, tuple[Any, Any]]) -> Iterator[str]:
     """Settings that differ, then and now, a line each; of code and words below it what changed, where that is kept."""
     for key, (then, now) in changed.items():
-        code = key.startswith("code.") or ".code." in key or key.endswith(": code") or ": code." in key
-        if NOT_SET in (then, now) or not (code or key == "script"):
+        if NOT_SET in (then, now) or not (isinstance(then, str) and isinstance(now, str)):
             yield f"  {key}: {shown(then)} then, {shown(now)} now"
-            continue
-        yield f"  {key}: {str(then)[:SHORT]} then, {str(now)[:SHORT]} now"
-        yield from code_difference(results_dir, str(then), str(now))
+        elif _is_hash(key):
+            yield f"  {key}: {then[:SHORT]} then, {now[:SHORT]} now"
+            yield from code_difference(results_dir, then, now)
+        elif max(len(then), len(now)) > DIFF_COLUMNS or "\n" in then + now:
+            yield f"  {key}:"
+            yield from (f"    {line}" for line in _cut(text_difference(then, now)))
+        else:
+            yield f"  {key}: {then!r} then, {now!r} now"
+
+
+def _is_hash(key: str) -> bool:
+    """Whether a setting is the hash of something that is kept: code, words, people."""
+    name = key.rpartition(": ")[2]
+    return name == "code" or name in ("script", "population") or "code" in name.split(".")[:-1]
+
+
+def text_difference(then: str, now: str) -> Iterator[str]:
+    """The lines that differ; where a text is one line, its sentences.
+
+    >>> list(text_difference("Be kind. Be brief.", "Be kind. Be long."))
+    ['-Be brief.', '+Be long.']
+    """
+    old, new = (text.splitlines() if "\n" in then + now else _SENTENCE.split(text) for text in (then, now))
+    for line in difflib.unified_diff(old, new, n=0, lineterm=""):
+        if not line.startswith(("@@", "---", "+++")):
+            yield line[:DIFF_COLUMNS]
 
 
 def code_difference(results_dir: Path, then: str, now: str) -> Iterator[str]:
@@ -83,6 +107,10 @@ def changes(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[list[str],
         old, new = (text.get(name, "").splitlines() for text in (then, now))
         found = list(difflib.unified_diff(old, new, n=1, lineterm=""))[2:]
         lines += [line[:DIFF_COLUMNS] for line in found if not line.startswith("@@")]
-    if len(lines) > DIFF_LINES:
-        lines = [*lines[:DIFF_LINES], f"… and {len(lines) - DIFF_LINES} more lines"]
-    return names, lines
+    return names, _cut(lines)
+
+
+def _cut(lines: Iterable[str]) -> list[str]:
+    found = list(lines)
+    more = len(found) - DIFF_LINES
+    return [*found[:DIFF_LINES], f"… and {more} more lines"] if more > 0 else found

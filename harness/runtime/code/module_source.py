@@ -252,10 +252,16 @@ def _arguments(arguments: ast.arguments) -> frozenset[str]:
 
 
 def _touched(statement: ast.stmt) -> frozenset[str]:
-    """The names whose objects a statement may change: ``T[k] = v``, ``T.x = v``, ``T.add(v)``, ``shuffle(T)``."""
-    if isinstance(
-        statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
-    ):
+    """The names whose objects a statement may change: ``T[k] = v``, ``T.x = v``, ``T.add(v)``, ``shuffle(T)``.
+
+    A method as a decorator, ``@T.tool``, may keep what it decorates.
+    """
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        makers = [one.func if isinstance(one, ast.Call) else one for one in statement.decorator_list]
+        return frozenset(
+            name for one in makers if isinstance(one, ast.Attribute) and (name := _base(one)) is not None
+        )
+    if isinstance(statement, ast.Import | ast.ImportFrom):
         return frozenset()
     found: set[str] = set()
     for node in ast.walk(statement):
