@@ -70,6 +70,7 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         f"{trials['finished']} of {trials['planned']} trials finished; {sum(usage['calls'].values()):,} calls, "
         f"{thousands(usage['tokens_in'])} tokens in, {thousands(usage['tokens_out'])} out."
     )
+    yield from _group_usage(meta)
     odd = sum((usage.get("usage_faults") or {}).values())
     if odd:
         yield f"{odd:,} replies report token counts that do not add up; the highest reading counts."
@@ -82,6 +83,23 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     yield f"Metadata: {conclusion.artifact.with_suffix('.meta.json').name}; records: {_records(conclusion.records)}"
     if conclusion.problem is not None:
         yield f"NOT WRITTEN: {conclusion.problem}"
+
+
+def _group_usage(meta: Mapping[str, Any]) -> Iterator[str]:
+    """Calls, tokens and price of each group, where they differ in the models that answer."""
+    for group, used in (meta.get("usage_by_group") or {}).items():
+        price = (
+            ""
+            if meta["rehearsal"]
+            else ", price unknown"
+            if used["cost"] is None
+            else f", ${used['cost']:,.4f}"
+        )
+        text = (
+            f"{group}: {sum(used['calls'].values()):,} calls, {thousands(used['tokens_in'])} tokens in, "
+            f"{thousands(used['tokens_out'])} out{price}."
+        )
+        yield from textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -116,7 +116,22 @@ def build(
         "trials": _trials(found, outcomes, design),
         "failures": _failures(outcomes),
         "usage": usage(outcomes.values(), comparisons),
+        **_usage_by_group(outcomes.values(), design),
     }
+
+
+def _usage_by_group(outcomes: Iterable[TrialHistory], design: Design) -> dict[str, Any]:
+    """What each group took, where other models answered in one than in another; else nothing."""
+    histories = list(outcomes)
+    found = {
+        group: usage(one for one in histories if one.trial.split("/")[1:2] == [group])
+        for group in design.groups
+    }
+    models = {
+        frozenset((role, model) for role, asked in (one.get("roles") or {}).items() for model in asked)
+        for one in found.values()
+    }
+    return {"usage_by_group": found} if len(models) > 1 else {}
 
 
 def usage(outcomes: Iterable[TrialHistory], comparisons: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from harness.reports.numbers import (
     whole,
 )
 from harness.reports.parts import Table
+from harness.reports.plan_section import answered_by_role
 from harness.reports.run_report import Published, RunReport
 from harness.reports.tables import CONTRASTS, EFFECTS, about_contrasts, contrast_table
 from harness.reports.verdict import basis, label
@@ -286,6 +287,12 @@ def calls(report: RunReport) -> Captioned:
         ("tokens out", whole(usage["tokens_out"])),
         ("cost", dollars(usage)),
     ]
+    for group, used in (report.meta.get("usage_by_group") or {}).items():
+        rows += [
+            (f"{group}: calls", whole(sum(used["calls"].values()))),
+            (f"{group}: tokens in, out", f"{whole(used['tokens_in'])}, {whole(used['tokens_out'])}"),
+            (f"{group}: cost", dollars(used)),
+        ]
     return Captioned("Calls, tokens and cost of all tries", Table(("Item", "Number"), tuple(rows)))
 
 
@@ -343,6 +350,8 @@ def _origins(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "engine, provider, model", ", ".join(_set(line.get(key)) for key in ("engine", "provider", "model"))
     judge = ", ".join(_set(line.get(key)) for key in ("judge_provider", "judge_model"))
     yield "judge", judge if line.get("judge_model") else "the model under test"
+    if roles := report.meta["usage"].get("roles"):
+        yield "replies by role", answered_by_role(roles)
     yield "answered by", _answering(report.meta["usage"]["models"])
     yield "endpoint", str(line.get("base_url") or "the provider's own")
     yield "temperature, seed, mode", ", ".join(_set(line.get(key)) for key in ("temperature", "seed", "mode"))

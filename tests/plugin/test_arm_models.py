@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 
 import pytest
 
+from harness.cli import main
 from harness.errors import ExitCode
 from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.server.chat_completions import chat_request
 from tests.support.endpoint import FakeEndpoint
-from tests.support.sessions import SMALL, Lab
+from tests.support.sessions import LIGHT, SMALL, Lab
 
 ARMS = SMALL.replace('Group("Treatment")', 'Group("Treatment", model="openai:m-b")')
 MODEL_A = "openai:m-a"
@@ -60,13 +62,19 @@ def test_the_budget_prices_each_model_by_its_name(lab: Lab, endpoint: FakeEndpoi
     assert result.ret != 0 and not endpoint.requests, "no price of m-b: refused before the first call"
     assert "m-b" in result.stdout.str() + result.stderr.str()
     prices.write_text(json.dumps({"m-a": {"input": 1, "output": 1}, "m-b": {"input": 1000, "output": 0}}))
-    assert lab.run(f"--prices={prices}", "--max-cost=9", model=MODEL_A).ret == 0
+    result = lab.run(f"--prices={prices}", "--max-cost=9", model=MODEL_A)
+    assert result.ret == 0
     costs = {
         arm: sum(one["usage"]["cost"] for one in lab.lines(arm, "trial_result"))
         for arm in ("Control", "Treatment")
     }
     assert costs["Control"] == pytest.approx(8 * 10 / 1e6)
     assert costs["Treatment"] == pytest.approx((4 * 7000 + 4 * 10) / 1e6)
+    text = " ".join(result.stdout.str().split())
+    assert (
+        "Control: 8 calls, 56 tokens in, 24 out, $0.0001. Treatment: 8 calls, 56 tokens in, 24 out, $0.0280."
+        in text
+    )
 
 
 def test_a_rehearsal_records_the_name_and_answers_itself(lab: Lab) -> None:
@@ -250,3 +258,37 @@ def test_roles_are_rehearsed_under_their_models_names(lab: Lab) -> None:
         in text
     )
     assert lab.meta()["rehearsal"]
+
+
+@pytest.mark.parametrize("known", [("m-a", "m-b", "m-c"), ("m-a", "m-b")])
+def test_an_estimate_prices_each_arm_by_its_model(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known: tuple[str, ...]
+) -> None:
+    dollars = {"m-a": 1, "m-b": 1000, "m-c": 10}
+    own = {name: {"input": dollars[name], "output": 0} for name in known}
+    (lab.path / "own.json").write_text(json.dumps(own))
+    arms = 'Group("B", model="openai:m-b"), Group("C", model="openai:m-c")'
+    lab.write(SMALL.replace('Group("Treatment")', arms))
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["harness", "estimate", "test_small.py", "--json", "--prices=own.json", f"--model={MODEL_A}"],
+    )
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
+    sys.modules.pop("test_small", None)
+    with pytest.raises(SystemExit):
+        main()
+    (found,) = json.loads(capsys.readouterr().out)["estimates"]
+    cost = {one["name"]: one["rehearsed"]["dollars"] for one in found["groups"]}
+    assert 0 < cost["Control"] < cost["B"] / 100
+    if "m-c" in known:
+        assert cost["Control"] < cost["C"] < cost["B"] and found["total"]["rehearsed"]["dollars"] is not None
+    else:
+        assert cost["C"] is None and found["total"]["rehearsed"]["dollars"] is None
+        assert "openai:m-c" in found["price_reason"]
+    assert {one["name"]: one["models"] for one in found["groups"]} == {
+        "Control": {"openai:m-a": 8},
+        "B": {"openai:m-a": 4, "openai:m-b": 4},
+        "C": {"openai:m-a": 4, "openai:m-c": 4},
+    }
+    assert any(note == "B: calls 4 to openai:m-a, 4 to openai:m-b." for note in found["notes"])
