@@ -63,11 +63,11 @@ def run(
     async def main() -> Any:
         provider = OpenAICompatible("m", base_url=endpoint.url, api_key="not-a-real-key")
         provider.configure(**configured)
-        provider.notify = ([] if said is None else said).append
 
         async def nap(_: float) -> None: ...
 
         gateway = Gateway(provider, journal=Journal(journal) if journal else None, sleep=nap)
+        gateway.notify = ([] if said is None else said).append
         try:
             return await work(gateway)
         finally:
