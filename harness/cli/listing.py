@@ -87,13 +87,27 @@ def block(experiment: Experiment, *, mode: str | None, engine: str, folder: Path
         made_of = f"{one.reps} reps, {one.steps} steps, {len(panels)} panels × {proposals} proposals"
         if experiment.play and len(panels) == 1:
             made_of = f"{one.reps} reps × {proposals} trials" if proposals > 1 else f"{one.reps} reps"
+        if experiment.assignment == "between":
+            yield f"  {mark} mode {name:<6} {made_of}: {trials} trials, each panel in one group"
+            continue
         yield f"  {mark} mode {name:<6} {made_of}: {trials} trials per group"
     for group in experiment.groups:
         low, high = _calls(experiment, group, chosen, population, engine)
         calls = f"{low:,}" if low == high else f"{low:,} to {high:,}"
         line = f"{group.name:<10} {calls} model calls" + ("" if experiment.play else f": {_arm(group)}")
         yield from textwrap.wrap(line, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 15)
+    yield from _comparisons(experiment, chosen, len(panels_of(experiment, experiment.modes[chosen], people)))
     yield ""
+
+
+def _comparisons(experiment: Experiment, mode: str, panels: int) -> Iterator[str]:
+    """The calls of pairwise comparisons: two for each pair of arms in each block."""
+    size = experiment.modes[mode]
+    blocks = panels * len(experiment.script.proposals[: size.proposals]) * size.reps
+    names = [group.name for group in experiment.groups]
+    for one in experiment.preferences:
+        pairs = len(one.arms(names))
+        yield f"    {one.name:<10} {2 * pairs * blocks:,} model calls: {pairs} pair{'s' * (pairs != 1)} of groups, in both orders"
 
 
 def _arm(group: Group) -> str:

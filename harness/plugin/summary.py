@@ -59,6 +59,7 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     arms = {group: arm(first_line) for group, first_line in meta["groups"].items() if first_line}
     for group, text in arms.items():
         yield from textwrap.wrap(f"{group}: {text}", WIDTH, subsequent_indent="  ") if text else ()
+    yield from _assignment(meta["design"])
     yield from plan_lines(meta)
     yield from table(meta["summary"])
     if "analysis" in meta:
@@ -100,6 +101,13 @@ def _group_usage(meta: Mapping[str, Any]) -> Iterator[str]:
             f"{thousands(used['tokens_out'])} out{price}."
         )
         yield from textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
+
+
+def _assignment(design: Mapping[str, Any]) -> Iterator[str]:
+    """How many panels each arm got, where each panel took part in one arm."""
+    if assigned := design.get("assignment"):
+        counts = ", ".join(f"{assigned.count(group)} in {group}" for group in design["groups"])
+        yield from textwrap.wrap(f"Each panel in one arm: {counts}", WIDTH, subsequent_indent="  ")
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -96,6 +96,11 @@ def test_comparisons_are_counted_in_usage_and_estimate(asked: Lab) -> None:
     result.stdout.fnmatch_lines(["*Control*Treatment*comparisons*total*", "*compare *0*0*4*4*"])
 
 
+def test_the_list_counts_the_calls_of_comparisons(asked: Lab) -> None:
+    found = asked.command("list", "test_small.py").stdout
+    assert "politer    4 model calls: 1 pair of groups, in both orders" in found
+
+
 def test_arms_may_run_in_different_sessions(asked: Lab) -> None:
     asked.run("-k", "Treatment")
     assert not results(asked)

@@ -132,7 +132,11 @@ BETWEEN = (
 
 def test_a_session_runs_records_and_compares_unpaired(lab: Lab) -> None:
     lab.write(BETWEEN)
-    lab.run("--seed=3").assert_outcomes(passed=2)
+    result = lab.run("--seed=3")
+    result.assert_outcomes(passed=2)
+    result.stdout.re_match_lines(
+        [r"Each panel in one arm: (2 in Control, 3 in Treatment|3 in Control, 2 in Treatment)"]
+    )
     meta = lab.meta()
     assigned = meta["design"]["assignment"]
     assert len(assigned) == 5 and {*assigned} == {"Control", "Treatment"}
@@ -183,6 +187,11 @@ def test_a_treatment_that_does_not_arrive_fails_between_personas_too(lab: Lab) -
 def test_the_dry_run_shows_the_trials_of_each_arm(lab: Lab) -> None:
     lab.write(BETWEEN)
     lab.run("--estimate").stdout.re_match_lines([r"trials +(4 +6|6 +4) +10"])
+
+
+def test_the_list_says_that_panels_are_divided(lab: Lab) -> None:
+    lab.write(BETWEEN)
+    assert "10 trials, each panel in one group" in lab.command("list", "test_small.py").stdout
 
 
 def test_power_and_plans_refuse_a_between_persona_design(lab: Lab) -> None:
