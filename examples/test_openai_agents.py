@@ -7,12 +7,9 @@ from examples.support import experiment, find_order, instructions, refund_order
 
 
 async def play(plan, client):
-    agent = Agent(
-        name="support",
-        instructions=instructions(plan),
-        model=OpenAIResponsesModel("default", client.openai()),
-        tools=[function_tool(find_order), function_tool(refund_order)],
-    )
+    model = OpenAIResponsesModel("default", client.openai())
+    tools = [function_tool(find_order), function_tool(refund_order)]
+    agent = Agent(name="support", instructions=instructions(plan), model=model, tools=tools)
     settings = RunConfig(tracing_disabled=True)
     await Runner.run(agent, plan.proposal["question"], max_turns=50, run_config=settings)
 

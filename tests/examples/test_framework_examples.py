@@ -44,6 +44,64 @@ def example(name: str) -> str:
     return str(EXAMPLES / f"test_{name}.py")
 
 
+def test_the_page_about_agents_shows_lines_of_the_examples() -> None:
+    page = (EXAMPLES.parent / "docs" / "agents.md").read_text()
+    names = {"pydantic-ai": "pydantic_ai", "LangGraph": "langgraph", "openai-agents": "openai_agents"}
+    shown = re.findall(r"```python\n# (\S+)\n(.*?)```", page, re.DOTALL)
+    blocks = {name: text for name, text in shown if name in names}
+    assert blocks.keys() == names.keys()
+    for name, text in blocks.items():
+        source = {line.strip() for line in (EXAMPLES / f"test_{names[name]}.py").read_text().splitlines()}
+        assert {line.strip() for line in text.splitlines()} <= source, name
+
+
+def test_the_list_of_examples_is_complete() -> None:
+    listed = set(re.findall(r"\| \[(\w+\.py)\]", (EXAMPLES / "README.md").read_text()))
+    assert listed == {path.name for path in EXAMPLES.glob("test_*.py")}
+    assert {f"test_{name}.py" for name in PACKAGES} == listed
+
+
+OVER_HTTPX = """
+import httpx2, pytest
+from harness import Experiment, Group, Measure, Play, Script
+from pydantic_ai import Agent
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.anthropic import AnthropicProvider
+from pydantic_ai.providers.openai import OpenAIProvider
+
+async def play(plan, client):
+    async with httpx2.AsyncClient(transport=client.httpx_transport()) as http:
+        model = OpenAIChatModel("default", provider=OpenAIProvider(api_key="sk-own", http_client=http))
+        first = await Agent(model, instructions=plan.arm["tone"]).run(plan.proposal["id"])
+    model = AnthropicModel("default", provider=AnthropicProvider(anthropic_client=client.anthropic()))
+    async with Agent(model, instructions=plan.arm["tone"]).run_stream(plan.proposal["id"]) as stream:
+        second = await stream.get_output()
+    return {"length": len(first.output + second)}
+
+experiment = Experiment(
+    name="own_transport",
+    groups=(Group("plain", settings={"tone": "Be plain."}), Group("warm", settings={"tone": "Be warm."})),
+    script=Script("", proposals=({"id": "one"}, {"id": "two"})),
+    metrics=(Measure("length"),),
+    play=Play(play),
+)
+
+@pytest.mark.experiment(experiment)
+def test_own_transport(cell):
+    cell.run()
+"""
+
+
+def test_a_framework_with_a_client_of_its_own_goes_through_the_transport(lab: Lab) -> None:
+    pytest.importorskip("pydantic_ai.models.openai", reason="needs pip install -e '.[examples]'")
+    lab.write(OVER_HTTPX)
+    lab.run().assert_outcomes(passed=2)
+    assert len(lab.watched.calls) == 8
+    words = {str(request.messages) for request in lab.watched.requests}
+    assert all("Be plain." in one or "Be warm." in one for one in words)
+
+
 def tools_in(transcript: list[dict[str, Any]]) -> list[str]:
     return [event["type"] for event in transcript if event["type"] in ("TOOL_CALL", "TOOL_RESULT")]
 
