@@ -13,6 +13,7 @@ from harness.engines.transcript_judge import score_transcript
 from harness.errors import HarnessError
 from harness.gateway.calls import ModelClient
 from harness.model import Event, Measure, Proposition, Sample, TrialPlan, TrialResult, render
+from harness.model.outcome import CorrectionEvent
 
 EXPECTED = "expected a TrialResult, a mapping of metrics to numbers, or None"
 
@@ -24,7 +25,7 @@ def result_of(plan: TrialPlan, value: Any) -> TrialResult:
     did not, is a missing sample that fails its case.
     """
     if isinstance(value, TrialResult):
-        return value
+        return _checked(plan, value)
     if value is not None and not isinstance(value, Mapping):
         raise HarnessError(f"{plan.trial.id}: its play gave a {type(value).__name__}; {EXPECTED}.")
     reported = value or {}
@@ -35,6 +36,36 @@ def result_of(plan: TrialPlan, value: Any) -> TrialResult:
         if isinstance(one, Measure) and one.function is None and one.name not in reported
     ]
     return TrialResult(plan.trial, tuple(samples))
+
+
+_PARTS = (
+    ("samples", Sample),
+    ("transcript", Event),
+    ("corrections", CorrectionEvent),
+    ("interventions", Mapping),
+)
+
+
+def _checked(plan: TrialPlan, result: TrialResult) -> TrialResult:
+    """``result`` with what is not a number as a missing sample. Raises `HarnessError` for parts of other types."""
+    for name, kind in _PARTS:
+        items = getattr(result, name)
+        if not isinstance(items, tuple | list) or not all(isinstance(one, kind) for one in items):
+            raise HarnessError(
+                f"{plan.trial.id}: its play gave a TrialResult with {name}={items!r:.60}; expected a tuple of "
+                f"{kind.__name__}."
+            )
+    if not isinstance(result.details, Mapping):
+        raise HarnessError(
+            f"{plan.trial.id}: its play gave details={result.details!r:.60}; expected a mapping."
+        )
+    samples = (
+        one
+        if one.value is None or isinstance(one.value, Real)
+        else replace(_sample(one.metric, one.value), person=one.person)
+        for one in result.samples
+    )
+    return replace(result, samples=tuple(samples))
 
 
 def _sample(name: Any, value: Any) -> Sample:

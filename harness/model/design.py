@@ -187,6 +187,10 @@ class Group:
             yield f"{mine}: model_options['temperature'] and temperature= are both set; expected one of them."
         if "script" not in faults:
             yield from replacement_problems(mine, self.script)
+        if "factors" not in faults:
+            for factor, level in self.factors.items():
+                if not all(isinstance(one, str) and one.strip() for one in (factor, level)):
+                    yield f"{mine}: factors[{shown(factor)}]={shown(level)}; expected a factor and a level by name."
         if isinstance(self.correction, Correction):
             yield from self.correction.problems(mine)
         for intervention in _instances(Intervention, self.interventions):

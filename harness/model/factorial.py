@@ -37,6 +37,10 @@ def factorial(
     {'tone': 'cold', 'length': 'short'}
     """
     problems = [text for name, levels in factors.items() for text in _problems(name, levels)]
+    if where is not None and not callable(where):
+        problems.append(
+            f"factorial(): where={shown(where)}; expected a function of level by factor. A factor needs another name."
+        )
     if not factors:
         problems.append(
             "factorial(): no factors; expected at least one, such as tone={'warm': {…}, 'cold': {…}}."
