@@ -116,12 +116,14 @@ def build(
         "trials": _trials(found, outcomes, design),
         "failures": _failures(outcomes),
         "usage": usage(outcomes.values(), comparisons),
-        **_usage_by_group(outcomes.values(), design),
+        **_usage_by_group(outcomes.values(), design, comparisons),
     }
 
 
-def _usage_by_group(outcomes: Iterable[TrialHistory], design: Design) -> dict[str, Any]:
-    """What each group took, where other models answered in one than in another; else nothing."""
+def _usage_by_group(
+    outcomes: Iterable[TrialHistory], design: Design, comparisons: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What each group took, and pairwise comparisons, where other models answered in one group than in another."""
     histories = list(outcomes)
     found = {
         group: usage(one for one in histories if one.trial.split("/")[1:2] == [group])
@@ -131,7 +133,9 @@ def _usage_by_group(outcomes: Iterable[TrialHistory], design: Design) -> dict[st
         frozenset((role, model) for role, asked in (one.get("roles") or {}).items() for model in asked)
         for one in found.values()
     }
-    return {"usage_by_group": found} if len(models) > 1 else {}
+    compared = usage((), comparisons)
+    more = {"pairwise comparisons": compared} if compared["calls"] else {}
+    return {"usage_by_group": {**found, **more}} if len(models) > 1 else {}
 
 
 def usage(outcomes: Iterable[TrialHistory], comparisons: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:

@@ -142,7 +142,7 @@ import pytest
 from harness import Experiment, Group, Measure, Play, Preference, Sample, Script, TrialResult
 
 async def play(plan, client):
-    return TrialResult(plan.trial, (Sample("words", 1.0),))
+    return TrialResult(plan.trial, (Sample("words", float(len(plan.arm["tone"]))),))
 
 silent = Experiment(
     name="silent",
