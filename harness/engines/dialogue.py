@@ -56,7 +56,7 @@ it to false.
 
 Answer with JSON: "message" is what you write, and is never empty; "done" is true or false."""
 
-_FIRST = "The agent is ready. Write your first message."
+_FIRST = "The chat with the agent is open. You write first."
 
 
 @dataclass
@@ -115,7 +115,8 @@ async def _user_turn(talk: _Talk, prompt: Message, person: Persona, turn: int, c
         return _read_message(data, first=turn == 1)
 
     site = CallSite("user", person.name, turn)
-    text, done = await ask(client, (prompt, *talk.for_user), schemas.MESSAGE, site, read)
+    form = schemas.FIRST_MESSAGE if turn == 1 else schemas.MESSAGE
+    text, done = await ask(client, (prompt, *talk.for_user), form, site, read)
     written = json.dumps({"message": text, "done": done}, ensure_ascii=False)
     talk.for_user.append(assistant(written))
     talk.for_agent.append(user(text))

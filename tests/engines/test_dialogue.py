@@ -105,6 +105,9 @@ def test_each_reads_the_other_and_the_transcript_has_both() -> None:
         "2 agent: Reply 2.",
         "3 Ada: Thanks.",
     ]
+    forms = [asked.response_format for asked, _ in model.of("user")]
+    ends = [dict(form or {})["json_schema"]["schema"]["properties"]["done"] for form in forms]
+    assert ends == [{"type": "boolean", "enum": [False]}, {"type": "boolean"}, {"type": "boolean"}]
     ((asked, _),) = model.of("agent")[1:]
     assert [(one["role"], one["content"]) for one in asked.messages] == [
         ("system", "You sell a lamp.\n\nBe brief."),

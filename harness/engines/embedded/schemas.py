@@ -39,6 +39,7 @@ SCORE = _format(
 CHECK = _format("check", {"reasoning": _TEXT, "justification": _TEXT, "value": {"type": "boolean"}})
 
 MESSAGE = _format("message", {"message": _TEXT, "done": {"type": "boolean"}})
+FIRST_MESSAGE = _format("message", {"message": _TEXT, "done": {"type": "boolean", "enum": [False]}})
 
 PREFERENCE = _format(
     "preference", {"reason": _TEXT, "preferred": {"type": "string", "enum": ["A", "B", "tie"]}}
