@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         "call_timeout",
         "call_timeout_total",
         "connect_timeout",
+        "env_file",
         "max_cost",
         "max_calls",
         "max_tokens",

@@ -39,6 +39,7 @@ SESSION = (
     "call_timeout",
     "call_timeout_total",
     "connect_timeout",
+    "env_file",
     "max_cost",
     "max_calls",
     "max_tokens",

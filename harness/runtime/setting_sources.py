@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from harness.errors import ConfigurationError, did_you_mean, raise_if_any
 from harness.gateway.local.server import SLOTS as LOCAL_SLOTS
 from harness.model import option_problems
 from harness.model.output_limits import merged_limits
+from harness.runtime.env_file import read_env_file
 from harness.runtime.settings import Settings, setting_fields
 from harness.text_files import read_text
 
@@ -155,12 +156,14 @@ def resolve(
     given: SettingSource,
     start: Path,
     results: Path = Path("results"),
-    environ: Mapping[str, str] = os.environ,
+    environ: MutableMapping[str, str] = os.environ,
 ) -> Settings:
     """The settings ``given``, then the environment's, then those of the file found from ``start``, then defaults.
 
-    ``results`` is the default folder of results. Raises `ConfigurationError` with everything that is wrong.
+    ``results`` is the default folder of results. A file of variables that is named fills in what ``environ`` lacks.
+    Raises `ConfigurationError` with everything that is wrong.
     """
+    fill_environment(given, environ)
     sources, problems = [given], list[str]()
     for read in (partial(environment, environ), partial(settings_file, start)):
         try:
@@ -174,6 +177,18 @@ def resolve(
         problems += error.problems
     raise_if_any(problems)
     return settings
+
+
+def fill_environment(given: SettingSource, environ: MutableMapping[str, str]) -> None:
+    """Add the variables of the file that ``given``, or ``environ``, names to ``environ``, where it lacks them.
+
+    Raises `ConfigurationError`.
+    """
+    setting = setting_fields()["env_file"]
+    named = given.values.get("env_file") or environ.get(f"{PREFIX}ENV_FILE")
+    path = setting.read(named, given.folder if "env_file" in given.values else None) if named else None
+    for name, value in (read_env_file(path) if path else {}).items():
+        environ.setdefault(name, value)
 
 
 def override(base: Settings, *sources: SettingSource) -> Settings:

@@ -186,6 +186,8 @@ class Settings:
     model_options: Mapping[str, Any] = _setting(dict, MODEL, "NAME=VALUE", name="model_option", help=
         "Field to add to every request to the model, such as top_p=0.9, reasoning_effort=low or max_tokens=800. VALUE "
         "is JSON, otherwise text; null leaves out a field that the experiment sets. May be repeated.")
+    env_file: Path | None = _setting(None, MODEL, "FILE", unset="none is read", once=True, help=
+        "File of variables, such as keys, that the environment lacks: a NAME=VALUE a line.")
     response_format: str = _setting("auto", MODEL, "FORM", choices=("auto", "schema", "object", "prompt"), help=
         "How to request JSON: schema, object (with the schema in the prompt), prompt, or auto: in this order until "
         "the server accepts one.")
@@ -312,6 +314,7 @@ class RunOptions(TypedDict, total=False):
     temperature: float | None
     model_options: Mapping[str, Any] | None
     response_format: str
+    env_file: Path | str | None
     provider_seed: int | None
     call_timeout: float | None
     call_timeout_total: float | None

@@ -26,7 +26,7 @@ Made = TypeVar("Made")
 group = CommandApp(help="Build a survey population stage by stage, and simulate an event.")
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="File to write.")]
-ASKING = ("model", "base_url", "call_timeout", "max_cost", "prices")
+ASKING = ("model", "base_url", "call_timeout", "env_file", "max_cost", "prices")
 """The settings of a stage that a model writes."""
 SEED = "Seed; the same seed gives the same file."
 Seed = Annotated[int, typer.Option(metavar="N", help=SEED)]
