@@ -27,6 +27,10 @@ IMAGE_TOKENS = 50_000
 """Tokens held for each part of a message that is not text."""
 
 
+FREE = ("rehearsal", "local")
+"""Providers whose models cost nothing."""
+
+
 class TokenPrice(Protocol):
     """US dollars per million tokens."""
 
@@ -35,6 +39,10 @@ class TokenPrice(Protocol):
 
     @property
     def output_per_million(self) -> float: ...
+
+
+class _Free:
+    input_per_million = output_per_million = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +86,24 @@ class Budget:
                 raise ConfigurationError(f"max_{name}={limit}; expected more than 0, or None for no limit.")
         self.spent = Spend()
         self._price, self._bound = price, completion_bound
+        self._free: set[str] = set()
         self.held = Spend()  # the worst cases of the calls in flight together
         self._in_flight: set[Reservation] = set()
         self._changed = asyncio.Event()
         self._halted = False
 
-    def require_price(self, model: str) -> None:
-        """Raise `UnknownPriceError` where the budget is in dollars and the price of ``model`` is not known."""
-        if self.limits["cost"] is not None and self._price(Request((), model)) is None:
+    def require_price(self, model: str, provider: str = "") -> None:
+        """Raise `UnknownPriceError` where the budget is in dollars and the price of ``model`` is not known.
+
+        Models of some providers are free from now on (`FREE`).
+        """
+        if provider in FREE:
+            self._free.add(model)
+        if self.limits["cost"] is not None and self._price_of(Request((), model)) is None:
             raise UnknownPriceError(model)
+
+    def _price_of(self, request: Request) -> TokenPrice | None:
+        return _Free() if request.model in self._free else self._price(request)
 
     async def reserve(self, request: Request) -> Reservation:
         """Reserve the worst case of one attempt at ``request``; settle or release the result.
@@ -139,7 +156,7 @@ class Budget:
     def _cost(self, request: Request, tokens_in: int, tokens_out: int) -> float:
         if self.limits["cost"] is None:
             return 0.0
-        price = self._price(request)
+        price = self._price_of(request)
         if price is None:
             unknown = UnknownPriceError(request.model)
             raise ModelCallError(str(unknown), fatal=True) from unknown

@@ -187,7 +187,11 @@ class Gateway:
         self._serving = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.models = SessionModels(
-            provider, roles, maker, self._attach, budget.require_price if budget else lambda _model: None
+            provider,
+            roles,
+            maker,
+            self._attach,
+            budget.require_price if budget else lambda _model, _provider: None,
         )
 
     def _attach(self, provider: Provider) -> None:

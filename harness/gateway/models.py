@@ -72,7 +72,7 @@ class SessionModels:
         roles: Mapping[str, Provider],
         maker: ModelMaker | None,
         attach: Callable[[Provider], None],
-        require_price: Callable[[str], None],
+        require_price: Callable[[str, str], None],
     ) -> None:
         self.player, self.roles = player, dict(roles)
         self._maker: ModelMaker = maker or SingleModel()
@@ -145,12 +145,12 @@ class SessionModels:
         key = (id(provider), model)
         if key not in self._beside:
             made = self._maker.beside(provider, model)
-            self._require_price(model)
+            self._require_price(model, made.name)
             self._beside[key] = made if made is provider else self._add(made)
         return self._beside[key]
 
     def _add(self, made: Provider) -> Provider:
-        self._require_price(made.model)
+        self._require_price(made.model, made.name)
         self._attach(made)
         return made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from harness.errors import UnknownPriceError, expected_one_of, raise_if_any
-from harness.gateway.budget import Budget
+from harness.gateway.budget import FREE, Budget
 from harness.gateway.calls import Provider, Request
 from harness.gateway.limits import Limits
 from harness.gateway.prices import Overrides, Price, price_of
@@ -47,9 +47,9 @@ def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overr
 
 
 def _prices(providers: Sequence[Provider], prices: Overrides) -> Callable[[Request], Price | None]:
-    free = {one.model for one in providers if one.name in ("rehearsal", "local")}
+    free = {one.model for one in providers if one.name in FREE}
     # Embeddings use another model, which is free too where every model is.
-    nothing_bought = len(free) == len(providers)
+    nothing_bought = all(one.name in FREE for one in providers)
     return lambda request: (
         Price(0.0, 0.0) if nothing_bought or request.model in free else price_of(request.model, prices)
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.console import logger
 from harness.engines import Engine
 from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError
+from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
 from harness.gateway.model_snapshots import MAKERS, is_undated, undated_warning
 from harness.gateway.trial_client import TrialClient
@@ -100,8 +101,7 @@ class Coordinator:
         for provider in self.gateway.models:
             if announcement := getattr(provider, "announcement", ""):
                 self.notes.append(announcement)
-            if provider.name in MAKERS and is_undated(provider.model):
-                self._warn(undated_warning(provider.model))
+            self._warn_of_alias(provider)
         registry = RunRegistry(
             self.settings.results_dir,
             self._now,
@@ -153,12 +153,7 @@ class Coordinator:
     async def enter(self, entries: Sequence[Entry]) -> list[CellStatus]:
         """Give every cell its run. Raises `HarnessError` when a run cannot be opened."""
         for arm, spec in dict.fromkeys(named for entry in entries for named in entry.models):
-            try:
-                self.gateway.models.named(
-                    spec
-                )  # of every arm, so that none is refused after another has begun
-            except ConfigurationError as error:
-                raise ConfigurationError(f"{arm}: {error}") from error
+            self._prepare_model(arm, spec)  # of every arm, so that none is refused after another has begun
         try:
             opened = self._book.enter(entries)
         except LostRepliesError as error:
@@ -167,6 +162,19 @@ class Coordinator:
         for run in opened:
             self._take_notes(run)
         return [self._standing(entry, opened) for entry in entries]
+
+    def _prepare_model(self, arm: str, spec: str) -> None:
+        known = list(self.gateway.models)
+        try:
+            provider = self.gateway.models.named(spec)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{arm}: {error}") from error
+        if provider not in known:
+            self._warn_of_alias(provider)
+
+    def _warn_of_alias(self, provider: Provider) -> None:
+        if provider.name in MAKERS and is_undated(provider.model):
+            self._warn(undated_warning(provider.model))
 
     def _standing(self, entry: Entry, opened: Sequence[OpenRun]) -> CellStatus:
         run = self._book.of(entry.cell)

@@ -11,9 +11,11 @@ import pytest
 from support.requests import ask
 
 from harness.errors import ConfigurationError, ModelCallError
+from harness.gateway.budget import Budget
 from harness.gateway.calls import CallSite, Provider, Reply, Request
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal.journal import Journal
+from harness.gateway.prices import Price
 from harness.gateway.providers import is_spec
 from harness.gateway.requests.model_options import FIXED_MODEL, CallOptions
 from harness.plugin.factories import NamedModels
@@ -155,6 +157,20 @@ def test_embeddings_are_the_session_s_provider_s_unless_another_is_named() -> No
     asyncio.run(main())
     assert player.asked == ["small", "nomic-embed:latest"]
     assert [one.asked for one in maker.made if one.name == "openrouter"] == [["big"]]
+
+
+def test_a_model_named_under_a_budget_in_dollars_needs_a_price_unless_it_is_free() -> None:
+    budget = Budget(max_cost=1.0, price=lambda request: Price(1.0, 1.0) if request.model == "s" else None)
+    client = Gateway(Model("openai:s"), maker=Maker(), budget=budget).open_trial("t")
+
+    async def main(name: str) -> str:
+        return (await client.complete(ask("x", model=name), SITE)).text
+
+    assert [asyncio.run(main(name)) for name in ("s", "local:tiny")] == ["s by openai", "tiny by local"]
+    for name in ("other", "openai:other"):
+        with pytest.raises(ModelCallError, match="No price is known for the model 'other'") as refused:
+            asyncio.run(main(name))
+        assert refused.value.fatal
 
 
 def test_a_rehearsal_stands_in_for_every_model_and_a_real_session_takes_no_rehearsed_one() -> None:

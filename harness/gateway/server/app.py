@@ -211,7 +211,12 @@ class GatewayServer:
         return {"rejected": rejected, "rejections": len(reasons), "reason": reasons[-1] if reasons else None}
 
     async def _models(self, client: TrialClient, body: Any) -> Any:  # noqa: ARG002
-        model = {"id": self._gateway.provider.model, "object": "model", "created": 0, "owned_by": "harness"}
+        model = {
+            "id": (client.provider or self._gateway.provider).model,
+            "object": "model",
+            "created": 0,
+            "owned_by": "harness",
+        }
         return {"object": "list", "data": [model]}
 
 
