@@ -65,6 +65,14 @@ def test_an_agent_that_forgets_its_oldest_messages_repeats_none() -> None:
     assert lines(log)[3:] == ["answer CONVERSATION user: More.", "answer TALK: Well."]
 
 
+def test_what_is_said_again_after_older_messages_were_forgotten_is_shown() -> None:
+    log = ConversationLog()
+    talk(log, [HELLO, MORE, MORE], "Hi.")
+    talk(log, [says("assistant", "Hi."), HELLO], "Well.")
+    talk(log, [says("assistant", "Hi."), HELLO, says("assistant", "Well."), MORE], "Enough.")
+    assert lines(log)[-2:] == ["answer CONVERSATION user: More.", "answer TALK: Enough."]
+
+
 def test_tool_calls_and_their_results_name_the_tool() -> None:
     log = ConversationLog()
     asked = calls("look_up", '{"order": 7}')
