@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from harness.errors import ExitCode
+from harness.gateway import providers
+from harness.gateway.calls import Reply, Request
 from tests.support.sessions import Lab
 
 DIALOGUE = """
@@ -125,3 +130,36 @@ def test_the_same_judge_scores_a_recorded_dialogue_as_before(lab: Lab) -> None:
     assert agreement["scored"] == 8
     assert all(abs(shift) == 0 for shifts in agreement["shifts"].values() for shift in shifts.values())
     assert agreement["shifts"].keys() == {"Patience", "Help"}
+
+
+class _Other:
+    """Another model, which notes what it is asked."""
+
+    name, model = "other", "other-1"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+        self.asked.append(str(request.messages[0]["content"]))
+        return Reply("I am the other one.", model=self.model)
+
+    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        raise NotImplementedError
+
+    async def aclose(self) -> None: ...
+
+
+def test_an_arm_s_model_is_its_agent_s_alone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = _Other()
+
+    def factory(argument: str, **_: Any) -> _Other:
+        return other
+
+    monkeypatch.setitem(providers._factories, "other", factory)
+    write(lab, 'Group("Plain"), Group("Other", model="other:x", instructions="You sell bikes.")')
+    lab.run().assert_outcomes(passed=2)
+    assert other.asked and set(other.asked) == {"You sell bikes."}, "neither the user nor the judge"
+    for one in results(lab):
+        agents = {event["content"] for event in one["transcript"] if event["person"] == "agent"}
+        assert ("I am the other one." in agents) == (one["group"] == "Other")
