@@ -61,43 +61,98 @@ def test_the_list_of_examples_is_complete() -> None:
     assert {f"test_{name}.py" for name in PACKAGES} == listed
 
 
-OVER_HTTPX = """
-import httpx2, pytest
+HEAD = """
+from typing import Literal
+
+import pytest
+from examples.support import find_order, refund_order
 from harness import Experiment, Group, Measure, Play, Script
+from pydantic import BaseModel
+
+
+class Verdict(BaseModel):
+    decision: Literal["refund", "keep"]
+
+
+async def play(plan, client):
+    tone, question = plan.arm["tone"], plan.proposal["question"]
+    text, verdict = await answers(client, tone, question, [find_order, refund_order])
+    assert isinstance(verdict, Verdict)
+    return {"length": len(text)}
+
+
+experiment = Experiment(
+    name="streaming",
+    groups=(Group("plain", settings={"tone": "Be plain."}), Group("warm", settings={"tone": "Be warm."})),
+    script=Script("", proposals=({"question": "Where is order 1001?"},)),
+    metrics=(Measure("length"),),
+    play=Play(play),
+)
+
+
+@pytest.mark.experiment(experiment)
+def test_streaming(cell):
+    cell.run()
+"""
+STREAMING = {
+    "pydantic_ai": """
+import httpx2
 from pydantic_ai import Agent
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
-async def play(plan, client):
+
+async def answers(client, tone, question, tools):
+    model = AnthropicModel("default", provider=AnthropicProvider(anthropic_client=client.anthropic()))
+    async with Agent(model, instructions=tone, tools=tools).run_stream(question) as stream:
+        text = await stream.get_output()
     async with httpx2.AsyncClient(transport=client.httpx_transport()) as http:
         model = OpenAIChatModel("default", provider=OpenAIProvider(api_key="sk-own", http_client=http))
-        first = await Agent(model, instructions=plan.arm["tone"]).run(plan.proposal["id"])
-    model = AnthropicModel("default", provider=AnthropicProvider(anthropic_client=client.anthropic()))
-    async with Agent(model, instructions=plan.arm["tone"]).run_stream(plan.proposal["id"]) as stream:
-        second = await stream.get_output()
-    return {"length": len(first.output + second)}
-
-experiment = Experiment(
-    name="own_transport",
-    groups=(Group("plain", settings={"tone": "Be plain."}), Group("warm", settings={"tone": "Be warm."})),
-    script=Script("", proposals=({"id": "one"}, {"id": "two"})),
-    metrics=(Measure("length"),),
-    play=Play(play),
-)
-
-@pytest.mark.experiment(experiment)
-def test_own_transport(cell):
-    cell.run()
-"""
+        return text, (await Agent(model, instructions=tone, output_type=Verdict).run(question)).output
+""",
+    "langgraph": """
+from langchain_openai import ChatOpenAI
+from langgraph.prebuilt import create_react_agent
 
 
-def test_a_framework_with_a_client_of_its_own_goes_through_the_transport(lab: Lab) -> None:
-    pytest.importorskip("pydantic_ai.models.openai", reason="needs pip install -e '.[examples]'")
-    lab.write(OVER_HTTPX)
+async def answers(client, tone, question, tools):
+    model = ChatOpenAI(model="default", base_url=client.base_url, api_key=client.token, max_retries=0)
+    graph, text = create_react_agent(model, tools, prompt=tone), ""
+    start = {"messages": [("user", question)]}
+    async for message, _ in graph.astream(start, {"recursion_limit": 100}, stream_mode="messages"):
+        text += str(message.content)
+    asked = [("system", tone), ("user", question)]
+    return text, await model.with_structured_output(Verdict, method="json_schema").ainvoke(asked)
+""",
+    "openai_agents": """
+from agents import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, RunConfig, Runner, function_tool
+
+
+async def answers(client, tone, question, tools):
+    settings = RunConfig(tracing_disabled=True)
+    model = OpenAIResponsesModel("default", client.openai())
+    agent = Agent(name="a", instructions=tone, model=model, tools=[function_tool(one) for one in tools])
+    run = Runner.run_streamed(agent, question, max_turns=50, run_config=settings)
+    parts = [event.data async for event in run.stream_events() if event.type == "raw_response_event"]
+    text = "".join(part.delta for part in parts if part.type == "response.output_text.delta")
+    assert text.endswith(run.final_output)
+    model = OpenAIChatCompletionsModel("default", client.openai())
+    judge = Agent(name="b", instructions=tone, model=model, output_type=Verdict)
+    return text, (await Runner.run(judge, question, run_config=settings)).final_output
+""",
+}
+"""Agents whose words stream, with tools, and that give an object of a type."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STREAMING)
+def test_a_framework_streams_uses_tools_and_gets_typed_replies(lab: Lab, name: str) -> None:
+    example(name)
+    lab.write(HEAD + STREAMING[name])
     lab.run().assert_outcomes(passed=2)
-    assert len(lab.watched.calls) == 8
+    assert len(lab.watched.calls) >= 4
     words = {str(request.messages) for request in lab.watched.requests}
     assert all("Be plain." in one or "Be warm." in one for one in words)
 
