@@ -324,7 +324,8 @@ class RejectedError(ModelCallError):
 class ChangedRequestError(ModelCallError):
     """A resumed trial asks something else than its journal has. Raised by the gateway, before anything is sent.
 
-    The trial fails, also where the caller goes on. Restore what has changed, or start a new run.
+    The trial fails, also where the caller goes on, and the session ends: other trials would be paid for under the new
+    version. Restore what has changed, or start a new run.
     """
 
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.checks.checked_run import CheckedRun, Line
+from harness.errors import ChangedRequestError
 from harness.model import Check, Level
 from harness.records.accepted_changes import change_sentences
 from harness.records.dataset import changes_in
 from harness.records.earlier_versions import CODE
+from harness.records.lines import FINISHED
 
 
 def mixed(subject: CheckedRun) -> Iterator[Check]:
@@ -19,6 +21,26 @@ def mixed(subject: CheckedRun) -> Iterator[Check]:
         said = f"nothing can be claimed: {'; '.join(change_sentences(changes))}"
         expected = "0 accepted changes: one version of everything that determines requests"
         yield Check("mixed run", Level.FAIL, said, len(changes), expected)
+
+
+def changed_requests(subject: CheckedRun) -> Iterator[Check]:
+    """Trials that finished in a session in which another resumed trial no longer asked what its journal has."""
+    sections = [section for file in subject.run.files for section in file.sections]
+    sessions = {
+        section.metadata.get("timestamp")
+        for section in sections
+        if any(record.get("kind") == ChangedRequestError.__name__ for record in section.records)
+    }
+    if sessions:
+        suspects = sum(
+            record["status"] == FINISHED
+            for section in sections
+            if section.metadata.get("timestamp") in sessions
+            for record in section.records
+        )
+        said = f"{suspects} trials finished in sessions in which the requests of others had changed since they began"
+        level = Level.FAIL if suspects else Level.PASS
+        yield Check("changed requests", level, said, suspects, "0 trials by a changed version")
 
 
 def requests(subject: CheckedRun) -> Iterator[Check]:

@@ -447,12 +447,13 @@ class Gateway:
         error = ChangedRequestError(
             f"Call {number} of kind {call.site.kind!r} differs from the one in the journal, so it was not sent:\n"
             f"{request_difference(before, call.body) if before else '    (the journaled request cannot be read)'}\n"
-            "    Something that the trial reads has changed since: a file, a package, the time. Restore it and rerun, "
-            "or start a new run. If a play's requests vary by design, declare Play(…, deterministic=False): calls that "
-            "differ are then sent, and paid, again."
+            "    Something that the trial reads has changed since: a file, a package, the time. The session ends, so "
+            "that the run holds one version. Restore what has changed and rerun, or start a new run. If a play's "
+            "requests vary by design, declare Play(…, deterministic=False): calls that differ are then sent, and paid, "
+            "again.",
+            fatal=True,
         )
         client.note_final(error)
-        self._tried.discard((client.run_id, client.trial_id))  # a rerun would pay for it
         raise error
 
     def _last(self, call: _Call, error: ModelCallError) -> ModelCallError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sessions import Lab
+from tests.support.sessions import Lab, load
 
 PLAY = """
 import asyncio
@@ -82,7 +82,7 @@ def test_a_file_that_changed_before_the_resume_stops_the_trial_unpaid(interrupte
     edit(lab)
     result = lab.run("--reruns=1")
     assert lab.watched.calls == []
-    (*_, failure) = lab.lines(kind="trial_failure")
+    (failure,) = lab.lines(kind="trial_failure")
     assert failure["kind"] == "ChangedRequestError"
     assert failure["reason"].startswith(
         "Call 1 of kind 'say' differs from the one in the journal, so it was not sent:"
@@ -152,3 +152,34 @@ def test_accepted_changes_send_the_new_requests(interrupted: Lab) -> None:
     run_id = journal.stem
     lab.run(f"--resume={run_id}", "--accept-changes").assert_outcomes(passed=1)
     assert len(lab.watched.calls) == 4
+
+
+def test_the_session_ends_so_that_no_other_trial_is_paid_for_under_the_new_version(interrupted: Lab) -> None:
+    lab = interrupted
+    lab.write(
+        PLAY.format(body=TURNS, options="").replace(
+            '({"id": "a"},)', 'tuple({"id": str(n)} for n in range(6))'
+        )
+    )
+    lab.run("--max-calls=2", "--concurrency=1")
+    edit(lab)
+    lab.run("--concurrency=1")
+    assert lab.watched.calls == []
+    (check,) = [one for one in lab.meta()["instrument"]["checks"] if one["name"] == "changed requests"]
+    assert check["level"] == "PASS"
+
+
+def test_trials_that_finish_meanwhile_fail_a_check(interrupted: Lab) -> None:
+    lab = interrupted
+    body = TURNS.replace("range(4)", 'range(4 if plan.proposal["id"] == FIRST else 1)')
+    source = PLAY.format(body=body, options="").replace('({"id": "a"},)', '({"id": "a"}, {"id": "b"})')
+    for first in "ab":  # the one that starts first, by the seed
+        lab.write(source.replace("FIRST", repr(first)))
+        lab.run("--max-calls=2", "--concurrency=1", "--fresh")
+        if not lab.lines(kind="trial_result"):
+            break
+    edit(lab)
+    lab.run()
+    checks = [one for path in lab.results.glob("*.meta.json") for one in load(path)["instrument"]["checks"]]
+    (check,) = [one for one in checks if one["name"] == "changed requests"]
+    assert (check["level"], check["number"]) == ("FAIL", 1)
