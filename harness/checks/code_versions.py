@@ -43,6 +43,21 @@ def changed_requests(subject: CheckedRun) -> Iterator[Check]:
         yield Check("changed requests", level, said, suspects, "0 trials by a changed version")
 
 
+def people(subject: CheckedRun) -> Iterator[Check]:
+    """Pairs of arms with different people, by a fixture, that never ran in one session: it may have changed between."""
+    for control, other in subject.pairs:
+        lines = [subject.lines(arm) for arm in (control, other)]
+        hashes = [{(line.get("group_settings") or {}).get("population") for line in mine} for mine in lines]
+        sessions = [{line.get("timestamp") for line in mine} for mine in lines]
+        by_fixture = all(
+            (line.get("population") or {}).get("declared") is False for mine in lines for line in mine
+        )
+        if by_fixture and hashes[0] != hashes[1] and not sessions[0] & sessions[1]:
+            said = "the arms have different people, which no group declares, and never ran in one session"
+            expected = "Group(population=…), or a fixture that has not changed since"
+            yield Check("people", Level.WARN, said, None, expected, f"{other} against {control}")
+
+
 def requests(subject: CheckedRun) -> Iterator[Check]:
     """How many versions of the code that determines requests a run holds. Version 0.1.0 recorded none."""
     lines = [(line, found) for line in subject.run.metadata if (found := _code(line)) is not None]

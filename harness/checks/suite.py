@@ -47,6 +47,7 @@ CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
     answering_models.options,
     answering_models.forms,
     code_versions.requests,
+    code_versions.people,
     code_versions.changed_requests,
     code_versions.measures,
     answering_models.models,

@@ -340,6 +340,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
         "population": {
             "source": plan.population.source,
             "sha256": population_hash(plan),
+            "declared": plan.group.population is not None or plan.group.fragments is not None,
             "people": len(plan.population.personas),
             "fragments": [str(fragment) for fragment in fragments_of(plan.experiment, plan.group)],
         },

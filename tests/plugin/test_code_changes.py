@@ -351,6 +351,22 @@ def test_a_population_counts_as_its_fixture_leaves_it(lab: Lab, fixture: str) ->
     assert len(hashes) == len({*hashes.values()}) == 2
 
 
+def test_people_that_a_fixture_changed_between_the_arms_are_noticed(lab: Lab) -> None:
+    lab.write(MEASURED + POPULATION, scale=SCALE)
+    lab.run("-k", "Control")
+    lab.write(MEASURED + POPULATION.replace("calm", "angry"), scale=SCALE)
+    lab.run("-k", "Treatment")
+    assert len(runs(lab)) == 1
+    assert checks(lab, "people") == [("people", "WARN")]
+
+
+def test_people_by_arm_in_one_session_are_what_a_fixture_declares(lab: Lab) -> None:
+    by_arm = POPULATION.replace("(population)", "(population, group)", 1).replace('"calm"', "group.name")
+    lab.write(MEASURED + by_arm, scale=SCALE)
+    lab.run().assert_outcomes(passed=2)
+    assert checks(lab, "people") == []
+
+
 def as_before_code_was_recorded(lab: Lab) -> None:
     """Turn what a session left into what version 0.1.0 left: no identity of code anywhere."""
 
