@@ -42,7 +42,7 @@ def query(
         ),
     ] = None,
 ) -> None:
-    """Query the records in SQL: views experiments, trials, scores, calls and call_counts."""
+    """Query the records in SQL: views experiments, trials, scores, events, calls and call_counts."""
     from harness.reports.data import query as ask
     from harness.reports.data.rendering import shown
 

@@ -137,7 +137,7 @@ def test_data_and_codebook_agree(results: Path, tmp_path: Path) -> None:
         table = pq.read_table(io.BytesIO(files[f"data/{name}.parquet"]))
         assert table.column_names == [one.name for one in columns]
         assert set(table.column_names) - set(header) == (
-            {"request", "reply", "tool_calls"} if name == "calls" else set()
+            {"calls": {"request", "reply", "tool_calls"}, "events": {"content"}}.get(name, set())
         )
         assert len(rows_of(content)) == table.num_rows
         section = book.split(f"## {name}\n")[1].split("\n## ")[0]

@@ -56,6 +56,38 @@ def test_views_are_joined_by_trial(results: Path) -> None:
     assert query(results, "select sum(calls) from call_counts where kind = 'act'").rows == ((32,),)
 
 
+def test_events_are_the_transcripts_of_the_trials_that_count(tmp_path: Path) -> None:
+    def event(place: int, **more: Any) -> dict[str, Any]:
+        texts = {
+            "person": "",
+            "kind": "stimulus",
+            "type": "CONVERSATION",
+            "content": f"{place}",
+            "source": "",
+        }
+        return {"step": 1, "target": "", **texts, **more}
+
+    said = [
+        event(0),
+        event(1, type="TOOL_CALL", person="agent", target="look_up", content=HOSTILE),
+        "no event",
+    ]
+    earlier = finished(TRIALS[0], SMALL) | {"transcript": said}
+    later = finished(TRIALS[0], SMALL) | {
+        "transcript": [event(9)],
+        "attempt": 2,
+        "ended": "2030-01-01T00:00:00Z",
+    }
+    without = finished(TRIALS[1], SMALL) | {"transcript": None}
+    write_file(tmp_path / "a.jsonl", metadata(TRIALS[0].cell.group), [later, earlier, without])
+    found = query(tmp_path, "select trial, place, person, type, target, content from events order by place")
+    assert [row[:5] for row in found.rows] == [
+        (TRIALS[0].id, 0, None, "CONVERSATION", None),
+        (TRIALS[0].id, 1, "agent", "TOOL_CALL", "look_up"),
+    ]
+    assert found.rows[1][5].startswith("=cmd") and found.rows[0][5] == "0"
+
+
 def test_a_limit_leaves_rows_out_and_says_so(results: Path) -> None:
     found = query(results, "select * from scores", limit=3)
     assert (len(found.rows), found.more) == (3, True)

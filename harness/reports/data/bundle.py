@@ -30,8 +30,8 @@ CHECKSUMS = "checksums.sha256"
 MARK = "REHEARSAL: the offline rehearsal model answered in some or all of these runs. They are not evidence."
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-_DATA = ("experiments", "trials", "scores", "comparisons", "calls", "call_counts")
-_LONG = ("request", "reply", "tool_calls")
+_DATA = ("experiments", "trials", "scores", "events", "comparisons", "calls", "call_counts")
+_LONG = {"calls": ("request", "reply", "tool_calls"), "events": ("content",)}
 """Columns that are in the Parquet file only: no cell of a spreadsheet holds them."""
 
 
@@ -87,9 +87,7 @@ def contents(tables: Tables, folder: Path) -> dict[str, bytes]:
     for name in _DATA:
         content = tidy(tables, name)
         found[f"data/{name}.parquet"] = as_parquet(content)
-        found[f"data/{name}.csv"] = as_csv_bytes(
-            content.drop_columns([one for one in _LONG if one in content.column_names])
-        )
+        found[f"data/{name}.csv"] = as_csv_bytes(content.drop_columns(list(_LONG.get(name, ()))))
     ordered = dict(sorted(found.items()))
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in ordered.items())
     return ordered | {CHECKSUMS: sums.encode()}
@@ -141,7 +139,11 @@ def _readme(tables: Tables, rehearsal: bool, planned: bool) -> str:
 
 def _refuse_secrets(files: Mapping[str, bytes], tables: Tables) -> None:
     """Keys never reach a record; if one did, refuse to publish it."""
-    texts = {f"data/calls.parquet, {name}": tables.calls.column(name) for name in _LONG}
+    texts = {
+        f"data/{table}.parquet, {name}": tables.named(table).column(name)
+        for table, names in _LONG.items()
+        for name in names
+    }
     secrets = {
         name: value.encode("utf-8", "surrogateescape")
         for name, value in os.environ.items()

@@ -117,6 +117,18 @@ SCORES = (
     Column("justification", "text", "The judge's justification."),
 )
 
+EVENTS = (
+    *PLACE,
+    Column("place", "whole", "Place in the transcript.", "from 0"),
+    Column("step", "whole", "Step of the conversation, or number of the call.", "0 is the introduction"),
+    Column("person", "name", "Who acted or perceived.", "empty: everyone"),
+    Column("kind", "name", "Whether the person acted.", "action, stimulus"),
+    Column("type", "name", "What it is.", "TALK, THINK, CONVERSATION, TOOL_CALL, TOOL_RESULT, …"),
+    Column("source", "name", "Who or what caused it.", "a person, a role, a tool; may be empty"),
+    Column("target", "name", "Whom it addresses, or the tool that is called.", "empty: everyone"),
+    Column("content", "text", "The text; of a tool call, its arguments.", "empty: none"),
+)
+
 CALL_COUNTS = (
     *PLACE,
     ATTEMPT,
@@ -181,14 +193,18 @@ TABLES = {
     "experiments": EXPERIMENTS,
     "trials": TRIALS,
     "scores": SCORES,
+    "events": EVENTS,
     "calls": CALLS_IN_JOURNAL,
     "call_counts": CALL_COUNTS,
     "comparisons": COMPARISONS,
 }
+ON_REQUEST = frozenset({"calls", "events"})
+"""Tables that are large, and made only for queries that name them."""
 ROWS = {
     "experiments": "one row per run",
     "trials": "one row per try of a trial",
     "scores": "one row per value due from an accepted trial, obtained or missing",
+    "events": "one row per event in the transcripts of accepted trials",
     "calls": "one row per reply in the journals present, with its request",
     "call_counts": "one row per try and kind of model call, as the records count them",
     "comparisons": "one row per pairwise comparison of two arms in a block, made or missing",

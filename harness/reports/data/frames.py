@@ -16,14 +16,16 @@ class Frames:
     """Data frames of a results folder, each made on first use.
 
     ``experiments`` has a row per run, ``trials`` per try of a trial (``accepted`` marks the one that counts),
-    ``scores`` per value due (``value`` is NaN where ``reason`` says why), ``calls`` per reply in the journals present,
-    with its request, and ``call_counts`` per try and kind of call. Columns are those of ``harness query``'s views;
-    names that repeat (experiment, group, metric, …) are categorical. ``problems`` lists lines that could not be read.
+    ``scores`` per value due (``value`` is NaN where ``reason`` says why), ``events`` per line of an accepted trial's
+    transcript, ``calls`` per reply in the journals present, with its request, and ``call_counts`` per try and kind of
+    call. Columns are those of ``harness query``'s views; names that repeat (experiment, group, metric, …) are
+    categorical. ``problems`` lists lines that could not be read.
     """
 
     experiments: pd.DataFrame
     trials: pd.DataFrame
     scores: pd.DataFrame
+    events: pd.DataFrame
     calls: pd.DataFrame
     call_counts: pd.DataFrame
     comparisons: pd.DataFrame

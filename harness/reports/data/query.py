@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError
-from harness.reports.data.columns import TABLES
+from harness.reports.data.columns import ON_REQUEST, TABLES
 from harness.reports.data.tables import Tables, read_tables
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class QueryResult:
 
 
 def query(path: Path, sql: str, *, limit: int | None = None) -> QueryResult:
-    """The result of one ``select`` over the views experiments, trials, scores, calls and call_counts of ``path``.
+    """The result of one ``select`` over the views of ``path`` (`columns.TABLES`).
 
     ``path`` is a results folder or one record file; ``limit`` is the most rows to give. Raises `ConfigurationError`
     for a statement that DuckDB does not understand or that does more than read, `HarnessError` for unreadable files.
@@ -41,7 +41,7 @@ def query(path: Path, sql: str, *, limit: int | None = None) -> QueryResult:
         raise ConfigurationError("The query contains half a surrogate pair; expected UTF-8 text.") from error
     tables = read_tables(path)
     named = [name for name in TABLES if re.search(rf"\b{name}\b", sql, re.IGNORECASE)]
-    with connect(tables, named or [name for name in TABLES if name != "calls"]) as connection:
+    with connect(tables, named or [name for name in TABLES if name not in ON_REQUEST]) as connection:
         return _answer(connection, sql, limit, tables.problems)
 
 

@@ -15,6 +15,7 @@ from harness.records.comparisons import judgements
 from harness.reports.data.arrays import array, table
 from harness.reports.data.calls import calls
 from harness.reports.data.columns import CALL_COUNTS, COMPARISONS, EXPERIMENTS, PLACE, SCORES, TRIALS
+from harness.reports.data.events import events
 from harness.reports.data.record_rows import Owner, RecordRows, Row, RunRows, gather, listed, whole
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Tables:
         for name in ("metric", "person"):
             columns[name] = samples.column(name).unify_dictionaries()
         return pa.table({**columns, **{one.name: samples.column(one.name) for one in SCORES[-3:]}})
+
+    @cached_property
+    def events(self) -> pa.Table:
+        """One row per event in the transcripts of accepted trials."""
+        return events(self.runs)
 
     @cached_property
     def comparisons(self) -> pa.Table:
