@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from harness.errors import ConfigurationError, ModelCallError, UnknownProviderError
+from harness.errors import ConfigurationError, ModelCallError, UnknownProviderError, expected_one_of
 from harness.gateway.calls import CallSite, Provider
 from harness.gateway.requests.call_kinds import role_of
-from harness.model.roles import CORRECTOR, EXTRACTOR, JUDGE, USER
+from harness.model.roles import CORRECTOR, EXTRACTOR, JUDGE, ROLES, USER
 
 UNNAMED = ("", "default")
 """Names in a request that leave the model open; some frameworks insist on a word."""
@@ -124,6 +124,9 @@ class SessionModels:
         """Who answers a call at ``site`` whose request names ``name``. Raises `ModelCallError`, fatal, where the
         model cannot be asked.
         """
+        if site.role and site.role not in ROLES:
+            known = expected_one_of(site.role, ROLES)
+            raise ModelCallError(f"Call {site.kind!r}: unknown role {site.role!r:.80}; {known}", fatal=True)
         default = self.default(role_of(site), arm)
         if name in UNNAMED or name in _names(default):
             return ModelRoute(default, default.model, default.model)

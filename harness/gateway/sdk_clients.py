@@ -21,11 +21,16 @@ BLOCKING = (
 )
 
 
+ROLE_HEADER, KIND_HEADER = "x-harness-role", "x-harness-kind"
+"""Headers of a foreign request that say what its call is for, as `CallSite` does for one in this process."""
+
+
 class SdkClients(ABC):
     """What a trial's client gives to an agent that talks to models itself.
 
     Journal, budget, limits, retries, traces and rehearsal hold for each call, and the gateway alone tries again, so
-    the clients do not. The arm's or the session's model answers, whatever model they name.
+    the clients do not. The model that a call names answers, else that of its ``role`` (`CallSite`); ``kind`` is what
+    its calls are counted by.
     """
 
     @property
@@ -43,25 +48,35 @@ class SdkClients(ABC):
         """Whether certificates are needed; loading them takes 20 ms per client, on the event loop."""
         return self.base_url.startswith("https:")
 
-    def openai(self) -> AsyncOpenAI:
+    def openai(self, *, role: str = "", kind: str = "") -> AsyncOpenAI:
         """An ``AsyncOpenAI`` of this trial. Raises `ConfigurationError` where the openai package is missing."""
         sdk = _sdk("openai")
         http = sdk.DefaultAsyncHttpxClient(transport=self.httpx_transport(_http_library(sdk)))
         made: AsyncOpenAI = sdk.AsyncOpenAI(
-            api_key=self.token, base_url=self.base_url, max_retries=0, timeout=None, http_client=http
+            api_key=self.token,
+            base_url=self.base_url,
+            max_retries=0,
+            timeout=None,
+            http_client=http,
+            default_headers=_headers(role, kind),
         )
         return made
 
-    def openai_sync(self) -> OpenAI:
+    def openai_sync(self, *, role: str = "", kind: str = "") -> OpenAI:
         """An ``OpenAI`` of this trial, for code that runs in a thread. Raises as `openai` does."""
         sdk = _sdk("openai")
         http = sdk.DefaultHttpxClient(transport=self.httpx_sync_transport(_http_library(sdk)))
         made: OpenAI = sdk.OpenAI(
-            api_key=self.token, base_url=self.base_url, max_retries=0, timeout=None, http_client=http
+            api_key=self.token,
+            base_url=self.base_url,
+            max_retries=0,
+            timeout=None,
+            http_client=http,
+            default_headers=_headers(role, kind),
         )
         return made
 
-    def anthropic(self) -> AsyncAnthropic:
+    def anthropic(self, *, role: str = "", kind: str = "") -> AsyncAnthropic:
         """An ``AsyncAnthropic`` of this trial. Raises `ConfigurationError` where the anthropic package is missing."""
         sdk = _sdk("anthropic")
         http = sdk.DefaultAsyncHttpxClient(transport=self.httpx_transport(_http_library(sdk)))
@@ -71,6 +86,7 @@ class SdkClients(ABC):
             max_retries=0,
             timeout=None,
             http_client=http,
+            default_headers=_headers(role, kind),
         )
         return made
 
@@ -104,6 +120,10 @@ class SdkClients(ABC):
 
         made: BaseTransport = GatewayTransport(verify=self._is_encrypted)
         return made
+
+
+def _headers(role: str, kind: str) -> dict[str, str]:
+    return {name: value for name, value in ((ROLE_HEADER, role), (KIND_HEADER, kind)) if value}
 
 
 class _Redirect:

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import openai
 import pytest
 from support.requests import ask
 
@@ -184,3 +186,27 @@ def test_a_rehearsal_stands_in_for_every_model_and_a_real_session_takes_no_rehea
     real = NamedModels(replace(Settings(), model="openai:s"), Model("openai:s"))
     with pytest.raises(ConfigurationError, match="answers offline"):
         real.named("rehearsal")
+
+
+def test_a_call_says_its_role_over_http_too_and_a_misspelt_one_is_refused() -> None:
+    async def main() -> tuple[list[str], dict[str, int], str]:
+        gateway = Gateway(Model("openai:s"), roles={"judge": Model("anthropic:j")}, maker=Maker())
+        client = gateway.open_trial("t")
+        messages: Any = [{"role": "user", "content": "x"}]
+        texts = []
+        try:
+            for role, name in (("", ""), ("judge", ""), ("judge", "other")):
+                async with client.openai(role=role, kind="grade" if role else "") as sdk:
+                    answer = await sdk.chat.completions.create(model=name, messages=messages)
+                    texts.append(str(answer.choices[0].message.content))
+            async with client.openai(role="juge") as sdk:
+                with pytest.raises(openai.BadRequestError) as refused:
+                    await sdk.chat.completions.create(model="", messages=messages)
+        finally:
+            await gateway.aclose()
+        return texts, dict(client.usage().calls), str(refused.value)
+
+    texts, calls, said = asyncio.run(main())
+    assert texts == ["s by openai", "j by anthropic", "other by anthropic"]
+    assert calls == {"other": 1, "grade": 2}
+    assert "unknown role 'juge'" in said and "Did you mean 'judge'?" in said

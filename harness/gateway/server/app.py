@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -25,7 +26,9 @@ from harness.errors import ModelCallError, RefusedError
 from harness.gateway.calls import CallSite, Provider, Request
 from harness.gateway.models import ModelRoute
 from harness.gateway.requests.call_kinds import classify
+from harness.gateway.sdk_clients import KIND_HEADER, ROLE_HEADER
 from harness.gateway.server.chat_completions import (
+    MalformedError,
     chat_completion,
     chat_request,
     embedding_texts,
@@ -56,8 +59,10 @@ _KNOWN = ", ".join(
         *("POST /v1/messages", "POST /v1/harness/rejections", "GET /v1/models"),
     ]
 )
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _TYPES = {401: "authentication_error", 404: "not_found_error"}
-_Work = Callable[[TrialClient, Any], Awaitable[Any]]
+_Headers = Mapping[str, str]
+_Work = Callable[[TrialClient, Any, _Headers], Awaitable[Any]]
 
 
 class ServedGateway(Protocol):
@@ -144,7 +149,7 @@ class GatewayServer:
         async def endpoint(request: HTTPRequest) -> Response:
             client = self._client_of(request)
             try:
-                content = await work(client, await self._body(request))
+                content = await work(client, await self._body(request), request.headers)
                 return _json(content) if isinstance(content, dict) else _stream(content)
             except Exception as error:
                 client.note_failure(_as_failure(error))
@@ -170,36 +175,36 @@ class GatewayServer:
         except TimeoutError:
             raise HTTPException(408, f"the body took more than {self._body_seconds:g} s.") from None
 
-    async def _chat(self, client: TrialClient, body: Any) -> Any:
+    async def _chat(self, client: TrialClient, body: Any, headers: _Headers) -> Any:
         request = chat_request(body)
-        site = CallSite(classify(request))
+        site = _site(request, headers)
         async with asyncio.TaskGroup() as group:
             asked = [group.create_task(client.complete(request, site)) for _ in range(body.get("n") or 1)]
         completion = chat_completion([one.result() for one in asked])
         usage = bool((body.get("stream_options") or {}).get("include_usage"))
         return chat_events(completion, include_usage=usage) if body.get("stream") else completion
 
-    async def _responses(self, client: TrialClient, body: Any) -> Any:
+    async def _responses(self, client: TrialClient, body: Any, headers: _Headers) -> Any:
         """A refusal to write JSON is not a failed call: the API has a field for it."""
         request = response_request(body)
-        site = CallSite(classify(request))
+        site = _site(request, headers)
         try:
             answer = response(await client.complete(request, site), body)
         except RefusedError as error:
             answer = declined(self._gateway.route(request, site, client).model, str(error), body)
         return response_events(answer) if body.get("stream") else answer
 
-    async def _messages(self, client: TrialClient, body: Any) -> Any:
+    async def _messages(self, client: TrialClient, body: Any, headers: _Headers) -> Any:
         request = message_request(body)
-        answer = message(await client.complete(request, CallSite(classify(request))))
+        answer = message(await client.complete(request, _site(request, headers)))
         return message_events(answer) if body.get("stream") else answer
 
-    async def _embeddings(self, client: TrialClient, body: Any) -> Any:
+    async def _embeddings(self, client: TrialClient, body: Any, headers: _Headers) -> Any:  # noqa: ARG002
         texts, model = embedding_texts(body), str(body.get("model", ""))
         vectors = await client.embed(texts, model)
         return embeddings(texts, vectors, model, packed=body.get("encoding_format") == "base64")
 
-    async def _rejections(self, client: TrialClient, body: Any) -> Any:
+    async def _rejections(self, client: TrialClient, body: Any, headers: _Headers) -> Any:  # noqa: ARG002
         """With a reason: reject the trial's latest reply of a kind, so that an equal request is a new call.
 
         Tells how many were rejected in this try of the trial, sessions that were cut off included, and why the last.
@@ -210,7 +215,7 @@ class GatewayServer:
         reasons = client.reasons(kind)
         return {"rejected": rejected, "rejections": len(reasons), "reason": reasons[-1] if reasons else None}
 
-    async def _models(self, client: TrialClient, body: Any) -> Any:  # noqa: ARG002
+    async def _models(self, client: TrialClient, body: Any, headers: _Headers) -> Any:  # noqa: ARG002
         model = {
             "id": (client.provider or self._gateway.provider).model,
             "object": "model",
@@ -218,6 +223,14 @@ class GatewayServer:
             "owned_by": "harness",
         }
         return {"object": "list", "data": [model]}
+
+
+def _site(request: Request, headers: _Headers) -> CallSite:
+    """What a foreign call is for: as its headers say, else as its request shows. Raises `MalformedError`."""
+    kind, role = headers.get(KIND_HEADER, ""), headers.get(ROLE_HEADER, "")
+    if kind and not _KIND.fullmatch(kind):
+        raise MalformedError(f"{KIND_HEADER}: expected a name of letters, digits, '_' or '-', at most 64.")
+    return CallSite(kind or classify(request), role=role)
 
 
 def _listener(host: str) -> socket.socket:
