@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections import Counter
 
 import pytest
 
 from harness.errors import ExitCode
+from harness.gateway.sdk_clients import SdkClients
 from tests.support.sessions import Lab
 
 HEAD = """
@@ -100,6 +102,19 @@ def test_an_agent_s_calls_are_counted_journaled_and_replayed(lab: Lab, agent: st
     prompts = {json.dumps(list(request.messages)) for request in lab.watched.requests}
     assert len(prompts) == 4 and {one.model for one in lab.watched.requests} <= {"m", "watched-1"}
     assert not lab.meta()["partial"]
+
+
+@pytest.mark.parametrize(("scheme", "verified"), [("http", ssl.CERT_NONE), ("https", ssl.CERT_REQUIRED)])
+def test_certificates_are_loaded_for_an_encrypted_gateway_alone(
+    scheme: str, verified: ssl.VerifyMode
+) -> None:
+    """They take 20 ms per client, on the event loop."""
+
+    class Clients(SdkClients):
+        token, base_url = "t", f"{scheme}://127.0.0.1:1/v1"
+
+    for transport in (Clients().httpx_transport(), Clients().httpx_sync_transport()):
+        assert transport._pool._ssl_context.verify_mode == verified
 
 
 def test_a_synchronous_client_on_the_event_loop_is_refused_and_does_not_hang(lab: Lab) -> None:
