@@ -3,7 +3,8 @@
     python benchmarks/calibration.py [--runs 10000] [--effect 0.5] [--design-runs 3000] [--seed 1]
 
 First the designs: two arms, a 2 × 2 with the effects of its factors, and five arms (each against the first, every
-pair, named contrasts), with two metrics, 12 blocks and 2 reps. ``--design-runs`` experiments without an effect are
+pair, named contrasts), with two metrics, 12 blocks and 2 reps; two arms and the 2 × 2 also between personas, with 12
+panels per arm. ``--design-runs`` experiments without an effect are
 analysed as a run is, by `harness.stats.analyse`. Printed: the share with a false positive, that is any adjusted
 p ≤ .05, with its exact binomial 99 % bounds; and the share of p ≤ .05 before adjustment. Each again with one arm whose
 trials vary twice as much. The 2 × 2 is then given an interaction and no main effect: the power for it, and the false

@@ -35,6 +35,7 @@ class Design:
     factors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     effects: bool = False
     metrics: int = 2
+    between: bool = False
 
 
 DESIGNS = (
@@ -43,6 +44,8 @@ DESIGNS = (
     Design("five arms, each against the first", FIVE),
     Design("five arms, every pair", FIVE, "pairs"),
     Design("five arms, named contrasts", FIVE, NAMED),
+    Design("between personas, two arms", TWO, between=True),
+    Design("between personas, 2 × 2", tuple(CROSSED), factors=CROSSED, effects=True, between=True),
 )
 
 INTERACTION = "tone × length: cold, short"
@@ -104,18 +107,31 @@ def simulate(
 def drawn(
     design: Design, rng: np.random.Generator, spread: Mapping[str, float], shifts: Mapping[str, float]
 ) -> Dataset:
-    """One experiment: block, block × arm and trial, all normal; the metrics are independent."""
+    """One experiment: block, block × arm and trial, all normal; the metrics are independent.
+
+    Between personas each arm has blocks of its own.
+    """
     names = tuple(f"m{number}" for number in range(design.metrics))
     found = []
     for metric in names:
         blocks = rng.normal(0, BLOCK_SD, BLOCKS)
-        for arm in design.groups:
+        for number, arm in enumerate(design.groups):
+            if design.between:
+                blocks = rng.normal(0, BLOCK_SD, BLOCKS)
+            first = number * BLOCKS if design.between else 0
             level = blocks + shifts.get(arm, 0.0) + rng.normal(0, BLOCK_ARM_SD, BLOCKS)
             trials = level[:, None] + rng.normal(0, TRIAL_SD * spread.get(arm, 1.0), (BLOCKS, REPS))
             found += [
-                Observation(metric, arm, rep + 1, block, 0, None, float(trials[block, rep]))
+                Observation(metric, arm, rep + 1, first + block, 0, None, float(trials[block, rep]))
                 for block, rep in product(range(BLOCKS), range(REPS))
             ]
     return Dataset(
-        "e", design.groups, names, tuple(found), "r", factors=design.factors, contrasts=design.contrasts
+        "e",
+        design.groups,
+        names,
+        tuple(found),
+        "r",
+        factors=design.factors,
+        contrasts=design.contrasts,
+        between=design.between,
     )
