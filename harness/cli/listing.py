@@ -14,6 +14,7 @@ from harness.guests import Sources, find, registered
 from harness.model import Experiment, Group
 from harness.personas import Population, population_of
 from harness.plugin.expected_calls import expected_calls
+from harness.reports.numbers import counted
 from harness.runtime.plan import choose_mode, panels_of, plan_cell
 
 WIDTH = 80
@@ -107,7 +108,8 @@ def _comparisons(experiment: Experiment, mode: str, panels: int) -> Iterator[str
     names = [group.name for group in experiment.groups]
     for one in experiment.preferences:
         pairs = len(one.arms(names))
-        yield f"    {one.name:<10} {2 * pairs * blocks:,} model calls: {pairs} pair{'s' * (pairs != 1)} of groups, in both orders"
+        compared = counted(pairs, "pair of groups", "pairs of groups")
+        yield f"    {one.name:<10} {2 * pairs * blocks:,} model calls: {compared}, in both orders"
 
 
 def _arm(group: Group) -> str:

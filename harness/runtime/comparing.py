@@ -172,7 +172,9 @@ class BlockComparisons:
     def _revealed(self, pair: BlockPair, recorded: Mapping[str, RecordedConversation]) -> list[str]:
         """The arms of which the judge read words that only they declare."""
         texts = "\n".join(_texts(*(recorded.get(trial.id) for trial in pair.trials)))
-        own = [set(_declared_texts(self._run.groups.get(arm, {}))) for arm in pair.arms]
+        before = self._run.run.before
+        settings = {**(before.groups if before is not None else {}), **self._run.groups}
+        own = [set(_declared_texts(settings.get(arm, {}))) for arm in pair.arms]
         alone = (own[0] - own[1], own[1] - own[0])
         return [
             arm for arm, words in zip(pair.arms, alone, strict=True) if any(one in texts for one in words)

@@ -171,7 +171,8 @@ def test_words_of_an_arm_that_the_judge_read_are_counted(lab: Lab) -> None:
         if "/Treatment/" in trial and '"actions"' in text
         else text
     )
-    lab.run()
+    lab.run("-k", "Treatment")
+    lab.run("-k", "Control")
     assert [line.get("revealed") for line in results(lab)] == [["Treatment"]] * 2
     (check,) = [one for one in lab.meta()["instrument"]["checks"] if one["name"] == "blind"]
     assert check["level"] == "WARN"
