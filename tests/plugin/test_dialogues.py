@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +165,12 @@ def test_an_arm_s_model_is_its_agent_s_alone(lab: Lab, monkeypatch: pytest.Monke
     for one in results(lab):
         agents = {event["content"] for event in one["transcript"] if event["person"] == "agent"}
         assert ("I am the other one." in agents) == (one["group"] == "Other")
+
+
+def test_a_framework_s_agent_takes_part_by_the_adapter_on_the_page(lab: Lab) -> None:
+    pytest.importorskip("agents", reason="needs pip install -e '.[examples]' (agents)")
+    page = (Path(__file__).parents[2] / "docs" / "dialogues.md").read_text()
+    (adapter,) = re.findall(r"```python\n# openai-agents\n(.*?)```", page, re.DOTALL)
+    write(lab, SDK, adapter)
+    lab.run().assert_outcomes(passed=2)
+    assert {one["usage"]["calls"]["other"] for one in results(lab)} <= {1, 2}
