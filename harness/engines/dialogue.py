@@ -125,7 +125,7 @@ async def _user_turn(talk: _Talk, prompt: Message, person: Persona, turn: int, c
 
 
 def _read_message(data: Any, *, first: bool) -> tuple[str, bool]:
-    """A message, and whether it ends the dialogue. Raises `Unusable`: an empty message is no message."""
+    """A message, and whether it ends the dialogue. Raises `Unusable`, also for an empty message."""
     text, done = (data.get("message"), data.get("done")) if isinstance(data, dict) else (None, None)
     kept = clean(text, LONGEST_MESSAGE)
     if not kept:

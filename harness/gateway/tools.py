@@ -1,7 +1,7 @@
 """Tools for agents without a framework: a model's tool calls become calls of Python functions, and results go back.
 
-pydantic makes the schemas from type hints and docstrings, and validates arguments. What a model gets wrong is told to
-the model, as an error in place of a result: it costs no trial.
+pydantic makes the schemas from type hints and docstrings, and validates arguments. A mistake of the model
+goes back to it as an error in place of a result: it costs no trial.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ async def run_tools(
     """The model's answer to ``request``, after the functions that it calls have run, in at most ``max_rounds`` rounds.
 
     The calls of one reply run one after another, in its order. Unreadable or invalid arguments, an unknown tool and
-    whatever a tool raises are told to the model as an error. After the last round the model may call no more tools.
+    whatever a tool raises go back to the model as an error. After the last round the model may call no more tools.
     ``counts`` gets the number of ``calls`` and ``errors`` by tool.
 
     Raises `ConfigurationError` for tools that cannot be declared, and `ModelCallError` as `ModelClient.complete` does,

@@ -1,4 +1,4 @@
-"""The engine of plays, with a play that does not end when it is told to."""
+"""The engine of plays, with a play that ignores its cancellation."""
 
 from __future__ import annotations
 

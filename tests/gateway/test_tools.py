@@ -1,4 +1,4 @@
-"""A model's tool calls become calls of functions, and what goes wrong is told to the model."""
+"""A model's tool calls become calls of functions, and mistakes go back to the model."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ FAULTS: Mapping[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize(("asked", "name", "fault"), FAULTS.values(), ids=FAULTS)
-def test_what_goes_wrong_is_told_to_the_model_and_counted(
+def test_what_goes_wrong_goes_back_to_the_model_and_is_counted(
     asked: dict[str, Any], name: str, fault: str
 ) -> None:
     model, counts = Model([asked, call("look_up", {"order": 7}, 1)]), Counter[tuple[str, str]]()

@@ -51,7 +51,7 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "plain agent": ({"agent": at_once}, {}, "is not asynchronous; expected one declared with async def"),
     "until": ({"until": ""}, {}, "play: until=''; expected a claim that a judge decides, or a function of the"),
     "two prompts": ({"agent": agent, "instructions": "Hi"}, {}, "instructions= are for an agent that is a model"),
-    "nobody": ({"user": None}, {}, "has no population; expected user= of its Dialogue, or population="),
+    "no user": ({"user": None}, {}, "has no population; expected user= of its Dialogue, or population="),
     "twice": ({}, {"population": PEOPLE[:1]}, "population= and user= of its Dialogue are both set"),
     "two users": ({}, {"panel_size": 2}, "panel_size=2; expected 1, since one user talks to the agent"),
     "metric": ({}, {"metrics": (Measure("luck"),)}, "'luck' has no function; expected one, or a name that this"),

@@ -102,8 +102,8 @@ class Scripted:
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
         self.calls += 1
-        told = any("Error: arguments unreadable" in str(one.get("content")) for one in request.messages)
-        if request.extra.get("tools") and not told:
+        warned = any("Error: arguments unreadable" in str(one.get("content")) for one in request.messages)
+        if request.extra.get("tools") and not warned:
             return Reply("", tool_calls=[BROKEN], finish_reason="tool_calls")
         return Reply("It is on its way, and will arrive on Monday.")
 
