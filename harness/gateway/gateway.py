@@ -467,9 +467,15 @@ class Gateway:
             )
         elif error.first_tries is not None and id(call.provider) not in self._answered and not error.fatal:
             number = f"{call.attempts + 1} tries" if call.attempts else "the first try"
+            several = self.models.several
+            whose = (
+                "to this model was answered, so the session"
+                if several
+                else "of this session was answered, so it"
+            )
             kind = UnreachableError if isinstance(error, UnreachableError) else ModelCallError
             error = kind(
-                f"{said} No call of this session was answered, so it ends after {number} instead of waiting.",
+                f"{said} No call {whose} ends after {number} instead of waiting.",
                 fatal=True,
                 brief=error.brief,
             )

@@ -84,6 +84,12 @@ def register(name: str, factory: Factory) -> None:
 def _factory(spec: str) -> tuple[Factory, str]:
     """The provider's factory, and what messages call it."""
     raise_if_any(name_problems("Model", spec))
+    model, address = split_address(spec)
+    if address is not None and (shown := without_secrets(address)) != address:
+        raise ConfigurationError(
+            f"Model {model!r}: its address {shown} has a part that may be a key, and the names of models are recorded; "
+            "expected an address without one."
+        )
     name, installed = spec.partition(":")[0], claims(PROVIDERS)
     if name in _factories:
         for point in installed.get(name, ()):
