@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hmac import compare_digest
 from types import MappingProxyType
@@ -36,12 +36,12 @@ from harness.gateway.account import Account
 from harness.gateway.budget import Budget
 from harness.gateway.call_observers import CallObserver, CallObservers, CallRecord
 from harness.gateway.calls import CallSite, Provider, Reply, Request, Vectors
+from harness.gateway.first_calls import FirstCalls
 from harness.gateway.journal.divergence import SETTLE_SECONDS, replaced_by, request_difference
 from harness.gateway.journal.journal import Journal
 from harness.gateway.journal.replay import JournaledReply, SampleSlot
 from harness.gateway.limits import Limits
 from harness.gateway.models import ModelMaker, ModelRoute, SessionModels, spec_of
-from harness.gateway.providers.dialect import LIMITS
 from harness.gateway.replies.acceptance import UnacceptableError, accept, expectation
 from harness.gateway.replies.reply_types import well_typed
 from harness.gateway.requests.call_kinds import role_of
@@ -51,7 +51,7 @@ from harness.gateway.requests.model_options import CallOptions, unsent
 from harness.gateway.requests.response_formats import asks_for_json, in_form
 from harness.gateway.requests.seeds import seeded
 from harness.gateway.requests.sendable import checked, mended, size_in_words
-from harness.gateway.requests.sent_limits import SentLimits, limited
+from harness.gateway.requests.sent_limits import SentLimits, is_about_limit, limited
 from harness.gateway.retry import RetryPolicy, is_reply
 from harness.gateway.sender import Sender, SendSlot
 from harness.gateway.trial_client import TrialClient
@@ -75,9 +75,6 @@ _SPELLINGS = {"max_completion_tokens": "max_tokens", "output_config": "reasoning
 
 CLOSING_SECONDS = 5.0
 """How long a provider may take to give back its connections."""
-
-FIRST_ALONE = 2.0
-"""Seconds that other calls wait for the first one to a server: a refused key or an unknown model shows by then."""
 
 SOON_SECONDS = 0.01
 """The shortest pause before a retry; 0 would mean an unusable reply."""
@@ -130,8 +127,7 @@ class Gateway:
     truncated or invalid reply is sampled again; a failed call is retried after a pause, as often as ``retry`` allows.
     ``concurrency`` limits the calls in flight (``None``: no limit), ``longest`` the seconds of an attempt and
     ``longest_in_all`` those of all attempts at a call together. With a ``provider_seed`` each sample is requested with
-    its own derived seed. The first call to a server goes alone for up to `FIRST_ALONE` seconds: what every call would
-    meet is met once.
+    its own derived seed. The first call to a server goes alone (`FirstCalls`).
     ``roles`` has the models of roles other than the player's (`call_kinds.ROLES`), and ``maker`` makes those that arms
     and requests name; everything else is shared. ``limits`` hold for all, and each model's server for its own calls.
     Lives on one event loop; `halt` and the counters are thread-safe.
@@ -169,8 +165,7 @@ class Gateway:
         self._sender = Sender(concurrency=concurrency, budget=budget, limits=limits, clock=clock)
         self._waits: dict[_Call, Wait] = {}
         self._sent_limits: dict[int, SentLimits] = {}  # by the provider's id
-        self._first: dict[int, asyncio.Event] = {}  # set when the first call to a provider has ended
-        self._answered: set[int] = set()  # ids of the providers that have answered a call
+        self._first_calls = FirstCalls()
         self._retry = retry or RetryPolicy()
         self._price, self._provider_seed = price, provider_seed
         self._longest, self._longest_in_all = longest, longest_in_all
@@ -390,7 +385,9 @@ class Gateway:
                     continue
                 except ModelCallError as error:
                     failed = failures[is_reply(error)]
-                    seconds = self._retry.pause(error, failed, answered=id(call.provider) in self._answered)
+                    seconds = self._retry.pause(
+                        error, failed, answered=self._first_calls.answered(call.provider)
+                    )
                     if seconds is None:
                         raise self._last(call, error) from None
                     if is_reply(error) and failures[True] + 1 == max_replies:
@@ -400,7 +397,7 @@ class Gateway:
                     failures[is_reply(error)] += 1
                     call.attempts += 1
                     reason = error.brief
-                    tries = self._retry.tries(error, answered=id(call.provider) in self._answered)
+                    tries = self._retry.tries(error, answered=self._first_calls.answered(call.provider))
                 if seconds > 0:
                     self._waits[call] = Wait(reason, self._clock() + seconds, failed + 2, tries)
                     try:
@@ -465,7 +462,11 @@ class Gateway:
                 f"waits at most {duration(self._retry.longest_wait)}. Every reply so far is kept: "
                 "rerun the same command then to resume."
             )
-        elif error.first_tries is not None and id(call.provider) not in self._answered and not error.fatal:
+        elif (
+            error.first_tries is not None
+            and not self._first_calls.answered(call.provider)
+            and not error.fatal
+        ):
             number = f"{call.attempts + 1} tries" if call.attempts else "the first try"
             several = self.models.several
             whose = (
@@ -549,12 +550,12 @@ class Gateway:
         try:
             asked = limited(call.request, limit := call.limit)
             async with (
-                self._after_first(call.provider),
+                self._first_calls.turn(call.provider),
                 self._sender.turn(asked, kind, self._limits_by_model.get(id(call.provider))) as turn,
             ):
                 reply = replace(await self._sent(call, asked, question.number), limit=limit)
                 reply = turn.reply = seen.reply = self._billed(call, reply)
-                self._answered.add(id(call.provider))
+                self._first_calls.note_answer(call.provider)
                 client.samples.is_own_way = True
                 spelled = ""
                 if reply.form:
@@ -562,7 +563,8 @@ class Gateway:
                     reply = replace(reply, sent_digest=hashed(spelled))
                 read, fault = _read(call, reply)
                 self._watch_json(call, reply, fault)
-                self._watch_limit(call, reply, fault)
+                if call.limits is not None:
+                    self._learn_limit(call, call.limits.learn_cut(reply, fault))
                 seconds = self._clock() - seen.began
                 answerer = "" if call.answerer == client.account.player else call.answerer
                 kept = question.drawn(
@@ -577,22 +579,6 @@ class Gateway:
                 client.account.note_call(kind)
         return kept, read
 
-    @contextlib.asynccontextmanager
-    async def _after_first(self, provider: Provider) -> AsyncIterator[None]:
-        """Enter when the first call to the provider's server has ended, or has gone on for a while."""
-        if id(provider) in self._answered or not hasattr(provider, "before_send"):
-            yield
-        elif (first := self._first.get(id(provider))) is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(first.wait(), FIRST_ALONE)
-            yield
-        else:
-            first = self._first[id(provider)] = asyncio.Event()
-            try:
-                yield
-            finally:
-                first.set()
-
     async def _sent(self, call: _Call, asked: Request, occurrence: int) -> Reply:
         """What the provider answers. One that neither answers nor fails in time is taken to be lost."""
         provider, began = call.provider, self._clock()
@@ -604,9 +590,14 @@ class Gateway:
                 refuse_without_logprobs(asked, provider, reply)
                 return reply
         except (UnsupportedParameterError, ContextOverflowError) as error:
-            if call.limits is None or not _is_about_limit(error):
+            if call.limits is None or not is_about_limit(error):
                 raise
-            raise self._without_limit(call, error, asked.max_tokens or 0) from None
+            self._learn_limit(call, call.limits.learn_refusal(error, asked.max_tokens or 0))
+            if isinstance(error, ContextOverflowError):
+                call.limits = (
+                    None  # prompt and limit together are too long for this model; the prompt may not be
+                )
+            raise AdaptedError(str(error), brief="the server refused the default output limit") from None
         except TimeoutError as error:
             if not limit.expired():
                 raise
@@ -619,27 +610,9 @@ class Gateway:
         finally:
             call.seconds += self._clock() - began
 
-    def _without_limit(self, call: _Call, error: ModelCallError, limit: int) -> AdaptedError:
-        """The server refuses a default limit, which nobody declared: learn, and send the call again without it."""
-        provider, limits = call.provider, call.limits
-        assert limits is not None
-        if isinstance(error, ContextOverflowError):
-            call.limits = (
-                None  # prompt and limit together are too long for this model; the prompt alone may not be
-            )
-            learned = ""
-        else:
-            learned = limits.learn_refusal(error.brief, limit)
+    def _learn_limit(self, call: _Call, learned: str) -> None:
         if learned:
-            self.notify(f"Model {provider.name}:{provider.model}: {learned}")
-        return AdaptedError(str(error), brief="the server refused the default output limit")
-
-    def _watch_limit(self, call: _Call, reply: Reply, fault: str) -> None:
-        """Leave room for thoughts, from the first reply on that a default limit cuts while the model thinks."""
-        if reply.finish_reason == "length" and reply.limit is not None and call.limits is not None:
-            is_thought = bool(reply.thoughts) or "thinking" in fault
-            if learned := call.limits.learn_cut(reply, is_thought=is_thought):
-                self.notify(f"Model {call.provider.name}:{call.provider.model}: {learned}")
+            self.notify(f"Model {call.provider.name}:{call.provider.model}: {learned}")
 
     def _watch_json(self, call: _Call, reply: Reply, fault: str) -> None:
         """Warn once if a model has not written acceptable JSON yet: its server may ignore the response format."""
@@ -786,12 +759,6 @@ def _refuse_without_counterpart(provider: Provider, options: Mapping[str, Any]) 
             missing[0],
             fatal=True,
         )
-
-
-def _is_about_limit(error: ModelCallError) -> bool:
-    return isinstance(error, ContextOverflowError) or (
-        isinstance(error, UnsupportedParameterError) and error.parameter in LIMITS
-    )
 
 
 def _unacceptable(call: _Call, kept: JournaledReply) -> ModelCallError:

@@ -324,7 +324,7 @@ def test_what_every_call_would_meet_is_met_by_one_call_and_ends_the_session(
 
 
 def test_calls_do_not_wait_long_for_a_first_reply_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.gateway.gateway.FIRST_ALONE", 0.05)
+    monkeypatch.setattr("harness.gateway.first_calls.FIRST_ALONE", 0.05)
     others = threading.Event()
 
     async def before(number: int) -> None:

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from harness.errors import ContextOverflowError, ModelCallError, UnsupportedParameterError
 from harness.gateway.calls import Reply, Request
 from harness.gateway.model_snapshots import bare
+from harness.gateway.providers.dialect import LIMITS
 from harness.model.output_limits import default_limit
 
 THINKING = 8_192
@@ -47,26 +49,39 @@ class SentLimits:
         limit = default_limit(kind) + room
         return limit if self.most is None else min(limit, self.most)
 
-    def learn_cut(self, reply: Reply, *, is_thought: bool) -> str:
+    def learn_cut(self, reply: Reply, fault: str) -> str:
         """Learn from a reply that a default limit cut; returns a sentence where something is new, else nothing."""
-        if self.thinks or not (is_thought or not reply.text.strip()):
+        is_cut = reply.finish_reason == "length" and reply.limit is not None
+        is_thought = bool(reply.thoughts) or "thinking" in fault or not reply.text.strip()
+        if self.thinks or not (is_cut and is_thought):
             return ""
         self.thinks = True
         return (
             f"it thinks before it answers; default output limits now leave {THINKING:,} tokens more for that."
         )
 
-    def learn_refusal(self, text: str, limit: int) -> str:
-        """Learn from the server's refusal of a default limit, ``text``; returns a sentence, or nothing if known."""
-        found = _MOST.search(text.replace(",", ""))
-        most = int(found[1]) if found else 0
-        if self.refused or (self.most is not None and self.most < limit):
+    def learn_refusal(self, error: ModelCallError, limit: int) -> str:
+        """Learn from the refusal of a default ``limit``; returns a sentence, or nothing if there is nothing new.
+
+        A prompt that does not fit the context with its limit says nothing of other calls.
+        """
+        if isinstance(error, ContextOverflowError) or self.refused:
             return ""
+        if self.most is not None and self.most < limit:
+            return ""
+        found = _MOST.search(error.brief.replace(",", ""))
+        most = int(found[1]) if found else 0
         if 16 <= most < limit:
             self.most = most
             return f"it allows {most:,} tokens of output at most; default output limits now end there."
         self.refused = True
-        return "it refuses the default output limit; its replies now have none. It said: " + text[:200]
+        return f"it refuses the default output limit; its replies now have none. It said: {error.brief[:200]}"
+
+
+def is_about_limit(error: ModelCallError) -> bool:
+    """Whether a server refused a request for its output limit, alone or together with its prompt."""
+    is_refused = isinstance(error, UnsupportedParameterError) and error.parameter in LIMITS
+    return is_refused or isinstance(error, ContextOverflowError)
 
 
 def limited(request: Request, limit: int | None) -> Request:
