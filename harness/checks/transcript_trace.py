@@ -14,11 +14,15 @@ MOST = 64
 
 
 class Trace(TypedDict):
-    """``said`` has a mark of each long action, ``heard`` and ``thoughts`` each request and inserted thought, once."""
+    """``said`` has a mark of each long action, ``heard`` and ``thoughts`` each request and inserted thought, once.
+
+    ``turns`` counts the turns without an action, and all turns.
+    """
 
     said: tuple[int, ...]
     heard: tuple[str, ...]
     thoughts: tuple[str, ...]
+    turns: tuple[int, int]
 
 
 def condense(record: Mapping[str, Any]) -> Trace:
@@ -34,6 +38,7 @@ def condense(record: Mapping[str, Any]) -> Trace:
         "said": tuple(dict.fromkeys(_said(events, tuple(told))))[:MOST],
         "heard": tuple(text for text, thought in told.items() if not thought),
         "thoughts": tuple(text for text, thought in told.items() if thought),
+        "turns": _turns(events),
     }
 
 
@@ -41,6 +46,19 @@ def trace_of(record: Mapping[str, Any]) -> Trace:
     """The trace that was kept with ``record`` when it was read, else made from its transcript."""
     kept: Trace | None = record.get("trace")
     return condense(record) if kept is None else kept
+
+
+def _turns(events: list[Mapping[str, Any]]) -> tuple[int, int]:
+    """Turns that have no action but DONE, and all that end in DONE: the actions of one person in one step."""
+    done = {_turn(event) for event in events if event.get("kind") == "action" and event.get("type") == "DONE"}
+    acted = {
+        _turn(event) for event in events if event.get("kind") == "action" and event.get("type") != "DONE"
+    }
+    return len(done - acted), len(done)
+
+
+def _turn(event: Mapping[str, Any]) -> tuple[Any, Any]:
+    return event.get("step"), event.get("person")
 
 
 def _told(events: list[Mapping[str, Any]], people: frozenset[str]) -> Iterator[tuple[str, bool]]:

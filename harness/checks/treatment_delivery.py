@@ -199,6 +199,8 @@ def _differences(
 ) -> Iterator[str]:
     """What differs between the arms' opening requests that is not declared."""
     first, second = (_opening(each, anyone="population" in names) for each in (one, two))
+    if "population" in names:
+        options = options | {"response_format"}  # it has the names of those who can be spoken to
     for site in first.keys() & second.keys():
         a, b = first[site], second[site]
         if a.model != b.model and "model" not in names:

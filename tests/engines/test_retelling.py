@@ -63,6 +63,7 @@ def test_what_another_engine_recorded_for_each_is_told_once() -> None:
         Event(1, ana, "action", "TALK", "A cane.", target=bo),
         Event(1, bo, "stimulus", "CONVERSATION", "A cane.", source=ana),
         Event(1, bo, "stimulus", "THOUGHT", "Be bold.", source="variety"),
+        *(Event(1, name, "action", "THINK", "Hm.") for name in PEOPLE[1:]),
         Event(2, ana, "stimulus", "CONVERSATION", "Sum up."),
     ]
     client = FakeClient(chatty)

@@ -170,7 +170,7 @@ def test_the_quick_check_knows_the_requests_that_matter() -> None:
     from support.requests import COGNITIVE, SCALAR, SCORE, TURN
 
     values: list[tuple[Any, Any]] = [
-        (TURN, {"actions": [{"type": "DONE", "content": "", "target": ""}]}),
+        (TURN, {"actions": [{"type": "TALK", "content": "", "target": ""}]}),
         (SCORE, {"reasoning": "", "justification": "", "value": 9}),
         (SCALAR, {"reasoning": "", "justification": "", "value": True, "confidence": 1}),
         (

@@ -24,11 +24,9 @@ def answer(body: Mapping[str, Any], number: int) -> dict[str, Any]:
     """What a model says that reads the schema in its instructions."""
     rule = body["messages"][0]["content"]
     if "person stays courteous" in str(body["messages"]):
-        return {"content": '{"reasoning": "r", "justification": "j", "value": 6}'}
+        return {"content": '{"justification": "j", "value": 6}'}
     assert "matches this JSON schema" in rule
-    actions = (
-        '[{"type": "TALK", "content": "Fine.", "target": ""}, {"type": "DONE", "content": "", "target": ""}]'
-    )
+    actions = '[{"type": "TALK", "content": "Fine.", "target": ""}]'
     return {"content": f'{{"actions": {actions}}}'}
 
 

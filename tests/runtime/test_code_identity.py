@@ -376,7 +376,7 @@ def test_the_packaged_engine_and_plays_are_identified_whole() -> None:
     from harness.experiments.cooperation.experiment import play
 
     reader = CodeReader()
-    assert {"prompts._BE", "schemas.TURN"} <= reader.identify(EmbeddedEngine).definitions.keys()
+    assert {"prompts._BE", "schemas.turn"} <= reader.identify(EmbeddedEngine).definitions.keys()
     assert "prompts.decision_message" in reader.identify(play).definitions
 
 

@@ -59,7 +59,7 @@ def visit(server: CoordinatorServer) -> RemoteCoordinator:
         ModelCallError("m", fatal=True, retry_after=2.5, lost=True),
         RefusedError("no"),
         BudgetExhaustedError("spent", "max_cost"),
-        NoUsableReply("n"),
+        NoUsableReply("n", "r"),
         ConfigurationError("one", "two"),
     ],
 )

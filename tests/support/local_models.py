@@ -10,9 +10,8 @@ FAKE_SERVER = '''
 import http.server, json, os, sys, threading
 from types import SimpleNamespace
 
-TEXTS = {"turn": {"actions": [{"type": "TALK", "content": "Ten euros.", "target": ""},
-                              {"type": "DONE", "content": "", "target": ""}]},
-         "score": {"reasoning": "r", "justification": "j", "value": 5}}
+TEXTS = {"turn": {"actions": [{"type": "TALK", "content": "Ten euros.", "target": ""}]},
+         "score": {"justification": "j", "value": 5}}
 
 
 def CommonParams():

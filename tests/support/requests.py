@@ -32,10 +32,8 @@ def ask(*texts: str, response_format: Mapping[str, Any] | None = None, **more: A
     return Request(messages, response_format=response_format, **more)
 
 
-_ACTION = closed(
-    {"type": {"type": "string", "enum": ["THINK", "TALK", "DONE"]}, "content": TEXT, "target": TEXT}
-)
-TURN = form("turn", closed({"actions": {"type": "array", "items": _ACTION}}))
+_ACTION = closed({"type": {"type": "string", "enum": ["THINK", "TALK"]}, "content": TEXT, "target": TEXT})
+TURN = form("turn", closed({"actions": {"type": "array", "items": _ACTION, "minItems": 1, "maxItems": 7}}))
 SCORE = form(
     "score",
     closed(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.engines.embedded import prompts, schemas
-from harness.engines.embedded.model_requests import ask, together
+from harness.engines.embedded.model_requests import NoUsableReply, ask, together
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.scoring import read_score
-from harness.engines.embedded.turn import Turn, as_json, as_text, read_turn
+from harness.engines.embedded.turn import DONE, EMPTY, Turn, as_json, as_text, read_turn
 from harness.gateway.calls import CallSite, Message, ModelClient
 from harness.model import MAX_SCORE, Correction, CorrectionEvent
 
@@ -70,7 +70,15 @@ def _event(person: Person, step: int, attempts: list[Attempt], kept: int) -> Cor
 
 
 async def _generate(person: Person, asked: tuple[Message, ...], site: CallSite, client: ModelClient) -> Turn:
-    return await ask(client, asked, schemas.TURN, site, lambda data: read_turn(data, person.others))
+    """The turn; one of DONE alone if every reply was empty: the person did nothing, and that is recorded."""
+    try:
+        return await ask(
+            client, asked, schemas.turn(person.others), site, lambda data: read_turn(data, person.others)
+        )
+    except NoUsableReply as fault:
+        if fault.reason != EMPTY:
+            raise
+        return (DONE,)
 
 
 async def _check(person: Person, turn: Turn, step: int, attempt: int, client: ModelClient) -> Attempt:

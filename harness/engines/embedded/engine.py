@@ -111,11 +111,11 @@ def expected_calls(
 ) -> dict[str, int]:
     """Model calls of one trial by kind, for a script with ``steps`` steps, if no turn is sent back.
 
-    ``act``, ``extract`` and the scores are exact. ``quality_check`` and ``intervention_check`` are upper
-    bounds: a turn of nothing but DONE is not checked, nor a person whose functional precondition does not
-    hold. ``interventions`` counts those with a textual precondition; ``consolidation`` is by default what
-    ``extraction`` is. Regenerations, each with a quality check of its own, come on top. Kinds without calls
-    are left out.
+    ``act`` and ``extract`` are exact, and so are the scores unless a person did nothing. ``quality_check`` and
+    ``intervention_check`` are upper bounds: a turn of nothing but DONE is not checked, nor a person whose functional
+    precondition does not hold. ``interventions`` counts those with a textual precondition; ``consolidation`` is by
+    default what ``extraction`` is. Regenerations, each with a quality check of its own, come on top. Kinds without
+    calls are left out.
     """
     stepped = people * (steps + introduction)
     acts = stepped + (extraction if consolidation is None else consolidation)

@@ -17,12 +17,15 @@ from harness.model import Proposition, Sample
 RECORD_CHARS = 200_000
 """How much of a record a judge reads: the newest part, about 50,000 tokens."""
 _PANEL = "the group"
+NO_ACTION = "No action: neither a thought nor a word in any turn, so there is nothing to score."
 
 
 async def score_panel(
     world: World, claims: Sequence[Proposition], task: str, step: int, client: ModelClient
 ) -> list[Sample]:
-    """One sample per claim about the whole panel."""
+    """One sample per claim about the whole panel; missing where nobody did anything."""
+    if not any(person.acted for person in world.people):
+        return [Sample(claim.name, None, reason=NO_ACTION) for claim in claims]
     record = newest([text for event in world.transcript if (text := line(event))], RECORD_CHARS)
     evidence = prompts.evidence(task, record)
     described = "\n\n".join(f"## {person.name}\n\n{person.description}" for person in world.people)
@@ -40,10 +43,11 @@ async def score_panel(
 async def score_people(
     people: Sequence[Person], claims: Sequence[Proposition], task: str, step: int, client: ModelClient
 ) -> list[Sample]:
-    """For each claim, one sample per person in the panel's order."""
+    """For each claim, one sample per person in the panel's order; missing for a person who did nothing."""
     evidence = {person.name: prompts.evidence(task, person.memory.recent(RECORD_CHARS)) for person in people}
     return await together(
-        _score(
+        _score_person(
+            person,
             claim,
             prompts.judge(
                 person.name, evidence[person.name], person.description * claim.include_persona, claim.claim
@@ -54,6 +58,14 @@ async def score_people(
         for claim in claims
         for person in people
     )
+
+
+async def _score_person(
+    person: Person, claim: Proposition, asked: Sequence[Message], site: CallSite, client: ModelClient
+) -> Sample:
+    if not person.acted:
+        return Sample(claim.name, None, person.name, reason=NO_ACTION)
+    return await _score(claim, asked, site, client)
 
 
 async def _score(claim: Proposition, asked: Sequence[Message], site: CallSite, client: ModelClient) -> Sample:

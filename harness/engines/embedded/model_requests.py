@@ -17,7 +17,11 @@ class Unusable(ValueError):
 
 
 class NoUsableReply(ModelCallError):
-    """No reply to a request was usable."""
+    """No reply to a request was usable. ``reason`` is what was wrong with the last one."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(message)
 
 
 async def ask(
@@ -47,7 +51,9 @@ async def ask(
             wrong = str(fault)
             client.reject(reply, wrong)
     who = f" of {site.person}" if site.person else ""
-    raise NoUsableReply(f"{site.kind}{who} at step {site.step}: {wrong} Asked {max_rejections} time(s).")
+    raise NoUsableReply(
+        f"{site.kind}{who} at step {site.step}: {wrong} Asked {max_rejections} time(s).", wrong
+    )
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

@@ -100,7 +100,7 @@ class Memory:
 class Person:
     """A member of the panel during one trial. Functional preconditions of interventions get this object.
 
-    ``actions_count`` counts every action since the trial began, DONE included.
+    ``actions_count`` counts every action since the trial began, DONE included; ``acted`` is whether there was another.
     """
 
     def __init__(
@@ -115,10 +115,11 @@ class Person:
         self.name = persona.name
         self.others = others
         self.actions_count = 0
+        self.acted = False
         self.memory = Memory(memory_limit)
         self.description = prompts.describe(persona)
         self._system = prompts.system(
-            prompts.be(persona.name, self.description, others, MAX_ACTIONS, instructions)
+            prompts.be(persona.name, self.description, others, MAX_ACTIONS - 1, instructions)
         )
 
     def perceive(self, event: Event, *, lasting: bool = False) -> None:
@@ -128,6 +129,7 @@ class Person:
     def remember_turn(self, turn: Sequence[Action], events: Sequence[Event]) -> None:
         """Remember this person's actions and count them."""
         self.actions_count += len(turn)
+        self.acted = self.acted or any(action.type != "DONE" for action in turn)
         self.memory.add(_Entry(as_json(turn), joined(map(line, events)), own=True))
 
     def prompt(self) -> tuple[Message, ...]:

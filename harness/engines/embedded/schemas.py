@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.engines.embedded.turn import KINDS
+from harness.engines.embedded.turn import ASKED, MAX_ACTIONS
 from harness.model import MAX_SCORE, MIN_SCORE
 
 _TEXT = {"type": "string"}
@@ -25,18 +25,29 @@ def _format(name: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "json_schema", "json_schema": schema}
 
 
-_ACTION = _object({"type": {"type": "string", "enum": list(KINDS)}, "content": _TEXT, "target": _TEXT})
+def turn(others: Sequence[str]) -> Mapping[str, Any]:
+    """A turn among ``others``: one action at least, each to everyone or to one of them.
 
-TURN = _format("turn", {"actions": {"type": "array", "items": _ACTION}})
+    It ends with its last action. A small model that may say that it is done says so at once and does nothing else,
+    and one that may write anything as the hearer tells a story there.
+    """
+    kind, hearer = ({"type": "string", "enum": list(words)} for words in (ASKED, ("", *others)))
+    action = _object({"type": kind, "content": _TEXT, "target": hearer})
+    return _format(
+        "turn", {"actions": {"type": "array", "items": action, "minItems": 1, "maxItems": MAX_ACTIONS - 1}}
+    )
+
+
 SCORE = _format(
     "score",
     {
-        "reasoning": _TEXT,
         "justification": _TEXT,
         "value": {"type": "integer", "minimum": MIN_SCORE, "maximum": MAX_SCORE},
     },
 )
-CHECK = _format("check", {"reasoning": _TEXT, "justification": _TEXT, "value": {"type": "boolean"}})
+"""The reasons come before the number, so that the number can follow from them."""
+
+CHECK = _format("check", {"justification": _TEXT, "value": {"type": "boolean"}})
 
 MESSAGE = _format("message", {"message": _TEXT, "done": {"type": "boolean"}})
 FIRST_MESSAGE = _format("message", {"message": _TEXT, "done": {"type": "boolean", "enum": [False]}})

@@ -11,7 +11,10 @@ from harness.engines.embedded.model_requests import Unusable
 from harness.engines.embedded.transcript import clean, inside
 from harness.model import Event
 
-KINDS = ("THINK", "TALK", "DONE")
+ASKED = ("THINK", "TALK")
+"""The kinds of action that a model chooses from."""
+KINDS = (*ASKED, "DONE")
+EMPTY = "The turn has no action with any content."
 MAX_ACTIONS = 8
 """The most actions of a turn, DONE included; further ones are dropped."""
 MAX_CONTENT = 12_000
@@ -35,9 +38,9 @@ DONE = Action("DONE")
 
 
 def read_turn(data: Any, others: Sequence[str]) -> Turn:
-    """The turn in a reply's ``data``: known actions that say something, bounded, with one DONE at the end.
+    """The turn in a reply's ``data``: known actions with content, bounded, and DONE, which is added.
 
-    Raises `Unusable` when there is no list of actions, or no known one in it.
+    Raises `Unusable` when there is no list of actions, no known one in it, or none with content.
     """
     listed = data.get("actions") if isinstance(data, dict) else None
     if not isinstance(listed, list):
@@ -45,7 +48,10 @@ def read_turn(data: Any, others: Sequence[str]) -> Turn:
     known = [item for item in listed if isinstance(item, dict) and item.get("type") in KINDS]
     if listed and not known:
         raise Unusable(f"None of the {len(listed)} actions is one of {', '.join(KINDS)}.")
-    return (*list(_until_done(known, others))[: MAX_ACTIONS - 1], DONE)
+    done = list(_until_done(known, others))[: MAX_ACTIONS - 1]
+    if not done:
+        raise Unusable(EMPTY)
+    return (*done, DONE)
 
 
 def _until_done(items: list[dict[str, Any]], others: Sequence[str]) -> Iterator[Action]:
@@ -74,8 +80,10 @@ def events(turn: Turn, person: str, step: int) -> tuple[Event, ...]:
 
 
 def as_json(turn: Sequence[Action]) -> str:
-    """The turn as the JSON of a reply."""
-    actions = [{"type": act.type, "content": act.content, "target": act.target} for act in turn]
+    """The turn as the JSON of a reply, which has no DONE."""
+    actions = [
+        {"type": act.type, "content": act.content, "target": act.target} for act in turn if act != DONE
+    ]
     return json.dumps({"actions": actions}, ensure_ascii=False)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from harness.console import logger
 from harness.errors import ConfigurationError, ModelCallError
 from harness.gateway.calls import Reply, Request
+from harness.gateway.local.bounds import TINY, bounded
 from harness.gateway.local.model_file import ModelFile, read_model_file
 from harness.gateway.local.packages import packaged_weights, server_folder
 from harness.gateway.local.server import CACHE_MIB, CONTEXT, SLOTS, THREADS, LocalServer, acquire, release
@@ -71,6 +72,8 @@ class LocalModel:
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
         """One chat completion. Raises `ModelCallError`, fatal where the model cannot be loaded or its server ended."""
+        if self.file.parameters < TINY:
+            request = bounded(request)
         async with self._turn:
             endpoint = await self._connected()
             try:

@@ -34,7 +34,7 @@ CALLS_A_TOOL = 0.6
 
 Author = Callable[[Request, Random], dict[str, Any]]
 _AUTHORS: Mapping[str, Author] = {
-    "turn": replies.actions,
+    "turn": replies.person_turn,
     "score": replies.score,
     "check": replies.check,
     "message": replies.message,

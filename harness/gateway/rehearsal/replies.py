@@ -50,6 +50,12 @@ def message(request: Request, rng: Random) -> dict[str, Any]:
     }
 
 
+def person_turn(request: Request, rng: Random) -> dict[str, list[dict[str, str]]]:
+    """`actions` of the embedded engine's schema: without DONE, and one at least."""
+    done = [action for action in actions(request, rng)["actions"] if action["type"] != "DONE"]
+    return {"actions": done or [_action("THINK", phrases.sentence(rng))]}
+
+
 def turn(request: Request, rng: Random) -> dict[str, Any]:
     """`actions`, with the state of mind that TinyTroupe's schemas have beside them."""
     acted = actions(request, rng)

@@ -13,11 +13,12 @@ from support.clients import FakeClient, say, well_behaved
 from support.plans import PEOPLE, plan
 
 from harness.engines.embedded import EmbeddedEngine
+from harness.engines.embedded.judge import NO_ACTION
 from harness.engines.embedded.model_requests import Unusable
 from harness.engines.embedded.persona import Memory, Person
 from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.transcript import clean, newest
-from harness.engines.embedded.turn import DONE, MAX_ACTIONS, MAX_CONTENT, Action, find, read_turn
+from harness.engines.embedded.turn import DONE, EMPTY, MAX_ACTIONS, MAX_CONTENT, Action, find, read_turn
 from harness.errors import ModelCallError
 from harness.model import Event, Persona
 
@@ -58,11 +59,32 @@ def test_whatever_comes_is_a_bounded_turn_or_unusable(data: Any) -> None:
         ([talk("  "), talk(None), talk(["x"]), talk("b")], ["b"]),
         ([talk(str(n)) for n in range(50)], [str(n) for n in range(MAX_ACTIONS - 1)]),
         ([talk("a\x00\x1b[31m\u202eb\ud800")], ["a[31mb"]),
-        ([], []),
     ],
 )
 def test_actions_are_filtered(actions: list[Any], expected: list[str]) -> None:
     assert [action.content for action in read_turn({"actions": actions}, ())] == [*expected, ""]
+
+
+def test_an_empty_turn_is_asked_for_again_and_then_stays_empty() -> None:
+    nothing = {"actions": [talk(" ")]}
+    client = FakeClient(
+        lambda r, s: nothing if (s.kind, s.person) == ("act", PEOPLE[0]) else well_behaved(r, s)
+    )
+    result = asyncio.run(EmbeddedEngine().run(plan(), client))
+    mine = [event.type for event in result.transcript if event.person == PEOPLE[0] and event.kind == "action"]
+    assert set(mine) == {"DONE"}
+    assert [reason for _, reason in client.rejected] == [EMPTY] * 3 * len(mine)
+
+
+def test_nothing_is_scored_for_a_person_who_did_nothing() -> None:
+    nothing = {"actions": [talk("")]}
+    client = FakeClient(lambda r, s: nothing if s.person == PEOPLE[0] else well_behaved(r, s))
+    result = asyncio.run(EmbeddedEngine().run(plan(), client))
+    mine = [sample for sample in result.samples if sample.person == PEOPLE[0]]
+    others = [sample for sample in result.samples if sample.person not in (PEOPLE[0], None)]
+    assert mine and all(one.value is None and one.reason == NO_ACTION for one in mine)
+    assert others and all(one.value is not None for one in others)
+    assert not [site for _, site in client.calls if site.kind == "score_person" and site.person == PEOPLE[0]]
 
 
 GARBAGE = [None, "hello", [], {}, {"actions": "x"}, {"actions": [{"type": "FLY"}, 3]}]

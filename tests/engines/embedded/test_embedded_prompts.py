@@ -9,7 +9,7 @@ from support.plans import plan
 
 from harness.engines.embedded import EmbeddedEngine
 from harness.engines.embedded.prompts import be, describe
-from harness.engines.embedded.schemas import TURN, extraction
+from harness.engines.embedded.schemas import extraction, turn
 from harness.model import Persona
 
 
@@ -54,7 +54,7 @@ def test_someone_alone_is_told_so() -> None:
 
 
 def test_schemas_are_strict() -> None:
-    for form in (TURN, extraction("ideas", ("name",))):
+    for form in (turn(("Bo",)), extraction("ideas", ("name",))):
         schema = form["json_schema"]["schema"]
         assert form["json_schema"]["strict"] is True
         assert schema["additionalProperties"] is False
