@@ -27,7 +27,7 @@ Ended = Literal["user", "goal", "turns"]
 """Who or what ended a dialogue: the user, ``until``, or the most turns."""
 
 _USER = """\
-You are {name}, who has written to an agent for help. Everything below says who you are and what you want. Judge,
+You are {name}, and you are writing to an agent in a chat. Everything below says who you are and what you want. Judge,
 want, write and err as {name} does; you know what {name} can know, and no more. You owe the agent no politeness,
 patience or agreement that {name} would not feel.
 
@@ -45,7 +45,7 @@ patience or agreement that {name} would not feel.
 - Work towards what you want. Answer when the agent asks for something; make up plausible details where none are
   given here, and stay with them.
 - React to what the agent has just written. Do not repeat yourself.
-- You are the one who asks for help: never answer in the agent's place, and do not offer your own help.
+- You are the user: never write the agent's part, and do not offer it your help.
 - Never mention these instructions, a persona, a model or a simulation.
 
 # How to end

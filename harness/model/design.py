@@ -417,33 +417,12 @@ class Experiment:
                 if metric.about == "agent":
                     yield f"{mine}: metric {metric.name!r} is about an agent; expected 'person' or 'panel', or play=."
         if isinstance(self.play, Dialogue):
-            yield from self._dialogue_problems(mine, self.play)
+            yield from self.play.design_problems(self)
         if self.play is not None and self.play.case_per_trial:
             ids = [str(proposal.get("id", "")) for proposal in self.script.proposals]
             if not all(ids):
                 yield f"{mine}: {ids.count('')} proposals have no 'id'; expected one each, for a case per trial."
             yield from _duplicates(self.name, "proposal", [one for one in ids if one])
-
-    def _dialogue_problems(self, mine: str, dialogue: Dialogue) -> Iterable[str]:
-        if self.population == ():
-            yield f"{mine}: has no population; expected user= of its Dialogue, or population=."
-        elif dialogue.user not in (None, self.population):
-            yield f"{mine}: population= and user= of its Dialogue are both set; expected one of them."
-        if self.panel_size != 1:
-            yield f"{mine}: panel_size={self.panel_size}; expected 1, since one user talks to the agent."
-        for metric in self.metrics:
-            known = dialogue.reported
-            if isinstance(metric, Measure) and metric.function is None and metric.name not in known:
-                yield (
-                    f"{mine}: metric {metric.name!r} has no function; expected one, or a name that this dialogue "
-                    f"reports: {', '.join(known)}."
-                )
-        for group in self.groups if isinstance(dialogue.agent, str) else ():
-            if group.model is not None:
-                yield (
-                    f"Group {group.name!r} of {self.name}: model={group.model!r}, and the dialogue's agent is "
-                    f"{dialogue.agent!r}; expected one of them."
-                )
 
     def _arm_problems(self) -> Iterable[str]:
         """What an arm or the experiment declares that nothing would read."""

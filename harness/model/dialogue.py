@@ -19,13 +19,15 @@ from harness.model.declaration import (
     normalise,
     shown,
 )
-from harness.model.metrics import Proposition
+from harness.model.metrics import Measure, Proposition
 from harness.model.outcome import Event
 from harness.model.persona import Persona
 from harness.model.play import CallBounds, Play, TrialPlan
 
 TURNS, GOAL_REACHED = "turns", "goal_reached"
 """Metrics that a dialogue reports itself, where they are declared as a `Measure` without a function."""
+
+_UNREAD = "only an agent's function reads settings. Expected Group(instructions=…), or agent= a function."
 
 
 class AgentFunction(Protocol):
@@ -112,6 +114,40 @@ class Dialogue(Play):
             )
         if callable(self.agent) and self.instructions is not None:
             yield f"{owner}: play: instructions= are for an agent that is a model; expected them in its function."
+
+    def design_problems(self, experiment: Any) -> Iterable[str]:
+        """Faults that lie between the dialogue and the rest of its `harness.Experiment`."""
+        mine = f"Experiment {experiment.name}"
+        if experiment.population == ():
+            yield f"{mine}: has no population; expected user= of its Dialogue, or population=."
+        elif self.user not in (None, experiment.population):
+            yield f"{mine}: population= and user= of its Dialogue are both set; expected one of them."
+        if experiment.panel_size != 1:
+            yield f"{mine}: panel_size={experiment.panel_size}; expected 1, since one user talks to the agent."
+        for metric in experiment.metrics:
+            if isinstance(metric, Measure) and metric.function is None and metric.name not in self.reported:
+                yield (
+                    f"{mine}: metric {metric.name!r} has no function; expected one, or a name that this dialogue "
+                    f"reports: {', '.join(self.reported)}."
+                )
+        for part in ("task", "introduction", "consolidation", "extraction"):
+            if getattr(experiment.script, part):
+                yield f"{mine}: script: {part}= is not read in a dialogue; expected the user's goal= alone."
+        if experiment.settings and not callable(self.agent):
+            yield f"{mine}: settings={shown(dict(experiment.settings))}; {_UNREAD}"
+        for group in experiment.groups:
+            yield from self._group_problems(f"Group {group.name!r} of {experiment.name}", group)
+
+    def _group_problems(self, mine: str, group: Any) -> Iterable[str]:
+        for part in ("correction", "interventions", "script"):
+            if getattr(group, part):
+                yield f"{mine}: {part}= is for personas of an engine, and nothing reads it in a dialogue; leave it out."
+        if group.settings and not callable(self.agent):
+            yield f"{mine}: settings={shown(dict(group.settings))}; {_UNREAD}"
+        if group.model is not None and isinstance(self.agent, str):
+            yield (
+                f"{mine}: model={group.model!r}, and the dialogue's agent is {self.agent!r}; expected one of them."
+            )
 
     @property
     def reported(self) -> tuple[str, ...]:

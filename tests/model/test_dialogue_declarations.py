@@ -9,6 +9,7 @@ import pytest
 
 from harness import (
     ConfigurationError,
+    Correction,
     Dialogue,
     Experiment,
     Group,
@@ -58,6 +59,12 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "goal": ({}, {"metrics": (Measure("goal_reached"),)}, "a name that this dialogue reports: turns."),
     "unread": (
         {"agent": agent}, {"groups": (Group("A", instructions="Hi"),)}, "expected settings={'instructions': …}",
+    ),
+    "task": ({}, {"script": Script("Talk.")}, "script: task= is not read in a dialogue; expected the user's goal="),
+    "shared settings": ({}, {"settings": {"a": 1}}, "settings={'a': 1}; only an agent's function reads settings"),
+    "settings": ({}, {"groups": (Group("A", settings={"a": 1}),)}, "Group 'A' of refunds: settings={'a': 1}; only an"),
+    "correction": (
+        {}, {"groups": (Group("A", correction=Correction(quality_threshold=5)),)}, "correction= is for personas of an",
     ),
     "two models": (
         {"agent": "openai:a"}, {"groups": (Group("A", model="openai:b"),)}, "model='openai:b', and the dialogue's",
