@@ -21,8 +21,8 @@ def test_every_kind_of_check_says_something_with_number_and_threshold() -> None:
     subject = CheckedRun(run, dataset_of(run))
     silent = {check.__name__ for check in CHECKS if not list(check(subject))}
     said = "nothing is missing or unread, no option or format was changed, no metric is computed by code, no journal"
-    quiet = {"bounds", "delivery", "forms", "options", "measures", "unread", "unrecorded", "mixed"}
-    assert silent == quiet | {"position", "comparisons", "blinding"}, said
+    quiet = {"bounds", "delivery", "forms", "options", "measures", "unread", "unrecorded", "mixed", "people"}
+    assert silent == quiet | {"position", "comparisons", "blinding", "changed_requests"}, said
     for check in examine(run):
         assert check.number is not None, check
         assert check.threshold, check
