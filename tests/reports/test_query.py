@@ -235,6 +235,12 @@ def test_a_request_that_went_out_in_another_form_is_shown_as_it_was_sent(results
     assert json.loads(request) == AS_SENT
 
 
+def test_a_default_output_limit_is_shown_with_the_request_that_it_was_sent_with(results: Path) -> None:
+    write_journal(results / "journal" / "r1.sqlite", sent=stored(AS_SENT), limit=1024)
+    ((request,),) = query(results, "select request from calls").rows
+    assert json.loads(request) == {"max_tokens": 1024, **AS_SENT}
+
+
 def test_a_damaged_journal_stops_only_who_asks_for_it(results: Path) -> None:
     (results / "journal").mkdir()
     (results / "journal" / "r1.sqlite").write_bytes(b"no database" * 100)

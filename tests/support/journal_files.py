@@ -33,7 +33,13 @@ def stored(request: dict[str, Any]) -> str:
 
 
 def write_journal(
-    path: Path, text: str = "Hello", *, asked: str = "", sent: str = "", trial: str = ""
+    path: Path,
+    text: str = "Hello",
+    *,
+    asked: str = "",
+    sent: str = "",
+    trial: str = "",
+    limit: int | None = None,
 ) -> None:
     file = JournalFile(path)
     reply = Reply(
@@ -45,6 +51,7 @@ def write_journal(
         tokens_out=2,
         cost=0.5,
         sent_digest="e" * 64 if sent else "",
+        limit=limit,
     )
     site = CallSite("act", "Ada", 1, 0)
     file.write(

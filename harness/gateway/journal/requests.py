@@ -109,13 +109,15 @@ class SentRequests:
             raise HarnessError(f"The journal {self.path} cannot be read: {error}.") from error
 
 
-def request_text(body: bytes) -> str:
+def request_text(body: bytes, limit: int | None = None) -> str:
     """A stored request as readable JSON: model, messages, and every other field that was sent.
 
-    Raises `zlib.error` or `ValueError` where it is damaged.
+    ``limit`` is the default output limit that it was sent with. Raises `zlib.error` or `ValueError` where it is
+    damaged.
     """
     messages, model, *rest = json.loads(zlib.decompress(body))
-    return json.dumps({"model": model, "messages": messages, **_options(rest)}, ensure_ascii=False)
+    default = {} if limit is None else {"max_tokens": limit}
+    return json.dumps({"model": model, "messages": messages, **default, **_options(rest)}, ensure_ascii=False)
 
 
 def _options(rest: Sequence[Any]) -> dict[str, Any]:

@@ -55,23 +55,25 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _select(columns: set[str]) -> str:
     """The query; journals of 0.1.0 have no column ``more``, which names requests that were sent in another form."""
-    other = "json_extract(replies.more, '$.sent_digest')" if "more" in columns else "null"
+    has_more = "more" in columns
+    other = "json_extract(replies.more, '$.sent_digest')" if has_more else "null"
+    limit = "json_extract(replies.more, '$.limit')" if has_more else "null"
     return (
-        f"select {_PLAIN}, replies.text, replies.tool_calls, requests.body from replies left join requests "
+        f"select {_PLAIN}, replies.text, replies.tool_calls, requests.body, {limit} from replies left join requests "
         f"on requests.digest = coalesce({other}, replies.digest) order by replies.rowid"
     )
 
 
 def _row(run_id: str, values: Sequence[Any]) -> dict[str, Any]:
     row = dict(zip(_COLUMNS, values, strict=False))
-    reply, tool_calls, body = values[len(_COLUMNS) :]
+    reply, tool_calls, body, limit = values[len(_COLUMNS) :]
     return {
         "run_id": run_id,
         **{name: _text(row[name]) for name in _TEXTS},
         **{name: whole(row[name]) for name in _WHOLE},
         **{name: number(row[name]) for name in _NUMBERS},
         "refusal": bool(row["refusal"]),
-        "request": None if body is None else request_text(body),
+        "request": None if body is None else request_text(body, limit),
         "reply": _text(reply),
         "tool_calls": _text(tool_calls) if tool_calls != "[]" else None,
     }
