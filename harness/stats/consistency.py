@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.model import Dataset
 from harness.stats.blocked import Layout, blocked, layout
 from harness.stats.margin import Known, MarginQuestion, levels, trials_needed
+from harness.stats.mixed_runs import reason_of, stripped
 from harness.stats.naive import welch_on_scores
 from harness.stats.results import ALPHA, MARGIN, Estimate, Interval, Quantity
 from harness.stats.student import critical, rejection
@@ -91,6 +92,9 @@ class _Side:
 
     def estimate(self) -> Estimate:
         found = self.layout
+        if self.dataset.mixed:
+            bare = stripped(blocked(found), reason_of(self.dataset.mixed))
+            return replace(bare, difference=None, se=None, df=None, reason=reason_of(self.dataset.mixed))
         per_trial = all(one.person is None for one in self.dataset.of(self.metric))
         if found.unplaced and per_trial:
             return welch_on_scores(self.dataset, self.metric, self.control, self.treatment, 0.95)
