@@ -40,7 +40,8 @@ class BlockPair:
 
 def preferences_of(settings: Mapping[str, Any]) -> list[Preference]:
     """The comparisons that the settings of a run declare."""
-    return [Preference(**one) for one in settings.get("preferences") or ()]
+    declared = settings.get("preferences") or {}
+    return [Preference(name, one["question"], pairs=one["pairs"]) for name, one in declared.items()]
 
 
 def block_pairs(experiment: str, design: Design, preferences: Iterable[Preference]) -> Iterator[BlockPair]:

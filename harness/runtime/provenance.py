@@ -282,7 +282,9 @@ def _own(experiment: Experiment, selected: tuple[int, ...] | None) -> dict[str, 
     if experiment.assignment != "within":
         own["assignment"] = experiment.assignment
     if experiment.preferences:
-        own["preferences"] = [asdict(one) for one in experiment.preferences]
+        own["preferences"] = {
+            one.name: {"question": one.question, "pairs": one.pairs} for one in experiment.preferences
+        }
     if selected is not None:
         proposals = experiment.script.proposals
         own["selected"] = [proposals[number].get("id", number) for number in selected]

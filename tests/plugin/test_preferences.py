@@ -234,3 +234,12 @@ def test_the_report_claims_the_preference_and_asks_about_it(asked: Lab) -> None:
     assert "differ from Control on 1 metric and 1 pairwise comparison?" in text
     verdict = text.partition("Verdict")[2].partition("####")[0]
     assert "politer: Preferred (adjusted p below .05): Treatment to Control." in verdict
+
+
+def test_another_question_is_another_run_and_the_session_says_so(asked: Lab) -> None:
+    asked.run(f"--max-calls={TRIAL_CALLS}", "--no-summary")
+    asked.write(TREATED.replace("more polite?", "kinder?"))
+    result = asked.run("--no-summary")
+    result.stdout.fnmatch_lines(
+        ["*differs in:", "*preferences.politer.question: *polite?' then, *kinder?' now"]
+    )
