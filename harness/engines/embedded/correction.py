@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.console import logger
 from harness.engines.embedded import prompts, schemas
 from harness.engines.embedded.model_requests import NoUsableReply, ask, together
 from harness.engines.embedded.persona import Person
 from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.turn import DONE, EMPTY, Turn, as_json, as_text, read_turn
+from harness.errors import ContextOverflowError
 from harness.gateway.calls import CallSite, Message, ModelClient
 from harness.model import MAX_SCORE, Correction, CorrectionEvent
+
+log = logger()
 
 CHECKED = (
     "The actions are what this very person would think, say and do at this moment: they follow from the "
@@ -35,8 +39,7 @@ async def act(
 
     The best attempt is kept, the earliest of equals. Raises `ModelCallError`.
     """
-    asked = person.prompt()
-    turn = await _generate(person, asked, CallSite("act", person.name, step), client)
+    asked, turn = await _own_turn(person, step, client)
     if correction is None:
         return turn, None
     attempts = [await _check(person, turn, step, 0, client)]
@@ -47,6 +50,24 @@ async def act(
         attempts.append(await _check(person, turn, step, number, client))
     kept = max(range(len(attempts)), key=lambda number: attempts[number].score)
     return attempts[kept].turn, _event(person, step, attempts, kept)
+
+
+async def _own_turn(person: Person, step: int, client: ModelClient) -> tuple[tuple[Message, ...], Turn]:
+    """The prompt of a turn, and the turn. The memory shrinks until the prompt fits the model's context."""
+    while True:
+        asked = person.prompt()
+        try:
+            return asked, await _generate(person, asked, CallSite("act", person.name, step), client)
+        except ContextOverflowError:
+            if not person.memory.shrink():
+                raise
+            log.warning(
+                "The prompt of %s at step %d is longer than the model's context: the older half of the memory is "
+                "forgotten (%d entries so far).",
+                person.name,
+                step,
+                person.memory.forgotten,
+            )
 
 
 def _sent_back(attempts: list[Attempt], correction: Correction) -> bool:

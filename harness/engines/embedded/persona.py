@@ -35,7 +35,7 @@ class Memory:
     """The episodic memory of one trial, as chat messages that only grow at their end.
 
     Beyond ``limit`` characters the oldest entries are forgotten, down to three quarters, and a note gives their
-    number; introduction and task are never forgotten.
+    number; introduction and task are never forgotten. `shrink` does the same for a model whose context is too small.
     """
 
     def __init__(self, limit: int = MEMORY_CHARS) -> None:
@@ -60,6 +60,13 @@ class Memory:
         if self._last_role != "user":
             self._messages.append(prompts.user(prompts.NOTHING_NEW))
         return tuple(self._messages)
+
+    def shrink(self) -> bool:
+        """Forget the older half, for good; false where nothing is left that can be forgotten."""
+        before = self.forgotten
+        self.limit = int(self._size / 2 / _AFTER_FORGETTING)
+        self._forget()
+        return self.forgotten > before
 
     def recent(self, limit: int) -> str:
         """The newest lines within ``limit`` characters, as others see them."""
