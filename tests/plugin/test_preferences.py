@@ -96,11 +96,6 @@ def test_comparisons_are_counted_in_usage_and_estimate(asked: Lab) -> None:
     result.stdout.fnmatch_lines(["*Control*Treatment*comparisons*total*", "*compare *0*0*4*4*"])
 
 
-def test_the_list_counts_the_calls_of_comparisons(asked: Lab) -> None:
-    found = asked.command("list", "test_small.py").stdout
-    assert "politer    4 model calls: 1 pair of groups, in both orders" in found
-
-
 def test_arms_may_run_in_different_sessions(asked: Lab) -> None:
     asked.run("-k", "Treatment")
     assert not results(asked)
@@ -191,6 +186,7 @@ def test_a_session_killed_among_its_comparisons_pays_for_none_twice(lab: Lab) ->
         assert endpoint.count - whole <= whole + 1, "what was in flight, at most"
 
 
+@pytest.mark.slow
 def test_workers_leave_comparisons_to_the_process_that_started_them(lab: Lab) -> None:
     pytest.importorskip("xdist")
     lab.write(TREATED)

@@ -9,6 +9,7 @@ import pytest
 
 import harness
 from harness import Experiment, Group, Mode, Persona, Preference, Proposition, Script, load_population
+from harness.cli.listing import block
 from harness.errors import ConfigurationError
 from harness.records import Design
 from harness.runtime.assignment import assign_panels
@@ -189,9 +190,12 @@ def test_the_dry_run_shows_the_trials_of_each_arm(lab: Lab) -> None:
     lab.run("--estimate").stdout.re_match_lines([r"trials +(4 +6|6 +4) +10"])
 
 
-def test_the_list_says_that_panels_are_divided(lab: Lab) -> None:
-    lab.write(BETWEEN)
-    assert "10 trials, each panel in one group" in lab.command("list", "test_small.py").stdout
+def test_the_list_says_that_panels_are_divided_and_counts_comparisons() -> None:
+    divided = "\n".join(block(design(), mode=None, engine="embedded", folder=None))
+    assert "28 trials, each panel in one group" in divided
+    preferred = design(assignment="within", metrics=(Preference("politer", "Which is more polite?"),))
+    listed = "\n".join(block(preferred, mode=None, engine="embedded", folder=None))
+    assert "politer    168 model calls: 3 pairs of groups, in both orders" in listed
 
 
 def test_power_and_plans_refuse_a_between_persona_design(lab: Lab) -> None:
