@@ -99,6 +99,7 @@ def test_a_stopped_session_resumes_and_pays_nothing_twice(lab: Lab) -> None:
     }
 
 
+@pytest.mark.slow
 def test_workers_run_dialogues_with_their_tool_calls(lab: Lab) -> None:
     write(lab, SDK, AGENT)
     output, _ = lab.start("-n2", "-p", "xdist", "--model=rehearsal").communicate()
@@ -167,6 +168,7 @@ def test_an_arm_s_model_is_its_agent_s_alone(lab: Lab, monkeypatch: pytest.Monke
         assert ("I am the other one." in agents) == (one["group"] == "Other")
 
 
+@pytest.mark.slow
 def test_a_framework_s_agent_takes_part_by_the_adapter_on_the_page(lab: Lab) -> None:
     pytest.importorskip("agents", reason="needs pip install -e '.[examples]' (agents)")
     page = (Path(__file__).parents[2] / "docs" / "dialogues.md").read_text()

@@ -88,13 +88,6 @@ def test_calls_become_the_transcript_and_a_measure_reads_it(lab: Lab, play: str)
         assert [sample["value"] for sample in record["samples"]] == [2.0]
 
 
-def test_workers_keep_transcripts_too(lab: Lab) -> None:
-    write(lab, PLAYS["complete"])
-    output, _ = lab.start("-n2", "-p", "xdist", "--model=rehearsal").communicate()
-    assert "2 passed" in output
-    assert {len(record["transcript"]) for record in lab.lines(kind="trial_result")} == {5}
-
-
 def test_a_play_keeps_its_own_transcript_and_samples(lab: Lab) -> None:
     write(
         lab,
@@ -201,11 +194,13 @@ def test_tools_that_the_helper_runs_are_in_the_transcript_and_counted(lab: Lab) 
     assert sum(record["usage"]["calls"]["agent"] for record in records) == len(lab.watched.calls)
 
 
-def test_workers_run_tools_too(lab: Lab) -> None:
+def test_workers_run_tools_and_keep_transcripts_too(lab: Lab) -> None:
     write(lab, TOOLS)
     output, _ = lab.start("-n2", "-p", "xdist", "--model=rehearsal", "--count=3").communicate()
     assert "6 passed" in output
-    assert any(record.get("tools") for record in lab.lines(kind="trial_result"))
+    records = lab.lines(kind="trial_result")
+    assert any(record.get("tools") for record in records)
+    assert all(record["transcript"] for record in records)
 
 
 def test_a_mended_measure_is_computed_from_the_kept_transcripts(lab: Lab) -> None:
