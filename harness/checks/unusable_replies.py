@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.checks.checked_run import CheckedRun, Record, counts_by_arm, percent
@@ -28,8 +28,21 @@ def unparseable(subject: CheckedRun) -> Iterator[Check]:
             f"{one.get('kind')}: {_DETAIL.sub('', str(one.get('reason'))).strip()}" for one in rejected
         )
         commonest = "; most often " + why.most_common(1)[0][0][:60] if why else ""
-        said = f"{len(rejected):,} of {calls:,} replies were rejected{commonest}"
+        said = f"{len(rejected):,} of {calls:,} replies were rejected{_by_kind(subject, arm, rejected)}{commonest}"
         yield Check("unparseable", graded(share), said, share, expected, arm)
+
+
+def _by_kind(subject: CheckedRun, arm: str, rejected: Sequence[Mapping[str, Any]]) -> str:
+    """The rates by kind of call, where several kinds have rejected replies."""
+    bad = Counter(str(one.get("kind")) for one in rejected)
+    if len(bad) < 2:
+        return ""
+    calls = Counter[str]()
+    for record in subject.tries(arm):
+        calls.update(
+            {kind: count or 0 for kind, count in ((record.get("usage") or {}).get("calls") or {}).items()}
+        )
+    return f" ({', '.join(f'{kind} {count:,} of {max(calls[kind], count):,}' for kind, count in bad.most_common())})"
 
 
 def unwrapped(subject: CheckedRun) -> Iterator[Check]:

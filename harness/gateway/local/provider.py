@@ -79,7 +79,7 @@ class LocalModel:
             try:
                 reply = await endpoint.complete(request, trial=trial, occurrence=occurrence)
             except ModelCallError as error:
-                raise self._explained(error) from None
+                raise await self._explained(error) from None
         return replace(reply, cost=0.0)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:  # noqa: ARG002
@@ -114,9 +114,11 @@ class LocalModel:
             self._endpoint.notify = self.notify
         return self._endpoint
 
-    def _explained(self, error: ModelCallError) -> ModelCallError:
+    async def _explained(self, error: ModelCallError) -> ModelCallError:
         """``error``, or the reason behind it if the server has ended: no later call can have a reply."""
-        death = self._server.death() if self._server is not None else ""
+        if self._server is None or error.fatal or error.retry_after is None:
+            return error
+        death = await asyncio.to_thread(self._server.death)
         if not death:
             return error
         return ModelCallError(f"Model local:{self.model}: {death}. Rerun to resume.", fatal=True, lost=True)

@@ -32,6 +32,9 @@ CONTEXT = 16_384
 CACHE_MIB = 512
 """Memory for prompts of earlier calls, which are then not read again."""
 
+DEATH_SECONDS = 0.5
+"""How long after a failed call a dying process may take to be gone."""
+
 STOP_SECONDS = 3.0
 """How long the child may take to end before it is killed."""
 
@@ -120,8 +123,12 @@ class LocalServer:
         )
 
     def death(self) -> str:
-        """What is known of a server that ended by itself; empty while it lives."""
-        if self._process is None or self._process.poll() is None:
+        """What is known of a server that ended by itself, or is about to; empty while it lives."""
+        if self._process is None:
+            return ""
+        try:
+            self._process.wait(DEATH_SECONDS)
+        except subprocess.TimeoutExpired:
             return ""
         last = self._last_errors()
         return f"the server's process {self._end_of()}{f'; it wrote: {last}' if last else ''}"

@@ -1,0 +1,224 @@
+"""The packaged systems and an experiment of the README's kind, each on the real model of ``harness local install``.
+
+They show that prompts and parsers survive a model, not that the model is any good: a small one may fail trials. What
+each must leave is an honest record: every trial is there, finished or failed with its reason, nothing is made up for a
+reply that could not be used, and no process is left. Run them with ``pytest -m local_model``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigurationError
+from harness.gateway.local.packages import packaged_weights, server_folder
+from tests.support.sessions import environment
+
+pytestmark = [pytest.mark.local_model, pytest.mark.xdist_group("local_model")]
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = "local"
+LIMIT = 240.0
+
+HAGGLING = """
+import pytest
+from harness import Experiment, Group, Measure, Mode, Persona, Proposition, Script
+
+haggling = Experiment(
+    name="haggling",
+    population=(
+        Persona("Ada", {"occupation": "market trader", "style": "blunt, quick, likes a joke"}),
+        Persona("Bo", {"occupation": "retired teacher", "style": "polite, counts every coin"}),
+    ),
+    groups=(Group("Control"), Group("Concise", instructions="Use ten words at most in all that you say.")),
+    script=Script(task="Agree a price for {thing}.", proposals=({"thing": "a bike"},)),
+    metrics=(
+        Proposition("Courtesy", "The person stays courteous, even when refusing."),
+        Measure("remarks", lambda transcript: sum(event.type == "TALK" for event in transcript)),
+    ),
+    modes={"full": Mode(reps=1, steps=1)},
+)
+
+
+@pytest.mark.experiment(haggling)
+def test_haggling(cell):
+    cell.run()
+"""
+
+TABLE1 = """
+import dataclasses
+import pytest
+from harness import Mode
+from harness.experiments.table1.experiments import load
+
+(whole,) = load(only=["exp_3"])
+cut = dataclasses.replace(
+    whole, panel_size=2, metrics=whole.metrics[:2], default_mode="fast",
+    modes={"fast": Mode(reps=1, steps=1, people=2, proposals=1)},
+)
+
+
+@pytest.mark.experiment(cut)
+def test_table1(cell):
+    cell.run()
+"""
+
+PAYMENTS = """
+import pytest
+from harness.experiments.payments.config import PaymentsConfig
+from harness.experiments.payments.experiment import payments
+
+small = payments(PaymentsConfig(banks=("BANK_A", "BANK_B"), max_iterations=2), markets=1)
+
+
+@pytest.mark.experiment(small)
+def test_payments(cell):
+    cell.run()
+"""
+
+COOPERATION = """
+import pytest
+from harness.experiments.cooperation.experiment import cooperation_game
+
+small = cooperation_game(2, rounds=1, conditions={"baseline": ""})
+
+
+@pytest.mark.experiment(small)
+def test_cooperation(cell):
+    cell.run()
+"""
+
+TOOLS = """
+import pytest
+
+
+@pytest.mark.experiment("tool_variants")
+def test_tool_variants(cell):
+    cell.run()
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _installed() -> None:
+    try:
+        server_folder()
+        packaged_weights()
+    except ConfigurationError as error:
+        pytest.skip(f"no local model: {error}")
+
+
+def run(folder: Path, source: str, *options: str) -> str:
+    """The output of a session with the experiment ``source``, which may fail trials but nothing else."""
+    (folder / "test_it.py").write_text(source, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-m", "experiment", "--model", MODEL, "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *options], cwd=folder, env=environment(), capture_output=True, text=True, timeout=LIMIT
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    paths = sorted(Path(folder, "results").glob("*.jsonl"))
+    return [json.loads(line) for path in paths for line in path.read_text("utf-8").splitlines()]
+
+
+def check_honest(folder: Path, output: str, *, planned: int) -> list[dict[str, Any]]:
+    """The finished trials, after all that the records must hold was checked."""
+    found = records(folder)
+    first = [one for one in found if one["type"] == "run_metadata"]
+    trials = [one for one in found if one["type"] != "run_metadata"]
+    assert {one["settings"]["provider"] for one in first} == {MODEL}
+    assert all(one["settings"]["model_file"]["sha256"] for one in first)
+    assert "REHEARSAL" not in output
+    assert "LOCAL MODEL: SmolLM2-135M" in output
+    assert "call at a time" in output
+    assert len({one["trial"] for one in trials}) == planned, "every trial is in the record"
+    finished = [one for one in trials if one["type"] != "trial_failure"]
+    for one in trials:
+        if one["type"] == "trial_failure":
+            assert one.get("reason") or one.get("message") or one.get("error"), one
+        for rejected in one.get("rejections") or ():
+            assert rejected["kind"] and rejected["reason"]
+    for one in finished:
+        assert one["usage"]["tokens_out"] > 0, "a model answered"
+        for sample in one["samples"]:
+            assert (sample["value"] is None) == bool(sample["reason"]), "missing, and why; never a default"
+    meta = json.loads(next(Path(folder, "results").glob("*.meta.json")).read_text("utf-8"))
+    shown = [check for check in meta["instrument"]["checks"] if check["name"] == "unparseable"]
+    assert shown and all("replies were rejected" in check["message"] for check in shown)
+    return finished
+
+
+def test_haggling_with_arms_by_prompt(tmp_path: Path) -> None:
+    output = run(tmp_path, HAGGLING)
+    finished = check_honest(tmp_path, output, planned=2)
+    did = [event["type"] for one in finished for event in one["transcript"] if event["kind"] == "action"]
+    assert {"THINK", "TALK"} & set(did), "somebody acts"
+
+
+def test_table_1_on_the_embedded_engine(tmp_path: Path) -> None:
+    check_honest(tmp_path, run(tmp_path, TABLE1), planned=2)
+
+
+@pytest.mark.tinytroupe
+@pytest.mark.skipif("TINYTROUPE_REPO_DIR" not in os.environ, reason="needs a TinyTroupe checkout")
+def test_table_1_on_the_real_package(tmp_path: Path) -> None:
+    check_honest(tmp_path, run(tmp_path, TABLE1, "--engine", "tinytroupe", "--workers", "1"), planned=2)
+
+
+def test_tool_variants(tmp_path: Path) -> None:
+    output = run(tmp_path, TOOLS, "--count", "1", "-k", "recurring")
+    finished = check_honest(
+        tmp_path, output, planned=len({one["trial"] for one in records(tmp_path)[1:] if "trial" in one})
+    )
+    assert all(one["outcome"] for one in finished)
+
+
+def test_payments(tmp_path: Path) -> None:
+    check_honest(tmp_path, run(tmp_path, PAYMENTS, "--mode", "fast"), planned=2)
+
+
+def test_one_small_game_of_cooperation(tmp_path: Path) -> None:
+    finished = check_honest(tmp_path, run(tmp_path, COOPERATION), planned=1)
+    for one in finished:
+        assert one["details"]["decisions"] <= one["details"]["decisions_asked"] if "details" in one else True
+
+
+def test_a_killed_session_leaves_no_model_behind(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(HAGGLING, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-m", "experiment", "--model", MODEL, "-p", "no:cacheprovider"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL) as session:
+        limit, children = time.monotonic() + 60, []
+        while not children and time.monotonic() < limit:
+            time.sleep(0.1)
+            children = models_of(session.pid)
+        session.send_signal(signal.SIGKILL)
+    assert len(children) == 1
+    limit = time.monotonic() + 10
+    while Path(f"/proc/{children[0]}").exists() and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{children[0]}").exists()
+
+
+def models_of(pid: int) -> list[int]:
+    """The processes that ``pid`` started to serve a model."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            words = path.with_name("cmdline").read_text()
+        except (OSError, ValueError):
+            continue
+        if parent == pid and "child.py" in words:
+            found.append(int(path.parent.name))
+    return found
