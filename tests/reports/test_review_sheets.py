@@ -141,6 +141,27 @@ def test_any_run_with_transcripts_can_be_reviewed(tmp_path: Path) -> None:
         assert hidden not in text
 
 
+def test_a_dialogue_shows_who_said_what(tmp_path: Path) -> None:
+    (run,) = runs_in_files(write_run(tmp_path / "results", design=DESIGN), keep=lambda record: record)
+    said = [("Ada", "TALK", "My lamp broke."), ("agent", "TOOL_CALL", "{}"), ("agent", "TALK", "I am sorry.")]
+    for outcome in run.outcomes.values():
+        outcome.accepted["people"] = ["Ada"]  # type: ignore[index]
+        outcome.accepted["transcript"] = [  # type: ignore[index]
+            {
+                "step": 1,
+                "person": person,
+                "kind": "action",
+                "type": kind,
+                "content": text,
+                "source": "",
+                "target": "",
+            }
+            for person, kind, text in said
+        ]
+    export(run, tmp_path / "out.csv", seed=1)
+    assert "Ada: My lamp broke.\n\nagent: I am sorry." in (tmp_path / "out.csv").read_text("utf-8-sig")
+
+
 def test_without_a_studys_own_reading_arguments_are_left_out() -> None:
     record: dict[str, Any] = {"tool_calls": [{"name": "x_y", "args": {"delay_seconds": 5}}]}
     assert as_recorded(record, {}) == [Act("a tool was called")]

@@ -156,13 +156,12 @@ def _said(record: Mapping[str, Any], spoken: Spoken) -> str:
         return spoken(record)
     events = record.get("transcript")
     talk = [
-        f"{one.get('person')}: {one.get('content')}"
-        if len(record.get("people") or ()) > 1
-        else str(one.get("content"))
+        (str(one.get("person")), str(one.get("content")))
         for one in (events if isinstance(events, list) else [])
         if isinstance(one, Mapping) and one.get("kind") == "action" and one.get("type") == "TALK"
     ]
-    return "\n\n".join(talk)
+    several = len(record.get("people") or ()) > 1 or len({person for person, _ in talk}) > 1
+    return "\n\n".join(f"{person}: {text}" if several else text for person, text in talk)
 
 
 def _shown(fields: Mapping[str, Any]) -> str:
