@@ -4,7 +4,9 @@ import json
 import tomllib
 from dataclasses import replace
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ConfigurationError
 from harness.gateway.calls import Reply
+from harness.gateway.price_library import _fields, listed_price
 from harness.gateway.prices import REHEARSAL, TABLE, Price, charged, find_prices, load_prices, price_of
 from harness.text_files import named_path
 
@@ -38,6 +41,44 @@ LISTED = load_prices(TABLE)
 def test_prices_by_name(model: str, tokens_in: float, tokens_out: float) -> None:
     price = price_of(model)
     assert price is not None and (price.input, price.output) == (tokens_in, tokens_out)
+
+
+@pytest.mark.skipif(find_spec("genai_prices") is None, reason="the extra prices is not installed")
+@pytest.mark.parametrize(
+    "model",
+    [
+        "groq:llama-3.3-70b-versatile",
+        "llama-3.3-70b-versatile",
+        "deepseek:deepseek-chat",
+        "gemini:gemini-2.5-flash",
+    ],
+)
+def test_a_model_that_the_table_lacks_has_the_price_of_its_only_seller(model: str) -> None:
+    price = price_of(model)
+    assert price is not None and 0 < price.input < price.output < 100
+    assert price.source == "genai-prices"
+
+
+def test_a_price_of_the_users_own_comes_before_the_librarys() -> None:
+    own = {"llama-3.3-70b-versatile": Price(1, 2)}
+    assert price_of("llama-3.3-70b-versatile", own) == Price(1, 2)
+
+
+def test_without_the_library_the_price_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.gateway.price_library.missing", lambda _extra: ("genai_prices",))
+    listed_price.cache_clear()
+    try:
+        assert price_of("llama-3.3-70b-versatile") is None
+    finally:
+        listed_price.cache_clear()
+
+
+def test_a_price_in_tiers_holds_up_to_the_first_of_them() -> None:
+    tiers = SimpleNamespace(base=1.25, tiers=[SimpleNamespace(start=200_000), SimpleNamespace(start=400_000)])
+    found = _fields(SimpleNamespace(input_mtok=tiers, output_mtok=10, cache_read_mtok=0.1))
+    assert found is not None
+    assert Price(**found) == Price(1.25, 10, cached=0.1, up_to=200_000, source="genai-prices")
+    assert _fields(SimpleNamespace(input_mtok=1)) is None
 
 
 @pytest.mark.parametrize(
