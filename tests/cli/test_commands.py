@@ -183,7 +183,7 @@ def test_list_counts_the_calls_that_a_run_makes(harness: Command, lab: Lab) -> N
             ["--engine", "tinytrope"],
             "Engine 'tinytrope': not installed; expected one of embedded, tinytroupe.",
         ),
-        (["nowhere.py"], "nowhere.py: no experiments found there."),
+        (["nowhere.py"], "nowhere.py: no such file or folder; expected a test file"),
         (["--notebooks", "nowhere"], "Notebooks nowhere: no such folder"),
         (["--mode", "fst"], "has no mode 'fst'; expected one of"),
     ],
