@@ -156,6 +156,12 @@ async def _agent_turn(
     talk.transcript.append(Event(turn, AGENT, "action", "TALK", kept, AGENT, person.name))
 
 
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"the function returned {value!r:.60}; expected True or False")
+    return value
+
+
 def _system_prompt(dialogue: Dialogue, plan: TrialPlan) -> tuple[Message, ...]:
     """The agent's instructions, then those of the arm; nothing if there are none."""
     texts = [render(dialogue.instructions or "", plan.proposal), plan.instructions or ""]
@@ -181,7 +187,7 @@ async def _holds(dialogue: Dialogue, talk: _Talk, goal: str, turn: int, client: 
     if until is None:
         return False
     if callable(until):
-        held: bool = await runner.get().call(until, transcript, what="The dialogue's until", then=bool)
+        held: bool = await runner.get().call(until, transcript, what="The dialogue's until", then=_truth)
         return held
     asked = check_claim(transcript, goal, until)
     holds, _ = await ask(client, asked, schemas.CHECK, CallSite("goal_check", "", turn), read_verdict)

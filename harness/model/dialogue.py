@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -23,6 +24,7 @@ from harness.model.metrics import Measure, Proposition
 from harness.model.outcome import Event
 from harness.model.persona import Persona
 from harness.model.play import CallBounds, Play, TrialPlan
+from harness.model.script import placeholder_problems
 
 TURNS, GOAL_REACHED = "turns", "goal_reached"
 """Metrics that a dialogue reports itself, where they are declared as a `Measure` without a function."""
@@ -112,6 +114,8 @@ class Dialogue(Play):
             yield (
                 f"{owner}: play: agent={shown(self.agent)} is not asynchronous; expected one declared with async def."
             )
+        if inspect.iscoroutinefunction(self.until):
+            yield f"{owner}: play: until={shown(self.until)} is asynchronous; expected a plain function."
         if callable(self.agent) and self.instructions is not None:
             yield f"{owner}: play: instructions= are for an agent that is a model; expected them in its function."
 
@@ -133,6 +137,10 @@ class Dialogue(Play):
         for part in ("task", "introduction", "consolidation", "extraction"):
             if getattr(experiment.script, part):
                 yield f"{mine}: script: {part}= is not read in a dialogue; expected the user's goal= alone."
+        for index, proposal in enumerate(experiment.script.proposals):
+            for part in ("goal", "instructions"):
+                text = getattr(self, part) or ""
+                yield from placeholder_problems(f"{mine}: play.{part}", text, index, proposal)
         if experiment.settings and not callable(self.agent):
             yield f"{mine}: settings={shown(dict(experiment.settings))}; {_UNREAD}"
         for group in experiment.groups:

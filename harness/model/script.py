@@ -125,19 +125,25 @@ class Script:
         parts = ("introduction", "task", "consolidation", "task_description")
         for index, proposal in enumerate(self.proposals):
             for part in (one for one in parts if one not in faults):
-                known = {*proposal, "task"} if part == "task_description" else set(proposal)
-                used = set(_PLACEHOLDER.findall(getattr(self, part) or ""))
-                for name in sorted(used - known):
-                    yield (
-                        f"{owner}: script.{part} uses {{{name}}}, which proposal {index} lacks; "
-                        f"it has {', '.join(sorted(proposal)) or 'no fields'}."
-                    )
-                for name in sorted(used & set(proposal)):
-                    if not isinstance(proposal[name], str):
-                        yield (
-                            f"{owner}: script.{part} uses {{{name}}}, which is {shown(proposal[name])} in proposal "
-                            f"{index}; expected text."
-                        )
+                also = {"task"} if part == "task_description" else set[str]()
+                text = getattr(self, part) or ""
+                yield from placeholder_problems(f"{owner}: script.{part}", text, index, proposal, also)
+
+
+def placeholder_problems(
+    place: str, text: str, index: int, proposal: Mapping[str, Any], also: Iterable[str] = ()
+) -> Iterable[str]:
+    """What the ``text`` at ``place`` uses that proposal number ``index`` lacks, or has not as text.
+
+    ``also`` are names that are filled from elsewhere.
+    """
+    used = set(_PLACEHOLDER.findall(text))
+    for name in sorted(used - {*proposal, *also}):
+        has = ", ".join(sorted(proposal)) or "no fields"
+        yield f"{place} uses {{{name}}}, which proposal {index} lacks; it has {has}."
+    for name in sorted(used & set(proposal)):
+        if not isinstance(proposal[name], str):
+            yield f"{place} uses {{{name}}}, which is {shown(proposal[name])} in proposal {index}; expected text."
 
 
 def replacement_problems(owner: str, texts: Mapping[str, Any]) -> Iterable[str]:

@@ -25,6 +25,7 @@ from harness.model import (
     TrialPlan,
     TrialResult,
 )
+from harness.user_code import UserCodeError
 from tests.support.clients import FakeClient
 
 ADA = Persona("Ada", {"occupation": "trader"})
@@ -184,6 +185,13 @@ def test_a_model_s_spec_is_asked_for() -> None:
 def test_an_agent_without_words_fails_the_trial(value: Any, fault: str) -> None:
     with pytest.raises(HarnessError, match=f"the agent's reply in turn 1 {fault}; expected text"):
         run(Dialogue("Be heard.", agent=gives(value)), Model(), steps=1)
+
+
+def test_an_end_condition_that_is_neither_true_nor_false_fails_the_trial() -> None:
+    with pytest.raises(
+        UserCodeError, match="The dialogue's until raised TypeError: the function returned None"
+    ):
+        run(Dialogue("Be heard.", until=lambda transcript: None), Model(), steps=1)  # type: ignore[arg-type,return-value]
 
 
 def test_what_the_agent_calls_is_in_the_transcript_of_its_turn() -> None:

@@ -66,6 +66,8 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "correction": (
         {}, {"groups": (Group("A", correction=Correction(quality_threshold=5)),)}, "correction= is for personas of an",
     ),
+    "later": ({"until": agent}, {}, "is asynchronous; expected a plain function"),
+    "placeholder": ({"goal": "Sell {thing}."}, {}, "play.goal uses {thing}, which proposal 0 lacks; it has no fields."),
     "two models": (
         {"agent": "openai:a"}, {"groups": (Group("A", model="openai:b"),)}, "model='openai:b', and the dialogue's",
     ),
