@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"```python\n# (\w+\.py)\n(.*?)```", re.DOTALL)
 FILES = [
     pytest.param(name, text, id=f"{page}-{name}")
-    for page in ("arms.md", "agents.md", "dialogues.md", "pairwise.md", "statistics.md")
+    for page in ("arms.md", "factors.md", "agents.md", "dialogues.md", "pairwise.md", "statistics.md")
     for name, text in BLOCK.findall((DOCS / page).read_text())
 ]
 
