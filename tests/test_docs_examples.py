@@ -1,4 +1,4 @@
-"""The test files on the pages about arms and agents run as they stand, offline."""
+"""The test files on the pages run as they stand, offline."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 BLOCK = re.compile(r"```python\n# (\w+\.py)\n(.*?)```", re.DOTALL)
 FILES = [
-    pytest.param(name, text, id=f"{page}-{name}")
-    for page in ("arms.md", "factors.md", "agents.md", "dialogues.md", "pairwise.md", "statistics.md")
-    for name, text in BLOCK.findall((DOCS / page).read_text())
+    pytest.param(name, text, id=f"{page.name}-{name}")
+    for page in sorted(DOCS.glob("*.md"))
+    for name, text in BLOCK.findall(page.read_text())
 ]
 
 
