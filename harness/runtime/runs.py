@@ -81,6 +81,12 @@ class OpenRun:
         """Whether settings changed while the run was under way, and the user accepted that."""
         return is_mixed(self.settings)
 
+    @property
+    def has_unknown_code(self) -> bool:
+        """Whether a version that recorded no code began it, and this session is the first to join it since."""
+        before = self.run.before
+        return before is not None and CODE in self.settings and CODE not in before.settings
+
     def accept(self, run: Run, *, since: Run, results_dir: Path) -> None:
         """Take over the settings of ``run`` with its accepted changes, and note those that ``since`` lacks."""
         if not is_mixed(run.settings):
@@ -403,8 +409,9 @@ class RunBook:
         return None if spec is None else str(spec)
 
     def repeats(self, cell: Cell) -> bool:
-        """Whether the cell's resumed trials must ask what the journal has."""
-        return cell not in self._varying and not self.of(cell).mixed
+        """Whether the cell's resumed trials must ask what the journal has; not where earlier code is unknown."""
+        run = self.of(cell)
+        return cell not in self._varying and not run.mixed and not run.has_unknown_code
 
     def call_options(self, cell: Cell) -> CallOptions:
         """The request fields of a cell's calls, as the run's settings and the arm's name them."""
@@ -494,9 +501,9 @@ def _without_files(entered: OpenRun) -> str:
 
 
 def _joining_notes(entered: OpenRun) -> Iterator[str]:
-    run_id, before = entered.run.id, entered.run.before
+    run_id = entered.run.id
     yield f"{entered.experiment}: resuming run {run_id} with {len(entered.accepted)} finished trials."
-    if before is not None and CODE in entered.settings and CODE not in before.settings:
+    if entered.has_unknown_code:
         yield (
             f"{entered.experiment}: run {run_id} was started by a version that did not record code, so its earlier "
             "trials may come from other code."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.test_code_changes import as_before_code_was_recorded
 from tests.support.sessions import Lab, load
 
 PLAY = """
@@ -183,3 +184,15 @@ def test_trials_that_finish_meanwhile_fail_a_check(interrupted: Lab) -> None:
     checks = [one for path in lab.results.glob("*.meta.json") for one in load(path)["instrument"]["checks"]]
     (check,) = [one for one in checks if one["name"] == "changed requests"]
     assert (check["level"], check["number"]) == ("FAIL", 1)
+
+
+def test_a_run_of_a_version_that_recorded_no_code_resumes_although_its_requests_differ(
+    interrupted: Lab,
+) -> None:
+    lab = interrupted
+    lab.write(PLAY.format(body=TURNS, options="").replace('({"id": "a"},)', '({"id": "a"}, {"id": "b"})'))
+    lab.run("--max-calls=6", "--concurrency=1")
+    as_before_code_was_recorded(lab)
+    edit(lab)
+    lab.run().assert_outcomes(passed=1)
+    assert len(lab.watched.calls) == 4, "the unfinished trial begins again"
