@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from harness.cli import local as local_commands
 from harness.cli.app import app
-from harness.errors import ConfigurationError, ModelCallError
+from harness.errors import ConfigurationError, ModelCallError, UnsupportedParameterError
 from harness.gateway.calls import Reply, Request
 from harness.gateway.local import packages
+from harness.gateway.local.bounds import LIST_ITEMS, TEXT_CHARS, bounded
 from harness.gateway.local.model_file import read_model_file
 from harness.gateway.local.provider import LocalModel, make_local
 from harness.gateway.providers import make_provider
@@ -125,6 +126,24 @@ def test_no_file_crashes_the_reader(tmp_path_factory: pytest.TempPathFactory, no
         assert "not a valid GGUF file" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("template", "takes", "ours"),
+    [
+        ("{% for m in messages %}<|im_start|>{% endfor %}", True, True),
+        ("{% if tools %}<|im_start|>{% endif %}", True, False),
+        ("[INST] {{ messages }}", False, False),
+        ("", False, False),
+    ],
+)
+def test_a_chat_template_that_leaves_tools_out_is_known(
+    tmp_path: Path, template: str, takes: bool, ours: bool
+) -> None:
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(gguf(**{"tokenizer.chat_template": template}))
+    found = read_model_file(path)
+    assert (found.takes_tools, found.needs_template) == (takes, ours)
+
+
 # The child process
 
 
@@ -207,6 +226,37 @@ def test_a_server_that_was_killed_ends_the_session_and_says_why(installed: Path)
     with pytest.raises(ModelCallError, match="was killed, most likely for want of memory") as error:
         ask(make_local(""), "die")
     assert error.value.fatal
+
+
+def test_tools_that_would_not_reach_the_model_are_refused(installed: Path) -> None:
+    request = Request([{"role": "user", "content": "x"}], extra={"tools": [{"type": "function"}]})
+    with pytest.raises(UnsupportedParameterError, match="no place for tools") as error:
+        asyncio.run(make_local("").complete(request, trial="t", occurrence=0))
+    assert error.value.fatal
+
+
+# Bounds of a tiny model
+
+
+def test_a_tiny_models_texts_and_lists_are_bounded_within_what_was_asked() -> None:
+    text, kind = {"type": "string"}, {"type": "string", "enum": ["a"]}
+    item = {"type": "object", "properties": {"name": text, "kind": kind, "type": text}, "required": ["name"]}
+    schema = {"type": "object", "properties": {"items": {"type": "array", "items": item, "maxItems": 9}}}
+    form = {"type": "json_schema", "json_schema": {"name": "s", "strict": True, "schema": schema}}
+    found = bounded(Request([], response_format=form)).response_format
+    assert found is not None
+    items = found["json_schema"]["schema"]["properties"]["items"]
+    assert items["maxItems"] == LIST_ITEMS
+    bound = text | {"maxLength": TEXT_CHARS}
+    assert items["items"]["properties"] == {"name": bound, "kind": kind, "type": bound}
+    assert items["items"]["required"] == ["name"]
+    assert schema["properties"]["items"]["maxItems"] == 9, "what was asked stays"
+
+
+@pytest.mark.parametrize("form", [None, {"type": "json_object"}])
+def test_a_request_without_a_schema_is_not_bounded(form: dict[str, str] | None) -> None:
+    request = Request([], response_format=form)
+    assert bounded(request) is request
 
 
 # What is refused before anything starts

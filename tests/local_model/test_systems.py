@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.local_model, pytest.mark.xdist_group("local_model")]
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = "local"
-LIMIT = 240.0
+LIMIT = 600.0
 
 HAGGLING = """
 import pytest
@@ -80,6 +80,33 @@ small = payments(PaymentsConfig(banks=("BANK_A", "BANK_B"), max_iterations=2), m
 
 
 @pytest.mark.experiment(small)
+def test_payments(cell):
+    cell.run()
+"""
+
+COOPERATION = """
+import pytest
+from harness.experiments.cooperation.experiment import cooperation_game
+
+small = cooperation_game(2, rounds=1, conditions={"baseline": ""})
+
+
+@pytest.mark.experiment(small)
+def test_cooperation(cell):
+    cell.run()
+"""
+
+TOOLS = """
+import pytest
+
+
+@pytest.mark.experiment("tool_variants")
+def test_a_dozen_cases_of_tool_variants(tmp_path: Path) -> None:
+    output = run(tmp_path, TOOLS, "--count", "1", "-k", "sanity or implicit")
+    finished = check_honest(tmp_path, output, planned=12)
+    assert all(one["outcome"] for one in finished)
+
+
 def test_payments(cell):
     cell.run()
 """
@@ -192,6 +219,53 @@ def test_one_small_game_of_cooperation(tmp_path: Path) -> None:
     finished = check_honest(tmp_path, run(tmp_path, COOPERATION), planned=1)
     for one in finished:
         assert one["details"]["decisions"] <= one["details"]["decisions_asked"] if "details" in one else True
+
+
+def test_a_population_from_its_spec_to_results(tmp_path: Path) -> None:
+    town = tmp_path / "town"
+    harness(tmp_path, "population", "example", "town")
+    scenario = (town / "scenario.yaml").read_text("utf-8")
+    scenario = scenario.replace("max_timesteps: 6", "max_timesteps: 1").replace(
+        "timestep: 2}", "timestep: 0}"
+    )
+    (town / "scenario.yaml").write_text(scenario, "utf-8")
+    harness(
+        town, "population", "sample", "population.yaml", "-o", "agents.json", "--seed", "42", "--count", "20"
+    )
+    harness(
+        town,
+        "population",
+        "network",
+        "agents.json",
+        "-c",
+        "network.yaml",
+        "-o",
+        "network.json",
+        "--seed",
+        "42",
+    )
+    said = harness(
+        town, "population", "simulate", "scenario.yaml", "-o", "out", "--seed", "42", "--model", MODEL
+    )
+    meta = json.loads((town / "out" / "meta.json").read_text("utf-8"))
+    assert not meta["rehearsal"]
+    assert "REHEARSAL" not in said
+    assert meta["population_size"] == 20
+    assert meta["agents_reasoned"] + meta["agents_failed"] > 0
+    assert all(asked <= meta["agents_reasoned"] for asked in meta["denominators"].values()), (
+        "nothing is made up"
+    )
+    assert harness(town, "population", "results", "out", "--scenario", "scenario.yaml")
+
+
+def harness(folder: Path, *words: str) -> str:
+    command = [sys.executable, "-c", "from harness.cli import main; main()", *words]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=LIMIT
+    )
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout
 
 
 def test_a_killed_session_leaves_no_model_behind(tmp_path: Path) -> None:

@@ -51,6 +51,9 @@ def _serve(wanted: dict[str, Any]) -> Any:
     params.n_threads_http = wanted["slots"] + 2
     params.cache_ram_mib = wanted["cache_mib"]
     params.ui = params.endpoint_slots = False
+    params.use_jinja = True
+    if wanted["template"]:
+        params.chat_template = wanted["template"]
     params.offline = True
     params.verbosity = 1
     return xllamacpp.Server(params)

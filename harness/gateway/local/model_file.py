@@ -29,7 +29,10 @@ _BYTES_PER_NUMBER = 2
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model on disk: ``size`` in bytes, ``context`` in tokens, ``token_bytes`` of memory for each token of it."""
+    """A model on disk: ``size`` in bytes, ``context`` in tokens, ``token_bytes`` of memory for each token of it.
+
+    ``template`` is the chat template, empty if the file has none.
+    """
 
     path: Path
     size: int
@@ -37,6 +40,17 @@ class ModelFile:
     parameters: int
     context: int
     token_bytes: int
+    template: str = ""
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether tools in a request reach the model: its own chat template has a place for them, or ours is used."""
+        return "tools" in self.template or self.needs_template
+
+    @property
+    def needs_template(self) -> bool:
+        """Whether its chat template is of the ChatML kind and leaves tools out, without a word to the caller."""
+        return "<|im_start|>" in self.template and "tools" not in self.template
 
     @property
     def name(self) -> str:
@@ -103,6 +117,7 @@ def _read(path: Path, size: int, _changed: int) -> ModelFile:
         sum(number for number, _ in shapes),
         _number(found, f"{architecture}.context_length", 4096),
         _token_bytes(found, architecture),
+        str(found.get("tokenizer.chat_template") or ""),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.console import logger
-from harness.errors import ConfigurationError, ModelCallError
+from harness.errors import ConfigurationError, ModelCallError, UnsupportedParameterError
 from harness.gateway.calls import Reply, Request
 from harness.gateway.local.bounds import TINY, bounded
 from harness.gateway.local.model_file import ModelFile, read_model_file
@@ -72,6 +72,13 @@ class LocalModel:
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
         """One chat completion. Raises `ModelCallError`, fatal where the model cannot be loaded or its server ended."""
+        if request.extra.get("tools") and not self.file.takes_tools:
+            raise UnsupportedParameterError(
+                f"Model local:{self.model}: its chat template has no place for tools, so that they would not reach "
+                "the model. Use a model that takes tools.",
+                "tools",
+                fatal=True,
+            )
         if self.file.parameters < TINY:
             request = bounded(request)
         async with self._turn:

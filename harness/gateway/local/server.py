@@ -38,6 +38,9 @@ DEATH_SECONDS = 0.5
 STOP_SECONDS = 3.0
 """How long the child may take to end before it is killed."""
 
+TEMPLATE = Path(__file__).with_name("chatml_tools.jinja")
+"""The chat template for models of the ChatML kind whose own leaves tools out."""
+
 _CHILD = Path(__file__).with_name("child.py")
 _ERRORS_READ = 4_000
 _LONGEST_ERROR = 300
@@ -109,6 +112,7 @@ class LocalServer:
             "threads": THREADS,
             "context": self.context,
             "cache_mib": CACHE_MIB,
+            "template": self.file.needs_template and TEMPLATE.read_text("utf-8"),
         }
 
     def _refusal(self, said: str) -> str:
