@@ -99,7 +99,8 @@ class CountingEndpoint(FakeEndpoint):
     def _answer(self, body: Mapping[str, Any], number: int) -> Mapping[str, Any]:
         if number + 1 >= self._wanted:
             self._reached.set()
-        reply = self._rehearsal.answer(chat_request(body), trial="", occurrence=0)
+        content = {name: value for name, value in body.items() if name != "max_tokens"}
+        reply = self._rehearsal.answer(chat_request(content), trial="", occurrence=0)
         return {"content": reply.text} | ({"tool_calls": reply.tool_calls} if reply.tool_calls else {})
 
     async def _chat(self, request: Request) -> Response:
