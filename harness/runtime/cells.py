@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.model import Cell, Sample, Trial, TrialFailure
+from harness.model import Cell, Dialogue, Experiment, Sample, Trial, TrialFailure
 from harness.model.watched_settings import Unread, never_read, unread_sentence
 from harness.records import Design
 from harness.runtime import provenance
@@ -40,7 +40,7 @@ class Entry:
     label: str = ""
     measures: Mapping[str, str] = field(default_factory=dict)
     models: tuple[tuple[str, str], ...] = ()
-    """What the experiment's arms name as their own models: the arm, for messages, and the model's spec."""
+    """What the experiment's declarations name as models: where, for messages, and the model's spec."""
     fixed_model: bool = False
     """Whether names of models in its requests are ignored (`Play.fixed_model`)."""
     repeats: bool = True
@@ -64,14 +64,19 @@ def entry_of(plan: CellPlan, declared_population: str | None, code: provenance.P
         provenance.cell_metadata(plan),
         _label(plan),
         provenance.metric_code(code),
-        tuple(
-            (f"Group {group.name!r} of {plan.cell.experiment}", group.model)
-            for group in plan.experiment.groups
-            if group.model
-        ),
+        tuple(_named_models(plan.experiment)),
         plan.experiment.play is not None and plan.experiment.play.fixed_model,
         plan.experiment.play is None or plan.experiment.play.deterministic,
     )
+
+
+def _named_models(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """The models that declarations name, each with where."""
+    for group in experiment.groups:
+        if group.model:
+            yield f"Group {group.name!r} of {experiment.name}", group.model
+    if isinstance(experiment.play, Dialogue) and isinstance(experiment.play.agent, str):
+        yield f"Experiment {experiment.name}: play: agent", experiment.play.agent
 
 
 def entries_of(plans: Sequence[CellPlan], declared: Mapping[str, str | None], code_of: CodeOf) -> list[Entry]:

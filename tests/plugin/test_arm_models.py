@@ -292,3 +292,34 @@ def test_an_estimate_prices_each_arm_by_its_model(
         "C": {"openai:m-a": 4, "openai:m-c": 4},
     }
     assert any(note == "B: calls 4 to openai:m-a, 4 to openai:m-b." for note in found["notes"])
+
+
+def test_a_model_that_a_dialogue_names_is_checked_before_the_first_call(
+    lab: Lab, endpoint: FakeEndpoint
+) -> None:
+    lab.write(
+        """
+import pytest
+from harness import Dialogue, Experiment, Group, Measure, Mode, Persona, Script
+
+talks = Experiment(
+    name="talks",
+    groups=(Group("a"), Group("b", instructions="Be brief.")),
+    script=Script("", proposals=({"thing": "a lamp"},)),
+    metrics=(Measure("turns"),),
+    modes={"full": Mode(reps=1, steps=1)},
+    play=Dialogue(
+        "Get your money back for {thing}.", agent="opnai:bot", user=(Persona("Ada", {"occupation": "trader"}),)
+    ),
+)
+
+
+@pytest.mark.experiment(talks)
+def test_talks(cell):
+    cell.run()
+"""
+    )
+    result = lab.run(model=MODEL_A)
+    assert result.ret != 0 and not endpoint.requests
+    said = " ".join((result.stdout.str() + result.stderr.str()).split())
+    assert "Experiment talks: play: agent: Model 'opnai:bot': unknown provider 'opnai'" in said
