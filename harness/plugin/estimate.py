@@ -166,8 +166,9 @@ class PriceEstimate:
         self.reason = "; ".join(filter(None, dict.fromkeys(reasons.values()))) or None
 
     def _is_free(self, name: str) -> bool:
-        """Whether it is a rehearsal judge, which costs nothing."""
-        return name != self.model and name.partition(":")[0] == "rehearsal"
+        """Whether it is a model on this machine, or a rehearsal judge, which cost nothing."""
+        provider = name.partition(":")[0]
+        return provider == "local" or (name != self.model and provider == "rehearsal")
 
     def _reason(self, name: str, tokens: int, overrides: Overrides) -> str | None:
         if self._is_free(name):

@@ -56,12 +56,15 @@ def test_haggling(cell):
 TABLE1 = """
 import dataclasses
 import pytest
-from harness import Mode
+from harness import Correction, Mode
 from harness.experiments.table1.experiments import load
 
 (whole,) = load(only=["exp_3"])
+control, treatment = whole.groups
 cut = dataclasses.replace(
-    whole, panel_size=2, metrics=whole.metrics[:2], default_mode="fast",
+    whole, panel_size=2, metrics=whole.metrics[:1], default_mode="fast",
+    script=dataclasses.replace(whole.script, introduction=None),
+    groups=(control, dataclasses.replace(treatment, correction=Correction(5, max_attempts=1))),
     modes={"fast": Mode(reps=1, steps=1, people=2, proposals=1)},
 )
 
