@@ -171,10 +171,7 @@ def _content(experiment: Experiment, wanted: PlanRequest, settings: Settings) ->
         "estimand": wanted.estimand,
         "primary_metrics": list(wanted.primary or experiment.metric_names),
         "adjustment": planned_adjustment(
-            experiment.contrasts,
-            len(arms),
-            len(wanted.primary or experiment.metric_names),
-            between=experiment.assignment == "between",
+            experiment.contrasts, list(arms), len(wanted.primary or experiment.metric_names)
         ),
         "test": wanted.test,
         "control": experiment.groups[0].name,

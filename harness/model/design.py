@@ -226,8 +226,8 @@ class Experiment:
         model_options: request fields (``{"top_p": 0.9, "max_tokens": 800}``) where neither the session, nor the arm,
             nor the request sets them; default empty.
         contrasts: what the analysis compares, recorded when a run begins: ``"control"`` (default: each later group
-            against the first, Dunnett), ``"pairs"`` (every pair of groups, Holm), or a tuple of pairs
-            ``("Treatment", "Control")`` and `Contrast` (Holm over all of them).
+            against the first), ``"pairs"`` (every pair of groups), or a tuple of pairs ``("Treatment", "Control")``
+            and `Contrast`. Holm's correction runs over all of them.
 
     Raises `ConfigurationError` with every fault at once.
 

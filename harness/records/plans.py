@@ -285,5 +285,7 @@ def _of_use(plan: Plan, run: PlanProgress) -> Iterator[str]:
     planned = plan.content.get("contrasts", CONTROL)
     if planned != run.contrasts:
         yield f"contrasts: {contrasts_in_words(planned)} planned, {contrasts_in_words(run.contrasts)} found"
+    if (planned := str(plan.content.get("adjustment", ""))).startswith("Dunnett"):
+        yield f"adjustment: {planned} planned, Holm over the contrasts found"
     if run.looks > plan.looks:
         yield f"looks: {plan.looks} planned, {run.looks} taken"

@@ -32,17 +32,15 @@ def analyse(
 ) -> Analysis:
     """Analyse each metric's difference between the groups that the dataset's ``contrasts`` compare.
 
-    Each metric and contrast has one primary p, by the method chosen beforehand (`blocked`). With two groups Holm's
-    correction runs over the metrics; a ``primary_metric`` named beforehand (by default the only one of a locked plan)
-    is tested alone, and Holm runs over the others. With more groups, each against the first, Dunnett's correction runs
-    over the groups, and Bonferroni's over the metrics. Over every pair, or over named contrasts, Holm's runs over
-    contrasts and metrics together: each contrast has its own error, so that arms may differ in variance (Maxwell 1980).
+    Each metric and contrast has one primary p, by the method chosen beforehand (`blocked`). Holm's correction runs over
+    contrasts and metrics together; those of a ``primary_metric`` named beforehand (by default the only one of a locked
+    plan) are a family apart. Each contrast has its own error, so that arms may differ in variance (Maxwell 1980).
 
     Without ``with_secondary`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
     mixed model takes a second where all else takes a hundredth.
 
     A mixed run has differences and no tests. Where each panel took part in one group, groups are compared between
-    panels (`panel_contrast`), nothing is paired, and Holm's correction replaces Dunnett's.
+    panels (`panel_contrast`), and nothing is paired.
 
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """

@@ -63,8 +63,8 @@ def _block_means(dataset: Dataset, metric: str, group: str) -> Mapping[tuple[int
 
 def with_holm(found: tuple[ContrastEstimate, ...], family: str) -> tuple[ContrastEstimate, ...]:
     """``found`` with Holm's correction over all of them, called ``family``."""
-    corrected = holm({f"{one.metric}\0{one.name}": one.estimate.p for one in found})
+    corrected = holm({(one.metric, one.name): one.estimate.p for one in found})
     return tuple(
-        replace(one, p_adjusted=corrected[f"{one.metric}\0{one.name}"], adjustment=f"Holm over {family}")
+        replace(one, p_adjusted=corrected[one.metric, one.name], adjustment=f"Holm over {family}")
         for one in found
     )

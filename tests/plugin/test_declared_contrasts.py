@@ -67,7 +67,7 @@ def test_a_run_keeps_the_contrasts_that_it_began_with(lab: Lab) -> None:
     result.stdout.fnmatch_lines(["*contrasts= has changed since run * began*"])
     result.stdout.no_fnmatch_line("*starting a new run*")
     assert "contrasts" not in lab.meta()["design"]
-    assert "Dunnett" in lab.meta()["analysis"]["comparisons"][0]["adjustment"]
+    assert lab.meta()["analysis"]["comparisons"][0]["adjustment"] == "Holm over 2 contrasts"
 
 
 def test_a_plan_locks_the_contrasts_and_their_correction(lab: Lab) -> None:

@@ -118,6 +118,23 @@ def test_each_departure_is_one_sentence(tmp_path: Path, change: dict[str, Any], 
         assert len(found) == 1 and text in found[0]
 
 
+@pytest.mark.parametrize(
+    ("adjustment", "found"),
+    [
+        (
+            "Dunnett over the groups",
+            ["adjustment: Dunnett over the groups planned, Holm over the contrasts found"],
+        ),
+        ("Holm over the contrasts", []),
+        ("none", []),
+    ],
+)
+def test_a_plan_locked_with_a_correction_that_is_no_longer_made(
+    tmp_path: Path, adjustment: str, found: list[str]
+) -> None:
+    assert deviations(lock({**CONTENT, "adjustment": adjustment}, tmp_path), AS_PLANNED) == found
+
+
 def test_a_run_is_held_against_the_plan_of_its_settings_else_the_newest(tmp_path: Path) -> None:
     mine = lock(CONTENT, tmp_path)
     newer = lock({**CONTENT, "fingerprint": "e" * 64, "locked": "2026-11-20T12:00:00+00:00"}, tmp_path)

@@ -181,30 +181,6 @@ def test_the_primary_metric_is_tested_alone_and_holm_runs_over_the_others() -> N
     assert alone["m0"].adjustment == "Holm over 2 metrics besides the primary one, m1"
 
 
-def test_more_groups_are_each_compared_with_the_first_by_dunnett() -> None:
-    arms = {**drawn(), "Other": drawn(5)["Treatment"]}
-    found = analyse(dataset(arms), with_secondary=False).comparisons
-    assert [(one.control, one.treatment) for one in found] == [("Control", "Treatment"), ("Control", "Other")]
-    assert all(
-        one.adjustment.startswith("Dunnett over 2 groups, error block × group, df 22") for one in found
-    )
-    assert all(one.p_adjusted is not None for one in found)
-
-
-def test_several_metrics_of_several_groups_are_multiplied_by_their_number() -> None:
-    parts = [
-        dataset({**drawn(seed, 0.3), "Other": drawn(seed + 9)["Treatment"]}, f"m{seed}") for seed in (0, 1)
-    ]
-    both = analyse(joined(*parts), with_secondary=False).comparisons
-    alone = [one for part in parts for one in analyse(part, with_secondary=False).comparisons]
-    assert all("times 2 metrics (Bonferroni)" in one.adjustment for one in both)
-    for one, single in zip(both, alone, strict=True):
-        assert single.p_adjusted is not None
-        assert one.p_adjusted == pytest.approx(min(1, 2 * single.p_adjusted))
-    named = analyse(joined(*parts), primary_metric="m0", with_secondary=False).comparisons
-    assert [one.p_adjusted for one in named] == pytest.approx([one.p_adjusted for one in alone])
-
-
 def test_what_stands_above_the_tables() -> None:
     data = replace(dataset(drawn(shape=(3, 2, 2, 5))), rehearsal=True, coordinates="reconstructed")
     notes = " ".join(analyse(data, with_secondary=False).notes)

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.stats import analyse
 from harness.stats.components import Components, Sizes
 from harness.stats.power import monte_carlo
 from harness.stats.simulation import blocked_many, simulate
-from tests.support.families import DESIGNS, INTERACTION, Design, drawn, interaction
+from tests.support.families import DESIGNS, INTERACTION, Design, interaction
 from tests.support.families import simulate as simulate_design
 from tests.support.scores import welch_many
 
@@ -50,13 +49,3 @@ def test_a_planted_interaction_is_found_and_nothing_else() -> None:
     found = simulate_design(crossed, 60, seed=3, shifts=interaction(3.0), planted=INTERACTION)
     assert found.power is not None and found.power > 0.9
     assert monte_carlo(found.false, found.runs).low <= 0.05
-
-
-def test_dunnett_says_where_arms_vary_too_unequally_for_it() -> None:
-    five = next(design for design in ONE_METRIC if "each against" in design.name)
-    rng = np.random.default_rng(1)
-    (text,) = {one.adjustment for one in analyse(drawn(five, rng, {}, {}), with_secondary=False).comparisons}
-    assert "assumes" not in text
-    loud = analyse(drawn(five, rng, {"Control": 6.0}, {}), with_secondary=False).comparisons
-    assert all("it assumes that arms vary alike, but the SD over blocks is" in one.adjustment for one in loud)
-    assert all("in Control: p may be too small" in one.adjustment for one in loud)

@@ -49,7 +49,8 @@ async def play(plan, client):
         await asyncio.sleep(60)  # until the signal is heard
     total = 0
     for step in range(plan.steps):
-        prompt = f"{plan.proposal['id']} {plan.settings['chunk_size']} {step}" + plan.arm.get("tone", "")
+        where = f"{plan.settings['chunk_size']} {plan.settings['place']} {step}"
+        prompt = f"{plan.proposal['id']} {where}" + plan.arm.get("tone", "")
         request = Request(messages=[{"role": "user", "content": prompt}])
         reply = await client.complete(request, CallSite("answer", str(step)))
         total += len(reply.text)
@@ -76,9 +77,10 @@ def test_race(cell):
 
 
 async def silent(plan: Any, _client: Any) -> TrialResult:
-    """Plays without a model: what it scores is its place in the design, its chunk size and its seed."""
+    """Plays without a model: it scores its place in the design, chunk size and seed, and records its town and tone."""
+    details = {"town": plan.settings["place"], "tone": plan.arm.get("tone")}
     score = plan.trial.proposal + plan.trial.cell.rep + 10 * plan.settings["chunk_size"] + plan.seed
-    return TrialResult(plan.trial, (Sample("length", float(score)),))
+    return TrialResult(plan.trial, (Sample("length", float(score)),), details=details)
 
 
 def experiment(**changes: Any) -> Experiment:
