@@ -285,6 +285,7 @@ def _of_use(plan: Plan, run: PlanProgress) -> Iterator[str]:
     planned = plan.content.get("contrasts", CONTROL)
     if planned != run.contrasts:
         yield f"contrasts: {contrasts_in_words(planned)} planned, {contrasts_in_words(run.contrasts)} found"
+    # Earlier versions corrected more than two groups so; it cannot be made any more.
     if (planned := str(plan.content.get("adjustment", ""))).startswith("Dunnett"):
         yield f"adjustment: {planned} planned, Holm over the contrasts found"
     if run.looks > plan.looks:
