@@ -131,7 +131,7 @@ class Display:
             now = coordinator.progress()
             waiting = now.waiting
             awaited = waiting.reason if waiting else ""
-            # A model that is always slow is told of with the counts, after the first time.
+            # After the first time, slow replies appear only with the counts.
             new = bool(awaited) and awaited not in (self._awaited, self._slow)
             if new or self._clock() - self._last_plain >= PLAIN_EVERY:
                 self._last_plain, self._awaited = self._clock(), awaited

@@ -240,7 +240,7 @@ def test_a_temperature_that_a_reasoning_model_refuses_ends_the_session_with_the_
     refuse = lambda body, _n: error(400, words) if "temperature" in body else completion(message())  # noqa: E731
     came = outcome(refuse, options={"temperature": 0.2})
     assert isinstance(came.error, UnsupportedParameterError) and came.error.fatal
-    assert outcome(refuse).reply is not None, "nothing is sent that nobody declared"
+    assert outcome(refuse).reply is not None, "an undeclared field is not sent"
 
 
 # Requests that are spelled another way
@@ -274,7 +274,7 @@ def with_new_limit(body: Mapping[str, Any], _number: int) -> Fault:
         (with_new_limit, "", 1),
     ],
 )
-def test_a_server_that_refuses_a_spelling_gets_another_and_each_is_told(
+def test_a_server_that_refuses_a_spelling_gets_another_with_one_notice_each(
     answer: Callable[[Mapping[str, Any], int], Fault], form: str, told: int
 ) -> None:
     came = outcome(answer)
