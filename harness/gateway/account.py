@@ -13,11 +13,11 @@ from harness.model.roles import PLAYER
 class Account:
     """Adds up calls and their replies. Every call that was sent counts, answered or not.
 
-    ``player`` is who answers calls that name no other model; ``several`` says whether the session has other models.
+    ``player`` is who answers calls that name no other model.
     """
 
-    def __init__(self, player: str = "", *, several: bool = False) -> None:
-        self.player, self._several = player, several
+    def __init__(self, player: str = "") -> None:
+        self.player = player
         self._roles: Counter[tuple[str, str]] = Counter()
         self._calls: Counter[str] = Counter()
         self._tokens_in = self._tokens_out = 0
@@ -50,7 +50,7 @@ class Account:
         self.note_billed(reply, role, asked)
 
     def __add__(self, other: Account) -> Account:
-        both = Account(self.player, several=self._several or other._several)
+        both = Account(self.player)
         for one in (self, other):
             both._roles.update(one._roles)
             both._calls.update(one._calls)
@@ -76,8 +76,6 @@ class Account:
         )
 
     def _by_role(self) -> dict[str, dict[str, int]]:
-        if not self._several and all(asked == self.player for _, asked in self._roles):
-            return {}
         found: dict[str, dict[str, int]] = {}
         for (role, asked), replies in sorted(self._roles.items()):
             found.setdefault(role, {})[asked] = replies

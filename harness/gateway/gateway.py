@@ -264,7 +264,7 @@ class Gateway:
         )
         client.provider = self.models.named(model) if model else None
         player = spec_of(client.provider or self.provider)
-        client.account, client.earlier = (Account(player, several=self.models.several) for _ in range(2))
+        client.account, client.earlier = (Account(player) for _ in range(2))
         self._trials[client.name] = client
         return client
 

@@ -117,7 +117,7 @@ class Usage:
 
     ``cost`` is in US dollars, ``None`` with ``cost_reason`` where that of any reply is not known.
     ``usage_faults`` counts the replies that stated tokens which do not add up, by what was wrong. ``roles`` counts
-    replies by role and by the model that was asked, where a session has several models; empty where it has one.
+    replies by role and by the model that was asked.
     """
 
     calls: Mapping[str, int] = field(default_factory=dict)

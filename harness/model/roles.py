@@ -9,6 +9,8 @@ PLAYER, JUDGE, EXTRACTOR, CORRECTOR, USER = "player", "judge", "extractor", "cor
 ROLES = (PLAYER, JUDGE, EXTRACTOR, CORRECTOR, USER)
 """Who may answer a call: the personas or the agent under test, who scores, who extracts, who drives the correction, and
 a simulated user."""
+EMBEDDING = "embedding"
+"""What calls for embeddings are counted as; who answers them follows from the model that they name."""
 SEPARATE = (JUDGE, EXTRACTOR, CORRECTOR, USER)
 """Roles that a session may give a model of their own: the settings ``judge_model``, ``extractor_model`` and so on."""
 MEASURING = frozenset({JUDGE, EXTRACTOR})

@@ -142,7 +142,7 @@ def usage(outcomes: Iterable[TrialHistory], comparisons: Iterable[Mapping[str, A
     """What all tries and ``comparisons`` took: calls by kind, tokens, cost (``None``: not known), who answered.
 
     ``usage_faults`` is there only where tokens that a provider stated did not add up, ``roles`` (replies by role and
-    model) only where the session had several models.
+    model that was asked) only where records have it.
     """
     calls: dict[str, int] = {}
     models: Counter[tuple[str | None, str | None]] = Counter()

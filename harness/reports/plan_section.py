@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.model.contrast import CONTROL, contrasts_in_words
-from harness.model.roles import ROLES
+from harness.model.roles import EMBEDDING, ROLES
 from harness.reports.parts import WIDTH
 
 
@@ -48,8 +48,8 @@ def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
     if meta.get("looks"):
         planned = f" of {plan['looks']} planned" if plan is not None else ""
         yield f"Looks at this run's results so far: {meta['looks']}{planned}."
-    roles = (meta.get("usage") or {}).get("roles")
-    if roles:
+    roles = (meta.get("usage") or {}).get("roles") or {}
+    if len({model for role, asked in roles.items() if role != EMBEDDING for model in asked}) > 1:
         yield f"{'Rehearsed replies' if meta.get('rehearsal') else 'Replies'} by role: {answered_by_role(roles)}."
         return
     judge = next(

@@ -156,6 +156,7 @@ def test_models_named_by_requests_are_asked_recorded_and_priced(
         assert {one["model"] for each in usage for one in each["models"]} == {f"m-{arm}-2025"}
         assert sum(each["cost"] for each in usage) == pytest.approx(2 * 7 * dollars / 1e6)
     assert not [one for one in lab.meta()["instrument"]["checks"] if one["level"] == "FAIL"]
+    assert lab.meta()["usage"]["roles"] == {"player": {"openai:m-a": 2, "openai:m-b": 2}}
 
 
 def test_a_request_for_a_model_that_cannot_be_asked_ends_the_session_and_says_why(

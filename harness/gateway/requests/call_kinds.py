@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.gateway.calls import CallSite, Message, Request
-from harness.model.roles import CORRECTOR, EXTRACTOR, JUDGE, PLAYER, USER
+from harness.model.roles import CORRECTOR, EMBEDDING, EXTRACTOR, JUDGE, PLAYER, USER
 
 _BY_KIND: Mapping[str, str] = {
     "classify": JUDGE,
@@ -19,6 +19,7 @@ _BY_KIND: Mapping[str, str] = {
     "extract": EXTRACTOR,
     "quality_check": CORRECTOR,
     "user": USER,
+    "embedding": EMBEDDING,
     "goal_check": JUDGE,
 }
 """The role of calls that name none, such as those of records and of foreign code."""
