@@ -94,7 +94,7 @@ class _Side:
         found = self.layout
         if self.dataset.mixed:
             bare = stripped(blocked(found), reason_of(self.dataset.mixed))
-            return replace(bare, difference=None, se=None, df=None, reason=reason_of(self.dataset.mixed))
+            return replace(bare, difference=None, reason=reason_of(self.dataset.mixed))
         per_trial = all(one.person is None for one in self.dataset.of(self.metric))
         if found.unplaced and per_trial:
             return welch_on_scores(self.dataset, self.metric, self.control, self.treatment, 0.95)

@@ -9,13 +9,15 @@ from typing import Any, TypeVar
 from harness.stats.results import Analysis, Estimate
 
 T = TypeVar("T")
-_CLAIMS = frozenset({"p", "p_adjusted", "interval"})
+_CLAIMS = frozenset({"p", "p_adjusted", "interval", "se", "df"})
+"""What a test consists of, by the names of fields."""
 
 
 def without_claims(analysis: Analysis, changes: Sequence[str]) -> Analysis:
-    """``analysis`` without p-values and intervals; ``changes`` say, in sentences, which settings changed."""
+    """``analysis`` without tests and intervals; ``changes`` say, in sentences, which settings changed."""
     note = f"Nothing can be claimed. Mixed run: {'; '.join(changes)}."
-    return replace(stripped(analysis, reason_of(changes)), notes=(note, *analysis.notes))
+    others = (one for one in analysis.notes if not one.startswith("Claims are for"))
+    return replace(stripped(analysis, reason_of(changes)), notes=(note, *others))
 
 
 def reason_of(changes: Sequence[str]) -> str:
@@ -24,7 +26,7 @@ def reason_of(changes: Sequence[str]) -> str:
 
 
 def stripped(value: T, why: str) -> T:
-    """``value``, a result, without p-values and intervals at any depth; ``why`` becomes the reason of each estimate."""
+    """``value``, a result, without tests and intervals at any depth; ``why`` becomes the reason of each estimate."""
     if isinstance(value, tuple):
         return tuple(stripped(one, why) for one in value)  # type: ignore[return-value]
     if not is_dataclass(value) or isinstance(value, type):

@@ -19,7 +19,7 @@ def test_no_estimate_of_a_mixed_run_has_a_p_or_an_interval() -> None:
     (clean,), (mixed,) = analyse(CLEAN).comparisons, analyse(MIXED).comparisons
     assert clean.primary.p is not None and clean.primary.interval is not None
     for one in (mixed.primary, *mixed.secondary, mixed.generalising):
-        assert one.p is None and one.interval is None
+        assert one.p is one.interval is one.se is one.df is None
     assert mixed.primary.difference == clean.primary.difference
     assert mixed.primary.reason == f"mixed run: {MIXED.mixed[0]}"
     assert mixed.p_adjusted is None
