@@ -23,9 +23,11 @@ def unreadable(play: Any, code: CodeIdentity, field: str, settings: Mapping[str,
     That is so where no string in its code is the setting's name, every use of the field names its key, and the plan
     goes nowhere else. Whatever cannot be followed may read everything.
     """
+    if not settings or not isinstance(play, types.FunctionType):
+        return None  # before its source is put together
     text = "\n".join(code.readable.values())
     absent = [key for key in settings if repr(key) not in text and len(key) < HIDDEN_FROM]
-    if not absent or not isinstance(play, types.FunctionType):
+    if not absent:
         return None
     try:
         trees = [ast.parse(one) for name, one in code.readable.items() if not name.startswith(VALUE)]
