@@ -18,12 +18,10 @@ from harness.batches.manifest import Planned
 from harness.batches.registry import Registry
 from harness.batches.variant_outcomes import dataset_in
 from harness.errors import ConfigurationError, HarnessError
-from harness.gateway.calls import CallSite, Request
-from harness.model import Correction, Group, Mode, Persona, Play, Proposition
-from harness.model.outcome import Sample, TrialResult
+from harness.model import Correction, Group, Mode, Persona, Proposition
 from harness.records import atomic
 from harness.records.registry.lock import RunLock
-from tests.support.studies import Bench, contents, experiment
+from tests.support.studies import ASKING, Bench, contents, experiment
 
 
 def ids_of(*axes: tuple[str, list[str]], seeds: tuple[int, ...] = (0,), factorial: bool = False) -> list[str]:
@@ -351,15 +349,8 @@ def test_the_heartbeat_says_how_far_it_is(bench: Bench) -> None:
         assert part in text
 
 
-async def ask(plan, client):  # type: ignore[no-untyped-def]
-    reply = await client.complete(
-        Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), CallSite("answer")
-    )
-    return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
-
-
 def test_what_one_session_spends_the_next_has_less(bench: Bench) -> None:
-    bench.experiment = experiment(play=Play(ask, lambda _: ({"answer": 1}, {"answer": 1})))
+    bench.experiment = experiment(play=ASKING)
     made = bench.declare(("rate", ["1000", "2000"]))
     ran = bench.run(made, max_calls=18.0)
     assert (ran.code, [row.status for row in ran.rows]) == (6, ["success", "stopped"])

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from harness.model import Play
-from harness.model.outcome import Sample, TrialResult
-from tests.support.studies import Bench, bench, outcome
+from tests.support.studies import ASKING, Bench, bench, experiment, outcome
 
 __all__ = ["bench"]
 
 
-async def ask(plan, client):  # type: ignore[no-untyped-def]
-    from harness.gateway.calls import CallSite, Request
-
-    reply = await client.complete(
-        Request(messages=[{"role": "user", "content": plan.proposal["id"]}]), CallSite("answer")
-    )
-    return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
-
-
 def study(root: Path, *stops: int) -> Path:
     made = Bench(root)
-    made.experiment = replace(made.experiment, play=Play(ask, lambda _: ({"answer": 1}, {"answer": 1})))
+    made.experiment = experiment(play=ASKING)
     batch = made.declare(seeds=(0, 1))
     for calls in stops:
         assert made.run(batch, max_calls=float(calls)).code == 6

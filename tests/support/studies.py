@@ -18,6 +18,7 @@ from harness.batches.batch_run import Ran, run_batch
 from harness.batches.manifest import Manifest, load
 from harness.batches.study_layout import Study
 from harness.cli.study_session import Sessions, facts
+from harness.gateway.calls import CallSite, Request
 from harness.model import Experiment, Group, Measure, Mode, Play, Script
 from harness.model.outcome import Sample, TrialResult
 from harness.runtime.settings import Settings
@@ -81,6 +82,18 @@ async def silent(plan: Any, _client: Any) -> TrialResult:
     details = {"town": plan.settings["place"], "tone": plan.arm.get("tone")}
     score = plan.trial.proposal + plan.trial.cell.rep + 10 * plan.settings["chunk_size"] + plan.seed
     return TrialResult(plan.trial, (Sample("length", float(score)),), details=details)
+
+
+async def ask(plan: Any, client: Any) -> TrialResult:
+    """Asks the model once."""
+    what = (plan.proposal["id"], plan.settings["chunk_size"], plan.settings["place"], plan.arm.get("tone"))
+    reply = await client.complete(
+        Request(messages=[{"role": "user", "content": f"{what}"}]), CallSite("answer")
+    )
+    return TrialResult(plan.trial, (Sample("length", float(len(reply.text))),))
+
+
+ASKING = Play(ask, lambda _: ({"answer": 1}, {"answer": 1}))
 
 
 def experiment(**changes: Any) -> Experiment:
