@@ -164,6 +164,16 @@ def test_the_model_answers_at_no_cost_and_ends_with_its_last_user(installed: Pat
     assert ends_soon(pid)
 
 
+def test_embeddings_are_of_this_model_whichever_is_named(installed: Path) -> None:
+    async def both() -> tuple[list[Any], str]:
+        model = make_local("")
+        vectors = await model.embed(["a", "abc"], "text-embedding-3-small")
+        await model.aclose()
+        return list(vectors), vectors.model  # type: ignore[attr-defined]
+
+    assert asyncio.run(both()) == ([[1.0], [3.0]], "tiny-model")
+
+
 def test_the_child_ends_when_its_parent_is_killed(installed: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", KILLED_PARENT],

@@ -54,6 +54,8 @@ def _serve(wanted: dict[str, Any]) -> Any:
     params.use_jinja = True
     if wanted["template"]:
         params.chat_template = wanted["template"]
+    params.embedding, params.pooling_type = True, xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    params.n_batch = params.n_ubatch = wanted["embedded_tokens"]
     params.offline = True
     params.verbosity = 1
     return xllamacpp.Server(params)

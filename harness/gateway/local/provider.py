@@ -89,12 +89,15 @@ class LocalModel:
                 raise await self._explained(error) from None
         return replace(reply, cost=0.0)
 
-    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:  # noqa: ARG002
-        """Raises `ModelCallError`: the server answers chats only."""
-        raise ModelCallError(
-            f"Model local:{self.model} makes no embeddings; expected a model that does, such as openai:MODEL.",
-            fatal=True,
-        )
+    async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
+        """One vector per text: the mean over its tokens, of this model, whichever ``model`` is named."""
+        del model
+        async with self._turn:
+            endpoint = await self._connected()
+            try:
+                return await endpoint.embed(texts, self.model)
+            except ModelCallError as error:
+                raise await self._explained(error) from None
 
     async def aclose(self) -> None:
         """Close the connections, and end the server if no other part of this process uses it."""

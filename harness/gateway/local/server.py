@@ -35,6 +35,9 @@ CACHE_MIB = 512
 DEATH_SECONDS = 0.5
 """How long after a failed call a dying process may take to be gone."""
 
+EMBEDDED_TOKENS = 2_048
+"""The longest text of which the server makes an embedding, the mean over its tokens."""
+
 STOP_SECONDS = 3.0
 """How long the child may take to end before it is killed."""
 
@@ -112,6 +115,7 @@ class LocalServer:
             "threads": THREADS,
             "context": self.context,
             "cache_mib": CACHE_MIB,
+            "embedded_tokens": EMBEDDED_TOKENS,
             "template": self.file.needs_template and TEMPLATE.read_text("utf-8"),
         }
 
