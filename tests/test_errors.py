@@ -31,6 +31,7 @@ EXCEPT = {
     "harness/runtime/provenance.py",  # runs git
     "harness/experiments/population/extropy/simulation.py",  # runs extropy-run
     "harness/runtime/settings.py",  # declares the options
+    "harness/gateway/local/packages.py",  # has options of pip
 }
 
 

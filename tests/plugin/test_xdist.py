@@ -182,7 +182,7 @@ BEFORE_THE_FIRST_TRIAL = {
     "mode": (["--mode=nonesuch"], "", "Experiment small has no mode 'nonesuch'; expected one of full, long."),
     "model": (["--model=nonesuch"], "", "unknown provider 'nonesuch'"),
     "engine": (["--engine=nonesuch"], "", "Engine 'nonesuch': not installed; expected one of"),
-    "options": (["--rpm=0"], "", "--rpm 0: expected 1 or more."),
+    "options": (["--rpm=0"], "", "--rpm 0: expected a whole number from 1"),
     "out": (["--out=x.json"], SMALL.replace("small", "twin"), "--out takes one experiment; this session has"),
     "estimate": (["--estimate"], "", "--estimate: leave -n out"),
 }  # fmt: skip
