@@ -24,17 +24,6 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
 """Tests write some 500 MB of small files, each synced; on a disk that is a tenth of the suite's time."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests with the local model take minutes: they run only if asked for."""
-    if "local_model" in config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("local_model")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """No key or setting of the machine's reaches a test, and only loopback can be connected to."""

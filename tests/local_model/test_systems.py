@@ -110,7 +110,9 @@ def test_tool_variants(cell):
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _installed() -> None:
+def _asked_for_and_installed(request: pytest.FixtureRequest) -> None:
+    if "local_model" not in request.config.option.markexpr:
+        pytest.skip("takes minutes; runs with -m local_model only")
     try:
         server_folder()
         packaged_weights()
