@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.plugin.internals import MARKING
 from tests.support.sessions import Lab
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -31,6 +32,17 @@ def test_no_automatic_fixture_of_this_repository_keeps_its_cases_from_overlappin
                 "autouse" in ast.unparse(d) for d in node.decorator_list
             ):
                 assert not any(isinstance(part, ast.Yield) for part in ast.walk(node)), (path, node.name)
+
+
+def test_no_hook_of_this_repository_makes_its_experiments_wait_for_all_other_tests_to_be_collected() -> None:
+    root = README.parent
+    for path in (root / "conftest.py", *root.glob("tests/**/conftest.py")):
+        defined = {
+            node.name
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.FunctionDef)
+        }
+        assert defined.isdisjoint(MARKING), path
 
 
 def test_it_is_at_most_30_lines(example: str) -> None:
