@@ -17,7 +17,7 @@ from harness.experiments.cooperation.experiment import cooperation_game
 from harness.experiments.cooperation.game import CooperationGame
 from harness.gateway import providers
 from harness.gateway.gateway import Gateway
-from harness.gateway.limits import Limits, Permit
+from harness.gateway.limits import Limits
 from tests.plugin.test_interruption import HOLDING, read_until, release
 from tests.support.cooperation import CASE, Scripted, always, is_decision, label, load, plan_of
 from tests.support.kills import CountingEndpoint, Sessions
@@ -143,25 +143,15 @@ def test_nothing_is_blocked_where_groups_differ_within_the_scale(
     assert lab.meta()["trials"]["planned"] == 18
 
 
-class Counting(Limits):
-    """Counts the permits that it gives."""
-
-    given = 0
-
-    async def acquire(self, tokens: int) -> Permit:
-        self.given += 1
-        return await super().acquire(tokens)
-
-
 def test_every_call_goes_through_the_limit(tmp_path: Path) -> None:
     """F27: strategies and decisions alike."""
     plan, model = plan_of(tmp_path, cooperation_game(4)), Scripted(always(cooperate=True))
 
     async def main() -> None:
-        limits = Counting(rpm=1000)
+        limits = Limits(rpm=1000)
         gateway = Gateway(model, limits=limits)
         await CooperationGame(plan, gateway.open_trial(plan.trial.id)).play()
-        assert limits.given == gateway.calls == len(model.requests) == CALLS
+        assert len(limits._log) == gateway.calls == len(model.requests) == CALLS
         assert gateway.calls_by_kind == {"strategy": 8, "decision": 24}
 
     asyncio.run(main())
