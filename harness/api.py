@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack, get_type_hints
 
@@ -24,7 +24,7 @@ class Results:
     exit_code: int
     artifact_path: Path | None
     records: tuple[Path, ...]
-    meta: Mapping[str, Any]
+    meta: Mapping[str, Any] = field(repr=False)
 
     @property
     def artifact(self) -> Mapping[str, Any]:

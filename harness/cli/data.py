@@ -42,7 +42,8 @@ def query(
         ),
     ] = None,
 ) -> None:
-    """Query the records in SQL: views experiments, trials, scores, events, calls and call_counts."""
+    """Query the records in SQL: views experiments, trials, scores, events, calls, call_counts
+    and comparisons."""
     from harness.reports.data import query as ask
     from harness.reports.data.rendering import shown
 

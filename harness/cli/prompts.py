@@ -84,7 +84,15 @@ def _rehearsed(request: Any, path: Path | None, calls: int) -> Requests:
     if not found:
         echo(said.getvalue(), err=True, end="")
         raise typer.Exit(code or int(ExitCode.NO_CASES))
-    return found
+    return {name: _in_order(arms, request.collected.get(name)) for name, arms in found.items()}
+
+
+def _in_order(
+    arms: Mapping[str, Sequence[SentRequest]], experiment: Any
+) -> Mapping[str, Sequence[SentRequest]]:
+    """The arms in the order of their declaration."""
+    declared = [group.name for group in experiment.groups] if experiment is not None else list(arms)
+    return dict(sorted(arms.items(), key=lambda item: declared.index(item[0]) if item[0] in declared else -1))
 
 
 def _plain(request: SentRequest) -> dict[str, Any]:
@@ -92,11 +100,20 @@ def _plain(request: SentRequest) -> dict[str, Any]:
     return {**place, "model": request.model, "messages": request.messages, **request.options}
 
 
+def _lines(request: SentRequest) -> Iterator[str]:
+    """The request as text, with its model where arm or request name one."""
+    from harness.gateway.rehearsal.provider import MODEL
+
+    if request.model != MODEL:
+        yield f"[model] {request.model}"
+    yield from request.lines()
+
+
 def _shown(title: str, sent: Sequence[SentRequest]) -> Iterator[str]:
     yield f"{title}: {len(sent)} call{'s' * (len(sent) != 1)}"
     for number, request in enumerate(sent, 1):
         yield f"\n--- call {number}: {visible(request.place)}"
-        yield from map(visible, request.lines())
+        yield from map(visible, _lines(request))
     yield ""
 
 
@@ -111,6 +128,6 @@ def _difference(
             )
     for number, (a, b) in enumerate(zip(arms[one], arms[other], strict=False), 1):
         titles = [f"{arm}, call {number}: {sent.place}" for arm, sent in ((one, a), (other, b))]
-        first, second = list(a.lines()), list(b.lines())
+        first, second = list(_lines(a)), list(_lines(b))
         lines = list(unified_diff(first, second, titles[0], titles[1], lineterm="", n=2))
         yield from map(visible, lines or [f"{titles[0]}: the same in both groups"])

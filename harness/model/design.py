@@ -545,7 +545,8 @@ def _unread(settings: Mapping[str, Any]) -> str:
 def _settings_problems(owner: str, settings: Mapping[str, Any]) -> Iterable[str]:
     yield from data_faults(owner, "settings", settings)
     for name in sorted(RESERVED & settings.keys()):
-        yield f"{owner}: a setting is called {name!r}, which every run has; expected another name."
+        field = f"Group({name}=…) or " if owner.startswith("Group") and name in Group.FIELDS else ""
+        yield f"{owner}: a setting is called {name!r}, which every run has; expected {field}another name."
 
 
 def _duplicates(owner: str, kind: str, names: Sequence[str]) -> Iterable[str]:

@@ -11,6 +11,7 @@ from harness.gateway.prices import Price
 from harness.gateway.retry import RetryPolicy
 from harness.plugin.estimate import ANY_REPLY, REPLY_TOKENS, EstimatedCalls, ExperimentEstimate, GroupEstimate
 from harness.plugin.progress import thousands
+from harness.runtime.plan import OWN
 
 WIDTH = 80
 LABEL = 20
@@ -27,8 +28,8 @@ def lines(estimate: ExperimentEstimate) -> Iterator[str]:
     """The table by group, then its assumptions."""
     yield HEAD
     yield from _wrapped(
-        f"Engine {estimate.engine}, model {_models(estimate)}, mode {estimate.mode}, {estimate.reps} reps, "
-        f"seed {estimate.seed}."
+        f"Engine {estimate.engine}, model {_models(estimate)}, mode {estimate.mode}, "
+        f"{estimate.reps} rep{'s' * (estimate.reps != 1)}, seed {estimate.seed}."
     )
     for fault in estimate.faults:
         yield from _wrapped(f"INCOMPLETE: {fault}")
@@ -108,10 +109,16 @@ def notes(estimate: ExperimentEstimate) -> Iterator[str]:
     yield "Tokens in: the rehearsed prompts' characters / 4; longer replies make later prompts longer."
     yield f"Tokens out are assumed, a call: {_assumed(estimate)}. Reasoning models write more."
     yield f"Minutes, at least: {_pace(estimate)}."
+    ranged = estimate.total.least.calls < estimate.total.most.calls
+    if ranged:
+        yield (
+            "Least to most: the range of calls that the play gives."
+            if estimate.engine == OWN
+            else "Least: no correction and no intervention; most: as many of both as allowed."
+        )
     yield (
-        "Least: no correction and no intervention; most: as many of both as allowed. An empty, truncated or malformed "
-        f"reply is requested again, up to {AGAIN - 1} times: in the worst case {AGAIN} times the most, "
-        f"{AGAIN * estimate.total.most.calls:,} calls."
+        f"An empty, truncated or malformed reply is requested again, up to {AGAIN - 1} times: in the worst case "
+        f"{AGAIN} times {'the most' if ranged else 'as many'}, {AGAIN * estimate.total.most.calls:,} calls."
     )
 
 

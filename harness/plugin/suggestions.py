@@ -22,7 +22,13 @@ LISTED = 5
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-        write_line(terminalreporter, suggestion(state_of(config)))
+        skipped = [
+            one for one in terminalreporter.stats.get("skipped", ()) if isinstance(one.longrepr, tuple)
+        ]
+        for report in skipped:
+            write_line(terminalreporter, f"{report.nodeid}: {report.longrepr[2]}")
+        if not skipped:
+            write_line(terminalreporter, suggestion(state_of(config)))
 
 
 def suggestion(state: PluginState) -> str:

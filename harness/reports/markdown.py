@@ -58,10 +58,10 @@ def _verdict(verdict: Verdict, plan: Sequence[str]) -> Iterator[Part]:
 
 def _tables(report: RunReport) -> Iterator[Part]:
     made = (
-        run_tables.outcomes(report),
+        run_tables.outcomes(report) if report.design.metrics else None,
         run_tables.counts(report),
         *run_tables.contrasts(report),
-        run_tables.effects(report),
+        run_tables.effects(report) if report.design.metrics else None,
         run_tables.alarms(report),
     )
     for captioned in made:

@@ -357,7 +357,8 @@ def _origins(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "temperature, seed, mode", ", ".join(_set(line.get(key)) for key in ("temperature", "seed", "mode"))
     for what in ("script", "population"):
         source = line.get(what) or {}
-        yield what, f"{_set(source.get('source'))}, SHA-256 {_set(source.get('sha256'))}"
+        origin = "none" if source.get("people") == 0 else _set(source.get("source"))
+        yield what, f"{origin}, SHA-256 {_set(source.get('sha256'))}"
     picked = {key: value for key, value in (line.get("selection") or {}).items() if value}
     yield "selection", ", ".join(f"-{key} {value}" for key, value in picked.items()) or "everything"
     yield "significance", f"two-sided; an adjusted p below {ALPHA} counts"

@@ -84,7 +84,9 @@ def squares(scores: Iterable[PlacedScore], *, nested: bool) -> Squares | str:
     df_between = groups - (len(arms) if nested else 1)
     df_within = total - groups - (0 if nested else len(arms) - 1)
     if df_between < 1 or df_within < 1:
-        return f"needs two clusters and two scores in some of them; there are {total} scores of {groups}"
+        return (
+            f"needs two clusters or more, some with two scores; there are {total} scores in {groups} clusters"
+        )
     between = math.fsum(len(values) * fmean(values) ** 2 for values in clusters.values())
     within = math.fsum((value - fmean(values)) ** 2 for values in clusters.values() for value in values)
     if between + within <= 1e-12:

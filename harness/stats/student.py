@@ -46,7 +46,8 @@ def one_sample(asked: Estimate, differences: Sequence[float], confidence: float)
     n = len(differences)
     if n < 2:
         mean = differences[0] if differences else None
-        return replace(asked, n=n, difference=mean, reason=f"needs 2 or more {asked.unit}; there are {n}")
+        verb = "is" if n == 1 else "are"
+        return replace(asked, n=n, difference=mean, reason=f"needs 2 or more {asked.unit}; there {verb} {n}")
     se = deviation(differences) / math.sqrt(n)
     return with_t_interval(replace(asked, n=n), fmean(differences), se, n - 1, confidence)
 

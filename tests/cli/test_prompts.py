@@ -42,6 +42,26 @@ def test_a_difference_is_the_treatment_alone(harness: Command) -> None:
     assert changed == ["+", "+# In this conversation", "+", "+Be concise,\\x1b[31m always."]
 
 
+def test_groups_are_printed_in_the_order_of_their_declaration(harness: Command, tmp_path: Path) -> None:
+    Path(f"{tmp_path.name}.py").write_text(SMALL.replace("Treatment", "Beta").replace("Control", "Gamma"))
+    said = harness("prompts", "--calls", "1")
+    assert re.findall(r"^small, (\w+):", said.out, re.MULTILINE) == ["Gamma", "Beta"]
+
+
+def test_the_model_that_an_arm_names_is_part_of_a_difference(
+    harness: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    Path(f"{tmp_path.name}.py").write_text(
+        SMALL.replace('Group("Treatment")', 'Group("Treatment", model="openai:b")').replace(
+            'Group("Control")', 'Group("Control", model="openai:a")'
+        )
+    )
+    said = harness("prompts", "--calls", "1", "--diff", "Control", "Treatment")
+    changed = [line for line in said.out.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    assert changed == ["-[model] openai:a", "+[model] openai:b"]
+
+
 def test_json_has_every_field(harness: Command) -> None:
     found = json.loads(harness("prompts", "--group", "Control", "--json").out)
     first = found["small"]["Control"][0]

@@ -111,6 +111,11 @@ def test_a_setting_with_the_name_of_a_common_fact_is_refused(lab: Lab) -> None:
     lab.run().stdout.fnmatch_lines(["*a setting is called 'model', which every run has*"])
 
 
+def test_a_setting_with_the_name_of_a_field_of_an_arm_points_to_the_field(lab: Lab) -> None:
+    lab.write(SMALL.replace('Group("Treatment")', 'Group("Treatment", settings={"model": "openai:b"})'))
+    lab.run().stdout.fnmatch_lines(["*Group 'Treatment'*expected Group(model=…) or another name.*"])
+
+
 def test_proposals_without_ids_cannot_be_cases(lab: Lab) -> None:
     lab.write(OWN.replace('{"id": f"{kind}:one", ', "{"))
     lab.run().stdout.fnmatch_lines(["*3 proposals have no 'id'*"])

@@ -62,3 +62,8 @@ def test_nothing_is_suggested_where_something_was_selected(lab: Lab) -> None:
     result = lab.run("-k", "small")
     result.assert_outcomes(passed=2)
     result.stdout.no_fnmatch_line("*installed package*")
+
+
+def test_a_session_whose_files_are_all_skipped_says_why(empty: Lab) -> None:
+    empty.write('import pytest\n\npytest.skip("no checkout here", allow_module_level=True)\n')
+    empty.run().stdout.fnmatch_lines(["test_small.py: Skipped: no checkout here"])

@@ -56,8 +56,9 @@ class SentRequest:
         for message in self.messages:
             yield f"[{message.get('role')}]"
             content = message.get("content")
-            text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
-            yield from text.splitlines()
+            if content is not None or message.keys() <= {"role", "content"}:
+                text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+                yield from text.splitlines()
             for name in sorted(message.keys() - {"role", "content"}):
                 yield f"[{name}] {json.dumps(message[name], ensure_ascii=False, sort_keys=True)}"
         for name, value in sorted(self.options.items()):
