@@ -125,7 +125,7 @@ def test_the_gateway_alone_calls_a_provider() -> None:
         and node.func.attr in ("complete", "embed")
         and "provider" in ast.unparse(node.func.value)
     }
-    assert callers == {"gateway/gateway.py"}
+    assert callers == {"gateway/call_preparation.py"}
 
 
 def test_a_halted_gateway_gives_no_permit_either() -> None:
