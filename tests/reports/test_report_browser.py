@@ -195,6 +195,21 @@ def test_a_trial_shows_what_was_corrected_and_where_an_intervention_fired(driver
     assert driver.execute_script(hidden)
 
 
+def test_a_trial_shows_the_calls_of_tools(driver: Any, tmp_path: Path) -> None:
+    files = write_run(tmp_path, texts=("a lamp",), design=SMALL)
+    for file in files:
+        file.write_text(file.read_text().replace("TALK", "TOOL_CALL"))
+    write_report(files, tmp_path / "r.html")
+    opened(driver, tmp_path / "r.html")
+    pick(driver, "group", "Treatment")
+    visible = (
+        "return [...document.querySelectorAll('#trial .event.tool')].filter(e => e.checkVisibility()).length"
+    )
+    assert driver.execute_script(visible) > 0
+    driver.execute_script("document.querySelector('[data-shows=tool]').click()")
+    assert driver.execute_script(visible) == 0
+
+
 def test_search_finds_in_every_trial_and_opens_the_place(driver: Any, tame: Path) -> None:
     opened(driver, tame)
     assert search(driver, "rough A QUITE ordinary") == "4 matches for “rough A QUITE ordinary” in 8 trials."

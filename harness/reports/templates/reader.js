@@ -5,7 +5,7 @@
   const index = JSON.parse(byId("index").textContent);
   const EVENT = Object.fromEntries(index.event.map((name, place) => [name, place]));
   const PAGE = 20, MAX_MATCHES = 500, LONG = 3000, KEPT_BLOCKS = 4;
-  const KINDS = { TALK: ["said", "said"], THINK: ["thought", "thought"], DONE: ["other", "end of turn"], TOOL_CALL: ["other", "called"] };
+  const KINDS = { TALK: ["said", "said"], THINK: ["thought", "thought"], DONE: ["other", "end of turn"], TOOL_CALL: ["tool", "called"] };
   const picks = ["run", "group", "rep", "trial"].map((name) => byId("pick-" + name));
 
   // An element with attributes and children; a string child becomes a text node.
@@ -171,7 +171,7 @@
         intervention?.justification ? folded("Why it held", intervention.justification) : null);
     const heard = `heard${source ? " from " + source : ""}`;
     const label = { THOUGHT: "was made to think", SYSTEM: "system prompt", TOOL_RESULT: `result of ${source}` }[type] ?? heard;
-    return entry("heard", hit, person || "everyone", label, text(content));
+    return entry(type === "TOOL_RESULT" ? "tool result" : "heard", hit, person || "everyone", label, text(content));
   }
   const intervened = (one) =>
     entry("intervened", false, shown(one.person) || "everyone", `intervention ${shown(one.name)}`, text(shown(one.justification ?? one)));
