@@ -133,7 +133,10 @@ def _notes(dataset: Dataset, found: Sequence[Comparison], effects: Sequence[Cont
     if len(dataset.groups) < 2:
         notes.append(f"{dataset.experiment} has one group, so there is nothing to compare.")
     if found:
-        notes.append(f"Claims are for {found[0].primary.estimand}; {found[0].generalising.reason}.")
+        others = found[0].generalising
+        notes.append(
+            f"Claims are for {found[0].primary.estimand}; those for {others.estimand} are {others.reason}."
+        )
     if effects:
         notes.append(
             "Effects of the factors are corrected apart from the differences between arms; an interaction of three "
