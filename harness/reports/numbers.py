@@ -83,7 +83,9 @@ def whole(value: float | None) -> str:
 def dollars(usage: Mapping[str, Any]) -> str:
     """The cost in a record's usage, or why it is unknown."""
     cost = usage.get("cost")
-    return f"unknown ({usage.get('cost_reason') or 'no reason recorded'})" if cost is None else f"${cost:,.2f}"
+    return (
+        f"unknown ({usage.get('cost_reason') or 'no reason recorded'})" if cost is None else f"${cost:,.2f}"
+    )
 
 
 def duration(seconds: float | None) -> str:
