@@ -224,6 +224,7 @@ def test_calls_come_from_the_journal_with_request_and_reply(results: Path) -> No
     )
     assert [row[:6] for row in found.rows] == [("r1", TRIALS[0].id, "act", "Ada", 0.25, "m-1")]
     assert found.rows[0][7:] == (0.5, "accepted")
+    assert query(results, 'select "group", role from calls').rows == (("Control", "player"),)
     request, reply = query(results, "select request, reply from calls").rows[0]
     assert json.loads(request) == ASKED
     assert reply == "Hello \\ud83d"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import HarnessError
 from harness.gateway.journal.checks import read_only
 from harness.gateway.journal.requests import request_text
+from harness.gateway.requests.call_kinds import role_of_kind
 from harness.records.artifact import number
 from harness.reports.data.arrays import table
 from harness.reports.data.columns import CALLS_IN_JOURNAL
@@ -27,6 +28,9 @@ _COLUMNS = (*_TEXTS, *_WHOLE, *_NUMBERS, "refusal")
 _PLAIN = ", ".join(f"replies.{name}" for name in _COLUMNS).replace(
     "replies.characters", "length(text) as characters"
 )
+
+TRIAL_PARTS = 5
+"""Of a trial's id: experiment, group, rep, panel, proposal. Comparisons of several groups have other ids."""
 
 
 def calls(folder: Path, run_ids: Sequence[str]) -> pa.Table:
@@ -58,17 +62,21 @@ def _select(columns: set[str]) -> str:
     has_more = "more" in columns
     other = "json_extract(replies.more, '$.sent_digest')" if has_more else "null"
     limit = "json_extract(replies.more, '$.limit')" if has_more else "null"
+    role = "json_extract(replies.more, '$.role')" if has_more else "null"
     return (
-        f"select {_PLAIN}, replies.text, replies.tool_calls, requests.body, {limit} from replies left join requests "
-        f"on requests.digest = coalesce({other}, replies.digest) order by replies.rowid"
+        f"select {_PLAIN}, replies.text, replies.tool_calls, requests.body, {limit}, {role} from replies "
+        f"left join requests on requests.digest = coalesce({other}, replies.digest) order by replies.rowid"
     )
 
 
 def _row(run_id: str, values: Sequence[Any]) -> dict[str, Any]:
     row = dict(zip(_COLUMNS, values, strict=False))
-    reply, tool_calls, body, limit = values[len(_COLUMNS) :]
+    reply, tool_calls, body, limit, role = values[len(_COLUMNS) :]
+    parts = str(row["trial"]).split("/")
     return {
         "run_id": run_id,
+        "group": parts[1] if len(parts) == TRIAL_PARTS else None,
+        "role": role or role_of_kind(str(row["kind"])),
         **{name: _text(row[name]) for name in _TEXTS},
         **{name: whole(row[name]) for name in _WHOLE},
         **{name: number(row[name]) for name in _NUMBERS},

@@ -165,8 +165,10 @@ COMPARISONS = (
 
 CALLS_IN_JOURNAL = (
     RUN,
+    GROUP,
     TRIAL,
     CALL_KIND,
+    Column("role", "name", "Whose model answers.", "player, judge, corrector, extractor, user"),
     Column("person", "name", "The persona that acted or was scored."),
     Column("step", "whole", "Step of the conversation.", "0 is the introduction"),
     Column("site_attempt", "whole", "Which generation of the turn.", "from 0"),
