@@ -33,9 +33,12 @@ def answer_lines(analysis: Mapping[str, Any]) -> Iterator[str]:
         ]
         yield from _by_metric(f"Contrasts{mark}", rows)
     else:
-        for treatment in dict.fromkeys(one["treatment"] for one in comparisons):
-            mine = [one for one in comparisons if one["treatment"] == treatment]
+        tables = grouped(comparisons, lambda one: str(one["treatment"]))
+        claims = [_claim(mine) for mine in tables]
+        for mine, claim, following in zip(tables, claims, [*claims[1:], ""], strict=False):
             yield from _against_control(mine, mark)
+            if claim != following:  # said once for tables that share it
+                yield from textwrap.wrap(claim, WIDTH)
     effects = analysis.get("effects") or ()
     if effects:
         rows = [_row(one, one["name"], one["estimate"]) for one in effects]
@@ -74,8 +77,13 @@ def _against_control(mine: Comparisons, mark: str) -> Iterator[str]:
         return
     yield from _table("metric", mine)
     yield from _reasons(mine)
-    text = f"{_adjustments(mine)} Claimed for {first['primary']['estimand']}. Details: harness analyse."
-    yield from textwrap.wrap(text, WIDTH)
+
+
+def _claim(mine: Comparisons) -> str:
+    """How the p-values of a table are adjusted, and what they are claimed for; empty without any."""
+    if all(one["primary"]["p"] is None for one in mine):
+        return ""
+    return f"{_adjustments(mine)} Claimed for {mine[0]['primary']['estimand']}. Details: harness analyse."
 
 
 def _adjustments(mine: Comparisons) -> str:

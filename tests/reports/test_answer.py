@@ -28,13 +28,15 @@ def lines(
     *pairs: tuple[str, Estimate],
     rehearsal: bool = False,
     adjustments: tuple[str, ...] = ("Holm over 2 metrics",) * 9,
+    arms: tuple[str, ...] = ("Treatment",),
 ) -> list[str]:
     nothing = Quantity(None, reason="-")
     comparisons = tuple(
         Comparison(
-            metric, "Control", "Treatment", one, (), UNKNOWN, *[nothing] * 4,
+            metric, "Control", arm, one, (), UNKNOWN, *[nothing] * 4,
             p_adjusted=None if one.p is None else 0.0414, adjustment=adjustment,
         )
+        for arm in arms
         for (metric, one), adjustment in zip(pairs, adjustments, strict=False)
     )  # fmt: skip
     found: dict[str, Any] = asdict(Analysis("exp_3", "r1", "recorded", rehearsal, comparisons))
@@ -53,6 +55,13 @@ def test_one_line_per_metric_with_its_interval_df_and_p() -> None:
         "Details: harness analyse.",
     ]
     assert max(map(len, found)) <= 80
+
+
+def test_arms_that_share_correction_and_claim_have_it_once_below_the_last() -> None:
+    found = lines(("Fluency", PRIMARY), arms=("Warm", "Cold"))
+    assert [line[:8] for line in found if not line.startswith(("metric", "proposal", "(panel"))] == [
+        "Warm - C", "Fluency ", "Cold - C", "Fluency ", "Adjusted", "Details:",
+    ]  # fmt: skip
 
 
 def test_metrics_that_were_corrected_differently_are_named() -> None:
