@@ -55,9 +55,11 @@ def _is_below(folder: str, module: object) -> bool:
     return any(str(place).startswith(folder) for place in places)
 
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-"""A shell starts background work deaf to Ctrl-C, and a deaf session starts deaf sessions; tests interrupt theirs."""
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
+"""Background work of a shell ignores Ctrl-C, ``nohup`` a closed terminal, and a session starts others with what it
+ignores; tests interrupt theirs."""
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("searching", max_examples=1000, deadline=None)
