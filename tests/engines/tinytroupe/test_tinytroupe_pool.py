@@ -33,9 +33,10 @@ def is_gone(pid: int) -> bool:
     for _ in range(500):
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if Path(f"/proc/{pid}/stat").is_file() and Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
+            state = Path(f"/proc/{pid}/stat")
+            if state.is_file() and state.read_text().split()[2] == "Z":
+                return True
+        except ProcessLookupError:  # also where it ends while it is looked at
             return True
         time.sleep(0.01)
     return False
