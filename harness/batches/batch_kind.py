@@ -56,9 +56,11 @@ class BatchKind:
         """Whether the file at ``path`` declares an experiment of this kind."""
         return False
 
-    def experiment(self, path: Path, name: str | None) -> Experiment:
+    def experiment(self, path: Path, name: str | None) -> Experiment:  # noqa: ARG002
         """The experiment that ``path`` declares; ``name`` is the one that was asked for."""
-        raise NotImplementedError
+        raise HarnessError(
+            f"{path}: batches of the kind {type(self).__name__} declare no experiment in a file."
+        )
 
     def experiment_file(self, study: Study) -> Path | None:  # noqa: ARG002
         """Where a study keeps the experiment that a batch varies by default, whether it is there or not."""

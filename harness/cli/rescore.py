@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.app import app, error_text
-from harness.cli.common_options import AsJson, OneRun, TestFile, with_results, with_settings
+from harness.cli.common_options import CALL_SETTINGS, AsJson, OneRun, TestFile, with_results, with_settings
 from harness.cli.results import find_run
 from harness.console import echo, echo_json
 from harness.errors import ConfigurationError, ExitCode
@@ -30,18 +30,8 @@ if TYPE_CHECKING:
 @with_results()
 @with_settings(
     *("judge_model", "judge_base_url", "model", "base_url", "temperature", "concurrency", "rpm", "tpm"),
-    *(
-        "call_timeout",
-        "call_timeout_total",
-        "connect_timeout",
-        "env_file",
-        "max_cost",
-        "max_calls",
-        "max_tokens",
-        "prices",
-        "notebooks",
-        "accept_lost_journal",
-    ),
+    *CALL_SETTINGS,
+    *("notebooks", "accept_lost_journal"),
 )
 def rescore(
     results: list[Path],

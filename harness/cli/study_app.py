@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.command_group import CommandApp, CommandGroup
-from harness.cli.common_options import Command, expanded, parameter
+from harness.cli.common_options import CALL_SETTINGS, Command, expanded, parameter
 from harness.errors import ConfigurationError, expected_one_of
 from harness.runtime.settings import ROLE_MODELS
 
@@ -33,18 +33,7 @@ IDENTIFYING = (
     *("response_format", "provider_seed", "rpm", "notebooks"),
 )
 """Settings that identify a batch's runs: they are in its manifest. The rest may change from session to session."""
-SESSION = (
-    "concurrency",
-    "tpm",
-    "call_timeout",
-    "call_timeout_total",
-    "connect_timeout",
-    "env_file",
-    "max_cost",
-    "max_calls",
-    "max_tokens",
-    "prices",
-)
+SESSION = ("concurrency", "tpm", *CALL_SETTINGS)
 """Further settings of a batch's commands."""
 
 

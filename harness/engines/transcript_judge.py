@@ -7,12 +7,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.engines.embedded import schemas
-from harness.engines.embedded.judge import RECORD_CHARS
-from harness.engines.embedded.model_requests import NoUsableReply, ask, together
+from harness.engines.embedded.judge import RECORD_CHARS, score
+from harness.engines.embedded.model_requests import together
 from harness.engines.embedded.prompts import describe, system, user
-from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.transcript import clean, inside, newest
-from harness.errors import RefusedError
 from harness.gateway.calls import CallSite, Message, ModelClient
 from harness.model import Event, Persona, Proposition, Sample
 
@@ -47,7 +45,7 @@ async def score_transcript(
     """
     record = _record(transcript)
     return await together(
-        _score(claim, persona, _judge(record, task, claim, persona), step, client)
+        score(claim, _judge(record, task, claim, persona), _site(persona, step), client)
         for claim in claims
         for persona in (personas if claim.about == "person" else (None,))
     )
@@ -92,6 +90,10 @@ def record_line(event: Event) -> str:
     return f"{event.source or 'Request'} to {person}: {content}"
 
 
+def _site(persona: Persona | None, step: int) -> CallSite:
+    return CallSite("score_person", persona.name, step) if persona else CallSite("score_panel", "", step)
+
+
 def _judge(record: str, task: str, claim: Proposition, persona: Persona | None) -> tuple[Message, ...]:
     return (system(_RULES), user("\n\n".join(_sections(record, task, claim, persona))))
 
@@ -104,17 +106,3 @@ def _sections(record: str, task: str, claim: Proposition, persona: Persona | Non
     if persona is not None and claim.include_persona:
         yield f"# {persona.name}, as specified\n\n{describe(persona)}"
     yield f"# Claim about {persona.name if persona else SUBJECTS[claim.about]}\n\n{claim.claim}"
-
-
-async def _score(
-    claim: Proposition, persona: Persona | None, asked: Sequence[Message], step: int, client: ModelClient
-) -> Sample:
-    name = persona.name if persona else None
-    site = CallSite("score_person", name, step) if name else CallSite("score_panel", "", step)
-    try:
-        value, why = await ask(client, asked, schemas.SCORE, site, read_score, max_rejections=1)
-    except NoUsableReply as fault:
-        return Sample(claim.name, None, name, reason=str(fault))
-    except RefusedError as fault:
-        return Sample(claim.name, None, name, reason=f"refused: {fault}")
-    return Sample(claim.name, value, name, justification=why)

@@ -30,7 +30,7 @@ async def score_panel(
     evidence = prompts.evidence(task, record)
     described = "\n\n".join(f"## {person.name}\n\n{person.description}" for person in world.people)
     return await together(
-        _score(
+        score(
             claim,
             prompts.judge(_PANEL, evidence, described * claim.include_persona, claim.claim),
             CallSite("score_panel", "", step),
@@ -65,10 +65,11 @@ async def _score_person(
 ) -> Sample:
     if not person.acted:
         return Sample(claim.name, None, person.name, reason=NO_ACTION)
-    return await _score(claim, asked, site, client)
+    return await score(claim, asked, site, client)
 
 
-async def _score(claim: Proposition, asked: Sequence[Message], site: CallSite, client: ModelClient) -> Sample:
+async def score(claim: Proposition, asked: Sequence[Message], site: CallSite, client: ModelClient) -> Sample:
+    """The sample of ``claim`` by the judge; missing where no reply was usable. Raises `ModelCallError`."""
     person = site.person or None
     try:
         value, why = await ask(client, asked, schemas.SCORE, site, read_score, max_rejections=1)
