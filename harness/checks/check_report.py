@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.checks.suite import OwnChecks, examine
 from harness.checks.transcript_trace import condense
+from harness.checks.treatment_delivery import undelivered
 from harness.console import visible
 from harness.model import Check, Dataset, Level, worst
 from harness.records import FiledRun, dataset_of
@@ -75,11 +76,16 @@ class CheckRunner:
     def __call__(self, run: FiledRun, meta: Mapping[str, Any]) -> dict[str, Any]:
         """``instrument``, ``analysis`` and ``preferences`` of the run's meta file, as plain JSON data.
 
-        ``meta`` is the rest of it. ``preferences`` are there where the run declares some.
+        ``meta`` is the rest of it. ``preferences`` are there where the run declares some, and ``undelivered`` where a
+        treatment reached no request.
         ``instrument`` has the ``worst`` level, ``rehearsal``, and ``checks``. A failed analysis has its ``problem``.
         """
         data = dataset_of(run, meta)
-        found = {"instrument": described(run, examine(run, data, self._own)), "analysis": _analysed(data)}
+        checks = examine(run, data, self._own)
+        missing = undelivered(checks)
+        data = replace(data, undelivered=missing)
+        found = {"instrument": described(run, checks), "analysis": _analysed(data)}
+        found |= {"undelivered": missing} if missing else {}
         return {**found, **({"preferences": _preferences(data)} if data.judgements else {})}
 
 

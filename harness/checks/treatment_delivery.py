@@ -29,6 +29,7 @@ _DECLARED = (
 _VISIBLE = frozenset({"model", "instructions", "script", "population", "model_options", "own"})
 """What requests show of it. Corrections, interventions and memory show in the trials' own records."""
 _NOT_A_PLAYER = frozenset({"intervention_check", "goal_check", "embedding"})
+TREATMENT, _AGAINST = "treatment", " against "
 _PLACEHOLDER = re.compile(r"\{[A-Za-z_]\w*\}")
 Pair = tuple[list[SentRequest], list[SentRequest]]
 
@@ -47,18 +48,27 @@ def delivery(subject: CheckedRun) -> Iterator[Check]:
         found = (_requests(journal, pair) for pair in _trial_pairs(subject, control, other))
         pairs = [pair for pair in found if all(pair)]
         apart = {"population", "own"} if subject.data.between else set()
-        about = f"{other} against {control}"
+        about = f"{other}{_AGAINST}{control}"
         if not pairs:
             continue
         if not names:
             yield Check(
-                "treatment", Level.WARN, "the arms declare nothing that differs: an A/A comparison", None,
+                TREATMENT, Level.WARN, "the arms declare nothing that differs: an A/A comparison", None,
                 "a declared difference", about,
             )  # fmt: skip
         elif visible := [name for name in names if name in _VISIBLE - apart]:
             yield _reached(visible, declared, pairs, about)
         if "own" not in names:  # a play may write anything into its prompts
             yield _only([*names, *apart], declared, _own_lines(lines), pairs, about)
+
+
+def undelivered(checks: Iterable[Check]) -> dict[str, str]:
+    """The arms whose declared difference from the first arm reached no request, with what was missing."""
+    return {
+        check.about.partition(_AGAINST)[0]: check.message
+        for check in checks
+        if check.name == TREATMENT and check.level is Level.FAIL and _AGAINST in check.about
+    }
 
 
 def unrecorded(subject: CheckedRun) -> Iterator[Check]:
@@ -130,7 +140,7 @@ def _reached(
     if missed:
         said = f"{_words(missed)}: declared, and in no request of {number}"
     level = Level.FAIL if missed else Level.PASS
-    return Check("treatment", level, said, len(missed), "0 declared differences that reach no request", about)
+    return Check(TREATMENT, level, said, len(missed), "0 declared differences that reach no request", about)
 
 
 def _arrived(name: str, declared: Sequence[Mapping[str, object]], pairs: Sequence[Pair]) -> bool:

@@ -83,6 +83,7 @@ class Dataset:
     level by factor of each group of a factorial design. ``contrasts`` are those that the experiment declared.
     ``judgements`` are the planned pairwise comparisons. ``mixed`` says, in sentences, which settings changed during the
     run; then nothing may be claimed from it. ``between``: each panel took part in one group only.
+    ``undelivered`` says, by group, what the check ``treatment`` found declared and in no request.
     """
 
     experiment: str
@@ -100,6 +101,7 @@ class Dataset:
     between: bool = False
     contrasts: Contrasts = CONTROL
     judgements: tuple[Judgement, ...] = ()
+    undelivered: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
         """The observations of ``metric``, of one group or of all, in the artifact's order."""

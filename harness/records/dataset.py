@@ -44,6 +44,7 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
         contrasts=run.design.contrasts,
         judgements=tuple(_judgements(run)),
         between=run.design.assignment is not None,
+        undelivered=(meta or {}).get("undelivered") or {},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,7 +54,7 @@ def merge(
 
     ``out`` is a directory, or a ``.json`` file when there is one artifact only; without it the artifacts go
     next to the first file. Equal input gives equal bytes. ``stats`` is the package `harness.stats`;
-    ``examine`` adds to the meta file what it finds, and leaves the artifact alone.
+    ``examine`` adds to the meta file what it finds; groups that it says are ``undelivered`` are not tested.
 
     Files of one experiment with different settings are refused with a `MixedRunsError` that names each
     difference; with ``force`` all runs of an experiment become one artifact, whose meta file lists them. What goes
@@ -194,6 +194,7 @@ def _units(
         meta["warnings"] += unread_sentences(run)
         meta = {**_provenance(run), **planned, **meta}
         found = {} if examine is None else examine(run, meta)
+        _without_tests(artifact, found.get("undelivered") or ())
         mixed = {
             "mixed": None if is_one else {"runs": ids, "settings": conflicts, "accepted_changes": changes}
         }
@@ -202,6 +203,17 @@ def _units(
             artifact,
             {"run_id": run.run_id, **mixed, **meta, **found},
         )
+
+
+def _without_tests(artifact: dict[str, Any], groups: Collection[str]) -> None:
+    """Take the tests of ``groups``, whose treatment reached no request, out of the artifact."""
+    for found in artifact["experiments"].values():
+        tests = found.get("statistical_test_results_vs_others", {})
+        kept = {group: test for group, test in tests.items() if group not in groups}
+        if tests and not kept:
+            del found["statistical_test_results_vs_others"]
+        elif tests:
+            found["statistical_test_results_vs_others"] = kept
 
 
 def _provenance(run: FiledRun) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import harness.stats as stats
 from harness.checks import CheckRunner, OwnChecks, examine
+from harness.checks.treatment_delivery import undelivered
 from harness.errors import ConfigurationError, expected_one_of
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, meta_of, record_files, runs_in_files
@@ -167,6 +168,7 @@ def _report(
         comparisons=run.comparisons,
     )
     checks = tuple(examine(run, dataset, own))
+    dataset = replace(dataset, undelivered=undelivered(checks))
     earlier = published(run.experiment, run.design.metrics)
     analysis = stats.analyse(dataset)
     return RunReport(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))

@@ -16,10 +16,10 @@ from harness.stats.effect import hedges_g
 from harness.stats.factors import factor_effects
 from harness.stats.icc import design_effect, icc_by_person, icc_by_trial
 from harness.stats.mixed import reml
-from harness.stats.mixed_runs import without_claims
 from harness.stats.naive import paired_by_person, welch_on_persons, welch_on_scores
 from harness.stats.results import Analysis, Comparison, ContrastEstimate, Estimate
 from harness.stats.sign_flip import sign_flip
+from harness.stats.withheld_claims import without_claims, without_undelivered
 from harness.stats.within import within_blocks
 
 
@@ -39,8 +39,8 @@ def analyse(
     Without ``with_secondary`` the secondary methods are left out: then NumPy need not be loaded, nor statsmodels, whose
     mixed model takes a second where all else takes a hundredth.
 
-    A mixed run has differences and no tests. Where each panel took part in one group, groups are compared between
-    panels (`panel_contrast`), and nothing is paired.
+    A mixed run has differences and no tests, as has an arm whose treatment reached no request. Where each panel took
+    part in one group, groups are compared between panels (`panel_contrast`), and nothing is paired.
 
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """
@@ -63,7 +63,9 @@ def analyse(
         effects=effects,
         contrasts=tuple(contrasts),
     )
-    return without_claims(analysis, dataset.mixed) if dataset.mixed else analysis
+    if dataset.mixed:
+        return without_claims(analysis, dataset.mixed)
+    return without_undelivered(analysis, dataset.undelivered)
 
 
 def _check(dataset: Dataset, primary_metric: str | None, confidence: float) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from harness.model import Dataset
 from harness.stats.blocked import Layout, blocked, layout
 from harness.stats.margin import Known, MarginQuestion, levels, trials_needed
-from harness.stats.mixed_runs import reason_of, stripped
 from harness.stats.naive import welch_on_scores
 from harness.stats.results import ALPHA, MARGIN, Estimate, Interval, Quantity
 from harness.stats.student import critical, rejection
+from harness.stats.withheld_claims import reason_of, stripped
 
 REPRODUCED = "computation reproduced"
 

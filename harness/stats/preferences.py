@@ -10,10 +10,10 @@ from statistics import fmean
 from harness.model import Dataset, Judgement, Level
 from harness.stats.beta import betainc, betaincinv
 from harness.stats.bradley_terry import ArmStrength, bradley_terry
-from harness.stats.mixed_runs import reason_of
 from harness.stats.multiplicity import holm
 from harness.stats.results import ALPHA, Interval
 from harness.stats.sign_flip import sign_flip
+from harness.stats.withheld_claims import delivered_only, reason_of
 
 FAIR, UNBIASED = (0.25, 0.75), (0.4, 0.6)
 """Shares of decided answers that prefer the conversation shown first: outside the first a judge follows the order."""
@@ -88,6 +88,7 @@ def analyse_preferences(dataset: Dataset, confidence: float = 0.95) -> tuple[Pre
     found = [_analysed(some, confidence) for some in by_metric.values()]
     if dataset.mixed:
         found = [_without_tests(one, reason_of(dataset.mixed)) for one in found]
+    found = [_delivered_only(one, dataset.undelivered) for one in found]
     raw = {
         f"{number}/{pair.earlier}~{pair.later}": pair.p
         for number, one in enumerate(found)
@@ -105,6 +106,12 @@ def analyse_preferences(dataset: Dataset, confidence: float = 0.95) -> tuple[Pre
         )
         for number, one in enumerate(found)
     )
+
+
+def _delivered_only(analysis: PreferenceAnalysis, undelivered: Mapping[str, str]) -> PreferenceAnalysis:
+    pairs = tuple(delivered_only(pair, (pair.earlier, pair.later), undelivered) for pair in analysis.pairs)
+    lost = [replace(pair, reason=pair.reason or undelivered.get(pair.later)) for pair in pairs]
+    return replace(analysis, pairs=tuple(lost)) if undelivered else analysis
 
 
 def _without_tests(analysis: PreferenceAnalysis, reason: str) -> PreferenceAnalysis:
