@@ -16,7 +16,8 @@ from harness.gateway.prices import find_prices
 from harness.gateway.providers import check_provider, make_provider
 from harness.gateway.rates import least_rate
 from harness.gateway.rehearsal.provider import MODEL, RehearsalProvider
-from harness.model.roles import SEPARATE
+from harness.gateway.requests.call_kinds import role_of
+from harness.model.roles import JUDGE, SEPARATE
 from harness.plugin.estimate import (
     CallPace,
     ExperimentEstimate,
@@ -44,12 +45,16 @@ class CallTally:
 
     def __init__(self) -> None:
         self._taken: dict[tuple[str, str], dict[str, Taken]] = defaultdict(lambda: defaultdict(Taken))
+        self.judged: set[str] = set()
+        """Experiments in which a judge was asked."""
 
     def on_call(self, call: CallRecord) -> None:
         """Add one attempt, if it was sent and answered: in a rehearsal there are no others."""
         if call.reply is None or call.replayed:
             return
         experiment, group, _ = call.trial.split("/", 2)
+        if role_of(call.site) == JUDGE:
+            self.judged.add(experiment)
         taken = self._taken[experiment, group][call.site.kind]
         if call.site.kind == "embedding":  # the offline model counts no tokens of those
             texts = call.request.extra.get("input", ())
@@ -135,7 +140,7 @@ class DryRun:
             reps=first.reps,
             engine=", ".join(sorted({plan.engine for plan in cells})),
             model=model,
-            judge_model=self._asked.judge_model,
+            judge_model=self._asked.judge_model if first.cell.experiment in self._tally.judged else None,
             prices=bill.prices,
             seed=self._asked.seed,
             pace=pace,

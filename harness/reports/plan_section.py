@@ -51,6 +51,7 @@ def plan_sentences(meta: Mapping[str, Any]) -> Iterator[str]:
     roles = (meta.get("usage") or {}).get("roles") or {}
     if len({model for role, asked in roles.items() if role != EMBEDDING for model in asked}) > 1:
         yield f"{'Rehearsed replies' if meta.get('rehearsal') else 'Replies'} by role: {answered_by_role(roles)}."
+    if roles:  # records of earlier versions have none
         return
     judge = next(
         (line for line in (meta.get("groups") or {}).values() if line and line.get("judge_model")), None

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from harness.model import Check, Level
+from harness.model.roles import JUDGE
 from harness.reports import binary_outcomes
 from harness.reports.figures import rep_means
 from harness.reports.numbers import (
@@ -348,9 +349,11 @@ def _origins(report: RunReport) -> Iterator[tuple[str, str]]:
     yield "code", f"{line.get('git_commit') or 'no commit'}{_dirt(line.get('git_dirty'))}"
     yield "harness, Python", f"{_set(line.get('harness_version'))}, {_set(line.get('python_version'))}"
     yield "engine, provider, model", ", ".join(_set(line.get(key)) for key in ("engine", "provider", "model"))
+    roles = report.meta["usage"].get("roles")
     judge = ", ".join(_set(line.get(key)) for key in ("judge_provider", "judge_model"))
-    yield "judge", judge if line.get("judge_model") else "the model under test"
-    if roles := report.meta["usage"].get("roles"):
+    if not roles or JUDGE in roles:
+        yield "judge", judge if line.get("judge_model") else "the model under test"
+    if roles:
         yield "replies by role", answered_by_role(roles)
     yield "answered by", _answering(report.meta["usage"]["models"])
     yield "endpoint", str(line.get("base_url") or "the provider's own")

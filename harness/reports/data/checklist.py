@@ -85,7 +85,10 @@ def _model(run: RunRows, facts: Row) -> Iterator[Item]:
     yield "Provider", cell(facts["provider"])
     yield "Requested model", cell(facts["model"])
     yield "Models named in replies (snapshot)", cell("; ".join(answered) or None)
-    yield "Judge model", cell(facts["judge_model"] or f"{facts['model']} (not distinguished)")
+    yield (
+        "Judge model",
+        cell(facts["judge_model"] or f"{facts['model']} (not distinguished)"),
+    )
     yield "Endpoint", "chosen by the experimenter" if run.said("base_url") else "the provider's"
     yield "Dates of use", cell(f"{facts['started']} to {facts['ended']}" if facts["started"] else None)
     yield "Temperature", _by_arm(run, "temperature")

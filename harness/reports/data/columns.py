@@ -48,7 +48,12 @@ EXPERIMENTS = (
     Column("engine", "text", "What simulated the personas."),
     Column("provider", "text", "The provider that answered the model calls."),
     Column("model", "text", "The requested model."),
-    Column("judge_model", "text", "The model that scored.", "empty: the same, or not distinguished"),
+    Column(
+        "judge_model",
+        "text",
+        "The model named to score.",
+        "empty: the same, or not distinguished",
+    ),
     Column("temperature", "number", "Sampling temperature.", "empty: the provider's default"),
     Column("seed", "whole", "Seed of order and rehearsal."),
     Column("provider_seed", "whole", "Seed of the seeds sent to the provider.", "empty: none was sent"),
