@@ -23,6 +23,10 @@ from harness.model.outcome import (
 from harness.model.persona import Persona
 from harness.model.play import CallBounds, Play, TrialPlan
 from harness.model.script import Extraction, Script, render
+from harness.model.survey import Survey
+from harness.model.survey_composites import Allocation, Matrix, MultipleChoice, Ranking
+from harness.model.survey_item import AnswerFault, Item
+from harness.model.survey_items import Choice, FreeText, Likert, Numeric, YesNo
 from harness.model.treatment import ActionsAtLeast, Correction, Intervention
 
 __all__ = [
@@ -30,10 +34,13 @@ __all__ = [
     "MIN_SCORE",
     "NO_OPTIONS",
     "ActionsAtLeast",
+    "Allocation",
+    "AnswerFault",
     "Answering",
     "CallBounds",
     "Cell",
     "Check",
+    "Choice",
     "Contrast",
     "Correction",
     "CorrectionEvent",
@@ -42,25 +49,34 @@ __all__ = [
     "Event",
     "Experiment",
     "Extraction",
+    "FreeText",
     "Group",
     "Intervention",
+    "Item",
     "Judgement",
     "Level",
+    "Likert",
+    "Matrix",
     "Measure",
     "Mode",
+    "MultipleChoice",
+    "Numeric",
     "Observation",
     "Persona",
     "Play",
     "Preference",
     "Proposition",
+    "Ranking",
     "Sample",
     "Script",
+    "Survey",
     "Trial",
     "TrialFailure",
     "TrialFiles",
     "TrialPlan",
     "TrialResult",
     "Usage",
+    "YesNo",
     "factorial",
     "merge_options",
     "option_problems",

@@ -6,6 +6,7 @@ all its parts, and raises one `ConfigurationError` with every fault. What only s
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from harness.console import name_problems
-from harness.errors import raise_if_any
+from harness.errors import ConfigurationError, raise_if_any
 from harness.model.contrast import CONTROL, Contrasts, contrast_problems, weighted
 from harness.model.declaration import (
     MAPPING,
@@ -22,6 +23,7 @@ from harness.model.declaration import (
     Each,
     Fields,
     Kind,
+    as_tuple,
     choice,
     data_faults,
     declaration,
@@ -40,6 +42,7 @@ from harness.model.persona import Persona
 from harness.model.play import Play
 from harness.model.roles import role_facts
 from harness.model.script import Script, replacement_problems
+from harness.model.survey import Survey
 from harness.model.text import text_faults
 from harness.model.treatment import Correction, Intervention
 
@@ -85,7 +88,7 @@ _POPULATION = Kind(
 )
 
 
-_DECLARED = ("model", "instructions", "script", "memory_limit", "factors")
+_DECLARED = ("model", "instructions", "script", "survey", "memory_limit", "factors")
 
 
 @declaration
@@ -99,6 +102,8 @@ class Group:
             session's. Calls that score or extract go to the session's judge in every arm. A rehearsal records the name.
         instructions: text that ends the prompt of each persona in this arm, or of the agent in a `Dialogue`; default
             None.
+        survey: words of the experiment's `Survey` that this arm replaces: the ``introduction``, or an item's question
+            by its name: ``{"trust": "How far do you trust the people of the council?"}``; default none.
         script: texts of the experiment's script that this arm replaces, by part (``introduction``, ``task``,
             ``consolidation``): ``{"task": "Agree a price for {thing}, quickly."}``; default none.
         population: who takes part in this arm, as in `Experiment`; default None, the experiment's.
@@ -128,6 +133,7 @@ class Group:
     model: str | None = None
     instructions: str | None = None
     script: Mapping[str, str] = field(default_factory=dict)
+    survey: Mapping[str, str] = field(default_factory=dict)
     population: str | Path | tuple[Persona, ...] | None = None
     fragments: tuple[str | Path, ...] | None = None
     memory_limit: int | None = None
@@ -145,6 +151,7 @@ class Group:
         "model": NAME.or_none(),
         "instructions": NAME.or_none(),
         "script": MAPPING,
+        "survey": MAPPING,
         "population": _POPULATION.or_none(),
         "fragments": Kind(
             lambda value: isinstance(value, tuple) and all(isinstance(one, str | Path) for one in value),
@@ -159,7 +166,7 @@ class Group:
         normalise(
             self,
             tuples=["interventions", "population", "fragments"],
-            data=["settings", "model_options", "script", "factors"],
+            data=["settings", "model_options", "script", "survey", "factors"],
         )
 
     @property
@@ -205,13 +212,16 @@ class Experiment:
     Fields:
         name: letters, digits, ``_``, ``.`` and ``-``, at most 64.
         groups: the arms; the others are compared with the first.
-        script: the words that the personas hear.
-        metrics: what is measured, `Proposition` or `Measure` of a trial, `Preference` between the arms of a block.
+        script: the words that the personas hear; in a survey its ``proposals`` alone, which may be left out.
+        metrics: what is measured, `Proposition` or `Measure` of a trial, `Preference` between the arms of a block; a
+            survey adds those of its items, and needs no others.
         population: name of a packaged population, folder of persona files, or the personas; default none.
         modes: name to size; default one `Mode`, called ``"full"``.
         default_mode: the mode of a session that names none; default ``"paper"`` if there is one, else the first.
         fragments: persona fragments that are merged into everyone, by name or path; default none.
-        panel_size: how many people meet per trial, consecutive ones; default None, everyone; one in a `Dialogue`.
+        survey: questions that each persona answers by itself, a `Survey`; default None.
+        panel_size: how many people meet per trial, consecutive ones; default None, everyone; one in a `Dialogue` or a
+            `Survey`.
         shuffle_seed: seed that shuffles the people before; default None, their order.
         protocol: how the personas talk; default ``"discussion"``.
         play: the experiment's own way to run trials, a `Play`, which needs no population, or a `Dialogue` of each
@@ -245,8 +255,8 @@ class Experiment:
 
     name: str
     groups: tuple[Group, ...]
-    script: Script
-    metrics: tuple[Proposition | Measure | Preference, ...]
+    script: Script = None  # type: ignore[assignment]  # only a survey does without
+    metrics: tuple[Proposition | Measure | Preference, ...] = None  # type: ignore[assignment]
     _: KW_ONLY
     population: str | Path | tuple[Persona, ...] = ()
     modes: Mapping[str, Mode] = field(default_factory=lambda: {"full": Mode()})
@@ -263,6 +273,7 @@ class Experiment:
     model_options: Mapping[str, Any] = field(default_factory=dict)
     contrasts: Contrasts = CONTROL
     assignment: Literal["within", "between"] = "within"
+    survey: Survey | None = None
 
     FIELDS: ClassVar[Fields] = {
         "name": TEXT,
@@ -294,9 +305,13 @@ class Experiment:
         "axes": Each(NAME, "a tuple of names of settings"),
         "seed": whole_number().or_none(),
         "assignment": choice("within", "between"),
+        "survey": instance(
+            Survey, "a Survey, such as Survey(items=[YesNo('stay', 'Will you stay?')])"
+        ).or_none(),
     }
 
     def __post_init__(self) -> None:
+        self._take_survey()
         normalise(
             self,
             tuples=["groups", "metrics", "fragments", "axes", "population", "contrasts"],
@@ -311,6 +326,27 @@ class Experiment:
             if self.panel_size is None:
                 object.__setattr__(self, "panel_size", 1)
         raise_if_any(self.problems())
+
+    def _take_survey(self) -> None:
+        """Let a survey be the play, and give it what other experiments declare: script, metrics, panels of one."""
+        missing = [name for name in ("script", "metrics") if getattr(self, name) is None]
+        if not isinstance(self.survey, Survey):
+            if missing:
+                raise ConfigurationError(
+                    f"Experiment: {', '.join(missing)} missing; expected a value for each."
+                )
+            return
+        set_field = functools.partial(object.__setattr__, self)
+        if self.script is None:
+            set_field("script", Script(""))
+        derived = () if any(self.survey.problems("")) else self.survey.measures
+        own = as_tuple(self.metrics or ())
+        if isinstance(own, tuple):
+            set_field("metrics", (*derived, *(one for one in own if one not in derived)))
+        if self.play is None or isinstance(self.play, Survey):
+            set_field("play", self.survey)
+        if self.panel_size is None:
+            set_field("panel_size", 1)
 
     def problems(self) -> Iterable[str]:
         """Every fault of the declaration, one sentence each."""
@@ -355,7 +391,8 @@ class Experiment:
             one for group in self.groups for one in _instances(Intervention, group.interventions)
         ]
         parts = (*self.groups, *interventions, self.script, self.script.extraction)
-        return any(field_faults("", part) for part in parts if part is not None)
+        faulty_survey = isinstance(self.play, Survey) and any(self.play.problems(""))
+        return faulty_survey or any(field_faults("", part) for part in parts if part is not None)
 
     def _design_problems(self, mine: str) -> Iterable[str]:
         """Faults that lie between the parts."""
@@ -416,8 +453,12 @@ class Experiment:
                     yield f"{mine}: metric {metric.name!r} has no function; expected one, or play= that reports it."
                 if metric.about == "agent":
                     yield f"{mine}: metric {metric.name!r} is about an agent; expected 'person' or 'panel', or play=."
-        if isinstance(self.play, Dialogue):
+        if isinstance(self.play, Dialogue | Survey):
             yield from self.play.design_problems(self)
+        if self.survey is not None and self.play is not self.survey:
+            yield f"{mine}: survey= and play= are both set; expected one of them."
+        elif isinstance(self.play, Survey) and self.survey is None:
+            yield f"{mine}: play= is a Survey; expected survey=, which also gives the metrics of its items."
         if self.play is not None and self.play.case_per_trial:
             ids = [str(proposal.get("id", "")) for proposal in self.script.proposals]
             if not all(ids):
@@ -433,18 +474,20 @@ class Experiment:
             if self.play is None and group.settings:
                 yield f"{mine}: {_unread(group.settings)}"
             for part in ("instructions", "memory_limit") if self.play is not None else ():
-                if (
+                if isinstance(self.play, Survey) or (
                     part == "instructions"
                     and isinstance(self.play, Dialogue)
                     and not callable(self.play.agent)
                 ):
-                    continue  # of the agent
+                    continue  # of the agent; a survey names what it does not read
                 if getattr(group, part) is not None:
                     yield (
                         f"{mine}: {part} is for personas of an engine, and this experiment has a play; "
                         f"expected settings={{{part!r}: …}}, which the play reads as plan.arm[{part!r}]."
                     )
-            if group.script and not any(replacement_problems("", group.script)):
+            if group.survey and self.survey is None:
+                yield f"{mine}: survey= replaces words of a survey, and the experiment has none; leave it out."
+            if group.script and self.survey is None and not any(replacement_problems("", group.script)):
                 yield from self.script_of(group).problems(mine)
 
     def _preference_problems(self, mine: str) -> Iterable[str]:
@@ -476,6 +519,10 @@ class Experiment:
         texts: dict[str, Any] = dict(group.script)
         judged = self.script.task_description.replace("{task}", self.script.task)
         return replace(self.script, **texts, task_description=judged)
+
+    def play_of(self, group: Group) -> Play | None:
+        """The play as ``group`` has it: a survey in the arm's own words."""
+        return self.play.worded(group.survey) if isinstance(self.play, Survey) else self.play
 
     @property
     def metric_names(self) -> tuple[str, ...]:

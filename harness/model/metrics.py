@@ -7,7 +7,18 @@ from dataclasses import KW_ONLY, dataclass
 from itertools import combinations
 from typing import ClassVar, Literal
 
-from harness.model.declaration import FLAG, FUNCTION, NAME, TEXT, Fields, choice, declaration
+from harness.model.declaration import (
+    FLAG,
+    FUNCTION,
+    NAME,
+    TEXT,
+    Fields,
+    Kind,
+    choice,
+    declaration,
+    normalise,
+    number,
+)
 from harness.model.outcome import Event
 
 MIN_SCORE, MAX_SCORE = 0, 9
@@ -15,6 +26,16 @@ MIN_SCORE, MAX_SCORE = 0, 9
 
 MeasureFunction = Callable[[Sequence["Event"]], float | None]
 """Computes a metric from a transcript; ``None``: the transcript has no answer."""
+
+_SCALE = Kind(
+    lambda value: (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and all(map(number().accepts, value))
+        and value[0] < value[1]
+    ),
+    "the least and the greatest value, such as (1, 5)",
+)
 
 
 @declaration
@@ -61,6 +82,8 @@ class Measure:
         function: takes the transcript (a sequence of `harness.model.Event`) and returns a number, or ``None`` for a
             missing value; default None, where the experiment's own `Play` reports the metric.
         about: ``"panel"`` (default) gives one value per trial, ``"person"`` one per person.
+        scale: the least and the greatest value that there can be, for figures; default None, not known.
+        label: what tables and figures call the metric; default None, its name.
 
     >>> Measure("remarks", lambda transcript: sum(event.type == "TALK" for event in transcript)).about
     'panel'
@@ -70,12 +93,19 @@ class Measure:
     function: MeasureFunction | None = None
     _: KW_ONLY
     about: Literal["person", "panel"] = "panel"
+    scale: tuple[float, float] | None = None
+    label: str | None = None
 
     FIELDS: ClassVar[Fields] = {
         "name": NAME,
         "function": FUNCTION.or_none(),
         "about": choice("person", "panel"),
+        "scale": _SCALE.or_none(),
+        "label": NAME.or_none(),
     }
+
+    def __post_init__(self) -> None:
+        normalise(self, tuples=["scale"] if self.scale is not None else [])
 
 
 @declaration

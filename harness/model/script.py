@@ -22,7 +22,8 @@ from harness.model.declaration import (
     shown,
 )
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""A name in braces, which is filled in."""
 _REPLACEABLE = ("introduction", "task", "consolidation")
 
 
@@ -137,7 +138,7 @@ def placeholder_problems(
 
     ``also`` are names that are filled from elsewhere.
     """
-    used = set(_PLACEHOLDER.findall(text))
+    used = set(PLACEHOLDER.findall(text))
     for name in sorted(used - {*proposal, *also}):
         has = ", ".join(sorted(proposal)) or "no fields"
         yield f"{place} uses {{{name}}}, which proposal {index} lacks; it has {has}."
@@ -156,4 +157,4 @@ def replacement_problems(owner: str, texts: Mapping[str, Any]) -> Iterable[str]:
 
 def render(text: str, fields: Mapping[str, str]) -> str:
     """Fill the ``{placeholders}`` of ``text`` that ``fields`` names; other braces stay unchanged."""
-    return _PLACEHOLDER.sub(lambda found: fields.get(found[1], found[0]), text)
+    return PLACEHOLDER.sub(lambda found: fields.get(found[1], found[0]), text)

@@ -11,7 +11,7 @@ import pytest
 
 from harness.checks import examine
 from harness.experiments.tool_variants.analysis import VariantsAnalysis, analyse
-from harness.experiments.tool_variants.decision import RULE, Choice, decide, simplicity
+from harness.experiments.tool_variants.decision import RULE, Adoption, decide, simplicity
 from harness.experiments.tool_variants.experiment import tool_variants
 from harness.experiments.tool_variants.rendering import answer_json, answer_parts
 from harness.experiments.tool_variants.run_checks import examine as own
@@ -36,7 +36,7 @@ def test_a_planted_effect_is_found_and_adopted(tmp_path: Path) -> None:
     (one,) = found.comparisons
     assert one.primary.n == 20 and one.primary.unit == "scenarios"
     assert one.primary.p is not None and one.primary.p < 0.001
-    assert one.decision.choice is Choice.ADOPT, one.decision
+    assert one.decision.choice is Adoption.ADOPT, one.decision
     assert (
         one.spread.interval is not None
         and 0.2 < one.spread.interval.low < 0.5 < one.spread.interval.high + 0.2
@@ -46,14 +46,14 @@ def test_a_planted_effect_is_found_and_adopted(tmp_path: Path) -> None:
 
 def test_a_planted_harm_is_rejected(tmp_path: Path) -> None:
     (one,) = answer(tmp_path, planted(-0.45, base=0.75)).comparisons
-    assert one.decision.choice is Choice.REJECT
+    assert one.decision.choice is Adoption.REJECT
     assert "worse by" in one.decision.because[0]
 
 
 def test_no_effect_is_no_finding(tmp_path: Path) -> None:
     (one,) = answer(tmp_path, planted(0.0)).comparisons
     assert one.primary.p is not None and one.primary.p > 0.05
-    assert one.decision.choice is Choice.REVISIT
+    assert one.decision.choice is Adoption.REVISIT
     assert "neither a difference of 0.1 nor a tie is shown" in one.decision.because[0]
 
 
@@ -146,7 +146,7 @@ def test_constant_data_give_no_interval_and_no_p(tmp_path: Path) -> None:
     assert (one.primary.p, one.spread.interval) == (None, None)
     assert one.primary.reason and one.spread.reason
     assert (
-        one.decision.choice is Choice.REJECT
+        one.decision.choice is Adoption.REJECT
         and "a tie, so the simpler variant wins, baseline" in one.decision.because[0]
     )
 
@@ -155,9 +155,11 @@ def test_a_tie_at_the_ceiling_decides_nothing(tmp_path: Path) -> None:
     run = filed_run(tmp_path, lambda *_: True)
     checks = examine(run, own=own)
     (one,) = analyse(read_run(run), checks).comparisons
-    assert one.decision.choice is Choice.REFUSED and "saturation" in one.decision.because[0]
+    assert one.decision.choice is Adoption.REFUSED and "saturation" in one.decision.because[0]
     (alone,) = analyse(read_run(run)).comparisons
-    assert alone.decision.choice is Choice.REVISIT and "cannot distinguish them" in alone.decision.because[0]
+    assert (
+        alone.decision.choice is Adoption.REVISIT and "cannot distinguish them" in alone.decision.because[0]
+    )
     for each in one.beside:
         assert each.p is None and each.interval is None and each.reason
 
@@ -173,7 +175,7 @@ def test_a_rehearsal_a_part_and_a_hole_decide_nothing(tmp_path: Path) -> None:
     ):
         found = analyse(told(tmp_path / name, turn, **more))
         (one,) = found.comparisons
-        assert one.decision.choice is Choice.REFUSED
+        assert one.decision.choice is Adoption.REFUSED
         assert any(said in reason for reason in one.decision.because), one.decision
     assert found.part is None
 
@@ -221,7 +223,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
     }
     assert len(texts) == 1
     content = json.loads(texts.pop())
-    assert content["comparisons"][0]["decision"]["choice"] in [*Choice]
+    assert content["comparisons"][0]["decision"]["choice"] in [*Adoption]
 
 
 def test_it_is_told_in_80_columns_and_in_markdown(tmp_path: Path) -> None:
@@ -239,19 +241,19 @@ T = Estimate("m", "e", "scenarios", 20)
 @pytest.mark.parametrize(
     ("difference", "interval", "p", "shares", "choice"),
     [
-        (0.3, (0.1, 0.5), 0.01, (0.4, 0.7), Choice.ADOPT),
-        (-0.3, (-0.5, -0.1), 0.01, (0.7, 0.4), Choice.REJECT),
-        (0.08, (0.01, 0.15), 0.01, (0.4, 0.48), Choice.REVISIT),
-        (0.3, (-0.1, 0.7), 0.2, (0.4, 0.7), Choice.REVISIT),
-        (0.01, (-0.05, 0.07), 0.8, (0.6, 0.61), Choice.REJECT),
-        (0.0, None, None, (0.6, 0.6), Choice.REJECT),
-        (0.0, None, None, (0.98, 0.99), Choice.REVISIT),
-        (0.2, None, 1.0, (0.4, 0.6), Choice.REVISIT),
-        (None, None, None, (None, 0.6), Choice.REVISIT),
+        (0.3, (0.1, 0.5), 0.01, (0.4, 0.7), Adoption.ADOPT),
+        (-0.3, (-0.5, -0.1), 0.01, (0.7, 0.4), Adoption.REJECT),
+        (0.08, (0.01, 0.15), 0.01, (0.4, 0.48), Adoption.REVISIT),
+        (0.3, (-0.1, 0.7), 0.2, (0.4, 0.7), Adoption.REVISIT),
+        (0.01, (-0.05, 0.07), 0.8, (0.6, 0.61), Adoption.REJECT),
+        (0.0, None, None, (0.6, 0.6), Adoption.REJECT),
+        (0.0, None, None, (0.98, 0.99), Adoption.REVISIT),
+        (0.2, None, 1.0, (0.4, 0.6), Adoption.REVISIT),
+        (None, None, None, (None, 0.6), Adoption.REVISIT),
     ],
 )
 def test_the_rule(
-    difference: float | None, interval: Any, p: float | None, shares: Any, choice: Choice
+    difference: float | None, interval: Any, p: float | None, shares: Any, choice: Adoption
 ) -> None:
     test = replace(T, difference=difference, interval=interval and Interval(*interval))
     assert decide("applike", "baseline", test, p, shares, LONG, RULE).choice is choice
@@ -261,10 +263,10 @@ def test_a_tie_goes_to_the_simpler_whichever_that_is() -> None:
     assert simplicity(LONG["baseline"]) < simplicity(LONG["applike"])
     tie = replace(T, difference=0.0, interval=Interval(-0.05, 0.05))
     swapped = {"applike": LONG["baseline"], "baseline": LONG["applike"]}
-    for tools, choice in ((LONG, Choice.REJECT), (swapped, Choice.ADOPT)):
+    for tools, choice in ((LONG, Adoption.REJECT), (swapped, Adoption.ADOPT)):
         assert decide("applike", "baseline", tie, 0.9, (0.5, 0.5), tools, RULE).choice is choice
     same = {"applike": LONG["baseline"], "baseline": LONG["baseline"]}
-    assert decide("applike", "baseline", tie, 0.9, (0.5, 0.5), same, RULE).choice is Choice.REJECT
+    assert decide("applike", "baseline", tie, 0.9, (0.5, 0.5), same, RULE).choice is Adoption.REJECT
 
 
 def test_the_rule_stands_in_the_experiment() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from harness.experiments.tool_variants.call_level_tests import bootstrap, fisher
-from harness.experiments.tool_variants.decision import Choice, VariantDecision, decide
+from harness.experiments.tool_variants.decision import Adoption, VariantDecision, decide
 from harness.experiments.tool_variants.run_records import CLASSES, FAILED, PlannedTurn, VariantsRun
 from harness.extras import require
 from harness.model import Check, Level
@@ -126,7 +126,7 @@ def _comparison(
     differences = _differences(run, first, other, "appropriate")
     spread = _spread(list(differences.values()))
     turns = (run.of(first), run.of(other))
-    decision = VariantDecision(Choice.REFUSED, refused)
+    decision = VariantDecision(Adoption.REFUSED, refused)
     if not refused:
         shares = (_count(turns[0]).share, _count(turns[1]).share)
         decision = decide(other, first, spread, p, shares, run.tools, run.rule)

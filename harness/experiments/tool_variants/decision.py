@@ -25,7 +25,7 @@ RULE: Mapping[str, Any] = {
 tie; REVISIT otherwise. ``margin`` is a difference of shares."""
 
 
-class Choice(StrEnum):
+class Adoption(StrEnum):
     """The decision on a later variant. ``REFUSED``: the run permits no decision."""
 
     ADOPT = "ADOPT"
@@ -38,7 +38,7 @@ class Choice(StrEnum):
 class VariantDecision:
     """A choice and its reasons, one sentence each."""
 
-    choice: Choice
+    choice: Adoption
     because: tuple[str, ...]
 
 
@@ -64,22 +64,22 @@ def decide(
     margin, alpha = float(rule["margin"]), float(rule["alpha"])
     d, limits = test.difference, test.interval
     if d is None:
-        return VariantDecision(Choice.REVISIT, (test.reason or "the difference is undefined",))
+        return VariantDecision(Adoption.REVISIT, (test.reason or "the difference is undefined",))
     if p is not None and p < alpha and abs(d) >= margin:
         better = "better" if d > 0 else "worse"
         reason = f"{variant} is {better} by {abs(d):.2f}, at least {margin:g}, with {_p(p)} (below {alpha:g})"
-        return VariantDecision(Choice.ADOPT if d > 0 else Choice.REJECT, (reason,))
+        return VariantDecision(Adoption.ADOPT if d > 0 else Adoption.REJECT, (reason,))
     ceiling = float(rule["ceiling"])
     if all(share is not None and share >= ceiling for share in shares):
         reason = (
             f"both are appropriate in {ceiling:.0%} of turns or more: the scenarios cannot distinguish them"
         )
-        return VariantDecision(Choice.REVISIT, (reason,))
+        return VariantDecision(Adoption.REVISIT, (reason,))
     if (limits is not None and -margin < limits.low and limits.high < margin) or (limits is None and d == 0):
         return _tie(variant, first, tools)
     shown = "no interval" if limits is None else f"95 % interval {limits.low:+.2f} to {limits.high:+.2f}"
     reason = f"neither a difference of {margin:g} nor a tie is shown: {d:+.2f}, {shown}, {_p(p)}"
-    return VariantDecision(Choice.REVISIT, (reason,))
+    return VariantDecision(Adoption.REVISIT, (reason,))
 
 
 def _p(p: float | None) -> str:
@@ -95,4 +95,4 @@ def _tie(variant: str, first: str, tools: Mapping[str, Sequence[Mapping[str, Any
         f"a tie, so the simpler variant wins, {simpler}: {variant} has {later[0]} tools of {later[1]:,} characters, "
         f"{first} {earlier[0]} of {earlier[1]:,}"
     )
-    return VariantDecision(Choice.ADOPT if simpler == variant else Choice.REJECT, (reason,))
+    return VariantDecision(Adoption.ADOPT if simpler == variant else Adoption.REJECT, (reason,))

@@ -3,7 +3,7 @@
 from harness.reports.review.blinding import Mask, hints
 from harness.reports.review.dimensions import DIMENSIONS, SCALE
 from harness.reports.review.export import Exported, export
-from harness.reports.review.items import Act, CallReader, Item, items_of
+from harness.reports.review.items import Act, CallReader, ReviewItem, items_of
 from harness.reports.review.result import ReviewResult, review_of
 from harness.reports.review.score_import import Imported, import_scores
 
@@ -14,8 +14,8 @@ __all__ = [
     "CallReader",
     "Exported",
     "Imported",
-    "Item",
     "Mask",
+    "ReviewItem",
     "ReviewResult",
     "export",
     "hints",

@@ -11,7 +11,7 @@ from harness.records import FiledRun, write_whole
 from harness.reports.review.blinding import Mask, hints, telling_names, with_endings
 from harness.reports.review.form import html_form
 from harness.reports.review.item_keys import NAME, Key, add_key, keep_apart, secret_of
-from harness.reports.review.items import Blinding, CallReader, Item, items_of
+from harness.reports.review.items import Blinding, CallReader, ReviewItem, items_of
 from harness.reports.review.sheet import csv_sheet
 
 FORMS = (".html", ".csv")
@@ -70,7 +70,9 @@ def _blinding(run: FiledRun, key: Key, reading: CallReader, strict: bool) -> Bli
     return Blinding(key.item, names, words, reading.acts, reading.spoken)
 
 
-def _told(run: FiledRun, files: Sequence[Path], key: Path, items: Sequence[Item], strict: bool) -> Exported:
+def _told(
+    run: FiledRun, files: Sequence[Path], key: Path, items: Sequence[ReviewItem], strict: bool
+) -> Exported:
     words = hints(run)
     mask = with_endings(words)
     hinting = 0 if strict else sum(mask.text(item.reply)[1] > 0 for item in items)
@@ -78,7 +80,7 @@ def _told(run: FiledRun, files: Sequence[Path], key: Path, items: Sequence[Item]
     return Exported(tuple(files), key, len(items), hidden, tuple(sorted(words)), hinting)
 
 
-def _rendered(target: Path, items: Sequence[Item], key: Key, rehearsal: bool) -> bytes:
+def _rendered(target: Path, items: Sequence[ReviewItem], key: Key, rehearsal: bool) -> bytes:
     if target.suffix == ".csv":
         return csv_sheet(items)
     return html_form(items, export=key.export, reviewer=key.reviewer, rehearsal=rehearsal)

@@ -8,11 +8,11 @@ from typing import Any
 
 from harness.reports.page import environment, policy, resource
 from harness.reports.review.dimensions import DIMENSIONS, SCALE, named
-from harness.reports.review.items import Item
+from harness.reports.review.items import ReviewItem
 from harness.reports.transcripts import escaped
 
 
-def html_form(items: Sequence[Item], *, export: str, reviewer: str, rehearsal: bool) -> bytes:
+def html_form(items: Sequence[ReviewItem], *, export: str, reviewer: str, rehearsal: bool) -> bytes:
     """The page in UTF-8, for reviewing ``items`` in their order."""
     from markupsafe import Markup
 
@@ -35,7 +35,7 @@ def html_form(items: Sequence[Item], *, export: str, reviewer: str, rehearsal: b
     return text.encode("utf-8", "replace")
 
 
-def _content(items: Sequence[Item], export: str, rehearsal: bool) -> Mapping[str, Any]:
+def _content(items: Sequence[ReviewItem], export: str, rehearsal: bool) -> Mapping[str, Any]:
     return {
         "export": export,
         "rehearsal": rehearsal,

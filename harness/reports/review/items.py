@@ -25,7 +25,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ReviewItem:
     """One transcript. ``id`` reveals nothing; ``hidden`` counts removed names."""
 
     id: str
@@ -101,7 +101,7 @@ class Blinding:
     spoken: Spoken
 
 
-def items_of(run: FiledRun, how: Blinding) -> dict[str, Item]:
+def items_of(run: FiledRun, how: Blinding) -> dict[str, ReviewItem]:
     """Trial → its blind item, for every reviewable trial of a run whose records were read in full."""
     lines = {(line.get("group"), line.get("rep")): line for line in reversed(run.metadata)}
     return {
@@ -111,14 +111,14 @@ def items_of(run: FiledRun, how: Blinding) -> dict[str, Item]:
     }
 
 
-def blind(record: Mapping[str, Any], first_line: Mapping[str, Any], how: Blinding) -> Item:
+def blind(record: Mapping[str, Any], first_line: Mapping[str, Any], how: Blinding) -> ReviewItem:
     """One record as an item."""
     fields = record.get("proposal_fields")
     fields = fields if isinstance(fields, Mapping) else {}
     prompt = str(record.get("prompt") or fields.get("prompt") or _shown(fields))
     tests = str(fields.get("description") or "") if fields.get("prompt") else ""
     hide = _Masker(how)
-    return Item(
+    return ReviewItem(
         id=how.identify(str(record["trial"])),
         asked_at=_when(first_line),
         prompt=hide.names(prompt),

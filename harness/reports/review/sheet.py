@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.reports.review.dimensions import DIMENSIONS
-from harness.reports.review.items import Act, Item
+from harness.reports.review.items import Act, ReviewItem
 from harness.reports.spreadsheets import safe_cell
 
 ITEM, NOTES = "item", "notes"
@@ -15,7 +15,7 @@ SHOWN = ("asked_at", "prompt", "what_is_tested", "reply", "what_was_done", "name
 COLUMNS = (ITEM, *SHOWN, *DIMENSIONS, NOTES)
 
 
-def csv_sheet(items: Iterable[Item]) -> bytes:
+def csv_sheet(items: Iterable[ReviewItem]) -> bytes:
     """A row per item, with empty scores and notes; UTF-8 with the byte order mark that spreadsheets need."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
