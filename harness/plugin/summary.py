@@ -18,6 +18,7 @@ from harness.reports.parts import REHEARSAL, WIDTH
 from harness.reports.plan_section import plan_lines
 from harness.reports.preferences import preference_lines
 from harness.reports.primary_answer import answer_lines
+from harness.runtime.busy_time import busy_seconds
 from harness.runtime.runs import Conclusion
 
 NAME_WIDTH = 24
@@ -173,8 +174,12 @@ def session_lines(state: PluginState, stats: Mapping[str, Sequence[Any]]) -> Ite
     total = sum(count[name] for name in ("passed", "failed", "error", "skipped"))
     yield (
         f"Cases: {count['passed']} passed, {count['failed'] + count['error']} failed, {count['rerun']} rerun, "
-        f"{total} total; work {duration(state.coordinator.work if state.coordinator else 0)}."
+        f"{total} total."
     )
+    if state.coordinator is not None and state.coordinator.spans:
+        wall = busy_seconds(state.coordinator.spans)
+        at_once = sum(seconds for _, seconds in state.coordinator.spans) / wall if wall else 1.0
+        yield f"Trials ran for {duration(wall)}, on average {at_once:.1f} at a time."
     shared = _shared(state)
     if shared:
         yield f"{shared} cases share their trials with another case; each trial ran once."

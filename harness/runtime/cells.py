@@ -14,6 +14,7 @@ from harness.model import Cell, Dialogue, Experiment, Sample, Trial, TrialFailur
 from harness.model.watched_settings import Unread, never_read, unread_sentence
 from harness.records import Design
 from harness.runtime import provenance
+from harness.runtime.busy_time import busy_seconds
 from harness.runtime.output_capture import CaseOutput
 from harness.runtime.plan import CellPlan
 from harness.user_code import shown
@@ -127,7 +128,7 @@ def _design(plan: CellPlan) -> Design:
 class TrialOutcome:
     """How one trial ended. ``failure`` is ``None`` when it finished; ``earlier`` when its record was there already.
 
-    ``unread`` are settings that its play did not read.
+    ``began`` is when it started, in seconds since 1970. ``unread`` are settings that its play did not read.
     """
 
     trial: Trial
@@ -136,6 +137,7 @@ class TrialOutcome:
     seconds: float = 0.0
     earlier: bool = False
     unread: Unread = field(default_factory=dict)
+    began: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +181,8 @@ class CellOutcome:
 
     @property
     def seconds(self) -> float:
-        """The cell's work: the sum of its trials' durations, without the waiting for a turn."""
-        return sum(one.seconds for one in self.played)
+        """How long the cell ran: the time in which at least one of its trials did, without waiting for a turn."""
+        return busy_seconds((one.began, one.seconds) for one in self.played)
 
     def values(self, metric: str) -> tuple[float, ...]:
         """The values of ``metric`` that were obtained, in the order of the trials."""

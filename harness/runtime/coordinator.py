@@ -80,7 +80,8 @@ class Coordinator:
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self.unkept: list[str] = []
-        self.work = 0.0
+        self.spans: list[tuple[float, float]] = []
+        """When each trial of this session began, in seconds since 1970, and the seconds that it took."""
         self._parts, self._root, self._selection = parts, root, dict(selection or {})
         self._now, self._started_at = now, now()
         self._emit = Emitter(Observers(), now)
@@ -260,12 +261,15 @@ class Coordinator:
         )
         self.write(trial.cell, line)
         self._tally.ended(trial, client.usage().cost)
-        self.work += seconds
+        began = started.timestamp()
+        self.spans.append((began, seconds))
         self._emit.trial_ended(trial, outcome, client.usage())
         if isinstance(outcome, TrialFailure):
-            return TrialOutcome(trial, failure=outcome, seconds=seconds)
+            return TrialOutcome(trial, failure=outcome, seconds=seconds, began=began)
         left = outcome.details.get(UNREAD) or {}
-        run.accepted[trial.id] = TrialOutcome(trial, outcome.samples, seconds=seconds, unread=left)
+        run.accepted[trial.id] = TrialOutcome(
+            trial, outcome.samples, seconds=seconds, unread=left, began=began
+        )
         return run.accepted[trial.id]
 
     def write(self, cell: Cell, record: Mapping[str, Any]) -> None:

@@ -148,7 +148,7 @@ def test_the_summary_has_means_difference_files_and_counts(lab: Lab) -> None:
             "Artifact: results/small_*.json",
             "Metadata: small_*.meta.json; records: 2 JSONL files",
             "===*experiments*===",
-            "Cases: 2 passed, 0 failed, 0 rerun, 2 total; work *",
+            "Cases: 2 passed, 0 failed, 0 rerun, 2 total.",
         ]
     )
     written = result.outlines[next(n for n, line in enumerate(result.outlines) if ", run " in line) :]

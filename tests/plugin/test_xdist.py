@@ -72,7 +72,9 @@ def summary(result: pytest.RunResult) -> list[str]:
     """What is said at the end, without names of runs and durations."""
     lines = result.outlines
     start = next(number for number, line in enumerate(lines) if line.startswith("Control: "))
-    return [line.partition("; work ")[0] for line in lines[start:-1] if "small_" not in line]
+    return [
+        line for line in lines[start:-1] if "small_" not in line and not line.startswith("Trials ran for")
+    ]
 
 
 def test_workers_play_and_the_result_is_that_of_one_process(lab: Lab) -> None:

@@ -15,19 +15,23 @@ from harness.runtime.progress import WINDOW, Pace
 CELL = Cell("toy", "Control", 1)
 
 
-def played(number: int, *, failed: bool = False, seconds: float = 1.0) -> TrialOutcome:
+def played(number: int, *, failed: bool = False, seconds: float = 1.0, began: float = 0.0) -> TrialOutcome:
     trial = Trial(CELL, 0, number)
     failure = TrialFailure(trial, f"reason {number}", "ModelCallError") if failed else None
     return TrialOutcome(
-        trial, (Sample("kind", float(number)), Sample("odd", None, reason="no")), failure, seconds
+        trial,
+        (Sample("kind", float(number)), Sample("odd", None, reason="no")),
+        failure,
+        seconds,
+        began=began,
     )
 
 
 def test_a_finished_cell_has_no_problem() -> None:
-    outcome = CellOutcome(CELL, (played(0), played(1, seconds=2.5)), expected=2)
+    outcome = CellOutcome(CELL, (played(0), played(1, seconds=2.5, began=0.5)), expected=2)
     assert outcome.finished
     assert outcome.problem() is None
-    assert outcome.seconds == 3.5
+    assert outcome.seconds == 3.0, "trials that overlap count once"
     assert outcome.values("kind") == (0.0, 1.0)
     assert outcome.values("odd") == ()
 
