@@ -40,7 +40,16 @@ def rescore(
     share: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of each arm's trials; the same blocks in all arms.")
     ] = 0.2,
-    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the choice of blocks.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Seed of the choice of blocks, and of shuffling.")
+    ] = 0,
+    shuffled: Annotated[
+        bool,
+        typer.Option(
+            "--shuffled",
+            help="Score each transcript also with its words in random order, to see whether scores depend on it.",
+        ),
+    ] = False,
     path: TestFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +75,8 @@ def rescore(
         return gateway.in_flight
 
     with losses_told(), Interruption(halt, raises=False) as interruption:
-        done = Rescoring(found, trials, settings, gateway, share=share).run()
+        shuffle = seed if shuffled else None
+        done = Rescoring(found, trials, settings, gateway, share=share, shuffle=shuffle).run()
     if as_json:
         echo_json(read_json(done.path, str(done.path)))
     else:
@@ -143,9 +153,18 @@ def _lines(done: Rescored) -> Iterator[str]:
         "for consistency. kappa: quadratic weights. shift: mean of new − first. n and interval treat scores as "
         "independent, although those of one trial are not: the interval is too narrow."
     )
+    yield from _sensitivity_lines(done)
     yield from (f"NOT SCORED: {trial}: {reason}" for trial, reason in list(done.failures.items())[:5])
     if done.stopped:
         yield f"STOPPED: {error_text(done.stopped)}"
+
+
+def _sensitivity_lines(done: Rescored) -> Iterator[str]:
+    if done.sensitivity:
+        yield ""
+        yield f"{done.shuffled} transcripts were scored again with their words in random order:"
+    for metric, found in done.sensitivity.items():
+        yield f"{found.level} {metric}: {found.message}."
 
 
 def _number(value: float | None, form: str = ".2f") -> str:

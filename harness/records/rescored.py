@@ -6,7 +6,7 @@ of a run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +69,23 @@ def read_rescored(results_dir: Path, rescore_id: str) -> tuple[dict[str, dict[st
                 if line["type"] == RESULT and isinstance(line.get("samples"), list):
                     results.setdefault(trial, line)
     return results, tries
+
+
+def shuffled_samples(results_dir: Path, run_id: str) -> Iterator[Mapping[str, Any]]:
+    """The samples of shuffled transcripts by the run's own judge and instrument, each trial once.
+
+    Each has ``value``, ``intact``, and ``original``: the same judge's scores of the intact transcript.
+    """
+    seen: set[Any] = set()
+    for path in sorted(rescored_folder(results_dir).glob("*.jsonl")):
+        first, *lines = stream(path, lost=True) if _is_own_control(next(stream(path), {}), run_id) else ({},)
+        for line in lines:
+            mark = first.get("rescore_id"), line.get("rescored_trial")
+            if line.get("type") == RESULT and mark not in seen:
+                seen.add(mark)
+                yield from line["samples"]
+
+
+def _is_own_control(first: Mapping[str, Any], run_id: str) -> bool:
+    own = first.get("rescored_run") == run_id and first.get("own_judge") is True
+    return own and first.get("shuffled") is not None

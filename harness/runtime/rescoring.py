@@ -1,17 +1,24 @@
-"""Scoring the transcripts of finished trials again, by this judge or another, without playing them again."""
+"""Scoring the transcripts of finished trials again, by this judge or another, without playing them again.
+
+With a seed for shuffling, each transcript is scored a second time with its words in random order, as a control: scores
+that stay the same do not depend on the text.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.engines import transcript_judge
 from harness.engines.embedded import transcript_replay
+from harness.engines.word_shuffle import shuffle_words
 from harness.errors import ExitCode, HarnessError, ModelCallError, SessionLimitError
 from harness.gateway.gateway import Gateway
 from harness.gateway.trial_client import TrialClient
@@ -23,6 +30,7 @@ from harness.runtime import provenance
 from harness.runtime.run_reconstruction import RecordedTrial
 from harness.runtime.settings import Settings
 from harness.stats.reliability import Reliability, reliability
+from harness.stats.text_sensitivity import TextSensitivity, scored_twice, text_sensitivity
 from harness.user_code import shown
 
 
@@ -32,6 +40,8 @@ class Rescored:
 
     ``stopped`` is why it ended early. ``shifts`` has metric → group → mean of new − original, ``missing`` metric →
     pairs with a missing score. ``of_judge`` describes the agreement; ``path`` is a JSON file with all of this.
+    ``shuffled`` counts the transcripts that were also scored with shuffled words, and ``sensitivity`` has metric → how
+    far those scores differ; empty where this was not asked for.
     """
 
     rescore_id: str
@@ -49,11 +59,25 @@ class Rescored:
     metrics: Mapping[str, Reliability]
     shifts: Mapping[str, Mapping[str, float]]
     missing: Mapping[str, int]
+    shuffled: int
+    sensitivity: Mapping[str, TextSensitivity]
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """The transcripts as one scoring shows them: as recorded, or with words ``shuffled`` by a seed."""
+
+    id: str
+    told: Sequence[RecordedTrial]
+    shuffled: int | None = None
+
+
 class Rescoring:
-    """One run's trials ``told`` before a judge: the model of ``gateway``, made for ``settings``."""
+    """One run's trials ``told`` before a judge: the model of ``gateway``, made for ``settings``.
+
+    With ``shuffle``, a seed, their transcripts are scored again with the words shuffled.
+    """
 
     def __init__(
         self,
@@ -63,39 +87,65 @@ class Rescoring:
         gateway: Gateway,
         *,
         share: float = 1.0,
+        shuffle: int | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not told:
             raise HarnessError(f"Run {run.run_id}: no trial has finished, so nothing can be scored again.")
-        self._run, self._told, self._settings, self._gateway = run, told, settings, gateway
+        self._run, self._settings, self._gateway = run, settings, gateway
         self._share, self._now, self._clock = share, now, clock
         self._judge = provenance.session_settings(settings, gateway.provider, {})
         judge_of = transcript_judge if told[0].own else transcript_replay
         self._instrument = judge_of.instrument()
-        self._identity = {"run": run.run_id, "instrument": self._instrument, **self._judge}
-        self.id = f"{run.run_id}-rescored-{fingerprint(self._identity)[:10]}"
+        self._intact = _Version(self._id_of(), told)
+        self._control = None if shuffle is None else _shuffled(told, shuffle, self._id_of(shuffled=shuffle))
         self._failures: dict[str, str] = {}
         self._stopped: ModelCallError | None = None
         self._exit_code = ExitCode.OK
 
+    @property
+    def _versions(self) -> list[_Version]:
+        return [self._intact, *([self._control] if self._control else [])]
+
+    def _id_of(self, **more: int) -> str:
+        identity = {"run": self._run.run_id, "instrument": self._instrument, **self._judge, **more}
+        return f"{self._run.run_id}-rescored-{fingerprint(identity)[:10]}"
+
     def run(self) -> Rescored:
         """Score what this judge has not scored yet, then say how far the scores agree. Raises `HarnessError`."""
         folder = self._settings.results_dir
-        lock = RunLock(folder / ".locks" / self.id, self.id)
-        try:
-            done, tries = read_rescored(folder, self.id)
-            open_ones = [one for one in self._told if one.trial not in done]
-            if open_ones:
-                self._gateway.open_run(self.id, begun=is_begun(folder, self.id))
-                asyncio.run(self._score_all(open_ones, tries))
-            return self._concluded(read_rescored(folder, self.id)[0])
-        finally:
-            lock.release()
+        with contextlib.ExitStack() as locks:
+            for version in self._versions:
+                locks.callback(RunLock(folder / ".locks" / version.id, version.id).release)
+            asyncio.run(self._score_versions())
+            return self._concluded()
 
-    def _metadata(self) -> dict[str, Any]:
+    async def _score_versions(self) -> None:
+        try:
+            for version in self._versions:
+                if not self._stopped:
+                    await self._score_version(version)
+        finally:
+            await self._gateway.aclose()
+
+    async def _score_version(self, version: _Version) -> None:
+        done, tries = read_rescored(self._settings.results_dir, version.id)
+        scored = None if version.shuffled is None else self._intact_lines.keys()
+        open_ones = [
+            one for one in version.told if one.trial not in done and (scored is None or one.trial in scored)
+        ]
+        if not open_ones:
+            return
+        self._gateway.open_run(version.id, begun=is_begun(self._settings.results_dir, version.id))
+        window = asyncio.Semaphore(self._settings.trial_window or len(open_ones))
+        stamp = session_timestamp(self._now())
+        with open_rescored(self._settings.results_dir, self._metadata(version), stamp) as writer:
+            await asyncio.gather(*(self._score(version, one, tries, window, writer) for one in open_ones))
+
+    def _metadata(self, version: _Version) -> dict[str, Any]:
         return {
-            "rescore_id": self.id,
+            "rescore_id": version.id,
             "rescored_run": self._run.run_id,
             "experiment": self._run.experiment,
             "timestamp": self._now().isoformat(),
@@ -104,28 +154,26 @@ class Rescoring:
             "rehearsal": self._rehearsal,
             "judge": self._judge,
             "original_judge": self._original,
+            "own_judge": self._is_own_judge,
             "share": self._share,
-            "trials": len(self._told),
+            "trials": len(version.told),
+            **({} if version.shuffled is None else {"shuffled": version.shuffled}),
         }
 
-    async def _score_all(self, told: Sequence[RecordedTrial], tries: Mapping[str, int]) -> None:
-        window = asyncio.Semaphore(self._settings.trial_window or len(told))
-        stamp = session_timestamp(self._now())
-        with open_rescored(self._settings.results_dir, self._metadata(), stamp) as writer:
-            try:
-                await asyncio.gather(*(self._score(one, tries, window, writer) for one in told))
-            finally:
-                await self._gateway.aclose()
-
     async def _score(
-        self, told: RecordedTrial, tries: Mapping[str, int], window: asyncio.Semaphore, writer: JSONLWriter
+        self,
+        version: _Version,
+        told: RecordedTrial,
+        tries: Mapping[str, int],
+        window: asyncio.Semaphore,
+        writer: JSONLWriter,
     ) -> None:
         async with window:
             if self._stopped:
                 return
-            client = self._gateway.open_trial(told.trial, self.id, tries.get(told.trial, 0) + 1)
+            client = self._gateway.open_trial(told.trial, version.id, tries.get(told.trial, 0) + 1)
             started, began = self._now(), self._clock()
-            outcome = await self._outcome(told, client)
+            outcome = await self._outcome(version, told, client)
             if outcome is not None:
                 more = {
                     "usage": client.usage(),
@@ -134,10 +182,12 @@ class Rescoring:
                     "started": started.isoformat(),
                 }
                 more |= {"duration": self._clock() - began}
-                writer.write(rescored_line(self.id, told.record, outcome, **more))
+                writer.write(rescored_line(version.id, told.record, outcome, **more))
             self._gateway.close_trial(client)
 
-    async def _outcome(self, told: RecordedTrial, client: TrialClient) -> list[dict[str, Any]] | str | None:
+    async def _outcome(
+        self, version: _Version, told: RecordedTrial, client: TrialClient
+    ) -> list[dict[str, Any]] | str | None:
         """The samples, or why there are none; ``None`` where this is to be taken up another time."""
         try:
             samples = await _scored(told, client)
@@ -145,13 +195,25 @@ class Rescoring:
             if error.fatal or self._stopped:
                 self._stop(error)
                 return None
-            self._failures[told.trial] = str(error)
-            return str(error)
+            reason = str(error)
         except Exception as error:  # of a provider that is the user's: it costs this trial's scores alone
             reason = str(error) if isinstance(error, HarnessError) else shown(error)
-            self._failures[told.trial] = reason
-            return reason
-        return [_beside(sample, told.record) for sample in samples]
+        else:
+            return [self._beside(version, sample, told.record) for sample in samples]
+        self._failures[told.trial if version.shuffled is None else f"{told.trial}, shuffled"] = reason
+        return reason
+
+    def _beside(self, version: _Version, sample: Sample, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A new score beside the one on record; that of a shuffled transcript also beside that of the intact one."""
+        found = {**asdict(sample), "original": _score_in(record, sample)}
+        if version.shuffled is not None:
+            found["intact"] = _score_in(self._intact_lines.get(str(record["trial"]), {}), sample)
+        return found
+
+    @cached_property
+    def _intact_lines(self) -> Mapping[str, Mapping[str, Any]]:
+        """The finished scores of the intact transcripts, by trial; complete once the shuffled ones are scored."""
+        return read_rescored(self._settings.results_dir, self._intact.id)[0]
 
     def _stop(self, error: ModelCallError) -> None:
         if self._stopped is None:
@@ -171,19 +233,30 @@ class Rescoring:
     def _rehearsal(self) -> bool:
         return self._run.rehearsal or self._judge["provider"] == "rehearsal"
 
-    def _concluded(self, results: Mapping[str, Mapping[str, Any]]) -> Rescored:
-        lines = [results[one.trial] for one in self._told if one.trial in results]
+    @property
+    def _is_own_judge(self) -> bool:
+        """Whether the new judge is the run's, with the same prompts."""
+        same = all(self._original[name] == self._judge[name] for name in ("provider", "model"))
+        return same and not any(one.foreign for one in self._intact.told)
+
+    def _lines(self, version: _Version) -> list[Mapping[str, Any]]:
+        results, _ = read_rescored(self._settings.results_dir, version.id)
+        return [results[one.trial] for one in version.told if one.trial in results]
+
+    def _concluded(self) -> Rescored:
+        lines = self._lines(self._intact)
+        shuffled = self._lines(self._control) if self._control else []
         pairs = _pairs(lines)
         whole = {metric: [one for one in found if None not in one[1:]] for metric, found in pairs.items()}
-        path = rescored_folder(self._settings.results_dir) / f"{self.id}.json"
+        path = rescored_folder(self._settings.results_dir) / f"{self._intact.id}.json"
         concluded = Rescored(
-            rescore_id=self.id,
+            rescore_id=self._intact.id,
             run_id=self._run.run_id,
             experiment=self._run.experiment,
             first=f"{self._original['provider']}:{self._original['model']}",
             second=f"{self._judge['provider']}:{self._judge['model']}",
             of_judge=self._meaning(),
-            planned=len(self._told),
+            planned=len(self._intact.told),
             scored=len(lines),
             failures=self._failures,
             stopped=self._stopped,
@@ -195,16 +268,17 @@ class Rescoring:
             },
             shifts={metric: _shifts(found) for metric, found in whole.items()},
             missing={metric: len(pairs[metric]) - len(found) for metric, found in whole.items()},
+            shuffled=len(shuffled),
+            sensitivity=_sensitivity(shuffled, own_judge=self._is_own_judge),
             path=path,
         )
         write_atomic(path, {**asdict(concluded), "stopped": self._stopped and str(self._stopped)})
         return concluded
 
     def _meaning(self) -> str:
-        if any(one.foreign for one in self._told):
+        if any(one.foreign for one in self._intact.told):
             return f"two instruments: the engine {self._original['engine']} has its own prompts for scores"
-        same = all(self._original[name] == self._judge[name] for name in ("provider", "model"))
-        return "one judge's repeatability" if same else "two judges"
+        return "one judge's repeatability" if self._is_own_judge else "two judges"
 
 
 async def _scored(told: RecordedTrial, client: TrialClient) -> list[Sample]:
@@ -214,17 +288,26 @@ async def _scored(told: RecordedTrial, client: TrialClient) -> list[Sample]:
     return await transcript_replay.score_again(*subject, told.steps, client, foreign=told.foreign)
 
 
-def _beside(sample: Sample, record: Mapping[str, Any]) -> dict[str, Any]:
-    """A new score beside the one on record."""
-    earlier = next(
-        (
-            one["value"]
-            for one in record["samples"]
-            if one["metric"] == sample.metric and one.get("person") == sample.person
-        ),
-        None,
+def _shuffled(told: Sequence[RecordedTrial], seed: int, rescore_id: str) -> _Version:
+    """The transcripts with shuffled words; those with too few words to differ are left out."""
+    found = (replace(one, transcript=shuffle_words(one.transcript, f"{seed}/{one.trial}")) for one in told)
+    differing = [new for new, old in zip(found, told, strict=True) if new.transcript != old.transcript]
+    return _Version(rescore_id, differing, seed)
+
+
+def _score_in(line: Mapping[str, Any], sample: Sample) -> Any:
+    """The score in ``line`` of the same metric and person as ``sample``; ``None`` without one."""
+    same = (
+        one["value"]
+        for one in line.get("samples", ())
+        if one["metric"] == sample.metric and one.get("person") == sample.person
     )
-    return {**asdict(sample), "original": earlier}
+    return next(same, None)
+
+
+def _sensitivity(lines: Iterable[Mapping[str, Any]], *, own_judge: bool) -> dict[str, TextSensitivity]:
+    found = scored_twice((sample for line in lines for sample in line["samples"]), own_judge=own_judge)
+    return {metric: text_sensitivity(scores) for metric, scores in found.items()}
 
 
 def _pairs(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, Any, Any]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from harness.cli import main
 from harness.errors import ModelCallError
 from harness.gateway import providers
+from harness.gateway.calls import Reply, Request
 from harness.records import files_of_run, runs_in_files
 from tests.support.sessions import LIGHT, SMALL, Lab, Watched
 
@@ -184,6 +185,70 @@ def test_a_score_that_cannot_be_read_is_missing_with_its_reason(
     judge.text = json.dumps({"reasoning": "r", "justification": "j", "value": 12})
     said = command(*WORDS, "--share=1")
     assert said.code == 1 and "0 of 4 chosen" in said.out and "NOT SCORED" in said.out
+
+
+class Reader:
+    """A judge that scores 7 where a sentence of ``known`` stands in the record, and 1 elsewhere."""
+
+    name, model = "judge", "judge-1"
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self.known = known
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+        text = str(request.messages[-1]["content"])
+        value = 7 if any(one in text for one in self.known) else 1
+        return Reply(json.dumps({"justification": "j", "value": value}))
+
+    async def aclose(self) -> None: ...
+
+
+def test_a_judge_that_does_not_read_fails_the_check_of_shuffled_transcripts(
+    lab: Lab, judge: Watched, command: Command
+) -> None:
+    judge.text = json.dumps({"justification": "j", "value": 3})
+    lab.run("--judge-model=judge").assert_outcomes(passed=2)
+    judge.forget()
+    said = command(*WORDS, "--share=1", "--shuffled")
+    assert said.code == 0, said.err
+    assert len(judge.calls) == 2 * 8, "as recorded, and shuffled"
+    out = " ".join(said.out.split())
+    assert "4 transcripts were scored again with their words in random order" in out
+    assert "FAIL Courtesy: 8 of 8 scores stayed the same" in out
+    assert "4 of 4 chosen trials scored again" in out
+    checked = " ".join(command("check", "results").out.split())
+    assert "FAIL shuffled text, Courtesy: 8 of 8 scores stayed the same" in checked
+    report = command("report", "results", "--out=report.html")
+    assert report.code == 0 and "shuffled text" in (lab.path / "report.html").read_text("utf-8")
+    judge.forget()
+    assert command(*WORDS, "--share=1", "--shuffled").code == 0 and not judge.calls, (
+        "nothing is paid for twice"
+    )
+
+
+def test_a_judge_that_reads_passes_the_check_of_shuffled_transcripts(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    known: list[str] = []
+    monkeypatch.setitem(providers._factories, "judge", lambda *_, **__: Reader(known))
+    lab.run().assert_outcomes(passed=2)
+    events = [event for line in lab.lines() for event in line.get("transcript", ())]
+    known += [event["content"] for event in events if event["kind"] == "action" and event["content"]]
+    said = command(*WORDS, "--share=1", "--shuffled")
+    assert said.code == 0, said.err
+    assert "PASS Courtesy: 0 of 8 scores stayed the same" in " ".join(said.out.split())
+    assert "shuffled text" not in command("check", "results").out, "the run's own judge was another"
+
+
+def test_a_stopped_scoring_of_shuffled_transcripts_resumes(
+    lab: Lab, judge: Watched, command: Command
+) -> None:
+    lab.run()
+    first = command(*WORDS, "--share=1", "--shuffled", "--max-calls=11", "--concurrency=1")
+    assert first.code == 6 and len(judge.calls) == 11, "one budget for both"
+    judge.forget()
+    assert command(*WORDS, "--share=1", "--shuffled").code == 0
+    assert len(judge.calls) == 16 - 11
 
 
 def test_other_personas_are_refused_and_nothing_is_asked(lab: Lab, judge: Watched, command: Command) -> None:
