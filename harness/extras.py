@@ -14,14 +14,17 @@ from harness.errors import ConfigurationError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "analysis": ("numpy", "pandas", "scipy", "statsmodels"),
+    "bedrock": ("boto3", "pydantic_ai"),
     "data": ("duckdb", "numpy", "pandas", "pyarrow"),
     "population": ("igraph", "numpy", "scipy"),
     "prices": ("genai_prices",),
+    "pydantic-ai": ("pydantic_ai",),
     "report": ("jinja2", "markupsafe", "matplotlib", "numpy", "pandas", "scipy", "statsmodels"),
     "table1": ("nbformat",),
     "tools": ("cronsim", "numpy", "scipy"),
+    "vertex": ("google.genai", "pydantic_ai"),
 }
-"""Extra → the top-level modules that it installs, in alphabetical order."""
+"""Extra → the modules that it installs, in alphabetical order."""
 
 PARTS: Mapping[str, str] = {
     "harness.cli.power": "analysis",
@@ -29,6 +32,10 @@ PARTS: Mapping[str, str] = {
     "harness.experiments.table1": "table1",
     "harness.experiments.tool_variants": "tools",
     "harness.gateway.price_library": "prices",
+    "harness.gateway.providers.bedrock": "bedrock",
+    "harness.gateway.providers.pydantic_ai_models": "pydantic-ai",
+    "harness.gateway.providers.pydantic_ai_wire": "pydantic-ai",
+    "harness.gateway.providers.vertex": "vertex",
     "harness.reports": "report",
     "harness.reports.data": "data",
     "harness.stats": "analysis",
@@ -42,7 +49,7 @@ class MissingExtraError(ConfigurationError):
 
 def missing(extra: str) -> tuple[str, ...]:
     """The libraries of ``extra`` that are not installed."""
-    return tuple(name for name in EXTRAS[extra] if find_spec(name) is None)
+    return tuple(name for name in EXTRAS[extra] if not _is_installed(name))
 
 
 def require(extra: str, feature: str) -> None:
@@ -78,6 +85,13 @@ def explained_import(error: ModuleNotFoundError, feature: str) -> MissingExtraEr
     if extra is None or library not in EXTRAS[extra]:
         extra = "all" if any(library in libraries for libraries in EXTRAS.values()) else None
     return None if extra is None else MissingExtraError(f"{feature} needs {library}. {install_hint(extra)}")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package above it
+        return False
 
 
 def _importer(trace: TracebackType | None) -> str:

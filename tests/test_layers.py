@@ -27,11 +27,11 @@ LAYERS = (
 LAYER = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 STRANGERS = 1
 """The layer whose packages do not import each other; elsewhere neighbours may."""
-SDKS = {"openai", "anthropic", "httpx2", "langsmith", "sentry_sdk", "dask"}
+SDKS = {"anthropic", "boto3", "botocore", "dask", "google", "httpx2", "langsmith", "openai", "sentry_sdk"}
 PYTESTS = {"pytest", "_pytest", "pluggy", "xdist", "pytest_repeat", "pytest_rerunfailures"}
 HEAVY = (
-    "anthropic", "duckdb", "httpx2", "jsonschema", "matplotlib", "nbformat", "numpy", "openai", "pydantic", "rich",
-    "scipy", "sqlite3", "starlette", "typer", "uvicorn",
+    "anthropic", "boto3", "duckdb", "httpx2", "jsonschema", "matplotlib", "nbformat", "numpy", "openai", "pydantic",
+    "pydantic_ai", "rich", "scipy", "sqlite3", "starlette", "typer", "uvicorn",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from harness.addresses import without_secrets
 from harness.errors import ConfigurationError
+from harness.extras import require
 from harness.gateway.calls import Provider
 from harness.gateway.environment import is_loopback, network
 from harness.gateway.providers.compatible_servers import SERVERS
@@ -101,6 +102,38 @@ def compatible(name: str) -> Callable[..., Provider]:
         return CompatibleProvider(name, argument, base_url=url, api_key=key, network=network(url, environ))
 
     return make
+
+
+def bedrock(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``bedrock:MODEL`` of Amazon, with boto3's own credentials and region."""
+    spec = _spec("bedrock", argument, example="bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0")
+    require("bedrock", f"Model {spec!r}")
+    from harness.gateway.providers.bedrock import make_bedrock
+
+    return make_bedrock(argument, _address(spec, base_url, environ) if base_url else None)
+
+
+def vertex(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``vertex:MODEL`` of Google Cloud, with Google's default credentials."""
+    spec = _spec("vertex", argument, example="vertex:gemini-2.5-flash")
+    require("vertex", f"Model {spec!r}")
+    from harness.gateway.providers.vertex import make_vertex
+
+    return make_vertex(argument, _address(spec, base_url, environ) if base_url else None)
+
+
+def pydantic_ai(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
+    """``pydantic-ai:PROVIDER:MODEL``: any model that the library of this name knows."""
+    spec = _spec("pydantic-ai", argument, example="pydantic-ai:cohere:command-a-03-2025")
+    if base_url:
+        raise ConfigurationError(
+            f"Model {spec!r}: has no base URL, but {without_secrets(base_url)!a} is given; expected none: the library "
+            "reads the address from the vendor's own variable."
+        )
+    require("pydantic-ai", f"Model {spec!r}")
+    from harness.gateway.providers.pydantic_ai_models import make_any
+
+    return make_any(argument)
 
 
 def local(argument: str, *, seed: int, base_url: str | None, environ: _Environ) -> Provider:  # noqa: ARG001
@@ -203,10 +236,13 @@ FORMS: Mapping[str, str] = MappingProxyType(
     {
         "anthropic": "anthropic:MODEL",
         "azure": "azure:DEPLOYMENT",
+        "bedrock": "bedrock:MODEL",
         "local": "local[:FILE.gguf]",
         "openai": "openai:MODEL",
         "openrouter": "openrouter:MODEL",
+        "pydantic-ai": "pydantic-ai:PROVIDER:MODEL",
         "rehearsal": "rehearsal[:LATENCY]",
+        "vertex": "vertex:MODEL",
         **{name: f"{name}:MODEL" for name in SERVERS},
     }
 )
@@ -214,10 +250,13 @@ BUILT_IN: Mapping[str, Any] = MappingProxyType(
     {
         "anthropic": anthropic,
         "azure": azure,
+        "bedrock": bedrock,
         "local": local,
         "openai": openai,
         "openrouter": openrouter,
+        "pydantic-ai": pydantic_ai,
         "rehearsal": rehearsal,
+        "vertex": vertex,
         **{name: compatible(name) for name in SERVERS},
     }
 )

@@ -48,7 +48,7 @@ class HTTPProvider:
         self.before_send: Callable[[], None] | None = None
         self.notify: Callable[[str], None] = _log.warning
         self._dialect = dialect
-        self._failures = Failures(f"{self.name}:{model}", base_url, api_key, self.variable)
+        self._failures = Failures(f"{self.name}:{model}", base_url, [api_key], self.variable)
         self._http = HTTPClient(
             base_url,
             headers=headers,

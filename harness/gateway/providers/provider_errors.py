@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -166,7 +166,7 @@ def _numbers(members: Mapping[str, Any]) -> Iterator[int]:
 
 
 class Failures:
-    """The failures of one model at one address. Nothing they say contains ``secret`` or a secret of the address.
+    """The failures of one model at one address. What they say has none of ``secrets``, nor a secret of the address.
 
     ``hints`` are the front end's words for what a user changes where a field of the request, or ``timeout``, is at
     fault; ``*`` is for every other field.
@@ -176,7 +176,7 @@ class Failures:
         self,
         spec: str,
         base_url: str,
-        secret: str,
+        secrets: Iterable[str],
         variable: str,
         *,
         wall: Callable[[], float] = time.time,
@@ -184,7 +184,7 @@ class Failures:
         self._spec, self._variable, self._wall = spec, variable, wall
         self._place = without_secrets(base_url)
         self.hints: Mapping[str, str] = {}
-        self._secrets = [each for each in (secret, *secrets_in(base_url)) if len(each) > 5]
+        self._secrets = [each for each in (*secrets, *secrets_in(base_url)) if len(each) > 5]
 
     def of_fault(self, fault: Fault, parameter: str | None = None) -> ModelCallError:
         """The failure that a server's ``fault`` is; ``parameter`` is the field of the request that it refuses."""
