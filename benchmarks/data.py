@@ -1,4 +1,4 @@
-"""100,000 trial records, loaded, aggregated and merged: seconds and peak memory, each in a process of its own.
+"""100,000 trial records, loaded, aggregated and merged: seconds and peak memory, each in its own process.
 
 CPU time (user and system) is given beside the wall clock's: on a machine that does other work it changes least.
 
@@ -156,7 +156,7 @@ STEPS = {"load": load, "merge": merge}
 
 
 def alone(step: str, folder: Path) -> tuple[float, float, float]:
-    """A step in a process of its own: seconds of wall from its first line, of CPU in all, and MiB of peak memory."""
+    """A step in its own process: seconds of wall from its first line, of CPU in all, and MiB of peak memory."""
     done = subprocess.run(
         [sys.executable, __file__, "--step", step, "--folder", str(folder)],
         capture_output=True,

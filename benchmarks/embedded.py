@@ -8,9 +8,9 @@ time and sleeping takes none of ours. There, the time that a trial took is its c
 limit on concurrency the session takes as long as its longest trial. The rehearsal model answers from (seed, trial,
 request, occurrence) alone, so the calls are the very same as in the timed run; their number is compared.
 
-The timed run is `harness.run` in a process of its own: pytest, fixtures, engine, gateway, JSONL files and the artifact.
+The timed run is `harness.run` in its own process: pytest, fixtures, engine, gateway, JSONL files and the artifact.
 The engine's figure, which the limit is about, is from the first trial's start to the last one's end, by their records.
-Beside it stand the time of `harness.run`, with pytest's start and the artifact, and that of the whole process, with
+It also prints the time of `harness.run`, with pytest's start and the artifact, and that of the whole process, with
 Python's start and all imports. Own CPU time, which is the rehearsal model's too, is printed per call: of engine and
 gateway alone, on the virtual clock, and of all of a run at zero latency with 100 calls in flight.
 """

@@ -4,7 +4,7 @@
 
 Two designs, each killed with SIGKILL when the endpoint gets request 150, and run again to its end: 300 trials of one
 call, and 60 trials of five calls that follow each other, so that the kill falls into the middle of trials. Every
-request has a seed of its own (``--provider-seed``), so the endpoint tells which it has been sent before.
+request has its own seed (``--provider-seed``), so the endpoint tells which it has been sent before.
 
 Calls that were in flight at the kill have to be sent again: at most ten. A call is finished when its answer is in the
 journal, which is before its trial sees it; the second session may send those that are not, and no other. Answers that

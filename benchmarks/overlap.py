@@ -4,7 +4,7 @@
 
 ``questions``: one experiment that plays its trials itself, 2 groups × 250 questions × ``--count 2``, a case and a call
 each; 100 in flight, in one process, journal on, a JSONL file per group and rep. ``reps``: the embedded engine with one
-person and one step, 2 groups × ``--count 500``, so that each of the 1,000 cases has a file of its own, which no
+person and one step, 2 groups × ``--count 500``, so that each of the 1,000 cases has its own file, which no
 experiment is known to need; it is printed and held to no limit. The yardstick is plain pytest with pytest-repeat, as
 many cases over the same parameters, whose test writes the same line (a record that ours wrote) to a JSONL file and
 flushes it. It calls nothing.

@@ -3,7 +3,7 @@
     EXTROPY_VENV=/path/of/a/venv python benchmarks/population.py [--agents 10000] [--their-network 1000]
                                                                  [--patience 300]
 
-Every figure is of a process of its own: seconds of the work itself, without start-up and without reading its input
+Every figure is of a separate process: seconds of the work itself, without start-up and without reading its input
 back, and the process's peak memory. Both sides read the same files: the packaged town, 10,000 agents of it, and the
 network made here. In the simulation everybody hears in the first of four steps, and replies take no time: here they
 come from the rehearsal model through the gateway and its journal on disk, there from a stub in place of the call to

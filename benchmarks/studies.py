@@ -3,7 +3,7 @@
     python benchmarks/studies.py [--rows 1000] [--kills 20] [--seed 20261120]
 
 Two batches are killed with SIGKILL at a random moment, again and again, each time in a fresh study that then goes on to
-its end; what it ended with is held against one that nobody killed. In one, 12 variants of 144 trials ask the rehearsal
+its end; the result is compared with one that was not killed. In one, 12 variants of 144 trials ask the rehearsal
 model for their steps one after another; in the other, 6 variants simulate a town of 150 agents, and their files are
 compared byte for byte, databases by their dumps. There is no yardstick: expected are no lost and no torn row, and no
 difference.
@@ -68,7 +68,7 @@ def registry(folder: Path, rows: int, processes: int = 20) -> None:
 
 @dataclass(frozen=True)
 class Killed:
-    """A kind of study: how it begins, the sweep, and what it came to."""
+    """A kind of study: how it begins, the sweep, and its result."""
 
     name: str
     begin: Callable[[Path], object]

@@ -4,7 +4,7 @@
 
 `harness.run` of the experiment's fast mode, both groups, on the rehearsal model with a latency, in a process of its
 own; the yardstick is the same run without the variables that turn telemetry on, in turn with the others. The server
-that stands in for both vendors is a process of its own on loopback. The time is that of the whole run: until the
+that stands in for both vendors is a separate process on loopback. The time is that of the whole run: until the
 artifact is written and the observers had their few seconds. The artifacts are compared byte for byte, and the warnings
 counted.
 """
@@ -68,7 +68,7 @@ def serve(mode: str) -> None:
 
 
 def session(mode: str, options: argparse.Namespace) -> dict[str, Any]:
-    """One run in a process of its own: seconds, CPU seconds, calls, warnings and the artifact's hash."""
+    """One run in its own process: seconds, CPU seconds, calls, warnings and the artifact's hash."""
     with tempfile.TemporaryDirectory() as folder, server(mode) as variables:
         arguments = json.dumps([options.experiment, options.latency, options.concurrency])
         done = subprocess.run(

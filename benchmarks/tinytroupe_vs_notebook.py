@@ -2,7 +2,7 @@
 
     TINYTROUPE_REPO_DIR=… python benchmarks/tinytroupe_vs_notebook.py [--latency 200]
 
-The notebook's code cells are read from the checkout and executed as they stand, each arm in a process of its own,
+The notebook's code cells are read from the checkout and executed as they stand, each arm in its own process,
 both at once, which is faster than its users have it; in a directory that links the files it needs, its own config.ini
 among them. Only the endpoint is ours: the gateway's HTTP face in this process. Tokens are counted from encodings on
 this machine, so that no attempt to download them has to fail first. Unless it is installed, what the notebook displays

@@ -5,8 +5,8 @@
 2 variants × 20 scenarios × 3 repetitions in one process, 40 calls in flight: three waves of calls, which cannot take
 less than 0.3 s. The figure is from the start of pytest's run loop to the end of the last record: importing the SDK and
 setting up every case are in it. The yardstick is plain pytest with 120 parametrized tests of one call each by the
-openai SDK, one after another, from the start of its run loop to its end; it is measured once. The endpoint has a
-process of its own.
+openai SDK, one after another, from the start of its run loop to its end; it is measured once. The endpoint has its
+own process.
 """
 
 from __future__ import annotations

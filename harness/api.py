@@ -54,7 +54,7 @@ def run(
 
     ``count`` overrides the mode's repetitions, ``reruns`` repeats cases with unfinished trials, ``quiet`` prints
     nothing. The settings are listed below; ``model_options`` is a mapping of request fields, and ``concurrency=None``
-    is no limit. What is not given comes from HARNESS_* variables, ``[tool.harness]`` in pyproject.toml, or the default.
+    means no limit. Other settings come from HARNESS_* variables, ``[tool.harness]`` in pyproject.toml, or defaults.
     Relative paths are of the current folder. ``exit_code`` is 6 when a budget stopped the run and 7 when the server
     asked for a longer wait; call again to resume.
 

@@ -41,7 +41,7 @@ def leakage(subject: CheckedRun) -> Iterator[Check]:
 def same_script(subject: CheckedRun) -> Iterator[Check]:
     """Per pair of arms, requests made in one arm only, in trials that both arms finished.
 
-    Not of arms that declare texts of their own, nor of an own play, which may write anything into its prompts.
+    Skips arms that declare their own texts, and plays, which may write anything into their prompts.
     Where each panel took part in one arm, per proposal.
     """
     for control, other in subject.pairs:

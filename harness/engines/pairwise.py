@@ -24,7 +24,7 @@ RECORD_CHARS = 100_000
 """How much of each conversation the judge reads: the newest part, about 25,000 tokens."""
 _HIDDEN = ("THINK", "DONE")
 _PRIVATE = ("THOUGHT", "SYSTEM")
-"""Types of events that the judge never reads: thoughts, and what agents are told to be."""
+"""Types of events that the judge never reads: thoughts, and agents' system prompts."""
 
 _RULES = """\
 You compare two recorded conversations, A and B, about the same situation. Read both whole before you judge, then

@@ -33,7 +33,7 @@ class PendingCall:
     read: Callable[[Reply], Reply]
     longest: float | None = None  # seconds of all its attempts together; None: any
     seconds: float = 0.0  # of all its attempts
-    limits: SentLimits | None = None  # for a request without a limit of its own
+    limits: SentLimits | None = None  # for a request that sets no limit
     attempts: int = 0
 
     @property

@@ -49,7 +49,7 @@ def least_rate(rate: Rate, name: str) -> int | None:
 
 
 def providers_in(*rates: Rate) -> Iterable[str]:
-    """The providers that have a limit of their own."""
+    """The providers that have their own limit."""
     return sorted({name for rate in rates if isinstance(rate, Mapping) for name in rate} - {ALL})
 
 

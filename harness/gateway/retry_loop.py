@@ -63,7 +63,7 @@ class RetryLoop:
     async def run(
         self, call: PendingCall, max_rejections: int | None = None, max_replies: int | None = None
     ) -> Reply:
-        """Try until there is an acceptable reply or no attempt is left; equal questions are told apart on arrival."""
+        """Try until there is an acceptable reply or no attempt is left; equal requests are distinguished on arrival."""
         question = call.client.samples.reserve(call.site, call.request.digest)
         question.max_rejections = max_rejections
         failures: Counter[bool] = Counter()

@@ -508,7 +508,7 @@ class Experiment:
             yield f"{mine} divides panels among arms, and everyone is in one panel; expected panel_size=, such as 1."
         for group in self.groups:
             if group.population is not None:
-                yield f"{mine}: group {group.name!r} has a population of its own already; expected one of the two."
+                yield f"{mine}: group {group.name!r} already has its own population; expected one of the two."
         for one in self.preferences:
             yield f"{mine} leaves {one.name!r} no block with two arms to compare; expected assignment='within'."
 

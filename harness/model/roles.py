@@ -12,7 +12,7 @@ a simulated user."""
 EMBEDDING = "embedding"
 """What calls for embeddings are counted as; who answers them follows from the model that they name."""
 SEPARATE = (JUDGE, EXTRACTOR, CORRECTOR, USER)
-"""Roles that a session may give a model of their own: the settings ``judge_model``, ``extractor_model`` and so on."""
+"""Roles for which a session may name a separate model: the settings ``judge_model``, ``extractor_model`` and so on."""
 MEASURING = frozenset({JUDGE, EXTRACTOR})
 """Roles whose answers are the outcome, or are counted to be it. What steers the play, a quality check say, is not."""
 FACTS = ("provider", "model", "base_url")

@@ -350,7 +350,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
 
 
 def session_settings(settings: Settings, provider: Provider, roles: Mapping[str, Provider]) -> dict[str, Any]:
-    """What identifies a run beside `base_settings`: who plays, who has a role of its own, and the seeds."""
+    """What identifies a run besides `base_settings`: the player, models of separate roles, and the seeds."""
     found = {
         "provider": provider.name,
         "model": provider.model,

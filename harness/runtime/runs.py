@@ -385,7 +385,7 @@ class RunBook:
         }
 
     def _own_model(self, cell: Cell) -> dict[str, Any]:
-        """Who answers in an arm with its own model; in a rehearsal nobody else does."""
+        """Who answers in an arm with its own model; in a rehearsal no other model does."""
         spec = self.model_of(cell)
         if spec is None or self._facts.get("provider") == "rehearsal":
             return {}

@@ -147,7 +147,7 @@ def _setting(default: Any, section: str, metavar: str, help: str, **more: Any) -
 class Settings:
     """The settings of a session.
 
-    ``concurrency`` ``None`` is no limit. Limits and budgets do not belong to a run's identity. ``checkout`` is a
+    ``concurrency`` ``None`` means no limit. Limits and budgets do not belong to a run's identity. ``checkout`` is a
     TinyTroupe checkout, ``sources`` where experiments read their words from (`with_sources` finds both). ``origins``
     says where each field that was given comes from.
     """

@@ -23,7 +23,7 @@ def adjust(
 ) -> tuple[list[Comparison], list[ContrastEstimate]]:
     """Comparisons and contrasts with their adjusted p-values, and the adjustment in words.
 
-    Holm runs over contrasts and metrics together; those of the primary metric are a family of their own.
+    Holm runs over contrasts and metrics together; those of the primary metric are a separate family.
     """
     every = [(one.metric, one.contrast, one.primary.p) for one in comparisons]
     every += [(one.metric, one.name, one.estimate.p) for one in contrasts]

@@ -107,7 +107,7 @@ class Analysis:
     """The analysis of one run. ``notes`` are sentences that belong above its tables.
 
     ``comparisons`` are the pairs of groups that are compared, ``contrasts`` those declared by weights, which share one
-    correction with them; ``effects`` are those of factors, with a correction of their own.
+    correction with them; ``effects`` are those of factors, corrected separately.
     """
 
     experiment: str

@@ -114,7 +114,7 @@ def expected_calls(
     ``act`` and ``extract`` are exact, and so are the scores unless a person did nothing. ``quality_check`` and
     ``intervention_check`` are upper bounds: a turn of nothing but DONE is not checked, nor a person whose functional
     precondition does not hold. ``interventions`` counts those with a textual precondition; ``consolidation`` is by
-    default what ``extraction`` is. Regenerations, each with a quality check of its own, come on top. Kinds without
+    default what ``extraction`` is. Regenerations, each with its own quality check, come on top. Kinds without
     calls are left out.
     """
     stepped = people * (steps + introduction)

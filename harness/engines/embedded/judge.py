@@ -23,7 +23,7 @@ NO_ACTION = "No action: neither a thought nor a word in any turn, so there is no
 async def score_panel(
     world: World, claims: Sequence[Proposition], task: str, step: int, client: ModelClient
 ) -> list[Sample]:
-    """One sample per claim about the whole panel; missing where nobody did anything."""
+    """One sample per claim about the whole panel; missing where no one did anything."""
     if not any(person.acted for person in world.people):
         return [Sample(claim.name, None, reason=NO_ACTION) for claim in claims]
     record = newest([text for event in world.transcript if (text := line(event))], RECORD_CHARS)

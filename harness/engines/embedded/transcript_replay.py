@@ -56,7 +56,7 @@ async def score_again(
 
 
 def _retell(world: World, transcript: Sequence[Event], steps: int) -> None:
-    """Replay step by step: everyone acts before anyone hears, and nobody overhears the last request."""
+    """Replay step by step: everyone acts before anyone hears, and no one overhears the last request."""
     world.transcript += transcript
     people = {person.name: person for person in world.people}
     for number, events in groupby(transcript, lambda event: event.step):

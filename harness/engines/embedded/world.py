@@ -60,7 +60,7 @@ class World:
         self._deliver(number, turns)
 
     async def request(self, person: Person, text: str, step: int) -> None:
-        """Ask one person something and run that person's turn. Nobody else hears either."""
+        """Ask one person something and run that person's turn. No one else hears either."""
         event = Event(step, person.name, "stimulus", "CONVERSATION", text)
         self.transcript.append(event)
         person.perceive(event, lasting=True)
@@ -74,7 +74,7 @@ class World:
                 self.transcript.append(put)
 
     def _deliver(self, step: int, turns: Sequence[tuple[Turn, CorrectionEvent | None]]) -> None:
-        # All actions first, then what each heard: nobody hears the others before acting.
+        # All act before anyone hears the others.
         done = [self._do(person, step, *turn) for person, turn in zip(self.people, turns, strict=True)]
         for speaker, said in zip(self.people, done, strict=True):
             for event in said:

@@ -80,7 +80,7 @@ def fault_of(path: Path, columns: Collection[str], *, expected: bool) -> str:
 
 
 def read_only(path: Path) -> sqlite3.Connection:
-    """The database to read; without a log as immutable, so that no log or index of one is left beside it."""
+    """The database to read; immutable without a log, so that reading leaves no log or index file."""
     alone = "" if beside(path, "-wal").exists() else "&immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{alone}", uri=True, timeout=10)
 

@@ -70,7 +70,7 @@ class SampleSlot:
 
     def __init__(self, site: CallSite, digest: str, occurrence: int) -> None:
         self.site, self.digest, self.occurrence = site, digest, occurrence
-        self.open = True  # nobody holds it in this try
+        self.open = True  # not held in this try
         self.has_history = False  # the journal has replies to it
         self.draws = self.rejected = 0
         self.reason = ""

@@ -85,7 +85,7 @@ class LocalServer:
             return self._address
 
     def _started(self) -> str:
-        # A session of its own: Ctrl-C at the terminal is for the parent, which waits for replies under way.
+        # In its own session: Ctrl-C at the terminal is for the parent, which waits for replies under way.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the child
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(_CHILD)],
