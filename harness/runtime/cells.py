@@ -242,8 +242,8 @@ class CellOutcome:
         if not found:
             return None
         return (
-            f"{self.cell}: {unread_sentence(found, len(self.played))}. A setting that nothing reads does not treat "
-            "anyone: read it in the play, or remove it; either starts a new run."
+            f"{self.cell}: {unread_sentence(found, len(self.played))}. A setting that nothing reads is not "
+            "a treatment: read it in the play, or remove it; either starts a new run."
         )
 
     def _unfinished(self) -> str | None:

@@ -98,7 +98,7 @@ def test_what_only_the_trials_show_fails_the_case_and_the_check(lab: Lab) -> Non
     result.assert_outcomes(passed=1, failed=1)
     said = (
         "*small-Concise-1: plan.arm*'instruction'* was read in none of 2 finished trials, so no model saw it "
-        "(read was 'instructions'). A setting that nothing reads does not treat anyone: *"
+        "(read was 'instructions'). A setting that nothing reads is not a treatment: *"
     )
     result.stdout.fnmatch_lines([said])
     result.stdout.fnmatch_lines(
