@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from harness.model.declaration import (
     FLAG,
+    MAPPING,
     NAME,
     Each,
     Fields,
@@ -34,6 +35,7 @@ from harness.model.survey_item import (
     repetitions,
     scale_label,
     share_measure,
+    value_problems,
 )
 
 
@@ -45,7 +47,7 @@ class MultipleChoice(Item):
     Fields:
         options: at least two texts.
         least, most: how many are to be chosen; default 0, and None for all.
-        shuffle, name, question, opt_out, when: as in `Choice`.
+        shuffle, values, name, question, opt_out, when: as in `Choice`.
 
     >>> MultipleChoice("drinks", "What do you drink?", options=("tea", "coffee", "milk")).read(["coffee", "tea"])
     ['tea', 'coffee']
@@ -55,6 +57,7 @@ class MultipleChoice(Item):
     least: int = 0
     most: int | None = None
     shuffle: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
 
     kind: ClassVar[str] = "multiple_choice"
     FIELDS: ClassVar[Fields] = {
@@ -63,6 +66,7 @@ class MultipleChoice(Item):
         "least": whole_number(0),
         "most": whole_number(1).or_none(),
         "shuffle": FLAG,
+        "values": MAPPING,
     }
 
     @property
@@ -75,6 +79,7 @@ class MultipleChoice(Item):
 
     def _problems(self, owner: str) -> Iterable[str]:
         yield from option_problems(owner, self.options)
+        yield from value_problems(owner, self.options, self.values)
         if not self.least <= (self.most or len(self.options)) <= len(self.options):
             yield f"{owner}: least={self.least}, most={self.most}; expected at most its {len(self.options)} options."
 

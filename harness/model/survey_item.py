@@ -72,7 +72,7 @@ class Item:
         tuples = [
             one for one in ("opt_out", "options", "rows", "labels") if getattr(self, one, None) is not None
         ]
-        normalise(self, tuples=tuples)
+        normalise(self, tuples=tuples, data=["values"] if hasattr(self, "values") else [])
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -91,15 +91,14 @@ class Item:
 
     @property
     def declared(self) -> dict[str, Any]:
-        """The item as plain data: its kind, name and question, and what differs from the defaults."""
-        plain = {
-            one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("name", "question")
-        }
+        """What a model may see of the item, as plain data: its kind, name and question, and all that is set."""
+        apart = ("name", "question", "values")
+        plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in apart}
         return {
             "type": self.kind,
             "name": self.name,
             "question": self.question,
-            **{name: _plain(value) for name, value in plain.items() if value not in (None, False, (), {})},
+            **{name: _plain(value) for name, value in plain.items() if not _is_unset(value)},
         }
 
     def read(self, given: Any) -> Any:
@@ -189,6 +188,11 @@ def part_measure(item: Item, option: str, least: float, most: float) -> Measure:
     return scaled_measure(f"{item.name}[{option}]", f"{item.question} {option}", least, most)
 
 
+def _is_unset(value: Any) -> bool:
+    """Whether a field says nothing; a bound of 0 says something."""
+    return value is None or value is False or value in ((), {}, "")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
@@ -258,6 +262,15 @@ def option_problems(owner: str, options: Sequence[str]) -> Iterable[str]:
 def label_problems(owner: str, points: int, labels: Sequence[str] | None) -> Iterable[str]:
     if labels is not None and len(labels) not in (2, points):
         yield f"{owner}: {len(labels)} labels for {points} points; expected {points}, or 2 for the ends."
+
+
+def value_problems(owner: str, options: Sequence[str], values: Mapping[str, str]) -> Iterable[str]:
+    for option, value in values.items():
+        if option not in options:
+            yield f"{owner}: values: {shown(option)} is not an option; {expected_one_of(str(option), options)}"
+        elif not NAME.accepts(value):
+            yield f"{owner}: values[{shown(option)}]={shown(value)}; expected text, such as '1'."
+    yield from repetitions(owner, "values", list(values.values()))
 
 
 def repetitions(owner: str, what: str, texts: Sequence[str]) -> Iterable[str]:

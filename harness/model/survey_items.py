@@ -35,6 +35,7 @@ from harness.model.survey_item import (
     scale_label,
     scaled_measure,
     share_measure,
+    value_problems,
 )
 
 
@@ -94,6 +95,8 @@ class Choice(Item):
     Fields:
         options: at least two texts.
         shuffle: whether each persona sees the options in another random order; default False, as the survey says.
+        values: option → the value that stands for it in other data, such as ``{"yes": "1", "no": "2"}``, by which
+            people's answers are read; no model sees it; default none.
         name, question, opt_out, when: as in `Item`.
 
     >>> Choice("stay", "Will you stay?", options=("yes", "no")).read("no")
@@ -102,9 +105,10 @@ class Choice(Item):
 
     options: tuple[str, ...] = ()
     shuffle: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
 
     kind: ClassVar[str] = "choice"
-    FIELDS: ClassVar[Fields] = {**Item.FIELDS, "options": TEXTS, "shuffle": FLAG}
+    FIELDS: ClassVar[Fields] = {**Item.FIELDS, "options": TEXTS, "shuffle": FLAG, "values": MAPPING}
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -116,7 +120,8 @@ class Choice(Item):
         return tuple(share_measure(self, option) for option in measured)
 
     def _problems(self, owner: str) -> Iterable[str]:
-        return option_problems(owner, self.options)
+        yield from option_problems(owner, self.options)
+        yield from value_problems(owner, self.options, self.values)
 
     def _schema(self) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.options)}
