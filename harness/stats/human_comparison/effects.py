@@ -83,7 +83,7 @@ def outcome_numbers(scale: AnswerScale, place: int | None, sample: AnswerSample)
 
 
 @dataclass(frozen=True, slots=True)
-class _Effect:
+class _OneEffect:
     """A difference with its variance (``None`` if unknown) and degrees of freedom; ``n`` persons per arm."""
 
     difference: float
@@ -102,7 +102,7 @@ def _moments(
 
 def _difference(
     one: tuple[WeightedMean, float] | None, other: tuple[WeightedMean, float] | None
-) -> _Effect | None:
+) -> _OneEffect | None:
     if one is None or other is None:
         return None
     shown = mean_difference(one[0], other[0])
@@ -112,12 +112,12 @@ def _difference(
         parts = [(mean.variance or 0.0, mean.df) for mean, _ in (one, other)]
         bottom = sum(part**2 / freedom for part, freedom in parts if part > 0)
         df = variance**2 / bottom if bottom else 1.0
-    return _Effect(one[0].mean - other[0].mean, variance, df, min(one[1], other[1]), shown)
+    return _OneEffect(one[0].mean - other[0].mean, variance, df, min(one[1], other[1]), shown)
 
 
 def _model_effect(
     scale: AnswerScale, place: int | None, arm: AnswerSample, control: AnswerSample
-) -> _Effect | None:
+) -> _OneEffect | None:
     """Paired by persona where two or more answered in both arms, else between two independent samples."""
     if not len(arm) or not len(control):
         return None
@@ -132,9 +132,9 @@ def _model_effect(
     assert mean is not None
     if not mean.variance:
         shown = Quantity(mean.mean, reason="the differences do not vary")
-        return _Effect(mean.mean, None, mean.df, sample.effective_n, shown)
+        return _OneEffect(mean.mean, None, mean.df, sample.effective_n, shown)
     half = interval(mean.mean, math.sqrt(mean.variance), mean.df, 0.95)
-    return _Effect(mean.mean, mean.variance, mean.df, sample.effective_n, Quantity(mean.mean, half))
+    return _OneEffect(mean.mean, mean.variance, mean.df, sample.effective_n, Quantity(mean.mean, half))
 
 
 def _by_name(scale: AnswerScale, place: int | None, sample: AnswerSample) -> dict[str, tuple[float, float]]:
@@ -154,7 +154,7 @@ def _by_name(scale: AnswerScale, place: int | None, sample: AnswerSample) -> dic
 
 
 def _compared(
-    item: str, outcome: str, arm: str, control: str, model: _Effect | None, people: _Effect | None
+    item: str, outcome: str, arm: str, control: str, model: _OneEffect | None, people: _OneEffect | None
 ) -> EffectComparison:
     if model is None or people is None:
         side = "the model" if model is None else "people"
@@ -172,7 +172,7 @@ def _compared(
     )  # fmt: skip
 
 
-def _ratio(model: _Effect, people: _Effect) -> Quantity:
+def _ratio(model: _OneEffect, people: _OneEffect) -> Quantity:
     """Model over people with Fieller's 95 % interval (Fieller 1954), which is bounded if people's effect is clear."""
     if people.difference == 0:
         return Quantity(None, reason="people show no effect")
@@ -189,7 +189,7 @@ def _ratio(model: _Effect, people: _Effect) -> Quantity:
     return Quantity(ratio, Interval((b - root) / a, (b + root) / a))
 
 
-def _people_agree(people: _Effect, n: float) -> float | None:
+def _people_agree(people: _OneEffect, n: float) -> float | None:
     """The chance that ``n`` people per arm show the sign of people's effect, by the normal distribution."""
     if not people.variance or not people.difference:
         return None
