@@ -7,7 +7,7 @@ from harness.model.dialogue import Dialogue
 from harness.model.factorial import factorial
 from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Preference, Proposition
 from harness.model.model_options import NO_OPTIONS, merge_options, option_problems, options_in_words
-from harness.model.observation import Dataset, Judgement, Observation
+from harness.model.observation import Dataset, Judgement, Observation, Respondents, SampleDesign, Scale
 from harness.model.outcome import (
     Answering,
     Cell,
@@ -67,7 +67,10 @@ __all__ = [
     "Preference",
     "Proposition",
     "Ranking",
+    "Respondents",
     "Sample",
+    "SampleDesign",
+    "Scale",
     "Script",
     "Survey",
     "Trial",

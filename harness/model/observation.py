@@ -71,6 +71,52 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """The values that a metric can take: its ends, what to call it, and the words of single points.
+
+    ``low`` and ``high`` are ``None`` for a metric without ends; ``label`` is empty where the metric's name serves.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    label: str = ""
+    points: Mapping[float, str] = field(default_factory=dict)
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDesign:
+    """How personas were drawn from a larger population.
+
+    ``method`` names it, ``source`` says from what, ``size`` is how many there are (``None``: unknown), and ``strata``
+    the attribute within whose levels they were drawn, if any.
+    """
+
+    method: str
+    source: str = ""
+    size: int | None = None
+    strata: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Respondents:
+    """What is known of the personas: their attributes and weights, and how they were sampled.
+
+    ``attributes`` maps attribute → person → value, ``weights`` person → weight; empty: every person counts alike.
+    """
+
+    attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    sampling: SampleDesign | None = None
+
+
+NOT_SAMPLED = Respondents()
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """All that is known of one run's outcome. The first group is the one that the others are compared with.
 
@@ -82,8 +128,10 @@ class Dataset:
     sentences, which lines or files of the run could not be read; what they held is missing here. ``factors`` has the
     level by factor of each group of a factorial design. ``contrasts`` are those that the experiment declared.
     ``judgements`` are the planned pairwise comparisons. ``mixed`` says, in sentences, which settings changed during the
-    run; then nothing may be claimed from it. ``between``: each panel took part in one group only.
-    ``undelivered`` says, by group, what the check ``treatment`` found declared and in no request.
+    run; then nothing may be claimed from it. ``between``: each panel took part in one group only. ``undelivered`` says,
+    by group, what the check ``treatment`` found declared and in no request. ``panels`` has the
+    people of each panel where they are known, ``respondents`` what is known of them, and ``scales`` the scale of each
+    metric that has one.
     """
 
     experiment: str
@@ -102,17 +150,37 @@ class Dataset:
     contrasts: Contrasts = CONTROL
     judgements: tuple[Judgement, ...] = ()
     undelivered: Mapping[str, str] = field(default_factory=dict)
+    panels: tuple[tuple[str, ...], ...] = ()
+    respondents: Respondents = NOT_SAMPLED
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+    _index: dict[tuple[str, str], list[Observation]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def of(self, metric: str, group: str | None = None) -> Iterator[Observation]:
         """The observations of ``metric``, of one group or of all, in the artifact's order."""
-        for one in self.observations:
-            if one.metric == metric and group in (None, one.group):
-                yield one
+        if not self._index:
+            for one in self.observations:
+                self._index.setdefault((one.metric, one.group), []).append(one)
+        groups = (
+            dict.fromkeys(name for of, name in self._index if of == metric) if group is None else (group,)
+        )
+        for name in groups:
+            yield from self._index.get((metric, name), ())
 
     def values(self, metric: str, group: str) -> list[float]:
         """The values of ``metric`` in ``group`` that were obtained, in the artifact's order."""
         placed = [one.value for one in self.of(metric, group) if one.value is not None]
         return [*placed, *self.unplaced.get((metric, group), ())]
+
+    @property
+    def individual(self) -> bool:
+        """Whether each trial has one persona, so that a panel is a person."""
+        return bool(self.panels) and all(len(panel) == 1 for panel in self.panels)
+
+    def person_of(self, panel: int) -> str:
+        """The one person of a panel of an `individual` design."""
+        return self.panels[panel][0]
 
     def missing(self, metric: str, group: str) -> int:
         """How many of the expected values of ``metric`` in ``group`` were not obtained."""

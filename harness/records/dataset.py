@@ -15,6 +15,7 @@ from harness.records.comparisons import judgements
 from harness.records.design import Design
 from harness.records.filed_runs import FiledRun, artifact_name, runs_in_files, unread_sentences
 from harness.records.reader import Owners, SampleColumns, TrialHistory
+from harness.records.respondents import panels_of, respondents_of, scales_of
 from harness.text_files import read_json
 
 _Places = Mapping[tuple[str, str | None], int]
@@ -45,6 +46,9 @@ def dataset_of(run: FiledRun, meta: Mapping[str, Any] | None = None) -> Dataset:
         judgements=tuple(_judgements(run)),
         between=run.design.assignment is not None,
         undelivered=(meta or {}).get("undelivered") or {},
+        panels=panels_of(run),
+        respondents=respondents_of(run),
+        scales=scales_of(run),
     )
 
 

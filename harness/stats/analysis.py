@@ -9,9 +9,10 @@ from harness.model import Dataset
 from harness.model.contrast import pairs_of
 from harness.stats.adjustment import adjust
 from harness.stats.between import generalising_between, panel_contrast
-from harness.stats.blocked import Layout, blocked, generalising, layout
+from harness.stats.blocked import Layout, blocked, layout
 from harness.stats.clusters import cluster_robust
 from harness.stats.contrasts import contrast_estimates
+from harness.stats.crossed import generalising
 from harness.stats.effect import hedges_g
 from harness.stats.factors import factor_effects
 from harness.stats.icc import design_effect, icc_by_person, icc_by_trial
@@ -115,7 +116,7 @@ def secondary(
     if dataset.between:
         return (welch_on_scores(dataset, metric, *arms, confidence),)
     return (
-        sign_flip(found.differences),
+        sign_flip(found.differences, unit=found.units.noun, estimand=found.units.claim),
         within_blocks(found, confidence),
         *(
             method(dataset, metric, *arms, confidence)

@@ -8,12 +8,12 @@ from dataclasses import replace
 from statistics import fmean
 
 from harness.model import Dataset
-from harness.stats.results import GENERALISING, Estimate
-from harness.stats.student import variance, with_t_interval
+from harness.stats.results import GENERALISING, THESE_PERSONAS, THESE_PERSONAS_AND_ITEMS, Estimate
+from harness.stats.student import with_t_interval
+from harness.stats.units import Units, arm_mean
 
-METHOD = "Welch t on panel means"
-UNIT = "panels"
 ESTIMAND = "these personas and proposals, over the assignment of panels to arms and sampling of the model"
+PERSONAS = "these personas, over their assignment to arms and sampling of the model"
 FEWEST = 2
 """Panels that an arm needs for a variance."""
 
@@ -27,23 +27,42 @@ def panel_contrast(
     an arm; groups may differ in size and variance. Source: Welch (1947); for contrasts, Maxwell & Delaney, Designing
     Experiments and Analyzing Data (2004), ch. 5.
     """
-    used = {group: weight for group, weight in weights.items() if weight}
-    means = {group: [*panel_means(dataset, metric, group).values()] for group in used}
+    used, units = {group: weight for group, weight in weights.items() if weight}, Units.of(dataset)
+    means = {group: panel_means(dataset, metric, group) for group in used}
+    if units.weights:
+        means = {
+            group: {panel: value for panel, value in found.items() if panel in units.weights}
+            for group, found in means.items()
+        }
     sizes = {group: len(values) for group, values in means.items()}
-    asked = Estimate(METHOD, ESTIMAND, UNIT, sum(sizes.values()), note=_note(dataset, metric, used))
+    asked = Estimate(
+        units.method("means"),
+        _claim(units),
+        units.noun,
+        sum(sizes.values()),
+        note=_note(dataset, metric, used, units),
+    )
+    arms = {group: arm_mean(found, units) for group, found in means.items() if found}
     difference = None
     if all(sizes.values()):
-        difference = math.fsum(weight * fmean(means[group]) for group, weight in used.items())
+        difference = math.fsum(weight * arms[group].mean for group, weight in used.items())
     few = [f"{group} has {n}" for group, n in sizes.items() if n < FEWEST]
     if difference is None or few:
-        reason = f"needs {FEWEST} or more panels with scores in each arm; {' and '.join(few)}"
+        reason = f"needs {FEWEST} or more {units.noun} with scores in each arm; {' and '.join(few)}"
         return replace(asked, difference=difference, reason=reason)
-    parts = [weight**2 * variance(means[group]) / sizes[group] for group, weight in used.items()]
+    parts = [weight**2 * arms[group].variance for group, weight in used.items()]
     total = math.fsum(parts)
     if not total:
         return with_t_interval(asked, difference, 0.0, 1, confidence)
-    df = total**2 / math.fsum(part**2 / (n - 1) for part, n in zip(parts, sizes.values(), strict=True))
+    dfs = [arms[group].df for group in used]
+    df = total**2 / math.fsum(part**2 / own for part, own in zip(parts, dfs, strict=True))
     return with_t_interval(asked, difference, math.sqrt(total), df, confidence)
+
+
+def _claim(units: Units) -> str:
+    if not units.by_persona:
+        return ESTIMAND
+    return PERSONAS if units.claim in (THESE_PERSONAS, THESE_PERSONAS_AND_ITEMS) else units.claim
 
 
 def panel_means(dataset: Dataset, metric: str, group: str) -> Mapping[int, float]:
@@ -60,17 +79,25 @@ def panel_means(dataset: Dataset, metric: str, group: str) -> Mapping[int, float
 
 
 def generalising_between(dataset: Dataset) -> Estimate:
-    """Why nothing is claimed for other personas: panels were assigned at random, not drawn at random."""
-    panels = len({one.panel for one in dataset.observations})
+    """Why nothing is claimed for other personas and items: panels were assigned at random, not drawn at random."""
+    units = Units.of(dataset)
+    if dataset.respondents.sampling is None:
+        reason = f"{units.noun} were assigned to arms at random, but not drawn at random from other personas"
+    else:
+        reason = "random items are fitted only where each persona takes part in every arm"
     return Estimate(
-        method="random panels and proposals",
+        method=f"random {units.noun} and proposals",
         estimand=GENERALISING,
-        unit=UNIT,
-        n=panels,
-        reason="not estimable: panels were assigned to arms at random, but not drawn at random from other personas",
+        unit=units.noun,
+        n=len({one.panel for one in dataset.observations}),
+        reason=f"not estimable: {reason}",
     )
 
 
-def _note(dataset: Dataset, metric: str, weights: Mapping[str, float]) -> str | None:
+def _note(dataset: Dataset, metric: str, weights: Mapping[str, float], units: Units) -> str | None:
     missing = sum(dataset.missing(metric, group) for group in weights)
-    return f"{missing} scores are missing; panels are means of what was obtained" if missing else None
+    notes = [f"{missing} scores are missing; {units.noun} are means of what was obtained"] if missing else []
+    if units.weights:
+        known = [*units.weights.values()]
+        notes.append(f"effective n {math.fsum(known) ** 2 / math.fsum(w * w for w in known):.0f} (Kish)")
+    return "; ".join(notes) or None

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from harness.model import Dataset, Observation
-from harness.stats.results import FIXED_SET, GENERALISING, Estimate
-from harness.stats.student import one_sample
+from harness.stats.results import Estimate
+from harness.stats.units import Units, mean_of_units
 
-METHOD = "paired t on block differences"
-UNIT = "blocks (panel × proposal)"
-ENOUGH_LEVELS = 5
-"""Fewer panels or proposals do not support a claim about others."""
+Trials = Mapping[tuple[int, int], tuple[float, ...]]
+"""Block → the means of its trials in one arm, in the order of reps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +45,26 @@ class Layout:
     missing_trials: int
     unplaced: tuple[str, ...] = ()
     """Arms whose values came from unknown trials."""
+    units: Units = field(default_factory=Units)
 
     @property
     def complete(self) -> tuple[Block, ...]:
         return tuple(block for block in self.blocks if block.complete)
 
     @property
+    def by_unit(self) -> Mapping[int, float]:
+        """Panel → the mean difference over its complete blocks, where a panel is a persona; else block by block."""
+        if not self.units.by_persona:
+            return dict(enumerate(block.difference for block in self.complete))
+        found: dict[int, list[float]] = defaultdict(list)
+        for block in self.complete:
+            found[block.panel].append(block.difference)
+        return {panel: fmean(values) for panel, values in found.items()}
+
+    @property
     def differences(self) -> list[float]:
-        """The difference in each complete block."""
-        return [block.difference for block in self.complete]
+        """The difference of each unit: of each complete block, or of each persona over its blocks."""
+        return list(self.by_unit.values())
 
     @property
     def cells(self) -> list[tuple[float, ...]]:
@@ -74,11 +83,11 @@ class Layout:
             return f"the places of {arms}'s scores in the design are not known, so they are in no block"
         if not self.missing_scores:
             return None
-        text = (
-            f"{self.missing_scores} of {self.scores} scores are missing ({self.missing_trials} of "
-            f"{self.trials} trials whole); blocks are means of what was obtained"
-        )
+        gone = f"{self.missing_scores} of {self.scores} scores are missing"
         out = [f"panel {b.panel} × proposal {b.proposal}" for b in self.blocks if not b.complete]
+        if self.units.by_persona:
+            return f"{gone}; {len(out)} answers that an arm lacks are left out of both" if out else gone
+        text = f"{gone} ({self.missing_trials} of {self.trials} trials whole); blocks are means of what was obtained"
         few = ", ".join(out[:3]) + (f" and {len(out) - 3} more" if len(out) > 3 else "")
         return f"{text}; left out because an arm is missing: {few}" if out else text
 
@@ -86,8 +95,11 @@ class Layout:
 def layout(dataset: Dataset, metric: str, control: str, treatment: str) -> Layout:
     """The blocks of ``metric`` in two arms, whatever the order of observations and reps."""
     arms = {arm: _trial_means(dataset.of(metric, arm)) for arm in (control, treatment)}
-    keys = sorted({trial[2:] for arm in arms.values() for trial in arm})
-    blocks = tuple(Block(*key, _of(arms[control], key), _of(arms[treatment], key)) for key in keys)
+    by_block = {arm: _by_block(means) for arm, means in arms.items()}
+    keys = sorted({trial[2:] for means in arms.values() for trial in means})
+    blocks = tuple(
+        Block(*key, by_block[control].get(key, ()), by_block[treatment].get(key, ())) for key in keys
+    )
     found = [one for arm in (control, treatment) for one in dataset.of(metric, arm)]
     means = [mean for arm in arms.values() for mean in arm.values()]
     return Layout(
@@ -97,40 +109,29 @@ def layout(dataset: Dataset, metric: str, control: str, treatment: str) -> Layou
         trials=len(means),
         missing_trials=sum(mean is None for mean in means),
         unplaced=tuple(arm for arm in (control, treatment) if dataset.unplaced.get((metric, arm))),
+        units=Units.of(dataset),
     )
 
 
 def blocked(found: Layout, confidence: float = 0.95) -> Estimate:
-    """The fixed-set difference: mean over blocks of the difference of arms, with blocks − 1 degrees of freedom.
+    """The difference within units: the mean of one difference per block or persona, with units − 1 degrees of freedom.
 
-    Each block has the same weight, however many of its trials finished. Block × arm variance counts as error, so the
-    test is conservative for these blocks alone.
+    Each unit has the same weight, however many of its trials finished, unless personas have weights (`mean_of_units`).
+    Unit × arm variance counts as error, so the test is conservative for these units alone.
     Source: Cox & Reid, The Theory of the Design of Experiments (2000), §3.4; Yates (1935) on blocks as the error.
     """
-    asked = Estimate(METHOD, FIXED_SET, UNIT, len(found.complete), note=found.note())
-    answer = one_sample(asked, found.differences, confidence)
+    units, differences = found.units, found.by_unit
+    asked = Estimate(
+        units.method("differences"), units.claim, units.noun, len(differences), note=found.note()
+    )
+    answer = mean_of_units(asked, differences, units, confidence)
     if found.unplaced:
         return replace(answer, reason=found.note(), note=None)
     if answer.n >= 2 and answer.se is None:
-        same = f"the difference is {answer.difference:.4g} in each of {answer.n} blocks"
+        each = f"of {answer.n} {'personas' if units.by_persona else 'blocks'}"
+        same = f"the difference is {answer.difference:.4g} in each {each}"
         return replace(answer, reason=f"{same}: without spread there is neither a test nor an interval")
     return answer
-
-
-def generalising(found: Layout) -> Estimate:
-    """Why nothing is claimed for other personas and proposals: that needs random slopes, and enough levels."""
-    panels = len({block.panel for block in found.complete})
-    proposals = len({block.proposal for block in found.complete})
-    levels = f"{panels} panel{'s' * (panels != 1)} and {proposals} proposal{'s' * (proposals != 1)}"
-    few = min(panels, proposals) < ENOUGH_LEVELS
-    why = "are too few levels" if few else "are levels enough, but random slopes are not fitted here"
-    return Estimate(
-        method="random slopes of persona, panel and proposal",
-        estimand=GENERALISING,
-        unit="panels and proposals",
-        n=min(panels, proposals),
-        reason=f"not estimable: {levels} {why}; more repetitions will not help; add panels or proposals",
-    )
 
 
 def _trial_means(observations: Iterable[Observation]) -> Mapping[tuple[str, int, int, int], float | None]:
@@ -142,5 +143,10 @@ def _trial_means(observations: Iterable[Observation]) -> Mapping[tuple[str, int,
     return {trial: fmean(values) if values else None for trial, values in scores.items()}
 
 
-def _of(means: Mapping[tuple[str, int, int, int], float | None], block: tuple[int, ...]) -> tuple[float, ...]:
-    return tuple(mean for trial, mean in sorted(means.items()) if trial[2:] == block and mean is not None)
+def _by_block(means: Mapping[tuple[str, int, int, int], float | None]) -> Trials:
+    """The trial means of one arm by block, gathered in one pass."""
+    found: dict[tuple[int, int], list[tuple[int, float]]] = defaultdict(list)
+    for (_, rep, panel, proposal), mean in means.items():
+        if mean is not None:
+            found[panel, proposal].append((rep, mean))
+    return {block: tuple(mean for _, mean in sorted(trials)) for block, trials in found.items()}

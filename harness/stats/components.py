@@ -86,7 +86,7 @@ def observed(dataset: Dataset, metric: str, treatment: str) -> Components:
 def sizes(dataset: Dataset, metric: str) -> Sizes:
     """The design that ``dataset`` expected of ``metric``."""
     expected = list(dataset.of(metric))
-    people = [len({o.person for o in expected if o.panel == p and o.person}) for p in _panels(expected)]
+    people = [len({o.person for o in found if o.person}) for found in _by_panel(expected)]
     return Sizes(
         reps=len({one.rep for one in expected}),
         panels=len(people),
@@ -104,15 +104,18 @@ def _above_zero(**found: float) -> Components:
     return Components(**{name: max(0.0, value) for name, value in found.items()}, notes=below)
 
 
-def _panels(found: Sequence[Observation]) -> list[int]:
-    return sorted({one.panel for one in found})
+def _by_panel(found: Sequence[Observation]) -> list[list[Observation]]:
+    panels: dict[int, list[Observation]] = {}
+    for one in found:
+        panels.setdefault(one.panel, []).append(one)
+    return [panels[panel] for panel in sorted(panels)]
 
 
 def _of_persons(kept: Sequence[Observation]) -> tuple[float, float]:
     """Residual and persona variance, from the additive fit of trials and personas in each panel."""
     if all(one.person is None for one in kept):
         return 0.0, 0.0
-    fits = [_additive([one for one in kept if one.panel == panel]) for panel in _panels(kept)]
+    fits = [_additive(found) for found in _by_panel(kept)]
     df = sum(fit.df for fit in fits)
     if df < 1:
         return 0.0, 0.0
@@ -133,10 +136,11 @@ class _Fit(NamedTuple):
 def _additive(kept: Sequence[Observation]) -> _Fit:
     import numpy as np
 
-    trials, persons = sorted({one.trial for one in kept}), sorted({str(one.person) for one in kept})
+    trials = {trial: place for place, trial in enumerate(sorted({one.trial for one in kept}))}
+    persons = {name: place for place, name in enumerate(sorted({str(one.person) for one in kept}))}
     design = np.zeros((len(kept), len(trials) + len(persons)))
     for row, one in enumerate(kept):
-        design[row, trials.index(one.trial)] = design[row, len(trials) + persons.index(str(one.person))] = 1
+        design[row, trials[one.trial]] = design[row, len(trials) + persons[str(one.person)]] = 1
     values = np.array([one.value for one in kept], dtype=float)
     effects, _, rank, _ = np.linalg.lstsq(design, values, rcond=None)
     rest: np.ndarray = values - design @ effects

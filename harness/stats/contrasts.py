@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from statistics import fmean
@@ -10,11 +11,9 @@ from harness.model import Dataset
 from harness.model.contrast import weighted
 from harness.stats.between import panel_contrast
 from harness.stats.multiplicity import holm
-from harness.stats.results import FIXED_SET, ContrastEstimate, Estimate
-from harness.stats.student import one_sample
+from harness.stats.results import ContrastEstimate, Estimate
+from harness.stats.units import Units, mean_of_units
 
-UNIT = "blocks (panel × proposal)"
-METHOD = "paired t on block contrasts"
 Weights = Mapping[str, float]
 """Group → its weight in a contrast; the weights sum to 0."""
 
@@ -39,16 +38,23 @@ def block_contrast(dataset: Dataset, metric: str, weights: Weights, confidence: 
     """
     if dataset.between:
         return panel_contrast(dataset, metric, weights, confidence)
+    units = Units.of(dataset)
     means = {group: _block_means(dataset, metric, group) for group, weight in weights.items() if weight}
     shared = sorted(set.intersection(*({*one} for one in means.values())))
-    values = [sum(weights[group] * by_block[block] for group, by_block in means.items()) for block in shared]
-    found = one_sample(Estimate(METHOD, FIXED_SET, UNIT, len(shared)), values, confidence)
+    by_unit: dict[int, list[float]] = defaultdict(list)
+    for place, block in enumerate(shared):
+        value = sum(weights[group] * by_block[block] for group, by_block in means.items())
+        by_unit[block[0] if units.by_persona else place].append(value)
+    values = {unit: fmean(found) for unit, found in by_unit.items()}
+    asked = Estimate(units.method("contrasts"), units.claim, units.noun, len(values))
+    found = mean_of_units(asked, values, units, confidence)
     every = set().union(*means.values())
     if len(every) > len(shared):
+        what = "answers" if units.by_persona else "blocks"
         note = (
-            f"{len(every) - len(shared)} of {len(every)} blocks lack a group of the contrast and are left out"
+            f"{len(every) - len(shared)} of {len(every)} {what} lack a group of the contrast and are left out"
         )
-        found = replace(found, note=note)
+        found = replace(found, note="; ".join(filter(None, (found.note, note))))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
-from harness.model import Dataset, Observation
+from harness.model import Dataset
 from harness.stats.beta import betaincinv
 from harness.stats.results import FIXED_SET, Estimate, Interval
 from harness.stats.sign_flip import sign_flip
@@ -111,7 +111,7 @@ def stratified(blocks: Sequence[tuple[Count, Count]]) -> Estimate:
     difference = _mantel_haenszel(kept)
     if not informative:
         return _without(asked, "in no block do events and non-events both occur", difference)
-    law = reduce(_convolved, [_hypergeometric(*pair) for pair in informative])
+    law = _law(informative)
     lowest = sum(max(0, a.events + b.events - a.of) for a, b in informative)
     seen = law[sum(b.events for _, b in informative) - lowest]
     p = min(1.0, math.fsum(chance for chance in law if chance <= seen * (1 + 1e-7)))
@@ -122,15 +122,24 @@ def _by_block(
     dataset: Dataset, metric: str, arms: tuple[str, str], event: Callable[[float], bool]
 ) -> list[tuple[Count, Count]]:
     found = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
-    blocks = sorted({one.block for one in found})
-    return [(_count(found, block, arms[0], event), _count(found, block, arms[1], event)) for block in blocks]
+    counts: dict[tuple[int, int], dict[str, Count]] = {}
+    none = Count(0, 0)
+    for one in found:
+        assert one.value is not None
+        pair = counts.setdefault(one.block, {})
+        pair[one.group] = pair.get(one.group, none) + Count(int(event(one.value)), 1)
+    return [(pair.get(arms[0], none), pair.get(arms[1], none)) for _, pair in sorted(counts.items())]
 
 
-def _count(
-    found: Sequence[Observation], block: tuple[int, int], arm: str, event: Callable[[float], bool]
-) -> Count:
-    values = [one.value for one in found if (one.block, one.group) == (block, arm) and one.value is not None]
-    return Count(sum(map(bool, map(event, values))), len(values))
+def _law(blocks: Sequence[tuple[Count, Count]]) -> list[float]:
+    """Probabilities of the sum of the other arms' events. Blocks of two trials with one event make it binomial."""
+    single = sum(pair[0].of == pair[1].of == 1 for pair in blocks)
+    others = [_hypergeometric(*pair) for pair in blocks if not pair[0].of == pair[1].of == 1]
+    ways, binomial = 1, []
+    for k in range(single + 1):
+        binomial.append(ways / 2**single)
+        ways = ways * (single - k) // (k + 1)
+    return reduce(_convolved, [binomial, *others])
 
 
 def _hypergeometric(one: Count, other: Count) -> list[float]:

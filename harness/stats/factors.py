@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 from typing import NamedTuple
 
 from harness.model import Dataset
 from harness.model.contrast import MINUS
-from harness.stats.contrasts import METHOD, UNIT, Weights, block_contrast, with_holm
-from harness.stats.results import FIXED_SET, ContrastEstimate, Estimate
+from harness.stats.contrasts import Weights, block_contrast, with_holm
+from harness.stats.results import ContrastEstimate, Estimate
+from harness.stats.units import Units
 
 Levels = Mapping[str, str]
 """Factor → level."""
@@ -42,10 +44,10 @@ def factor_effects(dataset: Dataset, confidence: float = 0.95) -> tuple[Contrast
         for one in known
     )
     family = f"{len(found)} effects"
+    units = Units.of(dataset)
+    absent = Estimate(units.method("contrasts"), units.claim, units.noun, 0)
     lacking = tuple(
-        ContrastEstimate(
-            metric, one.name, {}, Estimate(METHOD, FIXED_SET, UNIT, 0, reason=one.reason), None, "none"
-        )
+        ContrastEstimate(metric, one.name, {}, replace(absent, reason=one.reason), None, "none")
         for metric in dataset.metrics
         for one in every
         if not one.weights

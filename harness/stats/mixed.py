@@ -47,7 +47,7 @@ def reml(dataset: Dataset, metric: str, control: str, treatment: str, confidence
 def _unfit(kept: Sequence[Observation], df: int) -> str | None:
     if not kept or len({one.group for one in kept}) < 2:
         return "an arm has no scores"
-    if any(one.person is None for one in kept):
+    if any(one.person is None for one in kept) or len({one.trial for one in kept}) == len(kept):
         return "one score per trial: trial and residual cannot be separated"
     if len(kept) > MOST_SCORES:
         return f"not fitted to more than {MOST_SCORES:,} scores; there are {len(kept):,}"

@@ -13,6 +13,9 @@ MARGIN = 0.5
 """Points within which two effects count as the same."""
 FIXED_SET = "these personas and proposals, over repeated sampling of the model"
 GENERALISING = "other personas and proposals like these"
+THESE_PERSONAS = "these personas, over repeated sampling of the model"
+THESE_PERSONAS_AND_ITEMS = "these personas and items, over repeated sampling of the model"
+OTHER_ITEMS = "other personas and items like these"
 AS_IF_SCORES = "a hypothetical design with one trial per score"
 AS_IF_PERSONS = "other personas, if no two shared a trial"
 """Estimands, printed next to p-values. The last two are those of tests that serve as comparison or warning."""
@@ -103,11 +106,85 @@ class ContrastEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class AcrossItems:
+    """All ``items`` on one scale (its ``ends``) together: personas as units, and personas and items both random."""
+
+    contrast: str
+    ends: tuple[float, float]
+    items: tuple[str, ...]
+    estimate: Estimate
+    both_random: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class PointShare:
+    """The share of answers at ``point`` or above in each arm, and the difference treatment − control."""
+
+    point: float
+    control: float | None
+    treatment: float | None
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class CumulativeShares:
+    """One ordinal metric of two arms: the share at or above each point but the lowest, and a test by ranks."""
+
+    metric: str
+    control: str
+    treatment: str
+    points: tuple[PointShare, ...]
+    ranks: Estimate
+
+    @property
+    def contrast(self) -> str:
+        return pair_name((self.treatment, self.control))
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroup:
+    """The personas with one ``level`` of an attribute: their number, the arms' means, and the difference."""
+
+    level: str
+    n: int
+    control: float | None
+    treatment: float | None
+    estimate: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Moderation:
+    """Whether a difference depends on an attribute of the personas (treatment × attribute), with its subgroups.
+
+    ``f`` has ``df`` and ``df_error`` degrees of freedom; ``p_adjusted`` is its p after ``adjustment``.
+    """
+
+    metric: str
+    control: str
+    treatment: str
+    attribute: str
+    subgroups: tuple[Subgroup, ...]
+    f: float | None
+    df: float | None
+    df_error: float | None
+    p: float | None
+    reason: str | None = None
+    p_adjusted: float | None = None
+    adjustment: str = ""
+
+    @property
+    def contrast(self) -> str:
+        return pair_name((self.treatment, self.control))
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """The analysis of one run. ``notes`` are sentences that belong above its tables.
 
     ``comparisons`` are the pairs of groups that are compared, ``contrasts`` those declared by weights, which share one
-    correction with them; ``effects`` are those of factors, corrected separately.
+    correction with them; ``effects`` are those of factors, corrected separately. Where each trial has one persona,
+    ``across_items`` are the items on one scale together, ``shares`` ordinal answers by cumulative shares and ranks,
+    and ``moderation`` the personas' attributes, corrected separately too.
     """
 
     experiment: str
@@ -118,3 +195,6 @@ class Analysis:
     notes: tuple[str, ...] = ()
     effects: tuple[ContrastEstimate, ...] = ()
     contrasts: tuple[ContrastEstimate, ...] = ()
+    across_items: tuple[AcrossItems, ...] = ()
+    shares: tuple[CumulativeShares, ...] = ()
+    moderation: tuple[Moderation, ...] = ()

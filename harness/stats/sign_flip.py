@@ -76,8 +76,17 @@ def _all_sums(d: np.ndarray) -> np.ndarray:
 
 
 def _drawn_sums(d: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Sums under random signs. Equal sizes, of which answers on a scale have few, share one binomial draw."""
     import numpy as np
 
-    size = max(1, 2_000_000 // len(d))
-    parts = [min(size, draws - start) for start in range(0, draws, size)]
-    return np.concatenate([rng.choice([-1.0, 1.0], size=(part, len(d))) @ d for part in parts])
+    sizes, counts = np.unique(np.abs(d), return_counts=True)
+    sums = np.zeros(draws)
+    for size, count in zip(sizes[counts > 1], counts[counts > 1], strict=True):
+        sums += size * (2.0 * rng.binomial(count, 0.5, draws) - count)
+    single = sizes[counts == 1]
+    step = max(1, 4_000_000 // max(1, len(single)))
+    for start in range(0, draws if len(single) else 0, step):
+        part = sums[start : start + step]
+        bits = rng.integers(0, 256, (len(part), -(-len(single) // 8)), dtype=np.uint8)
+        part += 2.0 * (np.unpackbits(bits, axis=1)[:, : len(single)] @ single) - single.sum()
+    return sums

@@ -14,7 +14,8 @@ from harness.errors import ConfigurationError
 from harness.model import Dataset
 from harness.stats import analyse
 from harness.stats.analysis import secondary
-from harness.stats.blocked import blocked, generalising, layout
+from harness.stats.blocked import blocked, layout
+from harness.stats.crossed import generalising
 from harness.stats.results import Comparison, Estimate
 from harness.stats.within import within_blocks
 from tests.support.lazy_modules import LazyModule

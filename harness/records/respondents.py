@@ -1,0 +1,99 @@
+"""Who answered, and on what scales, as the first lines of a run's files say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.model import MAX_SCORE, MIN_SCORE, Respondents, SampleDesign, Scale
+from harness.records.artifact import number
+from harness.records.filed_runs import FiledRun
+
+
+def respondents_of(run: FiledRun) -> Respondents:
+    """The personas' attributes and weights, and how they were sampled; arms with populations of their own add theirs.
+
+    A first line has them under ``population``: ``attributes`` (attribute → person → value), ``weights``
+    (person → weight), and ``sampling`` (``method``, ``from``, ``size``, ``strata``). Weights that are not positive
+    numbers are left out.
+    """
+    attributes: dict[str, dict[str, Any]] = {}
+    weights: dict[str, float] = {}
+    sampling = None
+    for population in _populations(run):
+        for name, values in _mapping(population.get("attributes")).items():
+            attributes.setdefault(str(name), {}).update(_mapping(values))
+        weights |= dict(_weights(_mapping(population.get("weights"))))
+        sampling = sampling or _sampling(_mapping(population.get("sampling")))
+    return Respondents(attributes, weights, sampling)
+
+
+def scales_of(run: FiledRun) -> dict[str, Scale]:
+    """Metric → its scale: a proposition's is the judge's, an item's the one that was declared with it."""
+    found: dict[str, Scale] = {}
+    for line in run.metadata:
+        for one in (line.get("settings") or {}).get("metrics") or ():
+            if isinstance(one, Mapping) and (scale := _scale(one)) is not None:
+                found.setdefault(str(one.get("name")), scale)
+    return found
+
+
+def panels_of(run: FiledRun) -> tuple[tuple[str, ...], ...]:
+    """The people of each panel; empty for a dialogue, whose personas are users of the agent that is studied."""
+    plays = (_mapping((line.get("settings") or {}).get("play")) for line in run.metadata)
+    return () if any("agent" in play for play in plays) else run.design.panels
+
+
+def _populations(run: FiledRun) -> Iterator[Mapping[str, Any]]:
+    seen: list[Mapping[str, Any]] = []
+    for line in run.metadata:
+        population = _mapping(line.get("population"))
+        if population not in seen:
+            seen.append(population)
+            yield population
+
+
+def _weights(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for person, value in found.items():
+        weight = number(value)
+        if weight is not None and 0 < weight < math.inf:
+            yield str(person), weight
+
+
+def _sampling(found: Mapping[str, Any]) -> SampleDesign | None:
+    if not found.get("method"):
+        return None
+    size, strata = found.get("size"), found.get("strata")
+    return SampleDesign(
+        method=str(found["method"]),
+        source=str(found.get("from") or ""),
+        size=size if isinstance(size, int) else None,
+        strata=strata if isinstance(strata, str) else None,
+    )
+
+
+def _scale(metric: Mapping[str, Any]) -> Scale | None:
+    label, ends = str(metric.get("label") or ""), metric.get("scale")
+    low = high = None
+    if isinstance(ends, list | tuple) and len(ends) == 2:
+        low, high = map(number, ends)
+    elif metric.get("claim") is not None:
+        low, high = float(MIN_SCORE), float(MAX_SCORE)
+    points = {
+        value: str(word)
+        for point, word in _mapping(metric.get("points")).items()
+        if (value := _point(point)) is not None
+    }
+    return Scale(low, high, label, points) if label or points or low is not None else None
+
+
+def _point(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
