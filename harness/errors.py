@@ -262,13 +262,13 @@ class RefusedError(ModelCallError):
 
 
 class UnacceptableReplyError(ModelCallError):
-    """All allowed replies came, and none was acceptable. Raised by the gateway. ``reason`` is the last one's fault.
+    """All allowed replies came, and none was acceptable. Raised by the gateway.
 
-    Record the missing answer, or ask in another way.
+    ``reason`` is the last one's fault and ``text`` what it said. Record the missing answer, or ask in another way.
     """
 
-    def __init__(self, message: str, *, reason: str = "") -> None:
-        self.reason = reason
+    def __init__(self, message: str, *, reason: str = "", text: str = "") -> None:
+        self.reason, self.text = reason, text
         super().__init__(message, retry_after=0.0)
 
 
@@ -317,8 +317,13 @@ class BudgetExhaustedError(SessionLimitError):
 class RejectedError(ModelCallError):
     """The caller rejected every reply that one try of a trial may have. Raised by the gateway.
 
-    The text is the reason for the last rejection. Catch it to continue without an answer.
+    The message is the reason for the last rejection and ``text`` what that reply said. Catch it to continue without an
+    answer.
     """
+
+    def __init__(self, message: str, *, text: str = "") -> None:
+        self.text = text
+        super().__init__(message)
 
 
 class ChangedRequestError(ModelCallError):

@@ -11,10 +11,11 @@ from typing import Any
 
 from harness.engines.dialogue import goal_of, run_dialogue
 from harness.engines.play_result import completed, result_of, task_of
+from harness.engines.survey import run_survey
 from harness.errors import ChangedRequestError, StoppedError
 from harness.gateway.calls import CallSite, ModelClient, Reply, Request
 from harness.gateway.tools import MAX_ROUNDS, SITE, run_tools
-from harness.model import Dialogue, TrialPlan, TrialResult
+from harness.model import Dialogue, Play, Survey, TrialPlan, TrialResult
 from harness.model.watched_settings import UNREAD, WatchedSettings, unread
 from harness.user_code import UserCodeError, described, guarded, waiting_at
 
@@ -44,10 +45,9 @@ class OwnPlay:
         play = plan.play
         assert play is not None
         start = getattr(client, "start_transcript", None)
-        if start is not None and play.transcript:
+        if start is not None and play.transcript and not isinstance(play, Survey):
             start()
-        dialogue = isinstance(play, Dialogue)
-        function = run_dialogue if dialogue else play.function
+        function = _function_of(play)
         watched = _Client(client)
         if plan.place is not None:
             plan = replace(plan, place=replace(plan.place, tell=watched.noting(plan.place.tell)))
@@ -67,7 +67,7 @@ class OwnPlay:
             raise failure  # no later call can succeed, even if the play handled this one
         said = getattr(client, "transcript", None)
         transcript = () if said is None else await said()
-        task = goal_of(plan) if dialogue else task_of(plan)
+        task = goal_of(plan) if isinstance(play, Dialogue) else task_of(plan)
         whole = await completed(plan, result_of(plan, result), transcript, task, client)
         left = unread(arm, shared)
         return replace(
@@ -172,6 +172,13 @@ class _Client:
         if self.under_way or getattr(self._client, "under_way", 0) or (account is None and self.served):
             return object()
         return self.events, 0 if account is None else account.usage().total_calls
+
+
+def _function_of(play: Play) -> Any:
+    """What runs a trial of ``play``."""
+    if isinstance(play, Survey):
+        return run_survey
+    return run_dialogue if isinstance(play, Dialogue) else play.function
 
 
 def _timeout(seconds: float) -> float | None:

@@ -255,4 +255,5 @@ def _unacceptable(call: PendingCall, kept: JournaledReply) -> ModelCallError:
         f"Call {call.site.kind!r} of {call.client.trial_id}: no acceptable reply in {call.attempts + 1} attempts; "
         f"expected {expectation(call.request)}, the last reply was {kept.reason}: {kept.reply.text[:200]!r}.",
         reason=kept.reason,
+        text=kept.reply.text,
     )

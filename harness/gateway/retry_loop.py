@@ -73,7 +73,7 @@ class RetryLoop:
             if call.client.repeats:
                 await self._refuse_change(call, question)
             if question.spent:
-                raise RejectedError(question.reason)
+                raise RejectedError(question.reason, text=question.text)
             while True:
                 try:
                     return await self._attempts.make(call, question)

@@ -18,9 +18,12 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType(
     {
         **dict.fromkeys(("act", "regenerate", "decision"), TURN),
         **dict.fromkeys(
-            ("score_person", "score_panel", "quality_check", "intervention_check", "classify"), SCORE
+            ("score_person", "score_panel", "quality_check", "intervention_check", "classify", "code_answer"),
+            SCORE,
         ),
-        **dict.fromkeys(("extract", "combine", "consolidate", "minibio", "strategy", "reason"), LIST),
+        **dict.fromkeys(
+            ("extract", "combine", "consolidate", "minibio", "strategy", "reason", "survey"), LIST
+        ),
         "other": OTHER,
     }
 )

@@ -30,6 +30,8 @@ from harness.model.survey_conditions import condition_problems, items_in
 from harness.model.survey_item import Item
 from harness.model.survey_items import Choice, FreeText, Likert, YesNo
 
+SURVEY, CODE = "survey", "code_answer"
+"""What calls are counted as: that ask items, and that let the judge code an answer in free text."""
 INTRODUCTION = "introduction"
 """What a group calls the survey's introduction where it replaces its text."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -242,11 +244,11 @@ class Survey(Play):
         """One call per item or per page, at the least those that always come; the judge's for free text and claims."""
         pages = self.pages()
         asked = [any(not item.when and not self.needs(item) for item in page) for page in pages]
-        least, most = Counter({"answer": sum(asked)}), Counter({"answer": len(pages)})
+        least, most = Counter({SURVEY: sum(asked)}), Counter({SURVEY: len(pages)})
         coded = [item for item in self.items if isinstance(item, FreeText) and item.categories]
         if coded:
-            least["code"] = sum(not (item.when or item.opt_out or self.needs(item)) for item in coded)
-            most["code"] = len(coded)
+            least[CODE] = sum(not (item.when or item.opt_out or self.needs(item)) for item in coded)
+            most[CODE] = len(coded)
         for claim in plan.metrics:
             if isinstance(claim, Proposition):
                 kind = "score_person" if claim.about == "person" else "score_panel"

@@ -140,7 +140,7 @@ def plan_cell(
     panels = panels_of(experiment, size, population.personas)
     proposals = experiment.script.proposals[: size.proposals]
     options = merge_options(shared_options(experiment, temperature, model_options), group.options)
-    script = experiment.script_of(group)
+    script, play = experiment.script_of(group), experiment.play_of(group)
     own_seed = seed if experiment.seed is None else experiment.seed
     assignment = None
     if experiment.assignment == "between":
@@ -157,7 +157,7 @@ def plan_cell(
             interventions=group.interventions,
             metrics=experiment.trial_metrics,
             seed=own_seed,
-            play=experiment.play,
+            play=play,
             settings=experiment.settings,
             arm=group.settings,
             record_type=experiment.play.record_type if experiment.play else "trial_result",

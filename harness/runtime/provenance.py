@@ -14,6 +14,7 @@ from typing import Any
 from harness.addresses import without_secrets
 from harness.engines import engine_factory
 from harness.engines.dialogue import run_dialogue
+from harness.engines.survey import run_survey
 from harness.engines.transcript_judge import score_transcript
 from harness.errors import ConfigurationError, raise_if_any
 from harness.gateway.calls import Provider
@@ -26,6 +27,7 @@ from harness.model import (
     Play,
     Proposition,
     Script,
+    Survey,
     merge_options,
 )
 from harness.model.roles import JUDGE
@@ -132,7 +134,7 @@ def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) ->
         if isinstance(metric, Measure) and metric.function is not None
     }
     if play is not None:
-        if not isinstance(play, Dialogue):
+        if not isinstance(play, Dialogue | Survey):
             _refuse_unread(plan, reader.identify(play.function))
         judged = any(isinstance(metric, Proposition) for metric in experiment.metrics)
         judge = {"judge": reader.identify(score_transcript)} if judged else {}
@@ -145,6 +147,8 @@ def code_of(plan: CellPlan, reader: CodeReader, checkout: Path | None = None) ->
 
 
 def _play_code(play: Play, reader: CodeReader) -> dict[str, CodeIdentity]:
+    if isinstance(play, Survey):
+        return {"survey": reader.identify(run_survey)}
     if not isinstance(play, Dialogue):
         return {"play": reader.identify(play.function)}
     functions = {"agent": play.agent, "until": play.until}
@@ -153,7 +157,9 @@ def _play_code(play: Play, reader: CodeReader) -> dict[str, CodeIdentity]:
 
 
 def _describe_play(play: Play) -> Any:
-    """A play by its function; a dialogue by its texts, and the names of its functions."""
+    """A play by its function; a survey by its items; a dialogue by its texts, and the names of its functions."""
+    if isinstance(play, Survey):
+        return play.declared
     if not isinstance(play, Dialogue):
         return _describe_function(play.function)
     named = {name: getattr(play, name) for name in ("agent", "until")}
@@ -224,9 +230,12 @@ def describe_metric(metric: Proposition | Measure) -> dict[str, Any]:
     """A metric by what it asks or computes."""
     if isinstance(metric, Measure):
         reported = metric.function is None  # by the experiment's own play
-        return (
-            {"name": metric.name, "function": None} if reported else {"name": metric.name, "measured": True}
-        )
+        return {
+            "name": metric.name,
+            **({"function": None} if reported else {"measured": True}),
+            **({} if metric.scale is None else {"scale": list(metric.scale)}),
+            **({} if metric.label is None else {"label": metric.label}),
+        }
     return {
         "name": metric.name,
         "claim": metric.claim,

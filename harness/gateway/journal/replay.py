@@ -51,8 +51,8 @@ class JournaledReply:
 class SampleSlot:
     """One question over all tries of its trial. ``draws`` counts its replies; made by `TrialSamples`.
 
-    ``rejected`` counts those of this try that the engine rejected, ``reason`` is why it did the last, and
-    ``max_rejections`` how many it may.
+    ``rejected`` counts those of this try that the engine rejected, ``reason`` is why it did the last, which said
+    ``text``, and ``max_rejections`` how many it may.
     """
 
     __slots__ = (
@@ -66,6 +66,7 @@ class SampleSlot:
         "reason",
         "rejected",
         "site",
+        "text",
     )
 
     def __init__(self, site: CallSite, digest: str, occurrence: int) -> None:
@@ -73,7 +74,7 @@ class SampleSlot:
         self.open = True  # not held in this try
         self.has_history = False  # the journal has replies to it
         self.draws = self.rejected = 0
-        self.reason = ""
+        self.reason = self.text = ""
         self.max_rejections: int | None = None
         self._earlier: deque[JournaledReply] = deque()
 
@@ -139,15 +140,15 @@ class SampleSlot:
         else:
             self._rejected(last, attempt)
 
-    def reject(self, reason: str) -> None:
+    def reject(self, reason: str, text: str) -> None:
         """The engine could not use the reply that it was given."""
-        self.rejected, self.reason = self.rejected + 1, reason
+        self.rejected, self.reason, self.text = self.rejected + 1, reason, text
         self.open = True
 
     def _rejected(self, kept: JournaledReply, attempt: int) -> None:
         self._earlier.clear()
         if kept.attempt == attempt:
-            self.rejected, self.reason = self.rejected + 1, kept.reason
+            self.rejected, self.reason, self.text = self.rejected + 1, kept.reason, kept.reply.text
 
     def _wasted(self, kept: JournaledReply, attempt: int) -> None:
         if kept.attempt == attempt:
@@ -204,7 +205,7 @@ class TrialSamples:
     def reject(self, kept: JournaledReply, reason: str) -> None:
         """Reject the reply: its question comes next among its equals."""
         self.is_own_way = True
-        self._questions[(kept.site, kept.digest)][kept.occurrence].reject(reason)
+        self._questions[(kept.site, kept.digest)][kept.occurrence].reject(reason, kept.reply.text)
 
     def _recall(self, question: SampleSlot) -> None:
         past = self._past.pop((question.site, question.digest, question.occurrence), None)

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from harness.gateway.calls import Reply, Request
-from harness.gateway.rehearsal import replies
+from harness.gateway.rehearsal import replies, survey_answers
 from harness.gateway.rehearsal.schema_sampler import sample
 from harness.gateway.requests.call_kinds import texts_of
 from harness.gateway.requests.identity import digest
@@ -40,6 +40,7 @@ _AUTHORS: Mapping[str, Author] = {
     "message": replies.message,
     "preference": replies.preference,
     "extraction": lambda request, rng: replies.extraction_from_schema(_schema(request), rng),
+    "survey": survey_answers.answers,
     "agent_reasoning": replies.reaction,
     "CognitiveActionModel": replies.turn,
     "CognitiveActionModelWithReasoning": replies.turn,
@@ -163,11 +164,28 @@ def _logprobs(text: str, request: Request, rng: Random) -> dict[str, Any]:
         return {"token": word, "logprob": round(-rng.expovariate(2.0), 6), "bytes": list(word.encode())}
 
     content = []
+    choices = replies.words_to_choose_from(request)
+    if text in choices:
+        return {"content": [_choice(text, choices, others, request, rng)], "refusal": None}
     for word in words:
         first = token(word)
         rest = [token(rng.choice(words)) for _ in range(others - 1)]
         content.append({**first, "top_logprobs": [first, *rest][:others]})
     return {"content": content, "refusal": None}
+
+
+def _choice(text: str, choices: Sequence[str], others: int, request: Request, rng: Random) -> dict[str, Any]:
+    """One of the words that the prompt names, with the probabilities of all."""
+    name = replies.persona_name(list(texts_of(request.messages)))
+    weights = survey_answers.token_weights(choices, name, rng)
+    tokens: list[dict[str, Any]] = [
+        {"token": word, "logprob": round(math.log(weight), 6), "bytes": list(word.encode())}
+        for word, weight in zip(choices, weights, strict=True)
+    ]
+    return {
+        **next(one for one in tokens if one["token"] == text),
+        "top_logprobs": sorted(tokens, key=lambda one: -one["logprob"])[:others],
+    }
 
 
 def _unit_vector(text: str) -> list[float]:

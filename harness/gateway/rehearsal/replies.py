@@ -22,7 +22,7 @@ _FIELDS = re.compile(r"be the following:\s*([\w ,]{1,500})")
 _ROOT = re.compile(r"field `(\w{1,80})`: [^\n]{0,80}root")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d")
 _ONE_WORD = re.compile(
-    r"[Aa]nswer with one word: ((?:[\w-]{1,40}, ){0,20}[\w-]{1,40},? or [\w-]{1,40})[.]?\s*\Z"
+    r"[Aa]nswer with one (?:word|letter|number): ((?:[\w-]{1,40}, ){0,20}[\w-]{1,40},? or [\w-]{1,40})[.]?\s*\Z"
 )
 _TOPICS = {"introduc": "introduction", "brainstorm": "idea", "debat": "debate", "consolidat": "summary"}
 
@@ -180,7 +180,10 @@ def extraction_from_prompt(request: Request, rng: Random) -> dict[str, Any]:
 
 
 def words_to_choose_from(request: Request) -> Sequence[str]:
-    """What a prompt allows that ends ``Answer with one word: X or Y`` or ``… X, Y or Z``; nothing for any other."""
+    """What a prompt allows that ends ``Answer with one word: X, Y or Z``; nothing for any other.
+
+    It may also say ``letter`` or ``number``.
+    """
     last = next(iter(texts_of(request.messages[-1:])), "")
     found = _ONE_WORD.search(last[-1000:])
     return re.split(r",? or |, ", found[1]) if found else ()

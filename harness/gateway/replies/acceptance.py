@@ -10,6 +10,7 @@ from harness.gateway.calls import Reply, Request, Unwrapped
 from harness.gateway.replies.reply_json import UnreadableReplyError, Value, find
 from harness.gateway.replies.reply_text import ReplyText, split
 from harness.gateway.replies.tool_arguments import normalised
+from harness.gateway.requests.logprobs import asks_for_logprobs
 from harness.gateway.requests.response_formats import asks_for_json
 from harness.gateway.requests.schemas import checker, wanted_schema
 
@@ -42,13 +43,18 @@ def accept(reply: Reply, request: Request) -> Reply:
     calls = normalised(reply.tool_calls)
     text, parsed = found.said, {}
     if not reply.refusal:
-        if reply.finish_reason == "length":
+        if reply.finish_reason == "length" and not _wants_one_token(request):
             raise UnacceptableError(_cut(reply, request, found))
         _check_complete(found, thoughts, has_calls=bool(calls))
         if asks_for_json(request) and not (calls and not text.strip()):
             value = _value(found, request)
             text, parsed = value.text, {"data": value.data, "unwrapped": _unwrapped(value, found, reply.text)}
     return replace(reply, text=text, raw=reply.text, thoughts=thoughts, tool_calls=calls, **parsed)
+
+
+def _wants_one_token(request: Request) -> bool:
+    """Whether only the probabilities of the first token are wanted, so that the reply ends there as asked."""
+    return request.max_tokens == 1 and asks_for_logprobs(request)
 
 
 def _cut(reply: Reply, request: Request, found: ReplyText) -> str:

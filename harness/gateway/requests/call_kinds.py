@@ -12,6 +12,7 @@ from harness.model.roles import CORRECTOR, EMBEDDING, EXTRACTOR, JUDGE, PLAYER, 
 
 _BY_KIND: Mapping[str, str] = {
     "classify": JUDGE,
+    "code_answer": JUDGE,
     "compare": JUDGE,
     "score": JUDGE,
     "score_panel": JUDGE,

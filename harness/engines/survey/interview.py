@@ -1,0 +1,206 @@
+"""One persona's way through a survey: pages of questions, what is skipped, and what each reply answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.engines.embedded.prompts import assistant, user
+from harness.engines.embedded.transcript import clean
+from harness.engines.survey import prompts
+from harness.engines.survey.answers import Answer, answered
+from harness.engines.survey.coding import code_answers
+from harness.engines.survey.order import Order, order_of
+from harness.engines.survey.probabilities import ask_probabilities
+from harness.errors import HarnessError, RefusedError, RejectedError, UnacceptableReplyError
+from harness.gateway.calls import CallSite, Message, ModelClient, Request
+from harness.gateway.replies.reply_json import UnreadableReplyError, find
+from harness.model import Event, FreeText, Survey, TrialPlan, TrialResult, render
+from harness.model.survey import SURVEY
+from harness.model.survey_conditions import holds
+from harness.model.survey_item import AnswerFault, Item
+
+MOST_ASKED = 3
+"""How often a page is asked while an answer on it breaks a rule that its schema cannot state."""
+LONGEST_QUESTION = 20_000
+"""Characters of a question that the transcript keeps."""
+
+
+@dataclass
+class _Interview:
+    """The answers so far, and the conversation that later calls remember."""
+
+    plan: TrialPlan
+    survey: Survey
+    order: Order
+    client: ModelClient
+    answers: dict[str, Answer] = field(default_factory=dict)
+    memory: list[Message] = field(default_factory=list)
+    transcript: list[Event] = field(default_factory=list)
+    asked: int = 0
+    calls: int = 0
+
+    @property
+    def person(self) -> str:
+        return self.plan.personas[0].name
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """Item → answer, of those that have one."""
+        return {
+            name: one.value for name, one in self.answers.items() if one.status in ("answered", "opt out")
+        }
+
+
+async def run_survey(plan: TrialPlan, client: ModelClient) -> TrialResult:
+    """Run the trial: ask the persona every item that is not skipped.
+
+    An answer that cannot be used is missing, with its reason, and the survey goes on. Raises `ModelCallError` where a
+    call failed for another cause.
+    """
+    survey = plan.play
+    assert isinstance(survey, Survey)
+    if not plan.personas:
+        raise HarnessError(f"Trial {plan.trial.id}: has no persona to answer the survey; expected one.")
+    talk = _Interview(plan, survey, order_of(survey, plan), client)
+    for page in survey.pages(talk.order.items):
+        await _ask_page(talk, page)
+    await code_answers(list(talk.answers.values()), client, plan.proposal)
+    answers = [talk.answers[item.name] for item in survey.items]
+    samples = tuple(sample for one in answers for sample in one.samples(talk.person))
+    details = {"answers": {one.item.name: one.recorded for one in answers}, "order": talk.order.recorded}
+    return TrialResult(plan.trial, samples, tuple(talk.transcript), details=details)
+
+
+async def _ask_page(talk: _Interview, page: Sequence[Item]) -> None:
+    """Ask the items of a page that are not skipped, in one call."""
+    asked = []
+    for item in page:
+        reason = _skipped(item, talk)
+        if reason is None:
+            asked.append(item)
+        else:
+            talk.answers[item.name] = Answer(item, "skipped", reason=reason)
+    if not asked:
+        return
+    first = talk.asked + 1
+    talk.asked += len(asked)
+    talk.calls += 1
+    introduction = render(talk.survey.introduction or "", talk.plan.proposal)
+    said = [message["content"] for message in talk.memory]
+    introduction = "" if introduction and said else introduction
+    words = [_words_of(item, talk) for item in asked]
+    site = CallSite(SURVEY, talk.person, talk.calls)
+    start = (prompts.opening(talk.plan.personas[0], talk.plan.instructions), *talk.memory)
+    if talk.survey.gives_probabilities(asked[0]):
+        item, (question, choices) = asked[0], words[0]
+        tokens = prompts.lettered(item, choices)
+        text = prompts.one_token_question(introduction, item, question, tokens)
+        answer, reply = await ask_probabilities(talk.client, (*start, user(text)), site, item, tokens, first)
+        found = [answer]
+    else:
+        text = prompts.questionnaire(
+            introduction, [(item, *one) for item, one in zip(asked, words, strict=True)]
+        )
+        found, reply = await _answers(talk.client, (*start, user(text)), site, asked, first)
+    for one in found:
+        talk.answers[one.item.name] = one
+    if reply and talk.survey.memory:
+        talk.memory += [user(text), assistant(reply)]
+    _note(talk, text, reply)
+
+
+def _skipped(item: Item, talk: _Interview) -> str | None:
+    """Why ``item`` is not asked; ``None`` where it is."""
+    known = talk.known
+    lacking = [name for name in talk.survey.needs(item) if name not in known]
+    if item.when is not None:
+        found = holds(item.when, known)
+        if found is False:
+            return f"its condition does not hold: {item.when}"
+        if found is None:
+            return f"its condition is about {', '.join(lacking)}, without an answer"
+    piped = [name for name in lacking if f"{{{name}}}" in item.question]
+    return f"its question repeats the answer to {', '.join(piped)}, and there is none" if piped else None
+
+
+def _words_of(item: Item, talk: _Interview) -> tuple[str, Sequence[str]]:
+    """The question with its names in braces filled in, and the options in their order."""
+    fields = {name: clean(talk.survey.item(name).words(value), 500) for name, value in talk.known.items()}
+    return render(item.question, {**talk.plan.proposal, **fields}), talk.order.choices(item)
+
+
+async def _answers(
+    client: ModelClient, messages: Sequence[Message], site: CallSite, items: Sequence[Item], first: int
+) -> tuple[list[Answer], str]:
+    """The answers to ``items``, of which the first is asked in place ``first``; and the reply, empty if none is used.
+
+    A reply with an answer that cannot be used is rejected, and the page asked again. After the last, what is usable in
+    it counts, and the rest is missing.
+    """
+    request = Request(messages=messages, response_format=prompts.answer_format(items))
+    data: Any = None
+    reason = "no reply"
+    for _ in range(MOST_ASKED):
+        try:
+            reply = await client.complete(request, site, max_rejections=MOST_ASKED)
+        except (UnacceptableReplyError, RejectedError) as error:
+            data, reason = _data_in(error.text), getattr(error, "reason", "") or str(error)
+            break
+        except RefusedError as error:
+            return [
+                Answer(item, "missing", reason=str(error), position=first + at)
+                for at, item in enumerate(items)
+            ], ""
+        data = reply.data
+        fault = next((one.reason for one in _read(data, items, first, "") if one.status == "missing"), None)
+        if fault is None:
+            break
+        reason = fault
+        client.reject(reply, fault)
+    found = _read(data, items, first, reason)
+    used = {
+        key: one.value for key, one in zip(prompts.keys(items), found, strict=True) if one.status != "missing"
+    }
+    return found, json.dumps(used, ensure_ascii=False) if used else ""
+
+
+def _read(data: Any, items: Sequence[Item], first: int, reason: str) -> list[Answer]:
+    """What ``data`` answers, item by item; ``reason`` is why there is none where it has nothing to read."""
+    found = []
+    for at, (key, item) in enumerate(zip(prompts.keys(items), items, strict=True)):
+        if not isinstance(data, Mapping) or key not in data:
+            missing = reason or "the reply has no answer to it"
+            found.append(Answer(item, "missing", reason=missing, position=first + at))
+            continue
+        try:
+            value = item.read(data[key])
+            value = (
+                clean(value, item.longest)
+                if isinstance(item, FreeText) and not item.is_opt_out(value)
+                else value
+            )
+            found.append(answered(item, value, first + at))
+        except AnswerFault as fault:
+            found.append(Answer(item, "missing", reason=f"{fault}.", position=first + at))
+    return found
+
+
+def _data_in(text: str) -> Any:
+    """The JSON in a reply that was not acceptable as a whole; ``None`` without any."""
+    try:
+        return find(text, lambda _: None).data
+    except UnreadableReplyError:
+        return None
+
+
+def _note(talk: _Interview, text: str, reply: str) -> None:
+    """Add a page and its answers to the transcript."""
+    person = talk.person
+    talk.transcript.append(Event(talk.calls, "", "stimulus", "CONVERSATION", clean(text, LONGEST_QUESTION)))
+    if reply:
+        talk.transcript.append(
+            Event(talk.calls, person, "action", "TALK", clean(reply, LONGEST_QUESTION), person)
+        )
