@@ -13,7 +13,7 @@ Status = Literal["answered", "opt out", "skipped", "missing"]
 
 
 @dataclass(slots=True)
-class Answer:
+class SurveyAnswer:
     """One persona's answer to one item.
 
     Fields:
@@ -59,7 +59,7 @@ class Answer:
         return f"{self.status}: {self.reason}" if self.status == "skipped" else self.reason
 
 
-def answered(item: Item, value: Any, position: int) -> Answer:
+def answered(item: Item, value: Any, position: int) -> SurveyAnswer:
     """An answer that `Item.read` accepted."""
     status: Status = "opt out" if item.is_opt_out(value) else "answered"
-    return Answer(item, status, value, position=position, numbers=item.numbers(value))
+    return SurveyAnswer(item, status, value, position=position, numbers=item.numbers(value))

@@ -10,7 +10,7 @@ from typing import Any
 from harness.engines.embedded.prompts import assistant, user
 from harness.engines.embedded.transcript import clean
 from harness.engines.survey import prompts
-from harness.engines.survey.answers import Answer, answered
+from harness.engines.survey.answers import SurveyAnswer, answered
 from harness.engines.survey.coding import code_answers
 from harness.engines.survey.order import Order, order_of
 from harness.engines.survey.probabilities import ask_probabilities
@@ -36,7 +36,7 @@ class _Interview:
     survey: Survey
     order: Order
     client: ModelClient
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: dict[str, SurveyAnswer] = field(default_factory=dict)
     memory: list[Message] = field(default_factory=list)
     transcript: list[Event] = field(default_factory=list)
     asked: int = 0
@@ -82,7 +82,7 @@ async def _ask_page(talk: _Interview, page: Sequence[Item]) -> None:
         if reason is None:
             asked.append(item)
         else:
-            talk.answers[item.name] = Answer(item, "skipped", reason=reason)
+            talk.answers[item.name] = SurveyAnswer(item, "skipped", reason=reason)
     if not asked:
         return
     first = talk.asked + 1
@@ -134,7 +134,7 @@ def _words_of(item: Item, talk: _Interview) -> tuple[str, Sequence[str]]:
 
 async def _answers(
     client: ModelClient, messages: Sequence[Message], site: CallSite, items: Sequence[Item], first: int
-) -> tuple[list[Answer], str]:
+) -> tuple[list[SurveyAnswer], str]:
     """The answers to ``items``, of which the first is asked in place ``first``; and the reply, empty if none is used.
 
     A reply with an answer that cannot be used is rejected, and the page asked again. After the last, what is usable in
@@ -151,7 +151,7 @@ async def _answers(
             break
         except RefusedError as error:
             return [
-                Answer(item, "missing", reason=str(error), position=first + at)
+                SurveyAnswer(item, "missing", reason=str(error), position=first + at)
                 for at, item in enumerate(items)
             ], ""
         data = reply.data
@@ -167,13 +167,13 @@ async def _answers(
     return found, json.dumps(used, ensure_ascii=False) if used else ""
 
 
-def _read(data: Any, items: Sequence[Item], first: int, reason: str) -> list[Answer]:
+def _read(data: Any, items: Sequence[Item], first: int, reason: str) -> list[SurveyAnswer]:
     """What ``data`` answers, item by item; ``reason`` is why there is none where it has nothing to read."""
     found = []
     for at, (key, item) in enumerate(zip(prompts.keys(items), items, strict=True)):
         if not isinstance(data, Mapping) or key not in data:
             missing = reason or "the reply has no answer to it"
-            found.append(Answer(item, "missing", reason=missing, position=first + at))
+            found.append(SurveyAnswer(item, "missing", reason=missing, position=first + at))
             continue
         try:
             value = item.read(data[key])
@@ -184,7 +184,7 @@ def _read(data: Any, items: Sequence[Item], first: int, reason: str) -> list[Ans
             )
             found.append(answered(item, value, first + at))
         except AnswerFault as fault:
-            found.append(Answer(item, "missing", reason=f"{fault}.", position=first + at))
+            found.append(SurveyAnswer(item, "missing", reason=f"{fault}.", position=first + at))
     return found
 
 

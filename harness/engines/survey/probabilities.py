@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.engines.survey.answers import Answer, Status
+from harness.engines.survey.answers import SurveyAnswer, Status
 from harness.errors import RefusedError, RejectedError, UnacceptableReplyError
 from harness.gateway.calls import CallSite, Message, ModelClient, Reply, Request
 from harness.model.survey_item import Item
@@ -25,7 +25,7 @@ async def ask_probabilities(
     item: Item,
     tokens: Mapping[str, Any],
     position: int,
-) -> tuple[Answer, str]:
+) -> tuple[SurveyAnswer, str]:
     """The probable answers to ``item``, which ``tokens`` stand for, and the most probable token as the reply.
 
     The value is the most probable answer, the numbers are expectations over all that have one. Raises `ModelCallError`,
@@ -36,18 +36,20 @@ async def ask_probabilities(
     try:
         reply = await client.complete(request, site)
     except (UnacceptableReplyError, RejectedError, RefusedError) as error:
-        return Answer(
+        return SurveyAnswer(
             item, "missing", reason=getattr(error, "reason", "") or str(error), position=position
         ), ""
     found = shares(reply, tokens)
     covered = sum(found.values())
     if covered < LEAST_COVERED:
-        reason = f"the options have {covered:.0%} of the first token's probability; expected {LEAST_COVERED:.0%} or more."
-        return Answer(item, "missing", reason=reason, position=position, covered=_rounded(covered)), ""
+        reason = (
+            f"the options cover {covered:.0%} of the first token's probability; expected {LEAST_COVERED:.0%}."
+        )
+        return SurveyAnswer(item, "missing", reason=reason, position=position, covered=_rounded(covered)), ""
     scaled = {token: share / covered for token, share in found.items()}
     best = max(scaled, key=lambda token: scaled[token])
     status: Status = "opt out" if item.is_opt_out(tokens[best]) else "answered"
-    answer = Answer(
+    answer = SurveyAnswer(
         item,
         status,
         tokens[best],

@@ -23,7 +23,7 @@ from harness.model.survey import LETTERS
 from harness.model.survey_item import Item, closed_object
 
 _BE = """\
-You are {name}. You are taking part in a survey. Answer every question as {name} would, from {name}'s own life, views
+You are {name}. You are taking part in a survey. SurveyAnswer every question as {name} would, from {name}'s own life, views
 and knowledge. There are no right or wrong answers, and nobody else sees them.
 
 # Who you are
@@ -130,7 +130,7 @@ def _how(item: Item, choices: Sequence[str]) -> Iterable[str]:
     elif isinstance(item, Matrix):
         yield from [f"For each of these, answer with a whole number {_scale(item)}:", *listed]
     elif isinstance(item, FreeText):
-        yield "Answer in your own words, in a sentence or two."
+        yield "SurveyAnswer in your own words, in a sentence or two."
 
 
 def _scale(item: Likert | Matrix) -> str:
