@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.engines.survey.answers import SurveyAnswer, Status
+from harness.engines.survey.answers import Status, SurveyAnswer
 from harness.errors import RefusedError, RejectedError, UnacceptableReplyError
 from harness.gateway.calls import CallSite, Message, ModelClient, Reply, Request
 from harness.model.survey_item import Item

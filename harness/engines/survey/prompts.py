@@ -23,7 +23,7 @@ from harness.model.survey import LETTERS
 from harness.model.survey_item import Item, closed_object
 
 _BE = """\
-You are {name}. You are taking part in a survey. SurveyAnswer every question as {name} would, from {name}'s own life, views
+You are {name}. You are taking part in a survey. Answer every question as {name} would, from {name}'s own life, views
 and knowledge. There are no right or wrong answers, and nobody else sees them.
 
 # Who you are
