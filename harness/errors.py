@@ -123,11 +123,14 @@ class RunChangedError(ConfigurationError):
 
 
 class UnknownPriceError(ConfigurationError):
-    """A budget in dollars cannot be kept: no price is known for ``model``. List one, or limit calls or tokens."""
+    """A budget in dollars cannot be kept: no price is known for ``model``. List one, or limit calls or tokens.
 
-    def __init__(self, model: str) -> None:
+    ``hint`` ends the message: how to install a library of prices, where it is missing.
+    """
+
+    def __init__(self, model: str, hint: str = "") -> None:
         self.model = model
-        super().__init__(f"No price is known for the model {model!r}, so its cost cannot be limited.")
+        super().__init__(f"No price is known for the model {model!r}, so its cost cannot be limited.{hint}")
 
 
 class UnknownProviderError(ConfigurationError):

@@ -16,6 +16,7 @@ from harness.errors import (
     UnknownPriceError,
 )
 from harness.gateway.calls import Reply, Request
+from harness.gateway.price_library import where_prices_are
 
 COMPLETION_BOUND = 16_384
 """Tokens reserved for the reply to a request without a limit."""
@@ -100,7 +101,7 @@ class Budget:
         if provider in FREE:
             self._free.add(model)
         if self.limits["cost"] is not None and self._price_of(Request((), model)) is None:
-            raise UnknownPriceError(model)
+            raise UnknownPriceError(model, where_prices_are())
 
     def _price_of(self, request: Request) -> TokenPrice | None:
         return _Free() if request.model in self._free else self._price(request)
@@ -158,7 +159,7 @@ class Budget:
             return 0.0
         price = self._price_of(request)
         if price is None:
-            unknown = UnknownPriceError(request.model)
+            unknown = UnknownPriceError(request.model, where_prices_are())
             raise ModelCallError(str(unknown), fatal=True) from unknown
         return (tokens_in * price.input_per_million + tokens_out * price.output_per_million) / 1e6
 

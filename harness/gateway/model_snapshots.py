@@ -6,6 +6,8 @@ import re
 
 _DATE = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8})$")
 _SHORT_DATE = re.compile(r"-(0[1-9]|1[0-2])([0-2]\d|3[01])(-preview)?$")  # gpt-3.5-turbo-0125
+_VERSION = re.compile(r"-v\d+(:\d+)?$|-0\d\d$")
+"""How names of fixed versions end at Amazon Bedrock (-v1:0) and Google (-001)."""
 MAKERS = ("anthropic", "azure", "openai", "openrouter")
 """Providers that sell models of others' or their own making, by names that may be aliases."""
 
@@ -19,7 +21,8 @@ def is_undated(model: str) -> bool:
     (platform.claude.com/docs, "Model IDs and versioning").
     """
     name = bare(model)
-    if name.startswith("rehearsal") or _DATE.search(name) or _SHORT_DATE.search(name):
+    fixed = any(pattern.search(name) for pattern in (_DATE, _SHORT_DATE, _VERSION))
+    if name.startswith("rehearsal") or fixed:
         return False
     claude = _CLAUDE.fullmatch(name)
     return claude is None or (int(claude[1]), int(claude[2] or 0)) < (4, 6)

@@ -1,8 +1,4 @@
-"""What models cost: the user's own prices, a dated table of list prices beside this file, then an optional library.
-
-Why not the library alone: genai-prices takes up to 1.4 s and 94 MB until the first price is known (0.2.3), and this
-table 1 ms. It is asked only for models that the table lacks.
-"""
+"""What models cost: the user's own prices, then those of an optional library; otherwise the cost is unknown."""
 
 from __future__ import annotations
 
@@ -10,18 +6,16 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, raise_if_any
 from harness.gateway.calls import Reply
 from harness.gateway.model_snapshots import bare, undated
-from harness.gateway.price_library import listed_price
+from harness.gateway.price_library import listed_price, where_prices_are
 from harness.text_files import read_json
 
 VARIABLE = "HARNESS_PRICES"
-TABLE = Path(__file__).with_name("prices.json")
 REHEARSAL = "a rehearsal: nothing was bought"
 
 _MILLION = 1_000_000
@@ -70,14 +64,14 @@ Overrides = Mapping[str, Price]
 def price_of(model: str, overrides: Overrides | None = None) -> Price | None:
     """The price of ``model``, with or without its provider's name; ``None`` if unknown.
 
-    An unlisted dated snapshot costs as much as its undated name. The table has the vendors' list prices; ``overrides``,
-    which take precedence, are for other sellers of the same model. The extra ``prices`` knows more models.
+    An unlisted dated snapshot costs as much as its undated name. ``overrides`` take precedence. The extra ``prices``
+    has the vendors' list prices; without it no other price is known.
     """
-    for listed in (overrides or {}, _table()):
-        for name in (model, bare(model), undated(model)):
-            if name in listed:
-                return listed[name]
-    found = listed_price(model)
+    own = overrides or {}
+    for name in (model, bare(model), undated(model)):
+        if name in own:
+            return own[name]
+    found = listed_price(model) or listed_price(bare(model))
     return None if found is None else Price(**found)
 
 
@@ -106,6 +100,7 @@ def _reason(reply: Reply, price: Price | None) -> str | None:
         return REHEARSAL
     if price is None:
         known = f"no price is known for {reply.model!r}; list it in a file that {VARIABLE} names"
+        known += where_prices_are()
         return known if reply.model else "the reply does not name the model that answered"
     if not reply.tokens_in:
         return "the reply does not say how many tokens were read"
@@ -166,8 +161,3 @@ def _is_date(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
-
-
-@cache
-def _table() -> Overrides:
-    return load_prices(TABLE)

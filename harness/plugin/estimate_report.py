@@ -123,8 +123,8 @@ def notes(estimate: ExperimentEstimate) -> Iterator[str]:
 
 
 def _listed(price: Price) -> str:
-    dated = f" as listed on {price.as_of}" if price.as_of else ""
-    return f"${price.input:g} per million tokens in, ${price.output:g} out{dated}"
+    listed = f" as listed on {price.as_of}" if price.as_of else f" in {price.source}" if price.source else ""
+    return f"${price.input:g} per million tokens in, ${price.output:g} out{listed}"
 
 
 def _assumed(estimate: ExperimentEstimate) -> str:

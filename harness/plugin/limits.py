@@ -8,6 +8,7 @@ from harness.errors import UnknownPriceError, expected_one_of, raise_if_any
 from harness.gateway.budget import FREE, Budget
 from harness.gateway.calls import Provider, Request
 from harness.gateway.limits import Limits
+from harness.gateway.price_library import where_prices_are
 from harness.gateway.prices import Overrides, Price, price_of
 from harness.gateway.providers import provider_names
 from harness.gateway.rates import providers_in, rate_of
@@ -42,7 +43,7 @@ def make_budget(settings: Settings, providers: Sequence[Provider], prices: Overr
     if settings.max_cost is not None:
         unknown = [one.model for one in providers if price(Request((), one.model)) is None]
         if unknown:
-            raise UnknownPriceError(unknown[0])
+            raise UnknownPriceError(unknown[0], where_prices_are())
     return Budget(settings.max_cost, settings.max_calls, settings.max_tokens, price)
 
 

@@ -261,7 +261,7 @@ def test_it_fits_in_80_columns_and_says_what_it_rests_on(lab: Lab) -> None:
             "price *$*",
             "least to most",
             "* Arm4 *total",
-            "Price: $0.15 per million tokens in, $0.6 out as listed on *",
+            "Price: $0.15 per million tokens in, $0.6 out in genai-prices *",
             "Tokens in: the rehearsed prompts' characters / 4*",
             "Tokens out are assumed, a call: act 250,*",
         ]
