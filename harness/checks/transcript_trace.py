@@ -57,8 +57,8 @@ def _turns(events: list[Mapping[str, Any]]) -> tuple[int, int]:
     return len(done - acted), len(done)
 
 
-def _turn(event: Mapping[str, Any]) -> tuple[Any, Any]:
-    return event.get("step"), event.get("person")
+def _turn(event: Mapping[str, Any]) -> tuple[str, str]:
+    return str(event.get("step")), str(event.get("person"))  # a damaged record may have anything here
 
 
 def _told(events: list[Mapping[str, Any]], people: frozenset[str]) -> Iterator[tuple[str, bool]]:

@@ -86,6 +86,8 @@ class FinishedTrialRecord(Struct, gc=False, kw_only=True, forbid_unknown_fields=
 class EventRecord(TypedDict):
     """What the checks need of a line of a transcript."""
 
+    step: Whole
+    person: str
     kind: str
     type: str
     content: str
