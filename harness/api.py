@@ -6,13 +6,19 @@ import inspect
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Unpack, get_type_hints
 
 from harness.errors import ExitCode, HarnessError
 from harness.model import Experiment
 from harness.runtime.settings import RunOptions, setting_fields
 from harness.text_files import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.reports.data.frames import Frames
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,26 @@ class Results:
             )
         content: Mapping[str, Any] = read_json(self.artifact_path, str(self.artifact_path))
         return content
+
+    @property
+    def answers(self) -> pd.DataFrame:
+        """The answers to a survey, one row each, with the attributes of the personas: `harness.load`'s ``answers``."""
+        return self._frames.answers
+
+    @property
+    def answers_wide(self) -> pd.DataFrame:
+        """The same with one row per persona, arm and repetition, and a column for each item."""
+        return self._frames.answers_wide
+
+    @cached_property
+    def _frames(self) -> Frames:
+        from harness.reports.data import load
+
+        if not self.records:
+            raise HarnessError(
+                f"Run {self.run_id} of {self.experiment} left no records; see its exit code and output."
+            )
+        return load(self.records[0].parent, runs=[self.run_id])
 
     def values(self, group: str, metric: str) -> list[float]:
         """The samples of a metric in a group, in the artifact's order; empty when there are none."""

@@ -26,7 +26,7 @@ from harness.model.script import Extraction, Script, render
 from harness.model.survey import Survey
 from harness.model.survey_composites import Allocation, Matrix, MultipleChoice, Ranking
 from harness.model.survey_item import AnswerFault, Item
-from harness.model.survey_items import Choice, FreeText, Likert, Numeric, YesNo
+from harness.model.survey_items import Choice, FreeText, Likert, Numeric, YesNo, read_items
 from harness.model.treatment import ActionsAtLeast, Correction, Intervention
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "merge_options",
     "option_problems",
     "options_in_words",
+    "read_items",
     "render",
     "worst",
 ]

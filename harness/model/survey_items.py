@@ -295,3 +295,19 @@ KINDS: Mapping[str, type[Item]] = {
     for one in (Likert, Choice, YesNo, MultipleChoice, Numeric, Ranking, Allocation, Matrix, FreeText)
 }
 """The kinds of item by the name that data and files have."""
+
+
+def read_items(declared: Any) -> tuple[Item, ...]:
+    """The items of a survey from plain data, as `Item.declared` gives each; what is not an item is left out.
+
+    >>> read_items([{"type": "likert", "name": "trust", "question": "How far?", "points": 7}])[0].measures[0].scale
+    (1, 7)
+    """
+    found = (
+        [one for one in declared if isinstance(one, Mapping)] if isinstance(declared, list | tuple) else []
+    )
+    return tuple(
+        KINDS[one["type"]](**{name: value for name, value in one.items() if name != "type"})
+        for one in found
+        if one.get("type") in KINDS
+    )

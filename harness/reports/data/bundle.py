@@ -30,7 +30,7 @@ CHECKSUMS = "checksums.sha256"
 MARK = "REHEARSAL: the offline rehearsal model answered in some or all of these runs. They are not evidence."
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-_DATA = ("experiments", "trials", "scores", "events", "comparisons", "calls", "call_counts")
+_DATA = ("experiments", "trials", "scores", "answers", "events", "comparisons", "calls", "call_counts")
 _LONG = {"calls": ("request", "reply", "tool_calls"), "events": ("content",)}
 """Columns that are in the Parquet file only: no cell of a spreadsheet holds them."""
 

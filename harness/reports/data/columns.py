@@ -134,6 +134,33 @@ EVENTS = (
     Column("content", "text", "The text; of a tool call, its arguments.", "empty: none"),
 )
 
+ANSWERS = (
+    *PLACE,
+    Column("person", "name", "The persona who answered."),
+    Column("item", "name", "Name of the item."),
+    Column("part", "name", "Option or row of an item that has several.", "empty: the item as a whole"),
+    Column("kind", "name", "Kind of item.", "likert, choice, yes_no, numeric, multiple_choice, ranking, …"),
+    Column("position", "whole", "In which place the item was asked.", "from 1; empty if skipped"),
+    Column("status", "name", "How the item was answered.", "answered, opt out, skipped, missing"),
+    Column(
+        "value",
+        "number",
+        "The answer as a number.",
+        "points, 0 or 1, an amount, a rank; empty if it has none",
+    ),
+    Column("answer", "text", "The answer in words.", "empty if skipped or missing"),
+    Column("reason", "text", "Why the item was skipped, or the answer is missing."),
+    Column("category", "name", "Where the judge put an answer in free text.", "empty: not coded"),
+    Column("probabilities", "text", "Probability of each option, where those were asked for.", "JSON"),
+    Column("covered", "number", "Probability of all options together, before they were scaled to 1."),
+    Column(
+        "options",
+        "text",
+        "The options in the order in which the persona read them.",
+        "JSON; empty: as declared",
+    ),
+)
+
 CALL_COUNTS = (
     *PLACE,
     ATTEMPT,
@@ -200,17 +227,19 @@ TABLES = {
     "experiments": EXPERIMENTS,
     "trials": TRIALS,
     "scores": SCORES,
+    "answers": ANSWERS,
     "events": EVENTS,
     "calls": CALLS_IN_JOURNAL,
     "call_counts": CALL_COUNTS,
     "comparisons": COMPARISONS,
 }
-ON_REQUEST = frozenset({"calls", "events"})
+ON_REQUEST = frozenset({"calls", "events", "answers"})
 """Tables that are large, and made only for queries that name them."""
 ROWS = {
     "experiments": "one row per run",
     "trials": "one row per try of a trial",
     "scores": "one row per value due from an accepted trial, obtained or missing",
+    "answers": "one row per answer to an item of a survey, and per option or row where an item has several",
     "events": "one row per event in the transcripts of accepted trials",
     "calls": "one row per reply in the journals present, with its request",
     "call_counts": "one row per try and kind of model call, as the records count them",

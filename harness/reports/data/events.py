@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.records.reader import stream
 from harness.reports.data.arrays import table
 from harness.reports.data.columns import EVENTS, PLACE
-from harness.reports.data.record_rows import Row, RunRows, whole
+from harness.reports.data.record_rows import Row, RunRows, record_mark, whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _TEXTS = ("person", "kind", "type", "source", "target", "content")
-_MARK = ("trial", "attempt", "status", "started", "ended")
 
 
 def events(runs: Sequence[RunRows]) -> pa.Table:
@@ -23,20 +22,16 @@ def events(runs: Sequence[RunRows]) -> pa.Table:
 
 
 def _events(run: RunRows) -> Iterator[Row]:
-    wanted = {_mark(row): row for row in run.rows if row["accepted"]}
+    wanted = {record_mark(row): row for row in run.rows if row["accepted"]}
     for path in sorted(run.files):
         for record in stream(path, problems=[]):
-            trial = wanted.get(_mark(record)) if record.get("run_id") == run.run_id else None
+            trial = wanted.get(record_mark(record)) if record.get("run_id") == run.run_id else None
             found = record.get("transcript") if trial is not None else None
             if trial is None or not isinstance(found, list):
                 continue
-            del wanted[_mark(record)]
+            del wanted[record_mark(record)]
             place = {one.name: trial[one.name] for one in PLACE}
             for number, event in enumerate(found):
                 if isinstance(event, Mapping):
                     texts = {name: event.get(name) or None for name in _TEXTS}
                     yield {**place, "place": number, "step": whole(event.get("step")), **texts}
-
-
-def _mark(record: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(record.get(name)) for name in _MARK)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.reports.data.answers import widened
 from harness.reports.data.columns import TABLES
 from harness.reports.data.tables import Tables, read_tables
 
@@ -16,15 +19,17 @@ class Frames:
     """Data frames of a results folder, each made on first use.
 
     ``experiments`` has a row per run, ``trials`` per try of a trial (``accepted`` marks the one that counts),
-    ``scores`` per value due (``value`` is NaN where ``reason`` says why), ``events`` per line of an accepted trial's
-    transcript, ``calls`` per reply in the journals present, with its request, and ``call_counts`` per try and kind of
-    call. Columns are those of ``harness query``'s views; names that repeat (experiment, group, metric, …) are
+    ``scores`` per value due (``value`` is NaN where ``reason`` says why), ``answers`` per answer to a survey
+    (``answers_wide`` per persona, arm and repetition, with a column per item), ``events`` per line of an accepted
+    trial's transcript, ``calls`` per reply in the journals present, with its request, and ``call_counts`` per try and
+    kind of call. Columns are those of ``harness query``'s views; names that repeat (experiment, group, metric, …) are
     categorical. ``problems`` lists lines that could not be read.
     """
 
     experiments: pd.DataFrame
     trials: pd.DataFrame
     scores: pd.DataFrame
+    answers: pd.DataFrame
     events: pd.DataFrame
     calls: pd.DataFrame
     call_counts: pd.DataFrame
@@ -40,6 +45,11 @@ class Frames:
         frame = vars(self)[name] = self._tables.named(name).to_pandas()
         return frame
 
+    @cached_property
+    def answers_wide(self) -> pd.DataFrame:
+        """One row per persona, arm and repetition, with a column for each item (`answers.widened`)."""
+        return widened(self.answers)
+
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *TABLES]
 
@@ -48,9 +58,11 @@ class Frames:
         return f"Frames({runs or 'no runs'})"
 
 
-def load(path: Path | str = "results") -> Frames:
-    """Load the record files in ``path`` (a results folder, or one file) as data frames. Raises `HarnessError`.
+def load(path: Path | str = "results", *, runs: Sequence[str] = ()) -> Frames:
+    """Load the record files in ``path`` (a results folder, or one file) as data frames; all runs, or those named.
+
+    Raises `HarnessError`.
 
     >>> load("results").scores.groupby(["group", "metric"]).value.mean()  # doctest: +SKIP
     """
-    return Frames(read_tables(Path(path)))
+    return Frames(read_tables(Path(path), runs))

@@ -31,6 +31,7 @@ Row = dict[str, Any]
 _SAMPLE = ("metric", "person", "value", "reason", "justification")
 _FAST = itemgetter(*_SAMPLE)
 _OWNER = attrgetter("metric", "person")
+_MARK = ("trial", "attempt", "status", "started", "ended")
 _REPEATED = ("experiment", "group", "status", "people")
 _MOST = 2**63
 _EXACT = 2**53
@@ -362,6 +363,11 @@ def _names(owners: Sequence[tuple[Owner, ...]], side: int) -> pa.Array:
             coded[id(one)] = np.array(places, dtype=np.int32)
     found = np.concatenate([np.empty(0, np.int32), *(coded[id(one)] for one in owners)])
     return pa.DictionaryArray.from_arrays(pa.array(found, mask=found < 0), text_array(list(codes)))
+
+
+def record_mark(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """What tells one record of a run from the others, in a line of a file and in its row."""
+    return tuple(str(record.get(name)) for name in _MARK)
 
 
 def whole(value: Any) -> int | None:

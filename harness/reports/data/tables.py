@@ -12,6 +12,7 @@ from harness.extras import require
 from harness.records import record_files
 from harness.records.artifact import number
 from harness.records.comparisons import judgements
+from harness.reports.data.answers import answers
 from harness.reports.data.arrays import array, table
 from harness.reports.data.calls import calls
 from harness.reports.data.columns import CALL_COUNTS, COMPARISONS, EXPERIMENTS, PLACE, SCORES, TRIALS
@@ -74,6 +75,11 @@ class Tables:
     def events(self) -> pa.Table:
         """One row per event in the transcripts of accepted trials."""
         return events(self.runs)
+
+    @cached_property
+    def answers(self) -> pa.Table:
+        """One row per answer to a survey in accepted trials."""
+        return answers(self.runs)
 
     @cached_property
     def comparisons(self) -> pa.Table:
