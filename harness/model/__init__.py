@@ -20,7 +20,7 @@ from harness.model.outcome import (
     TrialResult,
     Usage,
 )
-from harness.model.persona import Persona
+from harness.model.persona import Participant, Persona, attributes_of
 from harness.model.play import CallBounds, Play, TrialPlan
 from harness.model.script import Extraction, Script, render
 from harness.model.survey import Survey
@@ -62,6 +62,7 @@ __all__ = [
     "MultipleChoice",
     "Numeric",
     "Observation",
+    "Participant",
     "Persona",
     "Play",
     "Preference",
@@ -80,6 +81,7 @@ __all__ = [
     "TrialResult",
     "Usage",
     "YesNo",
+    "attributes_of",
     "factorial",
     "merge_options",
     "option_problems",

@@ -156,7 +156,9 @@ def is_plainly_synchronous(function: object) -> bool:
 
 
 def as_tuple(value: Any) -> Any:
-    """A sequence as a tuple; anything else unchanged, for its check to refuse."""
+    """A sequence as a tuple; anything else, a kind of tuple included, unchanged, for its check to accept or refuse."""
+    if isinstance(value, tuple):
+        return value
     unordered = (str, bytes, Mapping, set, frozenset)
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, unordered) else value
 

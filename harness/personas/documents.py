@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import reprlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,6 +97,13 @@ def canonical(value: Any) -> str:
     Raises `ValueError` for NaN and infinity, `TypeError` for what is not JSON.
     """
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def plain_values(value: Any) -> Any:
+    """``value`` with its mappings and sequences copied into dicts and lists."""
+    if isinstance(value, Mapping):
+        return {key: plain_values(item) for key, item in value.items()}
+    return [plain_values(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def reason(error: Exception) -> str:

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from harness.model import MAX_SCORE, MIN_SCORE, Respondents, SampleDesign, Scale
+from harness.model import MAX_SCORE, MIN_SCORE, Respondents, Scale
 from harness.records.artifact import number
 from harness.records.filed_runs import FiledRun
+from harness.records.people import people_of, sample_design
 
 
 def respondents_of(run: FiledRun) -> Respondents:
     """The personas' attributes and weights, and how they were sampled; arms with populations of their own add theirs.
 
-    A first line has them under ``population``: ``attributes`` (attribute → person → value), ``weights``
-    (person → weight), and ``sampling`` (``method``, ``from``, ``size``, ``strata``). Weights that are not positive
+    Attributes and weights were kept beside the records (`harness.records.people`). Weights that are not positive
     numbers are left out.
     """
     attributes: dict[str, dict[str, Any]] = {}
     weights: dict[str, float] = {}
-    sampling = None
-    for population in _populations(run):
-        for name, values in _mapping(population.get("attributes")).items():
-            attributes.setdefault(str(name), {}).update(_mapping(values))
-        weights |= dict(_weights(_mapping(population.get("weights"))))
-        sampling = sampling or _sampling(_mapping(population.get("sampling")))
-    return Respondents(attributes, weights, sampling)
+    for people in people_of(run.folder, run.metadata).values():
+        for name, person in people.items():
+            for attribute, value in person.attributes.items():
+                attributes.setdefault(attribute, {}).setdefault(name, value)
+            if 0 < person.weight < math.inf:
+                weights.setdefault(name, person.weight)
+    return Respondents(attributes, weights, sample_design(run.metadata))
 
 
 def scales_of(run: FiledRun) -> dict[str, Scale]:
@@ -43,34 +43,6 @@ def panels_of(run: FiledRun) -> tuple[tuple[str, ...], ...]:
     """The people of each panel; empty for a dialogue, whose personas are users of the agent that is studied."""
     plays = (_mapping((line.get("settings") or {}).get("play")) for line in run.metadata)
     return () if any("agent" in play for play in plays) else run.design.panels
-
-
-def _populations(run: FiledRun) -> Iterator[Mapping[str, Any]]:
-    seen: list[Mapping[str, Any]] = []
-    for line in run.metadata:
-        population = _mapping(line.get("population"))
-        if population not in seen:
-            seen.append(population)
-            yield population
-
-
-def _weights(found: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for person, value in found.items():
-        weight = number(value)
-        if weight is not None and 0 < weight < math.inf:
-            yield str(person), weight
-
-
-def _sampling(found: Mapping[str, Any]) -> SampleDesign | None:
-    if not found.get("method"):
-        return None
-    size, strata = found.get("size"), found.get("strata")
-    return SampleDesign(
-        method=str(found["method"]),
-        source=str(found.get("from") or ""),
-        size=size if isinstance(size, int) else None,
-        strata=strata if isinstance(strata, str) else None,
-    )
 
 
 def _scale(metric: Mapping[str, Any]) -> Scale | None:

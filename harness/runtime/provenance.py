@@ -31,9 +31,11 @@ from harness.model import (
     merge_options,
 )
 from harness.model.roles import JUDGE
-from harness.personas import digest, fragments_of
+from harness.personas import Population, digest, fragments_of
+from harness.personas.population import has_attributes
 from harness.records import fingerprint
 from harness.records.json_safe import indented, plain
+from harness.records.people import KEY
 from harness.runtime.code.identity import CodeIdentity, CodeReader
 from harness.runtime.code.unread_settings import unreadable
 from harness.runtime.plan import CellPlan
@@ -317,12 +319,26 @@ def group_settings(plan: CellPlan, code: PlanCode, *, declared_population: str |
 def population_hash(plan: CellPlan) -> str:
     """Of the personas as they take part: a fixture may have changed them since the population was read."""
     try:
-        return digest(plan.population.personas)
+        return digest(plan.population.personas, plan.population.file_sha256)
     except (TypeError, ValueError) as error:
         raise ConfigurationError(
             f"Group {plan.cell.group!r} of {plan.cell.experiment}: population {plan.population.source} is not plain "
             f"data ({error}); expected specifications of text, numbers, lists and objects."
         ) from None
+
+
+def population_facts(population: Population) -> dict[str, Any]:
+    """Where people came from and how they were chosen, as records have it; what does not apply is left out."""
+    facts: dict[str, Any] = {"source": population.source}
+    if population.file_sha256 is not None:
+        facts["file_sha256"] = population.file_sha256
+    if population.sampling:
+        facts["sampling"] = [step.to_metadata() for step in population.sampling]
+    if len(set(population.weights)) > 1:
+        facts["effective_n"] = round(population.effective_n, 1)
+    if has_attributes(population):
+        facts[KEY] = True
+    return facts
 
 
 def cell_metadata(plan: CellPlan) -> dict[str, Any]:
@@ -349,7 +365,7 @@ def cell_metadata(plan: CellPlan) -> dict[str, Any]:
             "words": describe_script(script),
         },
         "population": {
-            "source": plan.population.source,
+            **population_facts(plan.population),
             "sha256": population_hash(plan),
             "declared": plan.group.population is not None or plan.group.fragments is not None,
             "people": len(plan.population.personas),

@@ -12,7 +12,9 @@ from typing import Any
 from harness.errors import ConfigurationError, HarnessError
 from harness.model import Event, Experiment, Persona, Proposition, render
 from harness.personas import Population, load
+from harness.personas.population import restored_person
 from harness.records import FiledRun, stream
+from harness.records.people import kept_people
 from harness.runtime.plan import OWN
 
 PACKAGED = "packaged:"
@@ -98,7 +100,7 @@ def _reconstruct(
             personas = {name: Persona(name, {}) for name in names}
         else:
             if mark not in known:
-                known[mark] = _people(line, experiments.get(run.experiment), notebooks)
+                known[mark] = _people(line, run.folder, experiments.get(run.experiment), notebooks)
             personas = dict(known[mark])
         found.append(_trial(record, line, tuple(personas[name] for name in names), claims))
     return found
@@ -152,11 +154,12 @@ def _whole(run: FiledRun, chosen: Sequence[Mapping[str, Any]]) -> Iterator[Mappi
 
 
 def _people(
-    line: Mapping[str, Any], experiment: Experiment | None, notebooks: Path | None
+    line: Mapping[str, Any], results: Path, experiment: Experiment | None, notebooks: Path | None
 ) -> Mapping[str, Persona]:
     """The personas of a population by name, where one is found whose hash is the recorded one."""
     wanted, seen = line["population"], []
-    for population in _candidates(wanted, experiment, notebooks):
+    kept = _kept(wanted, results)
+    for population in (*kept, *_candidates(wanted, experiment, notebooks)):
         if population.sha256 == wanted["sha256"]:
             return {persona.name: persona for persona in population.personas}
         seen.append(f"{population.source} has {population.sha256[:12]}")
@@ -165,6 +168,15 @@ def _people(
         f"{'; '.join(dict.fromkeys(seen)) or 'and it is no longer readable'}. A judge must see the same personas: "
         "restore the files, or name the test file that declares the experiment."
     )
+
+
+def _kept(wanted: Mapping[str, Any], results: Path) -> Iterator[Population]:
+    """The population as it was kept with the records of the run."""
+    rows = kept_people(results, str(wanted["sha256"]))
+    if rows is not None:
+        source = str(wanted["source"])
+        people = [restored_person(row, source) for row in rows]
+        yield Population(people, source, file_sha256=wanted.get("file_sha256"))
 
 
 def _candidates(

@@ -30,6 +30,8 @@ from harness.errors import (
 )
 from harness.model import Experiment, Group, Measure, TrialFailure, TrialFiles, TrialPlan, TrialResult
 from harness.personas import Population, fragments_of, population_of
+from harness.personas.population import has_attributes, kept_person
+from harness.records.people import keep_people
 from harness.records.registry.code_store import is_kept, keep_code
 from harness.runtime import provenance
 from harness.runtime.cells import (
@@ -80,6 +82,7 @@ class Session:
         self._under_way: dict[tuple[str, str], Future[TrialOutcome]] = {}
         self._window = _at_most(settings.trial_window)
         self._code, self._kept_code = CodeReader(), set[str]()
+        self._kept_people: set[str] = set()
         self._collector = Collector()
         self._functions = FunctionRunner(settings.function_timeout)
         self._closed = False
@@ -155,11 +158,20 @@ class Session:
             if one.sha256 not in self._kept_code and not is_kept(folder, one.sha256):
                 keep_code(folder, one.sha256, one.readable)
             self._kept_code.add(one.sha256)
-        for mark, texts in (provenance.script_words(plan.experiment.script), provenance.people_texts(plan)):
+        words, people = provenance.script_words(plan.experiment.script), provenance.people_texts(plan)
+        for mark, texts in (words, people):
             if texts and mark not in self._kept_code and not is_kept(folder, mark):
                 keep_code(folder, mark, texts)
             self._kept_code.add(mark)
+        self._keep_people(plan, people[0])
         return code
+
+    def _keep_people(self, plan: CellPlan, mark: str) -> None:
+        """Keep who takes part, so that an analysis has their attributes and weights."""
+        if mark not in self._kept_people and has_attributes(plan.population):
+            facts = {**provenance.population_facts(plan.population), "sha256": mark}
+            keep_people(self.settings.results_dir, facts, map(kept_person, plan.population.personas))
+        self._kept_people.add(mark)
 
     def _measured(
         self, plans: Sequence[CellPlan], standings: Sequence[CellStatus], tick: Callable[[], None]

@@ -1,0 +1,207 @@
+"""Drawing people from a frame: simple and stratified random samples in one pass, and quotas. Seeded and recorded."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from harness.errors import ConfigurationError, expected_one_of
+
+Item = TypeVar("Item")
+Method = Literal["simple", "stratified", "quotas", "slice", "raked"]
+Targets = Mapping[str, Mapping[Any, float]]
+QUOTA_ORDERS = 100
+"""Random orders in which quotas on several attributes are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One step by which people were chosen: ``size`` of the ``frame``, by ``method``.
+
+    ``by`` are the attributes of the strata, ``targets`` the quotas, or the margins that weights were raked to.
+    """
+
+    method: Method
+    size: int
+    frame: int
+    seed: int | None = None
+    by: tuple[str, ...] = ()
+    targets: Targets = field(default_factory=dict)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether everyone in the frame had a known chance, so that a claim may reach it."""
+        return self.method in ("simple", "stratified", "raked")
+
+    def to_metadata(self) -> dict[str, Any]:
+        """The step as records have it; what is not set is left out."""
+        found: dict[str, Any] = {"method": self.method, "size": self.size, "frame": self.frame}
+        if self.seed is not None:
+            found["seed"] = self.seed
+        if self.by:
+            found["by"] = list(self.by)
+        if self.targets:
+            found["targets"] = {
+                name: {str(level): share for level, share in levels.items()}
+                for name, levels in self.targets.items()
+            }
+        return found
+
+    @classmethod
+    def from_metadata(cls, data: Mapping[str, Any]) -> Draw:
+        """Read what `to_metadata` wrote."""
+        return cls(**{**data, "by": tuple(data.get("by", ()))})
+
+    def __str__(self) -> str:
+        if self.method == "raked":
+            return f"raked to {', '.join(self.targets)}"
+        how = {"stratified": f" by {', '.join(self.by)}", "quotas": f" by {', '.join(self.targets)}"}
+        seeded = "" if self.seed is None else f", seed {self.seed}"
+        return f"{self.method} {self.size:,} of {self.frame:,}{how.get(self.method, '')}{seeded}"
+
+
+class Sampler(Generic[Item]):
+    """Draws ``size`` of the items that it is offered, in one pass, keeping at most ``size`` per stratum.
+
+    Each item gets a random number in the order of the offers; those with the smallest are drawn. The result is in
+    the order of these numbers, so that its first people are a random sample as well. With strata, each gets its
+    proportional share, rounded by largest remainders.
+    """
+
+    def __init__(self, size: int, seed: int, strata: Sequence[str] = ()) -> None:
+        self.size, self._strata = size, ", ".join(strata)
+        self._random = random.Random(seed).random
+        self._kept: dict[Hashable, list[tuple[float, int, Item]]] = {}
+        self._counts: Counter[Hashable] = Counter()
+        self.offered = 0
+
+    def offer(self, item: Item, stratum: Hashable = None) -> None:
+        """Consider ``item`` of ``stratum``."""
+        key = -self._random()
+        self.offered += 1
+        self._counts[stratum] += 1
+        kept = self._kept.get(stratum)
+        if kept is None:
+            kept = self._kept[stratum] = []
+            if self._strata and len(self._kept) > self.size:
+                raise ConfigurationError(
+                    f"by={self._strata!r} has more than {self.size:,} different values, and {self.size:,} people are "
+                    "drawn; expected fewer strata than people. Group the values, or choose another attribute."
+                )
+        if len(kept) < self.size:
+            heapq.heappush(kept, (key, -self.offered, item))
+        elif key > kept[0][0]:
+            heapq.heapreplace(kept, (key, -self.offered, item))
+
+    def drawn(self, owner: str) -> list[Item]:
+        """The sample. Raises `ConfigurationError` where fewer items were offered; ``owner`` begins the message."""
+        if self.size > self.offered:
+            raise ConfigurationError(
+                f"{owner}: a sample of {self.size:,} from {self.offered:,} people; expected at most all of them."
+            )
+        shares = _shares(self.size, self._counts)
+        found = [one for stratum, kept in self._kept.items() for one in heapq.nlargest(shares[stratum], kept)]
+        return [item for *_, item in sorted(found, key=lambda one: one[:2], reverse=True)]
+
+
+def _shares(size: int, counts: Mapping[Hashable, int]) -> dict[Hashable, int]:
+    """``size`` divided in proportion to ``counts``, by largest remainders; ties go to the stratum met first."""
+    total = sum(counts.values()) or 1
+    exact = {stratum: size * count / total for stratum, count in counts.items()}
+    shares = {stratum: int(share) for stratum, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda stratum: shares[stratum] - exact[stratum])
+    for stratum in by_remainder[: size - sum(shares.values())]:
+        shares[stratum] += 1
+    return shares
+
+
+def fill_quotas(
+    quotas: Mapping[str, Mapping[Any, int]],
+    attributes: Sequence[Mapping[str, Any]],
+    seed: int,
+    size: int | None,
+    owner: str,
+) -> list[int]:
+    """Places in ``attributes`` (one mapping per person) that fill every quota, in random order.
+
+    People are accepted in a random order as long as each of their quotas has room; with quotas on several attributes
+    further orders are tried. Raises `ConfigurationError` for quotas that cannot be filled.
+    """
+    wanted = _quota_size(quotas, size, owner)
+    for name, levels in quotas.items():
+        available = Counter(person.get(name) for person in attributes)
+        for level, count in levels.items():
+            if count > available[level]:
+                near = "" if level in available else f" Its values are {_listed(available)}."
+                raise ConfigurationError(
+                    f"{owner}: quotas[{name!r}][{level!r}]={count:,}, and {available[level]:,} such people are "
+                    f"there; expected at most as many. Lower the quota.{near}"
+                )
+    rng = random.Random(seed)
+    for _ in range(QUOTA_ORDERS):
+        order = sorted(range(len(attributes)), key=lambda _: rng.random())
+        found, room = _accepted(order, attributes, quotas)
+        if len(found) == wanted:
+            return found
+    short = ", ".join(f"{name}={level!r} lacks {count}" for (name, level), count in room.items() if count > 0)
+    raise ConfigurationError(
+        f"{owner}: no combination of people fills all quotas at once ({short}, after {QUOTA_ORDERS} random orders); "
+        "expected quotas that fit together. Lower these, or drop a quota."
+    )
+
+
+def _quota_size(quotas: Mapping[str, Mapping[Any, int]], size: int | None, owner: str) -> int:
+    for name, levels in quotas.items():
+        for level, count in levels.items():
+            if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+                raise ConfigurationError(
+                    f"{owner}: quotas[{name!r}][{level!r}]={count!r}; expected a number of people, 0 or more."
+                )
+    sums = {name: sum(levels.values()) for name, levels in quotas.items()}
+    if len({*sums.values(), *(() if size is None else (size,))}) > 1 or 0 in sums.values():
+        told = ", ".join(f"{name} {total:,}" for name, total in sums.items())
+        asked = "" if size is None else f", and n={size:,}"
+        raise ConfigurationError(
+            f"{owner}: the quotas add up to {told}{asked}; expected the same number of people for each attribute."
+        )
+    return next(iter(sums.values()))
+
+
+def _accepted(
+    order: Iterable[int], attributes: Sequence[Mapping[str, Any]], quotas: Mapping[str, Mapping[Any, int]]
+) -> tuple[list[int], dict[tuple[str, Any], int]]:
+    room = {(name, level): count for name, levels in quotas.items() for level, count in levels.items()}
+    found = []
+    for place in order:
+        cells = [(name, attributes[place].get(name)) for name in quotas]
+        if all(room.get(cell, 0) > 0 for cell in cells):
+            found.append(place)
+            for cell in cells:
+                room[cell] -= 1
+    return found, room
+
+
+def known_attributes(
+    named: Iterable[str], attributes: Sequence[Mapping[str, Any]], owner: str, what: str
+) -> None:
+    """Raise `ConfigurationError` for an attribute that nobody in ``attributes`` has; ``what`` named it."""
+    known = dict.fromkeys(name for person in attributes for name in person)
+    for name in named:
+        if name not in known:
+            raise ConfigurationError(
+                f"{owner}: {what} names {name!r}; {expected_one_of(str(name), list(known))}"
+            )
+
+
+def stratum_by(by: Sequence[str]) -> Callable[[Mapping[str, Any]], Hashable]:
+    """The stratum of a person by attributes."""
+    return lambda attributes: tuple(str(attributes.get(name)) for name in by)
+
+
+def _listed(values: Iterable[Any], most: int = 12) -> str:
+    found = sorted({repr(value) for value in values})
+    return ", ".join(found[:most]) + (f" and {len(found) - most} more" if len(found) > most else "")
