@@ -28,7 +28,7 @@ from harness.engines.embedded import schemas
 
 IN_PROCESS, AT_100, AT_1 = 0.3, 2.0, 3.0
 TRIALS = 100
-ANSWER = json.dumps({"reasoning": "seen", "justification": "because", "value": 7})
+ANSWER = json.dumps({"justification": "because", "value": 7})
 COMPLETION = json.dumps(
     {
         "id": "x",
