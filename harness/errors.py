@@ -17,6 +17,7 @@ The tree, without the errors that one module keeps to itself::
     ├── LoopLostError (in `harness.runtime.loop`)
     └── ModelCallError
         ├── AdaptedError
+        ├── BatchRefusedError
         ├── CallTimeoutError
         ├── ContextOverflowError
         ├── OversizedCallError
@@ -199,6 +200,13 @@ class AdaptedError(ModelCallError):
     """The server refused the form of a request. Raised by a provider that has learned another one.
 
     The gateway sends the call again at once, which counts as an attempt; callers never see this error.
+    """
+
+
+class BatchRefusedError(ModelCallError):
+    """The server does not create a batch of calls. Raised by the gateway; nothing of the batch was sent.
+
+    Send the calls as ordinary ones, or use an account and a server that have a batch API.
     """
 
 

@@ -21,7 +21,7 @@ RESULTS, ALIAS = "results", "_alias"
 
 CALL_SETTINGS = (
     *("call_timeout", "call_timeout_total", "connect_timeout", "env_file"),
-    *("max_cost", "max_calls", "max_tokens", "prices"),
+    *("max_cost", "max_calls", "max_tokens", "prices", "batch"),
 )
 """Settings of every command that calls models: how long a call may take, and what the calls may cost."""
 

@@ -52,8 +52,8 @@ async def _interruptible(make: Callable[[], Gateway], work: Callable[[Gateway], 
         return gateway.in_flight
 
     try:
-        with Interruption(halt, raises=False) as interruption:
-            watch = asyncio.ensure_future(_tell_waiting(gateway))
+        with Interruption(halt, lambda: gateway.open_batches, raises=False) as interruption:
+            watch = asyncio.ensure_future(tell_waiting(gateway))
             try:
                 return await task
             except (ModelCallError, asyncio.CancelledError):
@@ -66,16 +66,18 @@ async def _interruptible(make: Callable[[], Gateway], work: Callable[[Gateway], 
         await gateway.aclose()
 
 
-async def _tell_waiting(gateway: Gateway) -> None:
-    """Say what is waited for, when that changes; a command has no line of progress."""
-    from harness.plugin.progress import PLAIN_SOONEST, waiting_line
+async def tell_waiting(gateway: Gateway) -> None:
+    """Say what is waited for, when that changes and once a minute; a command has no line of progress."""
+    from harness.plugin.progress import PLAIN_EVERY, PLAIN_SOONEST, waiting_line
 
-    told = ""
+    told, since = "", 0.0
+    gateway.inform = lambda text: echo(text, err=True)
     while True:
         await asyncio.sleep(PLAIN_SOONEST)
+        since += PLAIN_SOONEST
         waiting = gateway.waiting()
-        if waiting is not None and waiting.reason != told:
-            told = waiting.reason
+        if waiting is not None and (waiting.reason != told or since >= PLAIN_EVERY):
+            told, since = waiting.reason, 0.0
             echo(waiting_line(waiting), err=True)
 
 

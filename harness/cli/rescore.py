@@ -57,7 +57,7 @@ def rescore(
 
     The judge may also be named with --model and --model-base-url.
     """
-    from harness.cli.model_session import losses_told
+    from harness.cli.model_session import losses_told, tell_waiting
     from harness.plugin.factories import make_gateway
     from harness.plugin.signals import Interruption
     from harness.runtime.rescoring import Rescoring
@@ -74,9 +74,14 @@ def rescore(
         gateway.halt()
         return gateway.in_flight
 
-    with losses_told(), Interruption(halt, raises=False) as interruption:
-        shuffle = seed if shuffled else None
-        done = Rescoring(found, trials, settings, gateway, share=share, shuffle=shuffle).run()
+    shuffle = seed if shuffled else None
+    with (
+        losses_told(),
+        Interruption(halt, lambda: gateway.open_batches, raises=False) as interruption,
+    ):
+        done = Rescoring(
+            found, trials, settings, gateway, share=share, shuffle=shuffle, watch=tell_waiting
+        ).run()
     if as_json:
         echo_json(read_json(done.path, str(done.path)))
     else:

@@ -181,9 +181,9 @@ def new(place: Study, wanted: BatchOptions, settings: Settings) -> None:
 @study.command()
 @with_settings(*SESSION, "accept_lost_journal")
 @with_study()
-def run(place: Study, settings: Settings, batch: BatchName = None, reruns: Reruns = None) -> None:
+def run(place: Study, settings: Settings, batch_id: BatchName = None, reruns: Reruns = None) -> None:
     """Run the unfinished variants of a batch. Rerun to resume; does nothing once finished."""
-    raise typer.Exit(_run(place, manifest_of(place, batch), settings, reruns))
+    raise typer.Exit(_run(place, manifest_of(place, batch_id), settings, reruns))
 
 
 def _run(place: Study, made: Manifest, settings: Settings, reruns: int | None) -> int:

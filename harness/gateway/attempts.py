@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from harness.errors import (
     AdaptedError,
@@ -15,6 +17,8 @@ from harness.errors import (
     UnacceptableReplyError,
     UnsupportedParameterError,
 )
+from harness.gateway.batch.api import BATCH_SHARE
+from harness.gateway.batch.sender import BatchPlace, BatchSender
 from harness.gateway.call_observers import CallObservers, CallRecord
 from harness.gateway.calls import Reply, Request
 from harness.gateway.first_calls import FirstCalls
@@ -22,7 +26,7 @@ from harness.gateway.journal.journal import Journal
 from harness.gateway.journal.replay import JournaledReply, SampleSlot
 from harness.gateway.json_watch import JsonWatch
 from harness.gateway.limits import Limits
-from harness.gateway.pending_call import SOON_SECONDS, AttemptResult, PendingCall
+from harness.gateway.pending_call import SOON_SECONDS, AttemptResult, PendingCall, SendFunction
 from harness.gateway.replies.acceptance import UnacceptableError, expectation
 from harness.gateway.replies.reply_types import well_typed
 from harness.gateway.requests.call_kinds import role_of
@@ -34,6 +38,9 @@ from harness.gateway.requests.sent_limits import is_about_limit, limited
 from harness.gateway.sender import Sender, SendSlot
 from harness.gateway.trial_client import TrialClient
 from harness.user_code import described, guarded
+
+_ALONE: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
+"""The place in a batch of a call in a session without batches."""
 
 FillCost = Callable[[Reply, str], Reply]
 """Fills in the cost of a reply to the model asked for, or the reason why it is not known."""
@@ -80,11 +87,16 @@ class Attempts:
     ) -> None:
         self.totals = SessionTotals()
         self.first_calls = FirstCalls()
+        self._batches: BatchSender | None = None
         self._journal, self._sender = journal, sender
         self._limits_by_model, self._observers = limits_by_model, observers
         self._price, self._longest = price, longest
         self._json_watch, self._notify = json_watch, notify
         self._wall, self._clock = wall, clock
+
+    def use_batches(self, batches: BatchSender) -> None:
+        """Send calls that can wait through ``batches`` from now on."""
+        self._batches = batches
 
     async def make(self, call: PendingCall, question: SampleSlot) -> Reply:
         """One attempt, answered by the journal or the provider, and reported to the observers."""
@@ -112,47 +124,75 @@ class Attempts:
         self, call: PendingCall, question: SampleSlot, seen: AttemptResult
     ) -> tuple[JournaledReply, Reply]:
         """A new reply from the provider. Its turn ends when it is on disk: no more is at risk than is in flight."""
-        client, kind = call.client, call.site.kind
         turn: SendSlot | None = None
         try:
-            asked = limited(call.request, limit := call.limit)
-            async with (
-                self.first_calls.turn(call.provider),
-                self._sender.turn(asked, kind, self._limits_by_model.get(id(call.provider))) as turn,
-            ):
-                reply = replace(await self._sent(call, asked, question.number), limit=limit)
-                reply = turn.reply = seen.reply = self._billed(call, reply)
-                self.first_calls.note_answer(call.provider)
-                client.samples.is_own_way = True
-                spelled = ""
-                if reply.form:
-                    spelled = written(in_form(call.request, reply.form))
-                    reply = replace(reply, sent_digest=hashed(spelled))
-                read, fault = _read(call, reply)
-                self._json_watch.note(call.provider, call.request, reply, fault)
-                if call.limits is not None:
-                    self._learn_limit(call, call.limits.learn_cut(reply, fault))
-                seconds = self._clock() - seen.began
-                answerer = "" if call.answerer == client.account.player else call.answerer
-                kept = question.drawn(
-                    client.attempt, reply, fault, call.asked, seen.started, seconds, answerer
-                )
-                if fault:
-                    client.note_rejection(kept, fault)
-                if self._journal is not None:
-                    await self._journal.keep(client.run_id, client.trial_id, kept, call.body, spelled)
+            async with self._batches.place(call, question) if self._batches else _ALONE as place:
+                limit = call.limit if place is None else place.limit
+                asked = limited(call.request, limit)
+                async with self._turn(call, asked, place) as turn:
+                    way = None
+                    if place is not None and self._batches is not None:
+                        way = partial(self._batches.answer, place, turn)
+                    reply = replace(await self._sent(call, asked, question.number, way), limit=limit)
+                    turn.reply = seen.reply = self._billed(call, reply)
+                    return await self._kept(call, question, seen, turn.reply)
         finally:
             if turn is not None and turn.sent:
-                client.account.note_call(kind)
+                call.client.account.note_call(call.site.kind)
+
+    @contextlib.asynccontextmanager
+    async def _turn(
+        self, call: PendingCall, asked: Request, place: BatchPlace | None
+    ) -> AsyncIterator[SendSlot]:
+        """Enter when the call may be sent: alone, or in a batch."""
+        if place is not None:
+            async with self._sender.batch_turn(asked, BATCH_SHARE, is_paid=place.is_paid) as turn:
+                yield turn
+        else:
+            limits = self._limits_by_model.get(id(call.provider))
+            async with (
+                self.first_calls.turn(call.provider),
+                self._sender.turn(asked, call.site.kind, limits) as turn,
+            ):
+                yield turn
+
+    async def _kept(
+        self, call: PendingCall, question: SampleSlot, seen: AttemptResult, reply: Reply
+    ) -> tuple[JournaledReply, Reply]:
+        """The new ``reply``, read and on disk."""
+        client = call.client
+        self.first_calls.note_answer(call.provider)
+        client.samples.is_own_way = True
+        spelled = ""
+        if reply.form:
+            spelled = written(in_form(call.request, reply.form))
+            reply = replace(reply, sent_digest=hashed(spelled))
+        read, fault = _read(call, reply)
+        self._json_watch.note(call.provider, call.request, reply, fault)
+        if call.limits is not None:
+            self._learn_limit(call, call.limits.learn_cut(reply, fault))
+        seconds = self._clock() - seen.began
+        answerer = "" if call.answerer == client.account.player else call.answerer
+        kept = question.drawn(client.attempt, reply, fault, call.asked, seen.started, seconds, answerer)
+        if fault:
+            client.note_rejection(kept, fault)
+        if self._journal is not None:
+            await self._journal.keep(client.run_id, client.trial_id, kept, call.body, spelled)
         return kept, read
 
-    async def _sent(self, call: PendingCall, asked: Request, occurrence: int) -> Reply:
-        """What the provider answers. One that neither answers nor fails in time is taken to be lost."""
+    async def _sent(
+        self, call: PendingCall, asked: Request, occurrence: int, instead: SendFunction | None
+    ) -> Reply:
+        """What the provider answers, or what sends the request ``instead``, which may take any time.
+
+        A provider that neither answers nor fails in time is taken to be lost.
+        """
         provider, began = call.provider, self._clock()
         longest = min((each for each in (self._longest, call.left) if each is not None), default=None)
         try:
-            async with asyncio.timeout(longest) as limit:
-                reply = await guarded(call.send(asked, occurrence), provider.complete, "The provider")
+            async with asyncio.timeout(longest if instead is None else None) as limit:
+                work = call.send(asked, occurrence, instead)
+                reply = await guarded(work, provider.complete, "The provider")
                 reply = well_typed(reply, asked, provider.name)
                 refuse_without_logprobs(asked, provider, reply)
                 return reply
@@ -164,6 +204,7 @@ class Attempts:
                 call.limits = (
                     None  # prompt and limit together are too long for this model; the prompt may not be
                 )
+            call.was_batched = False
             raise AdaptedError(str(error), brief="the server refused the default output limit") from None
         except TimeoutError as error:
             if not limit.expired():
@@ -175,7 +216,8 @@ class Attempts:
                 lost=True,
             ) from error
         finally:
-            call.seconds += self._clock() - began
+            if instead is None:
+                call.seconds += self._clock() - began
 
     def _learn_limit(self, call: PendingCall, learned: str) -> None:
         if learned:
@@ -185,7 +227,10 @@ class Attempts:
         """The reply with its cost, counted."""
         if reply.finish_reason == "content_filter":
             reply = replace(reply, refusal=True)
-        reply = self._price(reply, call.request.model)
+        priced = self._price(reply, call.request.model)
+        if reply.batch and reply.cost is None and priced.cost is not None:
+            priced = replace(priced, cost=priced.cost * BATCH_SHARE)
+        reply = priced
         self.totals.add(reply)
         call.client.account.note_billed(reply, role_of(call.site), call.answerer)
         return reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from harness.errors import (
@@ -65,7 +65,8 @@ class Budget:
     """At most ``max_cost`` US dollars, ``max_calls`` calls and ``max_tokens`` tokens in a session (``None``: no limit).
 
     Every attempt that is sent is a call. ``price`` is asked only where there is a ``max_cost``. A request without
-    ``max_tokens`` is taken to be answered with ``completion_bound`` tokens at most. Lives on one event loop.
+    ``max_tokens`` is taken to be answered with ``completion_bound`` tokens at most. ``waiting`` counts the calls that
+    wait for the reservations of others. Lives on one event loop.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Budget:
         self._free: set[str] = set()
         self.held = Spend()  # the worst cases of the calls in flight together
         self._in_flight: set[Reservation] = set()
+        self.waiting = 0
         self._changed = asyncio.Event()
         self._halted = False
 
@@ -106,19 +108,26 @@ class Budget:
     def _price_of(self, request: Request) -> TokenPrice | None:
         return _Free() if request.model in self._free else self._price(request)
 
-    async def reserve(self, request: Request) -> Reservation:
+    async def reserve(self, request: Request, share: float = 1.0) -> Reservation:
         """Reserve the worst case of one attempt at ``request``; settle or release the result.
+
+        ``share`` is the part of its price that the call costs.
 
         If only reservations of calls in flight are in the way, this waits, because most of them are released.
         Raises `BudgetExhaustedError` if it could exceed the budget even so, and `ModelCallError` after `halt` or
         for a model without a known price under a ``max_cost``.
         """
         worst = self.worst_case(request)
+        worst = replace(worst, cost=worst.cost * share)
         while self._exceeded(self.spent + self.held + worst):
             self._refuse(worst)
             self._changed.clear()
-            await self._changed.wait()
-        reservation = Reservation(self, request, worst)
+            self.waiting += 1
+            try:
+                await self._changed.wait()
+            finally:
+                self.waiting -= 1
+        reservation = Reservation(self, request, worst, share)
         self._in_flight.add(reservation)
         self.held += worst
         return reservation
@@ -131,6 +140,10 @@ class Budget:
         completion = self._bound if request.max_tokens is None else max(0, request.max_tokens)
         completion = completion if request.messages else 0  # texts to embed are not answered in words
         return Spend(1, prompt + completion, self._cost(request, prompt, completion))
+
+    def count(self, reply: Reply) -> None:
+        """Count what an earlier session has reserved and this one receives."""
+        self.spent += Spend(1, reply.tokens_in + reply.tokens_out, reply.cost or 0.0)
 
     def halt(self) -> None:
         """Raise `ModelCallError` in all waiting calls."""
@@ -151,7 +164,7 @@ class Budget:
             return reservation.worst
         cost = reply.cost
         if cost is None:
-            cost = self._cost(reservation.request, reply.tokens_in, reply.tokens_out)
+            cost = self._cost(reservation.request, reply.tokens_in, reply.tokens_out) * reservation.share
         return Spend(1, reply.tokens_in + reply.tokens_out, cost)
 
     def _cost(self, request: Request, tokens_in: int, tokens_out: int) -> float:
@@ -200,8 +213,8 @@ class Budget:
 class Reservation:
     """The worst case of one attempt, held until it is settled or released; after that both do nothing."""
 
-    def __init__(self, budget: Budget, request: Request, worst: Spend) -> None:
-        self.request, self.worst = request, worst
+    def __init__(self, budget: Budget, request: Request, worst: Spend, share: float = 1.0) -> None:
+        self.request, self.worst, self.share = request, worst, share
         self._budget = budget
 
     def settle(self, reply: Reply) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import UnsupportedParameterError
 from harness.gateway.calls import CallSite, Provider, Reply, Request, Vectors
 from harness.gateway.models import ModelRoute
-from harness.gateway.pending_call import PendingCall
+from harness.gateway.pending_call import PendingCall, SendFunction
 from harness.gateway.replies.acceptance import accept
 from harness.gateway.requests.call_kinds import role_of
 from harness.gateway.requests.logprobs import refuse_without_logprobs
@@ -50,11 +50,13 @@ def prepare_completion(
 
     names = options.keys() | ({"seed"} if provider_seed is not None else set())
 
-    async def send(asked: Request, occurrence: int) -> Reply:
+    async def send(asked: Request, occurrence: int, instead: SendFunction | None = None) -> Reply:
         asked = seeded(asked, provider_seed, client.trial_id, occurrence)
         _refuse_without_counterpart(provider, options)
         refuse_without_logprobs(request, provider)
         try:
+            if instead is not None:
+                return await instead(asked)
             return await provider.complete(asked, trial=client.trial_id, occurrence=occurrence)
         except UnsupportedParameterError as error:
             # What is declared reaches the model, or the session ends: no later call can have it either.
@@ -86,7 +88,7 @@ def prepare_embedding(
     request, body = checked(request, "", site=site, trial=client.trial_id)
     request = replace(request, model=route.model)
 
-    async def send(_asked: Request, _occurrence: int) -> Reply:
+    async def send(_asked: Request, _occurrence: int, _instead: SendFunction | None = None) -> Reply:
         vectors = await route.provider.embed(texts, route.model)
         said = vectors if isinstance(vectors, Vectors) else Vectors(())
         text = json.dumps([list(vector) for vector in vectors])

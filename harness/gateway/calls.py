@@ -42,6 +42,9 @@ class CallSite:
     ``corrector`` or ``user`` (a simulated user). Without one, calls of the kind ``score`` go to the judge, ``extract``
     to the extractor, and others to the player.
 
+    ``can_wait`` says that nothing but its trial's end waits for the call, so that a session with batches may send it in
+    one, at half the price; ``None``: as its kind says (`call_kinds.can_wait`).
+
     >>> CallSite("grade", role="judge").kind
     'grade'
     """
@@ -51,6 +54,7 @@ class CallSite:
     step: int = -1
     attempt: int = 0
     role: str = field(default="", compare=False)
+    can_wait: bool | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ class Reply:
     ``text`` is what was said, ``thoughts`` all that was thought, ``raw`` the original text, and ``unwrapped`` what
     surrounded the JSON in ``data``. ``mended``: halves of surrogate pairs were replaced. ``logprobs`` are the log
     probabilities of its tokens in OpenAI's form, where the request asks for them (``extra={"logprobs": True}``).
-    ``limit`` is the default output limit that it was sent with, if its request named none.
+    ``limit`` is the default output limit that it was sent with, if its request named none; ``batch`` is the provider's
+    id of the batch that it came in, if it came in one.
     """
 
     text: str
@@ -102,6 +107,7 @@ class Reply:
     mended: bool = False
     logprobs: Mapping[str, Any] | None = None
     limit: int | None = field(default=None, compare=False)
+    batch: str = field(default="", compare=False)
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:

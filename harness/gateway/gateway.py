@@ -16,6 +16,7 @@ from harness.console import logger
 from harness.errors import HarnessError, LostRepliesError
 from harness.gateway.account import Account
 from harness.gateway.attempts import Attempts, FillCost
+from harness.gateway.batch.sender import BatchSender
 from harness.gateway.budget import Budget
 from harness.gateway.call_observers import CallObserver, CallObservers
 from harness.gateway.call_preparation import prepare_completion, prepare_embedding
@@ -53,6 +54,7 @@ class Gateway:
     its own derived seed. The first call to a server goes alone (`FirstCalls`).
     ``roles`` has the models of roles other than the player's (`call_kinds.ROLES`), and ``maker`` makes those that arms
     and requests name; everything else is shared. ``limits`` hold for all, and each model's server for its own calls.
+    With ``batch``, calls that can wait go through the batch APIs of their providers, at half the price.
     Lives on one event loop; `halt` and the counters are thread-safe.
     """
 
@@ -72,6 +74,7 @@ class Gateway:
         provider_seed: int | None = None,
         longest: float | None = None,
         longest_in_all: float | None = None,
+        batch: bool = False,
         observers: Iterable[CallObserver] = (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         wall: Callable[[], float] = time.time,
@@ -124,6 +127,31 @@ class Gateway:
             wall=wall,
             clock=clock,
         )
+
+        self.inform: Callable[[str], None] = log.info
+        self._batches = self._make_batches(retry, sleep, wall, clock) if batch else None
+
+    def _make_batches(
+        self,
+        retry: RetryPolicy | None,
+        sleep: Callable[[float], Awaitable[None]],
+        wall: Callable[[], float],
+        clock: Callable[[], float],
+    ) -> BatchSender:
+        batches = BatchSender(
+            journal=self.journal,
+            sender=self._sender,
+            retry=retry or RetryPolicy(),
+            first_calls=self._attempts.first_calls,
+            under_way=lambda: self._calls.under_way,
+            notify=lambda text: self.notify(text),
+            inform=lambda text: self.inform(text),
+            sleep=sleep,
+            wall=wall,
+            clock=clock,
+        )
+        self._attempts.use_batches(batches)
+        return batches
 
     def _attach(self, provider: Provider) -> None:
         if self._limits is not None:
@@ -287,6 +315,8 @@ class Gateway:
             return Waiting(next_.reason, max(0.0, until - now), next_.attempt, next_.tries)
         if held is not None:
             return Waiting(held[0], max(0.0, held[1] - now))
+        if self._batches is not None and (batches := self._batches.waiting()):
+            return batches
         loading = next((text for one in self.models if (text := getattr(one, "loading", ""))), "")
         longest = self._sender.longest
         if loading and self._sender.in_flight:
@@ -299,6 +329,14 @@ class Gateway:
     def slowest(self) -> float:
         """Seconds that the oldest open call has waited for its reply; 0 without one. Thread-safe."""
         return self._sender.longest
+
+    @property
+    def open_batches(self) -> str:
+        """What stays at providers if the session ends now, such as ``1 batch of 120 calls stays open``; may be empty.
+
+        Thread-safe.
+        """
+        return self._batches.open_batches if self._batches is not None else ""
 
     # Stopping
 
@@ -338,6 +376,8 @@ class Gateway:
         if self._server is not None:
             await self._server.stop()
             self._server = None
+        if self._batches is not None:
+            await self._batches.aclose()
         for provider in self.models:
             await _closed(provider)
         if self.journal is not None:

@@ -11,6 +11,9 @@ from harness.gateway.journal.replay import JournaledReply
 from harness.gateway.requests.sent_limits import SentLimits
 from harness.gateway.trial_client import TrialClient
 
+SendFunction = Callable[[Request], Awaitable[Reply]]
+"""Sends a request as it is, and returns the reply."""
+
 SOON_SECONDS = 0.01
 """The shortest pause before a retry; 0 would mean an unusable reply."""
 
@@ -20,6 +23,8 @@ class PendingCall:
     """One call under way. ``send`` asks the provider, ``read`` makes sense of a reply; ``attempts`` counts failures.
 
     ``request`` is what is sent, ``asked`` the model by its name in the journal, ``answerer`` with its provider.
+    ``send`` takes what sends the request in the provider's place, if anything does. ``was_batched``: a batch has
+    answered it, or failed to.
     """
 
     client: TrialClient
@@ -29,12 +34,13 @@ class PendingCall:
     answerer: str
     body: str
     site: CallSite
-    send: Callable[[Request, int], Awaitable[Reply]]
+    send: Callable[[Request, int, SendFunction | None], Awaitable[Reply]]
     read: Callable[[Reply], Reply]
     longest: float | None = None  # seconds of all its attempts together; None: any
     seconds: float = 0.0  # of all its attempts
     limits: SentLimits | None = None  # for a request that sets no limit
     attempts: int = 0
+    was_batched: bool = False
 
     @property
     def limit(self) -> int | None:

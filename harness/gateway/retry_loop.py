@@ -35,7 +35,10 @@ MOST_ADAPTATIONS = 8
 
 
 class RetryLoop:
-    """Runs calls: reserves the sample, makes attempts, retries as ``policy`` allows, or ends with a final error."""
+    """Runs calls: reserves the sample, makes attempts, retries as ``policy`` allows, or ends with a final error.
+
+    ``under_way`` counts the calls that have not ended.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class RetryLoop:
         self._first_calls = attempts.first_calls
         self._sleep, self._wall, self._clock = sleep, wall, clock
         self._waits: dict[PendingCall, Wait] = {}
+        self.under_way = 0
 
     @property
     def next_wait(self) -> Wait | None:
@@ -68,6 +72,7 @@ class RetryLoop:
         question.max_rejections = max_rejections
         failures: Counter[bool] = Counter()
         adaptations = 0
+        self.under_way += 1
         try:
             await self.recall(call.client)
             if call.client.repeats:
@@ -112,6 +117,8 @@ class RetryLoop:
                 )  # no later call can succeed, even if the caller handles this one
             question.open = True  # who asks the same again asks this question
             raise
+        finally:
+            self.under_way -= 1
 
     async def recall(self, client: TrialClient) -> None:
         """Let ``client`` know what the journal has of its trial. Raises `ModelCallError`."""

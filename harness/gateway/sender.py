@@ -7,7 +7,7 @@ import contextlib
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 from harness.errors import ConfigurationError, ModelCallError, StoppedError
 from harness.gateway.budget import Budget, Reservation
@@ -45,6 +45,11 @@ class Sender:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._clock = clock
         self._sent: dict[SendSlot, float] = {}
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is sent in this session."""
+        return self._stopped
 
     @property
     def in_flight(self) -> int:
@@ -94,6 +99,49 @@ class Sender:
                 if forecast is not None and turn.reply is not None:
                     forecast.learn(request, turn.reply)
                 self._end(turn)
+
+    @contextlib.asynccontextmanager
+    async def batch_turn(self, request: Request, share: float, *, is_paid: bool) -> AsyncIterator[SendSlot]:
+        """Enter when the call may go into a batch, leave when it is over; the body sets ``reply`` on what this gives.
+
+        A batch has its own limits, so the call takes no slot and no permit. The budget holds ``share`` of its price,
+        unless it ``is_paid`` by an earlier session: then its reply is counted when it comes. Raises as `turn` does.
+        """
+        self.check_running()
+        self._loop = asyncio.get_running_loop()
+        turn = SendSlot()
+        turn.sent = is_paid
+        try:
+            if self.budget is not None and not is_paid:
+                turn.reservation = await self.budget.reserve(request, share)
+            self.check_running()
+            yield turn
+        except BaseException as error:
+            turn.lost = not isinstance(error, ModelCallError) or error.lost
+            if isinstance(error, ModelCallError) and error.fatal:
+                self.end(error)
+            raise
+        finally:
+            turn.book()
+            if self.budget is not None and is_paid and turn.reply is not None:
+                self.budget.count(turn.reply)
+
+    def note_batched(self, turn: SendSlot, kind: str) -> None:
+        """The call of ``turn`` was sent, in a batch."""
+        self.calls += 1
+        self.calls_by_kind[kind] += 1
+        turn.sent = True
+
+    @contextlib.contextmanager
+    def submission(self) -> Iterator[None]:
+        """While a batch is being created, which `drain` waits for."""
+        slot = SendSlot()
+        self._sent[slot] = self._clock()
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._end(slot)
 
     def _forecast(self, limits: Limits | None) -> Forecast | None:
         if limits is None or limits.least_tpm is None:

@@ -35,7 +35,7 @@ class Waiting:
 
     ``seconds`` is the time until the next call; ``None`` while a reply is awaited, for ``elapsed`` seconds so far. That
     call is try ``attempt`` of ``tries``; 0 if no call has failed and only limits hold calls back. ``calls`` are those
-    that wait for a reply that is slow.
+    that wait for a reply that is slow. ``answered`` is how many calls of open batches have a result.
     """
 
     reason: str
@@ -44,6 +44,7 @@ class Waiting:
     tries: int = 0
     elapsed: float = 0.0
     calls: int = 0
+    answered: int | None = None
 
 
 def duration(seconds: float) -> str:

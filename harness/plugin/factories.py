@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.engines import make_engine
@@ -11,9 +11,10 @@ from harness.errors import ConfigurationError
 from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
 from harness.gateway.journal.journal import Journal
+from harness.gateway.models import spec_of
 from harness.gateway.retry import RetryPolicy
 from harness.model.roles import JUDGE, MEASURING, SEPARATE
-from harness.plugin.hints import refused
+from harness.plugin.hints import option, refused
 from harness.plugin.limits import make_budget, make_limits
 from harness.runtime.coordinator import Parts
 from harness.runtime.settings import Settings
@@ -57,12 +58,30 @@ def make_gateway(settings: Settings) -> Gateway:
         provider_seed=settings.provider_seed,
         longest=settings.call_timeout + SPARE_SECONDS,
         longest_in_all=settings.call_timeout_total,
+        batch=settings.batch and has_batches(every),
         maker=NamedModels(settings, provider),
         price=lambda reply, asked: charged(reply, asked or provider.model, prices),
         journal=Journal(settings.results_dir / "journal", accept_loss=settings.accept_lost_journal),
     )
     gateway.json_hint = refused()["response_format"]
     return gateway
+
+
+def has_batches(providers: Sequence[Provider]) -> bool:
+    """Whether any of a session's models can be asked in batches; none in a rehearsal.
+
+    Raises `ConfigurationError` where none of the real ones can.
+    """
+    from harness.gateway.batch.api import batch_api
+
+    if any(batch_api(one) for one in providers):
+        return True
+    if all(one.name == "rehearsal" for one in providers):
+        return False
+    named = ", ".join(dict.fromkeys(spec_of(one) for one in providers))
+    raise ConfigurationError(
+        f"{option('batch')}: {named} has no batch API; expected a model of openai: or anthropic:, or leave it out."
+    )
 
 
 class NamedModels:

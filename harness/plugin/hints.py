@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.errors import (
+    BatchRefusedError,
     BeyondPlanError,
     BudgetExhaustedError,
     CallTimeoutError,
@@ -32,6 +33,7 @@ Spell = Callable[[str], str]
 """How a front end writes the name of a setting."""
 
 HINTS: Mapping[type[HarnessError], str] = {
+    BatchRefusedError: "Or send ordinary calls: leave out {batch}.",
     BeyondPlanError: "Or use {exploratory}: record, summary and report then call the result exploratory.",
     BudgetExhaustedError: "Set a larger limit with {limit}.",
     CallTimeoutError: "Allow calls longer with {call_timeout_total}.",

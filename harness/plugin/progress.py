@@ -74,6 +74,7 @@ def waiting_line(now: Waiting, width: int = 160) -> str:
         return f"waiting: {now.calls} {verb} waited {duration(now.elapsed)} for a reply"
     if now.seconds is None:
         end = f" for {duration(now.elapsed)}"
+        end += f", {now.answered:,} answered" if now.answered is not None else ""
     else:
         when = f"in {duration(now.seconds)}" if now.seconds >= 1 else "now"
         end = f"; {f'try {now.attempt} of {now.tries}' if now.attempt else 'next call'} {when}"

@@ -25,18 +25,21 @@ class Interruption:
     """Ends a session at the first signal, and the process at a second Ctrl-C. A context manager for the main thread.
 
     The signal handler calls ``halt``, so that nothing is sent afterwards; it must be safe there, and returns the number
-    of calls in flight. Then it raises ``KeyboardInterrupt``, unless ``raises`` is false or the session is ``closing``.
-    Repeated SIGTERM and SIGHUP count as one Ctrl-C, because supervisors and shells send them twice. In an interactive
-    interpreter a second Ctrl-C raises instead of ending the process, so that a notebook keeps its variables.
+    of calls in flight. ``open_batches`` says which batches stay at their providers. Then the handler raises
+    ``KeyboardInterrupt``, unless ``raises`` is false or the session is ``closing``. Repeated SIGTERM and SIGHUP count
+    as one Ctrl-C, because supervisors and shells send them twice. In an interactive interpreter a second Ctrl-C raises
+    instead of ending the process, so that a notebook keeps its variables.
 
     A signal that the process was started to ignore (``nohup``, a background job) stays ignored. Exit restores the
     earlier handlers. Outside the main thread this does nothing.
     """
 
-    def __init__(self, halt: Callable[[], int], *, raises: bool = True) -> None:
+    def __init__(
+        self, halt: Callable[[], int], open_batches: Callable[[], str] = lambda: "", *, raises: bool = True
+    ) -> None:
         self.received: signal.Signals | None = None
         self.closing = False
-        self._halt, self._raises = halt, raises
+        self._halt, self._open_batches, self._raises = halt, open_batches, raises
         self._before: dict[signal.Signals, Any] = {}
         self._stderr: int | None = None
         self._terminals: list[tuple[int, int]] = []
@@ -73,10 +76,13 @@ class Interruption:
         __tracebackhide__ = True
         if self.received is None:
             self.received = signal.Signals(number)
+            batches = self._open_batches()
             in_flight = self._halt()
             if number == signal.SIGHUP:
                 self._leave_dead_terminals()
             doing = CLOSING if self.closing else PAID if in_flight else "nothing is under way"
+            if batches:
+                doing = f"{batches}, and the same command collects {'them' if ' stay ' in batches else 'it'}"
             self._say(f"\nInterrupted: nothing more is sent; {doing}. Ctrl-C again leaves at once.\n")
             if self._raises and not self.closing:
                 raise KeyboardInterrupt

@@ -88,8 +88,13 @@ class PluginState:
             coordinator.stop(HarnessError("The session was interrupted."), ExitCode.INTERRUPTED)
             return coordinator.gateway.in_flight
 
+        def open_batches() -> str:
+            coordinator = self.coordinator
+            started = coordinator is not None and coordinator.started
+            return coordinator.gateway.open_batches if coordinator is not None and started else ""
+
         if invitation_of(self.config) is None:
-            self.interruption = Interruption(halt)
+            self.interruption = Interruption(halt, open_batches)
             self.interruption.install()
             self.config.add_cleanup(self.interruption.restore)
 

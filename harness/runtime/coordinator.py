@@ -98,7 +98,7 @@ class Coordinator:
         if self._emit:
             self.gateway.observers.add(self._emit)
             self._emit.session_started(self._facts)
-        self.gateway.notify = self._warn
+        self.gateway.notify, self.gateway.inform = self._warn, self.notes.append
         for provider in self.gateway.models:
             if announcement := getattr(provider, "announcement", ""):
                 self.notes.append(announcement)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -76,7 +76,8 @@ class _Version:
 class Rescoring:
     """One run's trials ``told`` before a judge: the model of ``gateway``, made for ``settings``.
 
-    With ``shuffle``, a seed, their transcripts are scored again with the words shuffled.
+    With ``shuffle``, a seed, their transcripts are scored again with the words shuffled. ``watch`` runs beside the
+    scoring, to say what that waits for.
     """
 
     def __init__(
@@ -88,13 +89,14 @@ class Rescoring:
         *,
         share: float = 1.0,
         shuffle: int | None = None,
+        watch: Callable[[Gateway], Coroutine[Any, Any, None]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not told:
             raise HarnessError(f"Run {run.run_id}: no trial has finished, so nothing can be scored again.")
         self._run, self._settings, self._gateway = run, settings, gateway
-        self._share, self._now, self._clock = share, now, clock
+        self._share, self._watch, self._now, self._clock = share, watch, now, clock
         self._judge = provenance.session_settings(settings, gateway.provider, {})
         judge_of = transcript_judge if told[0].own else transcript_replay
         self._instrument = judge_of.instrument()
@@ -122,11 +124,14 @@ class Rescoring:
             return self._concluded()
 
     async def _score_versions(self) -> None:
+        watch = asyncio.ensure_future(self._watch(self._gateway)) if self._watch else None
         try:
             for version in self._versions:
                 if not self._stopped:
                     await self._score_version(version)
         finally:
+            if watch is not None:
+                watch.cancel()
             await self._gateway.aclose()
 
     async def _score_version(self, version: _Version) -> None:

@@ -202,6 +202,9 @@ class Settings:
     max_wait: float = _setting(LONGEST_WAIT, LIMITS, "SECONDS", above=0, help=
         "How long to wait when the server asks for it. If it asks for longer, the session ends with exit code 7; "
         "rerun to resume.")
+    batch: bool = _setting(False, LIMITS, "", help=
+        "Send calls that nothing waits for (scores, extractions, survey answers, steps of simulations) through the "
+        "batch API of openai: or anthropic:, at half the price, answered within a day.")
     concurrency: int | None = _setting(16, LIMITS, "N", least=1, help=
         "Model calls in flight, or 'unlimited'.")
     rpm: Rate = _setting(None, LIMITS, "[PROVIDER=]N", unset="no limit", least=1, rates=True, help=
@@ -254,8 +257,11 @@ class Settings:
 
     @property
     def trial_window(self) -> int | None:
-        """How many trials may run at once. One call in flight per trial at least, so never more than the calls."""
-        return self.concurrency
+        """How many trials may run at once. One call in flight per trial at least, so never more than the calls.
+
+        With batches any number: what waits in a batch leaves room for the calls of other trials.
+        """
+        return None if self.batch else self.concurrency
 
     def given(self) -> dict[str, str]:
         """Where each setting comes from that is not its default, by the option's name."""
@@ -321,6 +327,7 @@ class RunOptions(TypedDict, total=False):
     connect_timeout: float | None
     timeout: float | None
     max_wait: float | None
+    batch: bool
     concurrency: int | None
     rpm: Rate | str
     tpm: Rate | str

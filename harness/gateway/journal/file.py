@@ -14,6 +14,7 @@ from typing import Any, get_args
 from harness.console import warn
 from harness.errors import HarnessError, LostRepliesError, UnwritableError
 from harness.gateway.calls import CallSite, Reply
+from harness.gateway.journal.batches import JournaledBatch
 from harness.gateway.journal.checks import (
     SUFFIXES,
     LogMark,
@@ -43,7 +44,7 @@ _CONTENT = (
     ),
     *("refusal", "tokens_in", "tokens_out", "tokens_cached", "tokens_written", "cost", "cost_reason"),
 )
-_MORE = ("logprobs", "usage", "usage_fault", "thoughts", "form", "sent_digest", "limit")
+_MORE = ("logprobs", "usage", "usage_fault", "thoughts", "form", "sent_digest", "limit", "batch")
 """Fields of a reply that came later: the column ``more`` has those that are not empty, as JSON."""
 _COLUMNS = (*_KEY, *_CONTENT, "seal", "verdict", "reason", "more")
 # Columns have no type, so that each value comes back as it went in.
@@ -52,6 +53,7 @@ create table if not exists replies ({", ".join(_COLUMNS)}, unique ({", ".join(_K
 create table if not exists requests (digest text primary key, body blob not null) without rowid;
 create table if not exists run (about text);
 create table if not exists lost (trial text primary key) without rowid;
+create table if not exists batches (key text primary key, content text not null, id text not null);
 """
 _INSERT = f"insert or replace into replies ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))})"
 _REJECT = f"update replies set verdict = ?, reason = ? where {' and '.join(f'{name} = ?' for name in _KEY)}"
@@ -135,6 +137,37 @@ class JournalFile:
                 raise LostRepliesError(f"{damaged}.")
             _warn(f"{damaged}; their calls are sent again.")
         return kept
+
+    def batches(self) -> list[JournaledBatch]:
+        """The batches of the run, oldest first. Raises `LostRepliesError` for damaged ones that were not accepted."""
+        with self._explained():
+            rows = self._db.execute("select key, content, id from batches order by rowid").fetchall()
+        try:
+            return [JournaledBatch.read(*row) for row in rows]
+        except ValueError as error:
+            damaged = f"The journal {self._path} has damaged entries of batches ({error})"
+            if not self._accept_loss:
+                raise LostRepliesError(f"{damaged}.") from None
+            _warn(f"{damaged}; their calls are sent again.")
+            return []
+
+    def keep_batch(self, batch: JournaledBatch) -> None:
+        """Write a batch, or its id; on disk on return. Raises `HarnessError`."""
+        row = (batch.key, batch.text(), batch.id)
+        with self._explained():
+            with self._transaction():
+                self._db.execute(
+                    "insert into batches values (?, ?, ?) on conflict (key) do update set id = excluded.id",
+                    row,
+                )
+            self._mark.set()
+
+    def drop_batch(self, key: str) -> None:
+        """Forget a batch that was never created. Raises `HarnessError`."""
+        with self._explained():
+            with self._transaction():
+                self._db.execute("delete from batches where key = ?", (key,))
+            self._mark.set()
 
     def request(self, digest: str) -> str:
         """A request as canonical JSON; empty if it is not there or cannot be read."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.errors import ConfigurationError, HarnessError, ModelCallError
 from harness.gateway.journal.replay import JournaledReply
 
 if TYPE_CHECKING:
+    from harness.gateway.journal.batches import JournaledBatch
     from harness.gateway.journal.file import Entry, JournalFile
+
+T = TypeVar("T")
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
@@ -81,6 +84,24 @@ class Journal:
         Raises `ModelCallError`, fatal, when it cannot be written.
         """
         await asyncio.shield(self._add(run_id, (trial, kept, body, spelled)))
+
+    async def batches(self, run_id: str) -> Sequence[JournaledBatch]:
+        """The batches of a run, oldest first. Raises `ModelCallError`, fatal, when they cannot be read."""
+        return await self._run(self.open(run_id).batches)
+
+    async def keep_batch(self, run_id: str, batch: JournaledBatch) -> None:
+        """Return when ``batch`` is on disk. Raises `ModelCallError`, fatal, when it cannot be written."""
+        await self._run(self.open(run_id).keep_batch, batch)
+
+    async def drop_batch(self, run_id: str, key: str) -> None:
+        """Forget a batch that was never created. Raises `ModelCallError`, fatal."""
+        await self._run(self.open(run_id).drop_batch, key)
+
+    async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        except HarnessError as error:
+            raise ModelCallError(str(error), fatal=True) from error
 
     def reject(self, run_id: str, trial: str, kept: JournaledReply, reason: str) -> None:
         """Note that a kept reply was rejected; it is not served again. Does not wait. On the loop's thread."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, NoReturn
 
 from harness.gateway.calls import Reply, Request
 from harness.gateway.environment import NetworkSettings
+from harness.gateway.providers.anthropic_batches import AnthropicBatches
 from harness.gateway.providers.anthropic_wire import (
     UNKNOWN_THERE,
     NoCounterpartError,
@@ -15,7 +17,7 @@ from harness.gateway.providers.anthropic_wire import (
     parameters,
     reply,
 )
-from harness.gateway.providers.dialect import Dialect
+from harness.gateway.providers.dialect import Dialect, SentForm
 from harness.gateway.providers.error_text import words
 from harness.gateway.providers.http_provider import HTTPProvider
 from harness.gateway.providers.provider_errors import GARBAGE, Fault
@@ -57,15 +59,30 @@ class AnthropicMessages(HTTPProvider):
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
         """One message. Raises `ModelCallError`, fatal when no later call can succeed either."""
         sent = self._dialect.sent(request)
+        return self.read(await self._ask("/v1/messages", self.body(request, sent)), request, sent)
+
+    def spelling(self, request: Request) -> SentForm:
+        """How ``request`` is sent now."""
+        return self._dialect.sent(request)
+
+    def body(self, request: Request, sent: SentForm) -> dict[str, Any]:
+        """``request`` as the API gets it. Raises `ModelCallError` where it has no counterpart there."""
+        return self._parameters(in_form(request, sent.form))
+
+    def read(self, answer: Mapping[str, Any] | Fault, request: Request, sent: SentForm) -> Reply:
+        """The reply in ``answer`` to ``request``, sent as ``sent``. Raises `ModelCallError` for a fault."""
         spelled = in_form(request, sent.form)
-        body = self._parameters(spelled)
-        answer = await self._ask("/v1/messages", body)
         if isinstance(answer, Fault):
-            raise self._refusal(answer, request, sent, body)
+            raise self._refusal(answer, request, sent, self._parameters(spelled))
         content = answer.get("content")
         if not isinstance(content, list) or not all(isinstance(block, Mapping) for block in content):
             raise self._failures.of_garbage(f"no content: {words(answer)}")
         return replace(reply(answer, request=spelled), form=sent.form)
+
+    @cached_property
+    def batches(self) -> AnthropicBatches:
+        """Anthropic's Message Batches API."""
+        return AnthropicBatches(self._http, self._failures)
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:  # noqa: ARG002
         """There are none. Raises `ModelCallError`, fatal."""

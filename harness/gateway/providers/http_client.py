@@ -1,4 +1,4 @@
-"""One POST of JSON to a model's server, bounded in size and in time. The only file that imports httpx2."""
+"""One request to a model's server, bounded in size and in time. The only file that imports httpx2."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -107,7 +108,7 @@ class HTTPClient:
     ``timeout`` limits a whole call in seconds, from the wait for a connection to the last byte of the answer, and
     ``connect_timeout`` the time for connecting.
     ``before_send`` is called when there is a connection, just before the first byte of a request leaves: what it raises
-    keeps the request from being sent, and is raised by `post`.
+    keeps the request from being sent, and is raised by `send`.
     ``on_headers`` gets the headers of every answer, failures included. Redirects are not followed: they could carry
     the key to another host.
     """
@@ -146,19 +147,36 @@ class HTTPClient:
     async def post(self, path: str, body: Mapping[str, Any], *, max_bytes: int = MAX_BYTES) -> Answer:
         """The answer to ``body``, sent as JSON to ``path`` below the base URL.
 
-        Of a failure's body, what came in time is enough. Raises `NoAnswerError` when no whole answer came in time, or
-        it was longer than ``max_bytes``; `ValueError` or `TypeError` when ``body`` cannot be written as JSON in UTF-8.
+        Raises as `send` does, and `ValueError` or `TypeError` when ``body`` cannot be written as JSON in UTF-8.
         """
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, default=dict).encode()
+        return await self.send("POST", path, content, max_bytes=max_bytes)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        content: bytes = b"",
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        max_bytes: int = MAX_BYTES,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Answer:
+        """The answer to one request to ``path`` below the base URL, within ``timeout`` seconds (default: its own).
+
+        Of a failure's body, what came in time is enough. Raises `NoAnswerError` when no whole answer came in time, or
+        it was longer than ``max_bytes``.
+        """
         exchange, tries = _Exchange(content, max_bytes), None
         is_timeout = is_unreachable = False
+        longest = self.timeout if timeout is None else timeout
         try:
-            async with asyncio.timeout(self.timeout):
-                await self._send(path, exchange)
+            async with asyncio.timeout(longest):
+                await self._send(method, path, exchange, headers)
             return exchange.answer()
         except TimeoutError:
             is_timeout = True
-            fault, tries = f"time-out: no whole answer within {self.timeout:g} s", UNREACHABLE
+            fault, tries = f"time-out: no whole answer within {longest:g} s", UNREACHABLE
         except (httpx2.HTTPError, httpx2.InvalidURL, zlib.error, OSError, _UnreadableError) as error:
             fault, tries = _description(error), _first_tries(error)
             if isinstance(error, httpx2.ConnectTimeout):
@@ -181,13 +199,13 @@ class HTTPClient:
         """Close the pooled connections."""
         await self._client.aclose()
 
-    async def _send(self, path: str, exchange: _Exchange) -> None:
+    async def _send(self, method: str, path: str, exchange: _Exchange, headers: Mapping[str, str]) -> None:
         async with self._client.stream(
-            "POST",
+            method,
             self._base_url + path,
             params=self._params,
             content=exchange.content(),
-            headers={"content-length": str(len(exchange.sent))},
+            headers={"content-length": str(len(exchange.sent)), **headers},
             timeout=httpx2.Timeout(None, connect=self.connect_timeout),
             extensions={"trace": self._trace},
         ) as response:

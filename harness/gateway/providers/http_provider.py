@@ -10,7 +10,7 @@ from harness.errors import AdaptedError, ModelCallError
 from harness.gateway.calls import Request
 from harness.gateway.environment import NetworkSettings
 from harness.gateway.providers.dialect import Dialect, SentForm, refused_parameter
-from harness.gateway.providers.http_client import MAX_BYTES, HTTPClient, NoAnswerError
+from harness.gateway.providers.http_client import MAX_BYTES, Answer, HTTPClient, NoAnswerError
 from harness.gateway.providers.provider_errors import GARBAGE, Failures, Fault, fault_inside, fault_of
 from harness.gateway.replies.json_reading import mapping, parse, sequence
 
@@ -106,20 +106,22 @@ class HTTPProvider:
         except GARBAGE as error:
             failure = self._failures.say(f"the request cannot be sent ({type(error).__name__}: {error}).")
         else:
-            if answer.status >= 400:
-                return fault_of(answer)
-            if answer.status >= 300:
-                raise self._failures.of_redirect(answer)
-            try:
-                value = parse(answer.body)
-            except ValueError as error:
-                raise self._failures.of_text(answer, str(error)) from None
-            first = next(iter(sequence(mapping(value).get("choices"))), None)
-            return (
-                fault_inside(value, answer.headers) or fault_inside(first, answer.headers) or mapping(value)
-            )
+            return self._understood(answer)
         # Not raised in the handler: the client's error would hang on to the request, and the request has the key.
         raise failure
+
+    def _understood(self, answer: Answer) -> Mapping[str, Any] | Fault:
+        """The object in ``answer``, or what is wrong. Raises `ModelCallError` where it is neither."""
+        if answer.status >= 400:
+            return fault_of(answer)
+        if answer.status >= 300:
+            raise self._failures.of_redirect(answer)
+        try:
+            value = parse(answer.body)
+        except ValueError as error:
+            raise self._failures.of_text(answer, str(error)) from None
+        first = next(iter(sequence(mapping(value).get("choices"))), None)
+        return fault_inside(value, answer.headers) or fault_inside(first, answer.headers) or mapping(value)
 
     def _check(self) -> None:
         if self.before_send is not None:

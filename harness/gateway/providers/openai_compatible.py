@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from harness.gateway.calls import Reply, Request, Vectors
 from harness.gateway.environment import NetworkSettings
 from harness.gateway.providers.compatible_servers import SERVERS
-from harness.gateway.providers.dialect import Dialect
+from harness.gateway.providers.dialect import Dialect, SentForm
 from harness.gateway.providers.error_text import words
 from harness.gateway.providers.http_client import MAX_BYTES
 from harness.gateway.providers.http_provider import HTTPProvider
+from harness.gateway.providers.openai_batches import OpenAIBatches
 from harness.gateway.providers.provider_errors import Fault
 from harness.gateway.replies.contents import flattened, thoughts_beside
 from harness.gateway.replies.json_reading import label, mapping, sequence, shallow, text, written
@@ -70,15 +72,30 @@ class OpenAICompatible(HTTPProvider):
         """One chat completion. Raises `ModelCallError`, fatal when no later call can succeed either."""
         path = self._path("chat/completions", request.model or self.model)
         sent = self._dialect.sent(request)
+        return self.read(await self._ask(path, self.body(request, sent)), request, sent)
+
+    def spelling(self, request: Request) -> SentForm:
+        """How ``request`` is sent now."""
+        return self._dialect.sent(request)
+
+    def body(self, request: Request, sent: SentForm) -> dict[str, Any]:
+        """``request`` as the server gets it, spelled as ``sent`` says."""
+        return self._parameters(in_form(request, sent.name), sent.limit)
+
+    def read(self, answer: Mapping[str, Any] | Fault, request: Request, sent: SentForm) -> Reply:
+        """The reply in ``answer`` to ``request``, sent as ``sent``. Raises `ModelCallError` for a fault."""
         spelled = in_form(request, sent.name)
-        body = self._parameters(spelled, sent.limit)
-        answer = await self._ask(path, body)
         if not isinstance(answer, Fault):
             return replace(self._reply(answer, spelled), form=sent.name)
         if is_refusal(answer):
             said = self._failures.presentable(answer.text)
             return Reply(said, finish_reason="content_filter", refusal=True, form=sent.name)
-        raise self._refusal(answer, request, sent, body)
+        raise self._refusal(answer, request, sent, self.body(request, sent))
+
+    @cached_property
+    def batches(self) -> OpenAIBatches | None:
+        """OpenAI's batch API; other servers of this protocol do not have it."""
+        return OpenAIBatches(self._http, self._failures) if self.name == "openai" else None
 
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """One vector per text. Raises `ModelCallError`."""

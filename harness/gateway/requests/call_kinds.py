@@ -48,6 +48,19 @@ def role_of_kind(kind: str) -> str:
     return _BY_KIND.get(kind, PLAYER)
 
 
+CAN_WAIT = frozenset({"classify", "compare", "extract", "reason", "score", "score_panel", "score_person"})
+"""Kinds of calls that nothing but the end of their trial, or of a step of a simulation, waits for."""
+
+
+def can_wait(site: CallSite) -> bool:
+    """Whether a batch may answer the call, hours later: as the call says, else as its kind does.
+
+    >>> can_wait(CallSite("score_person")), can_wait(CallSite("act")), can_wait(CallSite("answer", can_wait=True))
+    (True, False, True)
+    """
+    return site.kind in CAN_WAIT if site.can_wait is None else site.can_wait
+
+
 def classify(request: Request) -> str:
     """The kind of a chat request.
 

@@ -230,7 +230,8 @@ def _site(request: Request, headers: _Headers) -> CallSite:
     kind, role = headers.get(KIND_HEADER, ""), headers.get(ROLE_HEADER, "")
     if kind and not _KIND.fullmatch(kind):
         raise MalformedError(f"{KIND_HEADER}: expected a name of letters, digits, '_' or '-', at most 64.")
-    return CallSite(kind or classify(request), role=role)
+    # The program at the other end waits for the answer, with a time limit of its own.
+    return CallSite(kind or classify(request), role=role, can_wait=False)
 
 
 def _listener(host: str) -> socket.socket:

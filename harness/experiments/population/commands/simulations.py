@@ -72,7 +72,7 @@ def _estimate_lines(cases: tuple[EstimateCase, ...], model: str) -> list[str]:
 
 @group.command()
 @with_settings(
-    *(*ASKING, "temperature", "concurrency", "rpm", "tpm", "accept_lost_journal"),
+    *(*ASKING, "temperature", "concurrency", "rpm", "tpm", "accept_lost_journal", "batch"),
     seed="Seed of the simulation.",
 )
 def simulate(
