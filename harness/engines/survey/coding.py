@@ -57,7 +57,7 @@ async def category(item: FreeText, question: str, text: str, client: ModelClient
             raise Unusable(f"The category is {found!r:.80}; expected one of {', '.join(item.codes)}.")
         return found
 
-    site = CallSite(CODE, item.name, role=JUDGE)
+    site = CallSite(CODE, item.name, role=JUDGE, can_wait=True)
     return await ask(client, _messages(item.codes, question, text), _format(item.codes), site, read)
 
 

@@ -92,7 +92,7 @@ async def _ask_page(talk: _Interview, page: Sequence[Item]) -> None:
     said = [message["content"] for message in talk.memory]
     introduction = "" if introduction and said else introduction
     words = [_words_of(item, talk) for item in asked]
-    site = CallSite(SURVEY, talk.person, talk.calls)
+    site = CallSite(SURVEY, talk.person, talk.calls, can_wait=True)
     start = (prompts.opening(talk.plan.personas[0], talk.plan.instructions), *talk.memory)
     if talk.survey.gives_probabilities(asked[0]):
         item, (question, choices) = asked[0], words[0]
