@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     )
     from harness.personas import Population
     from harness.personas import load as load_population
+    from harness.questionnaires import ImportedQuestionnaire, import_survey, load_survey, save_survey
     from harness.records import JSONLWriter, WriterPool, merge
     from harness.reports.data import Frames, load
 
@@ -59,6 +60,7 @@ _HOME = {
     "Level Measure Mode Persona Play Preference Proposition Sample Script TrialPlan TrialResult factorial "
     "Allocation Choice FreeText Likert Matrix MultipleChoice Numeric Ranking Survey YesNo",
     "harness.personas": "Population",
+    "harness.questionnaires": "ImportedQuestionnaire import_survey load_survey save_survey",
     "harness.records": "JSONLWriter WriterPool merge",
     "harness.reports.data": "Frames load",
 }
@@ -82,6 +84,7 @@ __all__ = [
     "Group",
     "Guest",
     "HarnessError",
+    "ImportedQuestionnaire",
     "Intervention",
     "JSONLWriter",
     "Level",
@@ -107,10 +110,13 @@ __all__ = [
     "WriterPool",
     "YesNo",
     "factorial",
+    "import_survey",
     "load",
     "load_population",
+    "load_survey",
     "merge",
     "run",
+    "save_survey",
 ]
 
 

@@ -16,6 +16,7 @@ from harness.cli import rescore as rescore
 from harness.cli import review as review
 from harness.cli import study as study
 from harness.cli import study_results as study_results
+from harness.cli import survey as survey
 from harness.cli.app import main
 
 __all__ = ["main"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,36 @@ def read_yaml(path: Path, owner: str) -> Any:
     return parsed_yaml(read_content(path, owner, MAX_BYTES), owner)
 
 
-def parsed_yaml(content: bytes, owner: str) -> Any:
-    """The plain data that ``content`` says: dates stay text, nothing stands twice. Raises `ConfigurationError`."""
+def parsed_yaml(content: bytes, owner: str, *, yes_is_text: bool = False) -> Any:
+    """The plain data that ``content`` says: dates stay text, nothing stands twice. Raises `ConfigurationError`.
+
+    With ``yes_is_text``, yes, no, on and off are text, as in YAML 1.2, and only true and false are truth values.
+    """
     try:
         text = decoded(content, owner)
         _raise_if_wild(text)
-        return yaml.load(text, _Loader)
+        return yaml.load(text, _CoreLoader if yes_is_text else _Loader)
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ConfigurationError(f"{owner}: is not YAML as read here: {where}{error.problem}.") from None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(f"{owner}: is not YAML in UTF-8 ({str(error)[:120]}).") from None
+
+
+def line_of(content: bytes, path: Sequence[str | int]) -> int | None:
+    """The line of the part of a YAML file at ``path`` (keys and indices); of the last part found if one is absent."""
+    node = yaml.compose(decoded(content, ""), yaml.CSafeLoader)
+    line = None if node is None else node.start_mark.line + 1
+    for step in path:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == step), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = (node.value[step], node.value[step])
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line
 
 
 def yaml_text(data: Any) -> str:
@@ -103,6 +122,19 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_constructor("tag:yaml.org,2002:int", _bounded(yaml.CSafeLoader.construct_yaml_int))
 _Loader.add_constructor("tag:yaml.org,2002:float", _bounded(yaml.CSafeLoader.construct_yaml_float))
+
+
+class _CoreLoader(_Loader):
+    """The same, where yes, no, on and off are text."""
+
+
+_CoreLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+_CoreLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|false)$", re.IGNORECASE), list("tTfF")
+)
 
 
 class _Dumper(yaml.SafeDumper):
