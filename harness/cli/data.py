@@ -42,7 +42,7 @@ def query(
         ),
     ] = None,
 ) -> None:
-    """Query the records in SQL: views experiments, trials, scores, events, calls, call_counts
+    """Query the records in SQL: views experiments, trials, scores, answers, people, events, calls, call_counts
     and comparisons."""
     from harness.reports.data import query as ask
     from harness.reports.data.rendering import shown

@@ -19,6 +19,7 @@ from harness.records.plans import FOLDER, plans_in
 from harness.reports.data.checklist import checklist
 from harness.reports.data.codebook import codebook
 from harness.reports.data.environment import environment
+from harness.reports.data.people import attribute_columns
 from harness.reports.data.prompts import prompts
 from harness.reports.data.tables import Tables, read_tables
 from harness.reports.data.tidy import as_csv_bytes, as_parquet, tidy
@@ -30,7 +31,17 @@ CHECKSUMS = "checksums.sha256"
 MARK = "REHEARSAL: the offline rehearsal model answered in some or all of these runs. They are not evidence."
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD")
-_DATA = ("experiments", "trials", "scores", "answers", "events", "comparisons", "calls", "call_counts")
+_DATA = (
+    "experiments",
+    "trials",
+    "scores",
+    "answers",
+    "people",
+    "events",
+    "comparisons",
+    "calls",
+    "call_counts",
+)
 _LONG = {"calls": ("request", "reply", "tool_calls"), "events": ("content",)}
 """Columns that are in the Parquet file only: no cell of a spreadsheet holds them."""
 
@@ -79,7 +90,9 @@ def contents(tables: Tables, folder: Path) -> dict[str, bytes]:
             MARK if rehearsal else None,
             {run.run_id: meta_beside(folder, run.experiment, run.run_id) for run in tables.runs},
         ),
-        "codebook.md": codebook(_DATA, MARK if rehearsal else None),
+        "codebook.md": codebook(
+            _DATA, MARK if rehearsal else None, {"people": attribute_columns(tables.people)}
+        ),
         "environment.json": indented(environment() | {"rehearsal": rehearsal}) + "\n",
         "prompts.json": indented(plain(prompts(tables.runs))[0]) + "\n",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from harness.reports.data.columns import ROWS, TABLES, Column
 
@@ -22,11 +22,13 @@ formula; remove the apostrophe to get the recorded text. The Parquet files hold 
 `…`."""
 
 
-def codebook(names: Iterable[str], mark: str | None = None) -> str:
-    """The codebook of the tables ``names``; ``mark`` is the first line."""
+def codebook(
+    names: Iterable[str], mark: str | None = None, further: Mapping[str, Sequence[Column]] | None = None
+) -> str:
+    """The codebook of the tables ``names``; ``mark`` is the first line, ``further`` columns that vary, by table."""
     lines = ["# Codebook", "", *([f"**{mark}**", ""] if mark else []), _CELLS, ""]
     for name in names:
-        lines += _section(name, TABLES[name])
+        lines += _section(name, [*TABLES[name], *(further or {}).get(name, ())])
     return "\n".join(lines)
 
 

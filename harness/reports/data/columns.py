@@ -161,6 +161,18 @@ ANSWERS = (
     ),
 )
 
+PEOPLE = (
+    EXPERIMENT,
+    RUN,
+    REHEARSAL,
+    Column("group", "name", "The arm, where arms have people of their own.", "empty: every arm"),
+    Column("person", "name", "Name of the persona."),
+    Column(
+        "weight", "number", "How many people the persona stands for, relative to the others.", "1: all alike"
+    ),
+)
+"""A column per attribute follows."""
+
 CALL_COUNTS = (
     *PLACE,
     ATTEMPT,
@@ -228,6 +240,7 @@ TABLES = {
     "trials": TRIALS,
     "scores": SCORES,
     "answers": ANSWERS,
+    "people": PEOPLE,
     "events": EVENTS,
     "calls": CALLS_IN_JOURNAL,
     "call_counts": CALL_COUNTS,
@@ -240,6 +253,7 @@ ROWS = {
     "trials": "one row per try of a trial",
     "scores": "one row per value due from an accepted trial, obtained or missing",
     "answers": "one row per answer to an item of a survey, and per option or row where an item has several",
+    "people": "one row per persona who took part, with a column per attribute",
     "events": "one row per event in the transcripts of accepted trials",
     "calls": "one row per reply in the journals present, with its request",
     "call_counts": "one row per try and kind of model call, as the records count them",

@@ -17,6 +17,7 @@ from harness.reports.data.arrays import array, table
 from harness.reports.data.calls import calls
 from harness.reports.data.columns import CALL_COUNTS, COMPARISONS, EXPERIMENTS, PLACE, SCORES, TRIALS
 from harness.reports.data.events import events
+from harness.reports.data.people import people
 from harness.reports.data.record_rows import Owner, RecordRows, Row, RunRows, gather, listed, whole
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class Tables:
     def answers(self) -> pa.Table:
         """One row per answer to a survey in accepted trials."""
         return answers(self.runs)
+
+    @cached_property
+    def people(self) -> pa.Table:
+        """One row per persona who took part, with a column per attribute."""
+        return people(self.runs, self._folder)
 
     @cached_property
     def comparisons(self) -> pa.Table:

@@ -6,7 +6,6 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from harness.reports.data.columns import TABLES
 from harness.reports.data.rendering import as_csv
 from harness.reports.data.tables import Tables
 
@@ -24,7 +23,7 @@ def tidy(tables: Tables, name: str) -> pa.Table:
     import pyarrow.compute as pc
 
     found = tables.named(name)
-    columns = [one.name for one in TABLES[name]]
+    columns = found.column_names
     plain = {column: _texts(found.column(column), column) for column in columns}
     keys = [column for column in _ORDER if column in columns]
     place = pa.array(np.arange(found.num_rows))
