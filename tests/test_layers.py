@@ -20,7 +20,7 @@ PACKAGE = ROOT / "harness"
 LAYERS = (
     {"addresses", "console", "entry_points", "errors", "extras", "model", "text_files", "user_code"},
     {"personas", "gateway", "records", "stats", "telemetry"},
-    {"engines", "checks", "guests", "questionnaires", "reports", "runner"},
+    {"engines", "checks", "guests", "humans", "questionnaires", "reports", "runner"},
     {"runtime", "experiments", "batches"},
     {"plugin", "cli", "api", "__init__"},
 )

@@ -70,8 +70,9 @@ def rows_of(item: Item, value: Any) -> Iterator[tuple[str, tuple[float, ...] | N
     """
     if isinstance(item, Matrix):
         for row in item.rows:
-            rated = value[row] if isinstance(value, dict) else value
-            yield f"{item.name}[{row}]", (None if isinstance(rated, str) else (float(rated) - 1,))
+            rated = value.get(row)
+            if rated is not None:  # people may have left out a row
+                yield f"{item.name}[{row}]", (None if isinstance(rated, str) else (float(rated) - 1,))
     elif item.is_opt_out(value):
         yield item.name, None
     else:
