@@ -127,7 +127,7 @@ class AnswerSample:
 
 
 @dataclass(frozen=True, eq=False)
-class WeightedMean:
+class AnswerMean:
     """A weighted mean with its variance over persons (Taylor linearisation, as for surveys) and degrees of freedom."""
 
     mean: float
@@ -135,7 +135,7 @@ class WeightedMean:
     df: float
 
 
-def weighted_mean(numbers: Numbers, sample: AnswerSample) -> WeightedMean | None:
+def weighted_mean(numbers: Numbers, sample: AnswerSample) -> AnswerMean | None:
     """The mean of ``numbers``, one per answer of ``sample``; ``None`` without answers. One person has no variance."""
     import numpy as np
 
@@ -146,6 +146,6 @@ def weighted_mean(numbers: Numbers, sample: AnswerSample) -> WeightedMean | None
     scores = np.bincount(sample.persons, sample.weights * (numbers - mean))
     count = sample.people
     if count < 2:
-        return WeightedMean(mean, None, 0.0)
+        return AnswerMean(mean, None, 0.0)
     variance = count / (count - 1) * float((scores**2).sum()) / total**2
-    return WeightedMean(mean, variance, max(sample.effective_n - 1, 1.0))
+    return AnswerMean(mean, variance, max(sample.effective_n - 1, 1.0))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.stats.human_comparison.answers import AnswerSample, AnswerScale, WeightedMean, weighted_mean
+from harness.stats.human_comparison.answers import AnswerMean, AnswerSample, AnswerScale, weighted_mean
 from harness.stats.human_comparison.distances import AnswerGrid, kendall
 from harness.stats.human_comparison.noise import (
     DRAWS,
@@ -178,7 +178,7 @@ def compare_item(
 
 
 def _side(
-    sample: AnswerSample, mean: WeightedMean | None = None, shares: Numbers | None = None
+    sample: AnswerSample, mean: AnswerMean | None = None, shares: Numbers | None = None
 ) -> ComparedSide:
     return ComparedSide(
         sample.people,
@@ -220,12 +220,12 @@ def numbers_of(scale: AnswerScale, grid: AnswerGrid, sample: AnswerSample) -> Nu
     return found
 
 
-def _mean(scale: AnswerScale, grid: AnswerGrid, sample: AnswerSample) -> WeightedMean | None:
+def _mean(scale: AnswerScale, grid: AnswerGrid, sample: AnswerSample) -> AnswerMean | None:
     numbers = numbers_of(scale, grid, sample)
     return None if numbers is None else weighted_mean(numbers, sample)
 
 
-def mean_difference(one: WeightedMean | None, other: WeightedMean | None) -> Quantity:
+def mean_difference(one: AnswerMean | None, other: AnswerMean | None) -> Quantity:
     """``one`` − ``other``, with Welch's interval for independent samples."""
     if one is None or other is None:
         return Quantity(None, reason="the answers have no mean")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.stats.human_comparison.answers import AnswerSample, AnswerScale, WeightedMean, weighted_mean
+from harness.stats.human_comparison.answers import AnswerMean, AnswerSample, AnswerScale, weighted_mean
 from harness.stats.human_comparison.comparison import mean_difference
 from harness.stats.results import Interval, Quantity
 from harness.stats.student import critical, interval
@@ -93,15 +93,13 @@ class _OneEffect:
     shown: Quantity
 
 
-def _moments(
-    scale: AnswerScale, place: int | None, sample: AnswerSample
-) -> tuple[WeightedMean, float] | None:
+def _moments(scale: AnswerScale, place: int | None, sample: AnswerSample) -> tuple[AnswerMean, float] | None:
     found = weighted_mean(outcome_numbers(scale, place, sample), sample)
     return None if found is None else (found, sample.effective_n)
 
 
 def _difference(
-    one: tuple[WeightedMean, float] | None, other: tuple[WeightedMean, float] | None
+    one: tuple[AnswerMean, float] | None, other: tuple[AnswerMean, float] | None
 ) -> _OneEffect | None:
     if one is None or other is None:
         return None
