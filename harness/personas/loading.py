@@ -19,6 +19,8 @@ from harness.personas.arrow_tables import (
     saved_dataset,
 )
 from harness.personas.documents import name_problems, plain_values, read_fragment, read_people, value_problems
+from harness.personas.edsl_agents import SUFFIXES as EDSL_SUFFIXES
+from harness.personas.edsl_agents import edsl_file, edsl_object
 from harness.personas.fragments import merge
 from harness.personas.population import Population, as_strata, sampler_of, step_of
 from harness.personas.rows import NAME, Columns, cell_reader, personas_of
@@ -68,6 +70,7 @@ def load(
       Face's library, or the path of a folder that it saved (``split`` names one of several);
     - the path of a persona file in TinyTroupe's format, or of a directory of them, in which every ``*.json`` except
       ``*.fragment.json`` and hidden files is a persona; or the file of agents that ``harness population sample`` wrote;
+    - agents of EDSL: an ``Agent`` or ``AgentList``, or the path of a file in which one is saved;
     - the personas themselves.
 
     A string is a path if it has a separator or a known ending.
@@ -110,6 +113,8 @@ def _table(source: Any, encoding: str | None, delimiter: str | None, split: str 
             return _table_at(Path(source), encoding, delimiter, split)
         except (OSError, ValueError):  # an impossible path, which the reader of persona files refuses by name
             return None
+    if (agents := edsl_object(source)) is not None:
+        return agents
     if isinstance(source, list | tuple):
         are_rows = bool(source) and all(isinstance(one, Mapping) for one in source)
         return plain_rows(source, "rows") if are_rows else None
@@ -124,8 +129,9 @@ def _table_at(
         return arrow_file(path)
     if suffix in SUFFIXES:
         return FileTable(path, encoding, delimiter)
-    if suffix == ".json" and path.is_file():
-        return rows_in_json(path)
+    if suffix in (".json", *EDSL_SUFFIXES) and path.is_file():
+        agents = edsl_file(path)
+        return rows_in_json(path) if agents is None else agents
     return saved_dataset(path, split) if is_dataset_folder(path) else None
 
 

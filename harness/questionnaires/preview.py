@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.console import on_one_line
+from harness.engines.survey.prompts import lettered, one_token_question, questionnaire
 from harness.model import Item, Survey
 from harness.model.survey_items import FreeText, Numeric
 
@@ -27,6 +28,19 @@ def preview(survey: Survey, width: int) -> Iterator[str]:
         yield from (line for one in _answers(item) for line in _wrapped(f"- {one}", width, "     ", "   "))
         if item.when:
             yield from _wrapped(f"only if {item.when}", width, "     ", "   ")
+    for number, page in enumerate(survey.pages(), 1):
+        yield ""
+        yield f"--- What a persona reads, call {number} ".ljust(width, "-")
+        introduction = (survey.introduction or "") if number == 1 or not survey.memory else ""
+        yield from _wrapped(_request(survey, page, introduction), width, "")
+
+
+def _request(survey: Survey, page: Sequence[Item], introduction: str) -> str:
+    """The questions of one call, in the order of the declaration and with every item asked."""
+    if survey.gives_probabilities(page[0]):
+        item = page[0]
+        return one_token_question(introduction, item, item.question, lettered(item, item.choices))
+    return questionnaire(introduction, [(item, item.question, item.choices) for item in page])
 
 
 def _facts(item: Item) -> str:

@@ -25,7 +25,7 @@ items:
   question: How far do you trust the town council?
   points: 5
   labels: [not at all, completely]      # the two ends, or one label for each point
-  opt_out: [don't know]                 # allowed, recorded as such, and without a number
+  # opt_out: [don't know]               # allowed, recorded as such, and without a number
 
 - name: stay
   type: choice
@@ -47,7 +47,7 @@ items:
 """
 
 TEST = '''\
-"""Asks {file} of three personas, with and without a sentence before it."""
+"""Asks {file} of six personas, as they are and in a hopeful mood."""
 
 from pathlib import Path
 
@@ -60,6 +60,9 @@ survey = Experiment(
         Persona("Ada", {{"age": 34, "occupation": "baker"}}),
         Persona("Bo", {{"age": 61, "occupation": "retired teacher"}}),
         Persona("Cy", {{"age": 22, "occupation": "student"}}),
+        Persona("Dee", {{"age": 45, "occupation": "nurse"}}),
+        Persona("Eli", {{"age": 53, "occupation": "bus driver"}}),
+        Persona("Fay", {{"age": 29, "occupation": "architect"}}),
     ),
     groups=(Group("plain"), Group("hopeful", instructions="You feel hopeful today.")),
     survey=load_survey(Path(__file__).with_name("{file}")),

@@ -130,7 +130,7 @@ def _how(item: Item, choices: Sequence[str]) -> Iterable[str]:
     elif isinstance(item, Matrix):
         yield from [f"For each of these, answer with a whole number {_scale(item)}:", *listed]
     elif isinstance(item, FreeText):
-        yield "SurveyAnswer in your own words, in a sentence or two."
+        yield "Answer in your own words, in a sentence or two."
 
 
 def _scale(item: Likert | Matrix) -> str:
