@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.checks.checked_run import CheckedRun, counts_by_arm, percent
 from harness.model import Check, Level, Observation
+from harness.model.observation import is_answer_without_number
 from harness.stats.results import MARGIN
 
 FEW, MANY = 0.05, 0.20
@@ -61,8 +62,8 @@ def bounds(subject: CheckedRun) -> Iterator[Check]:
     expected = f"bounds at most {MARGIN:g} points apart"
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
-            one, two = subject.due(metric, control), subject.due(metric, other)
-            if all(value.value is not None for value in (*one, *two)):
+            one, two = _expected(subject, metric, control), _expected(subject, metric, other)
+            if not (one and two) or all(value.value is not None for value in (*one, *two)):
                 continue
             scale = subject.scale(metric)
             if scale is None:
@@ -78,11 +79,18 @@ def bounds(subject: CheckedRun) -> Iterator[Check]:
 def denominators(subject: CheckedRun) -> Iterator[Check]:
     """Per metric, how far the numbers of values differ between arms in one table (F40).
 
-    Arms for which different numbers of trials are planned are compared by the values per planned trial.
+    Arms for which different numbers of trials are planned are compared by the values per planned trial. Opt-outs and
+    skipped items count as values.
     """
     planned = {arm: subject.run.design.trials_of(arm) or 1 for arm in subject.arms}
     for metric in subject.data.metrics:
-        sizes = {arm: len(subject.scores(metric, arm)) for arm in subject.arms}
+        sizes = {
+            arm: sum(
+                one.value is not None or is_answer_without_number(one.reason)
+                for one in subject.due(metric, arm)
+            )
+            for arm in subject.arms
+        }
         shares = [n / planned[arm] for arm, n in sizes.items()]
         largest = max(shares, default=0)
         apart = 1 - min(shares) / largest if largest else None
@@ -98,14 +106,42 @@ def graded(share: float | None) -> Level:
     return Level.FAIL if share > MANY else Level.WARN
 
 
+def without_number(subject: CheckedRun) -> Iterator[Check]:
+    """Per item of a survey, how far the shares of opt-outs and skipped items differ between arms.
+
+    They are answers, and nothing is missing; but where they differ much, the arms' means are of different people.
+    """
+    expected = f"at most {percent(MANY)} apart"
+    for metric in subject.data.metrics:
+        counts = {}
+        for arm in subject.arms:
+            due = subject.due(metric, arm)
+            counts[arm] = (sum(is_answer_without_number(one.reason) for one in due), len(due))
+        if not any(none for none, _ in counts.values()):
+            continue
+        shares = [none / due for none, due in counts.values() if due]
+        apart = max(shares) - min(shares)
+        level = Level.WARN if apart > MANY else Level.PASS
+        said = f"{counts_by_arm(counts)} opted out or were not asked"
+        yield Check("opt-outs and skips", level, said, apart, expected, metric)
+
+
+def _expected(subject: CheckedRun, metric: str, arm: str) -> list[Observation]:
+    """The values that ``arm`` should have: without those of items that were answered by an opt-out or skipped."""
+    return [one for one in subject.due(metric, arm) if not is_answer_without_number(one.reason)]
+
+
 def _counts(subject: CheckedRun, metric: str) -> dict[str, tuple[int, int]]:
-    due = {arm: subject.due(metric, arm) for arm in subject.arms}
+    due = {arm: _expected(subject, metric, arm) for arm in subject.arms}
     return {arm: (sum(one.value is None for one in values), len(values)) for arm, values in due.items()}
 
 
 def _reasons(subject: CheckedRun, metric: str) -> str:
     found = dict.fromkeys(
-        one.reason or "" for arm in subject.arms for one in subject.due(metric, arm) if one.value is None
+        one.reason or ""
+        for arm in subject.arms
+        for one in _expected(subject, metric, arm)
+        if one.value is None
     )
     first, *others = found
     return f"; {first:.60}" + (f" and {len(others)} other reasons" if others else "")

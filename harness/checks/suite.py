@@ -41,6 +41,7 @@ CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
     missing_data.unequal,
     missing_data.bounds,
     missing_data.denominators,
+    missing_data.without_number,
     empty_turns.empty_turns,
     unusable_replies.unparseable,
     unusable_replies.stated_tokens,

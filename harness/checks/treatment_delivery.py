@@ -22,11 +22,11 @@ SHORTEST_REPLY = 8
 """Characters of a reply that are recognised in later requests."""
 
 _DECLARED = (
-    *("model", "instructions", "script", "population", "memory_limit", "model_options", "own"),
+    *("model", "instructions", "script", "survey", "population", "memory_limit", "model_options", "own"),
     *("correction", "interventions"),
 )
 """The keys of `group_settings` in which arms may differ."""
-_VISIBLE = frozenset({"model", "instructions", "script", "population", "model_options", "own"})
+_VISIBLE = frozenset({"model", "instructions", "script", "survey", "population", "model_options", "own"})
 """What requests show of it. Corrections, interventions and memory show in the trials' own records."""
 _NOT_A_PLAYER = frozenset({"intervention_check", "goal_check", "embedding"})
 TREATMENT, _AGAINST = "treatment", " against "
@@ -230,14 +230,28 @@ def _differences(
 
 
 def _own_lines(lines: Sequence[Line]) -> list[str]:
-    """The lines of text in which arms may differ: their instructions, and each part of the script that any replaces."""
+    """The lines of text in which arms may differ: instructions, and what any replaces of the script or the survey."""
     parts = {part for line in lines for part in _keys(_declared(line).get("script"))}
     texts = [str(_declared(line).get("instructions") or "") for line in lines]
     for line in lines:
         words = (line.get("script") or {}).get("words") or {}
         texts += [str(words.get(part) or "") for part in sorted(parts)]
+        texts += _survey_texts(line, {name for one in lines for name in _keys(_declared(one).get("survey"))})
     literal = (piece.strip() for text in texts for piece in re.split(rf"{_PLACEHOLDER.pattern}|\n", text))
     return [piece for piece in literal if piece]
+
+
+def _survey_texts(line: Line, replaced: set[str]) -> list[str]:
+    """The arm's own words of a survey, and those of the experiment that any arm replaces."""
+    own = _declared(line).get("survey")
+    play = (line.get("settings") or {}).get("play")
+    if not replaced or not isinstance(play, Mapping):
+        return []
+    questions = {"introduction": play.get("introduction")} | {
+        str(item.get("name")): item.get("question") for item in play.get("survey") or ()
+    }
+    texts = [questions.get(name) for name in sorted(replaced)]
+    return [str(text) for text in [*texts, *(own.values() if isinstance(own, Mapping) else ())] if text]
 
 
 def _keys(value: object) -> Iterable[str]:

@@ -8,6 +8,18 @@ from typing import Any
 
 from harness.model.contrast import CONTROL, Contrasts
 
+OPT_OUT, SKIPPED = "opt out: ", "skipped: "
+"""How the reasons of samples begin that a survey gives no number: a persona opted out, or was not asked."""
+
+
+def is_answer_without_number(reason: str | None) -> bool:
+    """Whether ``reason`` says that an item was answered by an opt-out or skipped, so that nothing is missing.
+
+    >>> is_answer_without_number("opt out: don't know"), is_answer_without_number("cut at the length limit")
+    (True, False)
+    """
+    return reason is not None and reason.startswith((OPT_OUT, SKIPPED))
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:

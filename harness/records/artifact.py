@@ -9,6 +9,7 @@ from itertools import chain, repeat
 from typing import Any, Protocol
 
 from harness.model import Trial
+from harness.model.observation import is_answer_without_number
 from harness.records.design import Design
 from harness.records.reader import SampleColumns, TrialHistory, is_number
 
@@ -386,9 +387,15 @@ def _warnings(found: ArtifactSamples, design: Design) -> Iterator[str]:
         if trials:
             planned = design.trials_of(group)
             yield f"{group}: {len(trials)} of {planned} planned trials are not finished."
+    answered = Counter(
+        (one["group"], one["metric"]) for one in found.missing if is_answer_without_number(one["reason"])
+    )
     for metric in design.metrics:
         sizes = {group: len(results[metric]) for group, results in found.results.items()}
-        due = {group: found.expected[group][metric] - found.unfinished[group][metric] for group in sizes}
+        due = {
+            group: found.expected[group][metric] - found.unfinished[group][metric] - answered[group, metric]
+            for group in sizes
+        }
         if any(sizes[group] < due[group] for group in sizes):
             counts = ", ".join(f"{n} of {due[group]} in {group}" for group, n in sizes.items())
             yield f"{metric}: samples are missing ({counts})."

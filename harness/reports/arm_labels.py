@@ -56,6 +56,8 @@ def arm_declarations(line: Mapping[str, Any]) -> Iterator[str]:
         yield f"instructions {_quoted(own['instructions'])}"
     for part, text in (own.get("script") or {}).items():
         yield f"{part} {_quoted(text)}"
+    for part, text in (own.get("survey") or {}).items():
+        yield f"{part} {_quoted(text)}"
     if own.get("memory_limit"):
         yield f"memory of {own['memory_limit']:,} characters"
     if own.get("population"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.model import Sample
+from harness.model.observation import OPT_OUT, SKIPPED
 from harness.model.survey_item import Item
 
 Status = Literal["answered", "opt out", "skipped", "missing"]
@@ -55,8 +56,9 @@ class SurveyAnswer:
         if self.numbers.get(metric) is not None:
             return None
         if self.status == "opt out" or (self.status == "answered" and self.reason is None):
-            return f"opt out: {self.value if isinstance(self.value, str) else ', '.join(self.item.opt_out)}"
-        return f"{self.status}: {self.reason}" if self.status == "skipped" else self.reason
+            said = self.value if isinstance(self.value, str) else " or ".join(self.item.opt_out)
+            return f"{OPT_OUT}{said}"
+        return f"{SKIPPED}{self.reason}" if self.status == "skipped" else self.reason
 
 
 def answered(item: Item, value: Any, position: int) -> SurveyAnswer:
