@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ConfigurationError, HarnessError
 from harness.records import runs_in_files
-from harness.reports.review import Act, ReviewItem, Mask, export, hints
+from harness.reports.review import Act, Mask, ReviewItem, export, hints
 from harness.reports.review.blinding import MASKED, with_endings
 from harness.reports.review.item_keys import Key, read_keys
 from harness.reports.review.items import LONGEST, as_recorded, cleaned
