@@ -94,7 +94,7 @@ class RetryLoop:
                         error, failed, answered=self._first_calls.answered(call.provider)
                     )
                     if seconds is None:
-                        raise self._last(call, error) from None
+                        raise self._last(call, error) from error.__cause__
                     if is_reply(error) and failures[True] + 1 == max_replies:
                         raise
                     if call.left == 0:

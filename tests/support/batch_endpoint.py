@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -52,11 +52,24 @@ class BatchEndpoint(CountingEndpoint):
         spoil: Callable[[int, Answered], Answered] = lambda _number, answer: answer,
     ) -> None:
         super().__init__(delay=0.0)
+        self.begin(ready, ending, unanswered, refuse_batch, spoil)
+
+    def begin(
+        self,
+        ready: bool = True,
+        ending: str = "completed",
+        unanswered: Callable[[int], bool] = lambda _number: False,
+        refuse_batch: Callable[[int], Fault | None] = lambda _number: None,
+        spoil: Callable[[int, Answered], Answered] = lambda _number, answer: answer,
+    ) -> Self:
+        """Forget everything, and serve as a new one with these arguments would."""
+        self.requests.clear()
         self.ready, self.ending = ready, ending
         self.batches: list[Batch] = []
         self.looks = 0
         self._files: dict[str, bytes] = {}
         self._unanswered, self._refuse_batch, self._spoil = unanswered, refuse_batch, spoil
+        return self
 
     @property
     def batched(self) -> list[Mapping[str, Any]]:

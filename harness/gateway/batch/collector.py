@@ -121,8 +121,9 @@ class BatchCollector:
                 f"The batch {batch.name} of {calls} is given up; its calls are sent, and paid, again."
             )
             return {}
+        said = f"{str(error).rstrip('. ')}."
         lost = LostRepliesError(
-            f"The batch {batch.name} of {calls}, which is paid for, cannot be collected. {error} Use the key of the "
-            "account that sent it."
+            f"The batch {batch.name} of {calls}, which is paid for, cannot be collected. {said} Use the key of "
+            "the account that sent it."
         )
         raise ModelCallError(str(lost), fatal=True) from lost
