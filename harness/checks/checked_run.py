@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from harness.model import MAX_SCORE, MIN_SCORE, Dataset, Observation
+from harness.model import Dataset, Observation
 from harness.records import FiledRun
 from harness.records.reader import TrialHistory
 
@@ -105,9 +105,14 @@ class CheckedRun:
         metrics = [metric for line in self.run.metadata for metric in _metrics(line)]
         return frozenset(str(metric.get("name")) for metric in metrics if metric.get("claim") is not None)
 
+    def is_judged(self, metric: str) -> bool:
+        """Whether a judge scores the metric, a claim, by reading the trial."""
+        return metric in self._claims
+
     def scale(self, metric: str) -> tuple[float, float] | None:
-        """The ends of the metric's scale; ``None`` for counts and measures."""
-        return (MIN_SCORE, MAX_SCORE) if metric in self._claims else None
+        """The ends of the metric's scale; ``None`` for counts and measures without one."""
+        known = self.data.scales.get(metric)
+        return None if known is None else known.ends
 
 
 def percent(share: float) -> str:

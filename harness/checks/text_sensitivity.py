@@ -17,7 +17,7 @@ def within_person(subject: CheckedRun) -> Iterator[Check]:
     the scores then follow the person's name or description. Scores that are all equal are left to other checks.
     """
     for metric in subject.data.metrics:
-        if subject.scale(metric) is None:
+        if not subject.is_judged(metric):
             continue
         scores: dict[str, list[float]] = {}
         for arm in subject.arms:

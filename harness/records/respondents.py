@@ -33,10 +33,33 @@ def scales_of(run: FiledRun) -> dict[str, Scale]:
     """Metric → its scale: a proposition's is the judge's, an item's the one that was declared with it."""
     found: dict[str, Scale] = {}
     for line in run.metadata:
-        for one in (line.get("settings") or {}).get("metrics") or ():
-            if isinstance(one, Mapping) and (scale := _scale(one)) is not None:
+        settings = _mapping(line.get("settings"))
+        words = dict(_words(_mapping(settings.get("play")).get("survey")))
+        for one in settings.get("metrics") or ():
+            if (
+                isinstance(one, Mapping)
+                and (scale := _scale(one, words.get(str(one.get("name"))))) is not None
+            ):
                 found.setdefault(str(one.get("name")), scale)
     return found
+
+
+def _words(items: Any) -> Iterator[tuple[str, dict[float, str]]]:
+    """Metric → the words of its points, from the items of a survey; two words of a longer scale are its ends'."""
+    for item in items if isinstance(items, list | tuple) else ():
+        item = _mapping(item)
+        if item.get("type") == "yes_no":
+            yield str(item.get("name")), {0.0: "no", 1.0: "yes"}
+        for option in item.get("options") or ():
+            yield f"{item.get('name')}={option}", {0.0: "other", 1.0: str(option)}
+        labels = [str(one) for one in item.get("labels") or ()]
+        points = item.get("points") or len(labels)
+        if len(labels) < 2 or not isinstance(points, int):
+            continue
+        places = range(1, points + 1) if len(labels) == points else (1, points)
+        words = dict(zip(map(float, places), labels, strict=False))
+        yield str(item.get("name")), words
+        yield from ((f"{item.get('name')}[{row}]", words) for row in item.get("rows") or ())
 
 
 def panels_of(run: FiledRun) -> tuple[tuple[str, ...], ...]:
@@ -45,26 +68,15 @@ def panels_of(run: FiledRun) -> tuple[tuple[str, ...], ...]:
     return () if any("agent" in play for play in plays) else run.design.panels
 
 
-def _scale(metric: Mapping[str, Any]) -> Scale | None:
+def _scale(metric: Mapping[str, Any], words: Mapping[float, str] | None = None) -> Scale | None:
     label, ends = str(metric.get("label") or ""), metric.get("scale")
     low = high = None
     if isinstance(ends, list | tuple) and len(ends) == 2:
         low, high = map(number, ends)
     elif metric.get("claim") is not None:
         low, high = float(MIN_SCORE), float(MAX_SCORE)
-    points = {
-        value: str(word)
-        for point, word in _mapping(metric.get("points")).items()
-        if (value := _point(point)) is not None
-    }
+    points = words or {}
     return Scale(low, high, label, points) if label or points or low is not None else None
-
-
-def _point(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -42,14 +42,17 @@ def size(report: RunReport) -> str:
     proposals = counted(design.proposals, "proposal")
     if design.only is not None:
         proposals = f"{len(design.only)} of {proposals}, a part,"
-    who = f"{counted(people, 'persona')} in {counted(len(design.panels), 'panel')} × " if people else ""
-    begun = f"{who}{proposals} × {counted(design.reps, 'repetition')}: "
+    unit = "persona" if report.dataset.individual else "panel"
+    in_panels = f" in {counted(len(design.panels), 'panel')}" if unit == "panel" else ""
+    who = f"{counted(people, 'persona')}{in_panels} × " if people else ""
+    shared = "" if unit == "persona" and design.proposals == 1 else f"{proposals} × "
+    begun = f"{who}{shared}{counted(design.reps, 'repetition')}: "
     if design.assignment is not None:
         arms = ", ".join(
-            f"{counted(design.trials_of(arm), 'trial')} of {counted(len(design.panels_of(arm)), 'panel')} in {arm}"
+            f"{counted(design.trials_of(arm), 'trial')} of {counted(len(design.panels_of(arm)), unit)} in {arm}"
             for arm in design.groups
         )
-        return f"{begun}each panel in one arm, {arms}."
+        return f"{begun}each {unit} in one arm, {arms}."
     return f"{begun}{counted(design.trials_per_group, 'trial')} planned per arm."
 
 

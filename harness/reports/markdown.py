@@ -62,6 +62,11 @@ def _tables(report: RunReport) -> Iterator[Part]:
         run_tables.counts(report),
         *run_tables.contrasts(report),
         run_tables.effects(report) if report.design.metrics else None,
+        *run_tables.across_items(report),
+        *run_tables.ranks(report),
+        *run_tables.cumulative_shares(report),
+        *((run_tables.moderation(report),) if report.analysis.moderation else ()),
+        *run_tables.subgroups(report),
         run_tables.alarms(report),
     )
     for captioned in made:

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.model import Check, Level
 from harness.model.roles import JUDGE
-from harness.reports import binary_outcomes
+from harness.reports import answer_tables, binary_outcomes
 from harness.reports.figures import rep_means
 from harness.reports.numbers import (
     MINUS,
@@ -26,7 +26,7 @@ from harness.reports.numbers import (
     span,
     whole,
 )
-from harness.reports.parts import Table
+from harness.reports.parts import Table, grouped
 from harness.reports.plan_section import answered_by_role
 from harness.reports.run_report import Published, RunReport
 from harness.reports.tables import CONTRASTS, EFFECTS, about_contrasts, contrast_table
@@ -65,7 +65,7 @@ def _outcome_heads(report: RunReport, pairs: Sequence[tuple[str, str]], *, sever
     elif not several:
         later = pairs[0][1] if pairs else ""
     heads = ["Metric", *([group] if several else []), f"{control}, mean (SD)", f"{later}, mean (SD)", "n"]
-    heads += ["Difference", "95 % CI, blocked", "p, adjusted"]
+    heads += ["Difference", "95 % CI" + ("" if report.dataset.individual else ", blocked"), "p, adjusted"]
     return (*heads, *PUBLISHED) if report.published else tuple(heads)
 
 
@@ -76,14 +76,23 @@ def _outcome(report: RunReport, comparison: Comparison, *, several: bool) -> tup
     cells = (
         comparison.metric,
         *((label(comparison, report.analysis.comparisons),) if several else ()),
-        _mean(control),
-        _mean(treatment),
+        *_means(comparison, control, treatment),
         f"{control['n']} + {treatment['n']}",
         signed(primary.difference),
         span(primary.interval),
         p_value(comparison.p_adjusted),
     )
     return (*cells, *_published(report.published.get(comparison.metric))) if report.published else cells
+
+
+def _means(
+    comparison: Comparison, control: Mapping[str, Any], treatment: Mapping[str, Any]
+) -> tuple[str, str]:
+    """Means with standard deviations; weighted means where personas have weights."""
+    if comparison.weighted_means is not None:
+        one, other = comparison.weighted_means
+        return f"{fixed(one)} ({fixed(control['std'])})", f"{fixed(other)} ({fixed(treatment['std'])})"
+    return _mean(control), _mean(treatment)
 
 
 def _mean(described: Mapping[str, Any]) -> str:
@@ -106,7 +115,11 @@ def _outcome_notes(report: RunReport) -> Iterator[str]:
         yield f"Claimed for {claim}."
     for text in dict.fromkeys(one.adjustment for one in comparisons):
         yield f"p adjusted by {text}."
-    if any(_is_apart(report, one) for one in comparisons):
+    if any(one.weighted_means for one in comparisons):
+        yield "Means and differences are weighted, standard deviations are not."
+    elif report.dataset.individual and any(_is_apart(report, one) for one in comparisons):
+        yield "Differences are of personas who answered in both arms, so they are not those of the means."
+    elif any(_is_apart(report, one) for one in comparisons):
         yield (
             "Blocks have equal weight, so with unequal numbers of samples per block the difference is not that of the "
             "means."
@@ -175,6 +188,44 @@ def contrasts(report: RunReport) -> Iterator[Captioned]:
             head = interval_head(one.estimate.interval for one in found)
             table = contrast_table(found, ("Difference", f"{head}, blocked", "t", "df", "p", "p, adjusted"))
             yield Captioned(caption, table, " ".join(about_contrasts(found)))
+
+
+def across_items(report: RunReport) -> Iterator[Captioned]:
+    """Items on one scale together, for each pair of arms."""
+    for same in grouped(report.analysis.across_items, lambda one: one.contrast):
+        caption = f"{answer_tables.ACROSS}: {same[0].contrast}"
+        note = " ".join(answer_tables.about_across(same))
+        yield Captioned(caption, answer_tables.across_table(same), note)
+
+
+def ranks(report: RunReport) -> Iterator[Captioned]:
+    """The test by ranks of each ordinal metric."""
+    found = report.analysis.shares
+    if found:
+        note = " ".join(answer_tables.about_shares(found))
+        yield Captioned("Ordinal answers by ranks", answer_tables.rank_table(found), note)
+
+
+def cumulative_shares(report: RunReport) -> Iterator[Captioned]:
+    """A table per ordinal metric and pair of arms."""
+    for one in report.analysis.shares:
+        scale = report.dataset.scales.get(one.metric)
+        name = scale.label if scale is not None and scale.label else one.metric
+        yield Captioned(f"{name} ({one.contrast})", answer_tables.shares_table(one, scale, named=False))
+
+
+def moderation(report: RunReport) -> Captioned:
+    """The tests of treatment × attribute."""
+    found = report.analysis.moderation
+    note = " ".join(answer_tables.about_moderation(found))
+    return Captioned("Treatment × attribute", answer_tables.moderation_table(found), note)
+
+
+def subgroups(report: RunReport) -> Iterator[Captioned]:
+    """Means of subgroups, a table per metric and pair of arms."""
+    for same in answer_tables.detailed(report.analysis.moderation):
+        note = " ".join(answer_tables.about_subgroups(same))
+        yield Captioned(f"{same[0].metric}: {same[0].contrast}", answer_tables.subgroup_table(same), note)
 
 
 def _why_not(report: RunReport) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.model import Dataset
 from harness.records.json_safe import plain
 from harness.reports import binary_outcomes
+from harness.reports.answer_tables import answer_parts
 from harness.reports.numbers import NONE, fixed, interval_head, p_value, signed, span, whole
 from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, fits, grouped
 from harness.reports.preferences import preference_parts
@@ -42,6 +43,7 @@ def analysis_parts(
         yield from _secondary(mine)
         yield from _resting_on(mine)
         yield from _generalising(mine, analysis.notes)
+    yield from answer_parts(analysis, dataset.scales)
     for title, found in ((CONTRASTS, analysis.contrasts), (EFFECTS, analysis.effects)):
         if found:
             yield Heading(title, 2)
@@ -135,7 +137,9 @@ def _primary(mine: Sequence[Comparison], dataset: Dataset) -> Iterator[Part]:
     rows = tuple(
         (
             one.metric,
-            *(fixed(means[group][one.metric]["mean"]) for group in (control, treatment)),
+            *map(
+                fixed, one.weighted_means or (means[arm][one.metric]["mean"] for arm in (control, treatment))
+            ),
             *_answer(one.primary),
             p_value(one.p_adjusted),
         )

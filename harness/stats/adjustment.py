@@ -30,7 +30,8 @@ def adjust(
     made: dict[tuple[str, str], tuple[float | None, str]] = {}
     for is_primary in (True, False):
         family = {(metric, name): p for metric, name, p in every if (metric == primary_metric) == is_primary}
-        text = _in_words(list(family), dataset.contrasts, primary_metric, is_primary)
+        noun = "item" if dataset.individual and dataset.scales else "metric"
+        text = _in_words(list(family), dataset.contrasts, primary_metric, is_primary, noun)
         made |= {key: (p, text) for key, p in holm(family).items()}
     return (
         [_with(one, *made[one.metric, one.contrast]) for one in comparisons],
@@ -47,16 +48,20 @@ def planned_adjustment(contrasts: Contrasts, groups: Sequence[str], primary_metr
 
 
 def _in_words(
-    family: Sequence[tuple[str, str]], declared: Contrasts, primary_metric: str | None, is_primary: bool
+    family: Sequence[tuple[str, str]],
+    declared: Contrasts,
+    primary_metric: str | None,
+    is_primary: bool,
+    noun: str = "metric",
 ) -> str:
     """The adjustment of ``family``, the metrics and names of its tests."""
     metrics, contrasts = (len({test[place] for test in family}) for place in (0, 1))
     if contrasts <= 1 and is_primary:
         return f"none: {NAMED_BEFOREHAND}"
-    over = f"{metrics} metric{'s' * (metrics != 1)}"
+    over = f"{metrics} {noun}{'s' * (metrics != 1)}"
     if contrasts > 1:
-        noun = "pairs of groups" if declared == PAIRS else "contrasts"
-        over = f"{contrasts} {noun}" + f" × {over} ({len(family)} tests)" * (metrics > 1)
+        what = "pairs of groups" if declared == PAIRS else "contrasts"
+        over = f"{contrasts} {what}" + f" × {over} ({len(family)} tests)" * (metrics > 1)
     if is_primary:
         return f"Holm over {over} on {NAMED_BEFOREHAND}"
     return f"Holm over {over}" + f" besides the primary one, {primary_metric}" * (primary_metric is not None)

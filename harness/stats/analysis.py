@@ -12,12 +12,15 @@ from harness.stats.between import generalising_between, panel_contrast
 from harness.stats.blocked import Layout, blocked, layout
 from harness.stats.clusters import cluster_robust
 from harness.stats.contrasts import contrast_estimates
-from harness.stats.crossed import generalising
+from harness.stats.crossed import across_items, generalising
 from harness.stats.effect import hedges_g
 from harness.stats.factors import factor_effects
 from harness.stats.icc import design_effect, icc_by_person, icc_by_trial
 from harness.stats.mixed import reml
+from harness.stats.moderation import left_out, moderation
 from harness.stats.naive import paired_by_person, welch_on_persons, welch_on_scores
+from harness.stats.ordinal import cumulative_shares
+from harness.stats.personas import PersonaValues, unweighted
 from harness.stats.results import Analysis, Comparison, ContrastEstimate, Estimate
 from harness.stats.sign_flip import sign_flip
 from harness.stats.withheld_claims import without_claims, without_undelivered
@@ -54,6 +57,8 @@ def analyse(
     ]
     comparisons, contrasts = adjust(dataset, found, contrast_estimates(dataset, confidence), primary_metric)
     effects = factor_effects(dataset, confidence)
+    tested = [(one.metric, (one.control, one.treatment)) for one in comparisons if with_secondary]
+    pairs = list(dict.fromkeys(arms for _, arms in tested))
     analysis = Analysis(
         experiment=dataset.experiment,
         source=dataset.source,
@@ -63,6 +68,11 @@ def analyse(
         notes=tuple(_notes(dataset, comparisons, effects)),
         effects=effects,
         contrasts=tuple(contrasts),
+        across_items=tuple(one for arms in pairs for one in across_items(dataset, arms, confidence)),
+        shares=tuple(
+            one for each in tested if (one := cumulative_shares(dataset, *each, confidence)) is not None
+        ),
+        moderation=moderation(dataset, tested, confidence),
     )
     if dataset.mixed:
         return without_claims(analysis, dataset.mixed)
@@ -106,23 +116,32 @@ def _compared(
         design_effect=design_effect(dataset, metric, arms),
         p_adjusted=None,
         adjustment="",
+        weighted_means=_weighted_means(dataset, metric, arms) if found.units.weights else None,
     )
+
+
+def _weighted_means(
+    dataset: Dataset, metric: str, arms: tuple[str, str]
+) -> tuple[float | None, float | None]:
+    return PersonaValues.of(dataset, metric, arms).means()
 
 
 def secondary(
     dataset: Dataset, metric: str, arms: tuple[str, str], found: Layout, confidence: float
 ) -> tuple[Estimate, ...]:
-    """The secondary methods, the most trustworthy first; for unpaired arms only the naive one."""
+    """The secondary methods, the most trustworthy first; for unpaired arms only the naive one.
+
+    Where each trial has one persona, methods for personas who share trials have nothing to add.
+    """
+    naive = welch_on_scores(dataset, metric, *arms, confidence)
+    alike = (unweighted(dataset, metric, arms, confidence),) if found.units.is_weighted else ()
     if dataset.between:
-        return (welch_on_scores(dataset, metric, *arms, confidence),)
-    return (
-        sign_flip(found.differences, unit=found.units.noun, estimand=found.units.claim),
-        within_blocks(found, confidence),
-        *(
-            method(dataset, metric, *arms, confidence)
-            for method in (reml, cluster_robust, paired_by_person, welch_on_persons, welch_on_scores)
-        ),
-    )
+        return (*alike, naive)
+    units = found.units
+    flipped = sign_flip(found.differences, unit=units.noun, estimand=units.own_claim)
+    within = (within_blocks(found, confidence),) if found.repeats or not units.by_persona else ()
+    methods = (reml,) if units.by_persona else (reml, cluster_robust, paired_by_person, welch_on_persons)
+    return (*alike, flipped, *within, *(one(dataset, metric, *arms, confidence) for one in methods), naive)
 
 
 def _notes(dataset: Dataset, found: Sequence[Comparison], effects: Sequence[ContrastEstimate]) -> list[str]:
@@ -137,15 +156,17 @@ def _notes(dataset: Dataset, found: Sequence[Comparison], effects: Sequence[Cont
         notes.append(f"{dataset.experiment} has one group, so there is nothing to compare.")
     if found:
         others = found[0].generalising
-        notes.append(
-            f"Claims are for {found[0].primary.estimand}; those for {others.estimand} are {others.reason}."
-        )
+        why = f"are {others.reason}" if others.p is None else "are made separately, with both random"
+        notes.append(f"Claims are for {found[0].primary.estimand}; those for {others.estimand} {why}.")
     if effects:
         notes.append(
             "Effects of the factors are corrected apart from the differences between arms; an interaction of three "
             "factors or more is not among them, unless a contrast names it."
         )
+    if names := left_out(dataset):
+        notes.append(f"Attributes without groups to compare are left out: {', '.join(names)}.")
     few = min((one.primary.n for one in found if one.primary.n), default=10)
     if few < 10 and not dataset.between:
-        notes.append(f"{few} blocks: no bootstrap interval is given; the exact sign-flip test is reported.")
+        units = "personas" if dataset.individual else "blocks"
+        notes.append(f"{few} {units}: no bootstrap interval is given; the exact sign-flip test is reported.")
     return notes

@@ -29,37 +29,44 @@ def panel_contrast(
     """
     used, units = {group: weight for group, weight in weights.items() if weight}, Units.of(dataset)
     means = {group: panel_means(dataset, metric, group) for group in used}
+    note = _note(dataset, metric, used, units)
+    asked = Estimate(units.method("means"), claim_between(units), units.noun, 0, note=note)
+    return contrast_of_means(asked, means, used, units, confidence)
+
+
+def contrast_of_means(
+    asked: Estimate,
+    means: Mapping[str, Mapping[int, float]],
+    weights: Mapping[str, float],
+    units: Units,
+    confidence: float,
+) -> Estimate:
+    """The same from the values of each group's panels; personas without a weight are left out where others have one."""
     if units.weights:
         means = {
             group: {panel: value for panel, value in found.items() if panel in units.weights}
             for group, found in means.items()
         }
-    sizes = {group: len(values) for group, values in means.items()}
-    asked = Estimate(
-        units.method("means"),
-        _claim(units),
-        units.noun,
-        sum(sizes.values()),
-        note=_note(dataset, metric, used, units),
-    )
+    sizes = {group: len(means[group]) for group in weights}
+    asked = replace(asked, n=sum(sizes.values()))
     arms = {group: arm_mean(found, units) for group, found in means.items() if found}
     difference = None
     if all(sizes.values()):
-        difference = math.fsum(weight * arms[group].mean for group, weight in used.items())
+        difference = math.fsum(weight * arms[group].mean for group, weight in weights.items())
     few = [f"{group} has {n}" for group, n in sizes.items() if n < FEWEST]
     if difference is None or few:
         reason = f"needs {FEWEST} or more {units.noun} with scores in each arm; {' and '.join(few)}"
         return replace(asked, difference=difference, reason=reason)
-    parts = [weight**2 * arms[group].variance for group, weight in used.items()]
-    total = math.fsum(parts)
+    parts = [(weight**2 * arms[group].variance, arms[group].df) for group, weight in weights.items()]
+    total = math.fsum(part for part, _ in parts)
     if not total:
         return with_t_interval(asked, difference, 0.0, 1, confidence)
-    dfs = [arms[group].df for group in used]
-    df = total**2 / math.fsum(part**2 / own for part, own in zip(parts, dfs, strict=True))
+    df = total**2 / math.fsum(part**2 / own for part, own in parts)
     return with_t_interval(asked, difference, math.sqrt(total), df, confidence)
 
 
-def _claim(units: Units) -> str:
+def claim_between(units: Units) -> str:
+    """What a difference between personas, or panels, is claimed for."""
     if not units.by_persona:
         return ESTIMAND
     return PERSONAS if units.claim in (THESE_PERSONAS, THESE_PERSONAS_AND_ITEMS) else units.claim

@@ -72,6 +72,11 @@ class Layout:
         return [cell for block in self.complete for cell in (block.control, block.treatment)]
 
     @property
+    def repeats(self) -> bool:
+        """Whether an arm of a complete block has two trials or more."""
+        return any(len(cell) > 1 for cell in self.cells)
+
+    @property
     def reciprocal_reps(self) -> float:
         """The mean over complete blocks of 1 / trials of control + 1 / trials of treatment."""
         return 2 * fmean(1 / len(cell) for cell in self.cells)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from harness.model import Dataset
-from harness.model.contrast import pair_name
 from harness.stats.blocked import Layout, layout
 from harness.stats.results import GENERALISING, OTHER_ITEMS, AcrossItems, Estimate
 from harness.stats.student import with_t_interval
@@ -18,6 +17,9 @@ METHOD = "random personas and items (crossed ANOVA)"
 PANELS_METHOD = "random panels and proposals (crossed ANOVA)"
 ENOUGH_LEVELS = 6
 """Fewer panels (personas) or proposals (items) do not support a claim about others."""
+ONE_ITEM = (
+    f"not estimable from one item; items on one scale are analysed together, from {ENOUGH_LEVELS} of them on"
+)
 Differences = Mapping[tuple[int, int], float] | Mapping[tuple[int, str], float]
 """(persona, item) → treatment − control."""
 
@@ -96,6 +98,8 @@ def generalising(found: Layout, confidence: float = 0.95) -> Estimate:
     cells = {(block.panel, block.proposal): block.difference for block in found.complete}
     if found.units.by_persona:
         asked = Estimate(METHOD, OTHER_ITEMS, "personas and items", 0)
+        if len({item for _, item in cells}) == 1:
+            return replace(asked, n=1, reason=ONE_ITEM)
     else:
         asked = Estimate(PANELS_METHOD, GENERALISING, "panels and proposals", 0)
     answer = crossed(asked, cells, confidence)
@@ -127,7 +131,7 @@ def across_items(dataset: Dataset, arms: tuple[str, str], confidence: float = 0.
         both = crossed(Estimate(METHOD, OTHER_ITEMS, "personas and items", 0), cells, confidence)
         means = {panel: fmean(values) for panel, values in by_row.items()}
         primary = mean_of_units(asked, means, units, confidence)
-        found.append(AcrossItems(pair_name((arms[1], arms[0])), ends, items, primary, both))
+        found.append(AcrossItems(*arms, ends, items, primary, both))
     return found
 
 

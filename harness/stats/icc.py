@@ -12,6 +12,8 @@ from harness.model import Dataset, Observation
 from harness.stats.beta import f_quantile
 from harness.stats.results import Interval, Quantity
 
+ONE_PER_TRIAL = "one score per trial"
+
 
 class Squares(NamedTuple):
     """Mean squares between and within clusters, their degrees of freedom, and the mean cluster size n₀."""
@@ -56,7 +58,9 @@ def design_effect(dataset: Dataset, metric: str, arms: Sequence[str]) -> Quantit
 
 def _by_trial(dataset: Dataset, metric: str, arms: Sequence[str]) -> Squares | str:
     scores = _per_person(dataset, metric, arms, lambda one: one.trial)
-    return squares(scores, nested=True) if scores else "one score per trial"
+    if len(scores) == len({one.cluster for one in scores}):
+        return ONE_PER_TRIAL
+    return squares(scores, nested=True)
 
 
 def _per_person(

@@ -66,7 +66,7 @@ class Comparison:
     """One metric of one group against another: primary and secondary analyses, effect size and correlations.
 
     The other group is the experiment's first, unless it declares contrasts. ``p_adjusted`` is the primary p after
-    ``adjustment`` for multiplicity.
+    ``adjustment`` for multiplicity. ``weighted_means`` are the arms' means, control first, where personas have weights.
     """
 
     metric: str
@@ -81,6 +81,7 @@ class Comparison:
     design_effect: Quantity
     p_adjusted: float | None
     adjustment: str
+    weighted_means: tuple[float | None, float | None] | None = None
 
     @property
     def contrast(self) -> str:
@@ -109,11 +110,16 @@ class ContrastEstimate:
 class AcrossItems:
     """All ``items`` on one scale (its ``ends``) together: personas as units, and personas and items both random."""
 
-    contrast: str
+    control: str
+    treatment: str
     ends: tuple[float, float]
     items: tuple[str, ...]
     estimate: Estimate
     both_random: Estimate
+
+    @property
+    def contrast(self) -> str:
+        return pair_name((self.treatment, self.control))
 
 
 @dataclass(frozen=True, slots=True)

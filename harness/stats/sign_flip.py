@@ -19,6 +19,8 @@ EXACT = 20
 DRAWS = 100_000
 SEED = 20_250_601
 """Of the drawn signs, unless a generator is given."""
+UNREACHED = 1e-4
+"""A smallest possible p below this keeps no result from being significant, so it is not mentioned."""
 _TIE = 1e-9
 
 
@@ -56,7 +58,9 @@ def sign_flip(
         p = float((np.count_nonzero(np.abs(drawn) >= seen) + 1) / (draws + 1))
     signed = int(np.count_nonzero(d))
     floor = floor_p(signed) if exact else max(floor_p(signed), 1 / (draws + 1))
-    note = f"{signed} differences other than 0 cannot give a p below {floor:.2g}"
+    note = (
+        f"{signed} differences other than 0 cannot give a p below {floor:.2g}" if floor > UNREACHED else None
+    )
     return Estimate(method, estimand, unit, n, float(d.mean()), p=p, note=note)
 
 

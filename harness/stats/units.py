@@ -36,6 +36,16 @@ class Units:
         return cls(True, dataset.between, _weights(dataset), _strata(dataset), _claim(dataset))
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether weights or strata enter the estimate."""
+        return bool(self.weights or self.strata)
+
+    @property
+    def own_claim(self) -> str:
+        """The estimand of a method that ignores weights and strata: the personas themselves."""
+        return THESE_PERSONAS if self.is_weighted else self.claim
+
+    @property
     def noun(self) -> str:
         return PERSONAS if self.by_persona else PANELS if self.between else BLOCKS
 
@@ -86,7 +96,7 @@ def weighted_mean(
 
 def mean_of_units(asked: Estimate, values: Mapping[int, float], units: Units, confidence: float) -> Estimate:
     """The (weighted) mean of one value per panel against 0; Student's paired t where units count alike."""
-    if not units.weights and not units.strata:
+    if not units.is_weighted:
         return one_sample(asked, list(values.values()), confidence)
     known = [panel for panel in values if not units.weights or panel in units.weights]
     if len(known) < 2:
@@ -94,7 +104,7 @@ def mean_of_units(asked: Estimate, values: Mapping[int, float], units: Units, co
     kept = [values[panel] for panel in known]
     found = weighted_mean(kept, _of(units.weights, known), [units.strata.get(one, "") for one in known])
     spread = variance(kept)
-    note = "; ".join(filter(None, (asked.note, *_weighting(units, found, len(values) - len(known)))))
+    note = "; ".join(filter(None, (asked.note, *_weighting(units, found, known, len(values)))))
     asked = replace(asked, n=len(known), note=note or None)
     return with_t_interval(
         asked, found.mean, math.sqrt(found.variance) if spread else 0.0, found.df, confidence
@@ -112,14 +122,14 @@ def arm_mean(values: Mapping[int, float], units: Units) -> WeightedMean:
     return weighted_mean([values[panel] for panel in known], _of(units.weights, known), strata)
 
 
-def _weighting(units: Units, found: WeightedMean, unweighted: int) -> list[str]:
+def _weighting(units: Units, found: WeightedMean, known: Sequence[int], of: int) -> list[str]:
     notes = []
     if units.weights:
         notes.append(f"effective n {found.effective:.0f} (Kish)")
-    if units.strata:
-        notes.append(f"{len(set(units.strata.values()))} strata")
-    if unweighted:
-        notes.append(f"{unweighted} personas without a weight are left out")
+    if (strata := len({units.strata.get(panel, "") for panel in known})) > 1:
+        notes.append(f"{strata} strata")
+    if of > len(known):
+        notes.append(f"{of - len(known)} personas without a weight are left out")
     return notes
 
 

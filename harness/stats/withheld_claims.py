@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
-from harness.stats.results import Analysis, Estimate
+from harness.stats.results import AcrossItems, Analysis, Comparison, CumulativeShares, Estimate, Moderation
 
 T = TypeVar("T")
+Pair = TypeVar("Pair", Comparison, AcrossItems, CumulativeShares, Moderation)
 _CLAIMS = frozenset({"p", "p_adjusted", "interval", "se", "df"})
 """What a test consists of, by the names of fields."""
 
@@ -27,17 +28,22 @@ def without_undelivered(analysis: Analysis, undelivered: Mapping[str, str]) -> A
     if not undelivered:
         return analysis
     note = f"No difference is tested where a declared treatment reached no request. {_listed(undelivered)}."
-    comparisons = tuple(
-        delivered_only(one, (one.treatment, one.control), undelivered) for one in analysis.comparisons
-    )
+    comparisons = _delivered(analysis.comparisons, undelivered)
     tested = any(one.primary.p is not None for one in comparisons)
     return replace(
         analysis,
         comparisons=comparisons,
         contrasts=tuple(delivered_only(one, one.weights, undelivered) for one in analysis.contrasts),
         effects=tuple(stripped(one, _listed(undelivered)) for one in analysis.effects),
+        across_items=_delivered(analysis.across_items, undelivered),
+        shares=_delivered(analysis.shares, undelivered),
+        moderation=_delivered(analysis.moderation, undelivered),
         notes=(note, *(analysis.notes if tested else _without_scope(analysis.notes))),
     )
+
+
+def _delivered(results: Sequence[Pair], undelivered: Mapping[str, str]) -> tuple[Pair, ...]:
+    return tuple(delivered_only(one, (one.treatment, one.control), undelivered) for one in results)
 
 
 def _without_scope(notes: Sequence[str]) -> list[str]:
@@ -70,6 +76,6 @@ def stripped(value: T, why: str) -> T:
         one.name: None if one.name in _CLAIMS else stripped(getattr(value, one.name), why)
         for one in fields(value)
     }
-    if isinstance(value, Estimate):
+    if isinstance(value, Estimate | Moderation):
         parts["reason"] = value.reason or why
     return replace(value, **parts)
