@@ -61,7 +61,7 @@ class Units:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightedMean:
+class MeanOfUnits:
     """A weighted mean, the variance of that mean, its degrees of freedom, and Kish's effective number of units."""
 
     mean: float
@@ -72,7 +72,7 @@ class WeightedMean:
 
 def weighted_mean(
     values: Sequence[float], weights: Sequence[float], strata: Sequence[str] = ()
-) -> WeightedMean:
+) -> MeanOfUnits:
     """Σwx / Σw with its linearised variance, units drawn with replacement; within ``strata`` where there are some.
 
     Degrees of freedom are units − strata. A stratum with one unit is centred on the whole. The finite population is
@@ -91,7 +91,7 @@ def weighted_mean(
         factor = n / (n - 1) if n > 1 else 1.0
         squares += factor * math.fsum((score - centre) ** 2 for score in scores)
     effective = total**2 / math.fsum(w * w for w in weights)
-    return WeightedMean(mean, squares, max(1, len(values) - len(parts)), effective)
+    return MeanOfUnits(mean, squares, max(1, len(values) - len(parts)), effective)
 
 
 def mean_of_units(asked: Estimate, values: Mapping[int, float], units: Units, confidence: float) -> Estimate:
@@ -115,14 +115,14 @@ def _of(weights: Mapping[int, float], panels: Sequence[int]) -> list[float]:
     return [weights.get(panel, 1.0) for panel in panels]
 
 
-def arm_mean(values: Mapping[int, float], units: Units) -> WeightedMean:
+def arm_mean(values: Mapping[int, float], units: Units) -> MeanOfUnits:
     """The (weighted) mean of the units of one arm. Needs two of them."""
     known = [panel for panel in values if not units.weights or panel in units.weights]
     strata = [units.strata.get(panel, "") for panel in known] if units.strata else ()
     return weighted_mean([values[panel] for panel in known], _of(units.weights, known), strata)
 
 
-def _weighting(units: Units, found: WeightedMean, known: Sequence[int], of: int) -> list[str]:
+def _weighting(units: Units, found: MeanOfUnits, known: Sequence[int], of: int) -> list[str]:
     notes = []
     if units.weights:
         notes.append(f"effective n {found.effective:.0f} (Kish)")
