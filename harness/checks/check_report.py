@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.checks.answer_order import asked_items
 from harness.checks.suite import OwnChecks, examine
 from harness.checks.transcript_trace import condense
 from harness.checks.treatment_delivery import undelivered
@@ -58,13 +59,14 @@ class Traced(Lean):
             "refusals": line.refusals,
             "rejections": line.rejections,
             "replies": line.replies,
+            "asked": asked_items(line.answers, line.order),
             "trace": condense({"transcript": line.transcript, "people": line.people}),
         }
 
     def __call__(self, record: dict[str, Any], /) -> dict[str, Any]:
         own = {key: record[key] for key in _NEEDED if key in record}
         details = {key: record[key] for key in record.keys() - COMMON if _is_short(record[key])}
-        return {**details, **super().__call__(record), **own, "trace": condense(record)}
+        return {**details, **super().__call__(record), **own, "trace": condense(record), **_asked(record)}
 
 
 class CheckRunner:
@@ -87,6 +89,11 @@ class CheckRunner:
         found = {"instrument": described(run, checks), "analysis": _analysed(data)}
         found |= {"undelivered": missing} if missing else {}
         return {**found, **({"preferences": _preferences(data)} if data.judgements else {})}
+
+
+def _asked(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of the answers to a survey."""
+    return {"asked": asked_items(record["answers"], record.get("order"))} if "answers" in record else {}
 
 
 def _is_short(value: Any) -> bool:

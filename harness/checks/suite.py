@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import isfinite
 
 from harness.checks import (
+    answer_order,
     answering_models,
     arm_order,
     blocks,
@@ -61,6 +62,8 @@ CHECKS: tuple[Callable[[CheckedRun], Iterable[Check]], ...] = (
     answering_models.judge,
     arm_order.interleaving,
     arm_order.drift,
+    answer_order.option_order,
+    answer_order.item_order,
     treatment_delivery.delivery,
     treatment_delivery.unrecorded,
     treatment_leakage.leakage,

@@ -81,6 +81,8 @@ class FinishedTrialRecord(Struct, gc=False, kw_only=True, forbid_unknown_fields=
     rejections: Skipped = Raw()
     replies: Skipped = Raw()
     duration: Skipped = Raw()
+    answers: Skipped = Raw()
+    order: Skipped = Raw()
 
 
 class EventRecord(TypedDict):
@@ -102,6 +104,8 @@ class Examined(FinishedTrialRecord, gc=False, kw_only=True, forbid_unknown_field
     refusals: Whole
     rejections: list[dict[str, Any]]
     replies: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
+    order: dict[str, Any] = {}
 
 
 class Justified(Scored, gc=False, kw_only=True):

@@ -21,9 +21,17 @@ def test_every_kind_of_check_says_something_with_number_and_threshold() -> None:
     subject = CheckedRun(run, dataset_of(run))
     silent = {check.__name__ for check in CHECKS if not list(check(subject))}
     said = "nothing is missing or unread, no option or format was changed, no metric is computed by code, no journal"
-    said += ", nothing was rescored"
+    said += ", nothing was rescored, and it is not a survey"
+    survey = {"without_number", "option_order", "item_order"}
     quiet = {"bounds", "delivery", "forms", "options", "measures", "unread", "unrecorded", "mixed", "people"}
-    assert silent == quiet | {"position", "comparisons", "blinding", "changed_requests", "shuffled"}, said
+    assert silent == quiet | {
+        "position",
+        "comparisons",
+        "blinding",
+        "changed_requests",
+        "shuffled",
+        *survey,
+    }, said
     for check in examine(run):
         assert check.number is not None, check
         assert check.threshold, check
