@@ -173,6 +173,7 @@ class ModelCallError(HarnessError):
     succeed later (rate limit, server trouble, no connection): the seconds to wait at least. ``lost`` is
     true when the call was sent and its answer lost (a time-out, a cut connection, a garbled body).
 
+    ``role`` is the role whose model the call was for, where that was found before the first trial.
     ``first_tries`` bounds the tries of a call as long as the session has had no reply at all: a refused connection or
     a login page then means a wrong address, not trouble that passes. ``None``: no such bound. ``brief`` is the reason
     alone, for a line of progress: the message without the model and its address.
@@ -193,6 +194,7 @@ class ModelCallError(HarnessError):
         self.lost = lost
         self.first_tries = first_tries
         self.brief = brief or message
+        self.role = ""
         super().__init__(message)
 
 

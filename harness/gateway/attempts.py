@@ -15,12 +15,13 @@ from harness.errors import (
     OutputLimitError,
     RefusedError,
     UnacceptableReplyError,
+    UnreachableError,
     UnsupportedParameterError,
 )
 from harness.gateway.batch.api import BATCH_SHARE
 from harness.gateway.batch.sender import BatchPlace, BatchSender
 from harness.gateway.call_observers import CallObservers, CallRecord
-from harness.gateway.calls import Reply, Request
+from harness.gateway.calls import Provider, Reply, Request
 from harness.gateway.first_calls import FirstCalls
 from harness.gateway.journal.journal import Journal
 from harness.gateway.journal.replay import JournaledReply, SampleSlot
@@ -44,6 +45,10 @@ _ALONE: contextlib.AbstractAsyncContextManager[None] = contextlib.nullcontext()
 
 FillCost = Callable[[Reply, str], Reply]
 """Fills in the cost of a reply to the model asked for, or the reason why it is not known."""
+
+GREETING = Request(({"role": "user", "content": "Answer with one word: yes."},), max_tokens=16)
+GREETING_KIND = "model_check"
+"""What a model is asked before the first trial, and the kind that such calls are counted under."""
 
 
 @dataclass(slots=True)
@@ -109,6 +114,32 @@ class Attempts:
         finally:
             if self._observers:
                 self._observers.on_call(self._record(call, seen))
+
+    async def greet(self, provider: Provider) -> Reply | None:
+        """Send one short call that belongs to no trial; ``None`` if a later one may fare better.
+
+        Raises `ModelCallError` for what every call would meet: a refused key, an unknown model, no server.
+        """
+        limits, reply = self._limits_by_model.get(id(provider)), None
+        asked = replace(GREETING, model=provider.model)
+        try:
+            async with self._sender.turn(asked, GREETING_KIND, limits) as turn:
+                try:
+                    async with asyncio.timeout(self._longest):
+                        reply = await guarded(
+                            provider.complete(asked, trial="", occurrence=0),
+                            provider.complete,
+                            "The provider",
+                        )
+                except (TimeoutError, UnsupportedParameterError):
+                    return None  # it says nothing about key and model
+                reply = turn.reply = self._price(well_typed(reply, asked, provider.name), provider.model)
+                self.totals.add(reply)
+                self.first_calls.note_answer(provider)
+        except ModelCallError as error:
+            if error.fatal or isinstance(error, UnreachableError):
+                raise
+        return reply
 
     async def _reply(self, call: PendingCall, question: SampleSlot, seen: AttemptResult) -> Reply:
         """Hand the next reply to a question over, if it is acceptable."""

@@ -7,17 +7,17 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from hmac import compare_digest
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.console import logger
-from harness.errors import HarnessError, LostRepliesError
+from harness.errors import HarnessError, LostRepliesError, ModelCallError
 from harness.gateway.account import Account
 from harness.gateway.attempts import Attempts, FillCost
 from harness.gateway.batch.sender import BatchSender
-from harness.gateway.budget import Budget
+from harness.gateway.budget import FREE, Budget
 from harness.gateway.call_observers import CallObserver, CallObservers
 from harness.gateway.call_preparation import prepare_completion, prepare_embedding
 from harness.gateway.calls import CallSite, Provider, Reply, Request
@@ -290,6 +290,29 @@ class Gateway:
 
     def _limits_of(self, provider: Provider) -> SentLimits:
         return self._sent_limits.setdefault(id(provider), SentLimits(provider.model))
+
+    async def check_roles(self) -> AsyncIterator[str]:
+        """Ask the model of each role apart from the player's for a word, so that a wrong one is found before trials are
+        paid for; yields a sentence about each that answers.
+
+        Models without a server and those that cost nothing are left out. Raises `ModelCallError` for one that cannot be
+        used.
+        """
+        asked: dict[tuple[str, str, str], None] = {}
+        for role, provider in self.models.roles.items():
+            place = (provider.name, provider.model, getattr(provider, "base_url", ""))
+            if place in asked or provider.name in FREE or not hasattr(provider, "before_send"):
+                continue
+            asked[place] = None
+            try:
+                reply = await self._attempts.greet(provider)
+            except ModelCallError as error:
+                error.role = role
+                error.args = (f"The model of the {role} cannot be used. {error}",)
+                raise
+            if reply is not None:
+                cost = "cost unknown" if reply.cost is None else f"${reply.cost:.5f}"
+                yield f"The model of the {role}, {spec_of(provider)}, answers; one short call, {cost}."
 
     async def embed(self, client: TrialClient, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:
         """What `TrialClient.embed` does."""

@@ -28,6 +28,7 @@ from harness.errors import (
     UnreachableError,
     UnwritableError,
 )
+from harness.model.roles import JUDGE
 
 Spell = Callable[[str], str]
 """How a front end writes the name of a setting."""
@@ -69,14 +70,18 @@ REFUSED: Mapping[str, str] = {
 
 
 class _Settings(dict[str, str]):
-    """The settings of a hint, each spelled when it is asked for."""
+    """The settings of a hint, each spelled when it is asked for: the session's, or those of the ``role`` at fault."""
 
-    def __init__(self, spell: Spell, limit: str) -> None:
+    def __init__(self, spell: Spell, limit: str = "", role: str = "") -> None:
         super().__init__()
-        self._spell, self._limit = spell, limit
+        self._spell = spell
+        self._other = {"limit": limit} if limit else {}
+        if role:
+            model = f"{role}_model"
+            self._other |= {"model": model, "base_url": "judge_base_url" if role == JUDGE else model}
 
     def __missing__(self, name: str) -> str:
-        return self._spell(self._limit if name == "limit" else name)
+        return self._spell(self._other.get(name, name))
 
 
 def option(name: str) -> str:
@@ -113,14 +118,14 @@ def explain(error: BaseException, spell: Spell = option) -> str:
     for one in (error, error.__cause__):
         for kind in type(one).__mro__:
             if kind in HINTS:
-                limit = getattr(one, "limit", "")
+                named = _Settings(spell, getattr(one, "limit", ""), getattr(one, "role", ""))
                 said = str(error)
                 end = "" if said.endswith((".", "!", "?", "…")) else "."  # a server's own words may lack it
-                return f"{said}{end} {HINTS[kind].format_map(_Settings(spell, limit))}"
+                return f"{said}{end} {HINTS[kind].format_map(named)}"
     options = getattr(error, "options", {}).items()
     return "\n".join([str(error), *(f"Option: {spell(name)} {value}".rstrip() for name, value in options)])
 
 
 def refused(spell: Spell = option) -> dict[str, str]:
     """`REFUSED` in the words of a front end, for providers."""
-    return {field: hint.format_map(_Settings(spell, "")) for field, hint in REFUSED.items()}
+    return {field: hint.format_map(_Settings(spell)) for field, hint in REFUSED.items()}

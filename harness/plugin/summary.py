@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.checks import check_lines
 from harness.console import write_heading, write_line
+from harness.errors import ModelCallError
 from harness.gateway.waiting import duration
 from harness.plugin.progress import thousands
 from harness.plugin.state import PluginState
@@ -27,7 +28,12 @@ MIXED = "MIXED: settings changed during this run. Nothing can be claimed from it
 
 
 def write_summary(reporter: Any, state: PluginState, conclusions: Sequence[Conclusion]) -> None:
-    """Write a section per run, then the session's counts. A brief summary shows only runs with problems."""
+    """Write a section per run, then the session's counts. A brief summary shows only runs with problems.
+
+    After a session whose first call failed for good, the error says all there is to say.
+    """
+    if _never_began(state, conclusions):
+        return
     here = Path.cwd()
     for conclusion in conclusions:
         if state.brief and not _went_wrong(conclusion):
@@ -38,6 +44,17 @@ def write_summary(reporter: Any, state: PluginState, conclusions: Sequence[Concl
     write_heading(reporter, "experiments")
     for text in session_lines(state, reporter.stats):
         write_line(reporter, text)
+
+
+def _never_began(state: PluginState, conclusions: Sequence[Conclusion]) -> bool:
+    """Whether a call's failure ended the session before any reply came, and no run has a finished trial."""
+    coordinator = state.coordinator
+    if coordinator is None or not isinstance(coordinator.stopped, ModelCallError):
+        return False
+    gateway = coordinator.gateway
+    if gateway.tokens_in or gateway.tokens_out or gateway.replayed or coordinator.unkept:
+        return False
+    return not any(one.meta and one.meta["trials"]["finished"] for one in conclusions)
 
 
 def _went_wrong(conclusion: Conclusion) -> bool:
@@ -183,7 +200,8 @@ def session_lines(state: PluginState, stats: Mapping[str, Sequence[Any]]) -> Ite
     shared = _shared(state)
     if shared:
         yield f"{shared} cases share their trials with another case; each trial ran once."
-    yield from state.coordinator.warnings if state.coordinator else ()
+    if state.coordinator is not None:
+        yield from (*state.coordinator.notes, *state.coordinator.warnings)
     if state.report is not None:
         yield state.report
     if state.one_by_one:

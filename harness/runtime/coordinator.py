@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.console import logger
 from harness.engines import Engine
-from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError
+from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError, ModelCallError
 from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
 from harness.gateway.model_snapshots import MAKERS, is_undated, undated_warning
@@ -89,7 +89,8 @@ class Coordinator:
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
         self._open: dict[TrialClient, Trial] = {}
         self._loop: BackgroundLoop | None = None
-        self._closed = False
+        self._checking_roles = asyncio.Lock()
+        self._closed = self._are_roles_checked = False
 
     def start(self) -> None:
         """Create the gateway and the pool of files. Raises `HarnessError` if the model or the files are unusable."""
@@ -164,6 +165,19 @@ class Coordinator:
             self._take_notes(run)
         return [self._standing(entry, opened) for entry in entries]
 
+    async def _check_roles(self) -> None:
+        """Find a model of a role that cannot be used before the first trial: a trial calls its judge last."""
+        async with self._checking_roles:
+            if self._are_roles_checked or self.stopped:
+                return
+            self._tally.note("asking the models of other roles for a word")
+            try:
+                self.notes += [note async for note in self.gateway.check_roles()]
+            except ModelCallError as error:
+                self._stop_for(error)
+            self._are_roles_checked = True
+            self._tally.note("")
+
     def _prepare_model(self, arm: str, spec: str) -> None:
         known = list(self.gateway.models)
         try:
@@ -209,6 +223,8 @@ class Coordinator:
         run = self._book.of(trial.cell)
         turn = self._turns.setdefault((run.run.id, trial.id), asyncio.Lock())
         await turn.acquire()
+        if trial.id not in run.accepted:
+            await self._check_roles()
         if trial.id in run.accepted or self.stopped:
             turn.release()
             if self.stopped:

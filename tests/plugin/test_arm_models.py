@@ -13,6 +13,7 @@ import pytest
 
 from harness.cli import main
 from harness.errors import ExitCode
+from harness.gateway.attempts import GREETING
 from harness.gateway.rehearsal.provider import RehearsalProvider
 from harness.gateway.server.chat_completions import chat_request
 from tests.support.endpoint import FakeEndpoint
@@ -237,6 +238,7 @@ def test_each_role_has_its_model_in_every_arm_and_the_summary_says_which(
     expected = Counter({("score it", judge): 2, ("grade it", judge): 2, ("list it", extractor): 2})
     expected += Counter({("go on", user): 2, ("say something", "m-a"): 1, ("say something", "m-b"): 1})
     expected += Counter([("check it", corrector or "m-a"), ("check it", corrector or "m-b")])
+    expected += Counter((GREETING.messages[0]["content"], one.partition("openai:")[2]) for one in options)
     assert said == expected
     text = " ".join(result.stdout.str().split())
     assert "Replies by role: player openai:m-a (1), openai:m-b (1); " in text
