@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from harness.checks.checked_run import CheckedRun, Record, percent
 from harness.model import Check, Level
+from harness.records.reader import is_number
 from harness.stats.results import ALPHA
 from harness.stats.welch import welch
 
@@ -191,9 +192,15 @@ def _places(value: Any, order: Any) -> tuple[float, ...]:
     elif isinstance(value, list) and value:
         chosen = value[:1] if len(value) == len(order) else value  # of a ranking, what is first
         parts = {one: 1 / len(chosen) for one in chosen}
-    elif isinstance(value, Mapping) and value.keys() == set(order) and sum(value.values()) > 0:
-        parts = {one: amount / sum(value.values()) for one, amount in value.items()}
+    elif isinstance(value, Mapping) and (total := _sum(value.values())):
+        parts = {one: amount / total for one, amount in value.items()}
     else:
         return ()
     places = tuple(parts.get(option, 0.0) for option in order)
     return places if sum(places) > 0.99 else ()
+
+
+def _sum(amounts: Iterable[Any]) -> float:
+    """The sum of numbers; 0 where something else is among them."""
+    found = list(amounts)
+    return sum(found) if all(is_number(one) for one in found) else 0.0

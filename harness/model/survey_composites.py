@@ -90,7 +90,6 @@ class MultipleChoice(Item):
             "items": one,
             "minItems": self.least,
             "maxItems": self.most or len(self.options),
-            "uniqueItems": True,
         }
 
     def _read(self, given: Any) -> list[str]:
@@ -132,7 +131,7 @@ class Ranking(Item):
 
     def _schema(self) -> dict[str, Any]:
         one, many = {"type": "string", "enum": list(self.options)}, len(self.options)
-        return {"type": "array", "items": one, "minItems": many, "maxItems": many, "uniqueItems": True}
+        return {"type": "array", "items": one, "minItems": many, "maxItems": many}
 
     def _read(self, given: Any) -> list[str]:
         ranked = read_distinct(given, self.options)

@@ -267,7 +267,7 @@ class FreeText(Item):
                 yield f"{owner}: categories[{shown(name)}]={shown(meaning)}; expected a name, and what it means."
 
     def _schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1}
+        return {"type": "string"}
 
     def _read(self, given: Any) -> str:
         if not isinstance(given, str):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.model import Survey, TrialPlan
+from harness.model import Matrix, Survey, TrialPlan
 from harness.model.survey_item import Item
 
 
@@ -26,8 +26,12 @@ class Order:
     @property
     def recorded(self) -> dict[str, Any]:
         """The order as records have it."""
-        shuffled = {name: list(options) for name, options in self.options.items()}
-        return {"items": [item.name for item in self.items], **({"options": shuffled} if shuffled else {})}
+        orders: dict[str, dict[str, list[str]]] = {}
+        for item in self.items:
+            if item.name in self.options:
+                what = "rows" if isinstance(item, Matrix) else "options"
+                orders.setdefault(what, {})[item.name] = list(self.options[item.name])
+        return {"items": [item.name for item in self.items], **orders}
 
 
 def order_of(survey: Survey, plan: TrialPlan) -> Order:

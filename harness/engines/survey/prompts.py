@@ -124,7 +124,7 @@ def _how(item: Item, choices: Sequence[str]) -> Iterable[str]:
         yield from ["Put all of these in order, from first to last:", *listed]
     elif isinstance(item, Allocation):
         yield from [
-            f"Divide {item.total} among these, in whole numbers that add up to {item.total}:",
+            f"Give each of these a whole number, so that they add up to {item.total}:",
             *listed,
         ]
     elif isinstance(item, Matrix):

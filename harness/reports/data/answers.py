@@ -74,12 +74,12 @@ def _answers(run: RunRows) -> Iterator[Row]:
             person = next(iter(record.get("people") or ()), None)
             place = {**{one.name: trial[one.name] for one in PLACE}, "person": person}
             order = record.get("order")
-            options = order.get("options") if isinstance(order, Mapping) else None
+            orders = order if isinstance(order, Mapping) else {}
+            shuffled = {**_mapping(orders.get("options")), **_mapping(orders.get("rows"))}
             for item in items:
                 one = found.get(item.name)
                 if isinstance(one, Mapping):
-                    shuffled = options.get(item.name) if isinstance(options, Mapping) else None
-                    yield from _rows(item, one, {**place, "options": _text(shuffled)})
+                    yield from _rows(item, one, {**place, "options": _text(shuffled.get(item.name))})
 
 
 def _items(run: RunRows) -> Sequence[Item]:
@@ -115,6 +115,10 @@ def _said(item: Item, value: Any, *, whole_answer: bool = True) -> str | None:
     if isinstance(value, int) and (isinstance(item, Likert) or item.kind == "matrix"):
         return (item.label(value) if hasattr(item, "label") else "") or str(value)
     return str(value)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _text(value: Any) -> str | None:

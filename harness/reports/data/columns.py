@@ -156,7 +156,7 @@ ANSWERS = (
     Column(
         "options",
         "text",
-        "The options in the order in which the persona read them.",
+        "The options or rows in the order in which the persona read them.",
         "JSON; empty: as declared",
     ),
 )
