@@ -41,7 +41,13 @@ def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:
             pytest.fail(message_of(state.config, error), pytrace=False)
         say_notes(state)
     with Display.of(state.config) as display:
-        outcome = session.wait(cell_run, lambda: display.show(state.coordinator))
+
+        def tick() -> None:
+            say_notes(state)
+            display.show(state.coordinator)
+
+        outcome = session.wait(cell_run, tick)
+    say_notes(state)
     cell_run.output.replay()
     state.outcomes[nodeid] = (plan.cell, outcome)
     if session.stopped:

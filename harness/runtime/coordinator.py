@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from harness.console import logger
 from harness.engines import Engine
 from harness.errors import ConfigurationError, ExitCode, HarnessError, LostRepliesError, ModelCallError
+from harness.gateway.batch.api import batch_api
 from harness.gateway.calls import Provider
 from harness.gateway.gateway import Gateway
 from harness.gateway.model_snapshots import MAKERS, is_undated, undated_warning
+from harness.gateway.models import spec_of
 from harness.gateway.trial_client import TrialClient
 from harness.model import Cell, Sample, Trial, TrialFailure, TrialPlan, TrialResult
 from harness.model.watched_settings import UNREAD
@@ -104,6 +106,10 @@ class Coordinator:
             if announcement := getattr(provider, "announcement", ""):
                 self.notes.append(announcement)
             self._warn_of_alias(provider)
+            if self.settings.batch and batch_api(provider) is None:
+                self.notes.append(
+                    f"Batches: {spec_of(provider)} has no batch API; calls to it are ordinary ones."
+                )
         registry = RunRegistry(
             self.settings.results_dir,
             self._now,

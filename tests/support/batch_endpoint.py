@@ -6,6 +6,7 @@ those that ``unanswered`` names, by their place in the batch. ``ending`` is how 
 
 from __future__ import annotations
 
+import asyncio
 import email
 import json
 import time
@@ -39,8 +40,8 @@ class BatchEndpoint(CountingEndpoint):
     """Serves chat completions, messages, and both batch APIs.
 
     ``refuse_batch`` says what the server has against creating a batch, by the number of batches that there are; a
-    fault that is ``cut`` hides a batch that was created. ``looks`` counts looks at batches; `batched` has the bodies
-    of all calls in batches.
+    fault that is ``cut`` hides a batch that was created. While ``hidden``, the creation of a batch is not answered.
+    ``looks`` counts looks at batches; `batched` has the bodies of all calls in batches.
     """
 
     def __init__(
@@ -61,10 +62,11 @@ class BatchEndpoint(CountingEndpoint):
         unanswered: Callable[[int], bool] = lambda _number: False,
         refuse_batch: Callable[[int], Fault | None] = lambda _number: None,
         spoil: Callable[[int, Answered], Answered] = lambda _number, answer: answer,
+        hidden: bool = False,
     ) -> Self:
         """Forget everything, and serve as a new one with these arguments would."""
         self.requests.clear()
-        self.ready, self.ending = ready, ending
+        self.ready, self.ending, self.hidden = ready, ending, hidden
         self.batches: list[Batch] = []
         self.looks = 0
         self._files: dict[str, bytes] = {}
@@ -128,6 +130,8 @@ class BatchEndpoint(CountingEndpoint):
         assert len(calls) == len(lines), "names are unique in a batch"
         batch = Batch(f"batch_{len(self.batches)}", calls, wanted)
         self.batches.append(batch)
+        while self.hidden:
+            await asyncio.sleep(0.01)
         return await fault.answer() if fault else JSONResponse(self._object(batch, "validating"))
 
     def _object(self, batch: Batch, status: str, **more: Any) -> dict[str, Any]:
@@ -213,6 +217,8 @@ class BatchEndpoint(CountingEndpoint):
         assert len(calls) == len(wanted["requests"]), "names are unique in a batch"
         batch = Batch(f"msgbatch_{len(self.batches)}", calls, {})
         self.batches.append(batch)
+        while self.hidden:
+            await asyncio.sleep(0.01)
         return await fault.answer() if fault else JSONResponse(self._message_object(batch, False))
 
     def _message_object(self, batch: Batch, over: bool) -> dict[str, Any]:
