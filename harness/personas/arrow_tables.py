@@ -109,7 +109,7 @@ def _rows(batches: Iterable[Any], names: list[str], label: str, number: int = 0)
         for batch in batches:
             for place in range(batch.num_rows):
                 number += 1
-                yield Row(f"row {number:,}", ArrowCells(batch, place))
+                yield Row(number, ArrowCells(batch, place))
     except (pa.ArrowException, OSError) as error:
         raise ConfigurationError(
             f"{label}, after row {number:,}: cannot be read ({_first_line(error)}); expected a whole file. Restore it."

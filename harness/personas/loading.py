@@ -161,8 +161,12 @@ def _drawn(
 ) -> tuple[list[tuple[int, Row]], tuple[Draw, ...]]:
     sampler: Sampler[tuple[int, Row]] = sampler_of(sample, seed, strata, table.label)
     cells = [cell_reader(columns, name) for name in strata]
-    for one in rows:
-        sampler.offer(one, tuple(str(one[1].cells.get(column)) for column in cells))
+    if cells:
+        for one in rows:
+            sampler.offer(one, tuple(str(one[1].cells.get(column)) for column in cells))
+    else:
+        for one in rows:
+            sampler.offer(one)
     found = sampler.drawn(table.label)
     known_attributes(cells, [row.cells.all() for _, row in found], table.label, "by")
     return found, (step_of(sample, sampler.offered, seed, strata),)

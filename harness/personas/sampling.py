@@ -76,17 +76,19 @@ class Sampler(Generic[Item]):
         self.size, self._strata = size, ", ".join(strata)
         self._random = random.Random(seed).random
         self._kept: dict[Hashable, list[tuple[float, int, Item]]] = {}
-        self._counts: Counter[Hashable] = Counter()
+        self._counts: dict[Hashable, int] = {}
         self.offered = 0
 
     def offer(self, item: Item, stratum: Hashable = None) -> None:
         """Consider ``item`` of ``stratum``."""
         key = -self._random()
         self.offered += 1
-        self._counts[stratum] += 1
         kept = self._kept.get(stratum)
-        if kept is None:
-            kept = self._kept[stratum] = []
+        if kept is not None:
+            self._counts[stratum] += 1
+        else:
+            kept, self._counts[stratum] = [], 1
+            self._kept[stratum] = kept
             if self._strata and len(self._kept) > self.size:
                 raise ConfigurationError(
                     f"by={self._strata!r} has more than {self.size:,} different values, and {self.size:,} people are "

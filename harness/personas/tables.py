@@ -32,10 +32,15 @@ _DECIMAL = re.compile(r"-?(0|[1-9]\d*)?\.\d+([eE][+-]?\d+)?|-?(0|[1-9]\d*)([eE][
 
 
 class Row(NamedTuple):
-    """One row: where it is (``line 3``), and its cells, converted when they are asked for."""
+    """One row: where it is, a line or a row by its number, and its cells, converted when they are asked for."""
 
-    place: str
+    number: int
     cells: Cells
+    unit: str = "row"
+
+    @property
+    def place(self) -> str:
+        return f"{self.unit} {self.number:,}"
 
 
 class Cells(Protocol):
@@ -140,7 +145,7 @@ class FileTable(PeopleTable):
                 if values is None:
                     return
                 if len(values) == width:
-                    yield Row(f"line {line:,}", TextCells(places, values))
+                    yield Row(line, TextCells(places, values), "line")
                 elif values:
                     raise ConfigurationError(
                         f"{self.label}, line {line:,}: {len(values)} cells; expected {width}, as in the header. "
@@ -176,7 +181,7 @@ class FileTable(PeopleTable):
                         f"{self.label}, line {number:,}: holds {value!r:.60}; expected an object, such as "
                         '{"name": "Ada", "age": 34}. Repair that line.'
                     )
-                yield Row(f"line {number:,}", PlainCells(value))
+                yield Row(number, PlainCells(value), "line")
 
     @contextmanager
     def _lines(self) -> Iterator[Iterator[str]]:
@@ -293,7 +298,7 @@ def _undecodable(path: Path, encoding: str, label: str) -> str:
 
 def json_table(path: Path, data: Sequence[Mapping[str, Any]], content: bytes) -> PeopleTable:
     """The rows of a JSON file."""
-    rows = (Row(f"row {number:,}", PlainCells(row)) for number, row in enumerate(data, 1))
+    rows = (Row(number, PlainCells(row)) for number, row in enumerate(data, 1))
     found = PeopleTable(str(path), rows, file=path)
     found._hash.update(content)
     return found
@@ -315,7 +320,7 @@ def rows_in_json(path: Path) -> PeopleTable | None:
 
 def plain_rows(rows: Sequence[Mapping[str, Any]], label: str) -> PeopleTable:
     """The rows of a sequence of mappings."""
-    return PeopleTable(label, (Row(f"row {number:,}", PlainCells(row)) for number, row in enumerate(rows, 1)))
+    return PeopleTable(label, (Row(number, PlainCells(row)) for number, row in enumerate(rows, 1)))
 
 
 def plain_value(value: Any) -> Any:

@@ -69,7 +69,8 @@ def people_of(
         mark = str(population.get("sha256"))
         if mark not in known:
             known[mark] = {one.name: one for one in _participants(results_dir, mark)}
-        found.setdefault(str(line.get("group")), known[mark])
+        if known[mark]:
+            found.setdefault(str(line.get("group")), known[mark])
     return found
 
 
