@@ -6,6 +6,7 @@ from harness.cli import commands as commands  # each module of commands register
 from harness.cli import compare as compare
 from harness.cli import consistency as consistency
 from harness.cli import data as data
+from harness.cli import humans as humans
 from harness.cli import local as local
 from harness.cli import plan as plan
 from harness.cli import power as power

@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigurationError, expected_one_of
 from harness.humans.dataset import Humans, binned
 from harness.humans.microdata import code_text
-from harness.model import Participant
+from harness.model import Check, Participant
 from harness.model.survey_item import Item
 from harness.model.survey_items import FreeText, read_items
-from harness.records import FiledRun
+from harness.records import FiledRun, record_files, runs_in_files
 from harness.records.people import people_of
 from harness.stats.human_comparison.answers import AnswerSample, AnswerScale
 from harness.stats.human_comparison.item_scales import rows_of, scales_of
@@ -245,3 +246,82 @@ def _subgroup_attributes(humans: Humans, who: Mapping[str, Mapping[str, Particip
         if 2 <= len(groups) <= MOST_SUBGROUPS and known:
             found.append(name)
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleComparison:
+    """A run beside human data, with its validity checks; printed, it is the text of ``harness humans compare``.
+
+    ``notes`` are cautions about the size of a local model.
+    """
+
+    run: FiledRun = field(repr=False)
+    humans: Humans
+    found: HumanComparison = field(repr=False)
+    checks: tuple[Check, ...] = field(repr=False)
+
+    @property
+    def rehearsal(self) -> bool:
+        return self.run.rehearsal
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        from harness.reports.local_models import local_models
+
+        return tuple(dict.fromkeys(note for line in self.run.metadata for note in local_models(line)))
+
+    @property
+    def verdicts(self) -> dict[tuple[str, str], str | None]:
+        """(item, arm) → the verdict; ``None`` where nothing is claimed."""
+        return {(one.item, one.group): one.verdict for one in self.found.items}
+
+    def __str__(self) -> str:
+        from harness.reports.human_comparison import comparison_parts
+        from harness.reports.parts import as_text
+
+        return as_text(comparison_parts(self))
+
+
+def compared(
+    run: FiledRun,
+    humans: Humans,
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+    progress: Callable[[str], None] = lambda _: None,
+) -> PeopleComparison:
+    """Compare a run with human data, and check it. Raises `ConfigurationError` as `compare_run` does."""
+    from harness.checks.human_comparison import human_checks
+
+    found = compare_run(run, humans, seed=seed, draws=draws, progress=progress)
+    return PeopleComparison(run, humans, found, tuple(human_checks(found)))
+
+
+def survey_runs(
+    results: Iterable[Path], experiments: Sequence[str] = (), run_ids: Sequence[str] = ()
+) -> list[FiledRun]:
+    """The runs of surveys in ``results``: those named, else the newest of each experiment.
+
+    A rehearsal counts only where there is no other run. Raises `HarnessError` where nothing fits.
+    """
+    places = list(results)
+    runs = [run for run in runs_in_files(record_files(places)) if survey_items(run)]
+    where = ", ".join(map(str, places))
+    known = {"Experiment": {run.experiment for run in runs}, "Run": {run.run_id for run in runs}}
+    problems = [
+        f"{kind} {name!r}: no survey of that name in {where}; {expected_one_of(name, sorted(known[kind]))}"
+        for kind, names in (("Experiment", experiments), ("Run", run_ids))
+        for name in names
+        if name not in known[kind]
+    ]
+    if not runs:
+        problems = [f"{where}: holds no run of a survey; expected one."]
+    if problems:
+        raise ConfigurationError(*problems)
+    if run_ids:
+        return [run for run in runs if run.run_id in run_ids]
+    newest: dict[str, FiledRun] = {}
+    for run in sorted(runs, key=lambda run: (not run.rehearsal, run.design.only is None, run.run_id)):
+        if not experiments or run.experiment in experiments:
+            newest[run.experiment] = run
+    return [newest[name] for name in sorted(newest)]
