@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.api import Results, run
     from harness.errors import ConfigurationError, HarnessError
     from harness.guests import Guest, Sources
+    from harness.humans import Humans, load_humans
     from harness.model import (
         ActionsAtLeast,
         Allocation,
@@ -56,6 +57,7 @@ _HOME = {
     "harness.api": "Results run",
     "harness.errors": "ConfigurationError HarnessError",
     "harness.guests": "Guest Sources",
+    "harness.humans": "Humans load_humans",
     "harness.model": "ActionsAtLeast Check Contrast Correction Dialogue Event Experiment Extraction Group Intervention "
     "Level Measure Mode Persona Play Preference Proposition Sample Script TrialPlan TrialResult factorial "
     "Allocation Choice FreeText Likert Matrix MultipleChoice Numeric Ranking Survey YesNo",
@@ -84,6 +86,7 @@ __all__ = [
     "Group",
     "Guest",
     "HarnessError",
+    "Humans",
     "ImportedQuestionnaire",
     "Intervention",
     "JSONLWriter",
@@ -112,6 +115,7 @@ __all__ = [
     "factorial",
     "import_survey",
     "load",
+    "load_humans",
     "load_population",
     "load_survey",
     "merge",

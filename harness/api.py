@@ -18,6 +18,8 @@ from harness.text_files import read_json
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.humans import Humans
+    from harness.humans.comparison import PeopleComparison
     from harness.reports.data.frames import Frames
 
 
@@ -51,6 +53,15 @@ class Results:
     def answers_wide(self) -> pd.DataFrame:
         """The same with one row per persona, arm and repetition, and a column for each item."""
         return self._frames.answers_wide
+
+    def compare_with(
+        self, humans: Humans | str | None = None, *, seed: int = 0, draws: int = 1000
+    ) -> PeopleComparison:
+        """Compare the answers to a survey with people's: given, or by their name beside the results.
+
+        Print it for the text of ``harness humans compare``. Raises `HarnessError` where the run is not a survey.
+        """
+        return self._frames.compare_with(humans, seed=seed, draws=draws)
 
     @cached_property
     def _frames(self) -> Frames:

@@ -210,9 +210,10 @@ def _show(found: Humans) -> None:
 
     parts: list[Part] = []
     for item, rows in found.tables.items():
-        shown = (
-            rows if len(rows) <= _MOST_CODES else [*rows[:_MOST_CODES], ("…", "", f"{len(rows):,} codes", 0)]
-        )
+        shown = rows
+        if len(rows) > _MOST_CODES:  # numbers: the codes with a label and the missing ones tell enough
+            shown = [one for one in rows if one[1] or one[2].startswith("missing")][:_MOST_CODES]
+            shown = [*shown, (f"{len(rows):,} different values", "", "", sum(one[3] for one in rows))]
         parts.append(Heading(f"{item}", 2))
         parts.append(
             Table(

@@ -267,7 +267,7 @@ def _arms(data: Microdata, binding: Binding, groups: Sequence[str] | None) -> tu
             unknown[words] = code_text(value)
         found.append(group)
     if unknown:
-        named = ", ".join(unknown)
+        named = ", ".join(sorted(unknown))
         raise ConfigurationError(
             f"Arm: column {binding.arm!r} of {data.path.name} has {named}; expected the experiment's groups, "
             f"{', '.join(groups or ())}. Map them as arms: CODE: GROUP in a binding file."

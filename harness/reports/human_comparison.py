@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.model import Level
 from harness.records.json_safe import plain
 from harness.reports.numbers import MINUS, NONE, counted, fixed, percent, signed, span, whole
-from harness.reports.parts import Heading, Items, Part, Table
+from harness.reports.parts import Heading, Items, Part, Table, grouped
 from harness.stats.human_comparison.comparison import RULE, WITHIN, ComparedSide, ItemComparison
 from harness.stats.human_comparison.effects import OPPOSITE, SAME, EffectComparison
 from harness.stats.human_comparison.noise import CEILING
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 NOTHING_CLAIMED = (
     "REHEARSAL: the model's answers were generated offline. Nothing is claimed, and no verdict is given."
+)
+SPREAD = (
+    "Variance ratio: personas' variance over people's, 1 where they vary alike. Tau: Kendall's tau-b between the "
+    "orders of options by how often they are chosen. People : people: where 90 % of draws of people against people lie."
 )
 _DIGITS = 3
 
@@ -35,13 +39,15 @@ def comparison_parts(found: PeopleComparison) -> Iterator[Part]:
     items = found.found.items
     yield Heading("Distances, and the noise of people against people" + _mark(found), 2)
     yield distance_table(items)
-    yield Items(tuple(_summary(found)))
-    yield Heading("Means, variance and order of options" + _mark(found), 2)
-    yield mean_table(items)
-    if found.found.effects:
-        yield Heading("Treatment effects beside people's" + _mark(found), 2)
-        yield effect_table(found.found.effects)
-        yield Items(tuple(_effect_summary(found.found.effects, rehearsal=found.rehearsal)))
+    if said := tuple(_summary(found)):
+        yield Items(said)
+    if any(one.model.mean is not None for one in items):
+        yield Heading("Means" + _mark(found), 2)
+        yield mean_table(items)
+    yield Heading("Variance and order of options" + _mark(found), 2)
+    yield spread_table(items)
+    yield SPREAD
+    yield from _effects(found)
     if found.found.subgroups:
         yield Heading("Subgroups" + _mark(found), 2)
         yield distance_table(found.found.subgroups, subgroups=True)
@@ -53,6 +59,13 @@ def comparison_parts(found: PeopleComparison) -> Iterator[Part]:
                 for one in bad
             )
         )
+
+
+def _effects(found: PeopleComparison) -> Iterator[Part]:
+    for some in grouped(found.found.effects, lambda one: (one.arm, one.control)):
+        yield Heading(f"Effect of {some[0].arm} {MINUS} {some[0].control} beside people's{_mark(found)}", 2)
+        yield effect_table(some)
+        yield Items(tuple(_effect_summary(some, rehearsal=found.rehearsal)))
 
 
 def _mark(found: PeopleComparison) -> str:
@@ -137,8 +150,8 @@ def _reasons(items: Sequence[ItemComparison]) -> Mapping[str, list[str]]:
 
 
 def mean_table(items: Sequence[ItemComparison]) -> Table:
-    """A row per item and arm: both means, their difference, the variance ratio, and the agreement of options."""
-    head = ("item", "arm", "personas", "people", "diff.", "95 % CI", "variance", "noise", "tau", "noise")
+    """A row per item with a mean, and arm: both means, and their difference."""
+    head = ("item", "arm", "personas", "people", "diff.", "95 % CI")
     rows = (
         (
             one.item,
@@ -147,6 +160,20 @@ def mean_table(items: Sequence[ItemComparison]) -> Table:
             fixed(one.people.mean),
             signed(one.difference.value),
             span(one.difference.interval),
+        )
+        for one in items
+        if one.model.mean is not None
+    )
+    return Table(head, tuple(rows), 2)
+
+
+def spread_table(items: Sequence[ItemComparison]) -> Table:
+    """A row per item and arm: the variance ratio, and the agreement in the order of options."""
+    head = ("item", "arm", "variance ratio", "people : people", "tau", "people : people")
+    rows = (
+        (
+            one.item,
+            one.group,
             fixed(one.spread.value),
             _range(one.spread),
             fixed(one.agreement.value),
@@ -168,11 +195,10 @@ def _noise(quantity: Quantity) -> str:
 
 def effect_table(effects: Sequence[EffectComparison]) -> Table:
     """A row per outcome and arm: the model's effect, people's, and their ratio."""
-    head = ("outcome", "effect", "sign", "personas", "95 % CI", "people", "95 % CI", "ratio", "95 % CI")
+    head = ("outcome", "sign", "personas", "95 % CI", "people", "95 % CI", "ratio", "95 % CI")
     rows = (
         (
             f"{one.item}: {one.outcome}" if one.outcome else one.item,
-            f"{one.arm} {MINUS} {one.control}",
             one.sign if one.sign in (SAME, OPPOSITE) else "not clear",
             signed(one.model.value),
             span(one.model.interval),
@@ -183,7 +209,7 @@ def effect_table(effects: Sequence[EffectComparison]) -> Table:
         )
         for one in effects
     )
-    return Table(head, tuple(rows), 3)
+    return Table(head, tuple(rows), 2)
 
 
 def _effect_summary(effects: Sequence[EffectComparison], *, rehearsal: bool) -> Iterator[str]:

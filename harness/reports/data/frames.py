@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import ConfigurationError
 from harness.reports.data.answers import widened
 from harness.reports.data.columns import TABLES
 from harness.reports.data.people import with_attributes
@@ -14,6 +15,9 @@ from harness.reports.data.tables import Tables, read_tables
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.humans import Humans
+    from harness.humans.comparison import PeopleComparison
 
 
 class Frames:
@@ -57,6 +61,39 @@ class Frames:
         """One row per persona, arm and repetition, with a column for each item (`answers.widened`)."""
         known = {one.name for one in TABLES["answers"]}
         return widened(self.answers, [name for name in self.answers.columns if name not in known])
+
+    @property
+    def humans(self) -> dict[str, Humans]:
+        """People's answers that were added beside the results, by name."""
+        from harness.humans.dataset import humans_in
+
+        return humans_in(self._tables.folder)
+
+    def compare_with(
+        self,
+        humans: Humans | str | None = None,
+        experiment: str | None = None,
+        *,
+        seed: int = 0,
+        draws: int = 1000,
+    ) -> PeopleComparison:
+        """Compare the newest run of a survey with people's answers, which are given, or added under that name.
+
+        ``experiment`` names the survey where there are several. ``draws`` of people against people give the noise
+        ceiling. Raises `HarnessError`.
+        """
+        from harness.humans.comparison import compared, survey_runs
+        from harness.humans.dataset import humans_named
+
+        folder, mine = self._tables.folder, [run.run_id for run in self._tables.runs]
+        data = humans_named(folder, humans) if humans is None or isinstance(humans, str) else humans
+        found = survey_runs([folder], [experiment] if experiment else (), mine if len(mine) == 1 else ())
+        if len(found) > 1:
+            names = [run.experiment for run in found]
+            raise ConfigurationError(
+                f"{folder}: holds {len(found)} surveys; expected one of {', '.join(names)}."
+            )
+        return compared(found[0], data, seed=seed, draws=draws)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *TABLES]

@@ -28,7 +28,7 @@ class Tables:
     """The tables by name, each made on first use. ``problems`` lists unreadable lines."""
 
     def __init__(self, gathered: RecordRows, folder: Path) -> None:
-        self._gathered, self._folder = gathered, folder
+        self._gathered, self.folder = gathered, folder
         self.runs, self.problems = tuple(gathered.runs), tuple(gathered.problems)
 
     @cached_property
@@ -85,7 +85,7 @@ class Tables:
     @cached_property
     def people(self) -> pa.Table:
         """One row per persona who took part, with a column per attribute."""
-        return people(self.runs, self._folder)
+        return people(self.runs, self.folder)
 
     @cached_property
     def comparisons(self) -> pa.Table:
@@ -105,7 +105,7 @@ class Tables:
     @cached_property
     def calls(self) -> pa.Table:
         """One row per reply in the journals present, with its request."""
-        return calls(self._folder / "journal", [run.run_id for run in self.runs])
+        return calls(self.folder / "journal", [run.run_id for run in self.runs])
 
     def named(self, name: str) -> pa.Table:
         """The table called ``name``."""
@@ -117,7 +117,7 @@ class Tables:
         known = {run.run_id for run in self.runs}
         if unknown := [one for one in run_ids if one not in known]:
             raise ConfigurationError(
-                f"Run {unknown[0]}: no records in {self._folder}; {expected_one_of(unknown[0], sorted(known))}"
+                f"Run {unknown[0]}: no records in {self.folder}; {expected_one_of(unknown[0], sorted(known))}"
             )
         self.runs = tuple(run for run in self.runs if run.run_id in run_ids)
 

@@ -180,7 +180,7 @@ def _ratio(model: _OneEffect, people: _OneEffect) -> Quantity:
     t = critical(min(model.df, people.df), 0.95)
     a = people.difference**2 - t**2 * people.variance
     if a <= 0:
-        return Quantity(ratio, reason="people's own effect is not clear, so its ratio has no bounds")
+        return Quantity(None, reason="people's own effect is not clear, so a ratio to it has no bounds")
     b = model.difference * people.difference
     c = model.difference**2 - t**2 * model.variance
     root = math.sqrt(max(b**2 - a * c, 0.0))
