@@ -107,7 +107,8 @@ def models(subject: CheckedRun) -> Iterator[Check]:
             for arm in (control, other)
             for line in subject.lines(arm)
         ):
-            continue  # the arms declare who answers
+            yield from _declared_models(subject, answers, control, other)
+            continue
         pair = {
             arm: {name: found.total() for name, found in answers[arm].items()} for arm in (control, other)
         }
@@ -122,6 +123,24 @@ def models(subject: CheckedRun) -> Iterator[Check]:
         said = f"only in one arm: {', '.join(lone)}" if lone else f"both arms: {_names(answers[control])}"
         expected = f"no model in one arm only; fails above {percent(APPEARANCE)} of an arm's replies"
         yield Check("model", level, said, share, expected, f"{other} against {control}")
+
+
+def _declared_models(
+    subject: CheckedRun, answers: Mapping[str, Answers], control: str, other: str
+) -> Iterator[Check]:
+    """Whether arms that name different models were answered by different ones (F47). Not in a rehearsal."""
+    named = {arm: sorted({str(line.get("model")) for line in subject.lines(arm)}) for arm in (control, other)}
+    found = {arm: sorted(str(name) for name in answers[arm]) for arm in (control, other)}
+    if subject.run.rehearsal or named[control] == named[other] or not all(found.values()):
+        return
+    told = "; ".join(
+        f"{arm} names {', '.join(named[arm])}, {', '.join(found[arm])} answered" for arm in named
+    )
+    is_same = found[control] == found[other]
+    yield Check(
+        "model", Level.FAIL if is_same else Level.PASS, told, int(is_same),
+        "arms that name different models to be answered by different ones", f"{other} against {control}",
+    )  # fmt: skip
 
 
 def snapshots(subject: CheckedRun) -> Iterator[Check]:

@@ -77,8 +77,11 @@ def unrecorded(subject: CheckedRun) -> Iterator[Check]:
         own = any(line.get("engine") == "own" for line in subject.lines(arm))
         trials = subject.accepted(arm) if own else []
         if trials and not any((record.get("usage") or {}).get("calls") for record in trials):
+            said = f"no call of {arm} went through the gateway: unbudgeted and unrecorded"
+            if subject.run.rehearsal:
+                said += "; if it asks a model, that model answered, not the rehearsal"
             yield Check(
-                "calls", Level.WARN, f"no call of {arm} went through the gateway: unbudgeted and unrecorded", 0,
+                "calls", Level.WARN, said, 0,
                 "the play's calls to go through its client", arm,
             )  # fmt: skip
 

@@ -24,6 +24,9 @@ from harness.runtime.runs import Conclusion
 
 NAME_WIDTH = 24
 COLUMN = 15
+UNCALLED = (
+    "REHEARSAL without a call: no result below comes from rehearsed replies. Nothing below is evidence."
+)
 MIXED = "MIXED: settings changed during this run. Nothing can be claimed from it."
 
 
@@ -40,7 +43,7 @@ def write_summary(reporter: Any, state: PluginState, conclusions: Sequence[Concl
             continue
         write_heading(reporter, f"{conclusion.experiment}, run {conclusion.run_id}")
         for text in run_lines(conclusion, here):
-            write_line(reporter, text, **({"yellow": True} if text == REHEARSAL else {}))
+            write_line(reporter, text, **({"yellow": True} if text in (REHEARSAL, UNCALLED) else {}))
     write_heading(reporter, "experiments")
     for text in session_lines(state, reporter.stats):
         write_line(reporter, text)
@@ -68,7 +71,9 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
         yield f"No artifact: {conclusion.problem}"
         return
     if meta["rehearsal"]:
-        yield REHEARSAL
+        yield (
+            REHEARSAL if sum(meta["usage"]["calls"].values()) or not meta["trials"]["finished"] else UNCALLED
+        )
     if (meta.get("mixed") or {}).get("accepted_changes"):
         yield MIXED
     first: Mapping[str, Any] = next((line for line in meta["groups"].values() if line), {})
