@@ -217,8 +217,11 @@ def _likert_five(question: _EdslQuestion) -> None:
 
 def _numerical(question: _EdslQuestion) -> None:
     least, most = question.entry.get("min_value"), question.entry.get("max_value")
-    if any(isinstance(one, str) for one in (least, most)):
-        raise NotCarriedError("its bounds are filled in elsewhere")
+    if any(
+        one is not None and (isinstance(one, bool) or not isinstance(one, int | float))
+        for one in (least, most)
+    ):
+        raise NotCarriedError("its bounds are not numbers")
     question.add("numeric", **whole_range(least, most, whole=False))
 
 
