@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from harness.model import Dataset, Observation
+from harness.model import Dataset, Observation, read_items
 from harness.records import FiledRun
 from harness.records.reader import TrialHistory
 
@@ -108,6 +108,23 @@ class CheckedRun:
     def is_judged(self, metric: str) -> bool:
         """Whether a judge scores the metric, a claim, by reading the trial."""
         return metric in self._claims
+
+    @cached_property
+    def _options(self) -> frozenset[str]:
+        plays = [(line.get("settings") or {}).get("play") for line in self.run.metadata]
+        items = [
+            item for play in plays if isinstance(play, Mapping) for item in read_items(play.get("survey"))
+        ]
+        return frozenset(
+            one.name
+            for item in items
+            for one in item.measures
+            if one.name != item.name and one.scale == (0, 1)
+        )
+
+    def is_option(self, metric: str) -> bool:
+        """Whether ``metric`` is the share of one option of a survey's item, of which some are rare."""
+        return metric in self._options
 
     def scale(self, metric: str) -> tuple[float, float] | None:
         """The ends of the metric's scale; ``None`` for counts and measures without one."""

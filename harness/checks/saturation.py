@@ -18,7 +18,7 @@ def saturation(subject: CheckedRun) -> Iterator[Check]:
     """Per metric, the largest share of an arm's scores at one value.
 
     WARN if one arm is saturated; FAIL if control and another arm are, at the same value: their tie then comes from the
-    scale.
+    scale. An option of a survey's item may be rare or common in every arm, and is a WARN then.
     """
     expected = f"less than {percent(SATURATED)} at one value"
     for metric in subject.data.metrics:
@@ -30,6 +30,7 @@ def saturation(subject: CheckedRun) -> Iterator[Check]:
             continue
         high = {arm: value for arm, (value, share) in known.items() if share >= SATURATED}
         tied = any(one in high and high.get(other) == high[one] for one, other in subject.pairs)
+        tied = tied and not subject.is_option(metric)
         level = Level.FAIL if tied else Level.WARN if high else Level.PASS
         said = ", ".join(
             f"{percent(share)} at {value:g}{_end(subject, metric, value)} in {arm}"
