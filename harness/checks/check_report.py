@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from harness.records.record_schemas import Examined
 
 COLUMNS = 80
-LARGEST = 20_000
-"""The most values that a merge analyses, which takes about a second."""
+LARGEST = 200_000
+"""The most values that a merge analyses, which takes a few seconds."""
 _NEEDED = (
     "rep",
     "panel",

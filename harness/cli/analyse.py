@@ -18,6 +18,7 @@ from harness.cli.common_options import (
     settings_here,
     with_results,
 )
+from harness.cli.progress import StageProgress
 from harness.cli.results import note_looks, print_answers, recorded
 from harness.errors import ConfigurationError
 
@@ -56,9 +57,13 @@ def analyse(
     if artifacts is not None and results:
         raise ConfigurationError("Both results and --artifacts were given; expected one of them.")
     paths = results or [settings_here().results_dir]
-    found = datasets(artifacts, run or (), exp or ()) if artifacts else recorded(paths, run or (), exp or ())
     asked = [BinaryEvent.read(text) for text in counts or ()]
-    answers = [(analysed(one), one, count_events(one, asked)) for one in found]
+    with StageProgress() as progress:
+        progress("Reading records")
+        found = (
+            datasets(artifacts, run or (), exp or ()) if artifacts else recorded(paths, run or (), exp or ())
+        )
+        answers = [(analysed(one, progress=progress), one, count_events(one, asked)) for one in found]
     if not artifacts:
         note_looks(paths, "analyse", {one.source for one in found})
 

@@ -10,6 +10,7 @@ import typer
 
 from harness.cli.app import app
 from harness.cli.common_options import NewestRuns, with_results
+from harness.cli.progress import StageProgress
 from harness.cli.results import note_looks
 from harness.console import echo
 
@@ -42,16 +43,18 @@ def report(
     target = out or Path(f"report.{format or ReportFormat.HTML}")
     form, compress = (str(format) if format else None), (False if uncompressed else None)
     check_target(target, form)
-    selection = write_report(
-        results,
-        target,
-        runs=run or (),
-        published=published,
-        format=form,
-        compress=compress,
-        own=own_checks(),
-        answers=own_answers(),
-    )
+    with StageProgress() as progress:
+        selection = write_report(
+            results,
+            target,
+            runs=run or (),
+            published=published,
+            format=form,
+            compress=compress,
+            own=own_checks(),
+            answers=own_answers(),
+            progress=progress,
+        )
     note_looks(results, "report", {one.run_id for one in selection.reports})
     echo(target)
     for experiment, ids in selection.left_out.items():

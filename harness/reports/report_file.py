@@ -10,6 +10,7 @@ from harness.errors import ConfigurationError
 from harness.extras import require
 from harness.records import write_whole
 from harness.reports.run_report import OwnAnswers, Publications, Selection, select
+from harness.stats.analysis import Progress, silent
 
 FORMATS = {".html": "html", ".htm": "html", ".md": "md"}
 """Format of a report by its file's extension."""
@@ -25,18 +26,21 @@ def write_report(
     compress: bool | None = None,
     own: OwnChecks | None = None,
     answers: OwnAnswers | None = None,
+    progress: Progress = silent,
 ) -> Selection:
     """Write the report of the runs in ``paths`` (record files and folders of them) to ``out``, and return the runs.
 
     ``runs`` are ids; the default is the newest run of each experiment, and a rehearsal only if there is no other run.
     ``published`` gives published results of the same experiments. ``compress`` packs the page's transcripts; ``None``
     does so if they are large. ``own`` are the experiments' own checks, ``answers`` the parts that they add.
+    ``progress`` takes each stage in words.
 
     Raises `HarnessError` for files that cannot be read or written and `ConfigurationError` for an unknown run or file
     extension.
     """
     form = format_of(out, format)
-    selection = select(paths, runs, published, own, answers)
+    selection = select(paths, runs, published, own, answers, progress)
+    progress(f"{out.name}: figures, tables and transcripts")
     write_whole(out, _rendered(selection, form, compress))
     return selection
 

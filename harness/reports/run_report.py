@@ -18,6 +18,7 @@ from harness.records.json_safe import plain
 from harness.reports.parts import Part
 from harness.reports.plan_section import plan_sentences
 from harness.reports.preferences import Analyses, preference_parts
+from harness.stats.analysis import Progress, silent
 from harness.stats.preferences import analyse_preferences
 from harness.stats.results import Analysis
 
@@ -120,19 +121,22 @@ def select(
     published: Publications | None = None,
     own: OwnChecks | None = None,
     answers: OwnAnswers | None = None,
+    progress: Progress = silent,
 ) -> Selection:
     """The runs ``run_ids``, or the newest of each experiment, a rehearsal only if there is no other run.
 
     Arguments are those of `write_report`. Raises `HarnessError` when there are no files or one cannot be read, and
     `ConfigurationError` for an unknown id.
     """
+    progress("Reading records")
     runs = runs_in_files(record_files(paths), keep=CheckRunner().keep)
     chosen = _named(runs, run_ids) if run_ids else _newest(runs)
     left_out: dict[str, tuple[str, ...]] = {}
     for run in runs:
         if run not in chosen:
             left_out[run.experiment] = (*left_out.get(run.experiment, ()), run.run_id)
-    return Selection(tuple(_report(run, published or _nothing, own, answers) for run in chosen), left_out)
+    reports = (_report(run, published or _nothing, own, answers, progress) for run in chosen)
+    return Selection(tuple(reports), left_out)
 
 
 def _named(runs: Sequence[FiledRun], run_ids: Sequence[str]) -> list[FiledRun]:
@@ -156,7 +160,11 @@ def _newest(runs: Sequence[FiledRun]) -> list[FiledRun]:
 
 
 def _report(
-    run: FiledRun, published: Publications, own: OwnChecks | None, answers: OwnAnswers | None
+    run: FiledRun,
+    published: Publications,
+    own: OwnChecks | None,
+    answers: OwnAnswers | None,
+    progress: Progress,
 ) -> RunReport:
     dataset = dataset_of(run, meta_of(run))
     _, meta = build(
@@ -167,10 +175,11 @@ def _report(
         unread=bool(run.unread),
         comparisons=run.comparisons,
     )
+    progress(f"{run.experiment}: validity checks")
     checks = tuple(examine(run, dataset, own))
     dataset = replace(dataset, undelivered=undelivered(checks))
     earlier = published(run.experiment, run.design.metrics)
-    analysis = stats.analyse(dataset)
+    analysis = stats.analyse(dataset, progress=progress)
     return RunReport(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))
 
 

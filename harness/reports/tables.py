@@ -151,6 +151,12 @@ def _primary(mine: Sequence[Comparison], dataset: Dataset) -> Iterator[Part]:
     yield from _adjustment(mine)
     yield from _undefined((one.metric, one.primary) for one in mine)
     yield from _short(mine, dataset)
+    if dataset.individual:
+        noted = [one for one in mine if one.primary.note]
+        notes = grouped(noted, lambda one: one.primary.note)
+        texts = (f"{', '.join(one.metric for one in same)}: {same[0].primary.note}." for same in notes)
+        if noted:
+            yield Items(tuple(texts))
 
 
 def _answer(estimate: Estimate) -> tuple[str, str, str, str, str]:

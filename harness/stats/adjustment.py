@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -30,8 +31,7 @@ def adjust(
     made: dict[tuple[str, str], tuple[float | None, str]] = {}
     for is_primary in (True, False):
         family = {(metric, name): p for metric, name, p in every if (metric == primary_metric) == is_primary}
-        noun = "item" if dataset.individual and dataset.scales else "metric"
-        text = _in_words(list(family), dataset.contrasts, primary_metric, is_primary, noun)
+        text = _in_words(list(family), dataset.contrasts, primary_metric, is_primary, _items(dataset, family))
         made |= {key: (p, text) for key, p in holm(family).items()}
     return (
         [_with(one, *made[one.metric, one.contrast]) for one in comparisons],
@@ -52,19 +52,32 @@ def _in_words(
     declared: Contrasts,
     primary_metric: str | None,
     is_primary: bool,
-    noun: str = "metric",
+    items: int,
 ) -> str:
     """The adjustment of ``family``, the metrics and names of its tests."""
     metrics, contrasts = (len({test[place] for test in family}) for place in (0, 1))
     if contrasts <= 1 and is_primary:
         return f"none: {NAMED_BEFOREHAND}"
-    over = f"{metrics} {noun}{'s' * (metrics != 1)}"
+    over = f"{metrics} metric{'s' * (metrics != 1)}"
+    if items:
+        over = _several(items, "item") if items == metrics else f"{over} of {_several(items, 'item')}"
     if contrasts > 1:
         what = "pairs of groups" if declared == PAIRS else "contrasts"
         over = f"{contrasts} {what}" + f" × {over} ({len(family)} tests)" * (metrics > 1)
     if is_primary:
         return f"Holm over {over} on {NAMED_BEFOREHAND}"
     return f"Holm over {over}" + f" besides the primary one, {primary_metric}" * (primary_metric is not None)
+
+
+def _items(dataset: Dataset, metrics: Iterable[tuple[str, str]]) -> int:
+    """How many items of a questionnaire the metrics belong to: ``party=red`` to ``party``; 0 for other metrics."""
+    if not dataset.individual or not dataset.scales:
+        return 0
+    return len({re.split(r"[=\[]", metric)[0] for metric, _ in metrics})
+
+
+def _several(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def _with(one: T, p: float | None, adjustment: str) -> T:

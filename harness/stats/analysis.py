@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harness.errors import ConfigurationError
 from harness.model import Dataset
@@ -26,6 +26,13 @@ from harness.stats.sign_flip import sign_flip
 from harness.stats.withheld_claims import without_claims, without_undelivered
 from harness.stats.within import within_blocks
 
+Progress = Callable[[str], None]
+"""Takes each stage of long work, in words."""
+
+
+def silent(stage: str) -> None:
+    """No progress is shown."""
+
 
 def analyse(
     dataset: Dataset,
@@ -33,6 +40,7 @@ def analyse(
     primary_metric: str | None = None,
     confidence: float = 0.95,
     with_secondary: bool = True,
+    progress: Progress = silent,
 ) -> Analysis:
     """Analyse each metric's difference between the groups that the dataset's ``contrasts`` compare.
 
@@ -46,19 +54,24 @@ def analyse(
     A mixed run has differences and no tests, as has an arm whose treatment reached no request. Where each panel took
     part in one group, groups are compared between panels (`panel_contrast`), and nothing is paired.
 
+    ``progress`` takes each stage in words.
+
     Raises `ConfigurationError` for a metric that the dataset does not have, or a confidence outside (0, 1).
     """
     _check(dataset, primary_metric, confidence)
     primary_metric = primary_metric or _planned(dataset)
-    found = [
-        _compared(dataset, metric, *pair, confidence, with_secondary=with_secondary)
-        for metric in dataset.metrics
-        for pair in pairs_of(dataset.contrasts, dataset.groups)
+    every = [
+        (metric, pair) for metric in dataset.metrics for pair in pairs_of(dataset.contrasts, dataset.groups)
     ]
+    found = []
+    for number, (metric, pair) in enumerate(every, start=1):
+        progress(f"{dataset.experiment}: comparison {number} of {len(every)}, {metric}")
+        found.append(_compared(dataset, metric, *pair, confidence, with_secondary=with_secondary))
     comparisons, contrasts = adjust(dataset, found, contrast_estimates(dataset, confidence), primary_metric)
     effects = factor_effects(dataset, confidence)
     tested = [(one.metric, (one.control, one.treatment)) for one in comparisons if with_secondary]
     pairs = list(dict.fromkeys(arms for _, arms in tested))
+    progress(f"{dataset.experiment}: shares, ranks and attributes")
     analysis = Analysis(
         experiment=dataset.experiment,
         source=dataset.source,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from harness.model import Dataset, Observation
+from harness.model.observation import is_answer_without_number
 from harness.stats.results import Estimate
 from harness.stats.units import Units, mean_of_units
 
@@ -46,6 +47,8 @@ class Layout:
     unplaced: tuple[str, ...] = ()
     """Arms whose values came from unknown trials."""
     units: Units = field(default_factory=Units)
+    opted_out: int = 0
+    """Missing scores of personas who answered without a number, or were not asked."""
 
     @property
     def complete(self) -> tuple[Block, ...]:
@@ -89,6 +92,8 @@ class Layout:
         if not self.missing_scores:
             return None
         gone = f"{self.missing_scores} of {self.scores} scores are missing"
+        if self.opted_out:
+            gone += f", {self.opted_out} of them because a persona opted out or was not asked"
         out = [f"panel {b.panel} × proposal {b.proposal}" for b in self.blocks if not b.complete]
         if self.units.by_persona:
             return f"{gone}; {len(out)} answers that an arm lacks are left out of both" if out else gone
@@ -115,6 +120,7 @@ def layout(dataset: Dataset, metric: str, control: str, treatment: str) -> Layou
         missing_trials=sum(mean is None for mean in means),
         unplaced=tuple(arm for arm in (control, treatment) if dataset.unplaced.get((metric, arm))),
         units=Units.of(dataset),
+        opted_out=sum(is_answer_without_number(one.reason) for one in found),
     )
 
 
