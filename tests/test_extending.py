@@ -43,6 +43,17 @@ def acme(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     return lab
 
 
+def test_a_projects_conftest_can_register_the_provider_of_the_page(lab: Lab) -> None:
+    provider = page_files()["acme/provider.py"]
+    register = 'from harness.gateway.providers import register\n\nregister("parrot", parrot)\n'
+    assert "    " + register.replace("\n\n", "\n\n    ").strip() in PAGE.read_text("utf-8")
+    (lab.path / "conftest.py").write_text(f"{provider}\n{register}")
+    done = lab.command("run", "test_small.py", "--model", "parrot:grey")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (first, *_) = lab.lines(kind="run_metadata")
+    assert (first["provider"], first["model"]) == ("parrot", "grey")
+
+
 def test_an_experiment_a_provider_an_engine_and_hooks_of_another_package_make_a_run(acme: Lab) -> None:
     (acme.path / "site" / "conftest.py").rename(acme.path / "conftest.py")
     acme.write("import pytest\n\n\n@pytest.mark.experiment('greeting')\ndef test_it(cell):\n    cell.run()\n")

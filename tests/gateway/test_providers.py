@@ -10,8 +10,10 @@ from harness.errors import ConfigurationError, HarnessError
 from harness.gateway import providers
 from harness.gateway.calls import Provider
 from harness.gateway.providers import make_provider
+from harness.gateway.providers.factories import FORMS
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.runtime.settings import setting_fields
 from tests.support.distributions import install
 
 
@@ -232,3 +234,8 @@ def test_a_misspelt_provider_gets_the_nearest_name_and_a_recipe() -> None:
     with pytest.raises(ConfigurationError) as caught:
         make_provider("opnai:x", seed=1, environ={})
     assert str(caught.value).endswith("Did you mean 'openai'?")
+
+
+def test_the_help_of_the_setting_names_every_provider_that_comes_with_the_package() -> None:
+    said = setting_fields()["model"].help
+    assert [name for name in FORMS if not re.search(rf"\b{re.escape(name)}\b", said)] == []
