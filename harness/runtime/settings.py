@@ -167,8 +167,8 @@ class Settings:
     model: str = _setting("rehearsal", MODEL, "PROVIDER:MODEL", help=
         "Model that answers: rehearsal (offline, no evidence), local (a small model on this machine) or "
         "local:FILE.gguf, openai:MODEL (OpenAI, or any compatible server with --model-base-url), anthropic:, azure:, "
-        "bedrock:, deepseek:, gemini:, groq:, llamacpp:, mistral:, ollama:, openrouter:, together:, vertex: or vllm:MODEL, or "
-        "pydantic-ai:PROVIDER:MODEL. Keys come from the environment.")
+        "bedrock:, deepseek:, gemini:, groq:, llamacpp:, mistral:, ollama:, openrouter:, together:, vertex: or "
+        "vllm:MODEL, or pydantic-ai:PROVIDER:MODEL. Keys come from the environment.")
     base_url: str | None = _setting(None, MODEL, "URL", name="model_base_url", unset="the provider's", help=
         "Endpoint of the model.")
     judge_model: str | None = _setting(None, MODEL, "PROVIDER:MODEL", unset="--model", help=
