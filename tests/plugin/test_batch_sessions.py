@@ -107,4 +107,6 @@ def test_a_model_without_a_batch_api_is_refused_and_a_rehearsal_says_that_nothin
     )
     rehearsed = lab.run("--batch", model="rehearsal")
     assert rehearsed.ret == 0
-    rehearsed.stdout.fnmatch_lines(["Batches: rehearsal:rehearsal-1 has no batch API; calls to it are ordinary ones."])
+    rehearsed.stdout.fnmatch_lines(
+        ["Batches: rehearsal:rehearsal-1 has no batch API; calls to it are ordinary ones."]
+    )
