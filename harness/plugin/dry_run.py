@@ -16,7 +16,7 @@ from harness.gateway.prices import find_prices
 from harness.gateway.providers import check_provider, make_provider
 from harness.gateway.rates import least_rate
 from harness.gateway.rehearsal.provider import MODEL, RehearsalProvider
-from harness.gateway.requests.call_kinds import role_of
+from harness.gateway.requests.call_kinds import can_wait, role_of
 from harness.model.roles import JUDGE, SEPARATE
 from harness.plugin.estimate import (
     CallPace,
@@ -60,7 +60,8 @@ class CallTally:
             texts = call.request.extra.get("input", ())
             taken.add(sum(math.ceil(len(text) / 4) for text in texts), call.request.model)
         else:
-            taken.add(call.reply.tokens_in, "" if call.request.model == MODEL else call.request.model)
+            model = "" if call.request.model == MODEL else call.request.model
+            taken.add(call.reply.tokens_in, model, can_wait=can_wait(call.site))
 
     def of(self, experiment: str, group: str) -> Mapping[str, Taken]:
         """By kind; empty when no call was made."""

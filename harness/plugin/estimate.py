@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.gateway.batch.api import BATCH_PROVIDERS, BATCH_SHARE
 from harness.gateway.calls import Reply
 from harness.gateway.prices import Overrides, Price, charged, price_of
 
@@ -40,17 +41,20 @@ NO_MODEL = "no model was named; name one, such as --model openai:gpt-4o-mini"
 class Taken:
     """The rehearsed calls of one kind. ``largest`` is the longest prompt, in tokens.
 
-    ``models`` counts them by model; an empty name is the session's model.
+    ``models`` counts them by model; an empty name is the session's model. ``waiting`` counts those that can wait for a
+    batch.
     """
 
     calls: int = 0
     tokens_in: int = 0
     largest: int = 0
     models: Counter[str] = field(default_factory=Counter)
+    waiting: int = 0
 
-    def add(self, tokens_in: int, model: str = "") -> None:
+    def add(self, tokens_in: int, model: str = "", *, can_wait: bool = False) -> None:
         """Count one call."""
         self.calls += 1
+        self.waiting += can_wait
         self.tokens_in += tokens_in
         self.largest = max(self.largest, tokens_in)
         self.models[model] += 1
@@ -58,6 +62,7 @@ class Taken:
     def join(self, other: Taken) -> None:
         """Count the calls of ``other`` too."""
         self.calls += other.calls
+        self.waiting += other.waiting
         self.tokens_in += other.tokens_in
         self.largest = max(self.largest, other.largest)
         self.models.update(other.models)
@@ -68,22 +73,28 @@ TakenByKind = Mapping[str, Taken]
 
 @dataclass(frozen=True, slots=True)
 class EstimatedCalls:
-    """A number of calls with their tokens, price and time. ``dollars`` is ``None`` where a price is unknown."""
+    """A number of calls with their tokens, price and time.
+
+    ``batched`` is the price where calls that can wait go in batches. Both are ``None`` where a price is unknown.
+    """
 
     calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     dollars: float | None = 0.0
     minutes: float = 0.0
+    batched: float | None = 0.0
 
     def __add__(self, other: EstimatedCalls) -> EstimatedCalls:
         dollars = None if self.dollars is None or other.dollars is None else self.dollars + other.dollars
+        batched = None if self.batched is None or other.batched is None else self.batched + other.batched
         return EstimatedCalls(
             self.calls + other.calls,
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
             dollars,
             self.minutes + other.minutes,
+            batched,
         )
 
 
@@ -182,15 +193,21 @@ class PriceEstimate:
         """The price of the model under study."""
         return self.prices.get(self.model)
 
-    def dollars(self, like: Taken, tokens_in: int, tokens_out: int) -> float | None:
-        """The cost of calls ``like`` these; ``None`` where a model's price is not known."""
-        dollars, calls = 0.0, max(like.models.total(), 1)
+    def dollars(
+        self, like: Taken, tokens_in: int, tokens_out: int
+    ) -> tuple[float, float] | tuple[None, None]:
+        """The cost of calls ``like`` these, without and with batches; ``None`` where a model's price is not known."""
+        dollars, batched, calls = 0.0, 0.0, max(like.models.total(), 1)
         for name, number in (like.models or {"": 1}).items():
-            price = self.prices.get(name or self.model)
+            model = name or self.model
+            price = self.prices.get(model)
             if price is None:
-                return None
-            dollars += price.cost(tokens_in, tokens_out) * number / calls
-        return dollars
+                return None, None
+            cost = price.cost(tokens_in, tokens_out) * number / calls
+            waiting = like.waiting / max(like.calls, 1) if model.partition(":")[0] in BATCH_PROVIDERS else 0.0
+            dollars += cost
+            batched += cost * (1 - waiting * (1 - BATCH_SHARE))
+        return dollars, batched
 
 
 def estimate_group(
@@ -223,7 +240,8 @@ def _amount(
         like = taken.get(kind) or (taken.get("act") if kind == "regenerate" else None) or Taken(models=usual)
         read = round(number * like.tokens_in / max(like.calls, 1))
         written = number * REPLY_TOKENS.get(kind, ANY_REPLY)
-        total += EstimatedCalls(number, read, written, bill.dollars(like, read, written))
+        dollars, batched = bill.dollars(like, read, written)
+        total += EstimatedCalls(number, read, written, dollars, batched=batched)
     return _timed(total, pace)
 
 

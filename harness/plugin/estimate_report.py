@@ -10,6 +10,7 @@ from typing import Any
 from harness.gateway.prices import Price
 from harness.gateway.retry import RetryPolicy
 from harness.plugin.estimate import ANY_REPLY, REPLY_TOKENS, EstimatedCalls, ExperimentEstimate, GroupEstimate
+from harness.plugin.hints import option
 from harness.plugin.progress import thousands
 from harness.runtime.plan import OWN
 
@@ -59,9 +60,14 @@ def _table(groups: Sequence[GroupEstimate]) -> Iterator[str]:
     yield _row("tokens in", [thousands(group.rehearsed.tokens_in) for group in groups])
     yield _row("tokens out", [thousands(group.rehearsed.tokens_out) for group in groups])
     yield _row("price", [_price(group.rehearsed) for group in groups])
+    if any(_has_batches(group) for group in groups):
+        yield _row("  with batches", [_batched(group.rehearsed) for group in groups])
     yield _row("minutes", [_minutes(group.rehearsed) for group in groups])
     yield "least to most"
-    for name, show in (("calls", _calls), ("price", _price), ("minutes", _minutes)):
+    shown = {"calls": _calls, "price": _price, "minutes": _minutes}
+    if any(_has_batches(group) for group in groups):
+        shown = {"calls": _calls, "price": _price, "with batches": _batched, "minutes": _minutes}
+    for name, show in shown.items():
         yield _row(f"  {name}", [_between(show(group.least), show(group.most)) for group in groups])
 
 
@@ -75,6 +81,15 @@ def _calls(amount: EstimatedCalls) -> str:
 
 def _price(amount: EstimatedCalls) -> str:
     return "unknown" if amount.dollars is None else _dollars(amount.dollars)
+
+
+def _batched(amount: EstimatedCalls) -> str:
+    return "unknown" if amount.batched is None else _dollars(amount.batched)
+
+
+def _has_batches(group: GroupEstimate) -> bool:
+    """Whether batches would make any of its calls cheaper."""
+    return group.most.batched != group.most.dollars
 
 
 def _dollars(dollars: float) -> str:
@@ -106,6 +121,9 @@ def notes(estimate: ExperimentEstimate) -> Iterator[str]:
             yield f"{group.name}: calls {calls}."
     elif estimate.price is not None:
         yield f"Price: {_listed(estimate.price)}; no discount for cached prompts."
+    if _has_batches(estimate.total):
+        batch = option("batch")
+        yield f"With batches ({batch}): calls that nothing waits for cost half, and take up to a day."
     yield "Tokens in: the rehearsed prompts' characters / 4; longer replies make later prompts longer."
     yield f"Tokens out are assumed, a call: {_assumed(estimate)}. Reasoning models write more."
     yield f"Minutes, at least: {_pace(estimate)}."

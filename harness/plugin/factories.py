@@ -72,15 +72,16 @@ def has_batches(providers: Sequence[Provider]) -> bool:
 
     Raises `ConfigurationError` where none of the real ones can.
     """
-    from harness.gateway.batch.api import batch_api
+    from harness.gateway.batch.api import BATCH_PROVIDERS, batch_api
 
     if any(batch_api(one) for one in providers):
         return True
     if all(one.name == "rehearsal" for one in providers):
         return False
     named = ", ".join(dict.fromkeys(spec_of(one) for one in providers))
+    expected = " or ".join(f"{name}:" for name in BATCH_PROVIDERS)
     raise ConfigurationError(
-        f"{option('batch')}: {named} has no batch API; expected a model of openai: or anthropic:, or leave it out."
+        f"{option('batch')}: {named} has no batch API; expected a model of {expected}, or leave it out."
     )
 
 

@@ -137,6 +137,18 @@ def test_figures_by_hand(lab: Lab, estimated: Estimated) -> None:
     assert found["faults"] == []
 
 
+def test_both_prices_are_shown_where_a_batch_is_cheaper(lab: Lab, estimated: Estimated) -> None:
+    """Replies alone have a price, so that a turn of 250 tokens is full, and a score of 120 half in a batch."""
+    price = {"input": 0, "output": 1000}
+    (lab.path / "mine.json").write_text(json.dumps({"mine": price, "groq:mine": price}))
+    words = ("test_small.py", "--prices", "mine.json", "--model")
+    found = estimated(*words, "anthropic:mine")["total"]["rehearsed"]
+    assert found["dollars"] == pytest.approx(8 * 0.250 + 8 * 0.120)
+    assert found["batched"] == pytest.approx(8 * 0.250 + 8 * 0.060)
+    elsewhere = estimated(*words, "groq:mine")["total"]["rehearsed"]
+    assert elsewhere["batched"] == elsewhere["dollars"] == found["dollars"]
+
+
 @pytest.mark.parametrize(
     ("words", "minutes"),
     [
@@ -259,9 +271,11 @@ def test_it_fits_in_80_columns_and_says_what_it_rests_on(lab: Lab) -> None:
             "* Arm0 *Arm3",
             "calls *",
             "price *$*",
+            "  with batches *$*",
             "least to most",
             "* Arm4 *total",
             "Price: $0.15 per million tokens in, $0.6 out in genai-prices *",
+            "With batches (--batch): calls that nothing waits for cost half*",
             "Tokens in: the rehearsed prompts' characters / 4*",
             "Tokens out are assumed, a call: act 250,*",
         ]

@@ -13,6 +13,9 @@ from harness.gateway.providers.provider_errors import Fault
 BATCH_SHARE = 0.5
 """Part of the list price that OpenAI and Anthropic charge for a call in a batch."""
 
+BATCH_PROVIDERS = ("openai", "anthropic")
+"""Those of the package's providers that have a batch API, as the specs of models name them."""
+
 Answer = Mapping[str, Any] | Fault | str
 """What a batch has for one of its calls: the body of a reply, a fault, or in words why there is none."""
 

@@ -54,6 +54,8 @@ def estimate(
 
 
 def _estimate_lines(cases: tuple[EstimateCase, ...], model: str) -> list[str]:
+    from harness.gateway.batch.api import BATCH_PROVIDERS, BATCH_SHARE
+
     lines = [
         f"{'':<10}{'share':>7}{'steps':>7}{'reached':>9}{'calls':>10}{'tokens in':>13}{'tokens out':>12}{'dollars':>11}"
     ]
@@ -67,7 +69,13 @@ def _estimate_lines(cases: tuple[EstimateCase, ...], model: str) -> list[str]:
         "share: of those who reason, how many speak of it, assumed. Replies are assumed at 250 tokens and 15"
     )
     lines.append("per outcome, prompts at 4 characters a token; a call that is repeated is not in it.")
-    return lines if cases[0].dollars is not None else [*lines, f"No price is known for {model!r}."]
+    prices = [one.dollars for one in cases if one.dollars is not None]
+    if len(prices) < len(cases):
+        return [*lines, f"No price is known for {model!r}."]
+    if model.partition(":")[0] in BATCH_PROVIDERS:
+        half = ", ".join(f"{one * BATCH_SHARE:,.2f}" for one in prices)
+        lines.append(f"With batches (--batch) every call costs half: {half} dollars.")
+    return lines
 
 
 @group.command()
