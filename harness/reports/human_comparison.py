@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.model import Level
 from harness.records.json_safe import plain
@@ -16,7 +16,10 @@ from harness.stats.human_comparison.noise import CEILING
 from harness.stats.results import Quantity
 
 if TYPE_CHECKING:
-    from harness.humans.comparison import PeopleComparison
+    from harness.humans.dataset import Humans
+    from harness.model import Check
+    from harness.records import FiledRun
+    from harness.stats.human_comparison.survey_comparison import HumanComparison
 
 NOTHING_CLAIMED = (
     "REHEARSAL: the model's answers were generated offline. Nothing is claimed, and no verdict is given."
@@ -28,7 +31,24 @@ SPREAD = (
 _DIGITS = 3
 
 
-def comparison_parts(found: PeopleComparison) -> Iterator[Part]:
+class RunBesidePeople(Protocol):
+    """What is told here: `harness.humans.comparison.PeopleComparison`."""
+
+    @property
+    def run(self) -> FiledRun: ...
+    @property
+    def humans(self) -> Humans: ...
+    @property
+    def found(self) -> HumanComparison: ...
+    @property
+    def checks(self) -> tuple[Check, ...]: ...
+    @property
+    def rehearsal(self) -> bool: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+def comparison_parts(found: RunBesidePeople) -> Iterator[Part]:
     """Headings, sentences and tables: the rule first, then items, means and orders, effects, subgroups, checks."""
     yield Heading(f"{found.run.experiment} beside people: {found.humans.name}")
     yield Items(tuple(_opening(found)))
@@ -61,18 +81,18 @@ def comparison_parts(found: PeopleComparison) -> Iterator[Part]:
         )
 
 
-def _effects(found: PeopleComparison) -> Iterator[Part]:
+def _effects(found: RunBesidePeople) -> Iterator[Part]:
     for some in grouped(found.found.effects, lambda one: (one.arm, one.control)):
         yield Heading(f"Effect of {some[0].arm} {MINUS} {some[0].control} beside people's{_mark(found)}", 2)
         yield effect_table(some)
         yield Items(tuple(_effect_summary(some, rehearsal=found.rehearsal)))
 
 
-def _mark(found: PeopleComparison) -> str:
+def _mark(found: RunBesidePeople) -> str:
     return " (rehearsal)" * found.rehearsal
 
 
-def _opening(found: PeopleComparison) -> Iterator[str]:
+def _opening(found: RunBesidePeople) -> Iterator[str]:
     humans = found.humans
     file = humans.file
     yield f"Run {found.run.run_id}"
@@ -114,7 +134,7 @@ def _count(side: ComparedSide) -> str:
     return f"{whole(side.n)} (eff. {side.effective_n:,.0f})"
 
 
-def _summary(found: PeopleComparison) -> Iterator[str]:
+def _summary(found: RunBesidePeople) -> Iterator[str]:
     items = found.found.items
     if found.rehearsal:
         return
@@ -228,7 +248,7 @@ def _effect_summary(effects: Sequence[EffectComparison], *, rehearsal: bool) -> 
     yield "Ratio: the model's effect over people's, with Fieller's interval; 1 is people's own size."
 
 
-def comparison_json(found: PeopleComparison) -> dict[str, Any]:
+def comparison_json(found: RunBesidePeople) -> dict[str, Any]:
     """The comparison as plain data, with the rule."""
     content = {
         "experiment": found.run.experiment,
