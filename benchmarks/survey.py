@@ -4,9 +4,9 @@
 
 Records are made up: each persona answers every item under two framings, on a scale of 1 to 5; personas have three
 attributes and weights. Once the items are metrics of one trial, as a survey records them, and once each answer is a
-trial. Printed for growing numbers of personas: CPU and wall seconds of both commands as a user starts them (limits are for
-CPU, since the machine may have other work; the wall clock of an idle one differs little), and the
-exponent of growth of CPU seconds (1 is linear), less what starting costs.
+trial. Printed for growing numbers of personas: CPU and wall seconds of both commands as a user starts them, and the
+exponent of growth of CPU seconds (1 is linear), less what starting costs. Limits are for CPU seconds, because the
+machine may have other work.
 """
 
 from __future__ import annotations
