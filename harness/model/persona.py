@@ -10,7 +10,7 @@ from harness.model.declaration import MAPPING, NAME, TEXT, Fields, declaration, 
 
 LONGEST_ATTRIBUTE = 200
 """Characters of a text in a specification that still counts as an attribute; a longer one is a description."""
-_TEXTS = frozenset({"name", "description"})
+_TEXTS = frozenset({"name", "description", "persona"})
 """Keys of a specification that are not attributes."""
 
 

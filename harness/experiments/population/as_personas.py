@@ -50,4 +50,4 @@ def _persona(row: Mapping[str, Any], teller: Teller | None, source: str) -> Pers
     attributes = {name: value for name, value in row.items() if not name.startswith("_") and name != NAMED}
     name = str(row.get(NAMED) or row["_id"])
     told = {"persona": teller.tell(row)} if teller else {}
-    return Persona(name, {"name": name, **told, **attributes}, source=source)
+    return Persona(name, {"name": name, **told, **attributes}, source=source, attributes=attributes)
