@@ -81,6 +81,11 @@ def survey_items(run: FiledRun) -> dict[str, Item]:
     return {}
 
 
+def shares_items(run: FiledRun, humans: Humans) -> bool:
+    """Whether people answered an item of ``run``."""
+    return bool({item.name for item in humans.items} & set(survey_items(run)))
+
+
 def compare_run(
     run: FiledRun,
     humans: Humans,

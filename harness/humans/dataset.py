@@ -305,6 +305,11 @@ def binned(value: str | None, bins: Sequence[float]) -> str | None:
     return f"{above[-1]:g} to below {bins[len(above)]:g}"
 
 
+def has_humans(results: Path) -> bool:
+    """Whether there are human data beside the results in a folder."""
+    return any((results / FOLDER).glob("*.json"))
+
+
 def humans_in(results: Path) -> dict[str, Humans]:
     """The human data beside the results in a folder, by name. Raises `ConfigurationError`."""
     folder = results / FOLDER if results.is_dir() else results.parent / FOLDER

@@ -74,7 +74,7 @@ def forest(report: RunReport, name: str) -> Drawing | None:
     if not comparisons:
         return None
     title = "Differences with intervals. " + " ".join(_summary_of(one) for one in comparisons)
-    with _settings():
+    with plot_settings():
         svg, narrow = (
             markup(_forest(report, comparisons, width), f"{name}-{kind}", title)
             for width, kind in ((WIDE, "wide"), (NARROW, "narrow"))
@@ -88,7 +88,7 @@ def distributions(report: RunReport, name: str) -> Iterator[tuple[str, Drawing]]
         values = {group: report.dataset.values(metric, group) for group in report.design.groups}
         if any(values.values()):
             title = f"Distribution of {metric} in {', '.join(values)}"
-            with _settings():
+            with plot_settings():
                 figure = _histograms(report, metric, list(values.values()))
                 yield metric, Drawing(markup(figure, f"{name}-{number}", title))
 
@@ -100,7 +100,7 @@ def stability(report: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
     for number, metric in enumerate(report.design.metrics):
         means = rep_means(report.dataset, metric, report.design.reps)
         title = f"Mean of {metric} per repetition in {', '.join(means)}"
-        with _settings():
+        with plot_settings():
             figure = _lines(report, metric, means)
             yield metric, Drawing(markup(figure, f"{name}-{number}", title))
 
@@ -125,7 +125,8 @@ def naive(comparison: Comparison) -> Estimate | None:
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def plot_settings() -> Iterator[None]:
+    """matplotlib with the page's settings. Raises `MissingExtraError` without it."""
     require("report", "A figure")
     import matplotlib
 
@@ -141,7 +142,7 @@ def _summary_of(comparison: Comparison) -> str:
 
 def _forest(report: RunReport, comparisons: Sequence[Comparison], width: float) -> Figure:
     several = len({one.contrast for one in comparisons}) > 1
-    figure, axes = _axes(width, 0.55 * len(comparisons) + 0.6)
+    figure, axes = figure_with_axes(width, 0.55 * len(comparisons) + 0.6)
     for row, one in enumerate(reversed(comparisons)):
         name = title_of(report, one.metric, width, lines=1)
         name = f"{name} ({label(one, comparisons)})" if several else name
@@ -161,7 +162,7 @@ def _forest(report: RunReport, comparisons: Sequence[Comparison], width: float) 
     against_one = len({one.control for one in comparisons}) == 1
     against = f"difference {MINUS} {first.control}" if against_one else "difference"
     axes.set_xlabel(against if several else first.contrast)
-    return _marked(figure, report.rehearsal)
+    return watermarked(figure, report.rehearsal)
 
 
 def subgroups(report: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
@@ -177,7 +178,7 @@ def subgroups(report: RunReport, name: str) -> Iterator[tuple[str, Drawing]]:
         )
         heading = title_of(report, first.metric) + (f"\n{first.contrast}" if several else "")
         title = f"{first.contrast} on {first.metric} by {', '.join(one.attribute for one in same)}"
-        with _settings():
+        with plot_settings():
             figure = _levels(heading, first.contrast, primary, same, rehearsal=report.rehearsal)
             yield first.metric, Drawing(markup(figure, f"{name}-{number}", title))
 
@@ -189,7 +190,7 @@ def _levels(
     for one in same:
         rows.append((one.attribute, None))
         rows += [(f"{level.level} ({level.n})", level.estimate) for level in one.subgroups]
-    figure, axes = _axes(NARROW, 0.21 * len(rows) + 0.7 + 0.16 * heading.count("\n"))
+    figure, axes = figure_with_axes(NARROW, 0.21 * len(rows) + 0.7 + 0.16 * heading.count("\n"))
     for place, (_, estimate) in enumerate(rows):
         if estimate is not None:
             _interval(axes, estimate, -place, thick=place == 0)
@@ -208,7 +209,7 @@ def _levels(
     axes.set_axisbelow(True)
     axes.set_xlabel(contrast)
     figure.suptitle(heading, x=0.02, ha="left", color=INK, weight="bold", fontsize=10)
-    return _marked(figure, rehearsal)
+    return watermarked(figure, rehearsal)
 
 
 def _interval(axes: Axes, estimate: Estimate, height: float, *, thick: bool) -> None:
@@ -234,7 +235,7 @@ def _histograms(report: RunReport, metric: str, values: Sequence[Sequence[float]
     bins, labels = bins_of([value for one in values for value in one], scale)
     heading = title_of(report, metric)
     extra = max(label.count("\n") for label in labels) + heading.count("\n")
-    figure, axes = _axes(NARROW, 2.1 + 0.15 * extra)
+    figure, axes = figure_with_axes(NARROW, 2.1 + 0.15 * extra)
     share, starts = 0.8 / len(values), [low for low, _ in bins]
     for number, one in enumerate(values):
         counts = Counter(bisect_right(starts, value) - 1 for value in one)
@@ -261,7 +262,7 @@ def _histograms(report: RunReport, metric: str, values: Sequence[Sequence[float]
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
-    return _marked(figure, report.rehearsal)
+    return watermarked(figure, report.rehearsal)
 
 
 def bins_of(
@@ -315,7 +316,7 @@ def _place(value: float, bins: Sequence[tuple[float, float]]) -> float:
 
 def _lines(report: RunReport, metric: str, means: dict[str, list[float | None]]) -> Figure:
     heading, scale = title_of(report, metric), report.dataset.scales.get(metric)
-    figure, axes = _axes(NARROW, 1.9 + 0.15 * heading.count("\n"))
+    figure, axes = figure_with_axes(NARROW, 1.9 + 0.15 * heading.count("\n"))
     for number, series in enumerate(means.values()):
         points = [(rep, mean) for rep, mean in enumerate(series, start=1) if mean is not None]
         if points:
@@ -335,17 +336,18 @@ def _lines(report: RunReport, metric: str, means: dict[str, list[float | None]])
     axes.set_ylabel("mean")
     axes.set_title(heading, loc="left", color=INK, weight="bold", fontsize=10)
     axes.grid(axis="y", color=GRID, linewidth=0.6)
-    return _marked(figure, report.rehearsal)
+    return watermarked(figure, report.rehearsal)
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Any]:
+def figure_with_axes(width: float, height: float) -> tuple[Figure, Any]:
+    """A figure of this size in inches, with one pair of axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
-def _marked(figure: Figure, rehearsal: bool) -> Figure:
+def watermarked(figure: Figure, rehearsal: bool) -> Figure:
     """Watermark a rehearsal's figure, which may be copied elsewhere."""
     if rehearsal:
         (axes,) = figure.axes

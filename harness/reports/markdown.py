@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.reports import design_summary, own_answer, run_tables
+from harness.reports.human_comparison import comparison_parts
 from harness.reports.numbers import counted
 from harness.reports.page import RunSection, sections, title
 from harness.reports.parts import REHEARSAL, Heading, Items, Part, Table, as_markdown, bounded
@@ -37,6 +38,11 @@ def _run(section: RunSection) -> Iterator[Part]:
     if section.grid:
         yield from _captioned(section.outcomes, report)
         yield from _captioned(section.grid.table(), report)
+    if report.people_problem:
+        yield report.people_problem
+    for found in report.people:
+        yield Heading(f"Beside people: {found.humans.name}", 3)
+        yield from own_answer.below(comparison_parts(found))
     yield from own_answer.below(report.preferences)
     yield from _tables(report)
 

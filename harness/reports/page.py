@@ -16,8 +16,10 @@ from typing import Any
 from harness.console import visible
 from harness.extras import require
 from harness.reports import design_summary, figures, numbers, outcome_grid, own_answer, run_tables
+from harness.reports.human_comparison import RunBesidePeople, comparison_parts
 from harness.reports.opening_requests import OpeningRequests, opening_requests
 from harness.reports.parts import bounded
+from harness.reports.people_figures import people_figures
 from harness.reports.run_report import RunReport, Selection
 from harness.reports.transcripts import transcripts
 from harness.reports.verdict import Verdict, verdict
@@ -45,6 +47,10 @@ class RunSection:
     @property
     def requests(self) -> list[OpeningRequests]:
         return opening_requests(self.report)
+
+    def beside(self, found: RunBesidePeople) -> Any:
+        """A comparison with people, in parts for the template."""
+        return list(own_answer.kinds(comparison_parts(found)))
 
     @property
     def preferences(self) -> Any:
@@ -81,6 +87,7 @@ def html(selection: Selection, *, compress: bool | None = None) -> bytes:
             selection=selection,
             sections=sections(selection.reports),
             figures=figures,
+            people_figures=people_figures,
             style=_raw(style),
             script=_raw(script),
             policy=policy(style, script),

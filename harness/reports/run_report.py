@@ -11,7 +11,9 @@ from typing import Any
 import harness.stats as stats
 from harness.checks import CheckRunner, OwnChecks, examine
 from harness.checks.treatment_delivery import undelivered
-from harness.errors import ConfigurationError, expected_one_of
+from harness.errors import ConfigurationError, HarnessError, expected_one_of
+from harness.humans.comparison import PeopleComparison, compared, shares_items, survey_items, survey_runs
+from harness.humans.dataset import has_humans, humans_in
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, meta_of, record_files, runs_in_files
 from harness.records.json_safe import plain
@@ -60,6 +62,9 @@ class RunReport:
     checks: tuple[Check, ...] = ()
     published: Mapping[str, Published] = field(default_factory=dict)
     answer: tuple[Part, ...] = ()
+    people: tuple[PeopleComparison, ...] = ()
+    people_problem: str = ""
+    """Why people's answers beside the results could not be compared with."""
 
     @property
     def experiment(self) -> str:
@@ -180,7 +185,22 @@ def _report(
     dataset = replace(dataset, undelivered=undelivered(checks))
     earlier = published(run.experiment, run.design.metrics)
     analysis = stats.analyse(dataset, progress=progress)
-    return RunReport(run, dataset, analysis, meta, checks, earlier, tuple(_answer(run, checks, answers)))
+    people, problem = _beside_people(run)
+    beside = tuple(check for one in people for check in one.checks)
+    added = tuple(_answer(run, checks, answers))
+    return RunReport(run, dataset, analysis, meta, (*checks, *beside), earlier, added, people, problem)
+
+
+def _beside_people(run: FiledRun) -> tuple[tuple[PeopleComparison, ...], str]:
+    """The run beside each of the human data in its folder that answer its items, and what went wrong."""
+    if not has_humans(run.folder) or not survey_items(run):
+        return (), ""
+    try:
+        (whole,) = survey_runs([file.path for file in run.files], run_ids=[run.run_id])
+        data = [one for one in humans_in(run.folder).values() if shares_items(whole, one)]
+        return tuple(compared(whole, one) for one in data), ""
+    except HarnessError as error:
+        return (), f"No comparison with people: {error}"
 
 
 def _answer(run: FiledRun, checks: Sequence[Check], answers: OwnAnswers | None) -> list[Part]:
