@@ -12,7 +12,7 @@ from harness.humans.binding import ItemBinding
 from harness.humans.microdata import NO_ANSWER, Microdata, MicrodataColumn, as_number, code_text
 from harness.model.survey_composites import Allocation, Matrix, MultipleChoice, Ranking
 from harness.model.survey_item import AnswerFault, Item
-from harness.model.survey_items import FreeText, Likert, Numeric
+from harness.model.survey_items import Choice, FreeText, Likert, Numeric
 
 _CHOSEN = {
     "1": True,
@@ -131,6 +131,10 @@ class _PartReader:
         for one in texts:
             if one.casefold() == text:
                 return one
+        if isinstance(item, Choice):
+            for option, value in item.values.items():
+                if value.casefold() == text:
+                    return option
         if isinstance(item, Likert | Matrix):
             for point in range(1, item.points + 1):
                 if item.label(point) and item.label(point).casefold() == text:

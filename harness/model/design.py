@@ -330,6 +330,11 @@ class Experiment:
     def _take_survey(self) -> None:
         """Let a survey be the play, and give it what other experiments declare: script, metrics, panels of one."""
         missing = [name for name in ("script", "metrics") if getattr(self, name) is None]
+        if isinstance(self.survey, str | Path):
+            raise ConfigurationError(
+                f"Experiment: survey={shown(str(self.survey))} is a path; expected a Survey. Read the file with "
+                "harness.load_survey."
+            )
         if not isinstance(self.survey, Survey):
             if missing:
                 raise ConfigurationError(
