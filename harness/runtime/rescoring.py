@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.engines import transcript_judge
 from harness.engines.embedded import transcript_replay
+from harness.engines.survey import coding
 from harness.engines.word_shuffle import shuffle_words
 from harness.errors import ExitCode, HarnessError, ModelCallError, SessionLimitError
 from harness.gateway.gateway import Gateway
@@ -100,6 +101,8 @@ class Rescoring:
         self._judge = provenance.session_settings(settings, gateway.provider, {})
         judge_of = transcript_judge if told[0].own else transcript_replay
         self._instrument = judge_of.instrument()
+        if any(one.texts for one in told):
+            self._instrument = fingerprint({"scores": self._instrument, "codes": coding.instrument()})
         self._intact = _Version(self._id_of(), told)
         self._control = None if shuffle is None else _shuffled(told, shuffle, self._id_of(shuffled=shuffle))
         self._failures: dict[str, str] = {}
@@ -289,13 +292,19 @@ class Rescoring:
 async def _scored(told: RecordedTrial, client: TrialClient) -> list[Sample]:
     subject = (told.personas, told.transcript, told.claims, told.task)
     if told.own:
-        return await transcript_judge.score_transcript(*subject, told.steps + 1, client)
+        coded = (
+            await coding.code_again(told.texts, str(told.record["people"][0]), client) if told.texts else []
+        )
+        return [*coded, *await transcript_judge.score_transcript(*subject, told.steps + 1, client)]
     return await transcript_replay.score_again(*subject, told.steps, client, foreign=told.foreign)
 
 
 def _shuffled(told: Sequence[RecordedTrial], seed: int, rescore_id: str) -> _Version:
-    """The transcripts with shuffled words; those with too few words to differ are left out."""
-    found = (replace(one, transcript=shuffle_words(one.transcript, f"{seed}/{one.trial}")) for one in told)
+    """The transcripts with shuffled words, without what is coded; those with too few words to differ are left out."""
+    found = (
+        replace(one, texts=(), transcript=shuffle_words(one.transcript, f"{seed}/{one.trial}"))
+        for one in told
+    )
     differing = [new for new, old in zip(found, told, strict=True) if new.transcript != old.transcript]
     return _Version(rescore_id, differing, seed)
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.engines.survey.coding import OpenAnswer, open_answers
 from harness.errors import ConfigurationError, HarnessError
-from harness.model import Event, Experiment, Persona, Proposition, render
+from harness.model import Event, Experiment, FreeText, Item, Persona, Proposition, Survey, read_items, render
 from harness.personas import Population, load
 from harness.personas.population import restored_person
 from harness.records import FiledRun, stream
@@ -22,7 +23,10 @@ PACKAGED = "packaged:"
 
 @dataclass(frozen=True, slots=True)
 class RecordedTrial:
-    """One finished trial, which the experiment's ``own`` play ran, or a ``foreign`` engine instead of ``embedded``."""
+    """One finished trial, which the experiment's ``own`` play ran, or a ``foreign`` engine instead of ``embedded``.
+
+    ``texts`` are the answers to a survey that a judge coded.
+    """
 
     record: Mapping[str, Any]
     personas: tuple[Persona, ...]
@@ -32,6 +36,7 @@ class RecordedTrial:
     steps: int
     foreign: bool
     own: bool = False
+    texts: tuple[OpenAnswer, ...] = ()
 
     @property
     def trial(self) -> str:
@@ -92,8 +97,8 @@ def _reconstruct(
     found = []
     for record in _whole(run, chosen):
         line = cells.get((record["group"], record["rep"])) or run.metadata[0]
-        claims = tuple(_claims(line))
-        if not claims:
+        claims, texts = tuple(_claims(line)), _texts(record, line)
+        if not claims and not _is_coded(line):
             raise ConfigurationError(f"Run {run.run_id} of {run.experiment}: a judge scored nothing in it.")
         names, mark = record["people"], str(line["population"]["sha256"])
         if not any(claim.include_persona for claim in claims):
@@ -102,7 +107,7 @@ def _reconstruct(
             if mark not in known:
                 known[mark] = _people(line, run.folder, experiments.get(run.experiment), notebooks)
             personas = dict(known[mark])
-        found.append(_trial(record, line, tuple(personas[name] for name in names), claims))
+        found.append(_trial(record, line, tuple(personas[name] for name in names), claims, texts))
     return found
 
 
@@ -111,6 +116,7 @@ def _trial(
     line: Mapping[str, Any],
     personas: tuple[Persona, ...],
     claims: tuple[Proposition, ...],
+    texts: tuple[OpenAnswer, ...],
 ) -> RecordedTrial:
     words, fields = line["script"]["words"], record["proposal_fields"]
     task = render(words["task"], fields)
@@ -128,7 +134,23 @@ def _trial(
         int(line["settings"]["steps"]),
         foreign=line["engine"] not in ("embedded", OWN),
         own=own,
+        texts=texts,
     )
+
+
+def _items(line: Mapping[str, Any]) -> tuple[Item, ...]:
+    """The items of the survey that a file's first line describes, in the words of its arm; none without a survey."""
+    play = line["settings"].get("play")
+    survey = Survey(items=read_items(play.get("survey"))) if isinstance(play, Mapping) else Survey(items=())
+    return survey.worded((line.get("group_settings") or {}).get("survey") or {}).items
+
+
+def _is_coded(line: Mapping[str, Any]) -> bool:
+    return any(isinstance(item, FreeText) and item.codes for item in _items(line))
+
+
+def _texts(record: Mapping[str, Any], line: Mapping[str, Any]) -> tuple[OpenAnswer, ...]:
+    return open_answers(record, _items(line)) if "answers" in record and _is_coded(line) else ()
 
 
 def _claims(line: Mapping[str, Any]) -> Iterator[Proposition]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.engines.survey import run_survey
+from harness.engines.survey.coding import code_again, open_answers
 from harness.engines.survey.order import order_of
 from harness.errors import ModelCallError, RefusedError, RejectedError, UnacceptableReplyError
 from harness.gateway.calls import CallSite, Reply, Request
@@ -293,3 +294,19 @@ def test_options_that_the_first_token_hardly_covers_are_missing() -> None:
     result, _ = probable(TRUST, **{"I": 0.9, "4": 0.1})
     assert result.details["answers"]["trust"]["status"] == "missing"
     assert "cover 10%" in str(result.samples[0].reason)
+
+
+def test_recorded_answers_are_coded_again_with_the_questions_as_they_were_asked() -> None:
+    survey = Survey(items=[STAY, WHY])
+    replies = [{"answer": "no"}, {"answer": "Rents rise."}, {"category": "money"}]
+    result, client = run(survey, replies)
+    record = {**result.details, "proposal_fields": {"town": "Ulm"}}
+    texts = open_answers(record, survey.items)
+    again = FakeClient(lambda request, site: {"category": "other"})
+    samples = asyncio.run(code_again(texts, "Ada", again))
+    assert again.calls[0][0].messages == client.calls[2][0].messages
+    assert "You answered no. Why?" in str(again.calls[0][0].messages)
+    assert [(one.metric, one.value, one.person) for one in samples] == [
+        ("why=money", 0.0, "Ada"),
+        ("why=other", 1.0, "Ada"),
+    ]

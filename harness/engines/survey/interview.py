@@ -37,6 +37,7 @@ class _Interview:
     order: Order
     client: ModelClient
     answers: dict[str, SurveyAnswer] = field(default_factory=dict)
+    questions: dict[str, str] = field(default_factory=dict)
     memory: list[Message] = field(default_factory=list)
     transcript: list[Event] = field(default_factory=list)
     asked: int = 0
@@ -67,7 +68,7 @@ async def run_survey(plan: TrialPlan, client: ModelClient) -> TrialResult:
     talk = _Interview(plan, survey, order_of(survey, plan), client)
     for page in survey.pages(talk.order.items):
         await _ask_page(talk, page)
-    await code_answers(list(talk.answers.values()), client, plan.proposal)
+    await code_answers(list(talk.answers.values()), talk.questions, client)
     answers = [talk.answers[item.name] for item in survey.items]
     samples = tuple(sample for one in answers for sample in one.samples(talk.person))
     details = {"answers": {one.item.name: one.recorded for one in answers}, "order": talk.order.recorded}
@@ -128,8 +129,9 @@ def _skipped(item: Item, talk: _Interview) -> str | None:
 
 def _words_of(item: Item, talk: _Interview) -> tuple[str, Sequence[str]]:
     """The question with its names in braces filled in, and the options in their order."""
-    fields = {name: clean(talk.survey.item(name).words(value), 500) for name, value in talk.known.items()}
-    return render(item.question, {**talk.plan.proposal, **fields}), talk.order.choices(item)
+    known = {name: (talk.answers[name].item, value) for name, value in talk.known.items()}
+    talk.questions[item.name] = prompts.filled(item.question, talk.plan.proposal, known)
+    return talk.questions[item.name], talk.order.choices(item)
 
 
 async def _answers(

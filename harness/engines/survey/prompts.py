@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.engines.embedded.prompts import describe, system
+from harness.engines.embedded.transcript import clean
 from harness.gateway.calls import Message
 from harness.model import (
     Allocation,
@@ -18,6 +19,7 @@ from harness.model import (
     Persona,
     Ranking,
     YesNo,
+    render,
 )
 from harness.model.survey import LETTERS
 from harness.model.survey_item import Item, closed_object
@@ -30,6 +32,8 @@ and knowledge. There are no right or wrong answers, and nobody else sees them.
 
 {description}"""
 
+LONGEST_REPEATED = 500
+"""Characters of an answer that a later question repeats."""
 MOST_DIGITS = 9
 """Points of a scale whose numbers are one token each; a longer one is answered with letters."""
 
@@ -54,6 +58,12 @@ def questionnaire(introduction: str, asked: Sequence[tuple[Item, str, Sequence[s
             (introduction, *numbered, f"Answer with JSON that has one answer for each question: {keys}."),
         )
     )
+
+
+def filled(question: str, fields: Mapping[str, str], known: Mapping[str, tuple[Item, Any]]) -> str:
+    """``question`` with the fields of a proposal and the earlier answers that it names, in words."""
+    answers = {name: clean(item.words(value), LONGEST_REPEATED) for name, (item, value) in known.items()}
+    return render(question, {**fields, **answers})
 
 
 def answer_format(items: Sequence[Item]) -> Mapping[str, Any]:
