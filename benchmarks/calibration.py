@@ -10,6 +10,10 @@ p ≤ .05, with its exact binomial 99 % bounds; and the share of p ≤ .05 befor
 trials vary twice as much. The 2 × 2 is then given an interaction and no main effect: the power for it, and the false
 positives besides.
 
+Then questionnaires: each trial is one persona, 60 of them (in each arm, between personas). In an unequal sample the
+personas with an effect of +1 are four times as many as those with −1, who are as many in the population. Random items
+have differences of their own, of 0 on average. Families are corrected as a run's are.
+
 Then two arms in detail. For each cell of a grid of trial SD, persona SD, missing scores and ceiling, ``--runs``
 experiments of exp_3's size (4 panels × 3 proposals × 2 reps, 5 personas) are simulated with no effect, and again with
 one of ``--effect`` points. Printed: the share of p ≤ .05 of the primary analysis with its Monte-Carlo 99 % bounds; how
@@ -41,6 +45,7 @@ from harness.stats.power import monte_carlo
 from harness.stats.simulation import Many, blocked_many, simulate
 from tests.support.families import DESIGNS, INTERACTION, Design, Found, interaction
 from tests.support.families import simulate as simulate_design
+from tests.support.persona_families import FAMILIES, simulate_family
 from tests.support.scores import welch_many
 
 DESIGN = Sizes(reps=2, panels=4, proposals=3, people=5)
@@ -143,6 +148,27 @@ def _calibrated(work: tuple[DesignRow, int, int]) -> Found:
     return simulate_design(row.design, runs, seed, spread=row.spread, shifts=row.shifts, planted=row.planted)
 
 
+def _family(work: tuple[str, int, int]) -> Found:
+    return simulate_family(*work)
+
+
+def calibrate_families(runs: int, seed: int) -> int:
+    """Print the table of questionnaires; how many exceed their level."""
+    print("| questionnaire | false positives ≤ .05 [99 %] | p ≤ .05 before adjustment |")
+    print("| --- " * 3 + "|")
+    failed = 0
+    with ProcessPoolExecutor(max_workers=min(2, os.cpu_count() or 1)) as pool:
+        for name, found in zip(
+            FAMILIES, pool.map(_family, [(name, runs, seed) for name in FAMILIES]), strict=True
+        ):
+            bounds = monte_carlo(found.false, found.runs)
+            above = bounds.low > ALPHA
+            failed += above
+            level = f"{found.false / found.runs:.4f} [{bounds.low:.4f}, {bounds.high:.4f}]{' FAIL' if above else ''}"
+            print(f"| {name} | {level} | {found.raw:.4f} |", flush=True)
+    return failed
+
+
 def calibrate_designs(runs: int, seed: int) -> int:
     """Print the table of designs; how many exceed their level."""
     rows = list(design_rows())
@@ -176,6 +202,8 @@ def main() -> None:
     seconds = time.perf_counter() - began
     print(f"\n{options.design_runs:,} experiments per line; {seconds:.0f} s")
     print(f"designs whose 99 % lower bound exceeds .05: {above}\n", flush=True)
+    above += calibrate_families(options.design_runs, options.seed)
+    print(flush=True)
     failed = calibrate_two_arms(options.runs, options.effect, options.seed)
     sys.exit(1 if failed or above else 0)
 

@@ -75,8 +75,9 @@ def weighted_mean(
 ) -> MeanOfUnits:
     """Σwx / Σw with its linearised variance, units drawn with replacement; within ``strata`` where there are some.
 
-    Degrees of freedom are units − strata. A stratum with one unit is centred on the whole. The finite population is
-    not corrected for, since the model, too, is sampled. Needs two values.
+    Degrees of freedom are units − 1; over strata Satterthwaite's (1946), since one stratum may carry most of the
+    variance. A stratum with one unit is centred on the whole. The finite population is not corrected for, since the
+    model, too, is sampled. Needs two values.
     Sources: Binder, International Statistical Review 51 (1983); Lumley, Complex Surveys (2010), ch. 2; Kish (1965).
     """
     total = math.fsum(weights)
@@ -84,14 +85,16 @@ def weighted_mean(
     parts: dict[str, list[float]] = defaultdict(list)
     for place, (w, x) in enumerate(zip(weights, values, strict=True)):
         parts[strata[place] if strata else ""].append(w * (x - mean) / total)
-    squares = 0.0
+    found: list[tuple[float, int]] = []
     for scores in parts.values():
         n = len(scores)
         centre = fmean(scores) if n > 1 and strata else 0.0
         factor = n / (n - 1) if n > 1 else 1.0
-        squares += factor * math.fsum((score - centre) ** 2 for score in scores)
+        found.append((factor * math.fsum((score - centre) ** 2 for score in scores), max(1, n - 1)))
+    squares, spread = (math.fsum(one) for one in zip(*((v, v * v / df) for v, df in found), strict=True))
+    df = squares**2 / spread if spread else max(1, len(values) - len(parts))
     effective = total**2 / math.fsum(w * w for w in weights)
-    return MeanOfUnits(mean, squares, max(1, len(values) - len(parts)), effective)
+    return MeanOfUnits(mean, squares, df, effective)
 
 
 def mean_of_units(asked: Estimate, values: Mapping[int, float], units: Units, confidence: float) -> Estimate:

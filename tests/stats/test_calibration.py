@@ -7,11 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.model import Respondents
+from harness.stats import analyse
 from harness.stats.components import Components, Sizes
 from harness.stats.power import monte_carlo
 from harness.stats.simulation import blocked_many, simulate
 from tests.support.families import DESIGNS, INTERACTION, Design, interaction
 from tests.support.families import simulate as simulate_design
+from tests.support.persona_families import FAMILIES, simulate_family, unequal
 from tests.support.scores import welch_many
 
 DESIGN = Sizes(reps=2, panels=4, proposals=3, people=5)
@@ -49,3 +52,19 @@ def test_a_planted_interaction_is_found_and_nothing_else() -> None:
     found = simulate_design(crossed, 60, seed=3, shifts=interaction(3.0), planted=INTERACTION)
     assert found.power is not None and found.power > 0.9
     assert monte_carlo(found.false, found.runs).low <= 0.05
+
+
+QUICK = [name for name in FAMILIES if "weighted" in name or "random" in name]
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_no_analysis_of_a_questionnaire_calls_chance_an_effect_more_often_than_its_level(name: str) -> None:
+    found = simulate_family(name, 60, seed=3)
+    assert monte_carlo(found.false, found.runs).low <= 0.05
+
+
+def test_an_analysis_that_ignored_the_weights_would_call_chance_an_effect() -> None:
+    rng = np.random.default_rng(3)
+    data = [replace(unequal(rng, between=False), respondents=Respondents()) for _ in range(80)]
+    found = [one.primary.p for each in data for one in analyse(each, with_secondary=False).comparisons]
+    assert monte_carlo(sum(p is not None and p <= 0.05 for p in found), 80).low > 0.05
