@@ -84,7 +84,7 @@ class Mode:
 
 _POPULATION = Kind(
     lambda value: isinstance(value, str | Path | tuple),
-    "the name of a packaged population, a folder of persona files, or a tuple of Personas",
+    "the name of a packaged population, the path of a table or of persona files, a Population, or a tuple of Personas",
 )
 
 
@@ -215,7 +215,8 @@ class Experiment:
         script: the words that the personas hear; in a survey its ``proposals`` alone, which may be left out.
         metrics: what is measured, `Proposition` or `Measure` of a trial, `Preference` between the arms of a block; a
             survey adds those of its items, and needs no others.
-        population: name of a packaged population, folder of persona files, or the personas; default none.
+        population: what `load_population` returns, or the name of a packaged population, the path of a table or of
+            persona files, or the personas; default none.
         modes: name to size; default one `Mode`, called ``"full"``.
         default_mode: the mode of a session that names none; default ``"paper"`` if there is one, else the first.
         fragments: persona fragments that are merged into everyone, by name or path; default none.
@@ -374,7 +375,8 @@ class Experiment:
                     yield from flat(field_faults(f"{mine}: {place}[{index}]", part))
                 elif place == "population":
                     example = "Persona('Ada', {'occupation': 'trader'})"
-                    yield f"{mine}: population[{index}]={shown(part)}; expected a Persona, such as {example}."
+                    yield f"{mine}: population[{index}]={shown(part)}; expected a Persona, such as {example}; of a "
+                    "table, what load_population returns."
         for name, mode in self.modes.items() if isinstance(self.modes, Mapping) else ():
             if not isinstance(mode, Mode):
                 yield f"{mine}: modes[{shown(name)}]={shown(mode)}; expected a Mode, such as Mode(reps=2, steps=3)."

@@ -54,7 +54,7 @@ _UNTIL = Kind(
 )
 _PEOPLE = Kind(
     lambda value: isinstance(value, str | Path | tuple),
-    "the name of a packaged population, a folder of persona files, or a tuple of Personas",
+    "the name of a packaged population, the path of a table or of persona files, a Population, or a tuple of Personas",
 )
 
 

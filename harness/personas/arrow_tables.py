@@ -63,9 +63,11 @@ def frame_table(source: Any, split: str | None) -> PeopleTable | None:
         return PeopleTable(label, _dataset_rows(_split_of(source, split, label), label))
     if hasattr(source, "collect") and library == "polars":
         source = source.collect()
-    if library == "pandas" or hasattr(source, "__arrow_c_stream__"):
+    is_pandas = library == "pandas" and hasattr(source, "columns")
+    if is_pandas or (library != "pandas" and hasattr(source, "__arrow_c_stream__")):
         require("data", f"Reading a {label}")
-        check_columns([str(name) for name in source.columns], label) if library == "pandas" else None
+        if is_pandas:
+            check_columns([str(name) for name in source.columns], label)
         return PeopleTable(label, _frame_rows(source, library, label))
     return None
 
@@ -118,12 +120,14 @@ def _rows(batches: Iterable[Any], names: list[str], label: str, number: int = 0)
 
 def _unreadable(label: str, error: Exception) -> ConfigurationError:
     return ConfigurationError(
-        f"{label}: cannot be read ({_first_line(error)}); expected a table with a row per person. Check the file."
+        f"{label}: cannot be read ({_first_line(error)}); expected a table with a row per person and one "
+        "type per column."
     )
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    text = "; ".join(map(str, error.args)) or type(error).__name__
+    return text.splitlines()[0][:200]
 
 
 class _HashedTable(PeopleTable):

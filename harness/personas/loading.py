@@ -90,7 +90,8 @@ def load(
     >>> load([{"name": "Ada", "age": 34}], description="{name} is {age} years old.")[0].specification["description"]
     'Ada is 34 years old.'
     """
-    columns = Columns(name, weight, rename or {}, describe, description, missing)
+    shown = None if describe is None else as_strata(describe)
+    columns = Columns(name, weight, rename or {}, shown, description, as_strata(missing))
     table = _table(source, encoding, delimiter, split)
     if table is not None:
         people = _from_table(table, columns, sample, as_strata(by), seed)
@@ -222,6 +223,13 @@ def _personas(
     source: str | Path | Sequence[Persona], folder: Path | None, problems: list[str]
 ) -> tuple[list[Persona], str]:
     if not isinstance(source, str | Path):
+        if isinstance(source, Mapping) or not isinstance(source, Iterable):
+            problems.append(
+                f"Population {source!r:.60}: expected the name or path of a population, a data frame, a list of "
+                "mappings, or personas."
+            )
+            return [], "declared"
+        source = tuple(source)
         if not source:
             problems.append(
                 "Population: no personas; expected at least one. Declare some, or name a population."
@@ -241,6 +249,10 @@ def _from_file(path: Path) -> list[Persona]:
 
 
 def _declared(persona: Persona) -> Persona:
+    if not isinstance(persona, Persona):
+        raise ConfigurationError(
+            f"Population: holds {persona!r:.60}; expected a Persona, such as Persona('Ada', {{'age': 34}})."
+        )
     owner = f"Persona {persona.name!r} ({persona.source})"
     specification = {"name": persona.name, **plain_values(persona.specification)}
     raise_if_any([*name_problems(specification, owner), *value_problems(specification, owner)])

@@ -10,7 +10,15 @@ from typing import Any, Self, SupportsIndex, overload
 from harness.errors import ConfigurationError
 from harness.model import Persona, attributes_of
 from harness.personas.documents import canonical, plain_values
-from harness.personas.sampling import Draw, Sampler, fill_quotas, known_attributes, stratum_by
+from harness.personas.sampling import (
+    Draw,
+    Sampler,
+    check_seed,
+    fill_quotas,
+    known_attributes,
+    matched_levels,
+    stratum_by,
+)
 from harness.personas.weights import effective_n, raked
 
 
@@ -88,6 +96,8 @@ class Population(tuple[Persona, ...]):
         if quotas is not None:
             if strata or not quotas:
                 raise ConfigurationError(f"{owner}: sample: expected by= or quotas=, one of them.")
+            check_seed(seed, owner)
+            quotas = matched_levels(quotas, attributes, f"{owner}: quotas")
             known_attributes(quotas, attributes, owner, "quotas")
             chosen = fill_quotas(quotas, attributes, seed, n, owner)
             return self._with(chosen, Draw("quotas", len(chosen), len(self), seed, targets=quotas))
@@ -106,6 +116,7 @@ class Population(tuple[Persona, ...]):
         margins that these people cannot meet.
         """
         attributes = [attributes_of(persona) for persona in self.personas]
+        margins = matched_levels(margins, attributes, f"Population {self.source}: margins")
         found = raked(margins, attributes, self.weights, f"Population {self.source}")
         people = [
             replace(persona, weight=weight) for persona, weight in zip(self.personas, found, strict=True)
@@ -151,7 +162,8 @@ def _restored(
 
 
 def sampler_of(n: int | None, seed: int, strata: tuple[str, ...], owner: str) -> Sampler[Any]:
-    """A sampler of ``n``. Raises `ConfigurationError` for what is not a number of people."""
+    """A sampler of ``n``. Raises `ConfigurationError` for what is not a number of people, or not a seed."""
+    check_seed(seed, owner)
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ConfigurationError(f"{owner}: a sample of {n!r:.60}; expected a number of people, 1 or more.")
     return Sampler(n, seed, strata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -191,9 +192,10 @@ def _names(
 def _repeated(names: Sequence[str], places: Sequence[str]) -> Iterator[str]:
     first: dict[str, str] = {}
     for name, place in zip(names, places, strict=True):
-        if name in first:
-            yield f"{name!r:.60} in {first[name]} and again in {place}"
-        first.setdefault(name, place)
+        composed = unicodedata.normalize("NFC", name)
+        if composed in first:
+            yield f"{name!r:.60} in {first[composed]} and again in {place}"
+        first.setdefault(composed, place)
 
 
 def _weights(

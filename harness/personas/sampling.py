@@ -54,7 +54,14 @@ class Draw:
     @classmethod
     def from_metadata(cls, data: Mapping[str, Any]) -> Draw:
         """Read what `to_metadata` wrote."""
-        return cls(**{**data, "by": tuple(data.get("by", ()))})
+        return cls(
+            data["method"],
+            data["size"],
+            data["frame"],
+            data.get("seed"),
+            tuple(data.get("by") or ()),
+            data.get("targets") or {},
+        )
 
     def __str__(self) -> str:
         if self.method == "raked":
@@ -185,6 +192,34 @@ def _accepted(
             for cell in cells:
                 room[cell] -= 1
     return found, room
+
+
+def check_seed(seed: object, owner: str) -> None:
+    """Raise `ConfigurationError` for a seed that is not a whole number."""
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise ConfigurationError(f"{owner}: seed={seed!r:.60}; expected a whole number.")
+
+
+def matched_levels(
+    targets: Mapping[str, Mapping[Any, Any]], attributes: Sequence[Mapping[str, Any]], owner: str
+) -> dict[str, dict[Any, Any]]:
+    """``targets`` with levels as people have them, where only the type differs: ``"1"`` is the value 1.
+
+    Raises `ConfigurationError` for what is not a mapping of mappings.
+    """
+    found: dict[str, dict[Any, Any]] = {}
+    for name, levels in targets.items():
+        if not isinstance(levels, Mapping):
+            raise ConfigurationError(
+                f"{owner}[{name!r}]={levels!r:.60}; expected a mapping, such as {{'North': 1, 'South': 2}}."
+            )
+        values = dict.fromkeys(person.get(name) for person in attributes)
+        texts = {str(value): value for value in values}
+        found[name] = {
+            level if level in values else texts.get(str(level), level): target
+            for level, target in levels.items()
+        }
+    return found
 
 
 def known_attributes(

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.model import Check, Level
 from harness.model.roles import JUDGE
+from harness.personas import Draw
 from harness.reports import answer_tables, binary_outcomes
 from harness.reports.figures import rep_means
 from harness.reports.numbers import (
@@ -413,9 +414,18 @@ def _origins(report: RunReport) -> Iterator[tuple[str, str]]:
         source = line.get(what) or {}
         origin = "none" if source.get("people") == 0 else _set(source.get("source"))
         yield what, f"{origin}, SHA-256 {_set(source.get('sha256'))}"
+    if chosen := chosen_in_words(line.get("population") or {}):
+        yield "people", chosen
     picked = {key: value for key, value in (line.get("selection") or {}).items() if value}
     yield "selection", ", ".join(f"-{key} {value}" for key, value in picked.items()) or "everything"
     yield "significance", f"two-sided; an adjusted p below {ALPHA} counts"
+
+
+def chosen_in_words(population: Mapping[str, Any]) -> str:
+    """How the people of a run were chosen and weighted; empty where everyone takes part alike."""
+    steps = [str(Draw.from_metadata(step)) for step in population.get("sampling") or ()]
+    effective = population.get("effective_n")
+    return "; ".join([*steps, *([] if effective is None else [f"effective n {effective:,.0f} (Kish)"])])
 
 
 def _dirt(dirty: bool | None) -> str:

@@ -298,6 +298,17 @@ def test_a_dataset_with_splits_needs_one_named(tmp_path: Path) -> None:
     assert len(load_population(both, split="test")) == 3
 
 
+@pytest.mark.parametrize("source", [7, None, {"name": ["Ada"]}, ["Ada"]])
+def test_what_is_no_population_is_one_error(source: Any) -> None:
+    assert "expected " in fault(source)
+
+
+def test_a_frame_with_two_columns_of_one_name_or_mixed_types_is_one_error() -> None:
+    pandas = pytest.importorskip("pandas")
+    assert "columns 1 and 2 are both called 'a'" in fault(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+    assert "one type per column" in fault(pandas.DataFrame({"x": [1, "y"]}))
+
+
 def test_arguments_of_tables_are_refused_elsewhere() -> None:
     assert "are for tables" in fault([Persona("Ada", {})], describe=["age"])
     assert "are for tables" in fault("usa_general", encoding="utf-8")

@@ -154,6 +154,7 @@ RAKE_FAULTS = {
         {"regoin": {NORTH: 1.0}},
         "margins name 'regoin'; expected one of region, sex, age.",
     ),
+    "no mapping": ({"region": 0.5}, "margins['region']=0.5; expected a mapping"),
     "no margins": ({}, "no margins; expected shares by attribute"),
 }
 
@@ -183,6 +184,7 @@ QUOTA_FAULTS = {
         {"region": {NORTH: 5, SOUTH: 5}, "sex": {"f": 4, "m": 5}},
         "the quotas add up to region 10, sex 9; expected the same number",
     ),
+    "no mapping": ({"region": 3}, "quotas['region']=3; expected a mapping"),
     "no number": ({"region": {NORTH: 0.5}}, "quotas['region']['North']=0.5; expected a number of people"),
     "an unknown attribute": ({"regoin": {NORTH: 1}}, "quotas names 'regoin'"),
 }
@@ -198,6 +200,16 @@ def test_quotas_that_exclude_each_other_are_named() -> None:
     people = load_population(rows)
     told = fault(lambda: people.sample(quotas={"sex": {"f": 5, "m": 0}, "job": {"smith": 5}}))
     assert "no combination of people fills all quotas at once" in told
+
+
+def test_levels_are_matched_as_a_file_of_margins_has_them() -> None:
+    people = load_population([{"name": "a", "wave": 1}, {"name": "b", "wave": 2}])
+    assert people.rake({"wave": {"1": 0.25, "2": 0.75}}).weights == pytest.approx((0.5, 1.5))
+    assert len(people.sample(quotas={"wave": {"1": 1}})) == 1
+
+
+def test_a_seed_is_a_whole_number() -> None:
+    assert "seed='x'; expected a whole number." in fault(lambda: town().sample(3, seed="x"))  # type: ignore[arg-type]
 
 
 def test_too_many_strata_are_refused() -> None:
