@@ -297,8 +297,9 @@ def _point_words(scale: Scale | None, bins: int) -> dict[float, str]:
     known = {} if scale is None else dict(scale.points)
     if bins > MOST_WORDS:
         known = {point: words for point, words in known.items() if point in ((scale and scale.ends) or ())}
+    room = len(known) if bins > MOST_WORDS else bins  # words of the ends have more room
     longest = max((len(word) for words in known.values() for word in words.split()), default=0)
-    width = max(int(NARROW * CHARACTERS / max(bins, 3)), min(longest, LONGEST_WORD))
+    width = max(int(NARROW * CHARACTERS / max(room, 3)), min(longest, LONGEST_WORD))
     return {
         point: "\n" + "\n".join(textwrap.wrap(words, width, max_lines=3, placeholder="…"))
         for point, words in known.items()
