@@ -90,9 +90,10 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     if "preferences" in meta:
         yield from preference_lines(meta["preferences"], rehearsal=meta["rehearsal"])
     trials, usage = meta["trials"], meta["usage"]
+    price = f", ${usage['cost']:,.4f}" if usage["cost"] and not meta["rehearsal"] else ""
     yield (
         f"{trials['finished']} of {trials['planned']} trials finished; {sum(usage['calls'].values()):,} calls, "
-        f"{thousands(usage['tokens_in'])} tokens in, {thousands(usage['tokens_out'])} out."
+        f"{thousands(usage['tokens_in'])} tokens in, {thousands(usage['tokens_out'])} out{price}."
     )
     yield from _group_usage(meta)
     odd = sum((usage.get("usage_faults") or {}).values())

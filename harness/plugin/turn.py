@@ -9,6 +9,7 @@ import pytest
 
 from harness.console import write_line
 from harness.errors import ExitCode, HarnessError, LostRepliesError
+from harness.plugin.internals import uncaptured
 from harness.plugin.progress import Display
 from harness.plugin.state import PluginState, message_of
 from harness.runtime.cells import CellOutcome
@@ -19,11 +20,14 @@ from harness.runtime.session import TICK
 def say_notes(state: PluginState) -> None:
     """Print the messages of the runs, once."""
     reporter: Any = state.config.pluginmanager.get_plugin("terminalreporter")
-    while state.coordinator is not None and state.coordinator.notes:
-        note = state.coordinator.notes.pop(0)
+    notes = state.coordinator.notes if state.coordinator is not None else []
+    while notes:
+        note = notes.pop(0)
         if reporter is not None:
-            reporter.ensure_newline()
-            write_line(reporter, note)
+            with uncaptured(state.config):
+                reporter.ensure_newline()
+                write_line(reporter, note)
+                reporter.flush()
 
 
 def play(state: PluginState, nodeid: str, plan: CellPlan) -> CellOutcome:

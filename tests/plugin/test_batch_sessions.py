@@ -86,6 +86,7 @@ def test_a_batch_killed_twice_and_interrupted_is_sent_once_and_gives_the_same_ar
     assert server.count == TURNS
     assert [len(batch.calls) for batch in server.batches] == [SCORES]
     assert "Collecting the batch batch_0 of 8 calls, sent by an earlier session." in said
+    assert "16 calls, 112 tokens in, 48 out, $0.1200." in said, "half of them at half the price"
     assert artifact(lab.path / "batched") == artifact(lab.path / "plain")
     usage = [
         json.loads(line)["usage"]
