@@ -1,4 +1,4 @@
-"""Checks of a run beside people's answers: too little variance (F56), subgroups that collapse, order effects."""
+"""Checks of a run beside people's answers: too little variance (F56), and subgroups that collapse."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from harness.model import Check, Level
 from harness.reports.parts import grouped
 from harness.stats.human_comparison.comparison import ItemComparison
 from harness.stats.human_comparison.subgroups import SubgroupSpread
-from harness.stats.human_comparison.survey_comparison import HumanComparison, ItemOrder
-from harness.stats.results import ALPHA
+from harness.stats.human_comparison.survey_comparison import HumanComparison
 
 ALIKE, FAR_ALIKE = 0.8, 0.5
 """The model's variance over people's below which answers are too alike: a warning, and a failure."""
@@ -22,7 +21,6 @@ def human_checks(found: HumanComparison) -> list[Check]:
     return [
         *(_variance(some) for some in grouped(found.items, lambda one: one.item)),
         *(_subgroups(some) for some in grouped(found.spreads, lambda one: (one.item, one.attribute))),
-        *(_order(some, len(found.orders)) for some in grouped(found.orders, lambda one: one.item)),
     ]
 
 
@@ -69,15 +67,6 @@ def _subgroups(arms: Sequence[SubgroupSpread]) -> Check:
     said = "subgroups differ as people's do" if level is Level.PASS else words[ratio < 1]
     message = f"{said}: {_times(ratio)} people's spread of subgroups in {worst.group}"
     return Check("subgroups beside people", level, message, ratio, expected, about)
-
-
-def _order(arms: Sequence[ItemOrder], tests: int) -> Check:
-    worst = min(arms, key=lambda one: one.p)
-    expected = f"no correlation with p < {ALPHA:g} over {tests} items and arms (Bonferroni)"
-    level = Level.WARN if worst.p * tests < ALPHA else Level.PASS
-    what = f" ({worst.outcome})" if worst.outcome else ""
-    said = f"{worst.group}: correlation of answers{what} with the place of the item {worst.correlation:+.2f}"
-    return Check("item order", level, f"{said} (p = {worst.p:.2g})", worst.correlation, expected, worst.item)
 
 
 def _times(ratio: float) -> str:

@@ -14,7 +14,7 @@ from harness.humans.microdata import code_text
 from harness.model import Check, Participant
 from harness.model.survey_item import Item
 from harness.model.survey_items import FreeText, read_items
-from harness.records import FiledRun, record_files, runs_in_files
+from harness.records import FiledRun, dataset_of, record_files, runs_in_files
 from harness.records.people import people_of
 from harness.stats.human_comparison.answers import AnswerSample, AnswerScale
 from harness.stats.human_comparison.item_scales import rows_of, scales_of
@@ -36,20 +36,18 @@ class _Rows:
     values: list[tuple[float, ...]] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     persons: list[str] = field(default_factory=list)
-    asked_at: list[float | None] = field(default_factory=list)
     attributes: dict[str, list[str | None]] = field(default_factory=dict)
     opted_out: float = 0.0
     missing: int = 0
 
     def add(
-        self, values: Iterable[tuple[tuple[float, ...], float]], person: str, asked: float | None,
+        self, values: Iterable[tuple[tuple[float, ...], float]], person: str,
         who: Mapping[str, str | None],
     ) -> None:  # fmt: skip
         for row, weight in values:
             self.values.append(row)
             self.weights.append(weight)
             self.persons.append(person)
-            self.asked_at.append(asked)
             for name, value in who.items():
                 self.attributes.setdefault(name, []).append(value)
 
@@ -64,7 +62,6 @@ class _Rows:
             opted_out=self.opted_out / total if total else 0.0,
             missing=self.missing,
             attributes=self.attributes,
-            asked_at=self.asked_at,
         )
 
 
@@ -174,7 +171,7 @@ def _model_samples(
                 elif values == ():
                     arm.opted_out += weight
                 else:
-                    arm.add(values, person, answer.get("position"), attributes)
+                    arm.add(values, person, attributes)
     parts = {scale.item: len(scale.parts) for scale in scales}
     return {
         name: {arm: one.sample(parts[name]) for arm, one in arms.items() if one.values or one.missing}
@@ -230,7 +227,7 @@ def _people_samples(humans: Humans, items: Sequence[Item], scales: Sequence[Answ
                 elif row is None:
                     found.opted_out += weight
                 else:
-                    found.add(((row, weight),), str(respondent), None, who)
+                    found.add(((row, weight),), str(respondent), who)
     parts = {scale.item: len(scale.parts) for scale in scales}
     return {
         name: {arm: one.sample(parts[name]) for arm, one in found.items() if one.values}
@@ -257,13 +254,15 @@ def _subgroup_attributes(humans: Humans, who: Mapping[str, Mapping[str, Particip
 class PeopleComparison:
     """A run beside human data, with its validity checks; printed, it is the text of ``harness humans compare``.
 
-    ``notes`` are cautions about the size of a local model.
+    ``orders`` are the run's own checks of the order of items and options, and ``notes`` cautions about the size of a
+    local model.
     """
 
     run: FiledRun = field(repr=False)
     humans: Humans
     found: HumanComparison = field(repr=False)
     checks: tuple[Check, ...] = field(repr=False)
+    orders: tuple[Check, ...] = field(repr=False)
 
     @property
     def rehearsal(self) -> bool:
@@ -296,10 +295,14 @@ def compared(
     progress: Callable[[str], None] = lambda _: None,
 ) -> PeopleComparison:
     """Compare a run with human data, and check it. Raises `ConfigurationError` as `compare_run` does."""
+    from harness.checks import answer_order
+    from harness.checks.checked_run import CheckedRun
     from harness.checks.human_comparison import human_checks
 
     found = compare_run(run, humans, seed=seed, draws=draws, progress=progress)
-    return PeopleComparison(run, humans, found, tuple(human_checks(found)))
+    subject = CheckedRun(run, dataset_of(run))
+    orders = (*answer_order.option_order(subject), *answer_order.item_order(subject))
+    return PeopleComparison(run, humans, found, tuple(human_checks(found)), orders)
 
 
 def survey_runs(

@@ -43,6 +43,8 @@ class RunBesidePeople(Protocol):
     @property
     def checks(self) -> tuple[Check, ...]: ...
     @property
+    def orders(self) -> tuple[Check, ...]: ...
+    @property
     def rehearsal(self) -> bool: ...
     @property
     def notes(self) -> tuple[str, ...]: ...
@@ -71,7 +73,7 @@ def comparison_parts(found: RunBesidePeople) -> Iterator[Part]:
     if found.found.subgroups:
         yield Heading("Subgroups" + _mark(found), 2)
         yield distance_table(found.found.subgroups, subgroups=True)
-    if bad := [one for one in found.checks if one.level is not Level.PASS]:
+    if bad := [one for one in (*found.checks, *found.orders) if one.level is not Level.PASS]:
         yield Heading("Checks beside people" + _mark(found), 2)
         yield Items(
             tuple(
@@ -269,7 +271,7 @@ def comparison_json(found: RunBesidePeople) -> dict[str, Any]:
         "effects": list(found.found.effects),
         "item_agreement": dict(found.found.item_agreement),
         "subgroup_spreads": list(found.found.spreads),
-        "checks": list(found.checks),
+        "checks": [*found.checks, *found.orders],
     }
     data: dict[str, Any] = plain(content)[0]
     return data

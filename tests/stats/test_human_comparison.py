@@ -23,7 +23,7 @@ from harness.stats.human_comparison.effects import OPPOSITE, SAME, UNCLEAR, comp
 from harness.stats.human_comparison.item_scales import rows_of, scales_of
 from harness.stats.human_comparison.noise import people_against_people
 from harness.stats.human_comparison.subgroups import subgroup_spread
-from harness.stats.human_comparison.survey_comparison import compare_survey, item_orders
+from harness.stats.human_comparison.survey_comparison import compare_survey
 from tests.support.lazy_modules import LazyModule
 
 stats = LazyModule("scipy.stats")
@@ -239,14 +239,6 @@ def test_a_survey_is_compared_by_item_arm_and_subgroup() -> None:
     assert [one.subgroup for one in found.subgroups][:2] == ["g: a", "g: b"]
     assert found.item_agreement["plain"].value == pytest.approx(1)
     assert found.effects == ()
-
-
-def test_an_answer_that_follows_the_place_of_its_item_is_found() -> None:
-    places = [float(number % 5) for number in range(60)]
-    (found,) = item_orders(FIVE, sample(places, asked_at=places), "plain")
-    assert found.correlation == pytest.approx(1)
-    assert found.p < 0.001
-    assert list(item_orders(FIVE, sample(places, asked_at=[1.0] * 60), "plain")) == []
 
 
 def test_each_kind_of_item_becomes_its_scale_and_rows() -> None:

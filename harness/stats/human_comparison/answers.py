@@ -68,8 +68,6 @@ class AnswerSample:
     missing: int = 0
     names: tuple[str, ...] = field(default=(), repr=False)
     attributes: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict, repr=False)
-    asked_at: tuple[float | None, ...] = field(default=(), repr=False)
-    """The place in the order of items at which each answer was asked, where that is known."""
 
     @classmethod
     def of(
@@ -81,7 +79,6 @@ class AnswerSample:
         opted_out: float = 0.0,
         missing: int = 0,
         attributes: Mapping[str, Sequence[str | None]] | None = None,
-        asked_at: Sequence[float | None] = (),
     ) -> AnswerSample:
         """A sample from one value, or one row of values, per answer; by default each of another person, weighted 1."""
         import numpy as np
@@ -92,11 +89,11 @@ class AnswerSample:
         weighted = np.ones(count) if weights is None else np.asarray(weights, dtype=float)
         who = {name: tuple(column) for name, column in (attributes or {}).items()}
         if persons is None:
-            return cls(rows, weighted, np.arange(count), opted_out, missing, (), who, tuple(asked_at))
+            return cls(rows, weighted, np.arange(count), opted_out, missing, (), who)
         names = tuple(dict.fromkeys(persons))
         places = {name: place for place, name in enumerate(names)}
         codes = np.array([places[name] for name in persons], dtype=np.int64)
-        return cls(rows, weighted, codes, opted_out, missing, names, who, tuple(asked_at))
+        return cls(rows, weighted, codes, opted_out, missing, names, who)
 
     def __len__(self) -> int:
         return len(self.values)

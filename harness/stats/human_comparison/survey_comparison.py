@@ -1,4 +1,4 @@
-"""A whole survey compared with people's answers: items, subgroups, effects, and the orders that should not matter."""
+"""A whole survey compared with people's answers: items, subgroups and effects."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ from dataclasses import dataclass, field
 from harness.stats.human_comparison.answers import AnswerSample, AnswerScale
 from harness.stats.human_comparison.comparison import ItemComparison, compare_item
 from harness.stats.human_comparison.distances import kendall
-from harness.stats.human_comparison.effects import (
-    EffectComparison,
-    compare_effects,
-    outcome_numbers,
-    outcomes,
-)
+from harness.stats.human_comparison.effects import EffectComparison, compare_effects
 from harness.stats.human_comparison.noise import DRAWS
 from harness.stats.human_comparison.subgroups import SubgroupSpread, shared_subgroups, subgroup_spread
 from harness.stats.results import Interval, Quantity
@@ -23,23 +18,6 @@ Arms = Mapping[str, AnswerSample]
 """Arm → its answers to one item."""
 EVERYONE = ""
 """The arm of people who are not an experiment: each arm of the model is compared with all of them."""
-FEWEST_ORDERED = 20
-"""The fewest answers for which a correlation with the order is computed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemOrder:
-    """How an item's answers go with the place at which the item was asked: Spearman's correlation and its p.
-
-    ``tests`` is the number of outcomes of the item, over which p is already corrected (Bonferroni).
-    """
-
-    item: str
-    group: str
-    outcome: str
-    correlation: float
-    p: float
-    tests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +34,6 @@ class HumanComparison:
     effects: tuple[EffectComparison, ...] = ()
     item_agreement: Mapping[str, Quantity] = field(default_factory=dict)
     spreads: tuple[SubgroupSpread, ...] = ()
-    orders: tuple[ItemOrder, ...] = ()
 
 
 def compare_survey(
@@ -78,7 +55,6 @@ def compare_survey(
     subgroups: list[ItemComparison] = []
     effects: list[EffectComparison] = []
     spreads: list[SubgroupSpread] = []
-    orders: list[ItemOrder] = []
     for scale in scales:
         progress(scale.item)
         theirs = people[scale.item]
@@ -92,16 +68,13 @@ def compare_survey(
                 subgroups += _subgroups(scale, ours, those, attribute, options)
                 spread = subgroup_spread(scale, ours, those, attribute, group=arm, seed=seed, draws=draws)
                 spreads += [spread] if spread else []
-            orders += item_orders(scale, ours, arm)
         if EVERYONE not in theirs:
             effects += compare_effects(scale, model[scale.item], theirs)
     agreement = {
         arm: item_agreement([one for one in items if one.group == arm], seed=seed, draws=draws)
         for arm in dict.fromkeys(one.group for one in items)
     }
-    return HumanComparison(
-        tuple(items), tuple(subgroups), tuple(effects), agreement, tuple(spreads), tuple(orders)
-    )
+    return HumanComparison(tuple(items), tuple(subgroups), tuple(effects), agreement, tuple(spreads))
 
 
 def _subgroups(
@@ -145,24 +118,3 @@ def _scaled(one: ItemComparison) -> tuple[float, float, float]:
         (one.people.mean - least) / width,
         (one.people.se or 0.0) / width,
     )
-
-
-def item_orders(scale: AnswerScale, sample: AnswerSample, group: str) -> Iterator[ItemOrder]:
-    """The strongest correlation of an outcome with the place at which the item was asked; none if that is constant."""
-    import numpy as np
-    from scipy import stats
-
-    known = [place for place, asked in enumerate(sample.asked_at) if asked is not None]
-    places = np.array([sample.asked_at[place] for place in known], dtype=float)
-    if len(known) < FEWEST_ORDERED or not np.ptp(places):
-        return
-    tests = outcomes(scale)
-    found = []
-    for outcome, place in tests:
-        numbers = outcome_numbers(scale, place, sample)[known]
-        if np.ptp(numbers):
-            result = stats.spearmanr(numbers, places)
-            found.append((float(result.pvalue), float(result.statistic), outcome))
-    if found:
-        p, correlation, outcome = min(found)
-        yield ItemOrder(scale.item, group, outcome, correlation, min(1.0, p * len(tests)), len(tests))
