@@ -84,7 +84,7 @@ class AnswerSample:
         import numpy as np
 
         rows = np.asarray(values, dtype=float)
-        rows = rows.reshape(len(rows), -1)
+        rows = rows[:, None] if rows.ndim == 1 else rows
         count = len(rows)
         weighted = np.ones(count) if weights is None else np.asarray(weights, dtype=float)
         who = {name: tuple(column) for name, column in (attributes or {}).items()}
