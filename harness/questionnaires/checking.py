@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from harness.model.declaration import shown
 
 SCHEMA_FILE = Path(__file__).with_name("questionnaire.schema.json")
 VERSION = 1
+MOST_NAMED = 20
+"""Problems of one file that are named."""
 
 DataPath = tuple[str | int, ...]
 LineOf = Callable[[DataPath], int | None]
@@ -50,14 +53,12 @@ def schema_problems(data: Any, owner: str, line_of: LineOf) -> Iterator[str]:
     errors = sorted(
         Draft202012Validator(schema()).iter_errors(data), key=lambda one: [*map(str, one.absolute_path)]
     )
-    for error in errors[:20]:
-        path: DataPath = tuple(error.absolute_path)
-        for key, text in _said(error, data, path):
-            line = line_of((*path, key) if key is not None else path)
-            where = f"{owner}: line {line}" if line else owner
-            yield f"{where}: {text}"
-    if len(errors) > 20:
-        yield f"{owner}: {len(errors) - 20} more problems like these."
+    found = dict.fromkeys(one for error in errors for one in _said(error, data, tuple(error.absolute_path)))
+    for path, text in islice(found, MOST_NAMED):
+        line = line_of(path)
+        yield f"{owner}: line {line}: {text}" if line else f"{owner}: {text}"
+    if len(found) > MOST_NAMED:
+        yield f"{owner}: {len(found) - MOST_NAMED} more problems."
 
 
 def place_of(data: Any, path: DataPath) -> str:
@@ -72,8 +73,8 @@ def place_of(data: Any, path: DataPath) -> str:
     return ", ".join([*words, *(str(one) if isinstance(one, str) else f"number {one + 1}" for one in rest)])
 
 
-def _said(error: Any, data: Any, path: DataPath) -> Iterator[tuple[str | None, str]]:
-    """(key at fault or None, sentence) of one error of the validator."""
+def _said(error: Any, data: Any, path: DataPath) -> Iterator[tuple[DataPath, str]]:
+    """(the part at fault, sentence) of one error of the validator."""
     place = place_of(data, path)
     mine = f"{place}: " if place else ""
     known, value, rule = error.schema, error.instance, error.validator
@@ -81,19 +82,19 @@ def _said(error: Any, data: Any, path: DataPath) -> Iterator[tuple[str | None, s
         for key in value:
             if key not in known["properties"]:
                 yield (
-                    str(key),
+                    (*path, str(key)),
                     f"{mine}unknown key {shown(key)}; {expected_one_of(str(key), known['properties'])}",
                 )
     elif rule == "required":
         for key in error.validator_value:
             if key not in value and error.message.startswith(repr(key)):
-                yield None, f"{mine}{_lacking(key, value)}"
+                yield path, f"{mine}{_lacking(key, value)}"
     elif rule == "enum":
-        yield None, f"{mine}{shown(value)}; {expected_one_of(str(value), map(str, error.validator_value))}"
+        yield path, f"{mine}{shown(value)}; {expected_one_of(str(value), map(str, error.validator_value))}"
     elif rule == "const" and path == ("questionnaire",):
-        yield None, f"questionnaire: {shown(value)} is not a version that is read here; expected {VERSION}."
+        yield path, f"questionnaire: {shown(value)} is not a version that is read here; expected {VERSION}."
     else:
-        yield None, f"{mine}{shown(value)}; {_expected(rule, error.validator_value, known)}"
+        yield path, f"{mine}{shown(value)}; {_expected(rule, error.validator_value, known)}"
 
 
 def _lacking(key: str, value: Any) -> str:
@@ -128,7 +129,7 @@ def _expected(rule: str, wanted: Any, known: Mapping[str, Any]) -> str:
 _TYPES = {
     "object": "names with values",
     "array": "a list",
-    "string": "text (in quotes, where it looks like a number or like yes, no, true or false)",
+    "string": "text (in quotes, where it looks like a number, true or false)",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
