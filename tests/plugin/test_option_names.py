@@ -15,7 +15,7 @@ OPTIONS = """
     call-timeout call-timeout-total connect-timeout provider-seed prices concurrency workers results-dir out notebooks
     accept-differences resume fresh accept-changes
     accept-lost-journal strict-checks exploratory report estimate seconds-per-call function-timeout play-timeout
-    sentry-content rpm tpm max-cost max-wait max-calls max-tokens
+    sentry-content rpm tpm max-cost max-wait max-calls max-tokens batch
 """
 NAMES = tuple(f"--{name}" for name in OPTIONS.split())
 CLAIMS = f"""
