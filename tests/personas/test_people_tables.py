@@ -156,10 +156,18 @@ def test_the_hash_of_the_file_and_what_no_prompt_shows_are_part_of_the_hash(tmp_
     path = csv_file(tmp_path)
     first = load_population(path, describe=["age"])
     assert first.sha256 == load_population(path, describe=["age"]).sha256
+    path.write_text(CSV + "Dan,20,East,1\n")
+    longer = load_population(path, describe=["age"])[:3]
+    assert longer == first[:] and longer.sha256 != first.sha256
     path.write_text(CSV.replace("South", "West"))
     other = load_population(path, describe=["age"])
     assert [one.specification for one in other] == [one.specification for one in first]
-    assert other.sha256 != first.sha256 and other.file_sha256 != first.file_sha256
+    rows = [dict(one.specification) for one in first]
+    assert (
+        load_population(rows).sha256
+        != load_population(list(other)).sha256
+        != load_population(list(first)).sha256
+    )
 
 
 def test_personas_in_code_keep_the_hash_that_they_had() -> None:
