@@ -20,7 +20,7 @@ from harness.runtime.settings import Setting, Settings, setting_fields
 RESULTS, ALIAS = "results", "_alias"
 
 CALL_SETTINGS = (
-    *("call_timeout", "call_timeout_total", "connect_timeout", "env_file"),
+    *("call_timeout", "call_timeout_total", "connect_timeout", "first_token_timeout", "env_file"),
     *("max_cost", "max_calls", "max_tokens", "prices", "batch"),
 )
 """Settings of every command that calls models: how long a call may take, and what the calls may cost."""

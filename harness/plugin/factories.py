@@ -139,12 +139,20 @@ def _configure(provider: Provider, settings: Settings) -> None:
     """Apply the session's time limits and response format to a provider that takes them."""
     from harness.gateway.requests.response_formats import CHOICES
 
+    first = settings.first_token_timeout
+    choices = {} if first is None else {"first_token_timeout": first}
     if hasattr(provider, "configure"):
         provider.configure(
             timeout=settings.call_timeout,
             connect_timeout=settings.connect_timeout,
             form=CHOICES[settings.response_format],
             hints=refused(),
+            **choices,
+        )
+    elif first is not None and provider.name != "rehearsal":
+        raise ConfigurationError(
+            f"Model {provider.name}:{provider.model}: its replies come whole, so that their first token has no time "
+            "limit; expected none."
         )
 
 

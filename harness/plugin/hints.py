@@ -60,6 +60,7 @@ HINTS: Mapping[type[HarnessError], str] = {
 
 REFUSED: Mapping[str, str] = {
     "timeout": "{call_timeout} allows longer",
+    "first_token": "{first_token_timeout} allows longer",
     "temperature": "set another with {temperature}, or leave it out with {model_options} (temperature=null)",
     "seed": "run without {provider_seed}",
     "response_format": "ask for JSON in another way with {response_format}",

@@ -199,6 +199,8 @@ class Settings:
         "Time limit of all attempts at one model call together, without the pauses between them. Then its trial fails.")
     connect_timeout: float = _setting(10.0, LIMITS, "SECONDS", above=0, help=
         "Time limit for connecting to the model's server.")
+    first_token_timeout: float | None = _setting(None, LIMITS, "SECONDS", unset="replies come whole", above=0, help=
+        "Time limit for the first token of a reply. Replies are then requested as streams, and recorded whole.")
     max_wait: float = _setting(LONGEST_WAIT, LIMITS, "SECONDS", above=0, help=
         "How long to wait when the server asks for it. If it asks for longer, the session ends with exit code 7; "
         "rerun to resume.")
@@ -325,6 +327,7 @@ class RunOptions(TypedDict, total=False):
     call_timeout: float | None
     call_timeout_total: float | None
     connect_timeout: float | None
+    first_token_timeout: float | None
     timeout: float | None
     max_wait: float | None
     batch: bool

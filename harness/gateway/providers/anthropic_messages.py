@@ -21,6 +21,7 @@ from harness.gateway.providers.dialect import Dialect, SentForm
 from harness.gateway.providers.error_text import words
 from harness.gateway.providers.http_provider import HTTPProvider
 from harness.gateway.providers.provider_errors import GARBAGE, Fault
+from harness.gateway.providers.reply_streams import joined_message
 from harness.gateway.providers.strict_schemas import strict
 from harness.gateway.requests.response_formats import PROMPT, SCHEMA, in_form
 
@@ -59,7 +60,8 @@ class AnthropicMessages(HTTPProvider):
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
         """One message. Raises `ModelCallError`, fatal when no later call can succeed either."""
         sent = self._dialect.sent(request)
-        return self.read(await self._ask("/v1/messages", self.body(request, sent)), request, sent)
+        body = self.body(request, sent)
+        return self.read(await self._ask("/v1/messages", body, may_stream=True), request, sent)
 
     def spelling(self, request: Request) -> SentForm:
         """How ``request`` is sent now."""
@@ -87,6 +89,9 @@ class AnthropicMessages(HTTPProvider):
     async def embed(self, texts: Sequence[str], model: str) -> Sequence[Sequence[float]]:  # noqa: ARG002
         """There are none. Raises `ModelCallError`, fatal."""
         self._cannot("embeddings (use another provider for an engine that needs them)")
+
+    def _joined(self, parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        return joined_message(parts)
 
     def _parameters(self, request: Request) -> dict[str, Any]:
         try:

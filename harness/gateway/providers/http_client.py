@@ -38,6 +38,14 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class StartLimit:
+    """How many ``seconds`` may pass, connecting included, until ``has_begun`` is true of the body so far."""
+
+    seconds: float
+    has_begun: Callable[[bytes], bool]
+
+
 WRONG_ADDRESS = 1
 """Tries of a call while nothing has ever answered, where another try meets the same: no connection, a web page."""
 
@@ -71,9 +79,11 @@ class NoAnswerError(Exception):
         first_tries: int | None = None,
         is_timeout: bool = False,
         is_unreachable: bool = False,
+        is_first_token: bool = False,
     ) -> None:
         self.sent, self.first_tries = sent, first_tries
         self.is_timeout, self.is_unreachable = is_timeout, is_unreachable
+        self.is_first_token = is_first_token
         super().__init__(text)
 
 
@@ -144,13 +154,20 @@ class HTTPClient:
             trust_env=False,
         )
 
-    async def post(self, path: str, body: Mapping[str, Any], *, max_bytes: int = MAX_BYTES) -> Answer:
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        max_bytes: int = MAX_BYTES,
+        start: StartLimit | None = None,
+    ) -> Answer:
         """The answer to ``body``, sent as JSON to ``path`` below the base URL.
 
         Raises as `send` does, and `ValueError` or `TypeError` when ``body`` cannot be written as JSON in UTF-8.
         """
         content = json.dumps(body, ensure_ascii=False, allow_nan=False, default=dict).encode()
-        return await self.send("POST", path, content, max_bytes=max_bytes)
+        return await self.send("POST", path, content, max_bytes=max_bytes, start=start)
 
     async def send(
         self,
@@ -161,22 +178,29 @@ class HTTPClient:
         headers: Mapping[str, str] = MappingProxyType({}),
         max_bytes: int = MAX_BYTES,
         timeout: float | None = None,  # noqa: ASYNC109
+        start: StartLimit | None = None,
     ) -> Answer:
         """The answer to one request to ``path`` below the base URL, within ``timeout`` seconds (default: its own).
 
-        Of a failure's body, what came in time is enough. Raises `NoAnswerError` when no whole answer came in time, or
-        it was longer than ``max_bytes``.
+        ``start`` limits the time until the answer has begun. Of a failure's body, what came in time is enough.
+        Raises `NoAnswerError` when no whole answer came in time, or it was longer than ``max_bytes``.
         """
         exchange, tries = _Exchange(content, max_bytes), None
         is_timeout = is_unreachable = False
         longest = self.timeout if timeout is None else timeout
+        beginning = asyncio.timeout(start.seconds if start else None)
+        if start is not None:
+            headers = {**headers, "accept-encoding": "identity"}  # compression may hold the first part back
+            exchange.expect(start.has_begun, lambda: beginning.reschedule(None))
         try:
-            async with asyncio.timeout(longest):
+            async with asyncio.timeout(longest), beginning:
                 await self._send(method, path, exchange, headers)
             return exchange.answer()
         except TimeoutError:
-            is_timeout = True
-            fault, tries = f"time-out: no whole answer within {longest:g} s", UNREACHABLE
+            is_timeout, tries = True, UNREACHABLE
+            fault = f"time-out: no whole answer within {longest:g} s"
+            if start is not None and beginning.expired():
+                fault = f"time-out: no first token within {start.seconds:g} s"
         except (httpx2.HTTPError, httpx2.InvalidURL, zlib.error, OSError, _UnreadableError) as error:
             fault, tries = _description(error), _first_tries(error)
             if isinstance(error, httpx2.ConnectTimeout):
@@ -193,6 +217,7 @@ class HTTPClient:
             first_tries=tries,
             is_timeout=is_timeout,
             is_unreachable=is_unreachable,
+            is_first_token=is_timeout and beginning.expired(),
         )
 
     async def aclose(self) -> None:
@@ -236,6 +261,12 @@ class _Exchange:
         self._most, self._read = max_bytes, 0
         self._body = bytearray()
         self._inflate: Any = None
+        self._has_begun: Callable[[bytes], bool] | None = None
+        self._note_begin: Callable[[], None] = lambda: None
+
+    def expect(self, has_begun: Callable[[bytes], bool], note: Callable[[], None]) -> None:
+        """Call ``note`` once, when ``has_begun`` is true of the body so far, or a failure comes in its place."""
+        self._has_begun, self._note_begin = has_begun, note
 
     @property
     def is_failure(self) -> bool:
@@ -264,6 +295,9 @@ class _Exchange:
         room = self._most + 1 - len(self._body)
         self._body += self._inflate.decompress(chunk, room) if self._inflate else chunk[:room]
         self.is_full = max(self._read, len(self._body)) > self._most
+        if self._has_begun is not None and (self.is_failure or self._has_begun(bytes(self._body))):
+            self._has_begun = None
+            self._note_begin()
 
     def finish(self) -> None:
         """Check that the body is whole. Raises `_UnreadableError`."""

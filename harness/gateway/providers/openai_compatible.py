@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from harness.errors import AdaptedError
 from harness.gateway.calls import Reply, Request, Vectors
 from harness.gateway.environment import NetworkSettings
 from harness.gateway.providers.compatible_servers import SERVERS
-from harness.gateway.providers.dialect import Dialect, SentForm
+from harness.gateway.providers.dialect import Dialect, SentForm, refused_parameter
 from harness.gateway.providers.error_text import words
 from harness.gateway.providers.http_client import MAX_BYTES
 from harness.gateway.providers.http_provider import HTTPProvider
 from harness.gateway.providers.openai_batches import OpenAIBatches
 from harness.gateway.providers.provider_errors import Fault
+from harness.gateway.providers.reply_streams import joined_completion
 from harness.gateway.replies.contents import flattened, thoughts_beside
 from harness.gateway.replies.json_reading import label, mapping, sequence, shallow, text, written
 from harness.gateway.replies.token_counts import counted, openai_usage
@@ -46,6 +49,9 @@ class OpenAICompatible(HTTPProvider):
 
     name = "openai"
     variable = "OPENAI_API_KEY"
+    stream_fields: Mapping[str, Any] = MappingProxyType(
+        {"stream": True, "stream_options": {"include_usage": True}}
+    )
 
     def __init__(
         self,
@@ -72,7 +78,7 @@ class OpenAICompatible(HTTPProvider):
         """One chat completion. Raises `ModelCallError`, fatal when no later call can succeed either."""
         path = self._path("chat/completions", request.model or self.model)
         sent = self._dialect.sent(request)
-        return self.read(await self._ask(path, self.body(request, sent)), request, sent)
+        return self.read(await self._ask(path, self.body(request, sent), may_stream=True), request, sent)
 
     def spelling(self, request: Request) -> SentForm:
         """How ``request`` is sent now."""
@@ -111,6 +117,19 @@ class OpenAICompatible(HTTPProvider):
         asked = Request((), model, extra={"input": list(texts)})
         tokens = counted(usage, openai_usage(usage), asked, says_something=False).get("tokens_in", 0)
         return Vectors(vectors, model=label(answer.get("model")), tokens_in=tokens)
+
+    def _joined(self, parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        return joined_completion(parts)
+
+    def _refused_stream(self, fault: Fault) -> Fault:
+        if "stream_options" in self.stream_fields and refused_parameter(fault, self.stream_fields):
+            self.stream_fields = {"stream": True}
+            said = self._failures.say(
+                f"The server does not state tokens at the end of a stream, so costs are unknown. It said: {fault.text}"
+            )
+            self.notify(str(said))
+            raise AdaptedError(str(said), brief="the server refused how the request was spelled")
+        return fault
 
     def _credentials(self, api_key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {api_key}"}

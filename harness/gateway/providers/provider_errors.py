@@ -217,7 +217,8 @@ class Failures:
 
     def of_silence(self, error: NoAnswerError) -> ModelCallError:
         """No whole answer came."""
-        hint = self.hints.get("timeout") if error.is_timeout else None
+        limit = "first_token" if error.is_first_token else "timeout"
+        hint = self.hints.get(limit) if error.is_timeout else None
         said = f"{error}{f' ({hint})' if hint else ''}."
         failure = self.say(said, retry_after=1.0, lost=error.sent, first_tries=error.first_tries)
         server, refuses = urlsplit(self._place).netloc, "(Connection refused)" in str(error)

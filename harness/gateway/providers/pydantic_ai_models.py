@@ -74,10 +74,16 @@ class LibraryModel:
         *,
         timeout: float | None = None,
         connect_timeout: float | None = None,
+        first_token_timeout: float | None = None,
         form: str | None = None,
         hints: Mapping[str, str] | None = None,
     ) -> None:
-        """Apply the session's choice, as `HTTPProvider.configure` does."""
+        """Apply the session's choice, as `HTTPProvider.configure` does. Raises `ConfigurationError`."""
+        if first_token_timeout is not None:
+            raise ConfigurationError(
+                f"Model {self.name}:{self.model}: its replies come whole, so that their first token has no time limit; "
+                "expected none."
+            )
         self._made.timeout = timeout or self._made.timeout
         self._made.connect_timeout = connect_timeout or self._made.connect_timeout
         self._dialect.choose(form)
