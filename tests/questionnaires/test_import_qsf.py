@@ -126,6 +126,16 @@ LEFT_OUT = {
         question(2, "MC", Selector="SAVR", **options("a", "<img src='x.png'>")),
         "an option has no text (a picture?)",
     ),
+    "options of another question": (
+        question(
+            2, "MC", Selector="SAVR", DynamicChoices={"Locator": "q://QID1/ChoiceGroup/SelectedChoices"}
+        ),
+        "its options are those chosen in another question",
+    ),
+    "a text under a condition that is not plain": (
+        question(2, "DB", "Imagine.", Selector="TB", **when({"LogicType": "EmbeddedField"})),
+        "its display logic cannot be carried: its logic depends on EmbeddedField, not on an earlier answer",
+    ),
     "equal options": (
         question(2, "MC", Selector="SAVR", **options("a", "<b>a</b>")),
         "two of its options have the same text, 'a'",
@@ -285,6 +295,25 @@ def test_fields_of_a_form_and_sliders_become_items() -> None:
         ("Q2_2", "Warm?\nB"),
     ]
     assert len(found.changed) == 2
+
+
+def test_rows_with_several_answers_become_items() -> None:
+    answers = {"Answers": {"1": {"Display": "by day"}, "2": {"Display": "by night"}}, "AnswerOrder": [1, 2]}
+    parts = {"Selector": "Likert", "SubSelector": "MultipleAnswer", **answers, **options("bus", "train")}
+    found = read([question(1, "Matrix", "When?", **parts)])
+    assert [(item["type"], item["question"], item["options"]) for item in found.data["items"]] == [
+        ("multiple_choice", "When?\nbus", ["by day", "by night"]),
+        ("multiple_choice", "When?\ntrain", ["by day", "by night"]),
+    ]
+
+
+def test_what_is_left_out_is_not_listed_as_changed_too() -> None:
+    parts = {
+        "Selector": "VRTL",
+        "Choices": {"1": {"Display": "a", "TextEntry": "true"}, "2": {"Display": "b"}},
+    }
+    found = read([question(1, "MC", **YES_NO), question(2, "CS", **parts)])
+    assert len(found.left_out) == 1 and not found.changed
 
 
 def test_unused_questions_are_named() -> None:

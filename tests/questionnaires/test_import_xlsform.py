@@ -57,6 +57,10 @@ TYPES = {
         {"type": "select_one drinks", "parameters": "randomize=true, seed=1"},
         {"type": "choice", "options": ["tea", "milk"], "shuffle": True},
     ),
+    "select all that apply": (
+        {"type": "select all that apply from drinks"},
+        {"type": "multiple_choice", "options": ["tea", "milk"]},
+    ),
     "rank": ({"type": "rank drinks"}, {"type": "ranking", "options": ["tea", "milk"]}),
     "integer": (
         {"type": "integer", "constraint": ". >= 18 and . < 100"},
@@ -124,6 +128,7 @@ RELEVANT = {
     "${works} = 1": "works == 'Yes'",
     "${works} != '2'": "works != 'No'",
     "selected(${drinks}, 'tea')": "'tea' in drinks",
+    "${works} = ‘1’": "works == 'Yes'",
     "not(selected(${drinks}, 'tea'))": "not ('tea' in drinks)",
     "${age} >= 18 and ${works} = '1'": "(age >= 18) and (works == 'Yes')",
     "18 < ${age} or (${works} = '2')": "(age > 18) or (works == 'No')",
@@ -155,6 +160,13 @@ def test_a_relevant_that_is_not_plain_is_named(relevant: str, reason: str) -> No
     assert [str(one) for one in found.changed] == [
         f"q (row 5): it is asked of everyone, without its relevant: {reason}"
     ]
+
+
+def test_a_note_under_a_condition_that_is_not_plain_is_left_out() -> None:
+    note = {"type": "note", "name": "n", "label": "Imagine.", "relevant": "regex(${age}, '1')", "\0line": "5"}
+    found = read(*FIRST, note, {"type": "text", "name": "q", "label": "Q?"})
+    assert str(found.left_out[0]).startswith("n (row 5): its relevant cannot be carried: ")
+    assert found.data["items"][3]["question"] == "Q?" and not found.changed
 
 
 def test_a_group_gives_its_condition_to_its_questions() -> None:

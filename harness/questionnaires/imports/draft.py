@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -96,6 +97,18 @@ class Draft:
         data = {"name": made, "type": type, "question": words or made, **given}
         self.items[source] = item = DraftItem(data, answers or {}, type == "multiple_choice")
         return item
+
+    @contextmanager
+    def question(self, place: str, conditions: Sequence[str] = ()) -> Iterator[None]:
+        """Carry one question, all items of which get ``conditions``; leave it out if that raises `NotCarriedError`."""
+        items, changes = set(self.items), len(self.changed)
+        try:
+            yield
+        except NotCarriedError as error:
+            del self.changed[changes:]
+            self.leave_out(place, str(error))
+        for added in self.items.keys() - items:
+            self.items[added].conditions.extend(conditions)
 
     def add_text(self, place: str, text: str) -> None:
         """Add a text without an answer: it introduces the questionnaire, or begins the next question."""

@@ -55,15 +55,13 @@ class _EdslReader:
         self.draft.settings |= {"ask": "separately"} | self._memory()
         for entry in self.entries:
             place = str(entry.get("question_name") or entry.get("name") or "?")[:80]
-            try:
+            with self.draft.question(place):
                 if "question_name" in entry:
                     self._question(entry, place)
                 elif isinstance(entry.get("text"), str):
                     self.draft.add_text(place, self._piped(entry["text"]))
                 else:
                     raise NotCarriedError(f"a {str(entry.get('edsl_class_name'))[:40]} has no counterpart")
-            except NotCarriedError as error:
-                self.draft.leave_out(place, str(error))
         self._rules()
         return self.draft.finish()
 

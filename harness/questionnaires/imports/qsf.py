@@ -132,14 +132,12 @@ class _QsfReader:
             if payload.get("DisplayLogic"):
                 own.append(condition_of(payload["DisplayLogic"], self.draft.item))
         except NotCarriedError as error:
+            if payload.get("QuestionType") == "DB":
+                self.draft.leave_out(place, f"its display logic cannot be carried: {error}")
+                return
             self.draft.change(place, f"it is asked of everyone, without its display logic: {error}")
-        before = set(self.draft.items)
-        try:
+        with self.draft.question(place, own):
             self._carry(source, payload, place, own)
-        except NotCarriedError as error:
-            self.draft.leave_out(place, str(error))
-        for added in self.draft.items.keys() - before:
-            self.draft.items[added].conditions.extend(own)
 
     def _carry(self, source: str, payload: Mapping[str, Any], place: str, conditions: list[str]) -> None:
         kind, selector = str(payload.get("QuestionType")), str(payload.get("Selector"))

@@ -42,6 +42,8 @@ class QsfQuestion:
     ) -> tuple[list[str], dict[str, str]]:
         """The options' texts, and each choice id's text."""
         found = self.choices(part, order)
+        if not found and self.payload.get(f"Dynamic{part}"):
+            raise NotCarriedError("its options are those chosen in another question")
         texts = self.draft.options((_display(one) for one in found.values()), least)
         if any(isinstance(one, Mapping) and one.get("TextEntry") for one in found.values()):
             self.draft.change(
@@ -124,6 +126,12 @@ def _text(question: QsfQuestion) -> None:
 
 def _matrix(question: QsfQuestion) -> None:
     sub = str(question.payload.get("SubSelector"))
+    if question.selector == "Likert" and sub == "MultipleAnswer":
+        labels, _ = question.labelled("Answers", "AnswerOrder")
+        for source, name, text, _ in question.rows():
+            question.draft.add(source, "multiple_choice", name, text, options=labels)
+        question.draft.change(question.place, "each of its rows becomes an item")
+        return
     if question.selector != "Likert" or sub not in ("SingleAnswer", "DL", "None"):
         raise NotCarriedError(f"the question type {kind_of(question.payload)} has no counterpart")
     rows, _ = question.labelled(least=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,12 @@ from harness.text_files import read_content
 
 MAX_BYTES = 1 << 26
 """The largest file: 64 MiB."""
-MAX_ROWS = 100_000
+SHEETS = ("survey", "choices", "settings")
+"""The sheets of a form that are read."""
+MAX_ROWS = 20_000
 """Rows of one sheet; forms have hundreds."""
+MOST_EMPTY = 200
+"""Empty rows in a row; a sheet ends there, since Excel counts rows that were only formatted."""
 
 _KNOWN = "a Qualtrics survey (.qsf), an XLSForm (.xlsx, .csv) or an EDSL survey (.json, .ep)"
 
@@ -60,14 +66,14 @@ def _workbook(path: Path, owner: str) -> xlsform.Sheets:
     import openpyxl
 
     content = read_content(path, owner, MAX_BYTES)
-    import io
-
     try:
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        return {
-            sheet.title.strip().lower(): xlsform.sheet_of_table(_cells(sheet, owner))
-            for sheet in book.worksheets
-        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions, which no form needs
+            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            named = {sheet.title.strip().lower(): sheet for sheet in book.worksheets}
+            return {
+                name: xlsform.sheet_of_table(_cells(named[name], owner)) for name in SHEETS if name in named
+            }
     except ConfigurationError:
         raise
     except Exception as error:  # a damaged workbook raises whatever the part that is damaged raises
@@ -77,10 +83,15 @@ def _workbook(path: Path, owner: str) -> xlsform.Sheets:
 
 
 def _cells(sheet: Any, owner: str) -> Iterator[tuple[int, list[str]]]:
+    empty = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
         if number > MAX_ROWS:
             raise ConfigurationError(f"{owner}: a sheet has more than {MAX_ROWS:,} rows; expected a form.")
-        yield number, [_cell(value) for value in row]
+        cells = [_cell(value) for value in row]
+        empty = 0 if any(cells) else empty + 1
+        if empty > MOST_EMPTY:
+            return
+        yield number, cells
 
 
 def _cell(value: Any) -> str:

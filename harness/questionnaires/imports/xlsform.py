@@ -26,10 +26,11 @@ LINE = "\0line"
 
 _REFERENCE = re.compile(r"\$\{\s*([^}\s]+)\s*\}")
 _SELECT = re.compile(
-    r"(?P<kind>select[_ ]one|select1|select[_ ]multiple|rank)(?:\s+from)?\s+(?P<list>\S+)(?P<other>\s+or[_ ]other)?$"
+    r"(?P<kind>select[_ ]one|select1|select[_ ]multiple|select all that apply|rank)(?:\s+from)?\s+(?P<list>\S+)"
+    r"(?P<other>\s+or[_ ](specify[_ ])?other)?$"
 )
-_BEGIN = re.compile(r"begin[_ ](group|repeat)$")
-_END = re.compile(r"end[_ ](group|repeat)$")
+_BEGIN = re.compile(r"begin[_ ](group|repeat|loop)\b")
+_END = re.compile(r"end[_ ](group|repeat|loop)$")
 _PARAMETER = re.compile(r"(\w+)\s*=\s*([^\s,;]+)")
 _RECORDED = frozenset(
     {"start", "end", "today", "deviceid", "device_id", "subscriberid", "simserial", "phonenumber"}
@@ -75,13 +76,13 @@ class _FormReader:
                     self.draft.leave_out(_place(row), "it is disabled")
                 continue
             if found := _BEGIN.match(kind):
-                self._begin(row, repeats=found[1] == "repeat")
+                self._begin(row, repeats=found[1] != "group")
             elif _END.match(kind):
                 if self.open:
                     self.open.pop()
             else:
                 self._question(row, kind)
-        if languages := _languages(self.rows):
+        if len(languages := _languages(self.rows)) > 1:
             listed = ", ".join(languages)
             self.draft.change(
                 "labels", f"they are in {listed}; those in {self.language or languages[0]} are read"
@@ -108,14 +109,12 @@ class _FormReader:
             try:
                 conditions.append(condition_of(relevant, self.draft.item))
             except NotCarriedError as error:
+                if kind == "note":
+                    self.draft.leave_out(place, f"its relevant cannot be carried: {error}")
+                    return
                 self.draft.change(place, f"it is asked of everyone, without its relevant: {error}")
-        before = set(self.draft.items)
-        try:
+        with self.draft.question(place, conditions):
             self._carry(row, kind, place, conditions)
-        except NotCarriedError as error:
-            self.draft.leave_out(place, str(error))
-        for added in self.draft.items.keys() - before:
-            self.draft.items[added].conditions.extend(conditions)
 
     def _carry(self, row: Row, kind: str, place: str, conditions: list[str]) -> None:
         if kind in _RECORDED:
@@ -161,7 +160,7 @@ class _FormReader:
         if found["kind"] == "rank":
             self.draft.add(row["name"], "ranking", row["name"], text, options=options, shuffle=shuffle)
             return
-        several = found["kind"].startswith("select") and found["kind"].endswith("multiple")
+        several = found["kind"].endswith(("multiple", "apply"))
         kept = None if codes == options else dict(zip(options, codes, strict=True))
         self.draft.add(
             row["name"], "multiple_choice" if several else "choice", row["name"], text,

@@ -12,6 +12,8 @@ _TOKEN = re.compile(
     r"|(?P<mark><=|>=|!=|=|<|>|\(|\)|,)|(?P<word>[A-Za-z][\w-]*(?::[\w-]+)?|\.))"
 )
 _SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_QUOTES = str.maketrans("‘’“”", "''\"\"")
+"""Spreadsheets replace straight quotes while people type."""
 _MOST_TOKENS = 500
 _MOST_BRACKETS = 40
 
@@ -45,7 +47,7 @@ def bounds_of(constraint: str, *, whole: bool) -> tuple[float | None, float | No
 
 def _tokens(expression: str) -> list[tuple[str, str]]:
     found, end = [], 0
-    text = expression.rstrip()
+    text = expression.translate(_QUOTES).rstrip()
     while end < len(text):
         token = _TOKEN.match(text, end)
         if token is None:
