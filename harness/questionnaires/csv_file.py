@@ -100,6 +100,11 @@ def csv_text(data: Mapping[str, Any]) -> str:
 def _check_header(header: Sequence[str], owner: str) -> None:
     known = columns()
     absent = [name for name in FIRST if name not in header]
+    if absent and header[:1] in (["survey"], ["choices"], ["settings"]):
+        raise ConfigurationError(
+            f"{owner}: is an XLSForm; expected a questionnaire. Import it first, with harness survey import or "
+            "harness.import_survey."
+        )
     if absent:
         raise ConfigurationError(
             f"{owner}: line 1: is not a questionnaire: no column {', '.join(absent)}; expected the columns "

@@ -302,6 +302,7 @@ BAD = {
         {"a": 1},
         "is JSON, and not a survey that is read here; expected a Qualtrics survey",
     ),
+    "agents": ("s.json", AGENTS, "holds agents of EDSL; expected a survey. Load them with load_population."),
     "another file": ("s.docx", {}, "the file name ends in '.docx'; expected a Qualtrics survey"),
     "nothing that is carried": (
         "s.json",

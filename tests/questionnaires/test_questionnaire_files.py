@@ -235,6 +235,11 @@ FAULTS = {
         "id,age\n1,30\n",
         "line 1: is not a questionnaire: no column name, type, question",
     ),
+    "an XLSForm": (
+        "q.csv",
+        "survey,,\n,type,name\n",
+        "is an XLSForm; expected a questionnaire. Import it first",
+    ),
     "two columns of one name": (
         "q.csv",
         "name,type,question,question\na,yes_no,A?,B?\n",

@@ -52,6 +52,12 @@ def import_survey(source: Any) -> ImportedQuestionnaire:
             return qsf.from_qsf(data, owner)
         if edsl.is_edsl_survey(data):
             return edsl.from_edsl(data, owner)
+        if isinstance(data, dict) and (
+            data.keys() & {"agent_list"} or data.get("edsl_class_name") == "Agent"
+        ):
+            raise ConfigurationError(
+                f"{owner}: holds agents of EDSL; expected a survey. Load them with load_population."
+            )
         raise ConfigurationError(f"{owner}: is JSON, and not a survey that is read here; expected {_KNOWN}.")
     raise ConfigurationError(f"{owner}: the file name ends in {ending or 'nothing'!r}; expected {_KNOWN}.")
 
