@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from harness.engines.survey.coding import code_again, open_answers
 from harness.engines.survey.order import order_of
 from harness.errors import ModelCallError, RefusedError, RejectedError, UnacceptableReplyError
 from harness.gateway.calls import CallSite, Reply, Request
+from harness.gateway.gateway import Gateway
+from harness.gateway.journal.journal import Journal
 from harness.model import (
     Allocation,
     Cell,
@@ -310,3 +313,60 @@ def test_recorded_answers_are_coded_again_with_the_questions_as_they_were_asked(
         ("why=money", 0.0, "Ada"),
         ("why=other", 1.0, "Ada"),
     ]
+
+
+class Miscounting:
+    """Divides 100 into 90, and answers the other question."""
+
+    name, model = "miscounting", "miscounting-1"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
+        self.asked += 1
+        return Reply('{"q1": 4, "q2": {"roads": 50, "schools": 40}}')
+
+    async def embed(self, texts: Any, model: str) -> Any:
+        raise NotImplementedError
+
+    async def aclose(self) -> None: ...
+
+
+class EndsAfter:
+    """A client whose session ends right after so many rejections."""
+
+    def __init__(self, client: Any, rejections: int) -> None:
+        self._client, self._left = client, rejections
+
+    async def complete(self, request: Request, site: CallSite, **more: Any) -> Reply:
+        reply: Reply = await self._client.complete(request, site, **more)
+        return reply
+
+    def reject(self, reply: Reply, reason: str) -> None:
+        self._client.reject(reply, reason)
+        self._left -= 1
+        if self._left == 0:
+            raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("rejections", [1, 2, 3])
+def test_a_session_cut_off_while_a_page_is_asked_again_ends_like_an_uninterrupted_one(
+    tmp_path: Path, rejections: int
+) -> None:
+    survey = Survey(items=[TRUST, Allocation("budget", "Divide it.", options=("roads", "schools"))])
+    provider = Miscounting()
+
+    async def session(cut: int) -> TrialResult:
+        gateway = Gateway(provider, journal=Journal(tmp_path))
+        try:
+            client = gateway.open_trial("t", "run")
+            return await run_survey(plan(survey), EndsAfter(client, cut))  # type: ignore[arg-type]
+        finally:
+            await gateway.aclose()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(session(rejections))
+    result = asyncio.run(session(99))
+    assert provider.asked == 3
+    assert statuses(result) == {"trust": "answered", "budget": "missing"}

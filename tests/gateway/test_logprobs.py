@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from harness.gateway.journal.journal import Journal
 from harness.gateway.providers.anthropic_messages import AnthropicMessages
 from harness.gateway.providers.openai_compatible import OpenAICompatible
 from harness.gateway.rehearsal.provider import RehearsalProvider
+from harness.gateway.replies.acceptance import UnacceptableError, accept
 
 FIELDS = {"logprobs": True, "top_logprobs": 2}
 TOKEN = {"token": "po", "logprob": -0.25, "bytes": [112, 111], "top_logprobs": []}
@@ -93,3 +95,16 @@ def test_what_another_provider_gives_in_their_place_is_left_out(given: Any) -> N
             return Reply("pong", model="odd", logprobs=given)
 
     assert complete(Odd(1)).logprobs is None
+
+
+@pytest.mark.parametrize(("limit", "extra"), [(1, FIELDS), (2, FIELDS), (1, {})])
+def test_a_reply_of_one_token_is_whole_where_only_its_probabilities_are_wanted(
+    limit: int, extra: dict[str, Any]
+) -> None:
+    reply = Reply("B", finish_reason="length", logprobs=STATED if extra else None)
+    request = replace(ask("ping", extra=extra), max_tokens=limit)
+    if limit == 1 and extra:
+        assert accept(reply, request).text == "B"
+        return
+    with pytest.raises(UnacceptableError, match="cut at the length limit"):
+        accept(reply, request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.model import FreeText, Likert, read_items
@@ -21,8 +21,8 @@ _COMPOSITES = frozenset({"multiple_choice", "ranking", "allocation", "matrix"})
 
 
 def answers(runs: Sequence[RunRows]) -> pa.Table:
-    """One row per answer, in the order of the files and of each survey; the files are read again for it."""
-    return table(ANSWERS, [row for run in runs for row in _answers(run)])
+    """One row per answer, in the order of the design and of each survey; the files are read again for it."""
+    return table(ANSWERS, [row for run in runs for row in sorted(_answers(run), key=_place_in(run))])
 
 
 def widened(long: pd.DataFrame, attributes: Sequence[str] = ()) -> pd.DataFrame:
@@ -80,6 +80,16 @@ def _answers(run: RunRows) -> Iterator[Row]:
                 one = found.get(item.name)
                 if isinstance(one, Mapping):
                     yield from _rows(item, one, {**place, "options": _text(shuffled.get(item.name))})
+
+
+def _place_in(run: RunRows) -> Callable[[Row], tuple[int, ...]]:
+    """Sorts rows by arm, repetition, panel and proposal."""
+    groups = () if run.design is None else run.design.groups
+    arms = {group: number for number, group in enumerate(groups)}
+    return lambda row: (
+        arms.get(row["group"], len(arms)),
+        *(-1 if row[name] is None else row[name] for name in ("rep", "panel", "proposal")),
+    )
 
 
 def _items(run: RunRows) -> Sequence[Item]:
