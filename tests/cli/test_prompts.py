@@ -32,7 +32,7 @@ def test_the_first_calls_of_each_group_are_printed_and_nothing_is_left(
     assert "Be concise,\\x1b[31m always." in said.out, (
         "control characters are shown, not sent to the terminal"
     )
-    assert "[user]\nEveryone is told: Agree on a bicycle." in said.out
+    assert "[user]\nEveryone hears: Agree on a bicycle." in said.out
     assert [path.name for path in Path().iterdir() if path.name != "__pycache__"] == [tmp_path.name + ".py"]
 
 

@@ -69,7 +69,7 @@ def test_another_task_is_judged_by_the_same_words(lab: Lab) -> None:
         for request in lab.watched.requests
         if (request.response_format or {}).get("json_schema", {}).get("name") == "score"
     ]
-    assert judged and all("The task that was set\\n\\nAgree on" in text for text in judged)
+    assert judged and all("The task that was given\\n\\nAgree on" in text for text in judged)
 
 
 def test_arms_are_recorded_summed_up_and_part_of_the_run_s_identity(lab: Lab) -> None:

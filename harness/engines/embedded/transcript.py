@@ -35,7 +35,7 @@ def _speaker(event: Event) -> str:
     if event.type == "THINK":
         return f"{event.person} (thinking)"
     if event.type == "THOUGHT":
-        return f"{event.person} (a thought comes up)"
+        return f"{event.person} (a thought occurs)"
     if event.kind == "action":
         return f"{event.person} to {event.target or 'everyone'}"
     return f"Request to {event.person or 'everyone'}"
@@ -45,10 +45,10 @@ def perceived(event: Event, listener: str) -> str:
     """One event as ``listener`` perceives it."""
     content = inside(event.content)
     if event.type == "THOUGHT":
-        return f"A thought comes to you: {content}"
+        return f"A thought occurs to you: {content}"
     if event.kind == "action":
         return f"{event.person}, to {'you' if event.target == listener else 'everyone'}: {content}"
-    return f"{'You are asked' if event.person else 'Everyone is told'}: {content}"
+    return f"{'You are asked' if event.person else 'Everyone hears'}: {content}"
 
 
 def joined(lines: Iterable[str]) -> str:

@@ -85,7 +85,7 @@ _CONTESTED = (
 A government wants every resident to give a year of civic service before turning twenty-five: in a hospital,
 a school, the fire brigade, on a farm or with the army. Pay is low, the place is assigned, and students and
 young parents are not excused. Those who refuse lose the right to a driving licence and to public jobs for
-ten years. Its supporters speak of solidarity and of services that lack hands; its opponents call it forced
+ten years. Its supporters speak of solidarity and of understaffed services; its opponents call it forced
 labour.
 
 The motion: this law should be passed.
@@ -119,13 +119,13 @@ The motion: the cameras should be installed.
 _BRAINSTORM = Script(
     proposals=_EVERYDAY,
     introduction="""\
-Welcome, and thank you all for coming. Before we begin, let us get to know each other and the ground we are
-on. The theme of this meeting is: {theme}.
+Welcome, and thank you all for coming. Before we begin, let us get to know each other and the topic. The
+theme of this meeting is: {theme}.
 
 In turn, please tell the others
 - who you are, where you live and what you do;
-- where this theme gives you trouble at home;
-- where it gives you trouble at work, and what you notice about it in your line of business.
+- what problems this theme causes you at home;
+- what problems it causes you at work, and what you notice about it in your line of business.
 
 Leave remedies for later. For now we only want to hear what goes wrong, and for whom.
 """,
@@ -188,9 +188,9 @@ Thank you. This is what the house debates tonight:
 
 {details}
 The rules:
-- Speak for the motion or against it. There is no third bench: no abstaining, no amendments, no meeting
+- Speak for the motion or against it. There is no third option: no abstaining, no amendments, no meeting
   halfway.
-- Choose your side by your own convictions, and stay with it.
+- Choose your side by your own convictions, and stick to it.
 - Argue to win over the voters and the members of parliament who are listening.
 - Answer what the other side has said; show where it is wrong.
 - Alliances and deals are for other evenings.

@@ -72,7 +72,7 @@ def test_a_regeneration_sees_the_turn_and_what_was_wrong_with_it() -> None:
     assert (site.step, site.attempt) == (1, 1)
     assert list(request.messages[:-2]) == list(act.messages)
     assert "step 1 attempt 0" in request.messages[-2]["content"]
-    assert "scored 2 of 9" in request.messages[-1]["content"]
+    assert "scored 2 out of 9" in request.messages[-1]["content"]
     assert "fault 0" in request.messages[-1]["content"]
 
 

@@ -172,7 +172,7 @@ def test_a_memory_is_bounded_and_says_what_it_has_forgotten() -> None:
     assert roles[0] == roles[-1] == "user"
     assert f"({person.memory.forgotten} earlier moments have faded from your memory.)" in told
     assert told.count("faded from your memory") == 1
-    assert "Everyone is told: The task." in told
+    assert "Everyone hears: The task." in told
     assert "his 199" in told
     assert "his 3 " not in told
     assert f"({person.memory.forgotten} earlier entries" in person.memory.recent(100_000)

@@ -99,7 +99,7 @@ def test_a_panel_where_nobody_speaks_still_alternates() -> None:
     run(plan(steps=3), client)
     request, _ = client.of("act", PEOPLE[2])[-1]
     assert [m["role"] for m in request.messages] == ["system", *["user", "assistant"] * 3, "user"]
-    assert request.messages[-1]["content"] == "Nobody has said anything to you since your last turn."
+    assert request.messages[-1]["content"] == "No one has said anything to you since your last turn."
 
 
 def test_the_order_of_replies_does_not_show() -> None:
@@ -194,7 +194,7 @@ def test_control_and_treatment_ask_alike_but_for_the_intervention() -> None:
     control, treated = FakeClient(), FakeClient()
     run(plan(steps=4), control)
     result = run(plan(steps=4, interventions=(VARIETY,)), treated)
-    effect = f"A thought comes to you: {VARIETY.effect}"
+    effect = f"A thought occurs to you: {VARIETY.effect}"
     assert any(record["fired"] for record in result.interventions)
     before, after = _prompts(control), _prompts(treated)
     checks = {site for site in after if site.kind == "intervention_check"}
