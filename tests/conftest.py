@@ -43,7 +43,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         lambda app: command(app, len(app.registered_commands), len(app.registered_groups)),
     )
     _patch.setattr(sys, "dont_write_bytecode", True)  # a test may write a file twice within a second
-    _patch.setattr("_pytest.config._iter_rewritable_modules", lambda _files: ())  # they are loaded already
+    _patch.setattr(  # it lists the files of every installed distribution; the plugins are loaded already
+        "_pytest.config.Config._mark_plugins_for_rewrite", lambda *_arguments, **_options: None
+    )
 
 
 def pytest_unconfigure() -> None:
