@@ -395,6 +395,11 @@ def test_a_declared_field_that_cannot_reach_the_model_is_refused(
     assert name in str(came.error) and came.sent == []
 
 
+def test_it_never_answers_for_another_model(ask: Callable[..., Outcome]) -> None:
+    came = ask(CLAUDE, converse(), request=Request(WORDS, model="amazon.nova-lite-v1:0"))
+    assert came.error is not None and came.error.fatal and came.sent == []
+
+
 # Configuration
 
 
@@ -417,6 +422,30 @@ def test_missing_credentials_region_and_project_are_said_before_anything_is_sent
     monkeypatch.delenv("AWS_REGION")
     with pytest.raises(ConfigurationError, match="no AWS region"):
         make_provider(CLAUDE, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("location", "host"),
+    [
+        ("us-central1", "us-central1-aiplatform.googleapis.com"),
+        ("global", "aiplatform.googleapis.com"),
+        ("eu", "aiplatform.eu.rep.googleapis.com"),
+    ],
+)
+def test_the_place_of_a_vertex_model_is_the_one_that_googles_library_uses(
+    credentials: Path, monkeypatch: pytest.MonkeyPatch, location: str, host: str
+) -> None:
+    signed_in(credentials, "http://127.0.0.1:9", monkeypatch)
+    monkeypatch.setenv("GOOGLE_CLOUD_LOCATION", location)
+    provider: Any = make_provider(GEMINI, seed=1)
+    assert provider.base_url == f"https://{host}"
+    assert provider._made.model.base_url.rstrip("/") == provider.base_url
+
+
+def test_the_replies_of_these_models_come_whole_so_a_first_token_has_no_limit() -> None:
+    provider: Any = make_provider(CLAUDE, seed=1)
+    with pytest.raises(ConfigurationError, match="its replies come whole"):
+        provider.configure(first_token_timeout=3.0)
 
 
 def test_credentials_reach_neither_errors_nor_the_log(

@@ -53,4 +53,4 @@ def make_bedrock(model: str, base_url: str | None) -> LibraryModel:
         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_BEARER_TOKEN_BEDROCK"
     )
     fields = ANY_MODEL | {"reasoning_effort", "top_k"}
-    return LibraryModel(Vendor("bedrock", place, sign_in, make, fields, secrets), model)
+    return LibraryModel(Vendor("bedrock", place, sign_in, make, fields, secrets=secrets), model)

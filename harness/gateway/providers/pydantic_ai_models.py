@@ -45,7 +45,8 @@ class Vendor:
     """What one vendor's models need. ``fields`` of requests are sent, others are refused.
 
     ``make`` makes the model, from the seconds of a call and of connecting. ``sign_in`` says how a user gets
-    credentials, and ``secrets`` are the values of variables that no message may show.
+    credentials, and ``secrets`` are the values of variables that no message may show. Without ``has_address``,
+    ``place`` is only for messages: another model of the vendor is made by its name alone.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Vendor:
     sign_in: str
     make: Callable[[float, float], Model]
     fields: frozenset[str] = ANY_MODEL
+    has_address: bool = True
     secrets: tuple[str, ...] = ()
 
 
@@ -62,7 +64,8 @@ class LibraryModel:
     no_counterpart = UNKNOWN_THERE
 
     def __init__(self, vendor: Vendor, model: str) -> None:
-        self.name, self.model, self.base_url = vendor.name, model, vendor.place
+        self.name, self.model = vendor.name, model
+        self.base_url = vendor.place if vendor.has_address else None
         self.before_send: Callable[[], None] | None = None
         self.notify: Callable[[str], None] = _log.warning
         self._vendor, self._made = vendor, _Lazy(vendor.make)
@@ -91,6 +94,10 @@ class LibraryModel:
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:  # noqa: ARG002
         """One request to the model. Raises `ModelCallError`, fatal when no later call can succeed either."""
+        if request.model not in ("", self.model):
+            raise self._failures.say(
+                f"it cannot answer for another model, {request.model!r:.80}.", fatal=True
+            )
         sent = self._dialect.sent(request)
         spelled = in_form(request, sent.form)
         model = self._made.model
@@ -262,7 +269,12 @@ def make_any(argument: str) -> LibraryModel:
     secrets = values_of(*(name for name in os.environ if re.search(r"KEY|TOKEN|SECRET|PASSWORD", name)))
     return LibraryModel(
         Vendor(
-            "pydantic-ai", place, f"the key of {vendor}", lambda _timeout, _connect: made, secrets=secrets
+            "pydantic-ai",
+            place,
+            f"the key of {vendor}",
+            lambda _timeout, _connect: made,
+            has_address=False,
+            secrets=secrets,
         ),
         argument,
     )

@@ -37,6 +37,15 @@ def make_vertex(model: str, base_url: str | None) -> LibraryModel:
         )
         return GoogleModel(model, provider=provider)
 
-    place = base_url or f"https://{location}-aiplatform.googleapis.com"
+    place = base_url or f"https://{_host(location)}"
     fields = ANY_MODEL | {"frequency_penalty", "presence_penalty", "reasoning_effort", "seed", "top_k"}
     return LibraryModel(Vendor("vertex", place, sign_in, make, fields), model)
+
+
+def _host(location: str) -> str:
+    """The server of a location: one of all regions, of the regions of a continent, or of one region."""
+    if location == "global":
+        return "aiplatform.googleapis.com"
+    if location in ("eu", "us"):
+        return f"aiplatform.{location}.rep.googleapis.com"
+    return f"{location}-aiplatform.googleapis.com"
