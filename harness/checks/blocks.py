@@ -9,6 +9,7 @@ from harness.model import Check, Level
 from harness.stats.between import panel_means
 from harness.stats.results import MARGIN
 
+BLOCK, BLOCKS = "block (panel × proposal)", "blocks (panel × proposal)"
 FEWEST = 6
 """With 5 blocks an exact sign-flip test cannot go below p = 2/2⁵ = .0625."""
 
@@ -20,8 +21,10 @@ def enough(subject: CheckedRun) -> Iterator[Check]:
         return
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
-            n = len(_differences(subject, metric, control, other))
-            have = "block (panel × proposal) has" if n == 1 else "blocks (panel × proposal) have"
+            found = _differences(subject, metric, control, other)
+            n = len({panel for panel, _ in found}) if subject.data.individual else len(found)
+            one, many = ("persona", "personas") if subject.data.individual else (BLOCK, BLOCKS)
+            have = f"{one} has" if n == 1 else f"{many} have"
             said = f"{n} {have} scores in {control} and {other}"
             level = Level.PASS if n >= FEWEST else Level.WARN
             yield Check("blocks", level, said, n, f"at least {FEWEST}", metric)

@@ -110,7 +110,9 @@ def _published(row: Published | None) -> tuple[str, ...]:
 
 def _outcome_notes(report: RunReport) -> Iterator[str]:
     comparisons = report.analysis.comparisons
-    for text in dict.fromkeys(basis(one.primary) for one in comparisons):
+    for text in dict.fromkeys(map(_basis_without_df, comparisons) if report.dataset.individual else ()):
+        yield f"Primary analysis: {text}."
+    for text in dict.fromkeys(basis(one.primary) for one in comparisons if not report.dataset.individual):
         yield f"Primary analysis: {text}."
     for claim in dict.fromkeys(one.primary.estimand for one in comparisons):
         yield f"Claimed for {claim}."
@@ -127,6 +129,11 @@ def _outcome_notes(report: RunReport) -> Iterator[str]:
         )
     if report.published:
         yield "Published p-values are as printed (Welch's t-test on raw scores); means: control, then treatment."
+
+
+def _basis_without_df(one: Comparison) -> str:
+    """Degrees of freedom differ from item to item, by who answered."""
+    return f"{one.primary.method}, unit: {one.primary.unit}"
 
 
 def _is_apart(report: RunReport, one: Comparison) -> bool:

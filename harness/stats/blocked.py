@@ -70,6 +70,11 @@ class Layout:
         return list(self.by_unit.values())
 
     @property
+    def block_differences(self) -> list[float]:
+        """The difference of each complete block, whatever the unit."""
+        return [block.difference for block in self.complete]
+
+    @property
     def cells(self) -> list[tuple[float, ...]]:
         """The trial means of each arm of each complete block."""
         return [cell for block in self.complete for cell in (block.control, block.treatment)]

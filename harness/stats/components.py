@@ -79,7 +79,7 @@ def observed(dataset: Dataset, metric: str, treatment: str) -> Components:
     residual, person = _of_persons(kept)
     per_trial = fmean(1 / n for n in Counter(one.trial for one in kept).values()) if residual else 0.0
     trial = between - residual * per_trial
-    block_arm = variance(found.differences) - between * found.reciprocal_reps
+    block_arm = variance(found.block_differences) - between * found.reciprocal_reps
     return _above_zero(trial=trial, person=person, block_arm=block_arm, residual=residual)
 
 

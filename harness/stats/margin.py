@@ -105,7 +105,7 @@ def trials_needed(question: MarginQuestion, new: Layout, verdicts: int = 1) -> Q
         return Quantity(
             None, reason="the signs differ within the margin; more trials at this D do not change that"
         )
-    fixed = max(0.0, variance(new.differences) - between * new.reciprocal_reps)
+    fixed = max(0.0, variance(new.block_differences) - between * new.reciprocal_reps)
 
     def settled(reps: float) -> bool:
         se = math.sqrt((fixed + 2 * between / reps) / blocks)

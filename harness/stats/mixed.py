@@ -17,6 +17,8 @@ _BOUNDARY = 1e-6
 """A component below this share of the residual variance lies on the boundary."""
 MOST_SCORES = 1200
 """Beyond, statsmodels takes minutes: its time grows with more than the square of the scores."""
+MOST_BLOCKS = 60
+"""Each block is a coefficient, and the time grows with their cube: 100 of two personas take seven seconds."""
 _OPTIMISER = "powell"
 """The gradient-based default of statsmodels stops short of the optimum near a boundary, and may report convergence."""
 
@@ -51,6 +53,9 @@ def _unfit(kept: Sequence[Observation], df: int) -> str | None:
         return "one score per trial: trial and residual cannot be separated"
     if len(kept) > MOST_SCORES:
         return f"not fitted to more than {MOST_SCORES:,} scores; there are {len(kept):,}"
+    blocks = len({one.block for one in kept})
+    if blocks > MOST_BLOCKS:
+        return f"not fitted to more than {MOST_BLOCKS} blocks, each a coefficient; there are {blocks}"
     if df < 1:
         return "needs more trials than blocks + 1"
     if len({(one.group, one.value) for one in kept}) == 2:

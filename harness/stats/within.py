@@ -23,7 +23,7 @@ def within_blocks(found: Layout, confidence: float = 0.95) -> Estimate:
     if pooled is None:
         return replace(asked, reason="needs 2 or more trials of the same block and arm; there are none")
     se = math.sqrt(pooled * found.reciprocal_reps / len(found.complete))
-    return with_t_interval(asked, fmean(found.differences), se, df, confidence)
+    return with_t_interval(asked, fmean(found.block_differences), se, df, confidence)
 
 
 def pooled_variance(cells: Sequence[Sequence[float]]) -> tuple[float | None, int]:

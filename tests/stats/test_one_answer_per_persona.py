@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from harness.model import Dataset, Respondents, SampleDesign, Scale
 from harness.stats import analyse
+from harness.stats.mixed import reml
 from harness.stats.results import Comparison, Estimate
 from harness.stats.units import weighted_mean
 from tests.support.answers import ARMS, N, answers, drawn
 from tests.support.lazy_modules import LazyModule
+from tests.support.scores import dataset
 
 stats = LazyModule("scipy.stats")
 
@@ -130,16 +132,13 @@ def test_strata_take_their_differences_out_of_the_error() -> None:
     assert weighted_mean([*values], [1.0] * 60).variance > 3 * found.variance
 
 
-def sampled(**more: Any) -> Respondents:
-    return Respondents(
-        sampling=SampleDesign("simple random sample", "1,000 people in people.csv", 1000), **more
-    )
+SAMPLED = Respondents(sampling=SampleDesign("simple random sample", "1,000 people in people.csv", 1000))
 
 
 @pytest.mark.parametrize("between", [False, True])
 def test_the_claim_reaches_the_population_that_personas_were_sampled_from(between: bool) -> None:
     plain = compared(answers(drawn(), between=between)).primary
-    drawn_from = compared(answers(drawn(), between=between, respondents=sampled())).primary
+    drawn_from = compared(answers(drawn(), between=between, respondents=SAMPLED)).primary
     assert plain.estimand.startswith("these personas")
     assert drawn_from.estimand == (
         "the population that the personas were sampled from (simple random sample; 1,000 people in people.csv), "
@@ -232,3 +231,11 @@ def test_a_mixed_model_is_refused_with_its_reason_where_each_trial_has_one_score
     reml = secondary(found, "REML")
     assert (reml.p, reml.reason) == (None, "one score per trial: trial and residual cannot be separated")
     assert "paired t by persona" not in methods(found.secondary)  # the primary analysis, once more
+
+
+def test_a_mixed_model_is_refused_where_blocks_are_too_many_to_fit() -> None:
+    arms = {group: np.random.default_rng(n).normal(5, 1, (61, 1, 1, 2)) for n, group in enumerate(ARMS)}
+    with mock.patch("harness.stats.mixed._fit") as fit:
+        found = reml(dataset(arms), "score", *ARMS)
+    assert not fit.called
+    assert found.reason == "not fitted to more than 60 blocks, each a coefficient; there are 61"
