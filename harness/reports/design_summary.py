@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.model import options_in_words
+from harness.model import options_in_words, read_items
 from harness.model.contrast import CONTROL, PAIRS, contrasts_in_words, contrasts_to_metadata
 from harness.reports import arm_labels
 from harness.reports.numbers import counted
@@ -71,7 +71,8 @@ def answered_by(report: RunReport) -> str:
 
 
 def words(report: RunReport) -> Iterator[tuple[str, str]]:
-    """The script, part by part."""
+    """The script, part by part, or the items of a survey."""
+    yield from _survey(report)
     script = (report.first_line.get("script") or {}).get("words") or {}
     for part in ("introduction", "task", "consolidation"):
         if script.get(part):
@@ -81,11 +82,37 @@ def words(report: RunReport) -> Iterator[tuple[str, str]]:
             yield f"proposal {number}: {name}", str(text)
 
 
+def _survey(report: RunReport) -> Iterator[tuple[str, str]]:
+    """The survey's introduction and questions, with the answers that each allows."""
+    play = (report.first_line.get("settings") or {}).get("play")
+    if not isinstance(play, Mapping):
+        return
+    items = read_items(play.get("survey"))
+    if items and play.get("introduction"):
+        yield "introduction", str(play["introduction"])
+    for number, item in enumerate(items, start=1):
+        answers = ", ".join([*item.choices, *item.opt_out])
+        asked = f" (asked if {item.when})" if item.when else ""
+        yield f"item {number}: {item.name}", item.question + (f" [{answers}]" if answers else "") + asked
+
+
+def _labelled(metric: Mapping[str, Any]) -> str:
+    """What a metric of a survey means: its item's words, and its scale; empty for another."""
+    label, scale = metric.get("label"), metric.get("scale")
+    if not label:
+        return ""
+    return (
+        f"{label} ({scale[0]:g} to {scale[1]:g})"
+        if isinstance(scale, list) and len(scale) == 2
+        else str(label)
+    )
+
+
 def claims(report: RunReport) -> Iterator[tuple[str, str]]:
     """Each metric with what it means: the claim that the judge scores, or where its number comes from."""
     declared = (report.first_line.get("settings") or {}).get("metrics") or ()
     known = {one.get("name"): one for one in declared if isinstance(one, Mapping)}
     for metric in report.design.metrics:
         one = known.get(metric, {})
-        text = one.get("claim") or "a number computed from the trial"
+        text = one.get("claim") or _labelled(one) or "a number computed from the trial"
         yield metric, f"{text}" + (f" (about each {one['about']})" if one.get("about") else "")

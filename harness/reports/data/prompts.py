@@ -28,6 +28,7 @@ def _prompts(run: RunRows) -> dict[str, Any]:
             "words": script.get("words"),
         },
         "metrics": run.said("metrics"),
+        **({"survey": dict(play)} if (play := _mapping(run.said("play"))).get("survey") else {}),
         "population": {
             "source": without_places(population.get("source")),
             "sha256": population.get("sha256"),
@@ -58,6 +59,7 @@ def _group(run: RunRows, group: str) -> dict[str, Any]:
         "correction": line.get("correction"),
         "interventions": line.get("interventions"),
         "settings": _mapping(line.get("group_settings")).get("own"),
+        **({"survey": texts} if (texts := _mapping(line.get("group_settings")).get("survey")) else {}),
         **own,
     }
 
