@@ -468,7 +468,18 @@ ARMS = {
     "memory_limit": ("memory_limit=1000", "memory_limit=2000"),
     "temperature": ("temperature=0.1", "temperature=0.2"),
     "factors": ("factors={'tone': 'warm'}", "factors={'tone': 'cold'}"),
+    "survey": ("survey={'stay': 'Will you stay?'}", "survey={'stay': 'Will you stay here?'}"),
 }  # fmt: skip
+SURVEY = """
+from harness import Experiment, Group, Persona, Survey, YesNo
+
+small = Experiment(
+    name="small",
+    population=(Persona("Ada", {"occupation": "trader"}),),
+    groups=(Group("Control"),),
+    survey=Survey(items=(YesNo("stay", "Would you stay?"),)),
+)
+"""
 
 
 def arm_settings(declared: str) -> dict[str, Any]:
@@ -479,7 +490,8 @@ def arm_settings(declared: str) -> dict[str, Any]:
     from harness.runtime.provenance import code_of, group_settings
 
     space: dict[str, Any] = {}
-    source = MEASURED.replace('Group("Control")', f'Group("Control", {declared})').replace("import scale", "")
+    source = SURVEY if declared.startswith("survey=") else MEASURED.replace("import scale", "")
+    source = source.replace('Group("Control")', f'Group("Control", {declared})')
     exec(compile(source, "<test>", "exec"), space)
     small = space["small"]
     people = population_of(small, None, small.groups[0])

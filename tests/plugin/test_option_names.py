@@ -12,7 +12,8 @@ from tests.support.sessions import LIGHT, SMALL
 OPTIONS = """
     mode engine model model-base-url judge-model judge-base-url temperature env-file
     extractor-model corrector-model user-model model-option response-format seed
-    call-timeout call-timeout-total connect-timeout provider-seed prices concurrency workers results-dir out notebooks
+    call-timeout call-timeout-total connect-timeout first-token-timeout
+    provider-seed prices concurrency workers results-dir out notebooks
     accept-differences resume fresh accept-changes
     accept-lost-journal strict-checks exploratory report estimate seconds-per-call function-timeout play-timeout
     sentry-content rpm tpm max-cost max-wait max-calls max-tokens batch

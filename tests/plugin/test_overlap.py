@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from datetime import datetime
 from itertools import groupby
 
 import pytest
 
 from harness.errors import ModelCallError
+from harness.runtime.busy_time import busy_seconds
 from tests.support.sessions import CALLS_PER_TRIAL, SMALL, Lab
 
 PATIENCE = 5.0
@@ -148,11 +150,13 @@ def test_what_a_trial_logs_and_prints_stands_under_its_own_case(lab: Lab) -> Non
         assert "Captured log call" in text and "own words" in text
 
 
-def test_a_cases_duration_is_its_work(lab: Lab) -> None:
+def test_a_cases_duration_is_the_time_in_which_its_trials_ran(lab: Lab) -> None:
     lab.watched.before = Barrier(2)
     recorder = lab.pytester.inline_run("-m", "experiment", "--model=watched")
     calls = [report for report in recorder.getreports("pytest_runtest_logreport") if report.when == "call"]
     for report in calls:
         group = report.nodeid.split("-")[1]
-        worked = sum(line["duration"] for line in lab.lines(group, "trial_result"))
-        assert report.duration == pytest.approx(worked, abs=1e-5)
+        lines = lab.lines(group, "trial_result")
+        spans = [(datetime.fromisoformat(line["started"]).timestamp(), line["duration"]) for line in lines]
+        assert report.duration == pytest.approx(busy_seconds(spans), abs=1e-3)
+        assert report.duration < sum(seconds for _, seconds in spans) - 1e-4, "they overlapped"

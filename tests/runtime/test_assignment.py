@@ -101,7 +101,7 @@ def test_the_design_counts_the_trials_of_each_arm() -> None:
         ({"groups": (Group("Control"),)}, "there is one group"),
         (
             {"groups": (Group("A"), Group("B", population=PEOPLE[:2]))},
-            "group 'B' has a population of its own",
+            "group 'B' already has its own population",
         ),
         (
             {"metrics": (Preference("politer", "Which is more polite?"), Proposition("C", "c"))},
