@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,11 @@ def rows(folder: Path) -> list[tuple[str, dict[str, Any], str]]:
     return [(key, json.loads(content), batch_id) for key, content, batch_id in found]
 
 
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a test to its end, for half a minute at most."""
+    asyncio.run(asyncio.wait_for(main, 30))
+
+
 async def abandon(opened: Session, endpoint: BatchEndpoint) -> None:
     """Ask for scores, and give up once a batch is waited for, as a killed session does."""
     asked = [asyncio.ensure_future(opened.score(number)) for number in range(3)]
@@ -144,7 +149,7 @@ def test_calls_that_can_wait_go_together_and_cost_half(
             assert [one.data for one in await again.scores()] == [one.data for one in replies]
             assert (again.gateway.calls, again.gateway.replayed) == (0, 3)
 
-    asyncio.run(main(server.begin()))
+    run(main(server.begin()))
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -161,7 +166,7 @@ def test_a_batch_sends_what_ordinary_calls_send(server: BatchEndpoint, vendor: s
         assert endpoint.batched == [endpoint.requests[0].body]
         assert (batched.data, batched.form, batched.limit) == (plain.data, plain.form, plain.limit)
 
-    asyncio.run(main(server.begin()))
+    run(main(server.begin()))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +187,7 @@ def test_kind_and_call_say_what_can_wait(server: BatchEndpoint, site: dict[str, 
             await opened.score(0, **site)
         assert (len(endpoint.batched), endpoint.count) == ((1, 0) if batched else (0, 1))
 
-    asyncio.run(main(server.begin()))
+    run(main(server.begin()))
 
 
 def test_a_batch_waits_for_the_calls_that_are_under_way() -> None:
@@ -211,7 +216,33 @@ def test_a_batch_waits_for_the_calls_that_are_under_way() -> None:
                 await asyncio.gather(first, *talks)
             assert [len(one.calls) for one in endpoint.batches] == [3]
 
-    asyncio.run(main())
+    run(main())
+
+
+def test_calls_that_are_given_up_before_a_batch_is_sent_are_not_in_it(server: BatchEndpoint) -> None:
+    async def main(endpoint: BatchEndpoint) -> None:
+        async with session("openai", endpoint) as opened:
+            asked = [asyncio.ensure_future(opened.score(number)) for number in range(3)]
+            await asyncio.sleep(0)
+            while not opened.naps:
+                await asyncio.sleep(0)
+            asked[1].cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+            assert [len(one.calls) for one in endpoint.batches] == [2]
+            given_up = asyncio.ensure_future(opened.score(7))
+            naps = len(opened.naps)
+            while len(opened.naps) == naps:
+                await asyncio.sleep(0)
+            given_up.cancel()
+            while True:
+                before = len(opened.naps)
+                await asyncio.sleep(0.02)
+                if len(opened.naps) == before:  # nothing is gathered any more
+                    break
+            await opened.score(8)
+        assert [len(one.calls) for one in endpoint.batches] == [2, 1]
+
+    run(main(server.begin()))
 
 
 def test_a_batch_that_is_full_is_sent_and_another_begun(
@@ -223,7 +254,7 @@ def test_a_batch_that_is_full_is_sent_and_another_begun(
             await opened.scores(5)
         assert sorted(len(one.calls) for one in endpoint.batches) == [1, 2, 2]
 
-    asyncio.run(main(server.begin()))
+    run(main(server.begin()))
 
 
 # Killed and continued
@@ -248,7 +279,7 @@ def test_the_journal_has_the_batch_before_it_is_created_and_its_id_before_it_is_
             await opened.scores()
 
     with Watched(refuse_batch=note) as endpoint:
-        asyncio.run(main(endpoint))
+        run(main(endpoint))
     key = seen[0][0]
     assert seen == [(key, 3, ""), (key, 3, "batch_0")]
     assert endpoint.batches[0].created["metadata"] == {"harness_batch": key}
@@ -280,7 +311,7 @@ def test_an_open_batch_is_collected_and_nothing_sent_again(
         assert rows(tmp_path)[0][2] == endpoint.batches[0].id
         assert "of 3 calls, sent by an earlier session." in opened.news[0]
 
-    asyncio.run(main(server.begin(ready=False)))
+    run(main(server.begin(ready=False)))
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -300,7 +331,7 @@ def test_a_batch_that_was_never_created_is_created(
         assert endpoint.count == 0
         assert len(rows(tmp_path)) == 1
 
-    asyncio.run(main(server.begin(ready=False)))
+    run(main(server.begin(ready=False)))
 
 
 def test_a_batch_of_others_with_as_many_calls_is_not_taken_for_ours(
@@ -321,7 +352,7 @@ def test_a_batch_of_others_with_as_many_calls_is_not_taken_for_ours(
         assert rows(tmp_path)[0][2] == "msgbatch_1"
         assert len(endpoint.batches) == 2
 
-    asyncio.run(main(server.begin()))
+    run(main(server.begin()))
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -334,7 +365,7 @@ def test_a_batch_whose_creation_was_answered_in_vain_is_found(
         assert len(endpoint.batches) == 1
         assert endpoint.count == 0
 
-    asyncio.run(main(server.begin(refuse_batch=lambda number: Fault(cut=True) if number == 0 else None)))
+    run(main(server.begin(refuse_batch=lambda number: Fault(cut=True) if number == 0 else None)))
 
 
 def test_a_batch_that_the_server_does_not_know_is_lost_unless_the_loss_is_accepted(
@@ -357,7 +388,7 @@ def test_a_batch_that_the_server_does_not_know_is_lost_unless_the_loss_is_accept
             await accepting.scores()
         assert endpoint.count == 3
 
-    asyncio.run(main(server.begin(ready=False)))
+    run(main(server.begin(ready=False)))
 
 
 def test_a_journal_without_batches_gets_a_table_of_them(server: BatchEndpoint, tmp_path: Path) -> None:
@@ -372,7 +403,7 @@ def test_a_journal_without_batches_gets_a_table_of_them(server: BatchEndpoint, t
             assert later.gateway.replayed == 1
         assert len(rows(tmp_path)) == 1
 
-    asyncio.run(main(server.begin()))
+    run(main(server.begin()))
 
 
 # What does not come back
@@ -403,7 +434,7 @@ def test_calls_without_a_reply_go_on_as_ordinary_ones_and_that_is_said(
         assert sum(reply.cost or 0 for reply in replies) == pytest.approx((left + (3 - left) / 2) * FULL)
         assert [bool(reply.batch) for reply in replies].count(True) == 3 - left
 
-    asyncio.run(main(server.begin(ending=ending, unanswered=lambda number: number == 1)))
+    run(main(server.begin(ending=ending, unanswered=lambda number: number == 1)))
 
 
 def text(vendor: str, said: str) -> Answered:
@@ -448,7 +479,7 @@ def test_an_unusable_reply_of_a_batch_is_asked_for_again_by_an_ordinary_call(
     def spoil(number: int, answer: Answered) -> Answered:
         return spoiled(vendor) if number == 1 else answer
 
-    asyncio.run(main(server.begin(spoil=spoil)))
+    run(main(server.begin(spoil=spoil)))
 
 
 def test_a_refused_spelling_is_learned_and_goes_into_another_batch(server: BatchEndpoint) -> None:
@@ -465,7 +496,7 @@ def test_a_refused_spelling_is_learned_and_goes_into_another_batch(server: Batch
         assert [len(one.calls) for one in endpoint.batches] == [3, 3]
         assert endpoint.count == 0
 
-    asyncio.run(main(server.begin(spoil=spoil)))
+    run(main(server.begin(spoil=spoil)))
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -483,7 +514,7 @@ def test_a_server_without_a_batch_api_ends_the_session_before_anything_is_sent(
         assert endpoint.count == 0
         assert rows(tmp_path) == []
 
-    asyncio.run(main(server.begin(refuse_batch=lambda _number: Fault(404, "Not Found"))))
+    run(main(server.begin(refuse_batch=lambda _number: Fault(404, "Not Found"))))
 
 
 def test_trouble_while_a_batch_is_created_is_waited_out(server: BatchEndpoint) -> None:
@@ -495,7 +526,7 @@ def test_trouble_while_a_batch_is_created_is_waited_out(server: BatchEndpoint) -
             assert opened.told == []
         assert [len(one.calls) for one in endpoint.batches] == [3]
 
-    asyncio.run(main(server.begin(refuse_batch=lambda _number: troubles.pop() if troubles else None)))
+    run(main(server.begin(refuse_batch=lambda _number: troubles.pop() if troubles else None)))
 
 
 # The budget, waiting and stopping
@@ -518,7 +549,7 @@ def test_the_budget_holds_half_the_price_of_a_batch(server: BatchEndpoint) -> No
             assert budget.held.cost == 0
             assert budget.spent.cost == pytest.approx(FULL / 2)
 
-    asyncio.run(main(server.begin(ready=False)))
+    run(main(server.begin(ready=False)))
 
 
 def test_calls_that_the_budget_holds_back_do_not_hold_back_the_batch(server: BatchEndpoint) -> None:
@@ -531,7 +562,7 @@ def test_calls_that_the_budget_holds_back_do_not_hold_back_the_batch(server: Bat
         assert len(endpoint.batches) > 1
         assert len(endpoint.batched) == 4
 
-    asyncio.run(main(server.begin()))
+    run(main(server.begin()))
 
 
 def test_a_session_says_what_batches_it_waits_for_and_for_how_long(server: BatchEndpoint) -> None:
@@ -550,7 +581,7 @@ def test_a_session_says_what_batches_it_waits_for_and_for_how_long(server: Batch
             await asked
             assert opened.gateway.waiting() is None
 
-    asyncio.run(main(server.begin(ready=False)))
+    run(main(server.begin(ready=False)))
 
 
 def test_a_stopped_session_leaves_its_batch_open_and_says_so(server: BatchEndpoint, tmp_path: Path) -> None:
@@ -572,7 +603,7 @@ def test_a_stopped_session_leaves_its_batch_open_and_says_so(server: BatchEndpoi
         assert len(endpoint.batches) == 1
         assert endpoint.count == 0
 
-    asyncio.run(main(server.begin(ready=False)))
+    run(main(server.begin(ready=False)))
 
 
 def test_a_batch_is_looked_at_less_and_less_often(server: BatchEndpoint) -> None:
@@ -586,4 +617,4 @@ def test_a_batch_is_looked_at_less_and_less_often(server: BatchEndpoint) -> None
             looks = [nap for nap in opened.naps if nap]
             assert looks[-1] == max(looks) == 60.0
 
-    asyncio.run(main(server.begin(ready=False)))
+    run(main(server.begin(ready=False)))

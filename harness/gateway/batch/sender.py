@@ -246,7 +246,9 @@ class BatchSender:
                     self._send(key)
 
     def _send(self, key: tuple[str, int, str]) -> None:
-        self._start(self._create_and_watch(self._gathering.pop(key)))
+        group = self._gathering.pop(key)
+        if group.places:  # else all its calls were given up
+            self._start(self._create_and_watch(group))
 
     async def _create_and_watch(self, group: _Gathering) -> None:
         calls = [
