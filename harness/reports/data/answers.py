@@ -30,6 +30,8 @@ def widened(long: pd.DataFrame, attributes: Sequence[str] = ()) -> pd.DataFrame:
 
     Numbers where an answer has one, else its text; opt-outs are texts, skipped and missing answers are empty. The
     columns ``attributes`` are kept. ``p[item=option]`` has the probability of an option, where those were asked for.
+    An item with the name of another column becomes ``NAME_item``, and an attribute with that of an item
+    ``NAME_attribute``.
     """
     import pandas as pd
 
@@ -41,12 +43,14 @@ def widened(long: pd.DataFrame, attributes: Sequence[str] = ()) -> pd.DataFrame:
     )
     parts = plain["part"].map(lambda part: "" if part is None or part != part else f"[{part}]")
     values = plain["value"].astype(object).where(plain["value"].notna(), plain["answer"])
-    cells = plain[keys].assign(column=plain["item"] + parts, cell=values)
+    names = plain["item"].map(lambda name: f"{name}_item" if name in keys else name)
+    cells = plain[keys].assign(column=names + parts, cell=values)
     cells = pd.concat([cells, *_shares(plain, keys)])
     order = list(dict.fromkeys(cells["column"]))
     wide = cells.set_index([*keys, "column"])["cell"].unstack("column")[order].reset_index()
     wide.columns.name = None
     kept = plain[["run_id", "trial", *attributes]].drop_duplicates(["run_id", "trial"])
+    kept = kept.rename(columns={name: f"{name}_attribute" for name in attributes if name in wide})
     return wide.infer_objects().merge(kept, on=["run_id", "trial"], how="left")
 
 
