@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, SupportsIndex, overload
 
 from harness.errors import ConfigurationError
@@ -22,6 +22,7 @@ from harness.personas.sampling import (
 from harness.personas.weights import effective_n, raked
 
 
+@dataclass(frozen=True, init=False, eq=False, repr=False)  # so that fixtures may use dataclasses.replace
 class Population(tuple[Persona, ...]):
     """Personas with unique names: a tuple that knows where they came from and how they were chosen.
 
@@ -39,8 +40,8 @@ class Population(tuple[Persona, ...]):
     personas: tuple[Persona, ...]
     source: str
     sha256: str
-    file_sha256: str | None
-    sampling: tuple[Draw, ...]
+    file_sha256: str | None = field(kw_only=True)
+    sampling: tuple[Draw, ...] = field(kw_only=True)
 
     def __new__(
         cls,
@@ -53,13 +54,11 @@ class Population(tuple[Persona, ...]):
     ) -> Self:
         people = tuple(personas)
         self = super().__new__(cls, people)
-        self.personas, self.source, self.file_sha256, self.sampling = (
-            people,
-            source,
-            file_sha256,
-            tuple(sampling),
-        )
-        self.sha256 = digest(people, file_sha256) if sha256 is None else sha256
+        mark = digest(people, file_sha256) if sha256 is None else sha256
+        for name, value in zip(
+            cls.__dataclass_fields__, (people, source, mark, file_sha256, tuple(sampling)), strict=True
+        ):
+            object.__setattr__(self, name, value)
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pickle
 import random
@@ -224,6 +225,8 @@ def test_a_population_is_a_tuple_that_keeps_its_origin() -> None:
     assert isinstance(people, tuple) and isinstance(people[0], Persona)
     assert people[:10].sampling[-1].method == "slice" and not people[:10].sampling[-1].is_random
     assert people[:] is people
+    other = dataclasses.replace(people, personas=people.personas[:1])
+    assert len(other) == 1 and other.sampling == people.sampling
     assert repr(people).startswith(
         "Population(30 people from rows; simple 30 of 90, seed 1; raked to sex; effective n"
     )
