@@ -7,10 +7,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
+from harness.model.survey import ANSWER
+
 LONG = 80
 """The length in characters from which equal actions are not a coincidence; a short "I agree" is below it."""
 MOST = 64
 """The most long actions kept of a trial, from its beginning, since copies diverge later."""
+
+_PREDICTABLE = frozenset({"TOOL_CALL", ANSWER})
+"""Actions that are equal in two trials without a shared reply: tool calls, and answers by choice or number."""
 
 
 class Trace(TypedDict):
@@ -72,8 +77,8 @@ def _told(events: list[Mapping[str, Any]], people: frozenset[str]) -> Iterator[t
 def _said(events: list[Mapping[str, Any]], told: tuple[str, ...]) -> Iterator[int]:
     for event in events:
         text = event.get("content")
-        if event.get("kind") != "action" or event.get("type") == "TOOL_CALL" or not isinstance(text, str):
-            continue  # equal tool calls in two trials are no sign of a shared reply
+        if event.get("kind") != "action" or event.get("type") in _PREDICTABLE or not isinstance(text, str):
+            continue
         words = text.strip()
         if len(words) >= LONG and not any(words in one for one in told):
             yield int.from_bytes(hashlib.blake2b(words.encode("utf-8", "replace"), digest_size=8).digest())

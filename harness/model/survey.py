@@ -32,6 +32,8 @@ from harness.model.survey_items import Choice, FreeText, Likert, YesNo
 
 SURVEY, CODE = "survey", "code_answer"
 """What calls are counted as: that ask items, and that let the judge code an answer in free text."""
+ANSWER = "ANSWER"
+"""The type of an action in a transcript that answers an item by choice or number; free text is a TALK."""
 INTRODUCTION = "introduction"
 """What a group calls the survey's introduction where it replaces its text."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

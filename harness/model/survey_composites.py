@@ -242,7 +242,7 @@ class Matrix(Item):
 
     def words(self, value: Any) -> str:
         return parts_in_words(
-            {row: self.label(one) if isinstance(one, int) else one for row, one in value.items()}
+            {row: (self.label(one) if isinstance(one, int) else "") or one for row, one in value.items()}
         )
 
     def _problems(self, owner: str) -> Iterable[str]:

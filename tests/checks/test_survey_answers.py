@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.checks import condense
 from harness.model import Level, Trial
 from harness.records import Design, FiledRun, outcomes
 from tests.support.instruments import bad, the
@@ -77,3 +78,15 @@ def test_arms_that_differ_much_in_opt_outs_are_of_different_people() -> None:
 def test_a_rare_option_warns_where_a_tied_score_fails() -> None:
     assert the(filed(lambda _: None), "saturation", "stay=rarely").level is Level.WARN
     assert the(filed(lambda _: None, None), "saturation", "stay=rarely").level is Level.FAIL
+
+
+def test_equal_answers_of_two_personas_are_no_copies_of_a_reply() -> None:
+    long = {
+        "step": 1,
+        "person": "P",
+        "kind": "action",
+        "content": "1. " + "the police: 4, " * 20,
+        "source": "P",
+    }
+    assert condense({"transcript": [{**long, "type": "ANSWER"}], "people": ["P"]})["said"] == ()
+    assert condense({"transcript": [{**long, "type": "TALK"}], "people": ["P"]})["said"] != ()

@@ -119,6 +119,25 @@ def test_what_is_not_an_answer_is_refused_with_its_reason(item: Item, given: Any
         item.read(given)
 
 
+@pytest.mark.parametrize(
+    ("item", "answer", "words"),
+    [
+        (TRUST, 4, "4"),
+        (Likert("a", "?", labels=("not at all", "completely")), 5, "completely"),
+        (STAY, "no", "no"),
+        (DRINKS, ["tea", "milk"], "tea, milk"),
+        (Numeric("rent", "?", unit="euros"), 640, "640 euros"),
+        (BUDGET, {"roads": 30, "schools": 70}, "roads: 30, schools: 70"),
+        (INSTITUTIONS, {"the police": 2, "the press": "no answer"}, "the police: 2, the press: no answer"),
+        (Matrix("m", "?", rows=("a",), points=3, labels=("low", "middle", "high")), {"a": 2}, "a: middle"),
+    ],
+)
+def test_an_answer_in_words_is_what_later_questions_and_transcripts_repeat(
+    item: Item, answer: Any, words: str
+) -> None:
+    assert item.words(item.read(answer)) == words
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8), st.lists))
 def test_no_data_breaks_an_item(data: Any) -> None:
     for item in ITEMS:

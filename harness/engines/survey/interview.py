@@ -18,7 +18,7 @@ from harness.errors import HarnessError, RefusedError, RejectedError, Unacceptab
 from harness.gateway.calls import CallSite, Message, ModelClient, Request
 from harness.gateway.replies.reply_json import UnreadableReplyError, find
 from harness.model import Event, FreeText, Survey, TrialPlan, TrialResult, render
-from harness.model.survey import SURVEY
+from harness.model.survey import ANSWER, SURVEY
 from harness.model.survey_conditions import holds
 from harness.model.survey_item import AnswerFault, Item
 
@@ -110,7 +110,7 @@ async def _ask_page(talk: _Interview, page: Sequence[Item]) -> None:
         talk.answers[one.item.name] = one
     if reply and talk.survey.memory:
         talk.memory += [user(text), assistant(reply)]
-    _note(talk, text, reply)
+    _note(talk, text, found)
 
 
 def _skipped(item: Item, talk: _Interview) -> str | None:
@@ -198,11 +198,13 @@ def _data_in(text: str) -> Any:
         return None
 
 
-def _note(talk: _Interview, text: str, reply: str) -> None:
-    """Add a page and its answers to the transcript."""
-    person = talk.person
+def _note(talk: _Interview, text: str, found: Sequence[SurveyAnswer]) -> None:
+    """Add a page and its answers to the transcript, each answer as an action of the persona."""
     talk.transcript.append(Event(talk.calls, "", "stimulus", "CONVERSATION", clean(text, LONGEST_QUESTION)))
-    if reply:
-        talk.transcript.append(
-            Event(talk.calls, person, "action", "TALK", clean(reply, LONGEST_QUESTION), person)
-        )
+    for number, one in enumerate(found, start=1):
+        if one.status in ("answered", "opt out"):
+            kind = "TALK" if isinstance(one.item, FreeText) else ANSWER
+            said = one.item.words(one.value)
+            said = f"{number}. {said}" if len(found) > 1 else said
+            content = clean(said, LONGEST_QUESTION)
+            talk.transcript.append(Event(talk.calls, talk.person, "action", kind, content, talk.person))

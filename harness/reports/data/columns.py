@@ -128,7 +128,7 @@ EVENTS = (
     Column("step", "whole", "Step of the conversation, or number of the call.", "0 is the introduction"),
     Column("person", "name", "Who acted or perceived.", "empty: everyone"),
     Column("kind", "name", "Whether the person acted.", "action, stimulus"),
-    Column("type", "name", "What it is.", "TALK, THINK, CONVERSATION, TOOL_CALL, TOOL_RESULT, …"),
+    Column("type", "name", "What it is.", "TALK, THINK, ANSWER, CONVERSATION, TOOL_CALL, TOOL_RESULT, …"),
     Column("source", "name", "Who or what caused it.", "a person, a role, a tool; may be empty"),
     Column("target", "name", "Whom it addresses, or the tool that is called.", "empty: everyone"),
     Column("content", "text", "The text; of a tool call, its arguments.", "empty: none"),
