@@ -6,7 +6,8 @@
 Two people haggle over a few things, a judge scores three claims about each, and the offers are extracted. The table
 shows, for each model: the share of turns in which something was done, and said aloud; how many first replies could be
 used, by kind of call; how many of the ten scores were given, and the share of the most frequent one; tokens and
-seconds of a call. Equal seeds go to models whose server takes them. It costs some twelve calls a trial.
+seconds of a call, for a local model also processor seconds, which a busy machine changes least. Equal seeds go to
+models whose server takes them. It costs some twelve calls a trial.
 
 ``--json FILE`` adds the figures to a file, to compare versions of the prompts on the same seeds.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import resource
 import sqlite3
 import tempfile
 from collections import Counter
@@ -62,6 +64,7 @@ def experiment(trials: int) -> Experiment:
 
 def measure(model: str, trials: int, seed: int, folder: Path) -> dict[str, Any]:
     """The figures of one model. Shares are from 0 to 1; ``None`` where nothing was counted."""
+    began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = harness.run(
         experiment(trials),
         quiet=True,
@@ -70,6 +73,7 @@ def measure(model: str, trials: int, seed: int, folder: Path) -> dict[str, Any]:
         provider_seed=None if model.startswith("rehearsal") else seed,
         results_dir=folder,
     )
+    busy = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began  # the local model is a child process
     records = [json.loads(line) for path in done.records for line in path.read_text("utf-8").splitlines()]
     finished = [one for one in records if one["type"] == "trial_result"]
     turns = [turn for one in finished for turn in _turns(one["transcript"])]
@@ -98,6 +102,7 @@ def measure(model: str, trials: int, seed: int, folder: Path) -> dict[str, Any]:
         "calls": calls,
         "tokens_out_per_call": _share(sum(one["usage"]["tokens_out"] for one in finished), calls),
         "seconds_per_call": _share(sum(one["duration"] for one in finished), calls),
+        "processor_seconds_per_call": _share(busy, calls) if model.startswith("local") else None,
     }
 
 
@@ -140,6 +145,8 @@ def show(found: dict[str, Any]) -> None:
         print(f"  mean score, {name:<17} {'–' if mean is None else format(mean, '.1f')}")
     print(f"  tokens out per call           {found['tokens_out_per_call'] or 0:.0f}")
     print(f"  seconds per call              {found['seconds_per_call'] or 0:.1f}")
+    if found["processor_seconds_per_call"] is not None:
+        print(f"  processor seconds per call    {found['processor_seconds_per_call']:.1f}")
 
 
 def main() -> None:

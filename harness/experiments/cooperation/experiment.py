@@ -141,7 +141,12 @@ def _samples(game: CooperationGame) -> Iterator[Sample]:
         justification=f"{events} of {of} decisions",
     )
     totals = [sum(scores) for scores in zip(*(one.scores() for one in game.rounds), strict=True)]
-    yield Sample(SCORE, fmean(totals))
+    complete = any(side.score is not None for one in game.rounds for side in one.sides())
+    yield (
+        Sample(SCORE, fmean(totals))
+        if complete
+        else Sample(SCORE, None, reason="no game was complete: each lacks a choice")
+    )
     alike = [one for summary in game.summaries if (one := summary.get("strategy_similarity")) is not None]
     yield Sample(
         SIMILARITY, fmean(alike) if alike else None, reason=None if alike else "undefined in every round"

@@ -11,7 +11,7 @@ from harness.gateway.calls import Request
 TINY = 1_000_000_000
 """Parameters below which a model is known to ramble."""
 
-TEXT_CHARS = 300
+TEXT_CHARS = 200
 LIST_ITEMS = 5
 
 _SHAPED = ("enum", "const", "maxLength", "pattern", "format")
