@@ -37,13 +37,13 @@ items:
   question: What would make you leave?
   when: stay == 'no'                    # a condition on earlier items
 
-- name: budget
-  type: allocation
-  question: Divide 100 points among what the town should spend money on.
+- name: spend
+  type: multiple_choice
+  question: What should the town spend more on?
   options: [roads, schools, parks]
-  total: 100
+  most: 2
 
-# Other types: yes_no, multiple_choice, numeric, ranking and matrix.
+# Other types: yes_no, numeric, ranking, allocation and matrix.
 """
 
 TEST = '''\

@@ -67,7 +67,7 @@ def test_show_prints_items_conditions_and_what_a_persona_reads() -> None:
         "1. trust (likert)",
         "   - scale: 1 not at all, 2, 3, 4, 5 completely",
         "   only if stay == 'no'",
-        "4. budget (allocation, 100 in all)",
+        "4. spend (multiple_choice, at most 2)",
         "--- What a persona reads, call 2 ---",
         "Answer with a whole number from 1 (not at all) to 5 (completely).",
     ):
