@@ -60,27 +60,36 @@ class Binding:
     @classmethod
     def of(
         cls,
-        columns: Mapping[str, str],
+        columns: Mapping[str, Any],
         *,
         weight: str | None = None,
         arm: str | None = None,
-        attributes: Mapping[str, str] | Sequence[str] = (),
+        attributes: Mapping[str, Any] | Sequence[str] = (),
         source: str = "",
         licence: str = "",
     ) -> Binding:
-        """A binding from ``{"trust": "V201", "budget[roads]": "V7a"}``; ``attributes`` likewise, or columns' names."""
-        items: dict[str, dict[str, str]] = {}
+        """A binding from ``{"trust": "V201", "budget[roads]": "V7a"}``; ``attributes`` likewise, or columns' names.
+
+        A column may also be what a binding file says of it: ``{"column": "V201", "recode": {1: "yes", 2: "no"}}``.
+        Raises `ConfigurationError`.
+        """
+        items: dict[str, ItemBinding] = {}
         for name, column in columns.items():
             matched = _PART.fullmatch(name)
             if matched is None:
                 raise ConfigurationError(f"{name!r}: not an item; expected ITEM, or ITEM[OPTION].")
-            items.setdefault(matched["item"], {})[matched["part"] or ""] = column
+            item = matched["item"]
+            if isinstance(column, Mapping):
+                items[item] = _item(column, f"Item {item!r}")
+                continue
+            parts = items[item].columns if item in items else {}
+            items[item] = ItemBinding({**parts, matched["part"] or "": column})
         named = attributes if isinstance(attributes, Mapping) else {name: name for name in attributes}
         return cls(
-            {name: ItemBinding(parts) for name, parts in items.items()},
+            items,
             weight=weight,
             arm=arm,
-            attributes={name: AttributeBinding(column) for name, column in named.items()},
+            attributes={name: _attribute(column, f"Attribute {name!r}") for name, column in named.items()},
             source=source,
             licence=licence,
         )

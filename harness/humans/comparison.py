@@ -239,14 +239,20 @@ def _text(value: Any) -> str | None:
     return None if value is None else code_text(value)
 
 
-def _subgroup_attributes(humans: Humans, who: Mapping[str, Mapping[str, Participant]]) -> list[str]:
-    """The attributes that people and personas have, with few enough values."""
-    found = []
+def _subgroup_attributes(
+    humans: Humans, who: Mapping[str, Mapping[str, Participant]]
+) -> dict[str, list[str]]:
+    """The attributes that people and personas have, with few enough values: these, sorted, or in order of bins."""
+    found = {}
     for name, values in humans.attributes.items():
-        groups = {binned(value, humans.bins.get(name, ())) for value in values} - {None}
+        bins = humans.bins.get(name, ())
+        if bins:
+            groups = list(dict.fromkeys(binned(str(one), bins) or "" for one in (bins[0] - 1, *bins)))
+        else:
+            groups = sorted({value for value in values if value is not None})
         known = any(name in one.attributes for arm in who.values() for one in arm.values())
         if 2 <= len(groups) <= MOST_SUBGROUPS and known:
-            found.append(name)
+            found[name] = groups
     return found
 
 

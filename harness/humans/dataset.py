@@ -130,22 +130,23 @@ class Humans:
 def load_humans(
     path: Path | str,
     survey: Survey | Experiment | Iterable[Item],
-    binding: Binding | Mapping[str, str] | Path | str,
+    binding: Binding | Mapping[str, Any] | Path | str,
     *,
     name: str | None = None,
     weight: str | None = None,
     arm: str | None = None,
-    attributes: Mapping[str, str] | Sequence[str] = (),
+    attributes: Mapping[str, Any] | Sequence[str] = (),
     source: str = "",
     licence: str = "",
     groups: Sequence[str] | None = None,
 ) -> Humans:
     """Read people's answers from microdata (CSV, Parquet, SPSS, Stata) and bind them to the items of ``survey``.
 
-    ``binding`` says which column answers which item: a mapping such as ``{"trust": "V201", "budget[roads]": "V7a"}``,
-    or the path of a binding file. ``weight`` is the column of weights, ``arm`` that of the arm where people were an
-    experiment too, and ``attributes`` maps attributes of subgroups to columns. ``groups`` are the arms' names, known
-    where ``survey`` is an experiment. Raises `ConfigurationError` with every fault found.
+    ``binding`` says which column answers which item: a mapping such as ``{"trust": "V201", "budget[roads]": "V7a"}``
+    (or ``{"stay": {"column": "V202", "recode": {1: "yes", 2: "no"}}}``), or the path of a binding file. ``weight`` is
+    the column of weights, ``arm`` that of the arm where people were an experiment too. ``attributes`` maps attributes
+    of subgroups to columns (or to ``{"column": "age", "bins": [30, 65]}``). ``groups`` are the arms' names, known where
+    ``survey`` is an experiment. Raises `ConfigurationError` with every fault found.
 
     >>> load_humans("anes.sav", trust, {"trust": "V201"}, weight="V101", source="ANES 2020")  # doctest: +SKIP
     """

@@ -217,8 +217,8 @@ def test_subgroups_that_answer_alike_are_told_from_those_that_differ() -> None:
     apart = np.where(np.array(group) == "young", rng.choice(5, 200, p=[0.5, 0.3, 0.1, 0.1, 0.0]), 4.0)
     people = sample(apart, attributes={"age": group})
     alike = sample(rng.choice(5, 200).astype(float), attributes={"age": group})
-    same = subgroup_spread(FIVE, people, people, "age")
-    flat = subgroup_spread(FIVE, alike, people, "age")
+    same = subgroup_spread(FIVE, people, people, "age", ["young", "old"])
+    flat = subgroup_spread(FIVE, alike, people, "age", ["young", "old"])
     assert same is not None
     assert same.people_differ
     assert same.ratio.value == pytest.approx(1)
@@ -240,7 +240,7 @@ def test_a_survey_is_compared_by_item_arm_and_subgroup() -> None:
         name: {"plain": sample(one.astype(float), attributes={"g": group})} for name, one in answers.items()
     }
     people = {name: {"": arms["plain"]} for name, arms in model.items()}
-    found = compare_survey(scales, model, people, attributes=["g"], draws=100)
+    found = compare_survey(scales, model, people, attributes={"g": ["a", "b"]}, draws=100)
     assert [one.item for one in found.items] == ["trust", "vote", "age", "stay"]
     assert [one.subgroup for one in found.subgroups][:2] == ["g: a", "g: b"]
     assert found.item_agreement["plain"].value == pytest.approx(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,14 +42,15 @@ class SubgroupSpread:
     people_differ: bool
 
 
-def shared_subgroups(model: AnswerSample, people: AnswerSample, attribute: str) -> list[str]:
-    """The values of ``attribute`` that at least `FEWEST` personas and people have, sorted."""
-    values = sorted({*model.attributes.get(attribute, ())} & {*people.attributes.get(attribute, ())} - {None})  # type: ignore[type-var]
-    sides = (model, people)
+def shared_subgroups(
+    model: AnswerSample, people: AnswerSample, attribute: str, values: Sequence[str]
+) -> list[str]:
+    """Those of ``values`` of ``attribute`` that at least `FEWEST` personas and people have."""
+    sides = [side for side in (model, people) if attribute in side.attributes]
+    if len(sides) < 2:
+        return []
     return [
-        str(one)
-        for one in values
-        if all(side.subgroup(attribute, str(one)).effective_n >= FEWEST for side in sides)
+        one for one in values if all(side.subgroup(attribute, one).effective_n >= FEWEST for side in sides)
     ]
 
 
@@ -58,15 +59,16 @@ def subgroup_spread(
     model: AnswerSample,
     people: AnswerSample,
     attribute: str,
+    values: Sequence[str],
     *,
     group: str = "",
     seed: int = 0,
     draws: int = DRAWS,
 ) -> SubgroupSpread | None:
-    """Compare how far subgroups are apart; ``None`` where fewer than two have enough persons on both sides."""
+    """Compare how far the subgroups ``values`` are apart; ``None`` where fewer than two have enough persons on both sides."""
     import numpy as np
 
-    names = shared_subgroups(model, people, attribute)
+    names = shared_subgroups(model, people, attribute, values)
     if len(names) < 2:
         return None
     rng = np.random.default_rng(

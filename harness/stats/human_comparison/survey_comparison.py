@@ -41,7 +41,7 @@ def compare_survey(
     model: Mapping[str, Arms],
     people: Mapping[str, Arms],
     *,
-    attributes: Sequence[str] = (),
+    attributes: Mapping[str, Sequence[str]] | None = None,
     nothing_claimed: str | None = None,
     seed: int = 0,
     draws: int = DRAWS,
@@ -49,7 +49,7 @@ def compare_survey(
 ) -> HumanComparison:
     """Compare a survey. ``model`` and ``people`` map item → arm → answers; people without arms have `EVERYONE`.
 
-    ``attributes`` names those whose values are subgroups. ``progress`` hears the name of each item.
+    ``attributes`` has those whose values are subgroups, with the values in their order. ``progress`` hears the name of each item.
     """
     items: list[ItemComparison] = []
     subgroups: list[ItemComparison] = []
@@ -64,9 +64,11 @@ def compare_survey(
                 continue
             options = {"group": arm, "nothing_claimed": nothing_claimed, "seed": seed, "draws": draws}
             items.append(compare_item(scale, ours, those, **options))  # type: ignore[arg-type]
-            for attribute in attributes:
-                subgroups += _subgroups(scale, ours, those, attribute, options)
-                spread = subgroup_spread(scale, ours, those, attribute, group=arm, seed=seed, draws=draws)
+            for attribute, values in (attributes or {}).items():
+                subgroups += _subgroups(scale, ours, those, attribute, values, options)
+                spread = subgroup_spread(
+                    scale, ours, those, attribute, values, group=arm, seed=seed, draws=draws
+                )
                 spreads += [spread] if spread else []
         if EVERYONE not in theirs:
             effects += compare_effects(scale, model[scale.item], theirs)
@@ -82,9 +84,10 @@ def _subgroups(
     ours: AnswerSample,
     theirs: AnswerSample,
     attribute: str,
+    values: Sequence[str],
     options: Mapping[str, object],
 ) -> Iterator[ItemComparison]:
-    for value in shared_subgroups(ours, theirs, attribute):
+    for value in shared_subgroups(ours, theirs, attribute, values):
         sides = (side.subgroup(attribute, value) for side in (ours, theirs))
         yield compare_item(scale, *sides, subgroup=f"{attribute}: {value}", **options)  # type: ignore[arg-type]
 
