@@ -97,7 +97,12 @@ def _mark(found: RunBesidePeople) -> str:
 def _opening(found: RunBesidePeople) -> Iterator[str]:
     humans = found.humans
     file = humans.file
-    yield f"Run {found.run.run_id}"
+    planned = sum(
+        1 for arm in found.run.design.groups for _ in found.run.design.trials(found.run.experiment, arm)
+    )
+    finished = sum(one.accepted is not None for one in found.run.outcomes.values())
+    partial = f". Incomplete: {finished:,} of {planned:,} trials finished" if finished < planned else ""
+    yield f"Run {found.run.run_id}{partial}"
     yield (
         f"People: {counted(humans.respondents, 'respondent')} in {file['name']} "
         f"(SHA-256 {str(file['sha256'])[:12]}){', weighted' if humans.weights else ''}"

@@ -65,7 +65,7 @@ def subgroup_spread(
     seed: int = 0,
     draws: int = DRAWS,
 ) -> SubgroupSpread | None:
-    """Compare how far the subgroups ``values`` are apart; ``None`` where fewer than two have enough persons on both sides."""
+    """Compare how far the subgroups ``values`` are apart; ``None`` where fewer than two have enough on both sides."""
     import numpy as np
 
     names = shared_subgroups(model, people, attribute, values)

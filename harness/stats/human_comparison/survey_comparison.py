@@ -49,7 +49,8 @@ def compare_survey(
 ) -> HumanComparison:
     """Compare a survey. ``model`` and ``people`` map item → arm → answers; people without arms have `EVERYONE`.
 
-    ``attributes`` has those whose values are subgroups, with the values in their order. ``progress`` hears the name of each item.
+    ``attributes`` has those whose values are subgroups, with the values in their order. ``progress`` hears the name of
+    each item.
     """
     items: list[ItemComparison] = []
     subgroups: list[ItemComparison] = []
