@@ -163,13 +163,35 @@ def test_an_opt_out_is_an_answer_without_a_number() -> None:
 
 def test_a_row_of_a_matrix_may_opt_out_alone() -> None:
     grid = Matrix("inst", "How far?", rows=("police", "press"), opt_out=("don't know",))
-    result, _ = run(Survey(items=[grid]), [{"answer": {"police": 3, "press": "don't know"}}])
+    result, _ = run(Survey(items=[grid]), [{"answer": {"a": 3, "b": "don't know"}}])
     assert [(one.value, one.reason) for one in result.samples] == [(3.0, None), (None, "opt out: don't know")]
+
+
+def test_rows_are_answered_under_letters_in_the_order_in_which_the_persona_reads_them() -> None:
+    grid = Matrix("inst", "How far?", rows=("the police", "the press", "the church"), shuffle=True)
+    survey = Survey(items=[grid, YesNo("stay", "Stay?")], ask="separately")
+    ada = next(
+        person
+        for person in (Persona(f"P{number}", {}) for number in range(99))
+        if order_of(survey, plan(survey, person)).choices(grid)[0] == "the church"
+    )
+    replies = [{"answer": {"a": 5, "b": 1, "c": 2}}, {"answer": "yes"}]
+    client = FakeClient(lambda request, site: replies[len(client.calls) - 1])
+    result = asyncio.run(run_survey(plan(survey, ada), client))
+    assert "\na. the church\nb. " in said(client, 0)[1]
+    form = client.calls[0][0].response_format
+    assert form is not None
+    rows = form["json_schema"]["schema"]["properties"]["answer"]["properties"]
+    assert [one["description"] for one in rows.values()] == result.details["order"]["rows"]["inst"]
+    assert result.details["answers"]["inst"]["value"]["the church"] == 5
+    assert json.loads(said(client, 1)[2]) == {"answer": {"a": 5, "b": 1, "c": 2}}, (
+        "remembered as it was given"
+    )
 
 
 def test_a_page_with_an_unusable_answer_is_asked_again_and_the_usable_ones_of_the_last_reply_count() -> None:
     budget = Allocation("budget", "Divide it.", options=("roads", "schools"))
-    reply = {"q1": 4, "q2": {"roads": 50, "schools": 40}}
+    reply = {"q1": 4, "q2": {"a": 50, "b": 40}}
     result, client = run(Survey(items=[TRUST, budget]), lambda request, site: reply)
     assert len(client.calls) == 3
     assert len(client.rejected) == 3
@@ -325,7 +347,7 @@ class Miscounting:
 
     async def complete(self, request: Request, *, trial: str, occurrence: int) -> Reply:
         self.asked += 1
-        return Reply('{"q1": 4, "q2": {"roads": 50, "schools": 40}}')
+        return Reply('{"q1": 4, "q2": {"a": 50, "b": 40}}')
 
     async def embed(self, texts: Any, model: str) -> Any:
         raise NotImplementedError

@@ -105,7 +105,8 @@ async def _ask_page(talk: _Interview, page: Sequence[Item]) -> None:
         text = prompts.questionnaire(
             introduction, [(item, *one) for item, one in zip(asked, words, strict=True)]
         )
-        found, reply = await _answers(talk.client, (*start, user(text)), site, asked, first)
+        shown = [(item, choices) for item, (_, choices) in zip(asked, words, strict=True)]
+        found, reply = await _answers(talk.client, (*start, user(text)), site, shown, first)
     for one in found:
         talk.answers[one.item.name] = one
     if reply and talk.survey.memory:
@@ -135,14 +136,18 @@ def _words_of(item: Item, talk: _Interview) -> tuple[str, Sequence[str]]:
 
 
 async def _answers(
-    client: ModelClient, messages: Sequence[Message], site: CallSite, items: Sequence[Item], first: int
+    client: ModelClient,
+    messages: Sequence[Message],
+    site: CallSite,
+    asked: Sequence[prompts.Asked],
+    first: int,
 ) -> tuple[list[SurveyAnswer], str]:
-    """The answers to ``items``, of which the first is asked in place ``first``; and the reply, empty if none is used.
+    """The answers to what is ``asked``, the first in place ``first``; and the reply, empty if none of it is used.
 
     A reply with an answer that cannot be used is rejected, and the page asked again. After the last, what is usable in
     it counts, and the rest is missing.
     """
-    request = Request(messages=messages, response_format=prompts.answer_format(items))
+    request = Request(messages=messages, response_format=prompts.answer_format(asked))
     data: Any = None
     reason = "no reply"
     for _ in range(MOST_ASKED):
@@ -154,31 +159,33 @@ async def _answers(
         except RefusedError as error:
             return [
                 SurveyAnswer(item, "missing", reason=str(error), position=first + at)
-                for at, item in enumerate(items)
+                for at, (item, _) in enumerate(asked)
             ], ""
         data = reply.data
-        fault = next((one.reason for one in _read(data, items, first, "") if one.status == "missing"), None)
+        fault = next((one.reason for one in _read(data, asked, first, "") if one.status == "missing"), None)
         if fault is None:
             break
         reason = fault
         client.reject(reply, fault)
-    found = _read(data, items, first, reason)
+    found = _read(data, asked, first, reason)
     used = {
-        key: one.value for key, one in zip(prompts.keys(items), found, strict=True) if one.status != "missing"
+        key: prompts.with_letters(*shown, one.value)
+        for key, shown, one in zip(prompts.keys(asked), asked, found, strict=True)
+        if one.status != "missing"
     }
     return found, json.dumps(used, ensure_ascii=False) if used else ""
 
 
-def _read(data: Any, items: Sequence[Item], first: int, reason: str) -> list[SurveyAnswer]:
+def _read(data: Any, asked: Sequence[prompts.Asked], first: int, reason: str) -> list[SurveyAnswer]:
     """What ``data`` answers, item by item; ``reason`` is why there is none where it has nothing to read."""
     found = []
-    for at, (key, item) in enumerate(zip(prompts.keys(items), items, strict=True)):
+    for at, (key, (item, choices)) in enumerate(zip(prompts.keys(asked), asked, strict=True)):
         if not isinstance(data, Mapping) or key not in data:
             missing = reason or "the reply has no answer to it"
             found.append(SurveyAnswer(item, "missing", reason=missing, position=first + at))
             continue
         try:
-            value = item.read(data[key])
+            value = item.read(prompts.with_names(item, choices, data[key]))
             value = (
                 clean(value, item.longest)
                 if isinstance(item, FreeText) and not item.is_opt_out(value)

@@ -32,6 +32,8 @@ and knowledge. There are no right or wrong answers, and nobody else sees them.
 
 {description}"""
 
+Asked = tuple[Item, Sequence[str]]
+"""An item with its options or rows, as this persona gets them."""
 LONGEST_REPEATED = 500
 """Characters of an answer that a later question repeats."""
 MOST_DIGITS = 9
@@ -66,13 +68,51 @@ def filled(question: str, fields: Mapping[str, str], known: Mapping[str, tuple[I
     return render(question, {**fields, **answers})
 
 
-def answer_format(items: Sequence[Item]) -> Mapping[str, Any]:
+def answer_format(asked: Sequence[Asked]) -> Mapping[str, Any]:
     """The JSON that the questions are answered with, as a strict ``response_format``."""
-    schema = closed_object({key: item.schema for key, item in zip(keys(items), items, strict=True)})
+    schema = closed_object({key: _schema(*one) for key, one in zip(keys(asked), asked, strict=True)})
     return {"type": "json_schema", "json_schema": {"name": "survey", "strict": True, "schema": schema}}
 
 
-def keys(items: Sequence[Item]) -> list[str]:
+def part_letters(item: Item, choices: Sequence[str]) -> dict[str, str]:
+    """The letter under which each row or option has an answer by itself; none for other kinds of items.
+
+    Rows may be long sentences, and not every provider takes any text as a key.
+    """
+    if not isinstance(item, Matrix | Allocation):
+        return {}
+    letters = [*LETTERS.lower(), *(f"{one}{two}" for one in LETTERS.lower() for two in LETTERS.lower())]
+    return dict(zip(letters, choices, strict=False))
+
+
+def with_names(item: Item, choices: Sequence[str], given: Any) -> Any:
+    """An answer from a reply, by the names of rows or options in place of their letters."""
+    letters = part_letters(item, choices)
+    if not letters or not isinstance(given, Mapping):
+        return given
+    return {letters.get(key, key): part for key, part in given.items()}
+
+
+def with_letters(item: Item, choices: Sequence[str], value: Any) -> Any:
+    """The opposite of `with_names`, for the memory of a reply."""
+    if not isinstance(value, Mapping):
+        return value
+    return {letter: value[name] for letter, name in part_letters(item, choices).items()}
+
+
+def _schema(item: Item, choices: Sequence[str]) -> dict[str, Any]:
+    schema = item.schema
+    letters = part_letters(item, choices)
+    if not letters:
+        return schema
+    plain = schema if "properties" in schema else schema["anyOf"][0]
+    parts = closed_object(
+        {letter: {**plain["properties"][name], "description": name} for letter, name in letters.items()}
+    )
+    return parts if plain is schema else {**schema, "anyOf": [parts, *schema["anyOf"][1:]]}
+
+
+def keys(items: Sequence[Any]) -> list[str]:
     """The keys of the answers: ``answer`` for one question, else ``q1``, ``q2`` and so on."""
     return ["answer"] if len(items) == 1 else [f"q{number}" for number in range(1, len(items) + 1)]
 
@@ -118,6 +158,7 @@ def _opting_out(item: Item) -> Iterable[str]:
 def _how(item: Item, choices: Sequence[str]) -> Iterable[str]:
     """How to answer, and the options."""
     listed = [f"- {one}" for one in choices]
+    by_letter = [f"{letter}. {one}" for letter, one in part_letters(item, choices).items()]
     if isinstance(item, Likert):
         yield f"Answer with a whole number {_scale(item)}."
     elif isinstance(item, YesNo):
@@ -133,12 +174,9 @@ def _how(item: Item, choices: Sequence[str]) -> Iterable[str]:
     elif isinstance(item, Ranking):
         yield from ["Put all of these in order, from first to last:", *listed]
     elif isinstance(item, Allocation):
-        yield from [
-            f"Give each of these a whole number, so that they add up to {item.total}:",
-            *listed,
-        ]
+        yield from [f"Give each of these a whole number, so that they add up to {item.total}:", *by_letter]
     elif isinstance(item, Matrix):
-        yield from [f"For each of these, answer with a whole number {_scale(item)}:", *listed]
+        yield from [f"For each of these, answer with a whole number {_scale(item)}:", *by_letter]
     elif isinstance(item, FreeText):
         yield "Answer in your own words, in a sentence or two."
 

@@ -74,7 +74,8 @@ def _object(properties: Mapping[str, Any], name: str, rng: Random) -> dict[str, 
     if first.get("minimum") != 0:
         return {key: _answer(one, name, rng) for key, one in properties.items()}
     total: int = first["maximum"]
-    weights = [_liking(name, key) * rng.uniform(0.5, 1.5) for key in properties]
+    options = [str(one.get("description", key)) for key, one in properties.items()]
+    weights = [_liking(name, option) * rng.uniform(0.5, 1.5) for option in options]
     amounts = [int(total * weight / sum(weights)) for weight in weights]
     amounts[0] += total - sum(amounts)
     return dict(zip(properties, amounts, strict=True))
