@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
 from harness.model import Dataset
 from harness.stats.beta import betaincinv
+from harness.stats.between import claim_between
+from harness.stats.personas import PersonaValues
 from harness.stats.results import FIXED_SET, Estimate, Interval
 from harness.stats.sign_flip import sign_flip
 
@@ -62,24 +64,58 @@ FEW = 5
 """Fewer events in both arms together support no claim, whatever the p."""
 
 
+LARGE = 1000
+"""Trials beyond which binomial coefficients are taken in logarithms: whole ones have thousands of digits."""
+
+
 def compare_counts(
     dataset: Dataset, metric: str, treatment: str, event: Callable[[float], bool], name: str
 ) -> CountComparison:
     """How often ``event`` holds of the values of ``metric`` in the first group and in ``treatment``.
 
     One value per trial: the stratified exact test. Values per person share trials, so the exact sign-flip test is run
-    on the difference of shares in each block instead.
+    on the difference of shares in each block instead. Where each trial is one persona: `_of_personas`.
     """
-    control = dataset.groups[0]
-    by_block = _by_block(dataset, metric, (control, treatment), event)
-    whole = tuple(sum((pair[arm] for pair in by_block), Count(0, 0)) for arm in (0, 1))
-    if any(one.person is not None for one in dataset.of(metric)):
-        shares = [(pair[0].share, pair[1].share) for pair in by_block]
+    arms = (dataset.groups[0], treatment)
+    blocks = _by_block(dataset, metric, arms, event)
+    pairs = list(blocks.values())
+    counts = _total(pairs)
+    if dataset.individual:
+        test = _of_personas(PersonaValues.of(dataset, metric, arms, lambda one: float(event(one))), blocks)
+    elif any(one.person is not None for one in dataset.of(metric)):
+        shares = [(pair[0].share, pair[1].share) for pair in pairs]
         test = sign_flip([two - one for one, two in shares if one is not None and two is not None])
     else:
-        test = stratified(by_block)
-    counts = (whole[0], whole[1])
-    return CountComparison(name, metric, control, treatment, counts, test, count_note(counts))
+        test = stratified(pairs)
+    return CountComparison(name, metric, *arms, counts, test, count_note(counts))
+
+
+def _of_personas(values: PersonaValues, blocks: Mapping[tuple[int, int], tuple[Count, Count]]) -> Estimate:
+    """The exact test of one answer per persona: McNemar's (1947) within personas, Fisher's (1935) between.
+
+    Personas who answer several times are compared by their shares. Weights are ignored.
+    """
+    units = values.units
+    once = len({panel for panel, _ in blocks}) == len(blocks)
+    once = once and all(count.of <= 1 for pair in blocks.values() for count in pair)
+    if units.between and not once:
+        return values.difference(0.95)
+    if not once:
+        return sign_flip([*values.differences.values()], unit=units.noun, estimand=units.own_claim)
+    pairs = list(blocks.values())
+    found = stratified([_total(pairs)] if units.between else pairs)
+    return replace(
+        found,
+        method="Fisher's exact" if units.between else "McNemar's exact",
+        unit=units.noun,
+        estimand=claim_between(units) if units.between and not units.is_weighted else units.own_claim,
+        n=found.n if units.between else found.n // 2,
+    )
+
+
+def _total(pairs: Sequence[tuple[Count, Count]]) -> tuple[Count, Count]:
+    none = Count(0, 0)
+    return sum((one for one, _ in pairs), none), sum((other for _, other in pairs), none)
 
 
 def count_note(counts: Sequence[Count]) -> str | None:
@@ -120,7 +156,7 @@ def stratified(blocks: Sequence[tuple[Count, Count]]) -> Estimate:
 
 def _by_block(
     dataset: Dataset, metric: str, arms: tuple[str, str], event: Callable[[float], bool]
-) -> list[tuple[Count, Count]]:
+) -> dict[tuple[int, int], tuple[Count, Count]]:
     found = [one for arm in arms for one in dataset.of(metric, arm) if one.value is not None]
     counts: dict[tuple[int, int], dict[str, Count]] = {}
     none = Count(0, 0)
@@ -128,7 +164,9 @@ def _by_block(
         assert one.value is not None
         pair = counts.setdefault(one.block, {})
         pair[one.group] = pair.get(one.group, none) + Count(int(event(one.value)), 1)
-    return [(pair.get(arms[0], none), pair.get(arms[1], none)) for _, pair in sorted(counts.items())]
+    return {
+        block: (pair.get(arms[0], none), pair.get(arms[1], none)) for block, pair in sorted(counts.items())
+    }
 
 
 def _law(blocks: Sequence[tuple[Count, Count]]) -> list[float]:
@@ -145,9 +183,16 @@ def _law(blocks: Sequence[tuple[Count, Count]]) -> list[float]:
 def _hypergeometric(one: Count, other: Count) -> list[float]:
     """Probabilities of each possible number of the other arm's events, from the smallest."""
     events = one.events + other.events
-    every = math.comb(one.of + other.of, events)
     possible = range(max(0, events - one.of), min(events, other.of) + 1)
-    return [math.comb(other.of, count) * math.comb(one.of, events - count) / every for count in possible]
+    if one.of + other.of <= LARGE:
+        every = math.comb(one.of + other.of, events)
+        return [math.comb(other.of, k) * math.comb(one.of, events - k) / every for k in possible]
+    whole = _log_comb(one.of + other.of, events)
+    return [math.exp(_log_comb(other.of, k) + _log_comb(one.of, events - k) - whole) for k in possible]
+
+
+def _log_comb(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _convolved(one: Sequence[float], other: Sequence[float]) -> list[float]:

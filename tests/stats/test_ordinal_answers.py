@@ -9,6 +9,7 @@ import pytest
 
 from harness.model import Dataset, Respondents, Scale
 from harness.stats import analyse
+from harness.stats.binary_events import count_events
 from harness.stats.ordinal import ordinal_points
 from harness.stats.results import CumulativeShares
 from tests.support.answers import ARMS, N, answers, drawn
@@ -100,3 +101,35 @@ def test_scales_of_few_whole_points_are_ordinal(
 
 def test_scores_of_panels_are_not_treated_as_answers() -> None:
     assert analyse(dataset(drawn_scores(shape=(2, 2, 1, 3))), with_secondary=True).shares == ()
+
+
+def yes_or_no(seed: int = 4) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        arm: (rng.random((N, 1)) < chance).astype(float) for arm, chance in zip(ARMS, (0.3, 0.5), strict=True)
+    }
+
+
+def test_yes_or_no_within_personas_is_mcnemars_test() -> None:
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    arms = yes_or_no()
+    (found,) = count_events(answers(arms))
+    table = [[int(((arms["plain"] == a) & (arms["hopeful"] == b)).sum()) for b in (0, 1)] for a in (0, 1)]
+    assert found.test.p == pytest.approx(float(mcnemar(table, exact=True).pvalue))
+    assert (found.test.method, found.test.unit, found.test.n) == ("McNemar's exact", "personas", N)
+
+
+@pytest.mark.parametrize("times", [1, 12])
+def test_yes_or_no_between_personas_is_fishers_test(times: int) -> None:
+    arms = {arm: np.tile(one, (times, 1)) for arm, one in yes_or_no().items()}
+    (found,) = count_events(answers(arms, between=True))
+    table = [[int((arms[arm] == value).sum()) for value in (0, 1)] for arm in ARMS]
+    assert found.test.p == pytest.approx(float(stats.fisher_exact(table).pvalue), rel=1e-6)
+    assert (found.test.method, found.test.n) == ("Fisher's exact", 2 * N * times)
+
+
+def test_several_yes_or_no_of_one_persona_are_one_unit() -> None:
+    arms = {arm: np.hstack([one, one[::-1]]) for arm, one in yes_or_no().items()}
+    (found,) = count_events(answers(arms))
+    assert (found.test.method, found.test.n) == ("sign-flip, 100,000 random draws", N)
