@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.reports import design_summary, own_answer, run_tables
+from harness.reports import answer_sections, design_summary, own_answer, run_tables
 from harness.reports.human_comparison import comparison_parts
 from harness.reports.numbers import counted
 from harness.reports.page import RunSection, sections, title
@@ -68,11 +68,11 @@ def _tables(report: RunReport) -> Iterator[Part]:
         run_tables.counts(report),
         *run_tables.contrasts(report),
         run_tables.effects(report) if report.design.metrics else None,
-        *run_tables.across_items(report),
-        *run_tables.ranks(report),
-        *run_tables.cumulative_shares(report),
-        *((run_tables.moderation(report),) if report.analysis.moderation else ()),
-        *run_tables.subgroups(report),
+        *answer_sections.across_items(report),
+        *answer_sections.ranks(report),
+        *answer_sections.cumulative_shares(report),
+        *((answer_sections.moderation(report),) if report.analysis.moderation else ()),
+        *answer_sections.subgroups(report),
         run_tables.alarms(report),
     )
     for captioned in made:

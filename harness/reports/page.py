@@ -15,7 +15,15 @@ from typing import Any
 
 from harness.console import visible
 from harness.extras import require
-from harness.reports import design_summary, figures, numbers, outcome_grid, own_answer, run_tables
+from harness.reports import (
+    answer_sections,
+    design_summary,
+    figures,
+    numbers,
+    outcome_grid,
+    own_answer,
+    run_tables,
+)
 from harness.reports.human_comparison import RunBesidePeople, comparison_parts
 from harness.reports.opening_requests import OpeningRequests, opening_requests
 from harness.reports.parts import bounded
@@ -121,7 +129,12 @@ def environment(*, autoescape: bool, **options: Any) -> Any:
     )
     made.filters |= {"bounded": bounded, "duration": numbers.duration, "drawn": _raw}
     made.tests["unbroken"] = unbroken
-    made.globals |= {"counted": numbers.counted, "tables": run_tables, "design_summary": design_summary}
+    made.globals |= {
+        "answers": answer_sections,
+        "counted": numbers.counted,
+        "design_summary": design_summary,
+        "tables": run_tables,
+    }
     return made
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from harness.model import Check, Level
 from harness.model.roles import JUDGE
 from harness.personas import Draw
-from harness.reports import answer_tables, binary_outcomes
+from harness.reports import binary_outcomes
 from harness.reports.figures import rep_means
 from harness.reports.numbers import (
     MINUS,
@@ -27,7 +27,7 @@ from harness.reports.numbers import (
     span,
     whole,
 )
-from harness.reports.parts import Table, grouped
+from harness.reports.parts import Table
 from harness.reports.plan_section import answered_by_role
 from harness.reports.run_report import Published, RunReport
 from harness.reports.tables import CONTRASTS, EFFECTS, about_contrasts, contrast_table
@@ -196,44 +196,6 @@ def contrasts(report: RunReport) -> Iterator[Captioned]:
             head = interval_head(one.estimate.interval for one in found)
             table = contrast_table(found, ("Difference", f"{head}, blocked", "t", "df", "p", "p, adjusted"))
             yield Captioned(caption, table, " ".join(about_contrasts(found)))
-
-
-def across_items(report: RunReport) -> Iterator[Captioned]:
-    """Items on one scale together, for each pair of arms."""
-    for same in grouped(report.analysis.across_items, lambda one: one.contrast):
-        caption = f"{answer_tables.ACROSS}: {same[0].contrast}"
-        note = " ".join(answer_tables.about_across(same))
-        yield Captioned(caption, answer_tables.across_table(same), note)
-
-
-def ranks(report: RunReport) -> Iterator[Captioned]:
-    """The test by ranks of each ordinal metric."""
-    found = report.analysis.shares
-    if found:
-        note = " ".join(answer_tables.about_shares(found))
-        yield Captioned("Ordinal answers by ranks", answer_tables.rank_table(found), note)
-
-
-def cumulative_shares(report: RunReport) -> Iterator[Captioned]:
-    """A table per ordinal metric and pair of arms."""
-    for one in report.analysis.shares:
-        scale = report.dataset.scales.get(one.metric)
-        name = scale.label if scale is not None and scale.label else one.metric
-        yield Captioned(f"{name} ({one.contrast})", answer_tables.shares_table(one, scale, named=False))
-
-
-def moderation(report: RunReport) -> Captioned:
-    """The tests of treatment × attribute."""
-    found = report.analysis.moderation
-    note = " ".join(answer_tables.about_moderation(found))
-    return Captioned("Treatment × attribute", answer_tables.moderation_table(found), note)
-
-
-def subgroups(report: RunReport) -> Iterator[Captioned]:
-    """Means of subgroups, a table per metric and pair of arms."""
-    for same in answer_tables.detailed(report.analysis.moderation):
-        note = " ".join(answer_tables.about_subgroups(same))
-        yield Captioned(f"{same[0].metric}: {same[0].contrast}", answer_tables.subgroup_table(same), note)
 
 
 def _why_not(report: RunReport) -> list[str]:
