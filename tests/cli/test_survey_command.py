@@ -46,7 +46,7 @@ def test_the_comments_of_a_new_questionnaire_say_which_file_to_show() -> None:
         "likert",
         "choice",
         "free_text",
-        "allocation",
+        "multiple_choice",
     ]
 
 
