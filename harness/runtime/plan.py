@@ -146,16 +146,17 @@ def plan_cell(
     if experiment.assignment == "between":
         groups = tuple(one.name for one in experiment.groups)
         assignment = assign_panels(own_seed, experiment.name, len(panels), groups)
+    chosen, metrics = _chosen(len(proposals), proposal, selected), experiment.trial_metrics
     trials = tuple(
         TrialPlan(
             trial=Trial(cell, panel, number),
             personas=people,
             script=script,
-            proposal=fields,
+            proposal=proposals[number],
             steps=size.steps,
             correction=group.correction,
             interventions=group.interventions,
-            metrics=experiment.trial_metrics,
+            metrics=metrics,
             seed=own_seed,
             play=play,
             settings=experiment.settings,
@@ -167,8 +168,7 @@ def plan_cell(
         )
         for panel, people in enumerate(panels)
         if assignment is None or assignment[panel] == group.name
-        for number, fields in enumerate(proposals)
-        if (number == proposal if proposal is not None else selected is None or number in selected)
+        for number in chosen
     )
     return CellPlan(
         cell,
@@ -186,6 +186,12 @@ def plan_cell(
         model_options,
         assignment,
     )
+
+
+def _chosen(proposals: int, proposal: int | None, selected: tuple[int, ...] | None) -> list[int]:
+    """The numbers of the proposals that a cell is about: that one, else the selected ones, else all."""
+    wanted = selected if proposal is None else (proposal,)
+    return sorted(set(range(proposals) if wanted is None else wanted) & set(range(proposals)))
 
 
 def _check(experiment: Experiment, group: Group, population: Population, engine: str) -> None:
