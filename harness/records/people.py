@@ -1,7 +1,7 @@
 """The people of a run, kept beside its records: attributes and weights for the analysis, descriptions for a judge.
 
-One file per population, ``people/HASH.jsonl``: a line about the population, then a line per person. The hash is the one
-in the first line of each record file, so arms with different people have different files.
+One file per population, ``people/HASH.ndjson``: a line about the population, then a line per person. The hash is the
+one in the first line of each record file, so arms with different people have different files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ KEY = "people_file"
 
 def path_of(results_dir: Path, sha256: str) -> Path:
     """Where the people whose hash is ``sha256`` are kept."""
-    return results_dir / FOLDER / f"{safe_name(sha256)}.jsonl"
+    return results_dir / FOLDER / f"{safe_name(sha256)}.ndjson"
 
 
 def keep_people(

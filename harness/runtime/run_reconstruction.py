@@ -180,8 +180,7 @@ def _people(
 ) -> Mapping[str, Persona]:
     """The personas of a population by name, where one is found whose hash is the recorded one."""
     wanted, seen = line["population"], []
-    kept = _kept(wanted, results)
-    for population in (*kept, *_candidates(wanted, experiment, notebooks)):
+    for population in _populations(wanted, results, experiment, notebooks):
         if population.sha256 == wanted["sha256"]:
             return {persona.name: persona for persona in population.personas}
         seen.append(f"{population.source} has {population.sha256[:12]}")
@@ -190,6 +189,25 @@ def _people(
         f"{'; '.join(dict.fromkeys(seen)) or 'and it is no longer readable'}. A judge must see the same personas: "
         "restore the files, or name the test file that declares the experiment."
     )
+
+
+def _populations(
+    wanted: Mapping[str, Any], results: Path, experiment: Experiment | None, notebooks: Path | None
+) -> Iterator[Population]:
+    """Where the people of a run may be found.
+
+    How a table was read is known to no record, so that its people come from what was kept first. Other sources must
+    not have changed, and what was kept serves only where they are gone.
+    """
+    from_table = "file_sha256" in wanted or "sampling" in wanted
+    if from_table:
+        yield from _kept(wanted, results)
+    readable = False
+    for population in _candidates(wanted, experiment, notebooks):
+        readable = True
+        yield population
+    if not readable and not from_table:
+        yield from _kept(wanted, results)
 
 
 def _kept(wanted: Mapping[str, Any], results: Path) -> Iterator[Population]:

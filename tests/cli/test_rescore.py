@@ -275,3 +275,29 @@ def test_mistakes_are_one_sentence(
     lab.run()
     said = command(*WORDS, *words)
     assert said.code == 4 and text in said.err and "Traceback" not in said.err
+
+
+TABLE = """from pathlib import Path
+from harness import load_population
+
+Path("people.csv").write_text("name,age\\nAda,34\\nBo,51\\nCleo,28\\n")
+people = load_population("people.csv", description="{name} is {age}.", sample=2, seed=1)
+"""
+DECLARED = 'population=(Persona("Ada", {"occupation": "trader"}), Persona("Bo", {"occupation": "teacher"})),'
+
+
+def test_people_of_a_table_that_is_gone_are_those_kept_with_the_run(
+    lab: Lab, judge: Watched, command: Command
+) -> None:
+    assert DECLARED in SMALL
+    lab.write(TABLE + SMALL.replace(DECLARED, "population=people,"))
+    lab.run()
+    (lab.path / "people.csv").unlink()
+    (lab.path / "test_small.py").unlink()
+    words = ("rescore", "results", "--judge-model=judge")
+    said = command(*words)
+    assert said.code == 0 and "scored again" in said.out and judge.calls
+    (kept,) = lab.results.glob("people/*.ndjson")
+    kept.unlink()
+    refused = command(*words)
+    assert refused.code == 4 and "A judge must see the same personas" in refused.err
