@@ -36,6 +36,8 @@ QUESTIONS = ("trust", "safety", "services", "taxes", "future")
 SHA256 = "a" * 64
 LIMITS = ((400, 3.0), (20_000, 20.0))
 """Up to how many answers, how many seconds."""
+NOISE = 0.3
+"""Seconds that starting differs from one time to the next."""
 
 
 class Took(NamedTuple):
@@ -106,7 +108,7 @@ def main() -> None:
     parser.add_argument("--largest", type=int, default=2000, help="personas (default: 2,000)")
     parser.add_argument("--items", type=int, default=5)
     asked = parser.parse_args()
-    sizes = sorted({40, max(40, asked.largest // 4), asked.largest})
+    sizes = sorted({40, 200, max(40, asked.largest // 4), asked.largest})
     for trial_each, items in ((False, 1), (False, asked.items), (True, asked.items)):
         what = "each a trial" if trial_each else "metrics of one trial"
         print(f"\n{items} items, {what}, 2 framings")
@@ -122,13 +124,15 @@ def main() -> None:
             cells = (f"{verdict(one.cpu, limit, 's')} | {one.wall:.2f} s" for one in took)
             print(f"| {personas:,} | {answers:,} | {' | '.join(cells)} |", flush=True)
         for place, word in enumerate(("analyse", "report")):
-            print(f"{word}: exponent {exponent([(n, took[place].cpu) for n, took in series]):.2f}")
+            print(f"{word}: exponent {exponent([(n, took[place].cpu) for n, took in series])}")
 
 
-def exponent(points: list[tuple[int, float]]) -> float:
+def exponent(points: list[tuple[int, float]]) -> str:
     """Of the growth from the second largest to the largest, less the time of the smallest, which is starting."""
     (_, start), (n, some), (more, most) = points[0], points[-2], points[-1]
-    return math.log(max(most - start, 0.01) / max(some - start, 0.01)) / math.log(more / n)
+    if some - start < NOISE:
+        return f"not told: {some - start:.2f} s beyond starting is noise"
+    return f"{math.log((most - start) / (some - start)) / math.log(more / n):.2f}"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,11 +16,16 @@ REPEATED = 10.0
 """Seconds after which an unchanged stage is shown again."""
 
 
+def _on_terminal(text: str) -> None:
+    if sys.stderr.isatty():
+        echo(text, err=True)
+
+
 class StageProgress:
     """Names the stage of a command's work; call it with each stage.
 
-    A command that ends within `QUIET` seconds prints nothing. A thread prints the rest, so that a stage that takes
-    long is shown while it lasts.
+    A command that ends within `QUIET` seconds prints nothing, and neither does one whose standard error is not a
+    terminal, so that logs stay the same from run to run. A thread prints, so that a long stage is shown while it lasts.
 
     >>> with StageProgress() as progress:
     ...     progress("trust: reading records")
@@ -28,9 +34,9 @@ class StageProgress:
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
-        write: Callable[[str], object] = lambda text: echo(text, err=True),
+        write: Callable[[str], object] | None = None,
     ) -> None:
-        self._clock, self._write = clock, write
+        self._clock, self._write = clock, write or _on_terminal
         self._began = self._said_at = clock()
         self._stage = self._said = ""
         self._ended = threading.Event()
