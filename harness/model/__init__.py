@@ -4,6 +4,7 @@ from harness.model.check import Check, Level, worst
 from harness.model.contrast import Contrast
 from harness.model.design import Experiment, Group, Mode
 from harness.model.dialogue import Dialogue
+from harness.model.draw import Draw
 from harness.model.factorial import factorial
 from harness.model.metrics import MAX_SCORE, MIN_SCORE, Measure, Preference, Proposition
 from harness.model.model_options import NO_OPTIONS, merge_options, option_problems, options_in_words
@@ -46,6 +47,7 @@ __all__ = [
     "CorrectionEvent",
     "Dataset",
     "Dialogue",
+    "Draw",
     "Event",
     "Experiment",
     "Extraction",

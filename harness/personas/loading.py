@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.errors import ConfigurationError, raise_if_any
-from harness.model import Experiment, Group, Persona
+from harness.model import Draw, Experiment, Group, Persona
 from harness.personas.arrow_tables import (
     arrow_file,
     frame_table,
@@ -24,7 +24,7 @@ from harness.personas.edsl_agents import edsl_file, edsl_object
 from harness.personas.fragments import merge
 from harness.personas.population import Population, as_strata, sampler_of, step_of
 from harness.personas.rows import NAME, Columns, cell_reader, personas_of
-from harness.personas.sampling import Draw, Sampler, known_attributes
+from harness.personas.sampling import Sampler, known_attributes
 from harness.personas.sources import find_fragment, find_population, label
 from harness.personas.tables import (
     ARROW_SUFFIXES,

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self, SupportsIndex, overload
 
 from harness.errors import ConfigurationError
-from harness.model import Persona, attributes_of
+from harness.model import Draw, Persona, attributes_of
 from harness.personas.documents import canonical, plain_values
 from harness.personas.sampling import (
-    Draw,
     Sampler,
     check_seed,
     fill_quotas,

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from harness.model import Check, Level
+from harness.model import Check, Draw, Level
 from harness.model.roles import JUDGE
-from harness.personas import Draw
 from harness.reports import binary_outcomes
 from harness.reports.figures import rep_means
 from harness.reports.numbers import (
