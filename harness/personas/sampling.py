@@ -169,7 +169,7 @@ def matched_levels(
 def known_attributes(
     named: Iterable[str], attributes: Sequence[Mapping[str, Any]], owner: str, what: str
 ) -> None:
-    """Raise `ConfigurationError` for an attribute that nobody in ``attributes`` has; ``what`` named it."""
+    """Raise `ConfigurationError` for an attribute that no person in ``attributes`` has; ``what`` named it."""
     known = dict.fromkeys(name for person in attributes for name in person)
     for name in named:
         if name not in known:

@@ -148,7 +148,7 @@ class FileTable(PeopleTable):
                     yield Row(line, TextCells(places, values), "line")
                 elif values:
                     raise ConfigurationError(
-                        f"{self.label}, line {line:,}: {len(values)} cells; expected {width}, as in the header. "
+                        f"{self.label}, line {line:,}: {_cells(len(values))}; expected {width}, as in the header. "
                         "Repair that line; a text with the delimiter in it needs quotes."
                     )
 
@@ -196,6 +196,10 @@ class FileTable(PeopleTable):
                 raise ConfigurationError(
                     f"{self.label}: encoding={encoding!r} is unknown; expected a name such as 'utf-8' or 'cp1252'."
                 ) from None
+
+
+def _cells(count: int) -> str:
+    return "1 cell" if count == 1 else f"{count} cells"
 
 
 class _Hashing(io.RawIOBase):

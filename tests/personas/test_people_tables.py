@@ -211,7 +211,7 @@ FAULTS: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
     "a torn row": (
         'name,age\nAda,1\n"Bo\nB",2\nCleo\nDan,4\n',
         {},
-        "line 5: 1 cells; expected 2, as in the header.",
+        "line 5: 1 cell; expected 2, as in the header.",
     ),
     "a quote that is never closed": ('name,age\nAda,1\n"Bo,2\nCleo,3\n', {}, "line 3: is not CSV ("),
     "another encoding": (
@@ -368,7 +368,7 @@ def test_a_large_file_is_sampled_and_not_held_in_memory(tmp_path: Path) -> None:
 def test_a_torn_row_far_down_is_named_also_when_sampling(tmp_path: Path) -> None:
     rows = "".join(f"p{number},{number}\n" for number in range(20_000))
     path = csv_file(tmp_path, f"name,age\n{rows}torn\n{rows}")
-    assert "line 20,002: 1 cells" in fault(path, sample=5)
+    assert "line 20,002: 1 cell;" in fault(path, sample=5)
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -249,6 +250,15 @@ def test_agents_are_a_population_of_any_experiment(town: Path, tmp_path: Path, c
     assert cli("personas", town / "agents.json", "-o", out, "--first", 5, "--phrasings", phrasings)[0] == 0
     assert load(out).sha256 == told.sha256
     assert cli("personas", town / "agents.json", "-o", out)[0] == 4
+
+
+def test_agents_have_the_same_attributes_by_every_door(town: Path, tmp_path: Path, cli: Cli) -> None:
+    agents = load(town / "agents.json")
+    told = load(survey_personas(town / "agents.json", town / "population.persona.yaml"))
+    assert agents.attributes == told.attributes and "persona" not in next(iter(told.attributes.values()))
+    assert agents.file_sha256 == hashlib.sha256((town / "agents.json").read_bytes()).hexdigest()
+    drawn = agents.sample(30, by="district", seed=1)
+    assert len({one.name for one in drawn}) == 30
 
 
 def test_a_description_or_a_file(town: Path, cli: Cli) -> None:
