@@ -18,6 +18,7 @@ from harness.cli.common_options import (
     settings_here,
     with_results,
 )
+from harness.cli.progress import StageProgress
 from harness.cli.results import formatted, note_looks
 from harness.console import echo, echo_json, on_one_line
 from harness.errors import ConfigurationError
@@ -150,7 +151,8 @@ def compare(
 
     data = humans_named(results, name)
     runs = survey_runs([results], [exp] if exp else (), run or ())
-    found = [compared(one, data, seed=seed) for one in runs]
+    with StageProgress() as progress:
+        found = [compared(one, data, seed=seed, progress=progress) for one in runs]
     note_looks([results], "humans compare", {one.run_id for one in runs})
     if as_json:
         echo_json([comparison_json(one) for one in found], sort_keys=True)

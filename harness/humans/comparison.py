@@ -19,14 +19,13 @@ from harness.records.people import people_of
 from harness.stats.human_comparison.answers import AnswerSample, AnswerScale
 from harness.stats.human_comparison.item_scales import rows_of, scales_of
 from harness.stats.human_comparison.noise import DRAWS
+from harness.stats.human_comparison.subgroups import MOST_SUBGROUPS
 from harness.stats.human_comparison.survey_comparison import EVERYONE, HumanComparison, compare_survey
 
 if TYPE_CHECKING:
     pass
 
 REHEARSED = "a rehearsal: its answers were generated offline"
-MOST_SUBGROUPS = 12
-"""The most values of an attribute that are subgroups; one with more, such as an age, needs bins."""
 
 
 @dataclass(slots=True)
@@ -109,7 +108,7 @@ def compare_run(
         nothing_claimed=REHEARSED if run.rehearsal else None,
         seed=seed,
         draws=draws,
-        progress=progress,
+        progress=lambda item: progress(f"{run.experiment} beside people: {item}"),
     )
 
 

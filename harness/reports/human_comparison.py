@@ -13,6 +13,7 @@ from harness.reports.parts import Heading, Items, Part, Table, grouped
 from harness.stats.human_comparison.comparison import RULE, WITHIN, ComparedSide, ItemComparison
 from harness.stats.human_comparison.effects import OPPOSITE, SAME, EffectComparison
 from harness.stats.human_comparison.noise import CEILING
+from harness.stats.human_comparison.subgroups import FEWEST, MOST_SUBGROUPS
 from harness.stats.results import Quantity
 
 if TYPE_CHECKING:
@@ -108,7 +109,18 @@ def _opening(found: RunBesidePeople) -> Iterator[str]:
         f"(SHA-256 {str(file['sha256'])[:12]}){', weighted' if humans.weights else ''}"
         f"{', an experiment too' if humans.arms else ''}"
     )
+    compared = {one.subgroup.partition(": ")[0] for one in found.found.subgroups}
+    for name in humans.attributes:
+        if name not in compared:
+            yield f"Subgroups by {name} are not compared: {_why_not(found, name)}"
     yield f"Source: {humans.source or 'not stated'}. Licence: {humans.licence or 'not stated'}"
+
+
+def _why_not(found: RunBesidePeople, attribute: str) -> str:
+    values = {value for value in found.humans.attributes[attribute] if value is not None}
+    if len(values) > MOST_SUBGROUPS and not found.humans.bins.get(attribute):
+        return f"people have {len(values)} values of it; expected {MOST_SUBGROUPS} at most, or bins"
+    return f"no value is shared by {FEWEST} personas and {FEWEST} people or more"
 
 
 def distance_table(items: Sequence[ItemComparison], *, subgroups: bool = False) -> Table:

@@ -185,20 +185,20 @@ def _report(
     dataset = replace(dataset, undelivered=undelivered(checks))
     earlier = published(run.experiment, run.design.metrics)
     analysis = stats.analyse(dataset, progress=progress)
-    people, problem = _beside_people(run)
+    people, problem = _beside_people(run, progress)
     beside = tuple(check for one in people for check in one.checks)
     added = tuple(_answer(run, checks, answers))
     return RunReport(run, dataset, analysis, meta, (*checks, *beside), earlier, added, people, problem)
 
 
-def _beside_people(run: FiledRun) -> tuple[tuple[PeopleComparison, ...], str]:
+def _beside_people(run: FiledRun, progress: Progress) -> tuple[tuple[PeopleComparison, ...], str]:
     """The run beside each of the human data in its folder that answer its items, and what went wrong."""
     if not has_humans(run.folder) or not survey_items(run):
         return (), ""
     try:
         (whole,) = survey_runs([file.path for file in run.files], run_ids=[run.run_id])
         data = [one for one in humans_in(run.folder).values() if shares_items(whole, one)]
-        return tuple(compared(whole, one) for one in data), ""
+        return tuple(compared(whole, one, progress=progress) for one in data), ""
     except HarnessError as error:
         return (), f"No comparison with people: {error}"
 

@@ -123,7 +123,10 @@ def test_subgroups_and_effects_are_compared_where_both_sides_have_them(tmp_path:
         tmp_path, arm="arm", groups=["plain", "warm"], attributes=["region", "age"],
         columns={"arm": arms, "region": ["North", "South"] * 200, "age": list(range(400))},
     )  # fmt: skip
-    found = compare_run(run, data, draws=50)
+    whole = compared(run, data, draws=50)
+    said, found = " ".join(str(whole).split()), whole.found
+    assert "by region are not compared: no value is shared" in said
+    assert "by age are not compared: people have 400 values of it; expected 12 at most, or bins" in said
     assert {one.item for one in found.effects} == {"trust", "stay", "rent"}
     assert [one.people.n for one in found.items] == [200] * 6
     assert not found.subgroups  # North is not north, and an age without bins has too many values

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from harness.stats.human_comparison.answers import Codes, Numbers
 
-FINEST = 501
+FINEST = 251
 """The most places of a grid for numbers; finer answers are rounded to it."""
 EVEN = 101
 """Evenly spaced places that every grid for numbers has, so that even answers can be told from people's."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FEWEST = 5
 """The fewest effective persons of a subgroup on each side."""
+MOST_SUBGROUPS = 12
+"""The most values of an attribute that are subgroups; one with more, such as an age, needs bins."""
 
 
 @dataclass(frozen=True, slots=True)
