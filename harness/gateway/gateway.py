@@ -129,10 +129,11 @@ class Gateway:
         )
 
         self.inform: Callable[[str], None] = log.info
-        self._batches = self._make_batches(retry, sleep, wall, clock) if batch else None
+        self._batches = self._make_batches(batch, retry, sleep, wall, clock)
 
     def _make_batches(
         self,
+        gathers: bool,
         retry: RetryPolicy | None,
         sleep: Callable[[float], Awaitable[None]],
         wall: Callable[[], float],
@@ -149,6 +150,7 @@ class Gateway:
             sleep=sleep,
             wall=wall,
             clock=clock,
+            gathers=gathers,
         )
         self._attempts.use_batches(batches)
         return batches
@@ -338,7 +340,7 @@ class Gateway:
             return Waiting(next_.reason, max(0.0, until - now), next_.attempt, next_.tries)
         if held is not None:
             return Waiting(held[0], max(0.0, held[1] - now))
-        if self._batches is not None and (batches := self._batches.waiting()):
+        if batches := self._batches.waiting():
             return batches
         loading = next((text for one in self.models if (text := getattr(one, "loading", ""))), "")
         longest = self._sender.longest
@@ -359,7 +361,7 @@ class Gateway:
 
         Thread-safe.
         """
-        return self._batches.open_batches if self._batches is not None else ""
+        return self._batches.open_batches
 
     # Stopping
 
@@ -399,8 +401,7 @@ class Gateway:
         if self._server is not None:
             await self._server.stop()
             self._server = None
-        if self._batches is not None:
-            await self._batches.aclose()
+        await self._batches.aclose()
         for provider in self.models:
             await _closed(provider)
         if self.journal is not None:

@@ -75,7 +75,7 @@ class Session:
         self.gateway = Gateway(
             made,
             journal=journal,
-            batch=True,
+            batch=more.pop("batch", True),
             sleep=self._nap,
             price=lambda reply, asked: charged(reply, asked, {"m": PRICE, "m-2025": PRICE}),
             **more,
@@ -366,6 +366,20 @@ def test_a_batch_whose_creation_was_answered_in_vain_is_found(
         assert endpoint.count == 0
 
     run(main(server.begin(refuse_batch=lambda number: Fault(cut=True) if number == 0 else None)))
+
+
+def test_a_session_without_batches_collects_an_open_one_too(server: BatchEndpoint, tmp_path: Path) -> None:
+    async def main(endpoint: BatchEndpoint) -> None:
+        async with session("openai", endpoint, tmp_path) as killed:
+            await abandon(killed, endpoint)
+        endpoint.ready = True
+        async with session("openai", endpoint, tmp_path, batch=False) as opened:
+            replies = await opened.scores(4)
+        assert [bool(reply.batch) for reply in replies] == [True, True, True, False]
+        assert len(endpoint.batched) == 3
+        assert endpoint.count == 1
+
+    run(main(server.begin(ready=False)))
 
 
 def test_a_batch_that_the_server_does_not_know_is_lost_unless_the_loss_is_accepted(

@@ -15,6 +15,8 @@ from support.sessions import Lab, lab
 
 __all__ = ["lab"]
 
+pytestmark = pytest.mark.slow
+
 MODEL = "openai:fake-2025-01-01"
 PRICES = {"fake-2025-01-01-2025": {"input": 1000.0, "output": 1000.0}}
 FULL = 10 * 1000.0 / 1e6
@@ -111,3 +113,17 @@ def test_a_model_without_a_batch_api_is_refused_and_a_rehearsal_says_that_nothin
     rehearsed.stdout.fnmatch_lines(
         ["Batches: rehearsal:rehearsal-1 has no batch API; calls to it are ordinary ones."]
     )
+
+
+def test_rescoring_goes_in_one_batch(lab: Lab, server: BatchEndpoint) -> None:
+    finish(lab, server.begin(), "plain")
+    server.begin()
+    words = (
+        "rescore", "--results-dir=plain", "--path=test_small.py", "--judge-model=openai:judge-2025-01-01",
+        f"--judge-base-url={server.url}", "--share=1", "--batch",
+    )  # fmt: skip
+    done = lab.command(*words)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 chosen trials scored again" in done.stdout
+    assert server.count == 0
+    assert [len(batch.calls) for batch in server.batches] == [SCORES]

@@ -86,7 +86,8 @@ class BatchSender:
     """Sends calls that can wait through the batch APIs of their providers.
 
     A batch is in the journal, with the samples of its calls, before it is created, and its id before anything waits
-    for it. So a later session finds the batch that has a call, and collects that instead of sending the call again.
+    for it. So a later session finds the batch that has a call, and collects that instead of sending the call again;
+    it does so whether it ``gathers`` calls for batches or not.
     ``under_way`` counts the calls of the session that have not ended; ``notify`` gets warnings, ``inform`` news.
     Lives on the gateway's event loop; `waiting` and `open_batches` may be called from any thread.
     """
@@ -104,8 +105,10 @@ class BatchSender:
         sleep: Callable[[float], Awaitable[None]],
         wall: Callable[[], float],
         clock: Callable[[], float],
+        gathers: bool,
         new_key: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
+        self._gathers = gathers
         self._journal, self._sender, self._retry = journal, sender, retry
         self._first_calls, self._under_way = first_calls, under_way
         self._notify, self._inform = notify, inform
@@ -146,7 +149,7 @@ class BatchSender:
                 kept, place.number = known[sample]
                 place.limit = kept.calls[place.number].limit
                 place.batch = self._joined(client.run_id, kept, place)
-            yield place
+            yield place if place.batch is not None or self._gathers else None
         finally:
             self._held -= 1
 
