@@ -209,7 +209,7 @@ def proposed(data: Microdata, items: Iterable[Item]) -> str:
     """
     labels = {name: one.label or name for name, one in data.columns.items()}
     lines = [
-        f"# How {data.path.name} answers the items. Edit it, then: harness humans add {data.path.name} --binding FILE",
+        f"# How {data.path.name} answers the items. Edit it, then give it to harness humans add.",
         "# Remove items that people were not asked. recode: CODE: ANSWER; missing: CODE: REASON.",
     ]
     content = {
