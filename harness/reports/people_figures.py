@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.reports.figures import NARROW, WIDE, Drawing, figure_with_axes, plot_settings, watermarked
 from harness.reports.human_comparison import RunBesidePeople
-from harness.reports.numbers import counted
 from harness.reports.parts import grouped
 from harness.reports.svg import GRID, INK, MUTED, SERIES, markup
 from harness.stats.human_comparison.comparison import ComparedSide, ItemComparison
@@ -56,7 +55,9 @@ def _figure(arms: Sequence[ItemComparison], width: float) -> Figure:
             width, 0.42 * len(rows) + 0.75 + 0.18 * _legend_rows(scale.levels, width)
         )
         _bars(axes, scale.levels, rows, _columns(scale.levels, width))
-    words = textwrap.wrap(f"{scale.item}: {scale.question}", round(width * 13), max_lines=3, placeholder=" …")
+    words = textwrap.wrap(
+        f"{scale.item}: {scale.question}", round(width * 11.5), max_lines=3, placeholder=" …"
+    )
     figure.set_figheight(figure.get_figheight() + 0.17 * len(words))
     figure.suptitle("\n".join(words), x=0.01, ha="left", color=INK, weight="bold", fontsize=10)
     return figure
@@ -72,11 +73,7 @@ def _rows(arms: Sequence[ItemComparison]) -> list[tuple[str, ComparedSide]]:
             rows.append((f"{PEOPLE}, {one.group}" if experiment else PEOPLE, one.people))
             shown.append(one.people.shares)
         rows.append((one.group, one.model))
-    return [(f"{_short(name)}\n{_size(side, people=name.startswith(PEOPLE))}", side) for name, side in rows]
-
-
-def _size(side: ComparedSide, *, people: bool) -> str:
-    return counted(side.n, "person", "people") if people else counted(side.n, "persona")
+    return [(f"{_short(name)}\nn = {side.n:,}", side) for name, side in rows]
 
 
 def _short(name: str) -> str:

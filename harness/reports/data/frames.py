@@ -29,7 +29,7 @@ class Frames:
     ``people`` per persona, with weight and attributes, ``events`` per line of an accepted trial's transcript, ``calls``
     per reply in the journals present, with its request, and ``call_counts`` per try and kind of call. Columns are those
     of ``harness query``'s views; names that repeat (experiment, group, metric, …) are categorical. ``problems`` lists
-    lines that could not be read.
+    lines that could not be read. ``humans`` has people's own answers that were added beside the results.
     """
 
     experiments: pd.DataFrame
