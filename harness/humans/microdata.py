@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, expected_one_of
-from harness.extras import require
+from harness.extras import explained_import, require
 from harness.text_files import decoded, read_content
 
 READERS = {
@@ -152,9 +152,12 @@ def _csv(content: bytes, path: Path) -> Iterable[MicrodataColumn]:
 
 
 def _binary(kind: str, content: bytes, path: Path) -> Iterable[MicrodataColumn]:
-    require("humans", f"Reading {path.name}")
+    if kind != "parquet":
+        require("humans", f"Reading {path.name}")
     try:
         return _parquet(content) if kind == "parquet" else _labelled(kind, path)
+    except ModuleNotFoundError as error:
+        raise explained_import(error, f"Reading {path.name}") or error from None
     except Exception as error:  # each library has its own errors, and none means more than a bad file
         raise ConfigurationError(
             f"{path}: cannot be read as {path.suffix[1:]} ({str(error).strip() or type(error).__name__}); expected "
