@@ -8,12 +8,17 @@ from dataclasses import replace
 from statistics import fmean
 
 from harness.model import Dataset
-from harness.stats.results import GENERALISING, THESE_PERSONAS, THESE_PERSONAS_AND_ITEMS, Estimate
+from harness.stats.results import (
+    ASSIGNED_PERSONAS,
+    GENERALISING,
+    THESE_PERSONAS,
+    THESE_PERSONAS_AND_ITEMS,
+    Estimate,
+)
 from harness.stats.student import with_t_interval
 from harness.stats.units import Units, arm_mean
 
 ESTIMAND = "these personas and proposals, over the assignment of panels to arms and sampling of the model"
-PERSONAS = "these personas, over their assignment to arms and sampling of the model"
 FEWEST = 2
 """Panels that an arm needs for a variance."""
 
@@ -69,7 +74,7 @@ def claim_between(units: Units) -> str:
     """What a difference between personas, or panels, is claimed for."""
     if not units.by_persona:
         return ESTIMAND
-    return PERSONAS if units.claim in (THESE_PERSONAS, THESE_PERSONAS_AND_ITEMS) else units.claim
+    return ASSIGNED_PERSONAS if units.claim in (THESE_PERSONAS, THESE_PERSONAS_AND_ITEMS) else units.claim
 
 
 def panel_means(dataset: Dataset, metric: str, group: str) -> Mapping[int, float]:

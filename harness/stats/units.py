@@ -9,7 +9,13 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from harness.model import Dataset
-from harness.stats.results import FIXED_SET, THESE_PERSONAS, THESE_PERSONAS_AND_ITEMS, Estimate
+from harness.stats.results import (
+    ASSIGNED_PERSONAS,
+    FIXED_SET,
+    THESE_PERSONAS,
+    THESE_PERSONAS_AND_ITEMS,
+    Estimate,
+)
 from harness.stats.student import one_sample, variance, with_t_interval
 
 BLOCKS, PERSONAS, PANELS = "blocks (panel × proposal)", "personas", "panels"
@@ -43,7 +49,9 @@ class Units:
     @property
     def own_claim(self) -> str:
         """The estimand of a method that ignores weights and strata: the personas themselves."""
-        return THESE_PERSONAS if self.is_weighted else self.claim
+        if not self.is_weighted:
+            return self.claim
+        return ASSIGNED_PERSONAS if self.between else THESE_PERSONAS
 
     @property
     def noun(self) -> str:
