@@ -79,9 +79,13 @@ def _chosen(found: Iterable[Dataset], metric: str, experiment: str | None, path:
     if names:
         raise ConfigurationError(f"{path}: {', '.join(names)} have {metric}; choose one with --exp.")
     there = sorted({name for one in datasets if experiment in (None, one.experiment) for name in one.metrics})
+    known = {one.experiment for one in datasets}
+    if experiment is not None and experiment not in known:
+        raise ConfigurationError(
+            f"--exp={experiment}: {path} has {', '.join(sorted(known)) or 'no experiment'}."
+        )
     if not there:
-        known = ", ".join(sorted({one.experiment for one in datasets})) or "no experiment"
-        raise ConfigurationError(f"--exp={experiment}: {path} has {known}.")
+        raise ConfigurationError(f"--metric={metric}: {path} has no metric; expected a run with metrics.")
     raise ConfigurationError(f"--metric={metric}: not in {path}; {expected_one_of(metric, there)}")
 
 

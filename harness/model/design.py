@@ -412,7 +412,7 @@ class Experiment:
         yield from self._text_problems()
         if not self.groups:
             yield f"{mine}: no groups; expected at least one."
-        if not self.metrics and self.script.extraction is None:
+        if not self.metrics and self.script.extraction is None and not isinstance(self.play, Survey):
             yield f"{mine}: no metrics; expected at least one."
         if self.default_mode not in self.modes:
             known = ", ".join(self.modes) or "none"

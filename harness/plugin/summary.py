@@ -21,6 +21,7 @@ from harness.reports.preferences import preference_lines
 from harness.reports.primary_answer import answer_lines
 from harness.runtime.busy_time import busy_seconds
 from harness.runtime.runs import Conclusion
+from harness.stats.results import NO_METRIC
 
 NAME_WIDTH = 24
 COLUMN = 15
@@ -87,6 +88,8 @@ def run_lines(conclusion: Conclusion, here: Path) -> Iterator[str]:
     yield from table(meta["summary"])
     if "analysis" in meta:
         yield from answer_lines(meta["analysis"])
+        if not meta["summary"] and "preferences" not in meta:
+            yield NO_METRIC
     if "preferences" in meta:
         yield from preference_lines(meta["preferences"], rehearsal=meta["rehearsal"])
     trials, usage = meta["trials"], meta["usage"]
@@ -128,10 +131,11 @@ def _group_usage(meta: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _assignment(design: Mapping[str, Any]) -> Iterator[str]:
-    """How many panels each arm got, where each panel took part in one arm."""
+    """How many panels or personas each arm got, where each took part in one arm."""
     if assigned := design.get("assignment"):
         counts = ", ".join(f"{assigned.count(group)} in {group}" for group in design["groups"])
-        yield from textwrap.wrap(f"Each panel in one arm: {counts}", WIDTH, subsequent_indent="  ")
+        unit = "persona" if all(len(panel) == 1 for panel in design.get("panels") or [()]) else "panel"
+        yield from textwrap.wrap(f"Each {unit} in one arm: {counts}", WIDTH, subsequent_indent="  ")
 
 
 def table(summary: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -34,6 +34,16 @@ def cumulative_shares(report: RunReport) -> Iterator[Captioned]:
         yield Captioned(f"{name} ({one.contrast})", answer_tables.shares_table(one, scale, named=False))
 
 
+def is_moderation_tested(report: RunReport) -> bool:
+    """Whether any attribute of the personas could be tested."""
+    return answer_tables.is_tested(report.analysis.moderation)
+
+
+def why_untested(report: RunReport) -> Iterator[str]:
+    """Why no attribute could be tested."""
+    return answer_tables.why_untested(report.analysis.moderation)
+
+
 def moderation(report: RunReport) -> Captioned:
     """The tests of treatment × attribute."""
     found = report.analysis.moderation

@@ -35,8 +35,11 @@ def answer_parts(analysis: Analysis, scales: Mapping[str, Scale]) -> Iterator[Pa
         yield Items(tuple(about_shares(analysis.shares)))
     if analysis.moderation:
         yield Heading(MODERATION, 2)
-        yield moderation_table(analysis.moderation)
-        yield Items(tuple(about_moderation(analysis.moderation)))
+        if is_tested(analysis.moderation):
+            yield moderation_table(analysis.moderation)
+            yield Items(tuple(about_moderation(analysis.moderation)))
+        else:
+            yield from why_untested(analysis.moderation)
         for same in detailed(analysis.moderation):
             yield subgroup_table(same)
 
@@ -113,6 +116,18 @@ def _points(share: float | None) -> str:
 def _point_span(estimate: Estimate) -> str:
     found = estimate.interval
     return NONE if found is None else f"{signed(100 * found.low, 1)} to {signed(100 * found.high, 1)}"
+
+
+def is_tested(found: Iterable[Moderation]) -> bool:
+    """Whether any attribute could be tested."""
+    return any(one.p is not None for one in found)
+
+
+def why_untested(found: Iterable[Moderation]) -> Iterator[str]:
+    """A sentence for each reason why no attribute could be tested."""
+    for same in grouped(found, lambda one: one.reason):
+        names = ", ".join(dict.fromkeys(one.attribute for one in same))
+        yield f"Not tested: {names} ({same[0].reason or 'no spread'})."
 
 
 def moderation_table(found: Sequence[Moderation]) -> Table:

@@ -10,6 +10,7 @@ from harness.model.contrast import CONTROL, PAIRS, contrasts_in_words, contrasts
 from harness.reports import arm_labels
 from harness.reports.numbers import counted
 from harness.reports.run_report import RunReport
+from harness.stats.results import NO_METRIC as NO_METRIC
 
 
 def arm(line: Mapping[str, Any]) -> str:
@@ -22,7 +23,9 @@ def question(report: RunReport) -> str:
     control, *others = report.design.groups or ("",)
     preferences = len({one.metric for one in report.dataset.judgements})
     sizes = ((len(report.design.metrics), "metric"), (preferences, "pairwise comparison"))
-    metrics = " and ".join(counted(size, noun) for size, noun in sizes if size) or "0 metrics"
+    metrics = " and ".join(counted(size, noun) for size, noun in sizes if size)
+    if not metrics:
+        return f"What do personas answer in {' and '.join(report.design.groups)}?"
     if not others:
         return f"How does {control} score on {metrics}?"
     if report.design.contrasts == PAIRS:

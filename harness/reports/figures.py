@@ -7,7 +7,7 @@ import statistics
 import textwrap
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -53,10 +53,26 @@ def caption(report: RunReport) -> str:
         how, same = "by persona" if report.dataset.between else "paired by persona", "one persona"
     else:
         how, same = "blocked by panel × proposal", "one conversation"
+    drawn = [one for one in report.analysis.comparisons if one.primary.difference is not None]
+    percent = (
+        "" if scale_lengths(report, drawn) is None else " Differences are in percent of each item's scale."
+    )
     return (
         f"Diamonds: the primary analysis, {how}. Circles with thin lines: Welch on raw scores, which treats scores "
-        f"of {same} as independent."
+        f"of {same} as independent.{percent}"
     )
+
+
+def scale_lengths(report: RunReport, comparisons: Iterable[Comparison]) -> dict[str, float] | None:
+    """The length of each metric's scale, where every metric has one and they differ; else differences need none."""
+    found = {}
+    for one in comparisons:
+        scale = report.dataset.scales.get(one.metric)
+        ends = None if scale is None else scale.ends
+        if ends is None or ends[0] == ends[1]:
+            return None
+        found[one.metric] = ends[1] - ends[0]
+    return found if len(set(found.values())) > 1 else None
 
 
 def title_of(report: RunReport, metric: str, width: float = NARROW, lines: int = 3) -> str:
@@ -143,15 +159,17 @@ def _summary_of(comparison: Comparison) -> str:
 def _forest(report: RunReport, comparisons: Sequence[Comparison], width: float) -> Figure:
     several = len({one.contrast for one in comparisons}) > 1
     figure, axes = figure_with_axes(width, 0.55 * len(comparisons) + 0.6)
+    lengths = scale_lengths(report, comparisons)
     for row, one in enumerate(reversed(comparisons)):
         name = title_of(report, one.metric, width, lines=1)
         name = f"{name} ({label(one, comparisons)})" if several else name
         axes.annotate(
             name, (0, row + 0.27), xycoords=("axes fraction", "data"), color=INK, weight="bold", va="center"
         )
-        _interval(axes, one.primary, row, thick=True)
+        unit = 1.0 if lengths is None else lengths[one.metric] / 100
+        _interval(axes, one.primary, row, thick=True, unit=unit)
         if (beside := naive(one)) is not None:
-            _interval(axes, beside, row - 0.24, thick=False)
+            _interval(axes, beside, row - 0.24, thick=False, unit=unit)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.set_ylim(-0.55, len(comparisons) - 0.45)
     axes.set_yticks([])
@@ -161,7 +179,8 @@ def _forest(report: RunReport, comparisons: Sequence[Comparison], width: float) 
     first = comparisons[0]
     against_one = len({one.control for one in comparisons}) == 1
     against = f"difference {MINUS} {first.control}" if against_one else "difference"
-    axes.set_xlabel(against if several else first.contrast)
+    measured = against if several else first.contrast
+    axes.set_xlabel(measured if lengths is None else f"{measured}, % of the scale")
     return watermarked(figure, report.rehearsal)
 
 
@@ -212,17 +231,18 @@ def _levels(
     return watermarked(figure, rehearsal)
 
 
-def _interval(axes: Axes, estimate: Estimate, height: float, *, thick: bool) -> None:
+def _interval(axes: Axes, estimate: Estimate, height: float, *, thick: bool, unit: float = 1.0) -> None:
+    """Draw an estimate, divided by ``unit``, and its interval."""
     if estimate.difference is None:
         return
     colour = SERIES[1] if thick else MUTED
     if estimate.interval is not None:
-        ends = (estimate.interval.low, estimate.interval.high)
+        ends = (estimate.interval.low / unit, estimate.interval.high / unit)
         axes.plot(
             ends, (height, height), color=colour, linewidth=2.6 if thick else 1.1, solid_capstyle="butt"
         )
     axes.plot(
-        estimate.difference,
+        estimate.difference / unit,
         height,
         marker="D" if thick else "o",
         color=colour,

@@ -71,7 +71,7 @@ def _tables(report: RunReport) -> Iterator[Part]:
         *answer_sections.across_items(report),
         *answer_sections.ranks(report),
         *answer_sections.cumulative_shares(report),
-        *((answer_sections.moderation(report),) if report.analysis.moderation else ()),
+        *((answer_sections.moderation(report),) if answer_sections.is_moderation_tested(report) else ()),
         *answer_sections.subgroups(report),
         run_tables.alarms(report),
     )

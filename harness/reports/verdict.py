@@ -11,7 +11,7 @@ from harness.reports.local_models import local_models
 from harness.reports.numbers import counted, p_clause, percent, signed, span, whole
 from harness.reports.preferences import preference_claims
 from harness.reports.run_report import RunReport
-from harness.stats.results import ALPHA, Comparison, ContrastEstimate, Estimate
+from harness.stats.results import ALPHA, NO_METRIC, Comparison, ContrastEstimate, Estimate
 
 
 class ClaimStrength(StrEnum):
@@ -82,7 +82,7 @@ def verdict(report: RunReport) -> Verdict:
     begun = "Exploratory. " * bool(report.dataset.meta.get("exploratory")) + "An interim look. " * interim
     preferences = list(preference_claims(report.preference_analyses))
     headline = begun + " ".join(
-        [*([_headline(statements)] if statements or not preferences else []), *preferences]
+        [*([_headline(report, statements)] if statements or not preferences else []), *preferences]
     )
     return Verdict(
         ClaimStrength.INTERIM if interim else ClaimStrength.EVIDENCE, headline, statements, cautions
@@ -142,7 +142,9 @@ def _interval(estimate: Estimate) -> str:
     return "" if found is None else f" ({percent(found.level)} CI {span(found)})"
 
 
-def _headline(statements: Sequence[Claim]) -> str:
+def _headline(report: RunReport, statements: Sequence[Claim]) -> str:
+    if not report.dataset.metrics:
+        return NO_METRIC
     if not statements:
         return "Nothing to compare: there are fewer than two groups with results."
     parts = list(_sorted_out(statements))

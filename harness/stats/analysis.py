@@ -21,7 +21,7 @@ from harness.stats.moderation import left_out, moderation
 from harness.stats.naive import paired_by_person, welch_on_persons, welch_on_scores
 from harness.stats.ordinal import cumulative_shares
 from harness.stats.personas import PersonaValues, unweighted
-from harness.stats.results import Analysis, Comparison, ContrastEstimate, Estimate
+from harness.stats.results import NO_METRIC, Analysis, Comparison, ContrastEstimate, Estimate
 from harness.stats.sign_flip import sign_flip
 from harness.stats.withheld_claims import without_claims, without_undelivered
 from harness.stats.within import within_blocks
@@ -165,6 +165,8 @@ def _notes(dataset: Dataset, found: Sequence[Comparison], effects: Sequence[Cont
         notes.append(
             "Panel, proposal, rep and persona of each score are reconstructed from the order of samples."
         )
+    if not dataset.metrics and not dataset.judgements:
+        notes.append(NO_METRIC)
     if len(dataset.groups) < 2:
         notes.append(f"{dataset.experiment} has one group, so there is nothing to compare.")
     if found:

@@ -146,7 +146,7 @@ def stratified(blocks: Sequence[tuple[Count, Count]]) -> Estimate:
     informative = [pair for pair in kept if 0 < pair[0].events + pair[1].events < pair[0].of + pair[1].of]
     difference = _mantel_haenszel(kept)
     if not informative:
-        return _without(asked, "in no block do events and non-events both occur", difference)
+        return _without(asked, "events and non-events do not both occur", difference)
     law = _law(informative)
     lowest = sum(max(0, a.events + b.events - a.of) for a, b in informative)
     seen = law[sum(b.events for _, b in informative) - lowest]

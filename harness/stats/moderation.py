@@ -137,7 +137,8 @@ def heterogeneity(
     """
     k = len(estimates)
     if k < 2:
-        return None, None, None, f"needs two levels with {FEWEST} personas or more, and spread; there are {k}"
+        found = f"there {'is' if k == 1 else 'are'} {k}"
+        return None, None, None, f"needs two levels with {FEWEST} personas or more, and spread; {found}"
     parts = [(one.difference or 0.0, 1 / (one.se or 1.0) ** 2, one.df or 1.0) for one in estimates]
     total = math.fsum(weight for _, weight, _ in parts)
     mean = math.fsum(weight * value for value, weight, _ in parts) / total

@@ -11,6 +11,7 @@ ALPHA = 0.05
 """The significance level of every claim and of every check that tests something."""
 MARGIN = 0.5
 """Points within which two effects count as the same."""
+NO_METRIC = "The experiment has no metric, so there is nothing to compare."
 FIXED_SET = "these personas and proposals, over repeated sampling of the model"
 GENERALISING = "other personas and proposals like these"
 THESE_PERSONAS = "these personas, over repeated sampling of the model"

@@ -218,7 +218,6 @@ def test_a_condition_holds_does_not_or_depends_on_what_is_missing(
         ((MultipleChoice("m", "?", options=("a", "b"), most=3),), {}, "at most its 2 options"),
         ((Matrix("m", "?", rows=()),), {}, "has no rows"),
         ((FreeText("why", "?", categories={"one": ""}),), {}, "has one category"),
-        ((FreeText("why", "Why?"),), {}, "no metrics"),
         ((YesNo("b", "?", when="trsut == 4"), TRUST), {}, "there is no item 'trsut'"),
         ((TRUST, YesNo("b", "?", when="trsut == 4")), {}, "Did you mean 'trust'"),
         ((YesNo("b", "?", when="trust == 4"), TRUST), {}, "comes later"),

@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
         {
             "name": f"P{number}",
             "weight": 1.0 + number % 2,
-            "attributes": {"region": "north" if number % 3 else "south", "id": f"#{number}"},
+            "attributes": {"region": "north" if number % 4 else "south", "id": f"#{number}"},
         }
         for number in range(PEOPLE)
     ]
@@ -107,7 +107,7 @@ def test_the_analysis_shows_shares_ranks_and_subgroups(folder: Path) -> None:
     text = text_of(folder)
     assert "5 (completely)" in text and "3 (so so) or more" in text
     assert "answered higher under hopeful" in text
-    assert "region: north 16" in text
+    assert "region: north 18" in text
     assert "Holm over 3 tests of treatment × attribute" in text
     assert "Attributes without groups to compare are left out: id." in text
 
@@ -144,3 +144,18 @@ def test_of_a_long_scale_only_the_ends_have_words() -> None:
 def test_values_beyond_a_scale_are_drawn_too() -> None:
     bins, _ = bins_of([7, 3], Scale(1, 5))
     assert (bins[0][0], bins[-1][0]) == (1, 7)
+
+
+def test_attributes_that_cannot_be_tested_are_one_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.stats.moderation.FEWEST", 50)
+    text = text_of(folder)
+    assert "Not tested: region (needs two levels with 50 personas or more, and spread; there are 0)." in text
+    assert "Welch's F" not in text
+
+
+def test_effects_of_items_on_different_scales_are_drawn_in_percent_of_the_scale(folder: Path) -> None:
+    write_report([folder], folder / "report.html")
+    text = (folder / "report.html").read_text("utf-8")
+    assert "Differences are in percent of each item" in text and "hopeful − plain, % of the scale" in text

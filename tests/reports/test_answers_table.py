@@ -55,7 +55,7 @@ def test_answers_long_and_wide_have_a_column_for_everything_by_a_name_that_is_fr
     budget = long[long["item"] == "budget"]
     assert list(budget["part"].astype(str).unique()) == ["roads", "schools"]
     assert (budget.groupby("trial", observed=True)["value"].sum() == 100).all()
-    assert len(wide) == 4
+    assert list(wide["group"]) == ["z", "z", "a", "a"] and list(wide["person"]) == ["Ada", "Bo"] * 2
     assert {"age", "age_attribute", "group", "group_item", "budget[roads]", "inst[police]", "region"} <= set(
         wide.columns
     )
@@ -72,3 +72,34 @@ def test_a_run_without_a_survey_has_no_answers(lab: Lab) -> None:
     frames = harness.load(lab.results)
     assert frames.answers.empty
     assert frames.answers_wide.empty
+
+
+FREE_TEXT = """
+import pytest
+from harness import Experiment, FreeText, Group, Persona, Survey
+
+why = Experiment(
+    name="why",
+    population=(Persona("Ada", {"age": 31}), Persona("Bo", {"age": 61})),
+    groups=(Group("plain"), Group("hopeful", instructions="You feel hopeful today.")),
+    survey=Survey([FreeText("why", "Why do you live here?")]),
+)
+
+
+@pytest.mark.experiment(why)
+def test_why(cell):
+    cell.run()
+"""
+
+
+def test_a_survey_of_free_text_alone_gives_answers_and_says_that_nothing_is_compared(lab: Lab) -> None:
+    import harness
+
+    lab.write(FREE_TEXT)
+    said = "The experiment has no metric, so there is nothing to compare."
+    lab.run(model="rehearsal").stdout.fnmatch_lines([said])
+    assert said in " ".join(lab.command("analyse", "results").stdout.split())
+    assert lab.command("report", "results", "--out", "report.html").returncode == 0
+    page = (lab.path / "report.html").read_text(encoding="utf-8")
+    assert said in page and "What do personas answer in plain and hopeful?" in page
+    assert harness.load(lab.results).answers["answer"].map(len).min() > 10

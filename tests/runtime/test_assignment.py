@@ -136,7 +136,7 @@ def test_a_session_runs_records_and_compares_unpaired(lab: Lab) -> None:
     result = lab.run("--seed=3")
     result.assert_outcomes(passed=2)
     result.stdout.re_match_lines(
-        [r"Each panel in one arm: (2 in Control, 3 in Treatment|3 in Control, 2 in Treatment)"]
+        [r"Each persona in one arm: (2 in Control, 3 in Treatment|3 in Control, 2 in Treatment)"]
     )
     meta = lab.meta()
     assigned = meta["design"]["assignment"]
@@ -146,8 +146,8 @@ def test_a_session_runs_records_and_compares_unpaired(lab: Lab) -> None:
         assert played == {panel for panel, own in enumerate(assigned) if own == arm}
     assert meta["trials"]["planned"] == meta["trials"]["finished"] == 10 and not meta["partial"]
     (compared,) = meta["analysis"]["comparisons"]
-    assert (compared["primary"]["unit"], compared["primary"]["n"]) == ("panels", 5)
-    assert compared["primary"]["method"] == "Welch t on panel means"
+    assert (compared["primary"]["unit"], compared["primary"]["n"]) == ("personas", 5)
+    assert compared["primary"]["method"] == "Welch t on persona means"
     checks = {check["name"]: check for check in meta["instrument"]["checks"]}
     assert checks["panels"]["number"] == 2 and "blocks" not in checks
     assert checks["treatment"]["level"] == checks["only the treatment"]["level"] == "PASS"

@@ -47,7 +47,8 @@ def widened(long: pd.DataFrame, attributes: Sequence[str] = ()) -> pd.DataFrame:
     cells = plain[keys].assign(column=names + parts, cell=values)
     cells = pd.concat([cells, *_shares(plain, keys)])
     order = list(dict.fromkeys(cells["column"]))
-    wide = cells.set_index([*keys, "column"])["cell"].unstack("column")[order].reset_index()
+    wide = cells.set_index([*keys, "column"])["cell"].unstack("column")[order]
+    wide = wide.reindex(pd.MultiIndex.from_frame(plain[keys].drop_duplicates())).reset_index()
     wide.columns.name = None
     kept = plain[["run_id", "trial", *attributes]].drop_duplicates(["run_id", "trial"])
     kept = kept.rename(columns={name: f"{name}_attribute" for name in attributes if name in wide})
