@@ -336,7 +336,12 @@ class Experiment:
                 f"Experiment: survey={shown(str(self.survey))} is a path; expected a Survey. Read the file with "
                 "harness.load_survey."
             )
-        if not isinstance(self.survey, Survey):
+        if not isinstance(self.survey, Survey | None):
+            raise ConfigurationError(
+                f"Experiment: survey={shown(self.survey)}; expected a Survey, such as "
+                "Survey(items=[YesNo('stay', 'Will you stay?')])."
+            )
+        if self.survey is None:
             if missing:
                 raise ConfigurationError(
                     f"Experiment: {', '.join(missing)} missing; expected a value for each."

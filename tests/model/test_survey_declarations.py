@@ -254,6 +254,11 @@ def test_a_faulty_survey_is_refused_with_one_error(
     assert len(raised.value.problems) == 1, raised.value.problems
 
 
+def test_items_without_a_survey_are_refused_by_what_was_given() -> None:
+    with pytest.raises(ConfigurationError, match="expected a Survey, such as"):
+        Experiment("talk", (Group("a"),), survey=[TRUST])  # type: ignore[arg-type]
+
+
 def test_words_of_a_survey_need_a_survey() -> None:
     with pytest.raises(ConfigurationError, match="the experiment has none"):
         Experiment(
