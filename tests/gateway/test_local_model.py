@@ -263,6 +263,18 @@ def test_a_tiny_models_texts_and_lists_are_bounded_within_what_was_asked() -> No
     assert schema["properties"]["items"]["maxItems"] == 9, "what was asked stays"
 
 
+def test_a_tiny_models_numbers_keep_within_their_range_which_a_grammar_ignores() -> None:
+    number = {"type": "number", "minimum": -1, "maximum": 1, "description": "For or against."}
+    schema = {"type": "object", "properties": {"a": number, "b": {"type": "number", "minimum": 0}}}
+    form = {"type": "json_schema", "json_schema": {"name": "s", "strict": True, "schema": schema}}
+    found = bounded(Request([], response_format=form)).response_format
+    assert found is not None
+    a, b = found["json_schema"]["schema"]["properties"].values()
+    assert (a["enum"][0], a["enum"][10], a["enum"][-1], len(a["enum"])) == (-1.0, 0.0, 1.0, 21)
+    assert a | {"enum": None} == number | {"enum": None}
+    assert b == {"type": "number", "minimum": 0}, "an open range stays"
+
+
 @pytest.mark.parametrize("form", [None, {"type": "json_object"}])
 def test_a_request_without_a_schema_is_not_bounded(form: dict[str, str] | None) -> None:
     request = Request([], response_format=form)

@@ -189,7 +189,7 @@ def test_table_1_on_the_real_package(tmp_path: Path) -> None:
 
 def test_a_dozen_cases_of_tool_variants(tmp_path: Path) -> None:
     # Cooler or longer replies of a small model repeat themselves.
-    limits = ("--temperature", "1", "--model-option", "max_tokens=64")
+    limits = ("--temperature", "1", "--model-option", "max_tokens=40")
     output = run(tmp_path, TOOLS, "--count", "1", "-k", "sanity or implicit", *limits)
     finished = check_honest(tmp_path, output, planned=12)
     assert all(one["outcome"] for one in finished)

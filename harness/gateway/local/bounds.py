@@ -1,4 +1,4 @@
-"""Bounds for what a tiny model writes: without them it repeats itself inside a text or a list until the limit."""
+"""Bounds for what a tiny model writes: without them it repeats itself until the limit, and ignores a number's range."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ TINY = 1_000_000_000
 
 TEXT_CHARS = 200
 LIST_ITEMS = 5
+STEPS = 20
+"""Equal steps between the bounds of a number with decimals, since a grammar does not keep it within them."""
 
 _SHAPED = ("enum", "const", "maxLength", "pattern", "format")
 
@@ -45,6 +47,9 @@ def _bounded(schema: Any) -> Any:
     }
     if made.get("type") == "string" and not any(name in made for name in _SHAPED):
         made["maxLength"] = max(TEXT_CHARS, int(made.get("minLength") or 0))
+    low, high = made.get("minimum"), made.get("maximum")
+    if made.get("type") == "number" and low is not None and high is not None and "enum" not in made:
+        made["enum"] = [round(low + (high - low) * step / STEPS, 6) for step in range(STEPS + 1)]
     if made.get("type") == "array":
         most = min(LIST_ITEMS, int(made.get("maxItems", LIST_ITEMS)))
         made["maxItems"] = max(most, int(made.get("minItems") or 0))
