@@ -21,8 +21,9 @@ class Request:
 
     ``model`` is the model to ask: empty for the arm's, else the session's; ``PROVIDER:MODEL``, or the name of another
     model of the same provider. Temperatures and limits are the caller's. ``extra`` passes through all other
-    fields of the protocol (tools, top_p, …), so that a foreign engine loses nothing. ``digest`` is the SHA-256 of all
-    the rest; the gateway computes it once.
+    fields of the protocol (tools, top_p, …), so that a foreign engine loses nothing. ``accepts`` is a wider schema than
+    that of ``response_format``, for replies that can be used although the model was asked for less; it is not sent.
+    ``digest`` is the SHA-256 of what is sent; the gateway computes it once.
     """
 
     messages: Sequence[Message]
@@ -32,6 +33,7 @@ class Request:
     max_tokens: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     digest: str = field(default="", compare=False, repr=False)
+    accepts: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,12 @@ async def _generate(person: Person, asked: tuple[Message, ...], site: CallSite, 
     """The turn; one of DONE alone if every reply was empty: the person did nothing, and that is recorded."""
     try:
         return await ask(
-            client, asked, schemas.turn(person.others), site, lambda data: read_turn(data, person.others)
+            client,
+            asked,
+            schemas.turn(person.others),
+            site,
+            lambda data: read_turn(data, person.others),
+            accepts=schemas.any_turn(person.others),
         )
     except NoUsableReply as fault:
         if fault.reason != EMPTY:

@@ -32,13 +32,16 @@ async def ask(
     read: Callable[[Any], T],
     *,
     max_rejections: int = 3,
+    accepts: Mapping[str, Any] | None = None,
 ) -> T:
     """Send a request and ``read`` the reply's data, up to ``max_rejections`` times while ``read`` raises `Unusable`.
+
+    ``accepts`` is a wider schema than the one that is asked for, of replies that ``read`` can use.
 
     Requests of an interrupted session count, so that a resumed trial ends like an uninterrupted one. Raises
     `NoUsableReply` after that, and the client's `ModelCallError`.
     """
-    request, wrong = Request(messages=messages, response_format=schema), ""
+    request, wrong = Request(messages=messages, response_format=schema, accepts=accepts), ""
     for _ in range(max_rejections):
         try:
             reply = await client.complete(request, site, max_rejections=max_rejections)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.engines.embedded.turn import ASKED, MAX_ACTIONS
+from harness.engines.embedded.turn import ASKED, KINDS, MAX_ACTIONS
 from harness.model import MAX_SCORE, MIN_SCORE
 
 _TEXT = {"type": "string"}
@@ -26,16 +26,23 @@ def _format(name: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def turn(others: Sequence[str]) -> Mapping[str, Any]:
-    """A turn among ``others``: one action at least, each to everyone or to one of them.
+    """What is asked for: a turn among ``others``: one action at least, each to everyone or to one of them.
 
     It ends with its last action. A small model that may say that it is done says so at once and does nothing else,
     and one that may write anything as the hearer tells a story there.
     """
-    kind, hearer = ({"type": "string", "enum": list(words)} for words in (ASKED, ("", *others)))
+    return _format("turn", {"actions": _actions(ASKED, others, MAX_ACTIONS - 1)})
+
+
+def any_turn(others: Sequence[str]) -> Mapping[str, Any]:
+    """The schema of what can be read as a turn: also one that says that it is done, as models do without a grammar."""
+    return _object({"actions": _actions(KINDS, others, MAX_ACTIONS)})
+
+
+def _actions(kinds: Sequence[str], others: Sequence[str], most: int) -> dict[str, Any]:
+    kind, hearer = ({"type": "string", "enum": list(words)} for words in (kinds, ("", *others)))
     action = _object({"type": kind, "content": _TEXT, "target": hearer})
-    return _format(
-        "turn", {"actions": {"type": "array", "items": action, "minItems": 1, "maxItems": MAX_ACTIONS - 1}}
-    )
+    return {"type": "array", "items": action, "minItems": 1, "maxItems": most}
 
 
 SCORE = _format(

@@ -91,7 +91,7 @@ def _unwrapped(value: Value, found: ReplyText, raw: str) -> Unwrapped:
 
 def _fault_of(request: Request) -> Callable[[Any], str | None]:
     """What makes data useless for the format that was asked for."""
-    schema = wanted_schema(request.response_format)
+    schema = request.accepts or wanted_schema(request.response_format)
 
     def fault(data: Any) -> str | None:
         if schema is None:

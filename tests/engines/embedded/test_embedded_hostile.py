@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from support.clients import FakeClient, say, well_behaved
 from support.plans import PEOPLE, plan
 
-from harness.engines.embedded import EmbeddedEngine
+from harness.engines.embedded import EmbeddedEngine, schemas
 from harness.engines.embedded.judge import NO_ACTION
 from harness.engines.embedded.model_requests import Unusable
 from harness.engines.embedded.persona import Memory, Person
@@ -20,6 +22,8 @@ from harness.engines.embedded.scoring import read_score
 from harness.engines.embedded.transcript import clean, newest
 from harness.engines.embedded.turn import DONE, EMPTY, MAX_ACTIONS, MAX_CONTENT, Action, find, read_turn
 from harness.errors import ModelCallError
+from harness.gateway.calls import Reply, Request
+from harness.gateway.replies.acceptance import UnacceptableError, accept
 from harness.model import Event, Persona
 
 JSON = st.recursive(
@@ -221,3 +225,12 @@ def test_whole_numbers_are_scores(value: Any) -> None:
 )
 def test_a_target_is_one_person_or_everyone(target: Any, found: str) -> None:
     assert find(target, ("Bo Strand", "Cy Okoro", "Cy Reed")) == found
+
+
+def test_a_turn_that_says_that_it_is_done_is_read_although_models_are_not_asked_to() -> None:
+    said = [{"type": "TALK", "content": "Fine.", "target": ""}, {"type": "DONE", "content": "", "target": ""}]
+    reply = Reply(json.dumps({"actions": said}))
+    request = Request((), response_format=schemas.turn(["Bo"]), accepts=schemas.any_turn(["Bo"]))
+    assert read_turn(accept(reply, request).data, ["Bo"]) == (Action("TALK", "Fine."), DONE)
+    with pytest.raises(UnacceptableError, match="against its schema"):
+        accept(reply, replace(request, accepts=None))
