@@ -38,20 +38,26 @@ def one_block(subject: CheckedRun) -> Iterator[Check]:
     """
     if subject.data.between:
         return
-    expected = f"the same sign when any one block is left out (differences of {MARGIN:g} or more)"
     for metric in subject.data.metrics:
         for control, other in subject.pairs:
             found = _differences(subject, metric, control, other)
             if len(found) < 3:
                 continue
+            by_persona = subject.data.individual and len({proposal for _, proposal in found}) == 1
+            unit = "persona" if by_persona else "block"
+            expected = f"the same sign when any one {unit} is left out (differences of {MARGIN:g} or more)"
             values = list(found.values())
             whole, without = mean(values), _weakest(values)
             alone = sum(value != 0 for value in values) == 1
             fragile = abs(whole) >= MARGIN and whole * without <= 0
             level = Level.WARN if alone or fragile else Level.PASS
-            said = f"{other} − {control} is {whole:+.2f}; {without:+.2f} without one of {len(values)} blocks"
+            said = f"{other} − {control} is {whole:+.2f}; {without:+.2f} without one of {len(values)} {unit}s"
             if level is Level.WARN:
-                said += f" (driven by panel {_heaviest(found)[0]}, proposal {_heaviest(found)[1]})"
+                panel, proposal = _heaviest(found)
+                driver = (
+                    subject.data.person_of(panel) if by_persona else f"panel {panel}, proposal {proposal}"
+                )
+                said += f" (driven by {driver})"
             yield Check("one block", level, said, without, expected, metric)
 
 

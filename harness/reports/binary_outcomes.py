@@ -15,9 +15,7 @@ def table(found: Sequence[CountComparison]) -> Table:
     """A row per event and later group. ``n`` counts the units of its test."""
     several = len({(one.control, one.treatment) for one in found}) > 1
     control, treatment = (found[0].control, "later" if several else found[0].treatment)
-    return Table(
-        ("event", control, treatment, "shares", "n", "p"), tuple(_row(one, several) for one in found)
-    )
+    return Table(("event", control, treatment, "diff.", "n", "p"), tuple(_row(one, several) for one in found))
 
 
 def _row(one: CountComparison, several: bool) -> tuple[str, ...]:

@@ -57,3 +57,13 @@ def test_it_is_named() -> None:
 
 def test_a_loss_counts_like_a_gain() -> None:
     assert the(filed(heavy(-6, 0.2)), "one block", "ideas_qty").level is Level.WARN
+
+
+def test_a_difference_that_rests_on_one_persona_names_it() -> None:
+    design = replace(DESIGN, panels=(("Ada",), ("Bo",), ("Cy",), ("Dee",)), proposals=1)
+
+    def value(record: dict[str, Any], _: str | None) -> float:
+        return record["rep"] + (3.0 if (record["panel"], record["group"]) == (1, "Treatment") else 0)
+
+    found = the(filed(scored(sound(design), "ideas_qty", value), design=design), "one block", "ideas_qty")
+    assert found.message == "Treatment − Control is +0.75; +0.00 without one of 4 personas (driven by Bo)"
