@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
-from harness.model.survey import ANSWER
+from harness.model.survey.survey import ANSWER
 
 LONG = 80
 """The length in characters from which equal actions are not a coincidence; a short "I agree" is below it."""

@@ -26,7 +26,7 @@ from harness.errors import ConfigurationError
 if TYPE_CHECKING:
     from harness.humans.dataset import Humans
     from harness.model import Experiment
-    from harness.model.survey_item import Item
+    from harness.model.survey.item import Item
 
 humans = CommandApp(help="Compare a survey's results with people's own answers.")
 app.add_typer(humans, name="humans")

@@ -11,9 +11,9 @@ from typing import Any
 
 from harness.errors import ConfigurationError, expected_one_of
 from harness.humans.microdata import Microdata, MicrodataColumn, code_text
-from harness.model.survey_composites import Allocation, Matrix, MultipleChoice, Ranking
-from harness.model.survey_item import Item
-from harness.model.survey_items import Likert
+from harness.model.survey.composites import Allocation, Matrix, MultipleChoice, Ranking
+from harness.model.survey.item import Item
+from harness.model.survey.items import Likert
 from harness.records.strict_yaml import read_yaml, yaml_text
 
 _PART = re.compile(r"(?P<item>[A-Za-z]\w*)(?:\[(?P<part>.+)\])?", re.DOTALL)

@@ -12,8 +12,8 @@ from harness.errors import ConfigurationError, expected_one_of
 from harness.humans.dataset import Humans, binned
 from harness.humans.microdata import code_text
 from harness.model import Check, Participant
-from harness.model.survey_item import Item
-from harness.model.survey_items import FreeText, read_items
+from harness.model.survey.item import Item
+from harness.model.survey.items import FreeText, read_items
 from harness.records import FiledRun, dataset_of, record_files, runs_in_files
 from harness.records.people import people_of
 from harness.stats.human_comparison.answers import AnswerSample, AnswerScale

@@ -13,9 +13,9 @@ from harness.humans.binding import AttributeBinding, Binding, ItemBinding
 from harness.humans.microdata import Microdata, as_number, code_text, read_microdata
 from harness.humans.recoding import RecodedItem, recoded
 from harness.model import Experiment
-from harness.model.survey import Survey
-from harness.model.survey_item import Item
-from harness.model.survey_items import read_items
+from harness.model.survey.item import Item
+from harness.model.survey.items import read_items
+from harness.model.survey.survey import Survey
 from harness.records.atomic import write_atomic
 from harness.records.writer import safe_name
 from harness.text_files import read_json

@@ -10,9 +10,9 @@ from typing import Any
 from harness.errors import ConfigurationError
 from harness.humans.binding import ItemBinding
 from harness.humans.microdata import NO_ANSWER, Microdata, MicrodataColumn, as_number, code_text
-from harness.model.survey_composites import Allocation, Matrix, MultipleChoice, Ranking
-from harness.model.survey_item import AnswerFault, Item
-from harness.model.survey_items import Choice, FreeText, Likert, Numeric
+from harness.model.survey.composites import Allocation, Matrix, MultipleChoice, Ranking
+from harness.model.survey.item import AnswerFault, Item
+from harness.model.survey.items import Choice, FreeText, Likert, Numeric
 
 _CHOSEN = {
     "1": True,

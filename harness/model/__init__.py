@@ -24,10 +24,10 @@ from harness.model.outcome import (
 from harness.model.persona import Participant, Persona, attributes_of
 from harness.model.play import CallBounds, Play, TrialPlan
 from harness.model.script import Extraction, Script, render
-from harness.model.survey import Survey
-from harness.model.survey_composites import Allocation, Matrix, MultipleChoice, Ranking
-from harness.model.survey_item import AnswerFault, Item
-from harness.model.survey_items import Choice, FreeText, Likert, Numeric, YesNo, read_items
+from harness.model.survey.composites import Allocation, Matrix, MultipleChoice, Ranking
+from harness.model.survey.item import AnswerFault, Item
+from harness.model.survey.items import Choice, FreeText, Likert, Numeric, YesNo, read_items
+from harness.model.survey.survey import Survey
 from harness.model.treatment import ActionsAtLeast, Correction, Intervention
 
 __all__ = [

@@ -42,7 +42,7 @@ from harness.model.persona import Persona
 from harness.model.play import Play
 from harness.model.roles import role_facts
 from harness.model.script import Script, replacement_problems
-from harness.model.survey import Survey
+from harness.model.survey.survey import Survey
 from harness.model.text import text_faults
 from harness.model.treatment import Correction, Intervention
 

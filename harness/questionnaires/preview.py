@@ -9,7 +9,7 @@ from typing import Any
 from harness.console import on_one_line
 from harness.engines.survey.prompts import lettered, one_token_question, questionnaire
 from harness.model import Item, Survey
-from harness.model.survey_items import FreeText, Numeric
+from harness.model.survey.items import FreeText, Numeric
 
 
 def preview(survey: Survey, width: int) -> Iterator[str]:

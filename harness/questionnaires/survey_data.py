@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import ConfigurationError, raise_if_any
 from harness.model import Item, Survey
-from harness.model.survey_items import KINDS
+from harness.model.survey.items import KINDS
 from harness.questionnaires.checking import VERSION, LineOf, schema_problems, settings
 
 _ITEM_IN_PROBLEM = re.compile(r"item '(\w+)'")

@@ -30,7 +30,7 @@ from harness import (
 )
 from harness.gateway.requests.schemas import checker
 from harness.model import AnswerFault, Item, read_items
-from harness.model.survey_conditions import holds
+from harness.model.survey.conditions import holds
 
 TRUST = Likert("trust", "How far do you trust the council?", opt_out=("don't know",))
 STAY = Choice("stay", "Will you stay?", options=("yes", "no"))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import ConfigurationError, ImportedQuestionnaire, import_survey
-from harness.model.survey_conditions import items_in
+from harness.model.survey.conditions import items_in
 from harness.questionnaires.imports.draft import DraftItem, NotCarriedError
 from harness.questionnaires.imports.xlsform import from_xlsform
 from harness.questionnaires.imports.xpath import bounds_of, condition_of

@@ -24,7 +24,7 @@ from harness import (
     save_survey,
 )
 from harness.model import Item
-from harness.model.survey_items import KINDS
+from harness.model.survey.items import KINDS
 from harness.questionnaires.checking import fields_of, kinds
 from harness.questionnaires.checking import settings as survey_settings
 from harness.questionnaires.csv_file import csv_text, parse_csv

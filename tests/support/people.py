@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.model.survey_item import Item
+from harness.model.survey.item import Item
 from harness.records import Design, FiledRun, runs_in_files
 from harness.records.people import keep_people
 from tests.support.records import finished, metadata, write_file

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from harness.model import Sample
 from harness.model.observation import OPT_OUT, SKIPPED
-from harness.model.survey_item import Item
+from harness.model.survey.item import Item
 
 Status = Literal["answered", "opt out", "skipped", "missing"]
 

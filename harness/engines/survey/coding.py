@@ -17,8 +17,8 @@ from harness.errors import RefusedError, UnacceptableReplyError
 from harness.gateway.calls import CallSite, Message, ModelClient
 from harness.model import FreeText, Item, Sample
 from harness.model.roles import JUDGE
-from harness.model.survey import CODE
-from harness.model.survey_item import closed_object
+from harness.model.survey.item import closed_object
+from harness.model.survey.survey import CODE
 
 _RULES = """\
 You code answers to an open question of a survey. Put the answer into the one category that fits it best, by what the

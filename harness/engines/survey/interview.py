@@ -18,9 +18,9 @@ from harness.errors import HarnessError, RefusedError, RejectedError, Unacceptab
 from harness.gateway.calls import CallSite, Message, ModelClient, Request
 from harness.gateway.replies.reply_json import UnreadableReplyError, find
 from harness.model import Event, FreeText, Survey, TrialPlan, TrialResult, render
-from harness.model.survey import ANSWER, SURVEY
-from harness.model.survey_conditions import holds
-from harness.model.survey_item import AnswerFault, Item
+from harness.model.survey.conditions import holds
+from harness.model.survey.item import AnswerFault, Item
+from harness.model.survey.survey import ANSWER, SURVEY
 
 MOST_ASKED = 3
 """How often a page is asked while an answer on it breaks a rule that its schema cannot state."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.model import Matrix, Survey, TrialPlan
-from harness.model.survey_item import Item
+from harness.model.survey.item import Item
 
 
 @dataclass(frozen=True, slots=True)

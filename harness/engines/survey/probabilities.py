@@ -9,7 +9,7 @@ from typing import Any
 from harness.engines.survey.answers import Status, SurveyAnswer
 from harness.errors import RefusedError, RejectedError, UnacceptableReplyError
 from harness.gateway.calls import CallSite, Message, ModelClient, Reply, Request
-from harness.model.survey_item import Item
+from harness.model.survey.item import Item
 
 LEAST_COVERED = 0.5
 """The probability that the options must have together; below it the model was about to say something else."""

@@ -21,8 +21,8 @@ from harness.model import (
     YesNo,
     render,
 )
-from harness.model.survey import LETTERS
-from harness.model.survey_item import Item, closed_object
+from harness.model.survey.item import Item, closed_object
+from harness.model.survey.survey import LETTERS
 
 _BE = """\
 You are {name}. You are taking part in a survey. Answer every question as {name} would, from {name}'s own life, views

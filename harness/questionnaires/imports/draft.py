@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from harness.errors import ConfigurationError
 from harness.model import Item, Survey
 from harness.model.script import PLACEHOLDER
-from harness.model.survey_conditions import condition_problems
+from harness.model.survey.conditions import condition_problems
 from harness.questionnaires.checking import VERSION
 from harness.questionnaires.imports.markup import plain_text
 from harness.questionnaires.survey_data import item_of, survey_of

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Callable
 
-from harness.model.survey_conditions import ConditionFault, items_in
+from harness.model.survey.conditions import ConditionFault, items_in
 from harness.questionnaires.imports.draft import DraftItem, NotCarriedError
 
 _IN_BRACES = re.compile(r"\{\{\s*(\w+)(?:\.answer)?\s*\}\}")

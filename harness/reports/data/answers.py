@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.model import FreeText, Likert, read_items
-from harness.model.survey_item import Item
+from harness.model.survey.item import Item
 from harness.records.reader import stream
 from harness.reports.data.arrays import table
 from harness.reports.data.columns import ANSWERS, PLACE

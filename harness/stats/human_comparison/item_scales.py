@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from harness.model.survey_composites import Allocation, Matrix, MultipleChoice, Ranking
-from harness.model.survey_item import Item
-from harness.model.survey_items import Choice, FreeText, Likert, Numeric, YesNo
+from harness.model.survey.composites import Allocation, Matrix, MultipleChoice, Ranking
+from harness.model.survey.item import Item
+from harness.model.survey.items import Choice, FreeText, Likert, Numeric, YesNo
 from harness.stats.human_comparison.answers import AnswerScale
 
 CHOSEN = ("not chosen", "chosen")

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from harness.errors import expected_one_of
-from harness.model.survey_composites import Matrix, MultipleChoice, Ranking
-from harness.model.survey_item import AnswerFault, Item
-from harness.model.survey_items import FreeText, Likert, Numeric
+from harness.model.survey.composites import Matrix, MultipleChoice, Ranking
+from harness.model.survey.item import AnswerFault, Item
+from harness.model.survey.items import FreeText, Likert, Numeric
 
 LONGEST_CONDITION = 1_000
 _GRAMMAR = "expected comparisons of earlier items, such as \"trust >= 4 and stay == 'no'\""

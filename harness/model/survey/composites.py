@@ -17,7 +17,7 @@ from harness.model.declaration import (
     whole_number,
 )
 from harness.model.metrics import Measure
-from harness.model.survey_item import (
+from harness.model.survey.item import (
     LABELS,
     POINTS,
     TEXTS,

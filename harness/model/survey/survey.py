@@ -26,9 +26,9 @@ from harness.model.declaration import (
 from harness.model.metrics import Measure, Proposition
 from harness.model.play import CallBounds, Play, TrialPlan
 from harness.model.script import PLACEHOLDER, Script
-from harness.model.survey_conditions import condition_problems, items_in
-from harness.model.survey_item import Item
-from harness.model.survey_items import Choice, FreeText, Likert, YesNo
+from harness.model.survey.conditions import condition_problems, items_in
+from harness.model.survey.item import Item
+from harness.model.survey.items import Choice, FreeText, Likert, YesNo
 
 SURVEY, CODE = "survey", "code_answer"
 """What calls are counted as: that ask items, and that let the judge code an answer in free text."""

@@ -18,8 +18,8 @@ from harness.model.declaration import (
     whole_number,
 )
 from harness.model.metrics import Measure
-from harness.model.survey_composites import Allocation, Matrix, MultipleChoice, Ranking
-from harness.model.survey_item import (
+from harness.model.survey.composites import Allocation, Matrix, MultipleChoice, Ranking
+from harness.model.survey.item import (
     LABELS,
     LONGEST_ANSWER,
     POINTS,

@@ -1,0 +1,1 @@
+"""Questionnaires: a `Survey`, its kinds of items, and conditions on earlier answers."""
