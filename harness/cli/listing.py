@@ -47,7 +47,10 @@ def experiments_in(path: Path) -> Mapping[str, Experiment]:
     with contextlib.redirect_stdout(output):
         launch(request, path, further=["--collect-only", "-q"])
     if not request.collected:
-        raise HarnessError(f"{path}: no experiments found there. pytest said:\n{output.getvalue().strip()}")
+        raise HarnessError(
+            f"{path}: no experiments found there; expected a test with @pytest.mark.experiment(…). pytest said:\n"
+            f"{output.getvalue().strip()}"
+        )
     return request.collected
 
 

@@ -121,7 +121,7 @@ def _shares(
         raise ConfigurationError(f"{mine}: the shares sum to {total:.4g}; expected 1. Correct them.")
     if unknown := [level for level in levels if level not in values and levels[level] > 0]:
         raise ConfigurationError(
-            f"{mine} has {unknown[0]!r}, which is the {name} of no one among {len(attributes):,} people; "
+            f"{mine} has {unknown[0]!r}, but none of the {len(attributes):,} people has that {name}; "
             f"{expected_one_of(str(unknown[0]), sorted(map(str, values)))} Merge it, or take more people."
         )
     if absent := sorted(map(repr, values - levels.keys())):

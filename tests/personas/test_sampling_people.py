@@ -137,7 +137,7 @@ def test_the_effective_size_is_kishs() -> None:
 RAKE_FAULTS = {
     "a category that nobody has": (
         {"region": {NORTH: 0.5, "West": 0.5}},
-        "margins['region'] has 'West', which is the region of no one among 90 people; expected one of North, South.",
+        "margins['region'] has 'West', but none of the 90 people has that region; expected one of North, South.",
     ),
     "a category without a share": (
         {"region": {NORTH: 1.0}},
