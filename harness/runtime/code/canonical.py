@@ -45,7 +45,11 @@ _SECRET_TEXT = re.compile(r"[A-Za-z0-9_+/=.-]{20,}")
 
 HIDDEN = "(hidden)"
 
+_LEFT_OUT = frozenset({"ctx", "kind", "type_comment"})
+_WITH_DOCSTRING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
+
+@functools.lru_cache(maxsize=4096)  # the next session of this process meets the same nodes of this package
 def canonical(node: ast.AST | str, idle: frozenset[str] | None) -> str:
     """The same for the same code, in any layout and by any version of Python.
 
@@ -61,36 +65,34 @@ def canonical(node: ast.AST | str, idle: frozenset[str] | None) -> str:
     return "".join(pieces)
 
 
-def _dump(node: Any, pieces: list[str], idle: frozenset[str] | None) -> None:
-    if isinstance(node, list):
-        for one in node:
-            _dump(one, pieces, idle)
-            pieces.append(",")
-        return
-    if not isinstance(node, ast.AST):
-        pieces.append(repr(node))
-        return
-    pieces.append(type(node).__name__)
-    pieces.append("(")
+def _dump(node: ast.AST, pieces: list[str], idle: frozenset[str] | None) -> None:
+    pieces.append(f"{type(node).__name__}(")
     for name in node._fields:
         value = getattr(node, name, None)
-        if value is None and not isinstance(node, ast.Constant):
+        if name in _LEFT_OUT or (value is None and not isinstance(node, ast.Constant)):
             continue
-        if value == [] or name in ("ctx", "kind", "type_comment"):
-            continue
-        if name == "body" and idle is not None and _has_idle_docstring(node, idle):
-            value = node.body[1:]  # type: ignore[attr-defined]
-        pieces.append(f"{name}=")
-        _dump(value, pieces, idle)
+        if isinstance(value, list):
+            if not value:
+                continue
+            pieces.append(f"{name}=")
+            is_idle = name == "body" and idle is not None and _has_idle_docstring(node, idle)
+            for one in value[1:] if is_idle else value:
+                if isinstance(one, ast.AST):
+                    _dump(one, pieces, idle)
+                else:
+                    pieces.append(repr(one))
+                pieces.append(",")
+        elif isinstance(value, ast.AST):
+            pieces.append(f"{name}=")
+            _dump(value, pieces, idle)
+        else:
+            pieces.append(f"{name}={value!r}")
     pieces.append(")")
 
 
 def _has_idle_docstring(node: ast.AST, idle: frozenset[str]) -> bool:
     """Whether ``node`` has a docstring that nothing but a reader of the source looks at."""
-    if (
-        not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        or ast.get_docstring(node, False) is None
-    ):
+    if not isinstance(node, _WITH_DOCSTRING) or ast.get_docstring(node, False) is None:
         return False
     bases = node.bases if isinstance(node, ast.ClassDef) else ()
     return all(_last_name(one) in idle for one in node.decorator_list) and all(

@@ -70,7 +70,12 @@ def _located(module: str) -> str | None:
 
 def folder_of(module: str) -> str | None:
     file = file_of(module)
-    return None if file is None else str(Path(file).parent)
+    return None if file is None else _parent(file)
+
+
+@functools.cache
+def _parent(file: str) -> str:
+    return str(Path(file).parent)
 
 
 def is_module(name: str) -> bool:
