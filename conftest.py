@@ -5,12 +5,16 @@ The guards are a hook and not fixtures, so that the cases of experiments keep fi
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+import harness
 
 pytest_plugins = ("pytester",)
 
@@ -22,6 +26,12 @@ FOREIGN = ("OPENAI_", "ANTHROPIC_", "LANGSMITH_", "LANGCHAIN_", "SENTRY_", "HARN
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 """Tests write some 500 MB of small files, each synced; on a disk that is a tenth of the suite's time."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package once: the hundreds of processes that tests start would each do so again."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(harness.__file__).parent, quiet=2)
 
 
 @pytest.hookimpl(wrapper=True)
