@@ -194,9 +194,14 @@ def watch(process: subprocess.Popen[Any], seconds: float = 90.0) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment as a user's would be."""
+    """This process's environment as a user's would be, with sessions that load no other plugins."""
     here = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-    return here | {"PYTHONUNBUFFERED": "1", "COLUMNS": "80", "PYTHONDONTWRITEBYTECODE": "1"}
+    return here | {
+        "PYTHONUNBUFFERED": "1",
+        "COLUMNS": "80",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_ADDOPTS": " ".join(LIGHT),
+    }
 
 
 def load(path: Path) -> dict[str, Any]:
