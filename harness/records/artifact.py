@@ -133,6 +133,7 @@ def _usage_by_group(
     models = {
         frozenset((role, model) for role, asked in (one.get("roles") or {}).items() for model in asked)
         for one in found.values()
+        if one["calls"]
     }
     compared = usage((), comparisons)
     more = {"pairwise comparisons": compared} if compared["calls"] else {}

@@ -211,6 +211,17 @@ def test_known_costs_add_up() -> None:
     assert made(outcomes(records))[1]["usage"]["cost"] == 4.0
 
 
+@pytest.mark.parametrize(("models", "apart"), [(("a", "a"), False), (("a", "b"), True), (("a", None), False)])
+def test_usage_is_by_group_where_their_models_differ(models: tuple[str | None, ...], apart: bool) -> None:
+    usage = {"calls": {"act": 1}, "tokens_in": 1, "tokens_out": 1, "cost": 0.25}
+    records = [
+        finished(trial, SMALL, usage=usage | {"roles": {"player": {model: 1}}})
+        for group, model in zip(SMALL.groups, models, strict=True)
+        for trial in (trials(SMALL, groups=[group]) if model else ())
+    ]
+    assert ("usage_by_group" in made(outcomes(records))[1]) is apart
+
+
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.json"
     write_atomic(path, {"old": 1})
