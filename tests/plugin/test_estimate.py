@@ -105,8 +105,8 @@ def tokens_read(lab: Lab, group: str) -> int:
 
 def test_it_is_what_a_session_of_exp_3_then_takes(lab: Lab, estimated: Estimated) -> None:
     lab.write(EXP_3)
-    found = estimated("--exp", "exp_3", "--fast", "--seed", "7")
-    lab.run("--mode=fast", "--seed=7", model="rehearsal").assert_outcomes(passed=4)
+    found = estimated("--exp", "exp_3", "--fast", "--count", "1", "--seed", "7")
+    lab.run("--mode=fast", "--count=1", "--seed=7", model="rehearsal").assert_outcomes(passed=2)
     assert calls_of(found) == calls_made(lab)
     assert {group["name"]: group["rehearsed"]["tokens_in"] for group in found["groups"]} == {
         group: tokens_read(lab, group) for group in ("Control", "Treatment")
@@ -115,8 +115,8 @@ def test_it_is_what_a_session_of_exp_3_then_takes(lab: Lab, estimated: Estimated
 
 def test_the_range_is_that_of_the_list(lab: Lab, estimated: Estimated) -> None:
     lab.write(CORRECTED)
-    listed = lab.command("list", "test_small.py", "--mode", "long").stdout
-    for group in estimated("test_small.py", "--mode=long")["groups"]:
+    listed = lab.command("list", "test_small.py").stdout
+    for group in estimated("test_small.py")["groups"]:
         least, most = group["least"]["calls"], group["most"]["calls"]
         assert f" {least}{'' if least == most else f' to {most}'} model calls" in listed
 
@@ -251,7 +251,7 @@ def test_an_open_run_is_left_as_it_is(lab: Lab, estimated: Estimated) -> None:
 
 def test_the_same_seed_says_the_same(lab: Lab, estimate: Command) -> None:
     lab.write(CORRECTED)
-    words = ("test_small.py", "--mode", "long", "--model", "openai:gpt-4o-mini")
+    words = ("test_small.py", "--model", "openai:gpt-4o-mini")
     first = estimate(*words).out
     assert first == lab.command("estimate", *words, "--json", PYTHONHASHSEED="2").stdout
     assert first != estimate(*words, "--seed", "1").out
