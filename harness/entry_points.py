@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Iterable, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from pathlib import Path
 from typing import Any
 
 from harness.errors import ConfigurationError, expected_one_of
@@ -19,9 +22,26 @@ BATCH_KINDS = "harness.batch_kinds"
 def claims(group: str, points: Iterable[EntryPoint] | None = None) -> dict[str, list[EntryPoint]]:
     """The entry points of ``group`` by name, in alphabetical order; several where distributions claim one name."""
     found: dict[str, list[EntryPoint]] = {}
-    for point in sorted(entry_points(group=group) if points is None else points, key=lambda one: one.name):
+    for point in sorted(_installed(group) if points is None else points, key=lambda one: one.name):
         found.setdefault(point.name, []).append(point)
     return found
+
+
+def _installed(group: str) -> EntryPoints:
+    """The entry points of ``group``, read again when a distribution was installed or removed since."""
+    return _read(group, tuple((place, _changed(Path(place))) for place in sys.path))
+
+
+@functools.lru_cache(maxsize=16)
+def _read(group: str, _places: tuple[tuple[str, int], ...]) -> EntryPoints:
+    return entry_points(group=group)
+
+
+def _changed(place: Path) -> int:
+    try:
+        return place.stat().st_mtime_ns
+    except OSError:  # an archive that is gone, or the name of an import hook
+        return 0
 
 
 def sole(claimed: Sequence[EntryPoint]) -> EntryPoint:
