@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from harness.entry_points import COMMANDS, claims
 from tests.support.distributions import install
 from tests.support.terminal import Command, command
 
@@ -129,3 +131,20 @@ def test_a_command_of_this_package_wins_over_a_registered_one_of_its_name(
     with pytest.warns(RuntimeWarning, match=r"thief 1\.0 also registers the command 'list'; it is left out"):
         said = harness("list")
     assert said.code == 0 and "exp_3" in said.out and "thief" not in said.out
+
+
+def test_a_package_that_is_installed_meanwhile_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "site-packages" / "greeting"
+    place.mkdir(parents=True)
+    os.utime(place, ns=(1, 1))  # an older time than any clock tick of this test
+    monkeypatch.syspath_prepend(place)
+    assert "greet" not in claims(COMMANDS)
+    (place / "greeting-1.0.dist-info").mkdir()
+    (place / "greeting-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n"
+    )
+    points = place / "greeting-1.0.dist-info" / "entry_points.txt"
+    points.write_text(f"[{COMMANDS}]\ngreet = greeting:greet\n")
+    assert "greet" in claims(COMMANDS)
