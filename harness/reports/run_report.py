@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import harness.stats as stats
 from harness.checks import CheckRunner, OwnChecks, examine
 from harness.checks.treatment_delivery import undelivered
 from harness.errors import ConfigurationError, HarnessError, expected_one_of
-from harness.humans.comparison import PeopleComparison, compared, shares_items, survey_items, survey_runs
-from harness.humans.dataset import has_humans, humans_in
 from harness.model import Check, Dataset
 from harness.records import Design, FiledRun, build, dataset_of, meta_of, record_files, runs_in_files
 from harness.records.json_safe import plain
@@ -23,6 +21,9 @@ from harness.reports.preferences import Analyses, preference_parts
 from harness.stats.analysis import Progress, silent
 from harness.stats.preferences import analyse_preferences
 from harness.stats.results import Analysis
+
+if TYPE_CHECKING:
+    from harness.humans.comparison import PeopleComparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,10 @@ def _report(
 
 def _beside_people(run: FiledRun, progress: Progress) -> tuple[tuple[PeopleComparison, ...], str]:
     """The run beside each of the human data in its folder that answer its items, and what went wrong."""
+    # Imported here: every session loads this module, and few compare with people.
+    from harness.humans.comparison import compared, shares_items, survey_items, survey_runs
+    from harness.humans.dataset import has_humans, humans_in
+
     if not has_humans(run.folder) or not survey_items(run):
         return (), ""
     try:
