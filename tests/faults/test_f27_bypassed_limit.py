@@ -92,6 +92,8 @@ def test_every_way_to_the_provider_asks_for_a_permit_each_time() -> None:
         provider = Watching(limits, budget)
         retry = RetryPolicy(first=0.001, longest=0.001)
         gateway = Gateway(provider, concurrency=1, limits=limits, budget=budget, retry=retry)
+        await gateway._attempts.greet(provider)
+        assert provider.calls == 1, "the short call to the model of a role"
         await gateway.start_server()
         client = gateway.open_trial("t")
         foreign = openai.AsyncOpenAI(api_key=client.token, base_url=client.base_url, max_retries=0)
@@ -125,7 +127,7 @@ def test_the_gateway_alone_calls_a_provider() -> None:
         and node.func.attr in ("complete", "embed")
         and "provider" in ast.unparse(node.func.value)
     }
-    assert callers == {"gateway/call_preparation.py"}
+    assert callers == {"gateway/call_preparation.py", "gateway/attempts.py"}
 
 
 def test_a_halted_gateway_gives_no_permit_either() -> None:

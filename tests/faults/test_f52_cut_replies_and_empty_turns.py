@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -75,26 +74,26 @@ def test_a_score_that_was_cut_is_missing_or_fails_its_trial(
     assert len(failures) == 4 and all("cut at the length limit" in one["reason"] for one in failures)
 
 
-@pytest.mark.parametrize("actions", [[], [{"type": "DONE", "content": "", "target": ""}]])
-def test_a_turn_without_an_action_is_a_recorded_failure(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch, actions: list[dict[str, Any]]
+def test_a_turn_without_a_list_of_actions_is_a_recorded_failure(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nothing(schema: str, system: str, reply: Reply) -> Reply:
-        return Reply(json.dumps({"actions": actions})) if schema == "turn" else reply
+        return Reply(json.dumps({"actions": []})) if schema == "turn" else reply
 
     assert play(lab, monkeypatch, nothing).ret == 1
     assert not lab.lines(kind="trial_result")
     assert all("against its schema" in one["reason"] for one in lab.lines(kind="trial_failure"))
 
 
+@pytest.mark.parametrize("kind", ["TALK", "DONE"])
 def test_a_turn_of_blanks_is_empty_and_the_person_is_not_scored(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     judged: list[str] = []
 
     def blank_turns_of_ada(schema: str, system: str, reply: Reply) -> Reply:
         if schema == "turn" and system.startswith("You are Ada."):
-            return Reply(json.dumps({"actions": [{"type": "TALK", "content": "  \n", "target": ""}]}))
+            return Reply(json.dumps({"actions": [{"type": kind, "content": "  \n", "target": ""}]}))
         if schema == "score":
             judged.append(reply.text)
         return reply
