@@ -29,8 +29,8 @@ if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile the package once: the hundreds of processes that tests start would each do so again."""
-    if not hasattr(config, "workerinput"):
+    """Compile the package once before tests: the hundreds of processes that they start would each do so again."""
+    if not hasattr(config, "workerinput") and config.option.markexpr != "experiment":
         compileall.compile_dir(Path(harness.__file__).parent, quiet=2)
 
 
