@@ -12,7 +12,7 @@ positives besides.
 
 Then questionnaires: each trial is one persona, 60 of them (in each arm, between personas). In an unequal sample the
 personas with an effect of +1 are four times as many as those with −1, who are as many in the population. Random items
-have differences of their own, of 0 on average. Families are corrected as a run's are.
+have their own differences, of 0 on average. Families are corrected as a run's are.
 
 Then two arms in detail. For each cell of a grid of trial SD, persona SD, missing scores and ceiling, ``--runs``
 experiments of exp_3's size (4 panels × 3 proposals × 2 reps, 5 personas) are simulated with no effect, and again with

@@ -51,7 +51,7 @@ def peak() -> float:
 
 
 def sample(path: str, small: str, by: list[str]) -> None:
-    """Print CPU seconds and MiB of one sample; runs in a process of its own."""
+    """Print CPU seconds and MiB of one sample; runs in its own process."""
     import harness
 
     harness.load_population(small, sample=5, name="id", by=by)

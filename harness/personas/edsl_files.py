@@ -42,7 +42,7 @@ def _decompressed(content: bytes, owner: str) -> bytes:
 
 
 def _package(content: bytes, owner: str) -> dict[str, Any]:
-    """A package as one object: the manifest's list in its order, and what stands beside it."""
+    """A package as one object: the manifest's list in its order, and the other files in it."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(one.file_size for one in archive.infolist()) > MAX_BYTES:

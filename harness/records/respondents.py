@@ -13,7 +13,7 @@ from harness.records.people import people_of, sample_design
 
 
 def respondents_of(run: FiledRun) -> Respondents:
-    """The personas' attributes and weights, and how they were sampled; arms with populations of their own add theirs.
+    """The personas' attributes and weights, and how they were sampled; arms with their own populations add theirs.
 
     Attributes and weights were kept beside the records (`harness.records.people`). Weights that are not positive
     numbers are left out.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import fmean
 
 from harness.model import Dataset, Judgement, Level
@@ -13,7 +14,7 @@ from harness.stats.bradley_terry import ArmStrength, bradley_terry
 from harness.stats.multiplicity import holm
 from harness.stats.results import ALPHA, Interval
 from harness.stats.sign_flip import sign_flip
-from harness.stats.withheld_claims import delivered_only, reason_of
+from harness.stats.withheld_claims import reason_of, undelivered_among
 
 FAIR, UNBIASED = (0.25, 0.75), (0.4, 0.6)
 """Shares of decided answers that prefer the conversation shown first: outside the first a judge follows the order."""
@@ -80,15 +81,14 @@ class PreferenceAnalysis:
 def analyse_preferences(dataset: Dataset, confidence: float = 0.95) -> tuple[PreferenceAnalysis, ...]:
     """Analyse every preference that a run declares; Holm's correction runs over all pairs of arms of all of them.
 
-    No preference is claimed by a judge whose position check fails, and a mixed run has no tests.
+    No preference is claimed by a judge whose position check fails. A mixed run has no tests, nor has a pair of arms
+    whose treatment reached no request.
     """
     by_metric: dict[str, list[Judgement]] = {}
     for one in dataset.judgements:
         by_metric.setdefault(one.metric, []).append(one)
     found = [_analysed(some, confidence) for some in by_metric.values()]
-    if dataset.mixed:
-        found = [_without_tests(one, reason_of(dataset.mixed)) for one in found]
-    found = [_delivered_only(one, dataset.undelivered) for one in found]
+    found = [_withheld(one, partial(_why_withheld, dataset)) for one in found]
     raw = {
         f"{number}/{pair.earlier}~{pair.later}": pair.p
         for number, one in enumerate(found)
@@ -108,14 +108,20 @@ def analyse_preferences(dataset: Dataset, confidence: float = 0.95) -> tuple[Pre
     )
 
 
-def _delivered_only(analysis: PreferenceAnalysis, undelivered: Mapping[str, str]) -> PreferenceAnalysis:
-    pairs = tuple(delivered_only(pair, (pair.earlier, pair.later), undelivered) for pair in analysis.pairs)
-    lost = [replace(pair, reason=pair.reason or undelivered.get(pair.later)) for pair in pairs]
-    return replace(analysis, pairs=tuple(lost)) if undelivered else analysis
+def _why_withheld(dataset: Dataset, pair: WinRate) -> str:
+    if dataset.mixed:
+        return reason_of(dataset.mixed)
+    return undelivered_among((pair.earlier, pair.later), dataset.undelivered)
 
 
-def _without_tests(analysis: PreferenceAnalysis, reason: str) -> PreferenceAnalysis:
-    pairs = tuple(replace(pair, p=None, interval=None, reason=reason) for pair in analysis.pairs)
+def _withheld(analysis: PreferenceAnalysis, why: Callable[[WinRate], str]) -> PreferenceAnalysis:
+    """``analysis`` without the tests of pairs for which ``why`` gives a reason; strengths rest on all pairs."""
+    pairs = tuple(
+        replace(pair, p=None, interval=None, reason=reason) if (reason := why(pair)) else pair
+        for pair in analysis.pairs
+    )
+    if pairs == analysis.pairs:
+        return analysis
     return replace(analysis, pairs=pairs, strengths=(), strengths_note="")
 
 

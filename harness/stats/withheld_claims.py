@@ -53,8 +53,13 @@ def _without_scope(notes: Sequence[str]) -> list[str]:
 
 def delivered_only(result: T, arms: Collection[str], undelivered: Mapping[str, str]) -> T:
     """``result``, which is about ``arms``; without its tests if one of them is in ``undelivered``."""
-    lost = {arm: why for arm, why in undelivered.items() if arm in arms}
-    return stripped(result, _listed(lost)) if lost else result
+    why = undelivered_among(arms, undelivered)
+    return stripped(result, why) if why else result
+
+
+def undelivered_among(arms: Collection[str], undelivered: Mapping[str, str]) -> str:
+    """What reached no request in any of ``arms``; empty where all was sent."""
+    return _listed({arm: why for arm, why in undelivered.items() if arm in arms})
 
 
 def _listed(undelivered: Mapping[str, str]) -> str:

@@ -99,6 +99,17 @@ def test_a_mixed_run_has_no_test_of_preferences() -> None:
     assert found.pairs[0].p is None and found.pairs[0].preferred is None  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("arm", ["Control", "Treatment"])
+def test_a_pair_is_not_tested_where_a_treatment_reached_no_request(arm: str) -> None:
+    others = judged(*[WON] * 20, arms=("Rest", "Third"))
+    found = analysed([*judged(*[WON] * 20), *others], undelivered={arm: "settings: in no request"})
+    lost, kept = found.pairs  # type: ignore[attr-defined]
+    assert (lost.p, lost.interval, lost.preferred) == (None, None, None)
+    assert lost.reason == f"{arm}: settings: in no request" and lost.rate == 1.0
+    assert kept.p is not None and kept.preferred == "Third"
+    assert found.strengths == (), "they rest on all pairs"  # type: ignore[attr-defined]
+
+
 def test_missing_comparisons_are_counted_by_reason() -> None:
     found = analysed(judged(WON, None, None))
     assert found.missing == {"the trial did not finish": 2}  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A run whose settings changed on the way has differences, and no test, interval or verdict anywhere."""
+"""Differences without a test: a run whose settings changed on the way, and a treatment that reached no request."""
 
 from __future__ import annotations
 
@@ -35,3 +35,28 @@ def test_counts_and_comparisons_with_another_result_claim_nothing_either() -> No
     )
     assert [one.verdict for one in consistency(MIXED, other)] == [None]
     assert [one.verdict is None for one in consistency(CLEAN, other)] == [False]
+
+
+def test_only_arms_whose_treatment_was_sent_are_tested() -> None:
+    scores = {"Control": SCORES[0], "Treatment": SCORES[1] + 1, "Lost": SCORES[1] + 2}
+    three = replace(dataset(scores), undelivered={"Lost": "instructions: in no request"})
+    found = analyse(three)
+    kept, lost = found.comparisons
+    assert kept.treatment == "Treatment" and kept.primary.p is not None and kept.p_adjusted is not None
+    assert lost.primary.p is lost.primary.interval is lost.p_adjusted is None
+    assert lost.primary.difference is not None
+    assert lost.primary.reason == "Lost: instructions: in no request"
+    assert found.notes[0].endswith("reached no request. Lost: instructions: in no request.")
+    event = BinaryEvent(three.metrics[0], ">", 5)
+    assert [one.test.p is None for one in count_events(three, [event])] == [False, True]
+
+
+def test_effects_of_factors_are_not_tested_where_one_arm_s_treatment_was_not_sent() -> None:
+    cells = [(tone, length) for tone in ("warm", "cold") for length in ("long", "short")]
+    levels = {f"{tone}-{length}": {"tone": tone, "length": length} for tone, length in cells}
+    drawn = np.random.default_rng(8).normal(5, 1, size=(4, 4, 3, 2, 2))
+    crossed = replace(dataset(dict(zip(levels, drawn, strict=True))), factors=levels)
+    assert all(one.estimate.p is not None for one in analyse(crossed).effects)
+    lost = replace(crossed, undelivered={"cold-short": "settings: in no request"})
+    assert [one.estimate.p for one in analyse(lost).effects] == [None] * len(analyse(crossed).effects)
+    assert len(analyse(crossed).effects) == 3, "two factors and their interaction"

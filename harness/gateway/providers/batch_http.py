@@ -38,7 +38,7 @@ class BatchHTTP:
             raise self._failures.of_text(answer, str(error)) from None
 
     async def _lines(self, path: str) -> Iterator[Mapping[str, Any]]:
-        """The objects in a file of JSON lines; a line that is none is left out, so that its call has no result."""
+        """The objects in a file of JSON lines; other lines are left out, so that their calls have no result."""
         answer = await self._sent("GET", path, max_bytes=FILE_BYTES)
         return filter(None, map(_read_line, answer.body.splitlines()))
 

@@ -165,7 +165,7 @@ PEOPLE = (
     EXPERIMENT,
     RUN,
     REHEARSAL,
-    Column("group", "name", "The arm, where arms have people of their own.", "empty: every arm"),
+    Column("group", "name", "The arm, where arms have their own people.", "empty: every arm"),
     Column("person", "name", "Name of the persona."),
     Column(
         "weight", "number", "How many people the persona stands for, relative to the others.", "1: all alike"

@@ -21,7 +21,7 @@ _LARGEST = 2**63
 
 
 def people(runs: Sequence[RunRows], folder: Path) -> pa.Table:
-    """One row per person of a run, and per arm where arms have people of their own; a column per attribute."""
+    """One row per person of a run, and per arm where arms have their own people; a column per attribute."""
     rows, attributes = [], []
     for run in runs:
         for group, person in _participants(run, folder):
