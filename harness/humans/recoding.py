@@ -151,7 +151,10 @@ class _PartReader:
         """Names the unmatched codes of each column."""
         sentences = []
         for column, codes in self.unmatched.items():
-            named = ", ".join(f"{code} ({count:,} times)" for code, count in codes.most_common(MOST_NAMED))
+            named = ", ".join(
+                f"{code} ({count:,} time{'s' * (count != 1)})"
+                for code, count in codes.most_common(MOST_NAMED)
+            )
             more = f", and {len(codes) - MOST_NAMED} more" if len(codes) > MOST_NAMED else ""
             sentences.append(
                 f"Item {self.item.name!r}: column {column!r} of {data.path.name} has values that are not answers to "

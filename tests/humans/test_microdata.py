@@ -136,7 +136,7 @@ def test_bins_make_subgroups_of_numbers(tmp_path: Path) -> None:
 BAD = [
     ({"trust": "V3"}, {}, "Item 'trust': x.csv has no column 'V3'; expected one of V1, V2, W"),
     ({"trst": "V1"}, {}, "Item 'trst': the survey has none; expected one of trust, stay, rent. Did you mean 'trust'?"),
-    ({"stay": "V1"}, {}, r"Item 'stay': column 'V1' of x.csv has values that are not answers to it: 1 \(1 times\), 5"),
+    ({"stay": "V1"}, {}, r"Item 'stay': column 'V1' of x.csv has values that are not answers to it: 1 \(1 time\), 5"),
     ({"trust": "V2"}, {}, "'V2' .* not answers to it: no .*; expected 1 to 5, or a label of the scale"),
     ({"trust": "V1"}, {"weight": "W"}, r"'W' of x.csv is negative, missing .* 2 of 3 people \(row 2: -1, row 3: None"),
     ({"trust": "V1"}, {"arm": "V2", "groups": ["plain", "warm"]},
