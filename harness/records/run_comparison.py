@@ -167,6 +167,12 @@ def joined_dataset(levels: Sequence[ComparedLevel], *, pairs: bool = False) -> D
         unread=tuple(text for one in every for text in one.unread),
         mixed=tuple(dict.fromkeys(text for one in every for text in one.mixed)),
         contrasts=tuple(_contrasts(groups, [level.name for level in levels], pairs=pairs)),
+        undelivered={
+            _arm(group, name): why
+            for name, sets in data.items()
+            for one in sets
+            for group, why in one.undelivered.items()
+        },
     )
 
 

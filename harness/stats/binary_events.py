@@ -11,7 +11,7 @@ from types import MappingProxyType
 from harness.errors import ConfigurationError
 from harness.model import Dataset
 from harness.stats.counts import CountComparison, compare_counts
-from harness.stats.withheld_claims import delivered_only, reason_of, stripped
+from harness.stats.withheld_claims import stripped, why_withheld
 
 _HOLDS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq}
@@ -59,9 +59,8 @@ def count_events(dataset: Dataset, events: Sequence[BinaryEvent] = ()) -> list[C
         for event in asked
         for group in dataset.groups[1:]
     ]
-    if dataset.mixed:
-        return [stripped(one, reason_of(dataset.mixed)) for one in found]
-    return [delivered_only(one, (one.treatment, one.control), dataset.undelivered) for one in found]
+    whys = [why_withheld(dataset, (one.treatment, one.control)) for one in found]
+    return [stripped(one, why) if why else one for one, why in zip(found, whys, strict=True)]
 
 
 def _binary(dataset: Dataset, metric: str) -> bool:

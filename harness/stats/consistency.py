@@ -11,7 +11,7 @@ from harness.stats.margin import Known, MarginQuestion, levels, trials_needed
 from harness.stats.naive import welch_on_scores
 from harness.stats.results import ALPHA, MARGIN, Estimate, Interval, Quantity
 from harness.stats.student import critical, rejection
-from harness.stats.withheld_claims import reason_of, stripped
+from harness.stats.withheld_claims import stripped, why_withheld
 
 REPRODUCED = "computation reproduced"
 
@@ -92,9 +92,8 @@ class _Side:
 
     def estimate(self) -> Estimate:
         found = self.layout
-        if self.dataset.mixed:
-            bare = stripped(blocked(found), reason_of(self.dataset.mixed))
-            return replace(bare, difference=None, reason=reason_of(self.dataset.mixed))
+        if withheld := why_withheld(self.dataset, (self.control, self.treatment)):
+            return replace(stripped(blocked(found), withheld), difference=None, reason=withheld)
         per_trial = all(one.person is None for one in self.dataset.of(self.metric))
         if found.unplaced and per_trial:
             return welch_on_scores(self.dataset, self.metric, self.control, self.treatment, 0.95)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from statistics import fmean
 
 from harness.model import Dataset, Judgement, Level
@@ -14,7 +13,7 @@ from harness.stats.bradley_terry import ArmStrength, bradley_terry
 from harness.stats.multiplicity import holm
 from harness.stats.results import ALPHA, Interval
 from harness.stats.sign_flip import sign_flip
-from harness.stats.withheld_claims import reason_of, undelivered_among
+from harness.stats.withheld_claims import why_withheld
 
 FAIR, UNBIASED = (0.25, 0.75), (0.4, 0.6)
 """Shares of decided answers that prefer the conversation shown first: outside the first a judge follows the order."""
@@ -88,7 +87,7 @@ def analyse_preferences(dataset: Dataset, confidence: float = 0.95) -> tuple[Pre
     for one in dataset.judgements:
         by_metric.setdefault(one.metric, []).append(one)
     found = [_analysed(some, confidence) for some in by_metric.values()]
-    found = [_withheld(one, partial(_why_withheld, dataset)) for one in found]
+    found = [_withheld(one, dataset) for one in found]
     raw = {
         f"{number}/{pair.earlier}~{pair.later}": pair.p
         for number, one in enumerate(found)
@@ -108,17 +107,12 @@ def analyse_preferences(dataset: Dataset, confidence: float = 0.95) -> tuple[Pre
     )
 
 
-def _why_withheld(dataset: Dataset, pair: WinRate) -> str:
-    if dataset.mixed:
-        return reason_of(dataset.mixed)
-    return undelivered_among((pair.earlier, pair.later), dataset.undelivered)
-
-
-def _withheld(analysis: PreferenceAnalysis, why: Callable[[WinRate], str]) -> PreferenceAnalysis:
-    """``analysis`` without the tests of pairs for which ``why`` gives a reason; strengths rest on all pairs."""
+def _withheld(analysis: PreferenceAnalysis, dataset: Dataset) -> PreferenceAnalysis:
+    """``analysis`` without the tests of pairs that support no claim; strengths rest on all pairs."""
+    whys = [why_withheld(dataset, (pair.earlier, pair.later)) for pair in analysis.pairs]
     pairs = tuple(
-        replace(pair, p=None, interval=None, reason=reason) if (reason := why(pair)) else pair
-        for pair in analysis.pairs
+        replace(pair, p=None, interval=None, reason=why) if why else pair
+        for pair, why in zip(analysis.pairs, whys, strict=True)
     )
     if pairs == analysis.pairs:
         return analysis

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
+from harness.model import Dataset
 from harness.stats.results import AcrossItems, Analysis, Comparison, CumulativeShares, Estimate, Moderation
 
 T = TypeVar("T")
@@ -60,6 +61,11 @@ def delivered_only(result: T, arms: Collection[str], undelivered: Mapping[str, s
 def undelivered_among(arms: Collection[str], undelivered: Mapping[str, str]) -> str:
     """What reached no request in any of ``arms``; empty where all was sent."""
     return _listed({arm: why for arm, why in undelivered.items() if arm in arms})
+
+
+def why_withheld(dataset: Dataset, arms: Collection[str]) -> str:
+    """Why nothing is claimed about ``arms``: a mixed run, or a treatment that was not sent; empty if neither."""
+    return reason_of(dataset.mixed) if dataset.mixed else undelivered_among(arms, dataset.undelivered)
 
 
 def _listed(undelivered: Mapping[str, str]) -> str:

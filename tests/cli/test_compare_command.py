@@ -107,6 +107,17 @@ def test_runs_are_tested_block_by_block_with_one_correction_and_the_difference_i
     assert {each["adjustment"] for each in found.values()} == {"Holm over 3 contrasts"}
 
 
+def test_an_arm_whose_treatment_reached_no_request_is_not_tested_against_other_runs(say: Say) -> None:
+    write_run("r1", 0.0), write_run("r2", 2.0)
+    meta = {"undelivered": {"Treatment": "settings: in no request"}}
+    Path("results/exp_3_r2.meta.json").write_text(json.dumps(meta))
+    found = {each["name"]: each["estimate"] for each in json.loads(say("r1", "r2", "--json")[1])["contrasts"]}
+    assert found["Control in B − Control in A"]["p"] is not None
+    for name in ("Treatment in B − Treatment in A", "Treatment − Control: B − A"):
+        assert found[name]["p"] is None
+        assert found[name]["reason"] == "Treatment in B: settings: in no request"
+
+
 def test_a_look_is_counted_for_each_run(say: Say) -> None:
     write_run("r1", 0.0), write_run("r2", 0.0)
     say("r1", "r2")

@@ -47,6 +47,8 @@ def test_only_arms_whose_treatment_was_sent_are_tested() -> None:
     assert lost.primary.difference is not None
     assert lost.primary.reason == "Lost: instructions: in no request"
     assert found.notes[0].endswith("reached no request. Lost: instructions: in no request.")
+    other = dataset({arm: values + 0.1 for arm, values in scores.items()})
+    assert [one.verdict is None for one in consistency(three, other)] == [False, True]
     event = BinaryEvent(three.metrics[0], ">", 5)
     assert [one.test.p is None for one in count_events(three, [event])] == [False, True]
 
